@@ -1,0 +1,254 @@
+/**
+ * What the rest of the program may ask of a Kubernetes cluster. Nothing here knows of launchers or launcher jobs.
+ * Errors: every call rejects with KubernetesError (errors.ts) or with the reason of an aborted signal.
+ */
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
+import type { Event, Namespace, Node, Pod, Secret, Service, ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
+import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
+
+/** Any object of the API. */
+export interface KubernetesObject {
+  readonly metadata?: ObjectMeta;
+}
+
+/** One kind of object and where it is found. `T` is the type of its objects. */
+export interface Resource<T extends KubernetesObject> {
+  /** API group, '' for the core group. */
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  /** Only for the type checker; never set. */
+  readonly objects?: T;
+}
+
+export const JOBS: Resource<Job> = { group: 'batch', version: 'v1', plural: 'jobs', kind: 'Job', namespaced: true };
+export const PODS: Resource<Pod> = { group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true };
+export const SERVICES: Resource<Service> = {
+  group: '',
+  version: 'v1',
+  plural: 'services',
+  kind: 'Service',
+  namespaced: true,
+};
+export const SECRETS: Resource<Secret> = {
+  group: '',
+  version: 'v1',
+  plural: 'secrets',
+  kind: 'Secret',
+  namespaced: true,
+};
+export const EVENTS: Resource<Event> = { group: '', version: 'v1', plural: 'events', kind: 'Event', namespaced: true };
+export const SERVICE_ACCOUNTS: Resource<ServiceAccount> = {
+  group: '',
+  version: 'v1',
+  plural: 'serviceaccounts',
+  kind: 'ServiceAccount',
+  namespaced: true,
+};
+export const NODES: Resource<Node> = { group: '', version: 'v1', plural: 'nodes', kind: 'Node', namespaced: false };
+export const NAMESPACES: Resource<Namespace> = {
+  group: '',
+  version: 'v1',
+  plural: 'namespaces',
+  kind: 'Namespace',
+  namespaced: false,
+};
+
+/** The answer of metrics.k8s.io/v1beta1 for a pod (FACTS 118); quantities such as `299412860n`, `644Ki`. */
+export interface PodMetrics extends KubernetesObject {
+  readonly timestamp?: string;
+  readonly window?: string;
+  readonly containers?: readonly {
+    readonly name: string;
+    readonly usage: { readonly cpu?: string; readonly memory?: string };
+  }[];
+}
+export const POD_METRICS: Resource<PodMetrics> = {
+  group: 'metrics.k8s.io',
+  version: 'v1beta1',
+  plural: 'pods',
+  kind: 'PodMetrics',
+  namespaced: true,
+};
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Deadline of the whole call, retries included; default: option `request-timeout-seconds`. */
+  readonly timeoutMs?: number;
+}
+
+export interface WriteOptions extends CallOptions {
+  readonly dryRun?: boolean;
+  /** Default Warn: unknown fields pass with a warning (FACTS 115). */
+  readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict';
+}
+
+export interface DeleteOptions extends CallOptions {
+  /** Always written out: without it the pods of a job are orphaned (FACTS 63). */
+  readonly propagationPolicy: 'Background' | 'Foreground' | 'Orphan';
+  readonly gracePeriodSeconds?: number;
+  /** Delete only if the object still has this uid (else 409). */
+  readonly uid?: string;
+}
+
+export interface Answer<T> {
+  readonly object: T;
+  /** Texts of the `Warning` headers. */
+  readonly warnings: readonly string[];
+  /** The server's clock: its Date header in milliseconds since 1970; undefined if there was none. */
+  readonly date: number | undefined;
+}
+
+export interface Selection {
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** The version of the whole list (that of its first page). */
+  readonly resourceVersion: string;
+}
+
+/** What SelfSubjectAccessReview is asked. */
+export interface Access {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string;
+  readonly name?: string;
+  /** Default: the client's namespace for namespaced resources; '' asks cluster-wide. */
+  readonly namespace?: string;
+}
+
+export interface ExecResult {
+  /** What the server's Status said: 0, or the ExitCode cause; undefined if the program could not be started or the server did not say. */
+  readonly exitCode: number | undefined;
+  /** stdout and stderr, cut after `maxOutputBytes`. */
+  readonly output: string;
+  /** The message of a Status that is not Success, else ''. */
+  readonly message: string;
+}
+
+/** Says where a followed container is in its life; the caller knows it from its own watch of pods. */
+export interface LogSubject {
+  readonly pod: string;
+  readonly container: string;
+  /** Aborted as soon as the container has ended, or its pod is gone: what is left of the log is then read to its end. */
+  readonly ended: AbortSignal;
+}
+
+export interface Client {
+  readonly namespace: string;
+  /** The API server's clock now, from its last Date header; undefined before the first answer. */
+  readonly serverTime: () => number | undefined;
+  /** GET /version: major and minor as numbers, gitVersion as text. */
+  readonly version: (options?: CallOptions) => Promise<{ major: number; minor: number; gitVersion: string }>;
+  readonly get: <T extends KubernetesObject>(
+    resource: Resource<T>,
+    name: string,
+    options?: CallOptions,
+  ) => Promise<Answer<T>>;
+  /** All pages, each of at most `fetch-limit` objects. An expired continue token starts the list again; `restarted` pages replace what came before. */
+  readonly list: <T extends KubernetesObject>(
+    resource: Resource<T>,
+    selection?: Selection,
+    options?: CallOptions,
+  ) => Promise<Page<T>>;
+  /**
+   * POST. `isOurs` makes it idempotent: a lost answer is retried with the same name, and a 409 AlreadyExists whose stored
+   * object `isOurs` accepts counts as success (design.md section 5).
+   */
+  readonly create: <T extends KubernetesObject>(
+    resource: Resource<T>,
+    object: T,
+    options?: WriteOptions & { readonly isOurs?: (stored: T) => boolean },
+  ) => Promise<Answer<T>>;
+  /** PATCH with application/merge-patch+json. A resourceVersion in the patch's metadata guards it (else 409 Conflict). */
+  readonly patch: <T extends KubernetesObject>(
+    resource: Resource<T>,
+    name: string,
+    patch: unknown,
+    options?: WriteOptions,
+  ) => Promise<Answer<T>>;
+  /** DELETE; resolves with false if there was no such object (already so is success). */
+  readonly delete: <T extends KubernetesObject>(
+    resource: Resource<T>,
+    name: string,
+    options: DeleteOptions,
+  ) => Promise<boolean>;
+  /** SelfSubjectAccessReview: is this allowed to us? */
+  readonly allowed: (access: Access, options?: CallOptions) => Promise<boolean>;
+  /**
+   * Follows the log of a container to its end, over any number of connections: no byte that the node still has is lost
+   * or doubled. Waits while the container is not running yet. Ends after the container ended and all was read, or when
+   * the pod is gone. The consumer's pace is the source's pace. Rejects with a KubernetesError (`isNotFound`) if the pod
+   * was gone before anything could be read.
+   */
+  readonly followLog: (subject: LogSubject, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /** Runs a command in a container (needs `pods/exec`). Output beyond `maxOutputBytes` (default 65536) is dropped. */
+  readonly exec: (
+    pod: string,
+    container: string,
+    command: readonly string[],
+    options?: CallOptions & { readonly maxOutputBytes?: number },
+  ) => Promise<ExecResult>;
+  /** Writes `input` into the container's stdin with back-pressure and closes it (needs `pods/attach`). */
+  readonly attachInput: (pod: string, container: string, input: Uint8Array, options?: CallOptions) => Promise<void>;
+  /** List and watch of one kind; see reflector.ts. Runs after `run` is called. */
+  readonly reflector: <T extends KubernetesObject, P extends Projected>(
+    options: ReflectorOptions<T, P>,
+  ) => Reflector<P>;
+  /** Ends all connections. */
+  readonly close: () => Promise<void>;
+}
+
+/** What is kept of an object: a few fields, never the object itself. */
+export interface Projected {
+  readonly uid: string;
+  readonly name: string;
+  readonly resourceVersion: string;
+}
+
+export interface ReflectorOptions<T extends KubernetesObject, P extends Projected> {
+  readonly resource: Resource<T>;
+  readonly selection: Selection;
+  /** Pure. Called once for each object of a list and each event of a watch (never for bookmarks). */
+  readonly project: (object: T) => P;
+  readonly onEvent: (event: ReflectorEvent<P>) => void;
+}
+
+/**
+ * What a reflector tells. A deletion carries the last state (FACTS 48); one that was missed and found by a re-list
+ * carries the last one known, with `found: 'relist'`.
+ */
+export type ReflectorEvent<P> =
+  | { readonly type: 'ADDED'; readonly object: P }
+  | { readonly type: 'MODIFIED'; readonly object: P; readonly previous: P }
+  | { readonly type: 'DELETED'; readonly object: P; readonly previous: P; readonly found: 'watch' | 'relist' }
+  | { readonly type: 'SYNCED'; readonly resourceVersion: string }
+  | { readonly type: 'DESYNCED'; readonly error: Error };
+
+export interface ReflectorState {
+  /** Milliseconds since 1970 of the last complete list or resumed watch; undefined while it is not in sync. */
+  readonly syncedSince: number | undefined;
+  readonly lastEventAt: number | undefined;
+  readonly failuresInARow: number;
+  readonly lastError: Error | undefined;
+}
+
+export interface Reflector<P extends Projected> {
+  readonly objects: () => Iterable<P>;
+  readonly get: (uid: string) => P | undefined;
+  readonly state: () => ReflectorState;
+  /** Resolves after the first complete list. */
+  readonly synced: (signal: AbortSignal) => Promise<void>;
+  /** Resolves when everything up to this resourceVersion has been seen (compared as integers, one kind only). */
+  readonly reached: (resourceVersion: string, signal: AbortSignal) => Promise<void>;
+  /** Takes in the answer of a write at once, without waiting for the watch; older versions are ignored. */
+  readonly offer: (object: P) => void;
+  /** Lists and watches until the signal is aborted; never rejects. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+}
