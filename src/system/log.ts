@@ -18,7 +18,9 @@ export interface Log {
   readonly warning: (sentence: string, fields?: LogFields) => void;
   readonly info: (sentence: string, fields?: LogFields) => void;
   readonly debug: (sentence: string, fields?: LogFields) => void;
+  /** Written as INFO at every level but OFF: what an administrator must know, and who did what to which job. */
+  readonly notice: (sentence: string, fields?: LogFields) => void;
 }
 
 /** Says nothing. */
-export const silentLog: Log = { error: () => {}, warning: () => {}, info: () => {}, debug: () => {} };
+export const silentLog: Log = { error: () => {}, warning: () => {}, info: () => {}, debug: () => {}, notice: () => {} };
