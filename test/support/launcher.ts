@@ -1,0 +1,250 @@
+/**
+ * The launcher's side of the conversation, as a client: requests with answers, the three kinds of streams. Tests, the
+ * tour, the console and the benchmark speak through it; it knows the protocol from its description only.
+ */
+
+/** A frame in either direction. */
+export interface Frame {
+  readonly messageType: number;
+  readonly requestId: number;
+  readonly [member: string]: unknown;
+}
+
+/** What carries frames: the pipes of a child process, say. */
+export interface Wire {
+  readonly send: (frame: Frame) => void;
+  /** Returns what ends the subscription. */
+  readonly onFrame: (listener: (frame: Frame) => void) => () => void;
+  /** Resolves with a sentence when no more frames can come. */
+  readonly ended: Promise<string>;
+}
+
+/** An Error answer (messageType -1). */
+export class LauncherError extends Error {
+  override readonly name = 'LauncherError';
+  readonly errorCode: number;
+
+  constructor(errorCode: number, message: string) {
+    super(`Error ${errorCode}: ${message}`);
+    this.errorCode = errorCode;
+  }
+}
+
+/** A job as the protocol shows it; only the members that callers look at are spelled out. */
+export interface JobFrame {
+  readonly id: string;
+  readonly name: string;
+  readonly user: string;
+  readonly status: string;
+  readonly statusMessage?: string;
+  readonly statusCode?: string;
+  readonly exitCode?: number;
+  readonly submissionTime?: string;
+  readonly [member: string]: unknown;
+}
+
+export interface StatusFrame {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly statusMessage: string;
+  readonly statusCode: string;
+  readonly seqId: number;
+}
+
+export interface Stream {
+  /** Sends the cancel; nothing is delivered afterwards. */
+  readonly cancel: () => void;
+}
+
+/** A stream that ends by itself: with the number of its last frame, or with a LauncherError. */
+export interface EndingStream extends Stream {
+  readonly completed: Promise<number>;
+}
+
+export const OPERATIONS = { suspend: 0, resume: 1, stop: 2, kill: 3, cancel: 4 } as const;
+
+export interface Launcher {
+  /** Sends any request under the next id and gives its answer; rejects with LauncherError, or after the deadline. */
+  readonly request: (messageType: number, fields: Record<string, unknown>) => Promise<Frame>;
+  readonly bootstrap: (version?: { major: number; minor: number; patch: number }) => Promise<Frame>;
+  readonly submit: (user: string, job: Record<string, unknown>) => Promise<JobFrame>;
+  readonly jobs: (user: string, filter?: Record<string, unknown>) => Promise<readonly JobFrame[]>;
+  readonly job: (user: string, id: string) => Promise<JobFrame>;
+  readonly control: (
+    user: string,
+    id: string,
+    operation: keyof typeof OPERATIONS,
+  ) => Promise<{ complete: boolean; message: string }>;
+  readonly network: (user: string, id: string) => Promise<{ host: string; ipAddresses: readonly string[] }>;
+  readonly clusterInfo: (user: string) => Promise<Frame>;
+  readonly status: (
+    user: string,
+    id: string,
+    onStatus: (status: StatusFrame) => void,
+    onError?: (error: Error) => void,
+  ) => Stream;
+  readonly output: (user: string, id: string, onText: (text: string) => void, outputType?: number) => EndingStream;
+  readonly usage: (user: string, id: string, onUsage: (frame: Frame) => void) => EndingStream;
+}
+
+const CANCELABLE = { status: 4, output: 6, usage: 7 } as const;
+
+/** `deadlineMs` bounds every request; streams have no deadline of their own. */
+export function createLauncher(wire: Wire, deadlineMs = 40_000): Launcher {
+  let lastId = 0;
+  const userFields = (user: string): Record<string, unknown> => ({ username: user, requestUsername: user });
+
+  function send(requestId: number, messageType: number, fields: Record<string, unknown>): void {
+    wire.send({ messageType, requestId, ...fields });
+  }
+
+  /** Calls `take` with each frame for `requestId` until it returns true; the error of an Error frame ends it, too. */
+  function listen(requestId: number, take: (frame: Frame, seqId: number) => void, fail: (error: Error) => void) {
+    const stop = wire.onFrame((frame) => {
+      const sequences = Array.isArray(frame['sequences']) ? (frame['sequences'] as readonly Frame[]) : undefined;
+      const mine = sequences?.find((sequence) => sequence.requestId === requestId);
+      if (sequences === undefined ? frame.requestId !== requestId : mine === undefined) return;
+      if (frame.messageType === 0 || frame.messageType === 203) return;
+      if (frame.messageType === -1) {
+        fail(new LauncherError(Number(frame['errorCode']), String(frame['errorMessage'])));
+      } else {
+        take(frame, Number((mine ?? frame)['seqId'] ?? 0));
+      }
+    });
+    return stop;
+  }
+
+  function ask(requestId: number, messageType: number, fields: Record<string, unknown>): Promise<Frame> {
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        clearTimeout(timer);
+        stop();
+        settle();
+      };
+      const timer = setTimeout(
+        () => end(() => reject(new Error(`no answer to message ${messageType} within ${deadlineMs / 1000} s`))),
+        deadlineMs,
+      );
+      const stop = listen(
+        requestId,
+        (frame) => end(() => resolve(frame)),
+        (error) => end(() => reject(error)),
+      );
+      void wire.ended.then((why) => end(() => reject(new Error(`no answer to message ${messageType}: ${why}`))));
+      send(requestId, messageType, fields);
+    });
+  }
+
+  function stream(
+    kind: keyof typeof CANCELABLE,
+    user: string,
+    jobId: string,
+    fields: Record<string, unknown>,
+    take: (frame: Frame, seqId: number) => void,
+    fail: (error: Error) => void,
+  ): { requestId: number; stop: () => void; cancel: () => void } {
+    const requestId = ++lastId;
+    const request = { ...userFields(user), jobId, encodedJobId: '', ...fields };
+    const stop = listen(requestId, take, fail);
+    send(requestId, CANCELABLE[kind], { ...request, cancel: false });
+    return {
+      requestId,
+      stop,
+      cancel: () => {
+        stop();
+        send(requestId, CANCELABLE[kind], { ...request, cancel: true });
+      },
+    };
+  }
+
+  function endingStream(
+    kind: 'output' | 'usage',
+    user: string,
+    jobId: string,
+    fields: Record<string, unknown>,
+    take: (frame: Frame) => void,
+  ): EndingStream {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    promise.catch(() => undefined);
+    const open = stream(
+      kind,
+      user,
+      jobId,
+      fields,
+      (frame, seqId) => {
+        if (frame['complete'] === true) {
+          open.stop();
+          resolve(seqId);
+        } else {
+          take(frame);
+        }
+      },
+      (error) => {
+        open.stop();
+        reject(error);
+      },
+    );
+    void wire.ended.then((why) => reject(new Error(`the stream ended: ${why}`)));
+    return { cancel: open.cancel, completed: promise };
+  }
+
+  const request: Launcher['request'] = (messageType, fields) => ask(++lastId, messageType, fields);
+  const jobs: Launcher['jobs'] = async (user, filter = {}) => {
+    const answer = await request(3, { ...userFields(user), jobId: '*', encodedJobId: '', ...filter });
+    return answer['jobs'] as readonly JobFrame[];
+  };
+  return {
+    request,
+    bootstrap: (version = { major: 3, minor: 10, patch: 0 }) => ask(0, 1, { version }),
+    submit: async (user, job) => {
+      const answer = await request(2, { ...userFields(user), job: { user, ...job } });
+      return (answer['jobs'] as readonly [JobFrame])[0];
+    },
+    jobs,
+    job: async (user, id) => {
+      const [found] = await jobs(user, { jobId: id });
+      if (found === undefined) throw new Error(`an answer without the job ${id}`);
+      return found;
+    },
+    control: async (user, id, operation) => {
+      const answer = await request(5, {
+        ...userFields(user),
+        jobId: id,
+        encodedJobId: '',
+        operation: OPERATIONS[operation],
+      });
+      return { complete: answer['operationComplete'] === true, message: String(answer['statusMessage']) };
+    },
+    network: async (user, id) => {
+      const answer = await request(8, { ...userFields(user), jobId: id, encodedJobId: '' });
+      return { host: String(answer['host']), ipAddresses: answer['ipAddresses'] as readonly string[] };
+    },
+    clusterInfo: (user) => request(9, userFields(user)),
+    status: (user, id, onStatus, onError) => {
+      const open = stream(
+        'status',
+        user,
+        id,
+        {},
+        (frame, seqId) =>
+          onStatus({
+            id: String(frame['id']),
+            name: String(frame['name']),
+            status: String(frame['status']),
+            statusMessage: String(frame['statusMessage'] ?? ''),
+            statusCode: String(frame['statusCode'] ?? ''),
+            seqId,
+          }),
+        (error) => {
+          open.stop();
+          onError?.(error);
+        },
+      );
+      return { cancel: open.cancel };
+    },
+    output: (user, id, onText, outputType = 2) =>
+      endingStream('output', user, id, { outputType }, (frame) => onText(String(frame['output'] ?? ''))),
+    usage: (user, id, onUsage) => endingStream('usage', user, id, {}, onUsage),
+  };
+}
