@@ -1,0 +1,115 @@
+/** What an ELF program asks of the host that runs it, read without binutils: hosts that build often lack them. */
+
+/** The needs of a 64-bit little-endian ELF file. */
+export interface Needs {
+  /** Shared libraries, in the file's order, such as `libc.so.6`. */
+  readonly libraries: readonly string[];
+  /** Symbol versions by library, such as `libc.so.6` -> `['GLIBC_2.2.5', 'GLIBC_2.28']`. */
+  readonly versions: ReadonlyMap<string, readonly string[]>;
+}
+
+const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
+const DT_NEEDED = 1n;
+const DT_STRTAB = 5n;
+const DT_VERNEED = 0x6ffffffen;
+const DT_VERNEEDNUM = 0x6fffffffn;
+
+interface Segment {
+  readonly type: number;
+  readonly offset: number;
+  readonly address: bigint;
+  readonly size: number;
+}
+
+/** Throws an Error saying so when the bytes are not a 64-bit little-endian ELF file. */
+export function readNeeds(file: Buffer): Needs {
+  if (file.length < 64 || file.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') {
+    throw new Error('not a 64-bit little-endian ELF file');
+  }
+  const segments = readSegments(file);
+  const dynamic = readDynamic(file, segments);
+  const strings = fileOffset(segments, one(dynamic, DT_STRTAB));
+  const text = (offset: number): string => {
+    const start = strings + offset;
+    return file.toString('latin1', start, file.indexOf(0, start));
+  };
+  return {
+    libraries: (dynamic.get(DT_NEEDED) ?? []).map((offset) => text(Number(offset))),
+    versions: dynamic.has(DT_VERNEED)
+      ? readVersions(file, fileOffset(segments, one(dynamic, DT_VERNEED)), Number(one(dynamic, DT_VERNEEDNUM)), text)
+      : new Map(),
+  };
+}
+
+/** The newest version of a library that is asked for, such as `2.28` for prefix `GLIBC_`; undefined if none is. */
+export function newestVersion(needs: Needs, prefix: string): string | undefined {
+  return [...needs.versions.values()]
+    .flat()
+    .filter((name) => name.startsWith(prefix) && /^\d/.test(name.slice(prefix.length)))
+    .map((name) => name.slice(prefix.length))
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .at(-1);
+}
+
+function readSegments(file: Buffer): readonly Segment[] {
+  const start = Number(file.readBigUInt64LE(32));
+  const size = file.readUInt16LE(54);
+  return Array.from({ length: file.readUInt16LE(56) }, (_, i) => {
+    const at = start + i * size;
+    return {
+      type: file.readUInt32LE(at),
+      offset: Number(file.readBigUInt64LE(at + 8)),
+      address: file.readBigUInt64LE(at + 16),
+      size: Number(file.readBigUInt64LE(at + 32)),
+    };
+  });
+}
+
+function readDynamic(file: Buffer, segments: readonly Segment[]): ReadonlyMap<bigint, readonly bigint[]> {
+  const segment = segments.find(({ type }) => type === PT_DYNAMIC);
+  if (segment === undefined) throw new Error('the program is linked statically');
+  const entries = new Map<bigint, bigint[]>();
+  for (let at = segment.offset; at < segment.offset + segment.size; at += 16) {
+    const tag = file.readBigInt64LE(at);
+    if (tag === 0n) break;
+    const values = entries.get(tag) ?? [];
+    values.push(file.readBigUInt64LE(at + 8));
+    entries.set(tag, values);
+  }
+  return entries;
+}
+
+function readVersions(
+  file: Buffer,
+  start: number,
+  count: number,
+  text: (offset: number) => string,
+): ReadonlyMap<string, readonly string[]> {
+  const versions = new Map<string, readonly string[]>();
+  for (let i = 0, at = start; i < count; i++) {
+    const names: string[] = [];
+    const auxiliaries = file.readUInt16LE(at + 2);
+    for (let j = 0, aux = at + file.readUInt32LE(at + 8); j < auxiliaries; j++) {
+      names.push(text(file.readUInt32LE(aux + 8)));
+      aux += file.readUInt32LE(aux + 12);
+    }
+    versions.set(text(file.readUInt32LE(at + 4)), names);
+    at += file.readUInt32LE(at + 12);
+  }
+  return versions;
+}
+
+function one(dynamic: ReadonlyMap<bigint, readonly bigint[]>, tag: bigint): bigint {
+  const value = dynamic.get(tag)?.[0];
+  if (value === undefined) throw new Error(`the dynamic section lacks tag 0x${tag.toString(16)}`);
+  return value;
+}
+
+function fileOffset(segments: readonly Segment[], address: bigint): number {
+  const segment = segments.find(
+    ({ type, address: start, size }) => type === PT_LOAD && address >= start && address < start + BigInt(size),
+  );
+  if (segment === undefined) throw new Error(`no part of the file is loaded at 0x${address.toString(16)}`);
+  return segment.offset + Number(address - segment.address);
+}

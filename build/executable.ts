@@ -1,0 +1,50 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What Node.js searches for in its own file to find out that it carries an application. */
+const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
+
+/** What makeExecutable works with; all paths are absolute. */
+export interface ExecutableParts {
+  readonly root: string;
+  /** The Node.js program to put the application into. */
+  readonly node: string;
+  /** Holds plugin.cjs; plugin.blob and the executable are written there. */
+  readonly directory: string;
+  readonly name: string;
+}
+
+/**
+ * Makes a single-executable application: a copy of Node.js, stripped, with the bundle and its code cache injected.
+ * Stripping comes first because it breaks a program that already carries the application. Returns the remarks that
+ * whoever builds should read.
+ */
+export function makeExecutable({ root, node, directory, name }: ExecutableParts): readonly string[] {
+  const remarks: string[] = [];
+  const executable = join(directory, name);
+  copyFileSync(node, executable);
+  chmodSync(executable, 0o755);
+  try {
+    execFileSync('strip', [executable], { stdio: ['ignore', 'ignore', 'pipe'] });
+  } catch (error) {
+    const reason = isNotFound(error) ? 'there is no strip (binutils) on this host' : `strip failed: ${String(error)}`;
+    remarks.push(`not stripped, so larger than it need be: ${reason}`);
+    copyFileSync(node, executable);
+  }
+  execFileSync(node, ['--experimental-sea-config', join(root, 'sea-config.json')], {
+    cwd: directory,
+    env: {},
+    stdio: 'pipe',
+  });
+  const postject = join(root, 'node_modules/postject/dist/cli.js');
+  const blob = join(directory, 'plugin.blob');
+  execFileSync(process.execPath, [postject, executable, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', FUSE], {
+    stdio: 'pipe',
+  });
+  return remarks;
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
