@@ -1,0 +1,99 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from './clock.ts';
+
+const DAY_MS = 86_400_000;
+
+/** configuration.md section 1, option `logging-dir`. */
+export const LOG_LIMITS = { bytes: 2_000_000, ageMs: DAY_MS, files: 100, keptMs: 30 * DAY_MS } as const;
+
+export interface LogFileOptions {
+  readonly directory: string;
+  /** The file is `<program>.log`, older ones are `<program>.1.log` (the youngest) and so on. */
+  readonly program: string;
+  readonly clock: Clock;
+}
+
+/** Takes lines without their newline. */
+export interface LogSink {
+  readonly write: (line: string) => void;
+  readonly close: () => void;
+}
+
+/**
+ * Opens the log for appending, 0600, never through a symbolic link. It is rotated when it is full or a day old, and
+ * opened anew when somebody else has moved it away. Throws the file system's error, from here and from `write`.
+ */
+export function openLogFile({ directory, program, clock }: LogFileOptions): LogSink {
+  const path = join(directory, `${program}.log`);
+  const old = (index: number): string => join(directory, `${program}.${index}.log`);
+  let file = open();
+
+  function open(): { descriptor: number; inode: number; bytes: number; began: number } {
+    const flags =
+      constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const descriptor = openSync(path, flags, 0o600);
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) {
+      closeSync(descriptor);
+      throw new Error(`${path} is not a regular file`);
+    }
+    return { descriptor, inode: stats.ino, bytes: stats.size, began: beginning(path) ?? clock.now() };
+  }
+
+  function rotate(): void {
+    const kept = readdirSync(directory)
+      .flatMap((name) => (name === `${program}.${indexOf(name)}.log` ? indexOf(name) : []))
+      .sort((a, b) => b - a);
+    for (const index of kept) {
+      const expired = clock.now() - lstatSync(old(index)).mtimeMs > LOG_LIMITS.keptMs;
+      if (expired || index >= LOG_LIMITS.files) unlinkSync(old(index));
+      else renameSync(old(index), old(index + 1));
+    }
+    renameSync(path, old(1));
+  }
+
+  return {
+    write: (line) => {
+      const text = Buffer.from(`${line}\n`);
+      const isThere = lstatSync(path, { throwIfNoEntry: false })?.ino === file.inode;
+      const isFull = file.bytes > 0 && file.bytes + text.length > LOG_LIMITS.bytes;
+      if (!isThere || isFull || clock.now() - file.began >= LOG_LIMITS.ageMs) {
+        if (isThere) rotate();
+        closeSync(file.descriptor);
+        file = open();
+      }
+      writeSync(file.descriptor, text);
+      file.bytes += text.length;
+    },
+    close: () => closeSync(file.descriptor),
+  };
+
+  function indexOf(name: string): number {
+    return Number(name.slice(program.length + 1, -'.log'.length));
+  }
+}
+
+/** When the first line was written, by its own time stamp (text or JSON); undefined for an empty file. */
+function beginning(path: string): number | undefined {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const head = Buffer.alloc(64);
+    const text = head.toString('latin1', 0, readSync(descriptor, head));
+    const stamp = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z/.exec(text)?.[0];
+    return stamp === undefined ? undefined : Date.parse(stamp);
+  } finally {
+    closeSync(descriptor);
+  }
+}
