@@ -1,0 +1,225 @@
+/**
+ * Starts the plugin the way a launcher does: a child process, frames on its stdin and stdout. Everything lives in a
+ * temporary directory that `close` removes.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Frame, Wire } from './launcher.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** The built executable. */
+export const EXECUTABLE = join(root, 'dist/rstudio-kubernetes-launcher');
+/** The built bundle, for `node` or `deno`. */
+export const BUNDLE = join(root, 'dist/plugin.cjs');
+/** The sources, for `node` or `deno`. */
+export const SOURCES = join(root, 'src/main.ts');
+
+/** A launcher's own environment is never clean. */
+const LAUNCHER_ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/root', LANG: 'C.UTF-8' };
+const CLOSE_MS = 8_000;
+const KEPT_FRAMES = 1_000;
+
+/** What the plugin is started with; everything may be left out. */
+export interface PluginStart {
+  /** Lines of the options file, beside those that tests always need (`options` wins over them). */
+  readonly options?: Readonly<Record<string, string>>;
+  /** The whole text of the options file instead. */
+  readonly configText?: string;
+  /** Further files beside the options file, such as `launcher.kubernetes.profiles.conf`. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Arguments after `--config-file=...`. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Program and first arguments; default: the built executable. */
+  readonly command?: readonly [string, ...string[]];
+  /** Where the files are; default: a new temporary directory. */
+  readonly directory?: ConfigDirectory;
+}
+
+/** A temporary directory with an options file in it. */
+export interface ConfigDirectory {
+  readonly path: string;
+  readonly configFile: string;
+  /** Where the options file says that the log is. */
+  readonly logFile: string;
+  readonly remove: () => void;
+}
+
+export interface PluginExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface PluginProcess {
+  readonly pid: number;
+  readonly wire: Wire;
+  /** The first frame, received already or later, that `wanted` accepts. Rejects after the deadline or at the end. */
+  readonly waitFor: (wanted: (frame: Frame) => boolean, deadlineMs?: number) => Promise<Frame>;
+  /** Writes bytes as they are, for frames that are not well made. */
+  readonly sendBytes: (bytes: Uint8Array) => void;
+  /** Closes its stdin. */
+  readonly endInput: () => void;
+  readonly kill: (signal: NodeJS.Signals) => void;
+  /** What it wrote to stderr until now. */
+  readonly stderr: () => string;
+  /** What its log file holds now, '' if there is none. */
+  readonly log: () => string;
+  readonly directory: ConfigDirectory;
+  readonly exit: Promise<PluginExit>;
+  /** Closes stdin, waits for the end (killing it after 8 s), removes the directory. */
+  readonly close: () => Promise<PluginExit>;
+}
+
+/** Writes an options file and whatever else; as root the server user is `nobody`. */
+export function writeConfig({ options, configText, files }: PluginStart): ConfigDirectory {
+  const path = mkdtempSync(join(tmpdir(), 'kubernetes-plugin-'));
+  // The server user reads profiles, token and CA there.
+  chmodSync(path, 0o755);
+  const configFile = join(path, 'launcher.kubernetes.conf');
+  const logging = options?.['logging-dir'] ?? join(path, 'log');
+  const all = {
+    ...(process.getuid?.() === 0 && { 'server-user': 'nobody' }),
+    'scratch-path': join(path, 'scratch'),
+    'logging-dir': logging,
+    'log-level': 'DEBUG',
+    'plugin-metrics-interval-seconds': '0',
+    ...options,
+  };
+  const text = Object.entries(all).map(([name, value]) => `${name}=${value}\n`);
+  writeFileSync(configFile, configText ?? text.join(''), { mode: 0o600 });
+  for (const [name, content] of Object.entries(files ?? {})) writeFileSync(join(path, name), content, { mode: 0o644 });
+  return {
+    path,
+    configFile,
+    logFile: join(logging, 'rstudio-kubernetes-launcher.log'),
+    remove: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+/** Resolves when the process was started; whether it works is seen from its frames. */
+export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
+  const directory = start.directory ?? writeConfig(start);
+  const [program, ...first] = start.command ?? [EXECUTABLE];
+  const args = [...first, `--config-file=${directory.configFile}`, ...(start.args ?? [])];
+  const child = spawn(program, args, { stdio: 'pipe', env: start.env ?? LAUNCHER_ENVIRONMENT });
+  try {
+    await started(child);
+  } catch (error) {
+    directory.remove();
+    throw error;
+  }
+
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const frames: Frame[] = [];
+  const listeners = new Set<(frame: Frame) => void>();
+  const takeBytes = frameReader((frame) => {
+    frames.push(frame);
+    if (frames.length > KEPT_FRAMES) frames.shift();
+    for (const listener of [...listeners]) listener(frame);
+  });
+  child.stdout.on('data', takeBytes);
+  // A plugin that ended does not read any more; its exit tells.
+  child.stdin.on('error', () => undefined);
+  const exit = new Promise<PluginExit>((done) => {
+    child.on('close', (code, signal) => done({ code, signal }));
+  });
+  const ended = exit.then(({ code, signal }) => `the plugin ended with ${signal ?? `exit code ${code}`}: ${stderr}`);
+
+  const wire: Wire = {
+    send: (frame) => child.stdin.write(encodeFrame(frame)),
+    onFrame: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    ended,
+  };
+  return {
+    pid: child.pid ?? 0,
+    wire,
+    waitFor: (wanted, deadlineMs = 15_000) =>
+      new Promise((found, fail) => {
+        const known = frames.find(wanted);
+        if (known !== undefined) return found(known);
+        const end = (settle: () => void): void => {
+          clearTimeout(timer);
+          stop();
+          settle();
+        };
+        const timer = setTimeout(() => {
+          const last = frames.at(-1);
+          end(() =>
+            fail(new Error(`not within ${deadlineMs} ms; the last frame is ${JSON.stringify(last)}; ${stderr}`)),
+          );
+        }, deadlineMs);
+        const stop = wire.onFrame((frame) => {
+          if (wanted(frame)) end(() => found(frame));
+        });
+        void ended.then((why) => end(() => fail(new Error(why))));
+      }),
+    sendBytes: (bytes) => child.stdin.write(bytes),
+    endInput: () => child.stdin.end(),
+    kill: (signal) => child.kill(signal),
+    stderr: () => stderr,
+    log: () => readIfThere(directory.logFile),
+    directory,
+    exit,
+    close: async () => {
+      child.stdin.end();
+      const timer = setTimeout(() => child.kill('SIGKILL'), CLOSE_MS);
+      const result = await exit;
+      clearTimeout(timer);
+      directory.remove();
+      return result;
+    },
+  };
+}
+
+/** 4 bytes of length, then JSON (protocol 4.1). */
+export function encodeFrame(frame: unknown): Buffer {
+  const body = Buffer.from(JSON.stringify(frame));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(body.length);
+  return Buffer.concat([length, body]);
+}
+
+/** Returns a function that takes bytes however they were split, and calls `take` for each frame. */
+function frameReader(take: (frame: Frame) => void): (bytes: Buffer) => void {
+  let chunks: Buffer[] = [];
+  let held = 0;
+  let wanted = 4;
+  return (bytes) => {
+    chunks.push(bytes);
+    held += bytes.length;
+    if (held < wanted) return;
+    let rest = Buffer.concat(chunks);
+    for (;;) {
+      wanted = rest.length < 4 ? 4 : 4 + rest.readUInt32BE(0);
+      if (rest.length < 4 || rest.length < wanted) break;
+      take(JSON.parse(rest.toString('utf8', 4, wanted)));
+      rest = rest.subarray(wanted);
+    }
+    chunks = [rest];
+    held = rest.length;
+  };
+}
+
+function started(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', reject);
+  });
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
