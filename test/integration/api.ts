@@ -1,0 +1,51 @@
+/**
+ * The other side's view: plain requests to the API server, made with node:https and none of the product's code, so that
+ * what the product did can be held against what the cluster has.
+ */
+import { request } from 'node:https';
+
+export interface ApiTarget {
+  readonly url: string;
+  readonly ca: string;
+  readonly token: string;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  /** Parsed JSON; an empty object if the body was none. */
+  readonly body: Record<string, unknown>;
+}
+
+/** One request; `path` begins with /api or /apis. A patch is a merge patch. Rejects after 30 s without an answer. */
+export function api(target: ApiTarget, method: string, path: string, body?: unknown): Promise<ApiAnswer> {
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      `${target.url}${path}`,
+      {
+        method,
+        ca: target.ca,
+        agent: false,
+        timeout: 30_000,
+        headers: {
+          authorization: `Bearer ${target.token}`,
+          accept: 'application/json',
+          ...(body === undefined
+            ? {}
+            : { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' }),
+        },
+      },
+      (answer) => {
+        const pieces: Buffer[] = [];
+        answer.on('data', (piece: Buffer) => pieces.push(piece));
+        answer.on('error', reject);
+        answer.on('end', () => {
+          const text = Buffer.concat(pieces).toString();
+          resolve({ status: answer.statusCode ?? 0, body: text.startsWith('{') ? JSON.parse(text) : {} });
+        });
+      },
+    );
+    sent.on('timeout', () => sent.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
+    sent.on('error', reject);
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}

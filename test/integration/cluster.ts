@@ -1,0 +1,63 @@
+/**
+ * The cluster that the integration suite runs against: the simulated one, or, with TEST_ON=cluster, the one that
+ * CLUSTER_API_URL, CLUSTER_TOKEN_FILE, CLUSTER_CA_FILE, CLUSTER_NAMESPACE and CLUSTER_IMAGE name.
+ */
+import { readFileSync } from 'node:fs';
+import { type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
+import { type ApiAnswer, type ApiTarget, api } from './api.ts';
+
+export interface Cluster extends ApiTarget {
+  readonly namespace: string;
+  /** An image with /bin/sh. */
+  readonly image: string;
+  /** The minor version of the server: 36 for v1.36. */
+  readonly minor: number;
+  /** Control of the cluster itself; undefined where the cluster is not ours. */
+  readonly simulated: SimulatedCluster | undefined;
+  /** A request below the namespace of a group, e.g. `namespaced('GET', 'batch/v1', 'jobs/x')`; '' is the core group's v1. */
+  readonly namespaced: (method: string, group: string, path: string, body?: unknown) => Promise<ApiAnswer>;
+  readonly close: () => Promise<void>;
+}
+
+function needed(name: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === '') throw new Error(`TEST_ON=cluster needs the variable ${name}`);
+  return value;
+}
+
+export async function openCluster(): Promise<Cluster> {
+  if (process.env['TEST_ON'] === 'cluster') {
+    return describe(
+      {
+        url: needed('CLUSTER_API_URL').replace(/\/$/, ''),
+        ca: readFileSync(needed('CLUSTER_CA_FILE'), 'utf8'),
+        token: readFileSync(needed('CLUSTER_TOKEN_FILE'), 'utf8').trim(),
+      },
+      process.env['CLUSTER_NAMESPACE'] || 'rstudio',
+      process.env['CLUSTER_IMAGE'] || 'busybox',
+      undefined,
+    );
+  }
+  const simulated = await startCluster();
+  return describe(simulated, simulated.namespace, 'busybox', simulated);
+}
+
+async function describe(
+  { url, ca, token }: ApiTarget,
+  namespace: string,
+  image: string,
+  simulated: SimulatedCluster | undefined,
+): Promise<Cluster> {
+  const target = { url, ca, token };
+  const version = await api(target, 'GET', '/version');
+  return {
+    ...target,
+    minor: Number.parseInt(String(version.body['minor']), 10),
+    namespace,
+    image,
+    simulated,
+    namespaced: (method, group, path, body) =>
+      api(target, method, `${group === '' ? '/api/v1' : `/apis/${group}`}/namespaces/${namespace}/${path}`, body),
+    close: async () => simulated?.close(),
+  };
+}

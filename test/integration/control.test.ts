@@ -1,0 +1,91 @@
+import t from 'tap';
+import { setUp } from './harness.ts';
+
+const world = await setUp(t);
+const { launcher, user, other } = world;
+t.jobs = 6;
+
+const forever = 'while :; do sleep 1; done';
+
+async function running(job: Record<string, unknown>): Promise<string> {
+  const { id } = await world.submit(job);
+  await world.until(id, 'Running');
+  return id;
+}
+
+t.test('stop ends in Finished, with what the process made of TERM', async (t) => {
+  const cases = [
+    { command: forever, exitCode: 143 },
+    { command: `trap 'exit 0' TERM; ${forever}`, exitCode: 0 },
+    { command: `trap 'echo bye; exit 5' TERM; ${forever}`, exitCode: 5 },
+  ];
+  await Promise.all(
+    cases.map(async ({ command, exitCode }) => {
+      const id = await running({ command });
+      t.same(await launcher.control(user, id, 'stop'), { complete: true, message: '' });
+      const ended = await world.until(id, 'Finished');
+      t.equal(ended.statusCode, 'Stopped');
+      const job = await launcher.job(user, id);
+      // Kubelets before 1.22 never report the end of a container that a deadline stopped.
+      t.equal(job.exitCode, world.cluster.minor < 22 ? undefined : exitCode, command);
+      await t.rejects(launcher.control(user, id, 'stop'), { errorCode: 8 });
+    }),
+  );
+});
+
+t.test('kill ends in Killed 137, even if TERM is ignored, and the output stays', async (t) => {
+  const id = await running({ command: `trap '' TERM; echo still here; ${forever}` });
+  t.same(await launcher.control(user, id, 'kill'), { complete: true, message: '' });
+  const ended = await world.until(id, 'Killed');
+  t.equal(ended.statusCode, 'Killed');
+  t.equal((await launcher.job(user, id)).exitCode, 137);
+  t.equal(await world.text(id), 'still here\n');
+  for (const operation of ['stop', 'kill', 'cancel', 'suspend', 'resume'] as const) {
+    await t.rejects(launcher.control(user, id, operation), { errorCode: 8 }, operation);
+  }
+});
+
+t.test('the kill takes all processes of the job', async (t) => {
+  const id = await running({ command: `(trap '' TERM; while :; do sleep 1; done) & (sleep 1000) & ${forever}` });
+  t.same(await launcher.control(user, id, 'kill'), { complete: true, message: '' });
+  await world.until(id, 'Killed');
+});
+
+t.test('a running job can neither be canceled nor suspended nor resumed', async (t) => {
+  const id = await running({ command: forever });
+  await t.rejects(launcher.control(user, id, 'cancel'), { errorCode: 8 });
+  await t.rejects(launcher.control(user, id, 'resume'), { errorCode: 8 });
+  await t.rejects(launcher.control(user, id, 'suspend'), { errorCode: 2 });
+  await t.rejects(launcher.control(other, id, 'kill'), { errorCode: 3 });
+  t.equal((await launcher.job(user, id)).status, 'Running');
+  t.same(await launcher.control('*', id, 'stop'), { complete: true, message: '' });
+  await world.until(id, 'Finished');
+});
+
+t.test('a pending job can be canceled only', async (t) => {
+  const { id } = await world.submit({ command: 'true', host: 'no-such-node' });
+  for (const operation of ['stop', 'kill', 'suspend', 'resume'] as const) {
+    await t.rejects(launcher.control(user, id, operation), { errorCode: 8 }, operation);
+  }
+  t.same(await launcher.control(user, id, 'cancel'), { complete: true, message: '' });
+  t.equal((await world.until(id, 'Canceled')).statusMessage, '');
+  await t.rejects(launcher.control(user, id, 'cancel'), { errorCode: 8 });
+});
+
+t.test('canceled directly after the submit', async (t) => {
+  const { id } = await world.submit({ command: forever });
+  const answer = await launcher.control(user, id, 'cancel');
+  t.equal(answer.complete, true);
+  await world.until(id, 'Canceled');
+});
+
+t.test('network: refused while Pending, at once when Running, kept after the end', async (t) => {
+  const { id } = await world.submit({ command: 'sleep 3' });
+  await t.rejects(launcher.network(user, id), { errorCode: 6 });
+  await world.until(id, 'Running');
+  const network = await launcher.network(user, id);
+  t.ok(network.host.length > 0);
+  t.ok(network.ipAddresses.length > 0);
+  await world.until(id, 'Finished');
+  t.same(await launcher.network(user, id), network);
+});

@@ -1,0 +1,137 @@
+/** What every case needs: a cluster, the built executable against it, users of its own, and nothing left behind. */
+import { randomBytes } from 'node:crypto';
+import type { Test } from 'tap';
+import { createLauncher, type JobFrame, type Launcher, type StatusFrame } from '../support/launcher.ts';
+import { type PluginProcess, startPlugin } from '../support/plugin.ts';
+import { type Cluster, openCluster } from './cluster.ts';
+
+const PATIENCE_MS = 90_000;
+const TERMINAL = new Set(['Finished', 'Failed', 'Killed', 'Canceled']);
+
+export interface Plugin {
+  readonly launcher: Launcher;
+  readonly process: PluginProcess;
+}
+
+export interface World {
+  readonly cluster: Cluster;
+  /** A user nobody else uses: its jobs are removed at the end. */
+  readonly user: string;
+  readonly other: string;
+  readonly launcher: Launcher;
+  /** One more plugin on the same cluster; it has answered Bootstrap. */
+  readonly plugin: (options?: Readonly<Record<string, string>>) => Promise<Plugin>;
+  /** The first plugin of this world. */
+  readonly first: Plugin;
+  /** Submits for `user` with the cluster's image unless the job names one. */
+  readonly submit: (job: Readonly<Record<string, unknown>>, launcher?: Launcher) => Promise<JobFrame>;
+  /** Resolves with the first status that `wanted` accepts. */
+  readonly until: (
+    id: string,
+    wanted: string | ((status: StatusFrame) => boolean),
+    launcher?: Launcher,
+  ) => Promise<StatusFrame>;
+  /** Submits, waits for the end, and gives the job as it ended. */
+  readonly run: (job: Readonly<Record<string, unknown>>) => Promise<JobFrame>;
+  /** The whole output, after its end. */
+  readonly text: (id: string, launcher?: Launcher) => Promise<string>;
+}
+
+/** Sets a world up for one test file and takes it down at its end. */
+export async function setUp(t: Test, options: Readonly<Record<string, string>> = {}): Promise<World> {
+  const cluster = await openCluster();
+  const plugins: Plugin[] = [];
+  const tag = randomBytes(3).toString('hex');
+  const user = `it-${tag}`;
+  const other = `it-${tag}-other`;
+
+  t.teardown(async () => {
+    await Promise.all(plugins.map((plugin) => plugin.process.close()));
+    if (cluster.simulated === undefined) await removeJobs(cluster, [user, other]);
+    await cluster.close();
+  });
+
+  const plugin: World['plugin'] = async (more = {}) => {
+    const process = await startPlugin({
+      options: {
+        'api-url': cluster.url,
+        'auth-token': cluster.token,
+        'certificate-authority': Buffer.from(cluster.ca).toString('base64'),
+        'kubernetes-namespace': cluster.namespace,
+        ...options,
+        ...more,
+      },
+    });
+    const started = { process, launcher: createLauncher(process.wire) };
+    plugins.push(started);
+    await started.launcher.bootstrap();
+    return started;
+  };
+  const first = await plugin();
+
+  const submit: World['submit'] = (job, launcher = first.launcher) =>
+    launcher.submit(user, { name: 'integration', container: { image: cluster.image }, tags: [tag], ...job });
+
+  const until: World['until'] = (id, wanted, launcher = first.launcher) =>
+    new Promise((resolve, reject) => {
+      const accepts = typeof wanted === 'string' ? (status: StatusFrame) => status.status === wanted : wanted;
+      const seen: string[] = [];
+      const end = (settle: () => void): void => {
+        clearTimeout(timer);
+        stream.cancel();
+        settle();
+      };
+      const timer = setTimeout(
+        () =>
+          end(() => reject(new Error(`${id}: waited ${PATIENCE_MS / 1000} s for ${wanted}; saw ${seen.join(', ')}`))),
+        PATIENCE_MS,
+      );
+      const stream = launcher.status(
+        user,
+        id,
+        (status) => {
+          seen.push(`${status.status} "${status.statusMessage}"`);
+          if (accepts(status)) end(() => resolve(status));
+          else if (TERMINAL.has(status.status)) {
+            end(() => reject(new Error(`${id}: waited for ${wanted}; ended as ${seen.join(', ')}`)));
+          }
+        },
+        (error) => end(() => reject(error)),
+      );
+    });
+
+  return {
+    cluster,
+    user,
+    other,
+    launcher: first.launcher,
+    first,
+    plugin,
+    submit,
+    until,
+    run: async (job) => {
+      const { id } = await submit(job);
+      await until(id, (status) => TERMINAL.has(status.status));
+      return first.launcher.job(user, id);
+    },
+    text: async (id, launcher = first.launcher) => {
+      let text = '';
+      await launcher.output(user, id, (piece) => {
+        text += piece;
+      }).completed;
+      return text;
+    },
+  };
+}
+
+/** Deletes the jobs that were made for these users, pods included, and waits until they are gone. */
+async function removeJobs(cluster: Cluster, users: readonly string[]): Promise<void> {
+  const selector = encodeURIComponent(
+    `app.kubernetes.io/managed-by=launcher,job-launcher/user in (${users.join(',')})`,
+  );
+  const listed = await cluster.namespaced('GET', 'batch/v1', `jobs?labelSelector=${selector}`);
+  const items = (listed.body['items'] ?? []) as { metadata: { name: string } }[];
+  for (const { metadata } of items) {
+    await cluster.namespaced('DELETE', 'batch/v1', `jobs/${metadata.name}`, { propagationPolicy: 'Background' });
+  }
+}

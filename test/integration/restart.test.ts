@@ -1,0 +1,78 @@
+import t from 'tap';
+import { setUp } from './harness.ts';
+
+const world = await setUp(t);
+const { user } = world;
+t.jobs = 4;
+
+const shown = ['name', 'status', 'statusCode', 'exitCode', 'tags', 'command', 'submissionTime', 'user', 'environment'];
+
+t.test('a plugin that starts in the middle of a job shows and follows it', async (t) => {
+  const before = await world.plugin();
+  const { id } = await world.submit(
+    { command: 'echo one; sleep 4; echo two; exit 3', tags: ['keep'] },
+    before.launcher,
+  );
+  await world.until(id, 'Running', before.launcher);
+  const known = await before.launcher.job(user, id);
+  await before.process.close();
+
+  const after = await world.plugin();
+  t.same(await after.launcher.job(user, id), known);
+  t.equal(await world.text(id, after.launcher), 'one\ntwo\n');
+  await world.until(id, 'Finished', after.launcher);
+  t.equal((await after.launcher.job(user, id)).exitCode, 3);
+});
+
+t.test('a job that ended while no plugin ran, and its pod is gone', async (t) => {
+  const before = await world.plugin();
+  const stopped = await world.submit({ command: 'exit 4', name: 'ended' }, before.launcher);
+  await world.until(stopped.id, 'Finished', before.launcher);
+  const known = await before.launcher.job(user, stopped.id);
+  await hasResult(stopped.id);
+  await before.process.close();
+  const pods = await world.cluster.namespaced('GET', '', `pods?labelSelector=job-name%3D${stopped.id}`);
+  for (const pod of pods.body['items'] as { metadata: { name: string } }[]) {
+    await world.cluster.namespaced('DELETE', '', `pods/${pod.metadata.name}`, { gracePeriodSeconds: 0 });
+  }
+
+  const after = await world.plugin();
+  const again = await after.launcher.job(user, stopped.id);
+  for (const member of shown) t.same(again[member], known[member], member);
+  t.equal(again.exitCode, 4);
+  await t.rejects(world.text(stopped.id, after.launcher), { errorCode: 7 }, 'its output is gone with the pod');
+});
+
+t.test('two plugins at once: each sees, follows and controls the jobs of the other', async (t) => {
+  const a = await world.plugin();
+  const b = await world.plugin();
+  const { id } = await world.submit({ command: 'echo here; while :; do sleep 1; done', name: 'shared' }, a.launcher);
+  await world.until(id, 'Running', a.launcher);
+  await world.until(id, 'Running', b.launcher);
+  t.same(await b.launcher.control(user, id, 'kill'), { complete: true, message: '' });
+  await Promise.all([world.until(id, 'Killed', a.launcher), world.until(id, 'Killed', b.launcher)]);
+  t.equal((await a.launcher.job(user, id)).exitCode, 137);
+  t.equal((await b.launcher.job(user, id)).exitCode, 137);
+  t.equal(await world.text(id, b.launcher), 'here\n');
+  t.equal(await world.text(id, a.launcher), 'here\n');
+});
+
+t.test('a job that somebody deletes ends, and is then unknown', async (t) => {
+  const { id } = await world.submit({ command: 'while :; do sleep 1; done' });
+  await world.until(id, 'Running');
+  const killed = world.until(id, 'Killed');
+  await world.cluster.namespaced('DELETE', 'batch/v1', `jobs/${id}`, { propagationPolicy: 'Background' });
+  t.equal((await killed).statusCode, 'Deleted');
+  await t.rejects(world.launcher.job(user, id), { errorCode: 3 });
+});
+
+/** Waits until the end of the job is written on the Job. */
+async function hasResult(id: string): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    const { body } = await world.cluster.namespaced('GET', 'batch/v1', `jobs/${id}`);
+    const annotations = (body['metadata'] as { annotations?: Record<string, string> }).annotations ?? {};
+    if (annotations['job-launcher/result'] !== undefined) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error(`${id} has no job-launcher/result after 20 s`);
+}
