@@ -1,7 +1,7 @@
 /** What every case needs: a cluster, the built executable against it, users of its own, and nothing left behind. */
 import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
-import { createLauncher, type JobFrame, type Launcher, type StatusFrame } from '../support/launcher.ts';
+import { createLauncher, type JobFrame, type Launcher, LauncherError, type StatusFrame } from '../support/launcher.ts';
 import { type PluginProcess, startPlugin } from '../support/plugin.ts';
 import { type Cluster, openCluster } from './cluster.ts';
 
@@ -134,4 +134,10 @@ async function removeJobs(cluster: Cluster, users: readonly string[]): Promise<v
   for (const { metadata } of items) {
     await cluster.namespaced('DELETE', 'batch/v1', `jobs/${metadata.name}`, { propagationPolicy: 'Background' });
   }
+}
+
+/** Expects an Error answer with this code (protocol section 9). */
+export async function refused(t: Test, asked: Promise<unknown>, errorCode: number, what = ''): Promise<void> {
+  const answer = await asked.catch((error: unknown) => error);
+  t.equal(answer instanceof LauncherError ? answer.errorCode : answer, errorCode, what);
 }

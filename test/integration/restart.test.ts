@@ -1,5 +1,5 @@
 import t from 'tap';
-import { setUp } from './harness.ts';
+import { refused, setUp } from './harness.ts';
 
 const world = await setUp(t);
 const { user } = world;
@@ -40,7 +40,7 @@ t.test('a job that ended while no plugin ran, and its pod is gone', async (t) =>
   const again = await after.launcher.job(user, stopped.id);
   for (const member of shown) t.same(again[member], known[member], member);
   t.equal(again.exitCode, 4);
-  await t.rejects(world.text(stopped.id, after.launcher), { errorCode: 7 }, 'its output is gone with the pod');
+  await refused(t, world.text(stopped.id, after.launcher), 7, 'its output is gone with the pod');
 });
 
 t.test('two plugins at once: each sees, follows and controls the jobs of the other', async (t) => {
@@ -63,7 +63,7 @@ t.test('a job that somebody deletes ends, and is then unknown', async (t) => {
   const killed = world.until(id, 'Killed');
   await world.cluster.namespaced('DELETE', 'batch/v1', `jobs/${id}`, { propagationPolicy: 'Background' });
   t.equal((await killed).statusCode, 'Deleted');
-  await t.rejects(world.launcher.job(user, id), { errorCode: 3 });
+  await refused(t, world.launcher.job(user, id), 3);
 });
 
 /** Waits until the end of the job is written on the Job. */
