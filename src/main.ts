@@ -1,0 +1,116 @@
+/**
+ * Start-up in order (design.md section 7): a clean environment, the options file, directories, no more root, the log,
+ * then everything else as the server user. The only file that wires rooms together. What only the plugin itself needs is
+ * loaded when root is given up: a process that replaces itself, or prints its help, starts without it.
+ */
+import { accessSync, constants } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { helpText } from './cli/help.ts';
+import { PROGRAM, VERSION, versionText } from './cli/version.ts';
+import { loadOptions, type Options } from './config/options.ts';
+import { ConfigError, describe, type Problem } from './config/problem.ts';
+import { systemClock } from './system/clock.ts';
+import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
+import { withCleanEnvironment } from './system/environment.ts';
+import { escapeControls } from './system/escape.ts';
+import { openLogFile } from './system/log-file.ts';
+import { jsonFormat, textFormat } from './system/log-format.ts';
+import { createLogger, type Logger, writeToStderr } from './system/logger.ts';
+import { becomeUser, findServerUser } from './system/privileges.ts';
+import { isRoot, ownArguments, replaceProcess } from './system/process.ts';
+
+const EXIT_START_ERROR = 1;
+
+/** Resolves with the exit code. */
+async function main(): Promise<number> {
+  process.umask(0o077);
+  const args = withCleanEnvironment({
+    isRoot: isRoot(),
+    environment: process.env,
+    args: ownArguments(),
+    replace: replaceProcess,
+  });
+  if (args.includes('--help')) return print(helpText());
+  if (args.includes('--version')) return print(versionText());
+
+  const { options, warnings } = await readOptions(args);
+  // Before anything uses the pool, which is when its size is read.
+  process.env['UV_THREADPOOL_SIZE'] = String(options.threadPoolSize);
+  if (isRoot()) giveUpRoot(options);
+  const log = openLog(options);
+  try {
+    for (const warning of warnings) log.warning(describe(warning));
+    checkScratchPath(options.scratchPath, log);
+    log.notice('Started', { version: VERSION, node: process.versions.node, uid: process.getuid?.() });
+    return 0;
+  } catch (error) {
+    log.error('The plugin does not start', { error });
+    throw error;
+  } finally {
+    log.close();
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+async function readOptions(
+  argv: readonly string[],
+): Promise<{ readonly options: Options; readonly warnings: readonly Problem[] }> {
+  const loaded = await loadOptions({
+    argv,
+    env: process.env,
+    uid: process.getuid?.() ?? -1,
+    cpus: availableParallelism(),
+    findUser: async (name) => (isRoot() ? findServerUser(name) : undefined),
+  });
+  if (!loaded.ok) throw new ConfigError('wrong', loaded.problems);
+  return loaded;
+}
+
+function giveUpRoot({ serverUser, unprivileged, scratchPath, loggingDir }: Options): void {
+  const user = findServerUser(serverUser);
+  if (!unprivileged) for (const path of [scratchPath, loggingDir]) makeDirectoryAsRoot(path, user);
+  becomeUser(user);
+}
+
+/** The log of this start; nothing is written before its first line. */
+function openLog({ loggingDir, logFormat, logLevel, pluginName }: Options): Logger {
+  const program = `rstudio-${pluginName}-launcher`;
+  return createLogger({
+    level: logLevel,
+    format: logFormat === 'json' ? jsonFormat(program) : textFormat(program),
+    clock: systemClock,
+    open: () => {
+      makeDirectory(loggingDir);
+      return openLogFile({ directory: loggingDir, program, clock: systemClock });
+    },
+  });
+}
+
+/** Nothing is written there today, so that it cannot be used is no reason not to start. */
+function checkScratchPath(path: string, log: Logger): void {
+  try {
+    makeDirectory(path);
+    accessSync(path, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    log.warning('The scratch path cannot be made or written', { path, error });
+  }
+}
+
+/** One line for whoever started the plugin; the log has the rest. */
+function startError(error: unknown): string {
+  return `${PROGRAM}: ${escapeControls(error instanceof Error ? error.message : String(error))}`;
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    writeToStderr(startError(error));
+    process.exitCode = EXIT_START_ERROR;
+  },
+);
