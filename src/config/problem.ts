@@ -1,0 +1,55 @@
+/**
+ * What is wrong with something an administrator wrote, and where. All problems of a file are reported at once; texts
+ * are one printable line and never hold a token, a key or the content of an override file.
+ */
+import { escapeControls } from '../system/escape.ts';
+
+/** Where a value was written. `line` 0: the command line, or the file as a whole. */
+export interface Origin {
+  readonly file: string;
+  readonly line: number;
+}
+
+export interface Problem extends Origin {
+  /** Name of the option or key; '' if the problem is none's. */
+  readonly option: string;
+  /** One line, printable, without the place. */
+  readonly message: string;
+}
+
+/** The `file` of a problem that stands on the command line. */
+export const COMMAND_LINE = 'command line';
+
+/** Makes a problem whose message is safe to print. */
+export function problem(at: Origin, option: string, message: string): Problem {
+  return { file: at.file, line: at.line, option: printable(option), message: printable(message, 1000) };
+}
+
+/** `/etc/rstudio/launcher.kubernetes.conf:3`, without `:0`. */
+export function place(at: Origin): string {
+  return at.line > 0 ? `${printable(at.file)}:${at.line}` : printable(at.file);
+}
+
+/** The whole sentence: place, option, what is wrong. */
+export function describe(found: Problem): string {
+  return `${place(found)}: ${found.option === '' ? '' : `${found.option}: `}${found.message}`;
+}
+
+/** A text for a terminal or a log: escaped, and cut after `most` characters. */
+export function printable(text: string, most = 300): string {
+  return escapeControls(text.length > most ? `${text.slice(0, most)}...` : text);
+}
+
+/** Something an administrator wrote cannot be used; `problems` says where, the message says all of it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  /** `unreadable`: a file could not be read; `wrong`: what stands in it cannot be used. */
+  readonly code: 'unreadable' | 'wrong';
+  readonly problems: readonly Problem[];
+
+  constructor(code: 'unreadable' | 'wrong', problems: readonly Problem[], options?: ErrorOptions) {
+    super(problems.map(describe).join('; '), options);
+    this.code = code;
+    this.problems = problems;
+  }
+}
