@@ -102,9 +102,12 @@ export function writeConfig({ options, configText, files }: PluginStart): Config
 /** Resolves when the process was started; whether it works is seen from its frames. */
 export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
   const directory = start.directory ?? writeConfig(start);
-  const [program, ...first] = start.command ?? [EXECUTABLE];
-  const args = [...first, `--config-file=${directory.configFile}`, ...(start.args ?? [])];
-  const child = spawn(program, args, { stdio: 'pipe', env: start.env ?? LAUNCHER_ENVIRONMENT });
+  const own = [`--config-file=${directory.configFile}`, ...(start.args ?? [])];
+  const [program, args] = withEnvironment(start.env ?? LAUNCHER_ENVIRONMENT, [
+    ...(start.command ?? [EXECUTABLE]),
+    ...own,
+  ]);
+  const child = spawn(program, args, { stdio: 'pipe' });
   try {
     await started(child);
   } catch (error) {
@@ -178,6 +181,17 @@ export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
       return result;
     },
   };
+}
+
+/**
+ * Program and arguments that run a command with exactly this environment, in the same process: the test runner adds
+ * variables of its own to every program that a test starts.
+ */
+export function withEnvironment(
+  env: Readonly<Record<string, string>>,
+  command: readonly string[],
+): [program: string, args: string[]] {
+  return ['/usr/bin/env', ['-i', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...command]];
 }
 
 /** 4 bytes of length, then JSON (protocol 4.1). */
