@@ -16,12 +16,17 @@ export type LogFormat = (record: LogRecord) => string;
 /** How many errors of a chain of causes are shown. */
 const MAX_CAUSES = 8;
 
+/** Values that cannot be taken for two; others are quoted. */
+const PLAIN = /^[^\s,[\]"]+$/;
+
 /** The line form of protocol 3; what spans lines is joined with `|||`. */
 export function textFormat(program: string): LogFormat {
   return ({ time, level, sentence, fields }) => {
     const { error, ...others } = fields;
     const values = Object.entries(others).flatMap(([name, value]) =>
-      value === undefined ? [] : `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+      value === undefined
+        ? []
+        : `${name}: ${typeof value === 'string' && PLAIN.test(value) ? value : JSON.stringify(value)}`,
     );
     const details = values.length === 0 ? '' : ` [${values.join(', ')}]`;
     const errors = causes(error).map(

@@ -35,7 +35,14 @@ function memoryLogger(level: LogLevel, format: LogFormat = textFormat(PROGRAM)) 
 
 t.test('lines have the form of the protocol', async (t) => {
   const { log, lines } = memoryLogger('DEBUG');
-  log.info('Submitted a job', { user: 'jane', job: 'x-1', exitCode: 0, image: undefined, ids: ['a', 'b'] });
+  log.info('Submitted a job', {
+    user: 'jane',
+    name: 'x, job: y',
+    job: 'x-1',
+    exitCode: 0,
+    image: undefined,
+    ids: ['a'],
+  });
   log.warning('two\nlines\r\nand \u001b[31m red \u202e');
   const cause = Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:6443'), { code: 'ECONNREFUSED' });
   class KubernetesError extends Error {
@@ -46,7 +53,7 @@ t.test('lines have the form of the protocol', async (t) => {
   log.warning('No list of jobs', { error: new KubernetesError('GET /jobs', { cause }), attempt: 3 });
   log.warning('Odd', { error: { token: 'secret' } });
   t.strictSame(lines, [
-    '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] INFO Submitted a job [user: jane, job: x-1, exitCode: 0, ids: ["a","b"]]',
+    '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] INFO Submitted a job [user: jane, name: "x, job: y", job: x-1, exitCode: 0, ids: ["a"]]',
     '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] WARNING two|||lines|||and \\u001b[31m red \\u202e',
     '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] WARNING No list of jobs [attempt: 3]; KubernetesError error UNREACHABLE (GET /jobs); CAUSED BY: Error error ECONNREFUSED (connect ECONNREFUSED 10.0.0.1:6443)',
     '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] WARNING Odd; object (thrown, but not an Error)',

@@ -1,0 +1,49 @@
+import type { Log } from '../system/log.ts';
+import { type ControlOperation, JobError, type Jobs } from './contract.ts';
+
+const DONE: Readonly<Record<ControlOperation, string>> = {
+  suspend: 'Suspended a job',
+  resume: 'Resumed a job',
+  stop: 'Stopped a job',
+  kill: 'Killed a job',
+  cancel: 'Canceled a job',
+};
+
+/**
+ * The same jobs, with one line in the log for everything that was done to them, or was refused: who, which job, which
+ * image, what came of it. Never arguments, environment or stdin, which hold secrets.
+ */
+export function auditedJobs(jobs: Jobs, log: Log): Jobs {
+  return {
+    ...jobs,
+    submit: async (request, requester) => {
+      const asked = { user: request.user, requester, name: request.name, image: request.container?.image };
+      try {
+        const job = await jobs.submit(request, requester);
+        log.notice('Submitted a job', { ...asked, image: job.container?.image, job: job.id });
+        return job;
+      } catch (error) {
+        log.notice('Did not submit a job', { ...asked, ...refusal(error) });
+        throw error;
+      }
+    },
+    control: async (id, requester, operation) => {
+      try {
+        const { user, container } = jobs.find(id, requester);
+        const result = await jobs.control(id, requester, operation);
+        const facts = { user, requester, job: id, image: container?.image, reason: result.message || undefined };
+        log.notice(result.complete ? DONE[operation] : `Could not ${operation} a job`, facts);
+        return result;
+      } catch (error) {
+        log.notice(`Could not ${operation} a job`, { requester, job: id, ...refusal(error) });
+        throw error;
+      }
+    },
+  };
+}
+
+function refusal(error: unknown): { readonly code: string; readonly reason: string } {
+  return error instanceof JobError
+    ? { code: error.code, reason: error.message }
+    : { code: 'unexpected', reason: error instanceof Error ? error.message : String(error) };
+}
