@@ -99,7 +99,6 @@ t.test('reads what the ini package writes', async (t) => {
     plain: 'value',
     url: 'https://h:6443',
     blank: 'a b',
-    hash: 'a#b',
     quoted: ' edge ',
     equals: '=x',
     json: '{"a":1}',

@@ -1,0 +1,212 @@
+/**
+ * Profiles: what users and groups may use (configuration.md section 2). Sections are read from top to bottom; of all that
+ * match a user, the last one that sets a key wins, key by key; lists are replaced, not merged.
+ */
+import { readTextFile, type TextFile } from './file.ts';
+import { type Entry, nameOnly, parseIni, type Section } from './ini.ts';
+import { didYouMean } from './nearest.ts';
+import { camelCase } from './option-table.ts';
+import { ConfigError, type Origin, type Problem, problem } from './problem.ts';
+import { isProfileKey, PROFILE_KEYS, type ProfileKey, type ProfileValues, profileRow } from './profile-table.ts';
+
+/** A value and where it was written; no `origin`: the default. */
+export interface Setting<T> {
+  readonly value: T;
+  readonly origin?: Origin;
+}
+
+/** What holds for one user: each key of profile-table.ts, camel-cased, with its origin. */
+export type EffectiveProfile = {
+  readonly [Name in keyof ProfileValues]: Setting<ProfileValues[Name]>;
+};
+
+export interface ProfileSection extends Origin {
+  readonly kind: 'everybody' | 'group' | 'user';
+  /** The group or the user; '' for everybody. */
+  readonly name: string;
+  readonly settings: ReadonlyMap<ProfileKey, Setting<unknown>>;
+}
+
+export interface Profiles {
+  readonly file: string;
+  /** In the order of the file. */
+  readonly sections: readonly ProfileSection[];
+}
+
+/** Whom a section may match. */
+export interface Matching {
+  /** The name as given, and as the system's name services write it; empty: nobody in particular, so `[*]` only. */
+  readonly names: readonly string[];
+  /** Is the user in this group? */
+  readonly inGroup: (group: string) => boolean;
+}
+
+/** Somebody of whom nothing is known: `[*]` only. */
+export const NOBODY: Matching = { names: [], inGroup: () => false };
+
+export interface LoadedProfiles {
+  readonly profiles: Profiles;
+  readonly warnings: readonly Problem[];
+}
+
+/** Reads a profiles file. A missing one has no sections, unless it is `required`. Throws ConfigError with all problems. */
+export function readProfiles(file: string, required: boolean): LoadedProfiles {
+  const found: TextFile | undefined = readTextFile(file);
+  if (found !== undefined) return parseProfiles(file, found.text);
+  if (required) {
+    throw new ConfigError('unreadable', [problem({ file, line: 0 }, 'profile-config', 'there is no such file')]);
+  }
+  return { profiles: { file, sections: [] }, warnings: [] };
+}
+
+/** Reads the text of a profiles file. Throws ConfigError `wrong` with all problems of all sections. */
+export function parseProfiles(file: string, text: string): LoadedProfiles {
+  const parsed = parseIni(file, text);
+  const problems: Problem[] = [...parsed.problems];
+  const warnings: Problem[] = [];
+  for (const { key, line } of parsed.head) {
+    problems.push(
+      problem({ file, line }, nameOnly(key), 'stands before the first section: begin with [*], for everybody'),
+    );
+  }
+  const sections = parsed.sections.map((section) => readSection(file, section, problems, warnings));
+  const profiles = { file, sections };
+  problems.push(...sections.flatMap(checkSection));
+  if (problems.length > 0) throw new ConfigError('wrong', problems);
+  return { profiles, warnings: [...warnings, ...checkTogether(profiles)] };
+}
+
+function readSection(file: string, section: Section, problems: Problem[], warnings: Problem[]): ProfileSection {
+  const { name, line } = section;
+  const at = { file, line };
+  if (name === '@') problems.push(problem(at, '', '[@] names no group: write [@group]'));
+  const settings = new Map<ProfileKey, Setting<unknown>>();
+  for (const entry of section.entries) {
+    const origin = { file, line: entry.line };
+    if (!isProfileKey(entry.key)) {
+      const said = `is not a key of profiles${didYouMean(entry.key, PROFILE_KEYS)}`;
+      problems.push(problem(origin, nameOnly(entry.key), said));
+    } else {
+      const value = readValue(entry.key, entry, origin, problems, warnings);
+      if (value !== undefined) settings.set(entry.key, { value: value.is, origin });
+    }
+  }
+  if (name === '*') return { ...at, kind: 'everybody', name: '', settings };
+  if (name.startsWith('@')) return { ...at, kind: 'group', name: name.slice(1).trim(), settings };
+  return { ...at, kind: 'user', name, settings };
+}
+
+function readValue(
+  key: ProfileKey,
+  entry: Entry,
+  origin: Origin,
+  problems: Problem[],
+  warnings: Problem[],
+): { readonly is: unknown } | undefined {
+  const row = profileRow(key);
+  const text = row.raw ? entry.raw : entry.value;
+  if (text === '') {
+    if (!row.hardening) return { is: row.fallback };
+    problems.push(problem(origin, key, 'has no value: write none, or leave the line out'));
+    return undefined;
+  }
+  const parsed = row.kind.parse(text);
+  if (!parsed.ok) {
+    problems.push(problem(origin, key, `"${text}" must be ${parsed.reason}`));
+    return undefined;
+  }
+  if (parsed.warning !== undefined) warnings.push(problem(origin, key, parsed.warning));
+  return { is: parsed.value };
+}
+
+/** Keys of which the first may not be above the second. */
+const MAXIMA = [
+  ['default-cpus', 'max-cpus'],
+  ['default-mem-mb', 'max-mem-mb'],
+  ['default-cpus-request', 'max-cpus-request'],
+  ['default-mem-mb-request', 'max-mem-mb-request'],
+  ['default-nvidia-gpus', 'max-nvidia-gpus'],
+  ['default-amd-gpus', 'max-amd-gpus'],
+] as const satisfies readonly (readonly [ProfileKey, ProfileKey])[];
+
+const GPU_MAXIMA = MAXIMA.slice(4);
+
+function numberOf(setting: Setting<unknown> | undefined): number {
+  return typeof setting?.value === 'number' ? setting.value : 0;
+}
+
+/** In one section a default may not be above its own maximum. */
+function checkSection({ file, line, settings }: ProfileSection): readonly Problem[] {
+  return MAXIMA.flatMap(([byDefault, most]) => {
+    const value = settings.get(byDefault);
+    const maximum = settings.get(most);
+    if (numberOf(maximum) === 0 || numberOf(value) <= numberOf(maximum)) return [];
+    const said = `${numberOf(value)} is above ${most}=${numberOf(maximum)} on line ${maximum?.origin?.line}`;
+    return [problem(value?.origin ?? { file, line }, byDefault, said)];
+  });
+}
+
+/**
+ * What sections do together: for some user, a default of one section may be above the maximum of another (then the
+ * maximum is the default); GPUs without a maximum anywhere are none.
+ */
+function checkTogether({ file, sections }: Profiles): readonly Problem[] {
+  const warnings = new Map<string, Problem>();
+  for (const [byDefault, most] of MAXIMA) {
+    const setting = sections.filter(({ settings }) => settings.has(byDefault) || settings.has(most));
+    const everybody = setting.findIndex(({ kind }) => kind === 'everybody');
+    for (const [i, one] of setting.entries()) {
+      for (const [j, other] of setting.slice(0, i).entries()) {
+        if (one.kind === 'user' && other.kind === 'user') continue;
+        const matching = [...new Set([everybody, j, i])].sort((a, b) => a - b).flatMap((n) => setting[n] ?? []);
+        const value = last(matching, byDefault);
+        const maximum = last(matching, most);
+        if (numberOf(maximum) === 0 || numberOf(value) <= numberOf(maximum)) continue;
+        const at = value?.origin ?? { file, line: 0 };
+        const said = `${numberOf(value)} is above ${most}=${numberOf(maximum)} on line ${maximum?.origin?.line} for users whom both sections match; their default is ${numberOf(maximum)}`;
+        warnings.set(`${byDefault}:${at.line}:${maximum?.origin?.line}`, problem(at, byDefault, said));
+      }
+    }
+  }
+  for (const [byDefault, most] of GPU_MAXIMA) {
+    if (sections.some(({ settings }) => numberOf(settings.get(most)) > 0)) continue;
+    for (const { settings, ...at } of sections) {
+      const value = settings.get(byDefault);
+      if (numberOf(value) === 0) continue;
+      const said = `${numberOf(value)} has no effect: no section sets ${most}, and without a maximum there are no GPUs`;
+      warnings.set(`${byDefault}:${at.line}`, problem(value?.origin ?? at, byDefault, said));
+    }
+  }
+  return [...warnings.values()].sort((a, b) => a.line - b.line);
+}
+
+function last(sections: readonly ProfileSection[], key: ProfileKey): Setting<unknown> | undefined {
+  return sections.findLast(({ settings }) => settings.has(key))?.settings.get(key);
+}
+
+/** What holds for a user. A default above the maximum that other sections set is lowered to it. */
+export function effectiveProfile({ sections }: Profiles, user: Matching): EffectiveProfile {
+  const matching = sections.filter(({ kind, name }) => {
+    if (kind === 'everybody') return true;
+    return kind === 'user' ? user.names.includes(name) : user.inGroup(name);
+  });
+  const settings = new Map(
+    PROFILE_KEYS.map((key) => [key, last(matching, key) ?? { value: profileRow(key).fallback }] as const),
+  );
+  for (const [byDefault, most] of MAXIMA) {
+    const maximum = settings.get(most);
+    const isGpus = GPU_MAXIMA.some(([each]) => each === byDefault);
+    const limits = isGpus || numberOf(maximum) > 0;
+    if (maximum !== undefined && limits && numberOf(settings.get(byDefault)) > numberOf(maximum)) {
+      settings.set(byDefault, maximum);
+    }
+  }
+  const profile: Record<string, unknown> = {};
+  for (const [key, setting] of settings) profile[camelCase(key)] = setting;
+  return Object.freeze(profile) as EffectiveProfile;
+}
+
+/** Do group memberships matter? If not, nobody's groups need to be looked up. */
+export function hasGroups({ sections }: Profiles): boolean {
+  return sections.some(({ kind }) => kind === 'group');
+}
