@@ -1,0 +1,44 @@
+import type { Clock } from '../system/clock.ts';
+
+/**
+ * A signal that follows another one and can run out of time. Whoever makes one ends it: then neither a timer nor a
+ * listener is left.
+ */
+export class Deadline {
+  readonly signal: AbortSignal;
+  readonly #clock: Clock;
+  readonly #controller = new AbortController();
+  readonly #parent: AbortSignal | undefined;
+  readonly #follow = (): void => this.#controller.abort(this.#parent?.reason);
+  #cancel: (() => void) | undefined;
+
+  constructor(clock: Clock, parent?: AbortSignal) {
+    this.#clock = clock;
+    this.#parent = parent;
+    this.signal = this.#controller.signal;
+    if (parent?.aborted) this.#follow();
+    else parent?.addEventListener('abort', this.#follow, { once: true });
+  }
+
+  /** Aborts with the reason in `ms` from now, instead of when it was set before. */
+  set(ms: number, reason: () => Error): void {
+    this.clear();
+    this.#cancel = this.#clock.after(ms, () => this.#controller.abort(reason()));
+  }
+
+  /** No limit until the next `set`. */
+  clear(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  /** Aborts at once. */
+  abort(reason: Error): void {
+    this.#controller.abort(reason);
+  }
+
+  end(): void {
+    this.clear();
+    this.#parent?.removeEventListener('abort', this.#follow);
+  }
+}

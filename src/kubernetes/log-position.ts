@@ -1,0 +1,146 @@
+import { compareStamps, type Stamp } from './log-stamps.ts';
+
+/**
+ * How far a log was delivered, so that it can be continued exactly.
+ *
+ * The kubelet can only be asked for "all lines since this second". So the position says: of the lines since second S,
+ * the first of which has this stamp, so many were delivered, and so many bytes of the one after them. Counting, not
+ * comparing stamps, because stdout and stderr are stamped by two readers and not quite in order. Only if the first
+ * line is another one - the node has thrown away the beginning - do the stamps decide.
+ * S stays one second with output behind the newest, for lines that are stamped late.
+ */
+export class LogPosition {
+  #before: Bucket | undefined;
+  #now: Bucket | undefined;
+  #newestSecond = Number.NEGATIVE_INFINITY;
+  #last: Stamp | undefined;
+  /** Complete lines that carry the last stamp. */
+  #equal = 0;
+  /** Bytes of a line that has begun and not ended. */
+  #open: number | undefined;
+  #lastLineWasLong = false;
+
+  /** Ask for the log since this second; undefined: from its beginning. */
+  get since(): number | undefined {
+    const second = (this.#before ?? this.#now)?.second;
+    if (second === undefined || this.#open === undefined || this.#last === undefined) return second;
+    return Math.min(second, this.#last.second);
+  }
+
+  /** Stamp of the last line of which anything was delivered. */
+  get last(): Stamp | undefined {
+    return this.#last;
+  }
+
+  /** How to continue with the answer to a request with `since`. */
+  resume(): Resume {
+    const first = this.#before ?? this.#now;
+    if (first === undefined || this.#last === undefined) return new Resume(undefined);
+    const lines = (this.#before?.lines ?? 0) + (this.#now?.lines ?? 0);
+    return new Resume({ head: first.head, lines, last: this.#last, equal: this.#equal, open: this.#open });
+  }
+
+  /** A line begins of which nothing was delivered yet. */
+  begin(stamp: Stamp): void {
+    if (stamp.second > this.#newestSecond) {
+      this.#newestSecond = stamp.second;
+      // The pieces of a long line are stamped one by one: later ones may belong to this second.
+      if (!this.#lastLineWasLong) {
+        this.#before = this.#now;
+        this.#now = { second: stamp.second, head: stamp.text, lines: 0 };
+      }
+    }
+    if (this.#last?.text !== stamp.text) {
+      this.#last = stamp;
+      this.#equal = 0;
+    }
+    this.#open = 0;
+  }
+
+  /** So many more bytes of the open line were delivered. */
+  deliver(bytes: number): void {
+    this.#open = (this.#open ?? 0) + bytes;
+  }
+
+  /** The open line has ended. */
+  complete(long: boolean): void {
+    this.#open = undefined;
+    this.#equal++;
+    this.#lastLineWasLong = long;
+    const oldest = (this.#before ?? this.#now)?.second ?? Number.NEGATIVE_INFINITY;
+    if (this.#now !== undefined && (this.#last?.second ?? Number.NEGATIVE_INFINITY) >= oldest) this.#now.lines++;
+  }
+
+  /** The node has thrown away lines: from now on the log since `since` begins with this stamp, and so many lines of it are done. */
+  rebase(head: Stamp, lines: number): void {
+    this.#before = undefined;
+    this.#now = { second: this.since ?? head.second, head: head.text, lines };
+  }
+}
+
+interface Bucket {
+  readonly second: number;
+  readonly head: string;
+  lines: number;
+}
+
+interface Delivered {
+  readonly head: string;
+  readonly lines: number;
+  readonly last: Stamp;
+  readonly equal: number;
+  readonly open: number | undefined;
+}
+
+/** What to do with the line that begins now: drop it, or deliver it from this byte on (`begun`: some of it was). */
+export type LineVerdict = 'drop' | { readonly from: number; readonly begun: boolean };
+
+/** Tells, for one answer of the kubelet, which lines were delivered already. */
+export class Resume {
+  readonly #delivered: Delivered | undefined;
+  #mode: 'first' | 'counting' | 'comparing' | 'new';
+  #seen = 0;
+  #equal = 0;
+  #first: Stamp | undefined;
+  /** The lines after `from` and before `to` may be lost: the node no longer has what was delivered last. */
+  gap: { readonly from: Stamp; readonly to: Stamp } | undefined;
+
+  constructor(delivered: Delivered | undefined) {
+    this.#delivered = delivered;
+    this.#mode = delivered === undefined ? 'new' : 'first';
+  }
+
+  /** `position` is told when the node has thrown away the beginning of what was counted. */
+  line(stamp: Stamp, position: LogPosition): LineVerdict {
+    const delivered = this.#delivered;
+    if (delivered === undefined || this.#mode === 'new') return { from: 0, begun: false };
+    if (this.#mode === 'first') {
+      this.#first = stamp;
+      this.#mode = stamp.text === delivered.head ? 'counting' : 'comparing';
+      if (this.#mode === 'comparing' && compareStamps(stamp, delivered.last) > 0) {
+        this.gap = { from: delivered.last, to: stamp };
+      }
+    }
+    const verdict = this.#mode === 'counting' ? this.#count(delivered) : this.#compare(stamp, delivered);
+    if (verdict === 'drop') {
+      this.#seen++;
+      return verdict;
+    }
+    if (this.#mode === 'comparing') position.rebase(this.#first ?? stamp, this.#seen);
+    this.#mode = 'new';
+    return verdict;
+  }
+
+  #count(delivered: Delivered): LineVerdict {
+    if (this.#seen < delivered.lines) return 'drop';
+    return { from: delivered.open ?? 0, begun: delivered.open !== undefined };
+  }
+
+  #compare(stamp: Stamp, delivered: Delivered): LineVerdict {
+    const order = compareStamps(stamp, delivered.last);
+    if (order < 0) return 'drop';
+    if (order > 0) return { from: 0, begun: false };
+    if (this.#equal++ < delivered.equal) return 'drop';
+    return { from: delivered.open ?? 0, begun: delivered.open !== undefined };
+  }
+}

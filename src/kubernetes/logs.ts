@@ -1,0 +1,216 @@
+/**
+ * Follows the log of one container to its end, over any number of connections (design.md section 5,
+ * kubernetes-objects.md section 7). Needs get on `pods/log` and on `pods`.
+ */
+import { type Clock, sleep } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
+import type { Random } from '../system/random.ts';
+import { Backoff } from './backoff.ts';
+import type { LogSubject } from './contract.ts';
+import { Deadline } from './deadline.ts';
+import { isForbidden, isNotFound, isTransient, isUnauthorized, KubernetesError } from './errors.ts';
+import { StampedLines } from './log-lines.ts';
+import { LogPosition } from './log-position.ts';
+import { sinceTime } from './log-stamps.ts';
+import { queryOf } from './paths.ts';
+import type { Transport } from './request.ts';
+import type { Timings } from './timings.ts';
+
+export interface LogDependencies {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly timings: Timings;
+  /** `.../pods/NAME/log`. */
+  readonly path: string;
+  /** Resolves if the pod exists; rejects with its 404 or whatever else went wrong. */
+  readonly findPod: (signal: AbortSignal) => Promise<unknown>;
+}
+
+/** How one connection ended. */
+type Reading =
+  /** All there was to read was read. */
+  | { readonly kind: 'end' }
+  /** It was silent for too long; nothing says that it failed. */
+  | { readonly kind: 'silent' }
+  /** There is no log yet. */
+  | { readonly kind: 'waiting' }
+  /** The kubelet sent its own words instead of the log. */
+  | { readonly kind: 'foreign'; readonly error: KubernetesError }
+  | { readonly kind: 'failed'; readonly error: KubernetesError };
+
+/** After so many follows in a row that brought nothing, the log is polled for a while. */
+const FOLLOWS_BEFORE_POLLING = 3;
+
+/** A refusal may be a server that has just started (FACTS 108); this often in a row it is meant. */
+const REFUSALS = 3;
+
+class QuietFollow extends Error {}
+
+export async function* followLog(
+  subject: LogSubject,
+  signal: AbortSignal,
+  dependencies: LogDependencies,
+): AsyncGenerator<Uint8Array, void> {
+  const { clock, random, log, timings } = dependencies;
+  const what = { pod: subject.pod, container: subject.container };
+  const position = new LogPosition();
+  const pauses = new Backoff(clock, random, { first: timings.logWaitFirst, longest: timings.logWaitLongest });
+  let failures = 0;
+  let refusals = 0;
+  let pollUntil = Number.NEGATIVE_INFINITY;
+  let foreignSince: number | undefined;
+  let reportedGap = '';
+
+  for (;;) {
+    signal.throwIfAborted();
+    const ended = subject.ended.aborted;
+    const follow = !ended && clock.monotonic() >= pollUntil;
+    const reading = yield* read(follow);
+    switch (reading.kind) {
+      case 'silent':
+        continue;
+      case 'end':
+        failures = 0;
+        refusals = 0;
+        if (ended) return;
+        await pause(follow ? pauses.next() : timings.logPoll);
+        continue;
+      case 'waiting':
+        if (ended) return;
+        await pause(pauses.next());
+        continue;
+      case 'foreign':
+        if (failures === 0) log.warning('A node sent an error instead of a log', { ...what, error: reading.error });
+        foreignSince ??= clock.monotonic();
+        if (ended && clock.monotonic() - foreignSince > timings.logGiveUp) {
+          throw reading.error;
+        }
+        break;
+      case 'failed': {
+        const { error } = reading;
+        if (isNotFound(error)) {
+          const gone = await podIsGone();
+          if (gone === undefined) break;
+          if (position.last === undefined) throw gone;
+          if (!ended) log.info('A pod is gone; what was left of its log is lost', what);
+          return;
+        }
+        if (isForbidden(error) && ++refusals < REFUSALS) break;
+        if (!isTransient(error) && !isUnauthorized(error)) throw error;
+        if (failures === 0) log.info('A log cannot be read; trying again', { ...what, error });
+        break;
+      }
+    }
+    failures++;
+    if (follow && failures >= FOLLOWS_BEFORE_POLLING) pollUntil = clock.monotonic() + timings.logPollOnly;
+    await pause(pauses.next(reading.error));
+  }
+
+  /** One connection. */
+  async function* read(follow: boolean): AsyncGenerator<Uint8Array, Reading> {
+    const deadline = new Deadline(clock, signal);
+    const lines = new StampedLines(position);
+    let waiting = true;
+    const arm = (): void => {
+      const ms = follow && subject.ended.aborted ? timings.followAfterEnd : timings.followSilence;
+      deadline.set(ms, () => new QuietFollow());
+    };
+    const onEnded = (): void => {
+      if (waiting) arm();
+    };
+    subject.ended.addEventListener('abort', onEnded, { once: true });
+    try {
+      arm();
+      const response = await dependencies.transport.send({
+        method: 'GET',
+        path: dependencies.path,
+        query: queryOf({
+          container: subject.container,
+          follow: follow ? true : undefined,
+          timestamps: true,
+          sinceTime: position.since === undefined ? undefined : sinceTime(position.since),
+        }),
+        lane: 'stream',
+        // Some kubelets answer a follow with its first byte.
+        headersMs: follow ? timings.followSilence : timings.watchHeaders,
+        signal: deadline.signal,
+      });
+      if (response.status === 204) {
+        response.discard();
+        return { kind: 'waiting' };
+      }
+      for await (const chunk of response.chunks()) {
+        deadline.clear();
+        waiting = false;
+        yield* deliver(lines.push(chunk), lines);
+        if (lines.foreign !== undefined) break;
+        waiting = true;
+        arm();
+      }
+      yield* deliver(lines.end(), lines);
+      return lines.foreign === undefined ? { kind: 'end' } : { kind: 'foreign', error: foreignError(lines.foreign) };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof QuietFollow) return { kind: 'silent' };
+      if (!(error instanceof KubernetesError)) throw error;
+      return isWaiting(error) ? { kind: 'waiting' } : { kind: 'failed', error };
+    } finally {
+      deadline.end();
+      subject.ended.removeEventListener('abort', onEnded);
+    }
+  }
+
+  function* deliver(bytes: Buffer, lines: StampedLines): Generator<Uint8Array, void> {
+    const { gap } = lines;
+    if (gap !== undefined && reportedGap !== gap.to.text) {
+      reportedGap = gap.to.text;
+      const between = { from: gap.from.text, to: gap.to.text };
+      log.warning('A node no longer has all of a log: lines between these times may be lost', { ...what, ...between });
+    }
+    if (bytes.length === 0) return;
+    failures = 0;
+    refusals = 0;
+    foreignSince = undefined;
+    pauses.reset();
+    yield bytes;
+  }
+
+  /** Sleeps; the container's end cuts it short. */
+  async function pause(ms: number): Promise<void> {
+    const rest = new Deadline(clock, signal);
+    const onEnded = (): void => rest.abort(new QuietFollow());
+    // Once it has ended, the pause is a pause between attempts and is kept.
+    if (!subject.ended.aborted) subject.ended.addEventListener('abort', onEnded, { once: true });
+    try {
+      await sleep(clock, ms, rest.signal);
+    } catch (error) {
+      if (!(error instanceof QuietFollow)) throw error;
+    } finally {
+      subject.ended.removeEventListener('abort', onEnded);
+      rest.end();
+    }
+  }
+
+  /** The 404 of the pod itself. Right after its restart a kubelet answers 404 for logs of pods that exist (FACTS 94). */
+  async function podIsGone(): Promise<KubernetesError | undefined> {
+    try {
+      await dependencies.findPod(signal);
+      return undefined;
+    } catch (error) {
+      signal.throwIfAborted();
+      return isNotFound(error) ? error : undefined;
+    }
+  }
+
+  function foreignError(text: string): KubernetesError {
+    const path = dependencies.path;
+    return new KubernetesError({ code: 'not-found', method: 'GET', path, status: 200, text: text.trim() });
+  }
+}
+
+/** FACTS 86: the container waits to be started. */
+function isWaiting(error: KubernetesError): boolean {
+  return error.code === 'bad-request' && error.text.includes('is waiting to start');
+}

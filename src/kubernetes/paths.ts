@@ -1,0 +1,52 @@
+/** Paths and queries of the API. Names never become paths by themselves (design.md section 5). */
+import type { KubernetesObject, Resource } from './contract.ts';
+
+const LABEL = '[a-z0-9](?:[-a-z0-9]*[a-z0-9])?';
+const SEGMENT = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
+
+/** Is this a name that Kubernetes accepts for objects (a DNS subdomain of at most 253 characters)? */
+export function isName(text: string): boolean {
+  return text.length <= 253 && SEGMENT.test(text);
+}
+
+/**
+ * `/a/b/c` of segments. Throws a TypeError unless each is a valid Kubernetes name: URL parsers fold `..` and
+ * `%2e%2e`, and other characters would begin a query or a header.
+ */
+export function pathOf(...segments: readonly string[]): string {
+  for (const segment of segments) {
+    if (!isName(segment)) throw new TypeError(`not a Kubernetes name: ${JSON.stringify(segment.slice(0, 300))}`);
+  }
+  return `/${segments.join('/')}`;
+}
+
+/** Path of a collection, of an object in it, or of a subresource of that object. */
+export function resourcePath<T extends KubernetesObject>(
+  resource: Resource<T>,
+  namespace: string,
+  ...rest: readonly string[]
+): string {
+  return pathOf(
+    ...(resource.group === '' ? ['api'] : ['apis', resource.group]),
+    resource.version,
+    ...(resource.namespaced ? ['namespaces', namespace] : []),
+    resource.plural,
+    ...rest,
+  );
+}
+
+export type QueryValue = string | number | boolean | undefined;
+
+/**
+ * `?a=b&c=d`, '' if nothing is set. Everything but letters, digits and `-_.!~*'()` is escaped: a raw `;` makes the
+ * server drop the parameter, `+` is a blank (FACTS 77). A list repeats its name.
+ */
+export function queryOf(parameters: Readonly<Record<string, QueryValue | readonly string[]>>): string {
+  const pairs: string[] = [];
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === undefined) continue;
+    const values = typeof value === 'object' ? value : [String(value)];
+    for (const one of values) pairs.push(`${encodeURIComponent(name)}=${encodeURIComponent(one)}`);
+  }
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+}

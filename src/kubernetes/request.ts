@@ -1,0 +1,214 @@
+import type { Dispatcher } from 'undici';
+import request from 'undici/lib/api/api-request.js';
+import Pool from 'undici/lib/dispatcher/pool.js';
+import type { Clock } from '../system/clock.ts';
+import type { TokenSource } from './credentials.ts';
+import { errorOfAnswer, errorOfConnection, isUnauthorized } from './errors.ts';
+import type { Timings } from './timings.ts';
+import type { TlsSettings } from './tls.ts';
+
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Of paths.ts; the path prefix of `api-url` is put before it. */
+  readonly path: string;
+  /** Of paths.ts, '' or beginning with `?`. */
+  readonly query?: string;
+  readonly body?: { readonly type: string; readonly text: string };
+  /** Calls share a few connections; streams get as many as they need. */
+  readonly lane: 'call' | 'stream';
+  /** From the moment the request is sent to the first byte of the answer, in milliseconds. */
+  readonly headersMs: number;
+  /** Ends the request, its body included. */
+  readonly signal: AbortSignal;
+}
+
+export interface ApiResponse {
+  readonly status: number;
+  readonly warnings: readonly string[];
+  readonly date: number | undefined;
+  /** The whole body. Every answer is consumed by exactly one of `text`, `chunks` and `discard`. */
+  readonly text: () => Promise<string>;
+  /** The body as it comes, at the reader's pace. Leaving the loop early closes the connection. */
+  readonly chunks: () => AsyncGenerator<Uint8Array, void>;
+  /** Closes the connection if the body has not ended. */
+  readonly discard: () => void;
+}
+
+export interface Transport {
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** Path prefix of `api-url` without a slash at its end. */
+  readonly prefix: string;
+  readonly tls: TlsSettings;
+  readonly token: TokenSource;
+  /**
+   * One request. Statuses of 300 and above reject as KubernetesError, lost connections likewise, an aborted signal with
+   * its reason. After a 401 the token is read again, and if it is another one, the request is sent once more.
+   */
+  readonly send: (request: ApiRequest) => Promise<ApiResponse>;
+  readonly serverTime: () => number | undefined;
+  /** Ends all connections. */
+  readonly close: () => Promise<void>;
+}
+
+export interface TransportOptions {
+  readonly apiUrl: URL;
+  readonly tls: TlsSettings;
+  readonly token: TokenSource;
+  readonly clock: Clock;
+  readonly timings: Timings;
+}
+
+/** How many calls are in flight at a time; more wait. */
+const CALL_CONNECTIONS = 8;
+const ERROR_BODY_BYTES = 64 * 1024;
+const USER_AGENT = 'rstudio-kubernetes-launcher';
+
+/** The one way to the API server: HTTP/1.1, no proxies, no redirects (design.md section 5). */
+export function createTransport(options: TransportOptions): Transport {
+  const { apiUrl, tls, token, clock, timings } = options;
+  const { origin } = apiUrl;
+  const prefix = apiUrl.pathname.replace(/\/+$/, '');
+  const pool = (connections: number | null): Pool =>
+    new Pool(origin, {
+      connections,
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout: timings.idleConnection,
+      keepAliveMaxTimeout: timings.idleConnection,
+      // Silence is judged by whoever reads the body, who knows what may be silent for how long.
+      bodyTimeout: 0,
+      connect: {
+        timeout: timings.connect,
+        keepAlive: true,
+        keepAliveInitialDelay: timings.keepAlive,
+        ...tls,
+      },
+    });
+  const lanes = { call: pool(CALL_CONNECTIONS), stream: pool(null) };
+  let lastDate: { readonly date: number; readonly at: number } | undefined;
+
+  async function attempt(api: ApiRequest, authorization: string | undefined): Promise<ApiResponse> {
+    const path = prefix + api.path;
+    const call = { method: api.method, path, origin };
+    let answer: Dispatcher.ResponseData;
+    try {
+      answer = await request.call(lanes[api.lane], {
+        method: api.method,
+        path: path + (api.query ?? ''),
+        headers: {
+          accept: 'application/json',
+          'user-agent': USER_AGENT,
+          ...(authorization === undefined ? {} : { authorization }),
+          ...(api.body === undefined ? {} : { 'content-type': api.body.type }),
+        },
+        body: api.body?.text ?? null,
+        headersTimeout: api.headersMs,
+        signal: api.signal,
+      });
+    } catch (error) {
+      api.signal.throwIfAborted();
+      throw errorOfConnection(error, { ...call, answered: false });
+    }
+    const response = responseOf(answer, api.signal, (error) => errorOfConnection(error, { ...call, answered: true }));
+    if (response.date !== undefined) lastDate = { date: response.date, at: clock.monotonic() };
+    if (response.status < 300) return response;
+    const text = await limitedText(response);
+    const retryAfter = headerOf(answer, 'retry-after')[0];
+    throw errorOfAnswer(text, {
+      method: api.method,
+      path,
+      status: response.status,
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+    });
+  }
+
+  return {
+    origin,
+    prefix,
+    tls,
+    token,
+    send: async (api) => {
+      api.signal.throwIfAborted();
+      const authorization = await token.authorization();
+      try {
+        return await attempt(api, authorization);
+      } catch (error) {
+        if (!isUnauthorized(error) || !(await token.changedSince(authorization))) throw error;
+        return attempt(api, await token.authorization());
+      }
+    },
+    serverTime: () =>
+      lastDate === undefined ? undefined : lastDate.date + Math.round(clock.monotonic() - lastDate.at),
+    close: async () => {
+      const reason = new Error('the client was closed');
+      await Promise.all([lanes.call.destroy(reason), lanes.stream.destroy(reason)]);
+    },
+  };
+}
+
+function headerOf(answer: Dispatcher.ResponseData, name: string): readonly string[] {
+  const value = answer.headers[name];
+  if (value === undefined) return [];
+  return typeof value === 'string' ? [value] : value;
+}
+
+function responseOf(
+  answer: Dispatcher.ResponseData,
+  signal: AbortSignal,
+  wrap: (error: unknown) => Error,
+): ApiResponse {
+  const { body } = answer;
+  async function* chunks(): AsyncGenerator<Uint8Array, void> {
+    try {
+      for await (const chunk of body) yield chunk;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw wrap(error);
+    }
+  }
+  return {
+    status: answer.statusCode,
+    warnings: headerOf(answer, 'warning').flatMap(warningTexts),
+    date: dateOf(headerOf(answer, 'date')[0]),
+    text: async () => {
+      try {
+        return await body.text();
+      } catch (error) {
+        signal.throwIfAborted();
+        throw wrap(error);
+      }
+    },
+    chunks,
+    discard: () => {
+      // An aborted body reports that as an error; nobody is there to hear it.
+      body.on('error', () => {}).destroy();
+    },
+  };
+}
+
+function dateOf(text: string | undefined): number | undefined {
+  const date = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(date) ? undefined : date;
+}
+
+/** The texts of a Warning header, `299 - "unknown field \"spec.bogus\""` (FACTS 115); several may be joined by commas. */
+export function warningTexts(header: string): string[] {
+  const texts: string[] = [];
+  for (const match of header.matchAll(/\b\d{3} \S+ "((?:[^"\\]|\\.)*)"/g)) {
+    texts.push((match[1] ?? '').replace(/\\(.)/g, '$1'));
+  }
+  return texts;
+}
+
+/** The beginning of an error's body; what else there may be is not waited for. */
+async function limitedText(response: ApiResponse): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.chunks()) {
+    parts.push(chunk);
+    length += chunk.length;
+    if (length >= ERROR_BODY_BYTES) break;
+  }
+  return Buffer.concat(parts).toString('utf8');
+}

@@ -1,0 +1,60 @@
+import { type Clock, sleep } from '../system/clock.ts';
+import type { Random } from '../system/random.ts';
+import { Backoff } from './backoff.ts';
+import { Deadline } from './deadline.ts';
+import { isMissingRight, isTransient, isUnreachable, KubernetesError } from './errors.ts';
+import type { Timings } from './timings.ts';
+
+export interface RetryOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly timings: Timings;
+  /** For the error when time runs out. */
+  readonly method: string;
+  readonly path: string;
+  /** Of all attempts together. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** May it be done twice? Otherwise only what surely was not carried out is tried again. */
+  readonly idempotent: boolean;
+}
+
+/**
+ * Runs an attempt until it succeeds, fails for good, or the time is over. Refused connections, lost answers, 429 and 5xx
+ * are tried again; so is, once, a 403 of the authorizer, which a server gives to valid tokens while it starts (FACTS 108).
+ */
+export async function withRetries<T>(options: RetryOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { clock, timings, method, path } = options;
+  const deadline = new Deadline(clock, options.signal);
+  const backoff = new Backoff(clock, options.random, { first: timings.retryFirst, longest: timings.retryLongest });
+  let last: unknown;
+  deadline.set(options.timeoutMs, () => {
+    const text = `${options.timeoutMs / 1000} s${last instanceof KubernetesError ? `; before that: ${last.message}` : ''}`;
+    return new KubernetesError({ code: 'timeout', method, path, text, cause: last });
+  });
+  let refusals = 0;
+  try {
+    for (;;) {
+      try {
+        return await attempt(deadline.signal);
+      } catch (error) {
+        deadline.signal.throwIfAborted();
+        if (isMissingRight(error)) refusals++;
+        const again = options.idempotent ? isTransient(error) : wasNotSent(error);
+        if (!again && !(isMissingRight(error) && refusals === 1)) throw error;
+        last = error;
+        await sleep(clock, backoff.next(error), deadline.signal);
+      }
+    }
+  } finally {
+    deadline.end();
+  }
+}
+
+const REFUSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
+
+/** Did the request never reach the server, or did it say that it was too busy to look at it? */
+function wasNotSent(error: unknown): boolean {
+  if (!(error instanceof KubernetesError)) return false;
+  return error.code === 'too-many-requests' || (isUnreachable(error) && REFUSED.has(error.reason));
+}

@@ -1,0 +1,124 @@
+import type { IncomingMessage } from 'node:http';
+import { WebSocket } from 'ws';
+import type { Clock } from '../system/clock.ts';
+import { Deadline } from './deadline.ts';
+import { errorOfAnswer, errorOfConnection, isUnauthorized, KubernetesError } from './errors.ts';
+import type { Transport } from './request.ts';
+import type { Timings } from './timings.ts';
+
+/** First byte of each frame of exec and attach (FACTS 72). */
+export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255 } as const;
+
+/** The newest first; only v5 can close stdin without closing the connection (FACTS 75). */
+const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
+
+/** Frames of the server are 16 KiB; nobody needs more at once. */
+const MAX_FRAME = 1024 * 1024;
+const ERROR_BODY_BYTES = 64 * 1024;
+
+/** Our close frame is answered when the container has taken what was sent before it; that may take hours. */
+const CLOSE_TIMEOUT_MS = 2 ** 31 - 1;
+
+export interface ChannelRequest {
+  readonly path: string;
+  readonly query: string;
+  readonly signal: AbortSignal;
+}
+
+export interface ChannelDependencies {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly timings: Timings;
+  /** The upgrade is answered within this many milliseconds. */
+  readonly upgradeMs: number;
+}
+
+/**
+ * Opens a WebSocket to a subresource of a pod, with TLS and token of the rest. A refused upgrade rejects with the API
+ * error that it is. What comes before the caller listens is not lost: it listens in the same turn as this resolves.
+ */
+export async function openChannels(request: ChannelRequest, dependencies: ChannelDependencies): Promise<WebSocket> {
+  const { token } = dependencies.transport;
+  const authorization = await token.authorization();
+  try {
+    return await upgrade(request, dependencies, authorization);
+  } catch (error) {
+    if (!isUnauthorized(error) || !(await token.changedSince(authorization))) throw error;
+    return upgrade(request, dependencies, await token.authorization());
+  }
+}
+
+function upgrade(
+  request: ChannelRequest,
+  { transport, clock, timings, upgradeMs }: ChannelDependencies,
+  authorization: string | undefined,
+): Promise<WebSocket> {
+  const path = transport.prefix + request.path;
+  const call = { method: 'GET', path };
+  return new Promise((resolve, reject) => {
+    request.signal.throwIfAborted();
+    const deadline = new Deadline(clock, request.signal);
+    const options = {
+      headers: authorization === undefined ? {} : { authorization },
+      ...transport.tls,
+      followRedirects: false,
+      perMessageDeflate: false,
+      skipUTF8Validation: true,
+      maxPayload: MAX_FRAME,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+    };
+    const url = `${transport.origin.replace(/^http/, 'ws')}${path}${request.query}`;
+    const socket = new WebSocket(url, PROTOCOLS, options);
+    const onAbort = (): void => {
+      settle();
+      reject(deadline.signal.reason);
+      socket.terminate();
+    };
+    const settle = (): void => {
+      deadline.end();
+      deadline.signal.removeEventListener('abort', onAbort);
+      socket.removeAllListeners();
+      // Once settled nobody hears errors here any more: the caller listens, or the socket is being torn down.
+      socket.on('error', () => {});
+    };
+    deadline.signal.addEventListener('abort', onAbort, { once: true });
+    deadline.set(upgradeMs, () => {
+      const text = `no WebSocket after ${upgradeMs / 1000} s`;
+      return new KubernetesError({ code: 'timeout', ...call, text });
+    });
+    socket.on('upgrade', (answer: IncomingMessage) => answer.socket.setKeepAlive(true, timings.keepAlive));
+    socket.on('open', () => {
+      settle();
+      resolve(socket);
+    });
+    socket.on('error', (error) => {
+      settle();
+      reject(errorOfConnection(error, { ...call, origin: transport.origin, answered: false }));
+    });
+    socket.on('unexpected-response', (_request, answer: IncomingMessage) => {
+      readBeginning(answer)
+        .then((text) => {
+          settle();
+          const status = answer.statusCode ?? 500;
+          const retryAfter = answer.headers['retry-after'];
+          reject(errorOfAnswer(text, { ...call, status, ...(retryAfter === undefined ? {} : { retryAfter }) }));
+        })
+        .catch((error) => {
+          settle();
+          reject(errorOfConnection(error, { ...call, origin: transport.origin, answered: true }));
+        })
+        .finally(() => socket.terminate());
+    });
+  });
+}
+
+async function readBeginning(answer: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of answer) {
+    parts.push(chunk);
+    length += chunk.length;
+    if (length >= ERROR_BODY_BYTES) break;
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
