@@ -1,0 +1,70 @@
+/** JSON files of an administrator: what is wrong is told by line and column, never by content. */
+import { readTextFile } from './file.ts';
+import { ConfigError, problem } from './problem.ts';
+
+/** Most levels of arrays and objects. */
+const MAX_DEPTH = 64;
+
+/** Reads a JSON file of at most 1 MiB and 64 levels. Throws ConfigError naming file, line and column. */
+export function readJsonFile(file: string): unknown {
+  const text = readTextFile(file)?.text;
+  if (text === undefined) {
+    throw new ConfigError('unreadable', [problem({ file, line: 0 }, '', 'there is no such file')]);
+  }
+  const mistake = findMistake(text);
+  if (mistake === undefined) return JSON.parse(text);
+  const before = text.slice(0, mistake.index).split('\n');
+  const column = (before.at(-1) ?? '').length + 1;
+  throw new ConfigError('wrong', [problem({ file, line: before.length }, '', `column ${column}: ${mistake.what}`)]);
+}
+
+interface Mistake {
+  readonly index: number;
+  readonly what: string;
+}
+
+const BLANK = /[ \t\n\r]*/y;
+const STRING = /"(?:[^"\\\u0000-\u001f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+
+/** Where a text stops being JSON (RFC 8259), or goes too deep. JSON.parse tells the content instead of the place. */
+function findMistake(text: string): Mistake | undefined {
+  let index = 0;
+  const take = (pattern: RegExp): boolean => {
+    pattern.lastIndex = index;
+    if (!pattern.test(text)) return false;
+    index = pattern.lastIndex;
+    return true;
+  };
+  const takeMark = (mark: string): boolean => {
+    take(BLANK);
+    const found = text.charAt(index) === mark;
+    if (found) index++;
+    take(BLANK);
+    return found;
+  };
+  const expected = (what: string): Mistake => ({ index, what: `${what} was expected` });
+  const items = (close: string, item: () => Mistake | undefined): Mistake | undefined => {
+    if (takeMark(close)) return undefined;
+    do {
+      const mistake = item();
+      if (mistake !== undefined) return mistake;
+    } while (takeMark(','));
+    return takeMark(close) ? undefined : expected(`"," or "${close}"`);
+  };
+  const value = (depth: number): Mistake | undefined => {
+    if (depth > MAX_DEPTH) return { index, what: `there are more than ${MAX_DEPTH} levels` };
+    if (takeMark('[')) return items(']', () => value(depth + 1));
+    if (takeMark('{')) {
+      return items('}', () => {
+        if (!take(STRING)) return expected('a name in double quotes');
+        return takeMark(':') ? value(depth + 1) : expected('":"');
+      });
+    }
+    return take(STRING) || take(SCALAR) ? undefined : expected('a value');
+  };
+  const mistake = value(0);
+  if (mistake !== undefined) return mistake;
+  take(BLANK);
+  return index < text.length ? expected('the end of the file') : undefined;
+}

@@ -1,0 +1,162 @@
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
+import { type Clock, systemClock } from '../../src/system/clock.ts';
+import { createUsers, type Users } from '../../src/system/users.ts';
+
+/** Stands in for getent and id: answers from files called like the question, and keeps a list of what was asked. */
+function nameServices(test: Test): {
+  users: Users;
+  answer: (question: string, script: string) => void;
+  asked: () => string[];
+  pass: (ms: number) => void;
+} {
+  const directory = test.testdir({ asked: '' });
+  const program = `${directory}/ask`;
+  writeFileSync(
+    program,
+    `#!/bin/sh
+variables=$(env | grep -vc -e ^PWD= -e ^SHLVL= -e ^_= -e TAP -e NODE_)
+echo "$1|$2|$3|$(cat | wc -c) $variables" >> ${directory}/asked
+file="${directory}/$1$2$3.sh"
+if [ -e "$file" ]; then . "$file"; else exit 2; fi
+`,
+  );
+  chmodSync(program, 0o755);
+  let now = 0;
+  const clock: Clock = { ...systemClock, monotonic: () => now };
+  return {
+    users: createUsers({ clock, getent: program, id: program, timeoutMs: 300 }),
+    answer: (question, script) => {
+      const file = `${directory}/${question}.sh`;
+      if (script === '') rmSync(file);
+      else writeFileSync(file, script);
+    },
+    asked: () => {
+      const lines = readFileSync(`${directory}/asked`, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '');
+      writeFileSync(`${directory}/asked`, '');
+      return lines;
+    },
+    pass: (ms) => {
+      now += ms;
+    },
+  };
+}
+
+t.test('a user with groups; stdin is empty and the environment holds PATH and LC_ALL only', async (t) => {
+  const { users, answer, asked } = nameServices(t);
+  answer('passwd--jane', 'echo jane:x:1001:1002:Jane:/home/jane:/bin/sh');
+  answer('-G--jane', 'echo 1002 27 100');
+  t.same(await users.user('jane'), { name: 'jane', uid: 1001, gid: 1002, groups: new Set([1002, 27, 100]) });
+  t.same(asked(), ['passwd|--|jane|0 2', '-G|--|jane|0 2']);
+});
+
+t.test('names: digits, signs, dots, blanks, domains, and what can be no name', async (t) => {
+  const { users, answer, asked } = nameServices(t);
+  answer('passwd--1001', 'echo bob:x:1001:1001::/:/bin/sh');
+  answer('passwd--2002', 'echo 2002:x:2002:2002::/:/bin/sh');
+  answer('-G--2002', 'echo 2002');
+  answer('passwd--+0', 'echo root:x:0:0::/root:/bin/sh');
+  answer('passwd--j.doe@corp.example', 'echo "CORP\\\\\\\\j doe:*:5000:5001::/home/j:/bin/bash"');
+  answer('-G--CORP\\j doe', 'echo 5001 5002');
+  t.equal(await users.user('1001'), undefined, 'found by its number, not by its name');
+  t.equal((await users.user('2002'))?.uid, 2002);
+  t.equal(await users.user('+0'), undefined);
+  t.equal(await users.user('nobody-here'), undefined);
+  const jane = await users.user('j.doe@corp.example');
+  t.same([jane?.name, [...(jane?.groups ?? [])]], ['CORP\\j doe', [5001, 5002]]);
+  asked();
+  for (const name of ['', 'a\nb', 'a\0b', 'a:b', 'x'.repeat(257), 'é'.repeat(129)]) {
+    t.equal(await users.user(name), undefined, JSON.stringify(name).slice(0, 20));
+    t.equal(await users.group(name), undefined);
+  }
+  t.same(asked(), [], 'no program was run for them');
+});
+
+t.test('groups by name, blanks included; thousands of members do not matter', async (t) => {
+  const { users, answer } = nameServices(t);
+  answer('group--domain users', 'echo "domain users:*:513:"');
+  answer(
+    'group--big',
+    `printf 'big:x:77:'; i=0; while [ $i -lt 9000 ]; do printf 'member%d,' $i; i=$((i+1)); done; echo`,
+  );
+  answer('group--0', 'echo root:x:0:');
+  t.equal(await users.group('domain users'), 513);
+  t.equal(await users.group('big'), 77);
+  t.equal(await users.group('0'), undefined);
+  t.equal(await users.group('none'), undefined);
+});
+
+t.test('thousands of groups of one user', async (t) => {
+  const { users, answer } = nameServices(t);
+  answer('passwd--many', 'echo many:x:1:1::/:/bin/sh');
+  answer('-G--many', 'seq -s " " 1 5000');
+  t.equal((await users.user('many'))?.groups.size, 5000);
+});
+
+t.test('no answer is an error, never "no such user" or "no groups"', async (t) => {
+  const { users, answer } = nameServices(t);
+  answer('passwd--slow', 'exec sleep 20');
+  answer('passwd--failing', 'exit 1');
+  answer('passwd--garbled', 'echo what');
+  answer('passwd--numberless', 'echo numberless:x:a:b::/:/bin/sh');
+  answer('passwd--groupless', 'echo groupless:x:1:1::/:/bin/sh');
+  answer('-G--groupless', 'exit 1');
+  answer('passwd--endless', 'echo endless:x:1:1::/:/bin/sh');
+  answer('-G--endless', 'exec yes 12345');
+  const said = async (name: string): Promise<string> =>
+    users.user(name).then(
+      () => 'an answer',
+      (error: Error) => `${error.name}: ${error.message.replaceAll(t.testdirName, 'DIR')}`,
+    );
+  t.equal(await said('slow'), 'UserLookupError: DIR/ask gave no answer within 0.3 s');
+  t.equal(await said('failing'), 'UserLookupError: DIR/ask passwd gave no answer: exit code 1');
+  t.equal(await said('garbled'), 'UserLookupError: DIR/ask passwd gave no answer: exit code 0');
+  t.equal(await said('numberless'), 'UserLookupError: the name services gave no number for an id');
+  t.equal(await said('groupless'), 'UserLookupError: DIR/ask did not tell the groups of groupless: exit code 1');
+  t.match(await said('endless'), /^UserLookupError: DIR\/ask did not tell the groups of endless: /);
+  const missing = createUsers({ clock: systemClock, getent: '/nonexistent/getent' });
+  await t.rejects(missing.user('x'), {
+    name: 'UserLookupError',
+    message: '/nonexistent/getent could not be run: spawn /nonexistent/getent ENOENT',
+  });
+});
+
+t.test(
+  'answers are kept a minute, unknown ones 10 s; one lookup at a time; a stale answer rather than none',
+  async (t) => {
+    const { users, answer, asked, pass } = nameServices(t);
+    answer('group--g', 'echo g:x:5:');
+    t.same(await Promise.all([users.group('g'), users.group('g'), users.group('h')]), [5, 5, undefined]);
+    t.same(asked().sort(), ['group|--|g|0 2', 'group|--|h|0 2']);
+    pass(9_999);
+    await Promise.all([users.group('g'), users.group('h')]);
+    t.same(asked(), []);
+    pass(1);
+    await Promise.all([users.group('g'), users.group('h')]);
+    t.same(asked(), ['group|--|h|0 2']);
+    answer('group--g', 'exit 1');
+    pass(50_000);
+    t.equal(await users.group('g'), 5, 'the directory is down');
+    t.same(asked(), ['group|--|g|0 2']);
+    answer('group--g', 'echo g:x:6:');
+    t.equal(await users.group('g'), 6, 'and up again');
+    answer('group--g', '');
+    pass(60_000);
+    t.equal(await users.group('g'), undefined, 'a definite no is an answer');
+  },
+);
+
+t.test(
+  'the programs of this host',
+  { skip: !existsSync('/usr/bin/getent') || !existsSync('/usr/bin/id') },
+  async (t) => {
+    const users = createUsers({ clock: systemClock });
+    t.match(await users.user('root'), { name: 'root', uid: 0, gid: 0 });
+    t.equal(await users.group('root'), 0);
+    t.equal(await users.user('+0'), undefined);
+    t.equal(await users.user('0'), undefined);
+    t.equal(await users.user('no such user'), undefined);
+  },
+);
