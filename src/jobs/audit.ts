@@ -16,10 +16,10 @@ const DONE: Readonly<Record<ControlOperation, string>> = {
 export function auditedJobs(jobs: Jobs, log: Log): Jobs {
   return {
     ...jobs,
-    submit: async (request, requester) => {
+    submit: async (request, requester, timeoutMs) => {
       const asked = { user: request.user, requester, name: request.name, image: request.container?.image };
       try {
-        const job = await jobs.submit(request, requester);
+        const job = await jobs.submit(request, requester, timeoutMs);
         log.notice('Submitted a job', { ...asked, image: job.container?.image, job: job.id });
         return job;
       } catch (error) {
