@@ -82,8 +82,8 @@ export interface ClusterInfo {
 export interface Jobs {
   /** Resolves when jobs and pods were listed once; rejects with JobError 'unknown' (the last API error in words) when the signal ends first. */
   readonly synced: (signal: AbortSignal) => Promise<void>;
-  /** Checks the policy, creates the objects, and returns the job, Pending. Within 30 s, whatever the cluster does. */
-  readonly submit: (request: JobRequest, requester: Requester) => Promise<Job>;
+  /** Checks the policy, creates the objects, and returns the job, Pending. Within 30 s, or `timeoutMs` if part of them was spent waiting, whatever the cluster does. */
+  readonly submit: (request: JobRequest, requester: Requester, timeoutMs?: number) => Promise<Job>;
   /** Throws JobError 'job-not-found'. */
   readonly find: (id: string, requester: Requester) => Job;
   readonly list: (requester: Requester) => readonly Job[];

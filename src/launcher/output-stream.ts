@@ -1,0 +1,115 @@
+/**
+ * Job output streams (protocol 8.3): the output from its beginning, in frames that fit, then one message that says it
+ * is complete. The launcher's pace is the pace at which logs are read.
+ */
+import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
+import type { Log } from '../system/log.ts';
+import type { OutputType, RequestId } from './requests.ts';
+import { outputEnd, outputResponse, type Response } from './responses.ts';
+import type { Writer } from './writer.ts';
+
+export interface OutputStreams {
+  /** Starts a stream; does nothing if this id has one. What is refused is answered with an Error. */
+  readonly start: (requestId: RequestId, jobId: string, requester: Requester, outputType: OutputType) => void;
+  /** Nothing more is sent for this id. */
+  readonly cancel: (requestId: RequestId) => void;
+  readonly close: () => void;
+}
+
+export interface OutputStreamsOptions {
+  readonly jobs: Jobs;
+  readonly writer: Writer;
+  readonly log: Log;
+  /** Most streams at a time. */
+  readonly limit: number;
+  /** Streams of requestId 0 send nothing before: it would be taken for the Bootstrap answer. */
+  readonly mayBegin: Promise<void>;
+  /** Resolves when jobs are known, rejects if they are not in time. */
+  readonly ready: () => Promise<void>;
+  readonly errorResponse: (requestId: RequestId, error: unknown) => Response;
+}
+
+export function createOutputStreams(options: OutputStreamsOptions): OutputStreams {
+  const { jobs, writer, log, limit, mayBegin, ready, errorResponse } = options;
+  const streams = new Map<RequestId, AbortController>();
+  /** Streams that still hold something, those cancelled a moment ago included. */
+  let open = 0;
+
+  const stream = async (
+    requestId: RequestId,
+    jobId: string,
+    requester: Requester,
+    outputType: OutputType,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    let seqId = 0;
+    const send = (make: (seqId: number) => Response): Promise<void> =>
+      writer.send(() => (signal.aborted ? undefined : make(++seqId)), 'bulk');
+    try {
+      await ready();
+      if (requestId === '0') await mayBegin;
+      if (signal.aborted) return;
+      for await (const output of jobs.output(jobId, requester, signal)) {
+        for (const part of parts(output, writer.maxMessageSize)) {
+          await send((seqId) => outputResponse(requestId, seqId, part, outputType));
+          if (signal.aborted) return;
+        }
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (seqId === 0) {
+        await send(() => errorResponse(requestId, error));
+        return;
+      }
+      log.warning('A stream of job output ended before its end.', { job: jobId, requestId, error });
+    }
+    await send((seqId) => outputEnd(requestId, seqId));
+  };
+
+  return {
+    start: (requestId, jobId, requester, outputType) => {
+      if (streams.has(requestId)) return;
+      if (open >= limit) {
+        const error = new JobError(
+          'output-not-found',
+          `there are ${limit} output streams already, the most that are served at a time; cancel some and ask again`,
+        );
+        void writer.send(() => errorResponse(requestId, error));
+        return;
+      }
+      const controller = new AbortController();
+      streams.set(requestId, controller);
+      open++;
+      void stream(requestId, jobId, requester, outputType, controller.signal).finally(() => {
+        open--;
+        if (streams.get(requestId) === controller) streams.delete(requestId);
+      });
+    },
+    cancel: (requestId) => {
+      streams.get(requestId)?.abort();
+      streams.delete(requestId);
+    },
+    close: () => {
+      for (const controller of streams.values()) controller.abort();
+      streams.clear();
+    },
+  };
+}
+
+/** More than everything in an output message but its text. */
+const ENVELOPE_BYTES = 200;
+
+/** The most bytes that one UTF-16 unit takes in JSON: \u001b. */
+const BYTES_PER_UNIT = 6;
+
+/** Cuts a text, between characters, into parts that fit into a frame whatever they hold. */
+export function* parts(output: string, maxMessageSize: number): Generator<string, void, undefined> {
+  const most = Math.max(2, Math.floor((maxMessageSize - ENVELOPE_BYTES) / BYTES_PER_UNIT));
+  for (let from = 0; from < output.length; ) {
+    const to = from + most;
+    const splitsPair = /[\ud800-\udbff]/.test(output.charAt(to - 1)) && /[\udc00-\udfff]/.test(output.charAt(to));
+    const end = splitsPair ? to - 1 : to;
+    yield output.slice(from, end);
+    from = end;
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * The messages that a launcher sends: one table (number, fields), from which the types, the validation and the texts
+ * of the errors follow (protocol sections 4.2, 5, 7, 8 and 15).
+ */
+import { CONTROL_OPERATIONS } from '../jobs/contract.ts';
+import { JOB_STATES } from '../jobs/job.ts';
+import {
+  anyObject,
+  anything,
+  boolean,
+  choice,
+  defaulted,
+  FieldError,
+  type Fields,
+  integer,
+  isObject,
+  list,
+  made,
+  number,
+  optional,
+  quoted,
+  readFields,
+  record,
+  required,
+  someText,
+  text,
+  type Values,
+} from './fields.ts';
+import { BrokenFrameError } from './frames.ts';
+import { date, parseState, submittedJob } from './job-fields.ts';
+import { tooMuch } from './limits.ts';
+
+/** A request's number in decimal digits: 64 bits, more than a JavaScript number holds. */
+export type RequestId = string & { readonly brand?: 'RequestId' };
+
+const USER = { username: required(someText), requestUsername: defaulted(text, '') };
+
+const JOB_ID = { ...USER, jobId: required(text), encodedJobId: defaulted(text, '') };
+
+const oneJobId = made(text, (id) => {
+  if (id === '*') throw new FieldError('is "*"; it must be the id of one job');
+  return id;
+});
+
+const states = made(list(text), (names) => {
+  const unknown = names.filter((name) => parseState(name) === undefined);
+  if (unknown.length > 0) {
+    const shown = unknown.slice(0, 20).map(quoted).join(', ');
+    throw new FieldError(`has ${shown}, which are no states; states are ${JOB_STATES.join(', ')}`);
+  }
+  return names.map((name) => parseState(name) ?? '');
+});
+
+const operation = choice(
+  CONTROL_OPERATIONS.map((name, code) => `${code} (${name})`).join(', '),
+  new Map<unknown, (typeof CONTROL_OPERATIONS)[number]>(CONTROL_OPERATIONS.map((name, code) => [code, name])),
+);
+
+/** Which output is asked for, and how its frames are labelled. */
+export type OutputType = 'stdout' | 'stderr' | 'mixed';
+
+const outputType = choice(
+  '0 or "stdout", 1 or "stderr", 2 or "mixed" or "both"',
+  new Map<unknown, OutputType>([
+    [0, 'stdout'],
+    ['stdout', 'stdout'],
+    [1, 'stderr'],
+    ['stderr', 'stderr'],
+    [2, 'mixed'],
+    ['mixed', 'mixed'],
+    ['both', 'mixed'],
+  ]),
+);
+
+const UNSIGNED = integer(0);
+
+/** What a launcher pushes with a reload; absent members keep the values of the last push (protocol 15, message 202). */
+export const INHERITED_SETTINGS = {
+  serverUser: optional(text),
+  enableDebugLogging: optional(boolean),
+  scratchPath: optional(text),
+  loggingDir: optional(text),
+  heartbeatIntervalSeconds: optional(integer()),
+  jobExpiryHours: optional(number),
+  pluginMetricsIntervalSeconds: optional(integer()),
+  includePluginMetricsIntervalSeconds: defaulted(boolean, true),
+};
+
+interface RequestRow {
+  readonly number: number;
+  /** For error texts. */
+  readonly title: string;
+  /** Requests with `cancel`: true ends the stream that the same requestId opened; then no other field is looked at. */
+  readonly stream?: true;
+  readonly fields: Fields;
+}
+
+/** Every request: its number, its name in error texts, its fields. */
+export const REQUESTS = {
+  heartbeat: { number: 0, title: 'heartbeat', fields: {} },
+  bootstrap: {
+    number: 1,
+    title: 'bootstrap',
+    fields: {
+      version: required(record({ major: required(UNSIGNED), minor: required(UNSIGNED), patch: required(UNSIGNED) })),
+    },
+  },
+  submit: { number: 2, title: 'submit job', fields: { ...USER, job: required(submittedJob) } },
+  getJobs: {
+    number: 3,
+    title: 'get jobs',
+    fields: {
+      ...JOB_ID,
+      tags: defaulted(list(text), []),
+      startTime: optional(date),
+      endTime: optional(date),
+      statuses: defaulted(states, []),
+      fields: defaulted(list(text), []),
+    },
+  },
+  statusStream: { number: 4, title: 'job status stream', stream: true, fields: JOB_ID },
+  control: {
+    number: 5,
+    title: 'control job',
+    fields: { ...JOB_ID, jobId: required(oneJobId), operation: required(operation) },
+  },
+  outputStream: {
+    number: 6,
+    title: 'job output stream',
+    stream: true,
+    fields: { ...JOB_ID, outputType: defaulted(outputType, 'mixed') },
+  },
+  usageStream: { number: 7, title: 'job resource utilisation stream', stream: true, fields: JOB_ID },
+  network: { number: 8, title: 'job network', fields: { ...JOB_ID, jobId: required(oneJobId) } },
+  clusterInfo: { number: 9, title: 'cluster info', fields: USER },
+  loadBalancerNodes: { number: 201, title: 'set load-balancer nodes', fields: { nodes: optional(anything) } },
+  reload: {
+    number: 202,
+    title: 'config reload',
+    fields: { generation: defaulted(UNSIGNED, 0), inheritedSettings: defaulted(anyObject, {}) },
+  },
+} as const satisfies Readonly<Record<string, RequestRow>>;
+
+export type RequestKind = keyof typeof REQUESTS;
+
+/** The kinds of streams: those whose row says `stream`. */
+export type StreamKind = {
+  [K in RequestKind]: (typeof REQUESTS)[K] extends { stream: true } ? K : never;
+}[RequestKind];
+
+/** A request of one kind, with the fields of its row. */
+export type RequestOf<K extends RequestKind> = { readonly kind: K; readonly requestId: RequestId } & Values<
+  (typeof REQUESTS)[K]['fields']
+>;
+
+/** Ends the stream of this kind that this requestId opened; never answered. */
+export interface CancelStream {
+  readonly kind: 'cancelStream';
+  readonly requestId: RequestId;
+  readonly stream: StreamKind;
+}
+
+export type Request = { [K in RequestKind]: RequestOf<K> }[RequestKind] | CancelStream;
+
+/** What became of a frame's body. */
+export type Parsed =
+  | { readonly outcome: 'request'; readonly request: Request }
+  /** To be answered with an Error: 1 for an unknown type of message, 2 for anything else. */
+  | { readonly outcome: 'refused'; readonly requestId: RequestId; readonly errorCode: 1 | 2; readonly message: string }
+  /** Nobody to answer to: the id cannot be read. */
+  | { readonly outcome: 'dropped'; readonly message: string };
+
+const KINDS: ReadonlyMap<number, RequestKind> = new Map(
+  Object.entries(REQUESTS).map(([kind, row]) => [row.number, kind as RequestKind]),
+);
+
+/** Reads one message. Throws BrokenFrameError if the body is not JSON. */
+export function parseRequest(body: Buffer): Parsed {
+  const json = body.toString('utf8');
+  const message = parseJson(json);
+  if (!isObject(message)) return { outcome: 'dropped', message: 'a message that is not an object' };
+  const requestId = readRequestId(message, json);
+  if (requestId === undefined) return { outcome: 'dropped', message: 'a message without a readable requestId' };
+  const refused = (errorCode: 1 | 2, text: string): Parsed => ({
+    outcome: 'refused',
+    requestId,
+    errorCode,
+    message: text,
+  });
+
+  const excess = tooMuch(message);
+  if (excess !== undefined) return refused(2, `the message is refused: ${excess}`);
+  let title = 'message';
+  try {
+    const { messageType } = readFields(MESSAGE, message);
+    const kind = KINDS.get(messageType);
+    if (kind === undefined) return refused(1, `messages of type ${messageType} are not supported`);
+    title = `${REQUESTS[kind].title} (message type ${messageType})`;
+    return { outcome: 'request', request: readRequest(kind, requestId, message) };
+  } catch (error) {
+    if (error instanceof FieldError) return refused(2, `${title}: ${error.message}`);
+    throw error;
+  }
+}
+
+const MESSAGE = { messageType: required(integer()) };
+const CANCEL = { cancel: defaulted(boolean, false) };
+
+function readRequest(kind: RequestKind, requestId: RequestId, message: Readonly<Record<string, unknown>>): Request {
+  const row: RequestRow = REQUESTS[kind];
+  if (isStream(kind) && readFields(CANCEL, message).cancel) return { kind: 'cancelStream', requestId, stream: kind };
+  return { kind, requestId, ...readFields(row.fields, message) } as Request;
+}
+
+function isStream(kind: RequestKind): kind is StreamKind {
+  return 'stream' in REQUESTS[kind];
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    // The parser's own text quotes the body, which may hold secrets.
+    throw new BrokenFrameError('a frame arrived whose body is not JSON');
+  }
+}
+
+const MAX_REQUEST_ID = 2n ** 64n - 1n;
+
+/** The requestId exactly, also above 2^53. undefined: there is none, or it is no whole number of 64 bits. */
+function readRequestId(message: Readonly<Record<string, unknown>>, json: string): RequestId | undefined {
+  const id = Object.hasOwn(message, 'requestId') ? message['requestId'] : undefined;
+  if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) return undefined;
+  if (Number.isSafeInteger(id)) return String(id);
+  const digits = sourceOfRequestId(json);
+  return digits !== undefined && /^\d{1,20}$/.test(digits) && BigInt(digits) <= MAX_REQUEST_ID ? digits : undefined;
+}
+
+/** The requestId of the outermost object as it was written. undefined if the message is nested too deep for a reviver. */
+function sourceOfRequestId(json: string): string | undefined {
+  const written = new Map<unknown, string>();
+  function remember(this: unknown, key: string, value: unknown, context?: { readonly source?: string }): unknown {
+    if (key === 'requestId' && context?.source !== undefined) written.set(this, context.source);
+    return value;
+  }
+  try {
+    return written.get(JSON.parse(json, remember));
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}

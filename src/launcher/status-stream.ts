@@ -1,0 +1,215 @@
+/**
+ * Job status streams (protocol 8.2): the present state of every job a subscriber may see, then each change, one message
+ * for all who may see the job. While the launcher does not read, only the latest state of each job is remembered.
+ */
+import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
+import type { Job } from '../jobs/job.ts';
+import { MAX_SUBSCRIPTIONS } from './limits.ts';
+import type { RequestId } from './requests.ts';
+import { compareRequestIds, type Response, statusResponse } from './responses.ts';
+import type { Writer } from './writer.ts';
+
+interface Subscription {
+  readonly requestId: RequestId;
+  readonly requester: Requester;
+  /** An id, or '*'. */
+  readonly jobId: string;
+  seqId: number;
+  /** False until its present states begin to be sent: they will hold everything that changes before. */
+  begun: boolean;
+}
+
+/** A state on its way to subscriptions. */
+interface Delivery {
+  readonly job: Job;
+  readonly subscriptions: readonly Subscription[];
+}
+
+export interface StatusStreams {
+  /**
+   * Sends the present states, then changes. Again with an active id: the states are sent again, the count goes on. What is
+   * refused is answered with an Error.
+   */
+  readonly start: (requestId: RequestId, jobId: string, requester: Requester) => void;
+  readonly cancel: (requestId: RequestId) => void;
+  readonly close: () => void;
+}
+
+export interface StatusStreamsOptions {
+  readonly jobs: Jobs;
+  readonly writer: Writer;
+  /** Nothing is sent before: the messages carry requestId 0, which would be taken for the Bootstrap answer. */
+  readonly mayBegin: Promise<void>;
+  /** Resolves when jobs are known, rejects if they are not in time. */
+  readonly ready: () => Promise<void>;
+  readonly errorResponse: (requestId: RequestId, error: unknown) => Response;
+}
+
+export function createStatusStreams(options: StatusStreamsOptions): StatusStreams {
+  const { jobs, writer, mayBegin, ready, errorResponse } = options;
+  /** Requests that wait for jobs to be known; the last one of an id counts. */
+  const waiting = new Map<RequestId, symbol>();
+  const subscriptions = new Map<RequestId, Subscription>();
+  /** By the jobId that they asked for. */
+  const byJob = new Map<string, Set<Subscription>>();
+  /** Latest state of jobs that changed and were not sent yet, in the order in which they first changed. */
+  const changed = new Map<string, Job>();
+  /** Subscriptions that wait for their present states, and the ids that are left of the first one's. */
+  const beginning = new Set<Subscription>();
+  let left: Set<string> | undefined;
+  /** What did not fit into one message. */
+  let delivery: Delivery | undefined;
+  let changesFirst = true;
+  let pumping = false;
+  let closed = false;
+
+  const isActive = (subscription: Subscription): boolean => subscriptions.get(subscription.requestId) === subscription;
+
+  const remove = (subscription: Subscription): void => {
+    subscriptions.delete(subscription.requestId);
+    const same = byJob.get(subscription.jobId);
+    same?.delete(subscription);
+    if (same?.size === 0) byJob.delete(subscription.jobId);
+    stopBeginning(subscription);
+  };
+
+  const stopBeginning = (subscription: Subscription): void => {
+    const [first] = beginning;
+    if (first === subscription) left = undefined;
+    beginning.delete(subscription);
+  };
+
+  /** The next change that somebody may see. */
+  const nextChange = (): Delivery | undefined => {
+    for (const [id, job] of changed) {
+      changed.delete(id);
+      const asked = [...(byJob.get('*') ?? []), ...(byJob.get(id) ?? [])];
+      const seen = asked.filter(({ begun, requester }) => begun && jobs.visible(job, requester));
+      if (seen.length === 0) continue;
+      const [first] = beginning;
+      if (first !== undefined && seen.includes(first)) left?.delete(id);
+      return { job, subscriptions: seen.sort((a, b) => compareRequestIds(a.requestId, b.requestId)) };
+    }
+    return undefined;
+  };
+
+  /** The next present state that a subscription still has to be told. */
+  const nextInitial = (): Delivery | undefined => {
+    for (const subscription of beginning) {
+      left ??= begin(subscription);
+      for (const id of left) {
+        left.delete(id);
+        const [job] = visibleJobs(id, subscription.requester);
+        if (job !== undefined) return { job, subscriptions: [subscription] };
+      }
+      stopBeginning(subscription);
+    }
+    return undefined;
+  };
+
+  /** The ids to tell, less those whose change waits to be sent to everybody. */
+  const begin = (subscription: Subscription): Set<string> => {
+    subscription.begun = true;
+    const ids = visibleJobs(subscription.jobId, subscription.requester).map((job) => job.id);
+    return new Set(ids.filter((id) => !changed.has(id)));
+  };
+
+  const visibleJobs = (id: string, requester: Requester): readonly Job[] => {
+    try {
+      return id === '*' ? jobs.list(requester) : [jobs.find(id, requester)];
+    } catch (error) {
+      if (error instanceof JobError) return [];
+      throw error;
+    }
+  };
+
+  const nextDelivery = (): Delivery | undefined => {
+    changesFirst = !changesFirst;
+    return changesFirst ? (nextChange() ?? nextInitial()) : (nextInitial() ?? nextChange());
+  };
+
+  /** One message, with as many subscriptions as fit; the state's own text is cut if it alone would not. */
+  const nextMessage = (): Response | undefined => {
+    for (delivery ??= nextDelivery(); delivery !== undefined; delivery ??= nextDelivery()) {
+      const { job } = delivery;
+      const active = delivery.subscriptions.filter(isActive);
+      const room = writer.maxMessageSize - ENVELOPE_BYTES - Buffer.byteLength(JSON.stringify([job.id, job.name]));
+      const statusMessage = job.statusMessage.slice(0, Math.max(0, Math.floor((room - SEQUENCE_BYTES) / 6)));
+      const free = room - Buffer.byteLength(JSON.stringify(statusMessage));
+      const now = active.splice(0, Math.max(1, Math.floor(free / SEQUENCE_BYTES)));
+      delivery = active.length > 0 ? { job, subscriptions: active } : undefined;
+      if (now.length === 0) continue;
+      const sequences = now.map((subscription) => ({
+        requestId: subscription.requestId,
+        seqId: ++subscription.seqId,
+      }));
+      return statusResponse(sequences, job, statusMessage);
+    }
+    return undefined;
+  };
+
+  const idle = (): boolean => closed || (delivery === undefined && changed.size === 0 && beginning.size === 0);
+
+  const pump = async (): Promise<void> => {
+    if (pumping) return;
+    pumping = true;
+    await mayBegin;
+    while (!idle()) await writer.send(nextMessage);
+    pumping = false;
+  };
+
+  const subscribe = (requestId: RequestId, jobId: string, requester: Requester): void => {
+    if (jobId !== '*') jobs.find(jobId, requester);
+    const known = subscriptions.get(requestId);
+    if (known === undefined && subscriptions.size >= MAX_SUBSCRIPTIONS) {
+      throw new JobError('unknown', `there are ${MAX_SUBSCRIPTIONS} status streams already; cancel some first`);
+    }
+    if (known !== undefined) remove(known);
+    const subscription = { requestId, requester, jobId, seqId: known?.seqId ?? 0, begun: false };
+    subscriptions.set(requestId, subscription);
+    const same = byJob.get(jobId) ?? new Set();
+    byJob.set(jobId, same.add(subscription));
+    beginning.add(subscription);
+    void pump();
+  };
+
+  const stopListening = jobs.onChange((job) => {
+    if (subscriptions.size === 0) return;
+    changed.set(job.id, job);
+    void pump();
+  });
+
+  return {
+    start: (requestId, jobId, requester) => {
+      const turn = Symbol(requestId);
+      waiting.set(requestId, turn);
+      ready()
+        .then(() => {
+          if (waiting.get(requestId) === turn) subscribe(requestId, jobId, requester);
+        })
+        .catch((error: unknown) => writer.send(() => errorResponse(requestId, error)))
+        .finally(() => {
+          if (waiting.get(requestId) === turn) waiting.delete(requestId);
+        });
+    },
+    cancel: (requestId) => {
+      waiting.delete(requestId);
+      const subscription = subscriptions.get(requestId);
+      if (subscription !== undefined) remove(subscription);
+    },
+    close: () => {
+      closed = true;
+      stopListening();
+      subscriptions.clear();
+      byJob.clear();
+      beginning.clear();
+      changed.clear();
+    },
+  };
+}
+
+/** More than everything in a status message that is not counted by itself. */
+const ENVELOPE_BYTES = 400;
+
+/** `{"requestId":18446744073709551615,"seqId":9007199254740991},` */
+const SEQUENCE_BYTES = 62;

@@ -1,0 +1,143 @@
+/**
+ * Resource utilisation streams (protocol 8.4): one reading of measurements per job, each message for all who asked for
+ * that job; complete when the job has ended.
+ */
+import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
+import type { Log } from '../system/log.ts';
+import { MAX_SUBSCRIPTIONS } from './limits.ts';
+import type { RequestId } from './requests.ts';
+import { compareRequestIds, type Response, type Sequence, usageResponse } from './responses.ts';
+import type { Writer } from './writer.ts';
+
+export interface UsageStreams {
+  /** Starts a stream, or joins the one of the same job; does nothing if this id has one. What is refused is answered with an Error. */
+  readonly start: (requestId: RequestId, jobId: string, requester: Requester) => void;
+  /** Nothing more is sent for this id. */
+  readonly cancel: (requestId: RequestId) => void;
+  readonly close: () => void;
+}
+
+export interface UsageStreamsOptions {
+  readonly jobs: Jobs;
+  readonly writer: Writer;
+  readonly log: Log;
+  /** Nothing is sent before: the messages carry requestId 0, which would be taken for the Bootstrap answer. */
+  readonly mayBegin: Promise<void>;
+  /** Resolves when jobs are known, rejects if they are not in time. */
+  readonly ready: () => Promise<void>;
+  readonly errorResponse: (requestId: RequestId, error: unknown) => Response;
+}
+
+/** All who asked for one job, and the reading that serves them. */
+interface Reading {
+  readonly jobId: string;
+  /** The last seqId of each. */
+  readonly subscribers: Map<RequestId, number>;
+  readonly stop: AbortController;
+  /** A measurement came: who joins now is served whatever the job's state. */
+  measured: boolean;
+}
+
+/** One request; without a reading while it waits for jobs to be known. */
+interface Subscription {
+  reading?: Reading;
+}
+
+export function createUsageStreams(options: UsageStreamsOptions): UsageStreams {
+  const { jobs, writer, log, mayBegin, ready, errorResponse } = options;
+  /** By job. */
+  const readings = new Map<string, Reading>();
+  /** What serves each request. */
+  const served = new Map<RequestId, Subscription>();
+
+  const leave = (requestId: RequestId): void => {
+    const reading = served.get(requestId)?.reading;
+    served.delete(requestId);
+    reading?.subscribers.delete(requestId);
+    if (reading?.subscribers.size === 0) end(reading);
+  };
+
+  const end = (reading: Reading): void => {
+    reading.stop.abort();
+    if (readings.get(reading.jobId) === reading) readings.delete(reading.jobId);
+    for (const requestId of reading.subscribers.keys()) served.delete(requestId);
+  };
+
+  /** The next number for each subscriber, in ascending order of their ids. */
+  const sequences = (reading: Reading): readonly Sequence[] =>
+    [...reading.subscribers.keys()].sort(compareRequestIds).map((requestId) => {
+      const seqId = (reading.subscribers.get(requestId) ?? 0) + 1;
+      reading.subscribers.set(requestId, seqId);
+      return { requestId, seqId };
+    });
+
+  const send = (reading: Reading, make: () => Response): Promise<void> =>
+    writer.send(() => (reading.subscribers.size === 0 ? undefined : make()));
+
+  const read = async (reading: Reading, requester: Requester): Promise<void> => {
+    const { signal } = reading.stop;
+    try {
+      for await (const usage of jobs.usage(reading.jobId, requester, signal)) {
+        reading.measured = true;
+        await mayBegin;
+        await send(reading, () => usageResponse(sequences(reading), usage, false));
+        if (signal.aborted) return;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!reading.measured) {
+        const refused = [...reading.subscribers.keys()];
+        end(reading);
+        for (const requestId of refused) void writer.send(() => errorResponse(requestId, error));
+        return;
+      }
+      log.warning('The resource use of a job cannot be measured any more.', { job: reading.jobId, error });
+    }
+    await mayBegin;
+    await send(reading, () => usageResponse(sequences(reading), {}, true));
+    end(reading);
+  };
+
+  const join = (subscription: Subscription, requestId: RequestId, jobId: string, requester: Requester): void => {
+    jobs.find(jobId, requester);
+    const known = readings.get(jobId);
+    const reading = known ?? { jobId, subscribers: new Map(), stop: new AbortController(), measured: false };
+    reading.subscribers.set(requestId, 0);
+    subscription.reading = reading;
+    if (known !== undefined) return;
+    readings.set(jobId, reading);
+    void read(reading, requester);
+  };
+
+  return {
+    start: (requestId, jobId, requester) => {
+      if (served.has(requestId)) return;
+      if (served.size >= MAX_SUBSCRIPTIONS) {
+        const error = new JobError(
+          'unknown',
+          `there are ${MAX_SUBSCRIPTIONS} streams of resource use already; cancel some first`,
+        );
+        void writer.send(() => errorResponse(requestId, error));
+        return;
+      }
+      const subscription: Subscription = {};
+      served.set(requestId, subscription);
+      const isActive = (): boolean => served.get(requestId) === subscription;
+      ready()
+        .then(() => {
+          if (isActive()) join(subscription, requestId, jobId, requester);
+        })
+        .catch((error: unknown) => {
+          if (!isActive()) return;
+          served.delete(requestId);
+          void writer.send(() => errorResponse(requestId, error));
+        });
+    },
+    cancel: leave,
+    close: () => {
+      for (const reading of readings.values()) reading.stop.abort();
+      readings.clear();
+      served.clear();
+    },
+  };
+}

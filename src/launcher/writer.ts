@@ -1,0 +1,97 @@
+/**
+ * The one place that writes to the launcher. Responses are numbered at the moment of writing, and made at that moment
+ * too: while the launcher does not read, nothing is built up but the intentions to write.
+ */
+import type { Writable } from 'node:stream';
+import { frame } from './frames.ts';
+import { encode, isCounted, type Response } from './responses.ts';
+
+/** Makes a response when its turn has come; undefined: there is nothing to say any more. Must not throw. */
+export type MakeResponse = () => Response | undefined;
+
+/** What is written first when both wait: answers and states before job output. */
+export type Priority = 'answer' | 'bulk';
+
+export interface Writer {
+  /** Resolves when the response was handed to the output, and the output can take more. Never rejects; after the end it resolves at once. */
+  readonly send: (make: MakeResponse, priority?: Priority) => Promise<void>;
+  /** The most bytes that a body may have (option `max-message-size`). */
+  readonly maxMessageSize: number;
+  /** Writes nothing more; all that waits is dropped. */
+  readonly close: () => void;
+}
+
+export interface WriterOptions {
+  readonly output: Writable;
+  readonly maxMessageSize: number;
+  /** What goes instead of a response above `maxMessageSize`; undefined: nothing. */
+  readonly tooLarge: (response: Response, bytes: number) => Response | undefined;
+}
+
+interface Waiting {
+  readonly make: MakeResponse;
+  readonly written: () => void;
+}
+
+export function createWriter({ output, maxMessageSize, tooLarge }: WriterOptions): Writer {
+  const queues: Readonly<Record<Priority, Waiting[]>> = { answer: [], bulk: [] };
+  let responseId = 0;
+  let full = false;
+  let closed = false;
+
+  const bodyOf = (response: Response): string => encode(response, isCounted(response) ? responseId : 0);
+
+  /** The bytes of a body if they are too many, else 0. They are counted only where three for each UTF-16 unit might not fit. */
+  const excess = (body: string): number => {
+    const bytes = body.length * 3 <= maxMessageSize ? 0 : Buffer.byteLength(body);
+    return bytes > maxMessageSize ? bytes : 0;
+  };
+
+  const write = (make: MakeResponse): void => {
+    const response = make();
+    if (response === undefined) return;
+    const body = bodyOf(response);
+    const bytes = excess(body);
+    if (bytes === 0) {
+      if (isCounted(response)) responseId++;
+      full = !output.write(frame(body));
+      return;
+    }
+    const instead = tooLarge(response, bytes);
+    if (instead !== undefined) write(() => instead);
+  };
+
+  const pump = (): void => {
+    while (!full && !closed) {
+      const next = queues.answer.shift() ?? queues.bulk.shift();
+      if (next === undefined) return;
+      write(next.make);
+      next.written();
+    }
+  };
+  const onDrain = (): void => {
+    full = false;
+    pump();
+  };
+  output.on('drain', onDrain);
+
+  return {
+    maxMessageSize,
+    send: (make, priority = 'answer') =>
+      new Promise((resolve) => {
+        if (closed) {
+          resolve();
+          return;
+        }
+        queues[priority].push({ make, written: resolve });
+        pump();
+      }),
+    close: () => {
+      closed = true;
+      output.off('drain', onDrain);
+      for (const queue of Object.values(queues)) {
+        for (const { written } of queue.splice(0)) written();
+      }
+    },
+  };
+}
