@@ -1,7 +1,7 @@
 /**
  * Start-up in order (design.md section 7): a clean environment, the options file, directories, no more root, the log,
- * then everything else as the server user. The only file that wires rooms together. What only the plugin itself needs is
- * loaded when root is given up: a process that replaces itself, or prints its help, starts without it.
+ * then everything else as the server user. With plugin.ts, which is loaded when root was given up, the only file that
+ * wires rooms together: a process that replaces itself, or prints its help, starts without the rest.
  */
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -42,7 +42,8 @@ async function main(): Promise<number> {
     for (const warning of warnings) log.warning(describe(warning));
     checkScratchPath(options.scratchPath, log);
     log.notice('Started', { version: VERSION, node: process.versions.node, uid: process.getuid?.() });
-    return 0;
+    const { runPlugin } = await import('./plugin.ts');
+    return await runPlugin(options, log);
   } catch (error) {
     log.error('The plugin does not start', { error });
     throw error;
@@ -106,11 +107,10 @@ function startError(error: unknown): string {
 }
 
 main().then(
-  (code) => {
-    process.exitCode = code;
-  },
+  // What was written for the launcher is flushed by then; nothing else may hold the process.
+  (code) => process.exit(code),
   (error: unknown) => {
     writeToStderr(startError(error));
-    process.exitCode = EXIT_START_ERROR;
+    process.exit(EXIT_START_ERROR);
   },
 );
