@@ -1,0 +1,172 @@
+/**
+ * The labels and annotations by which jobs are recognised and remembered (kubernetes-objects.md sections 1, 4, 5).
+ * Everything that must survive a restart is written in these records; nothing else is.
+ */
+import type { ControlOperation } from './contract.ts';
+import { JobError } from './contract.ts';
+import type { ExposedPort, JobConfig, JobState, Mount, PlacementConstraint, ResourceLimit } from './job.ts';
+import { TERMINAL_STATES } from './job.ts';
+
+/** Label on every object of ours. */
+export const MANAGED_BY = 'app.kubernetes.io/managed-by';
+export const LAUNCHER = 'launcher';
+/** Label selector of everything that is ours; nothing else is ever read, changed or deleted. */
+export const OURS = `${MANAGED_BY}=${LAUNCHER}`;
+export const INSTANCE_LABEL = 'launcher-instance-id';
+/** The user made a valid label value, for people; the owner is read from the annotation only. */
+export const USER_LABEL = 'job-launcher/user';
+/** Label that the job controller puts on the pods of a job. */
+export const JOB_NAME_LABEL = 'job-name';
+
+/** The container of a job; every other container of its pod is somebody else's. */
+export const CONTAINER_NAME = 'rs-launcher-container';
+
+/** Annotations of the pod template, as the first-party plugin writes them. */
+export const NAME_ANNOTATION = 'name';
+export const USER_ANNOTATION = 'user';
+export const TAG_ANNOTATION = 'USER_TAG_';
+export const PORTS_ANNOTATION = 'service_ports';
+export const METADATA_ANNOTATION = 'user_metadata';
+
+/** Annotations of the Job. */
+export const NOTE_ANNOTATION = 'job-launcher/job';
+export const RESULT_ANNOTATION = 'job-launcher/result';
+export const CONTROL_ANNOTATION = 'job-launcher/control';
+export const STDIN_ANNOTATION = 'job-launcher/stdin';
+export const SUBMISSION_ANNOTATION = 'job-launcher/submission';
+
+const RESERVED: readonly RegExp[] = [
+  /^(user|name|stdin|service_ports|user_metadata|job-name|controller-uid|launcher-instance-id)$/,
+  /^USER_TAG_/,
+  /^job-launcher\//,
+  /^app\.kubernetes\.io\/managed-by$/,
+];
+
+/** Labels of this prefix belong to the job controller; annotations may carry it (autoscalers read some). */
+const CONTROLLER_LABEL = /^([^/]+\.)?kubernetes\.io\//;
+
+/** May nobody but the plugin set this key? (kubernetes-objects.md section 1, "Keys of ours") */
+export function isReserved(kind: 'label' | 'annotation', key: string): boolean {
+  return RESERVED.some((pattern) => pattern.test(key)) || (kind === 'label' && CONTROLLER_LABEL.test(key));
+}
+
+/** Why a job of ours is being ended (`job-launcher/control`). `at` is the API server's clock, ISO 8601. */
+export interface ControlRecord {
+  readonly operation: Extract<ControlOperation, 'stop' | 'kill' | 'cancel'>;
+  readonly at: string;
+  readonly user: string;
+  readonly reason?: string;
+}
+
+/** How a job ended (`job-launcher/result`). Times are ISO 8601. */
+export interface JobResult {
+  readonly state: JobState;
+  readonly statusCode: string;
+  readonly exitCode?: number;
+  readonly message: string;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+}
+
+/** What cannot be read back from the objects (`job-launcher/job`). Members that say nothing are left out. */
+export interface JobNote {
+  /** Which of the two the job was asked to run. */
+  readonly run: 'command' | 'exe' | 'image';
+  /** Of a command: how many UTF-16 units each argument has at the end of the command line. */
+  readonly split?: readonly number[];
+  readonly group?: string;
+  readonly cluster?: string;
+  readonly config?: readonly JobConfig[];
+  readonly exposedPorts?: readonly ExposedPort[];
+  readonly host?: string;
+  readonly initContainers?: readonly InitContainerNote[];
+  readonly instanceId?: string;
+  readonly mounts?: readonly Mount[];
+  readonly placementConstraints?: readonly PlacementConstraint[];
+  readonly queues?: readonly string[];
+  readonly resourceLimits?: readonly ResourceLimit[];
+  readonly resourceProfile?: string;
+  /** Text waits in the Secret `<id>-stdin` and is due when the container runs. */
+  readonly stdin?: true;
+  readonly stderrFile?: string;
+  readonly stdoutFile?: string;
+  readonly systemJob?: true;
+  readonly pid?: number;
+  readonly workingDirectory?: string;
+}
+
+export interface InitContainerNote {
+  readonly name: string;
+  readonly run: JobNote['run'];
+  readonly split?: readonly number[];
+  readonly mounts?: readonly Mount[];
+}
+
+/** The record that stands in an annotation; undefined if there is none or if it is not what we write. */
+function record(text: string | undefined): Record<string, unknown> | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+export function readControl(annotation: string | undefined): ControlRecord | undefined {
+  const value = record(annotation);
+  const operation = value?.['operation'];
+  if (value === undefined || (operation !== 'stop' && operation !== 'kill' && operation !== 'cancel')) return undefined;
+  const reason = text(value['reason']);
+  return { operation, at: text(value['at']), user: text(value['user']), ...(reason === '' ? {} : { reason }) };
+}
+
+export function readResult(annotation: string | undefined): JobResult | undefined {
+  const value = record(annotation);
+  if (value === undefined) return undefined;
+  const state = [...TERMINAL_STATES].find((terminal) => terminal === value['state']);
+  if (state === undefined) return undefined;
+  const { exitCode, startedAt, endedAt } = value;
+  return {
+    state,
+    statusCode: text(value['statusCode']),
+    ...(typeof exitCode === 'number' ? { exitCode } : {}),
+    message: text(value['message']),
+    ...(typeof startedAt === 'string' ? { startedAt } : {}),
+    ...(typeof endedAt === 'string' ? { endedAt } : {}),
+  };
+}
+
+export function readNote(annotation: string | undefined): JobNote | undefined {
+  const value = record(annotation);
+  // Written by us in one piece: only its kind is checked, its members are ours.
+  return value === undefined || text(value['run']) === '' ? undefined : (value as unknown as JobNote);
+}
+
+export const TOTAL_ANNOTATION_LIMIT = 262_144;
+
+/** Throws JobError 'invalid-request' if the annotations of an object are more than the API server stores (FACTS 113). */
+export function checkAnnotationSize(annotations: Readonly<Record<string, string>>): void {
+  const sizes = Object.entries(annotations).map(([key, value]) => ({
+    key,
+    size: Buffer.byteLength(key) + Buffer.byteLength(value),
+  }));
+  const total = sizes.reduce((sum, { size }) => sum + size, 0);
+  if (total <= TOTAL_ANNOTATION_LIMIT) return;
+  const largest = sizes.reduce((a, b) => (b.size > a.size ? b : a));
+  throw new JobError(
+    'invalid-request',
+    `The job's description has ${total} bytes, more than the ${TOTAL_ANNOTATION_LIMIT} that Kubernetes stores; most of it is ${FIELD_OF[largest.key] ?? largest.key}.`,
+  );
+}
+
+/** What people call what stands in an annotation. */
+const FIELD_OF: Readonly<Record<string, string>> = {
+  [NAME_ANNOTATION]: 'the name',
+  [USER_ANNOTATION]: 'the user',
+  [METADATA_ANNOTATION]: 'metadata',
+  [PORTS_ANNOTATION]: 'exposedPorts',
+  [NOTE_ANNOTATION]: 'config, mounts and the other lists',
+};

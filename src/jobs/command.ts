@@ -1,0 +1,60 @@
+/**
+ * What a container runs. Kubernetes itself rewrites `$$` and `$(NAME)` in commands, arguments and environment values, so
+ * every `$` is doubled on the way there and halved on the way back (FACTS 17; kubernetes-objects.md section 1).
+ */
+import type { Container } from 'kubernetes-types/core/v1.d.ts';
+import type { JobNote } from './annotations.ts';
+
+/** What is to be run: one of `command` (a line for the shell) and `exe`, or neither for the image's own program. */
+export interface Run {
+  readonly command: string;
+  readonly exe: string;
+  readonly args: readonly string[];
+}
+
+/** What the note has to remember of a Run, because the container does not tell it. */
+export type RunNote = Pick<JobNote, 'run' | 'split'>;
+
+const SHELL = '/bin/sh';
+
+export const doubleDollars = (text: string): string => text.replaceAll('$', '$$$$');
+export const halveDollars = (text: string): string => text.replaceAll('$$', '$');
+
+/** `command` and `args` of the container, and what to remember. */
+export function containerCommand(run: Run): { container: Pick<Container, 'command' | 'args'>; note: RunNote } {
+  const args = run.args.map(doubleDollars);
+  if (run.command !== '') {
+    const line = [run.command, ...run.args].join(' ');
+    return {
+      container: { command: [SHELL], args: ['-c', doubleDollars(line)] },
+      note: { run: 'command', ...(args.length === 0 ? {} : { split: run.args.map((arg) => arg.length) }) },
+    };
+  }
+  const withArgs = args.length === 0 ? {} : { args };
+  if (run.exe !== '') return { container: { command: [doubleDollars(run.exe)], ...withArgs }, note: { run: 'exe' } };
+  return { container: withArgs, note: { run: 'image' } };
+}
+
+/** The Run of a container of ours (with its note) or of somebody else's (without; its `$` are left alone). */
+export function containerRun(container: Pick<Container, 'command' | 'args'>, note: RunNote | undefined): Run {
+  const undo = note === undefined ? (text: string): string => text : halveDollars;
+  const command = (container.command ?? []).map(undo);
+  const args = (container.args ?? []).map(undo);
+  const isShell = command.length === 1 && command[0] === SHELL && args.length === 2 && args[0] === '-c';
+  if (isShell && (note === undefined || note.run === 'command')) return splitLine(args[1] ?? '', note?.split ?? []);
+  const [exe = '', ...rest] = command;
+  return { command: '', exe, args: [...rest, ...args] };
+}
+
+/** Takes the arguments off the end of a command line; a line that an override changed is a command as a whole. */
+function splitLine(line: string, lengths: readonly number[]): Run {
+  const args: string[] = [];
+  let end = line.length;
+  for (const length of lengths.toReversed()) {
+    const start = end - length;
+    if (start < 1 || line[start - 1] !== ' ') return { command: line, exe: '', args: [] };
+    args.unshift(line.slice(start, end));
+    end = start - 1;
+  }
+  return { command: line.slice(0, end), exe: '', args };
+}

@@ -1,0 +1,51 @@
+/** What the parts of jobs/ share: handed to each of them, owned by jobs.ts. */
+import type { Client, Reflector } from '../kubernetes/contract.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
+import type { Random } from '../system/random.ts';
+import type { ClusterInfo, Requester } from './contract.ts';
+import type { JobRequest } from './job.ts';
+import type { ResolvedJob } from './policy.ts';
+import type { EventView, JobView, PodView, ServiceView } from './projection.ts';
+import type { Repository } from './repository.ts';
+
+/** Options that jobs/ heeds (configuration.md section 1). */
+export interface JobsOptions {
+  readonly jobExpiryHours: number;
+  readonly shareProcessNamespace: boolean;
+  readonly serviceType: 'NodePort' | 'ClusterIP' | 'LoadBalancer';
+  readonly killMethod: 'auto' | 'delete';
+  readonly resourcePollSeconds: number;
+  /** 0 = never. */
+  readonly pendingTimeoutSeconds: number;
+}
+
+/** What administrators allow (configuration.md section 2). */
+export interface Policy {
+  /** The job as it is to be made. Throws JobError. */
+  readonly resolve: (request: JobRequest, requester: Requester) => Promise<ResolvedJob>;
+  readonly clusterInfo: (requester: Requester) => Promise<ClusterInfo>;
+}
+
+export interface Context {
+  readonly client: Client;
+  readonly repository: Repository;
+  readonly jobs: Reflector<JobView>;
+  readonly pods: Reflector<PodView>;
+  readonly services: Reflector<ServiceView>;
+  readonly events: Reflector<EventView>;
+  readonly policy: Policy;
+  /** The values now in force; a reload changes them. */
+  readonly options: () => JobsOptions;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Host name / NAME / random text of this process (kubernetes-objects.md section 4). */
+  readonly processId: string;
+  /** Ends with the program: everything that goes on in the background stops then. */
+  readonly signal: AbortSignal;
+  /** Minor version of the server, asked once. */
+  readonly minor: () => Promise<number>;
+  /** Ids that this process submitted. */
+  readonly submitted: Set<string>;
+}

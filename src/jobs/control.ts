@@ -1,0 +1,219 @@
+/**
+ * Stop, kill and cancel (kubernetes-objects.md section 5). What is asked is written onto the Job before it is done, so
+ * that whoever sees the end knows its reason; it is set back if it came too late or was refused. Needs patch on jobs and
+ * pods, list, get and delete on pods, create on pods/exec.
+ */
+import { JOBS, PODS } from '../kubernetes/contract.ts';
+import { isConflict, isNotFound, KubernetesError } from '../kubernetes/errors.ts';
+import { CONTROL_ANNOTATION, type ControlRecord, JOB_NAME_LABEL } from './annotations.ts';
+import type { Context } from './context.ts';
+import { type ControlOperation, type ControlResult, JobError, type Requester } from './contract.ts';
+import { jobErrorOf } from './failures.ts';
+import { type JobPatch, patchJob } from './guarded.ts';
+import type { JobState } from './job.ts';
+import { type PodView, projectPod } from './projection.ts';
+import type { JobEntry } from './repository.ts';
+import { podEnded, seePod, wasRemoved } from './state.ts';
+
+/** In which state an operation makes sense (launcher-plugin-api.md 7.5). */
+const ALLOWED: Readonly<Record<ControlOperation, JobState>> = {
+  suspend: 'Running',
+  resume: 'Suspended',
+  stop: 'Running',
+  kill: 'Running',
+  cancel: 'Pending',
+};
+
+const DONE: ControlResult = { complete: true, message: '' };
+const failed = (message: string): ControlResult => ({ complete: false, message });
+
+/** An action that came too late: the job had ended by itself. */
+const TOO_LATE = Symbol('too late');
+type Action = ControlResult | typeof TOO_LATE;
+
+const KILL_COMMAND = ['/bin/sh', '-c', 'kill -KILL -1'];
+/** How long exec may take, and how long its effect may take to be seen. */
+const EXEC_MS = 10_000;
+const EFFECT_MS = 5_000;
+/** Since 1.25 the job controller makes no new pod for one that was deleted under backoffLimit 0. */
+const NO_NEW_POD_SINCE = 25;
+
+export async function control(
+  context: Context,
+  id: string,
+  requester: Requester,
+  operation: ControlOperation,
+): Promise<ControlResult> {
+  const entry = context.repository.find(id, requester);
+  checkState(entry, operation);
+  if (operation === 'suspend' || operation === 'resume')
+    throw new JobError('invalid-request', `${operation} is not supported for jobs on Kubernetes.`);
+  const known = entry.job.control?.operation;
+  // Nothing replaces kill or cancel; what is there already is done once more.
+  if (known !== undefined && known !== operation && known !== 'stop')
+    return failed(`A ${known} of job ${id} is under way already.`);
+  try {
+    const before = entry.job.control;
+    if (operation === 'cancel') return await cancel(context, entry, requester);
+    if (known !== operation) await record(context, entry, operation, requester);
+    const action = await act(context, entry, operation);
+    if (action === TOO_LATE || !action.complete) await takeBack(context, entry, before);
+    if (action === TOO_LATE) throw tooLate(id, operation);
+    return action;
+  } catch (error) {
+    throw jobErrorOf(error, `Job ${id} could not be told to ${operation}`);
+  }
+}
+
+function checkState({ id, outcome }: JobEntry, operation: ControlOperation): void {
+  if (outcome.state !== ALLOWED[operation])
+    throw new JobError(
+      'invalid-job-state',
+      `Job ${id} is ${outcome.state}: ${operation} is for jobs that are ${ALLOWED[operation]}.`,
+    );
+}
+
+const tooLate = (id: string, operation: ControlOperation): JobError =>
+  new JobError('invalid-job-state', `Job ${id} ended by itself before the ${operation}.`);
+
+function annotation(record: ControlRecord | undefined): JobPatch['annotations'] {
+  return { [CONTROL_ANNOTATION]: record === undefined ? null : JSON.stringify(record) };
+}
+
+function newRecord({ client, clock }: Context, operation: ControlRecord['operation'], user: string): ControlRecord {
+  const at = new Date(client.serverTime() ?? clock.now()).toISOString();
+  return { operation, at, user };
+}
+
+/** Writes what is about to be done. */
+async function record(context: Context, entry: JobEntry, operation: 'stop' | 'kill', user: Requester): Promise<void> {
+  await patchJob(context, entry.job, (newest) => {
+    checkState(entry, operation);
+    if (newest.finished || newest.result !== undefined) throw tooLate(entry.id, operation);
+    return { annotations: annotation(newRecord(context, operation, user)) };
+  });
+}
+
+/** Writes what stood there before, unless somebody else has written since. */
+async function takeBack(context: Context, entry: JobEntry, before: ControlRecord | undefined): Promise<void> {
+  const ours = entry.job.control;
+  await patchJob(context, entry.job, (newest) =>
+    newest.control?.at === ours?.at && newest.control?.operation === ours?.operation
+      ? { annotations: annotation(before) }
+      : undefined,
+  );
+}
+
+/** Does what is recorded; also again, after a crash in between. */
+export async function act(context: Context, entry: JobEntry, operation: 'stop' | 'kill'): Promise<Action> {
+  const pod = entry.pod;
+  if (pod?.present !== true) return TOO_LATE;
+  return operation === 'stop' ? stop(context, pod.view) : kill(context, entry, pod.view);
+}
+
+/** The kubelet sends TERM, waits terminationGracePeriodSeconds, kills; the logs stay (FACTS 30 to 34). */
+async function stop({ client, pods }: Context, pod: PodView): Promise<Action> {
+  try {
+    const { object } = await client.patch(PODS, pod.name, {
+      metadata: { uid: pod.uid },
+      spec: { activeDeadlineSeconds: 1 },
+    });
+    const answered = projectPod(object);
+    pods.offer(answered);
+    return podEnded(answered) ? TOO_LATE : DONE;
+  } catch (error) {
+    if (isNotFound(error) || isConflict(error)) return TOO_LATE;
+    if (error instanceof KubernetesError && error.status !== undefined && error.status < 500)
+      return failed(`Kubernetes refused the stop: ${error.text}`);
+    throw error;
+  }
+}
+
+async function kill(context: Context, entry: JobEntry, known: PodView): Promise<Action> {
+  const { client, pods, log, options } = context;
+  let pod: PodView;
+  try {
+    pod = projectPod((await client.get(PODS, known.name)).object);
+  } catch (error) {
+    if (isNotFound(error)) return TOO_LATE;
+    throw error;
+  }
+  pods.offer(pod);
+  if (pod.uid !== known.uid || podEnded(pod)) return TOO_LATE;
+  if (options().killMethod === 'auto' && pod.sharesProcesses) {
+    try {
+      const { message } = await client.exec(pod.name, pod.container.name, KILL_COMMAND, { timeoutMs: EXEC_MS });
+      if (message !== '') log.info('The kill inside the container says', { job: entry.id, message });
+    } catch (error) {
+      log.info('The kill inside the container did not work; deleting the pod', { job: entry.id, error });
+      return deletePod(context, entry, pod);
+    }
+    if (await endsSoon(context, entry, pod.uid)) return DONE;
+  }
+  return deletePod(context, entry, pod);
+}
+
+/** Does the container show its end within EFFECT_MS? What exec says is no proof (FACTS 134). */
+function endsSoon({ repository, clock }: Context, entry: JobEntry, podUid: string): Promise<boolean> {
+  const ended = (): boolean => entry.pod?.view.uid !== podUid || !entry.pod.present || podEnded(entry.pod.view);
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel();
+      stopListening();
+      resolve(ended());
+    };
+    const cancel = clock.after(EFFECT_MS, done);
+    const stopListening = repository.onUpdate((changed) => {
+      if (changed === entry && ended()) done();
+    });
+    if (ended()) done();
+  });
+}
+
+/** The logs go with the pod (FACTS 45). */
+async function deletePod(context: Context, entry: JobEntry, pod: PodView): Promise<Action> {
+  const { client } = context;
+  if ((await context.minor()) < NO_NEW_POD_SINCE)
+    await client.patch(JOBS, entry.id, { metadata: { uid: entry.uid }, spec: { parallelism: 0 } });
+  try {
+    await client.delete(PODS, pod.name, { propagationPolicy: 'Background', gracePeriodSeconds: 0, uid: pod.uid });
+  } catch (error) {
+    if (isConflict(error)) return TOO_LATE;
+    if (error instanceof KubernetesError && error.status !== undefined && error.status < 500)
+      return failed(`Kubernetes refused to delete the pod: ${error.text}`);
+    throw error;
+  }
+  return pod.nodeSilent
+    ? { complete: true, message: `Node ${pod.node} does not answer: the process may still run there.` }
+    : DONE;
+}
+
+/** One patch: no pod is made any more, and one that waits is removed (FACTS 54 to 60, 130). */
+export async function cancel(
+  context: Context,
+  entry: JobEntry,
+  user: Requester,
+  reason?: string,
+): Promise<ControlResult> {
+  const { client, pods, signal } = context;
+  const before = entry.job.control;
+  const intent = { ...newRecord(context, 'cancel', user), ...(reason === undefined ? {} : { reason }) };
+  const patched = await patchJob(context, entry.job, (newest) => {
+    checkState(entry, 'cancel');
+    if (newest.finished || newest.result !== undefined) throw tooLate(entry.id, 'cancel');
+    return { annotations: annotation(intent), spec: { suspend: true, parallelism: 0 } };
+  });
+  if (patched === undefined) throw tooLate(entry.id, 'cancel');
+  const found = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${entry.id}` }, { signal });
+  const views = found.items.map(projectPod).filter(({ jobUid }) => jobUid === entry.uid);
+  for (const pod of views) pods.offer(pod);
+  if (patched.finished || views.some(endedByItself)) {
+    await takeBack(context, entry, before);
+    throw tooLate(entry.id, 'cancel');
+  }
+  if (patched.suspended || patched.idle) return DONE;
+  await takeBack(context, entry, before);
+  return failed('Kubernetes accepted the cancel, but neither suspends the job nor makes it idle.');
+}
+
+const endedByItself = (pod: PodView): boolean => podEnded(pod) && !wasRemoved(seePod(undefined, pod, true));

@@ -1,0 +1,284 @@
+/**
+ * From a launcher job to a Kubernetes Job: kubernetes-objects.md section 1, row by row. Pure. What cannot be made is
+ * refused with JobError 'invalid-request', naming the field.
+ */
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import type { Container, EnvVar, PodSpec, ResourceRequirements } from 'kubernetes-types/core/v1.d.ts';
+import {
+  CONTAINER_NAME,
+  checkAnnotationSize,
+  INSTANCE_LABEL,
+  type InitContainerNote,
+  type JobNote,
+  LAUNCHER,
+  MANAGED_BY,
+  METADATA_ANNOTATION,
+  NAME_ANNOTATION,
+  NOTE_ANNOTATION,
+  PORTS_ANNOTATION,
+  SUBMISSION_ANNOTATION,
+  TAG_ANNOTATION,
+  USER_ANNOTATION,
+  USER_LABEL,
+} from './annotations.ts';
+import { containerCommand, doubleDollars, type RunNote } from './command.ts';
+import { JobError } from './contract.ts';
+import type { InitContainer, JobRequest, NameValue } from './job.ts';
+import { labelValue } from './names.ts';
+import type { ComputeAmounts, KeyValues, ResolvedJob } from './policy.ts';
+import { podVolumes } from './volumes.ts';
+
+export interface ManifestContext {
+  readonly id: string;
+  /** By which a lost create answer is recognised. */
+  readonly submissionId: string;
+  /** Option `job-expiry-hours`. */
+  readonly jobExpiryHours: number;
+  /** Option `share-process-namespace`. */
+  readonly shareProcessNamespace: boolean;
+  /** Minor version of the server. */
+  readonly minor: number;
+}
+
+/** Linux starts no program with a longer argument or NAME=value (MAX_ARG_STRLEN without its NUL). */
+const ARGUMENT_LIMIT = 131_071;
+const JOB_LIMIT = 1_400_000;
+const MAX_INT32 = 2_147_483_647;
+
+const refuse = (sentence: string): never => {
+  throw new JobError('invalid-request', sentence);
+};
+
+export function buildJob(resolved: ResolvedJob, context: ManifestContext): KubernetesJob {
+  const { request, labels, annotations } = resolved;
+  const main = containerCommand(request);
+  const { spec, initNotes } = podSpec(resolved, main.container, context);
+  const ours = ourLabels(request);
+  const job: KubernetesJob = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name: context.id,
+      labels: { ...labels.job, ...ours },
+      annotations: {
+        ...annotations.job,
+        [NOTE_ANNOTATION]: JSON.stringify(noteOf(request, main.note, initNotes)),
+        [SUBMISSION_ANNOTATION]: context.submissionId,
+      },
+    },
+    spec: {
+      backoffLimit: 0,
+      ttlSecondsAfterFinished: ttlSeconds(context.jobExpiryHours),
+      template: {
+        metadata: {
+          labels: { ...labels.pod, ...ours },
+          annotations: { ...annotations.pod, ...podAnnotations(request) },
+        },
+        spec,
+      },
+    },
+  };
+  checkSizes(job);
+  return job;
+}
+
+/** job-expiry-hours and one more, when no plugin removes the job. */
+export function ttlSeconds(jobExpiryHours: number): number {
+  return Math.min(MAX_INT32, Math.ceil(jobExpiryHours * 3600) + 3600);
+}
+
+/** Labels of Job and pod that are ours. */
+function ourLabels(request: JobRequest): Record<string, string> {
+  const user = labelValue(request.user);
+  return { ...baseLabels(request), ...(user === '' ? {} : { [USER_LABEL]: user }) };
+}
+
+/** Labels of every object of a job. */
+export function baseLabels(request: JobRequest): Record<string, string> {
+  const instance = labelValue(request.instanceId);
+  return { [MANAGED_BY]: LAUNCHER, ...(instance === '' ? {} : { [INSTANCE_LABEL]: instance }) };
+}
+
+function podAnnotations(request: JobRequest): Record<string, string> {
+  return {
+    [NAME_ANNOTATION]: request.name,
+    [USER_ANNOTATION]: request.user,
+    ...Object.fromEntries(request.tags.map((tag, index) => [`${TAG_ANNOTATION}${index}`, tag])),
+    [PORTS_ANNOTATION]: JSON.stringify(request.exposedPorts),
+    ...(request.metadata === undefined ? {} : { [METADATA_ANNOTATION]: JSON.stringify(request.metadata) }),
+  };
+}
+
+const unlessEmpty = <K extends string, V extends string | readonly unknown[]>(key: K, value: V): { [k in K]?: V } =>
+  value.length === 0 ? {} : ({ [key]: value } as { [k in K]?: V });
+
+function noteOf(request: JobRequest, run: RunNote, initContainers: readonly InitContainerNote[]): JobNote {
+  return {
+    ...run,
+    ...unlessEmpty('group', request.group),
+    ...unlessEmpty('cluster', request.cluster),
+    ...unlessEmpty('config', request.config),
+    ...unlessEmpty('exposedPorts', request.exposedPorts),
+    ...unlessEmpty('host', request.host),
+    ...unlessEmpty('initContainers', initContainers),
+    ...unlessEmpty('instanceId', request.instanceId),
+    ...unlessEmpty('mounts', request.mounts),
+    ...unlessEmpty('placementConstraints', request.placementConstraints),
+    ...unlessEmpty('queues', request.queues),
+    ...unlessEmpty('resourceLimits', request.resourceLimits),
+    ...unlessEmpty('resourceProfile', request.resourceProfile),
+    ...(request.stdin === '' ? {} : { stdin: true }),
+    ...unlessEmpty('stderrFile', request.stderrFile),
+    ...unlessEmpty('stdoutFile', request.stdoutFile),
+    ...(request.systemJob ? { systemJob: true } : {}),
+    ...(request.pid === undefined ? {} : { pid: request.pid }),
+  };
+}
+
+function podSpec(
+  resolved: ResolvedJob,
+  run: Pick<Container, 'command' | 'args'>,
+  { shareProcessNamespace, minor }: ManifestContext,
+): { spec: PodSpec; initNotes: InitContainerNote[] } {
+  const { request, image } = resolved;
+  const volumes = podVolumes(minor);
+  const hostPorts = request.exposedPorts.filter(({ publishedPort }) => publishedPort !== undefined);
+  const container: Container = {
+    name: CONTAINER_NAME,
+    image,
+    ...pullPolicy(resolved),
+    ...run,
+    ...unlessEmpty('workingDir', request.workingDirectory),
+    ...unlessEmpty('env', [...environment(request.environment, 'environment'), ...secretEnvironment(resolved)]),
+    ...unlessEmpty(
+      'ports',
+      hostPorts.map(({ targetPort, publishedPort = 0, protocol }) => ({
+        containerPort: targetPort,
+        hostPort: publishedPort,
+        protocol,
+      })),
+    ),
+    ...resources(resolved, true),
+    ...unlessEmpty('volumeMounts', volumes.mount(request.mounts)),
+    ...(request.stdin === '' ? {} : { stdin: true, stdinOnce: true }),
+    ...unlessBare('securityContext', resolved.securityContext),
+  };
+  const inits = request.initContainers.map((init) => initContainer(init, resolved, volumes.mount));
+  const spec: PodSpec = {
+    restartPolicy: 'Never',
+    ...unlessEmpty(
+      'initContainers',
+      inits.map(({ container: init }) => init),
+    ),
+    containers: [container],
+    ...unlessEmpty('volumes', volumes.volumes()),
+    enableServiceLinks: false,
+    automountServiceAccountToken: resolved.automountServiceAccountToken,
+    ...(shareProcessNamespace ? { shareProcessNamespace: true } : {}),
+    ...(resolved.serviceAccount === undefined ? {} : { serviceAccountName: resolved.serviceAccount }),
+    ...unlessBare('securityContext', resolved.podSecurityContext),
+    ...unlessBare('nodeSelector', resolved.nodeSelector),
+    ...hostAffinity(request.host),
+    ...unlessEmpty('tolerations', [...resolved.tolerations]),
+    ...unlessEmpty(
+      'imagePullSecrets',
+      resolved.imagePullSecrets.map((name) => ({ name })),
+    ),
+    ...(resolved.priorityClass === undefined ? {} : { priorityClassName: resolved.priorityClass }),
+    ...(resolved.activeDeadlineSeconds === undefined ? {} : { activeDeadlineSeconds: resolved.activeDeadlineSeconds }),
+  };
+  return { spec, initNotes: inits.map(({ note }) => note) };
+}
+
+function initContainer(
+  init: InitContainer,
+  resolved: ResolvedJob,
+  mount: ReturnType<typeof podVolumes>['mount'],
+): { container: Container; note: InitContainerNote } {
+  const run = containerCommand(init);
+  return {
+    container: {
+      name: init.name,
+      image: init.image,
+      ...pullPolicy(resolved),
+      ...run.container,
+      ...unlessEmpty('env', environment(init.environment, `initContainers (${init.name}).environment`)),
+      ...resources(resolved, false),
+      ...unlessEmpty('volumeMounts', mount(init.mounts)),
+      ...unlessBare('securityContext', resolved.initSecurityContext),
+    },
+    note: { name: init.name, ...run.note, ...unlessEmpty('mounts', init.mounts) },
+  };
+}
+
+const pullPolicy = ({ imagePullPolicy }: ResolvedJob): Pick<Container, 'imagePullPolicy'> =>
+  imagePullPolicy === undefined ? {} : { imagePullPolicy };
+
+/** The member, unless the object is empty. */
+const unlessBare = <K extends string, V extends object>(key: K, value: V): { [k in K]?: V } =>
+  Object.keys(value).length === 0 ? {} : ({ [key]: value } as { [k in K]?: V });
+
+function environment(variables: readonly NameValue[], field: string): EnvVar[] {
+  return variables.map(({ name, value }) => {
+    if (name === '' || name.includes('=')) return refuse(`${field}: "${name}" is not the name of a variable.`);
+    const size = Buffer.byteLength(`${name}=${value}`);
+    if (size > ARGUMENT_LIMIT)
+      return refuse(`${field}: ${name} has ${size} bytes; Linux starts no program with more than ${ARGUMENT_LIMIT}.`);
+    return { name, value: doubleDollars(value) };
+  });
+}
+
+function secretEnvironment({ secretVariables }: ResolvedJob): EnvVar[] {
+  return secretVariables.map(({ name, secret, key }) => ({ name, valueFrom: { secretKeyRef: { name: secret, key } } }));
+}
+
+const cpus = (millis: number): string => (millis % 1000 === 0 ? String(millis / 1000) : `${millis}m`);
+
+function amounts({ cpuMillis, memoryMb }: ComputeAmounts): Record<string, string> {
+  return {
+    ...(cpuMillis === undefined ? {} : { cpu: cpus(cpuMillis) }),
+    ...(memoryMb === undefined ? {} : { memory: `${memoryMb}M` }),
+  };
+}
+
+/** Init containers get the same but GPUs: otherwise no pod starts under a quota (FACTS 26). */
+function resources({ limits, requests }: ResolvedJob, withGpus: boolean): { resources?: ResourceRequirements } {
+  const { nvidiaGpus = 0, amdGpus = 0 } = limits;
+  const limited: KeyValues = {
+    ...amounts(limits),
+    ...(withGpus && nvidiaGpus > 0 ? { 'nvidia.com/gpu': String(nvidiaGpus) } : {}),
+    ...(withGpus && amdGpus > 0 ? { 'amd.com/gpu': String(amdGpus) } : {}),
+  };
+  return unlessBare('resources', { ...unlessBare('limits', limited), ...unlessBare('requests', amounts(requests)) });
+}
+
+/** A node by its name, but through the scheduler, as DaemonSets do (FACTS 135). */
+function hostAffinity(host: string): Pick<PodSpec, 'affinity'> {
+  if (host === '') return {};
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: [host] }];
+  return {
+    affinity: {
+      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields }] } },
+    },
+  };
+}
+
+function checkSizes(job: KubernetesJob): void {
+  const { metadata, spec } = job.spec?.template ?? {};
+  checkAnnotationSize(job.metadata?.annotations ?? {});
+  checkAnnotationSize(metadata?.annotations ?? {});
+  for (const { name, command = [], args = [] } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]) {
+    for (const argument of [...command, ...args]) {
+      const size = Buffer.byteLength(argument.replaceAll('$$', '$'));
+      if (size > ARGUMENT_LIMIT)
+        refuse(
+          `${name === CONTAINER_NAME ? 'command or args' : `initContainers (${name})`}: an argument has ${size} bytes; Linux starts no program with more than ${ARGUMENT_LIMIT}.`,
+        );
+    }
+  }
+  const size = Buffer.byteLength(JSON.stringify(job));
+  if (size > JOB_LIMIT)
+    refuse(
+      `The job has ${size} bytes as a Kubernetes Job (most of it environment or args); ${JOB_LIMIT} can be stored.`,
+    );
+}

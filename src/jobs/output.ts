@@ -1,0 +1,125 @@
+/**
+ * The output of a job: the log of its container, from the beginning to the end, as text (launcher-plugin-api.md 8.3).
+ * Needs get on pods/log.
+ */
+import { isNotFound } from '../kubernetes/errors.ts';
+import type { Context } from './context.ts';
+import { JobError, type Requester } from './contract.ts';
+import { jobErrorOf } from './failures.ts';
+import type { PodView } from './projection.ts';
+import { isTerminal, type JobEntry } from './repository.ts';
+import { podEnded, podRan } from './state.ts';
+
+/** Throws JobError 'job-not-found' at once; what follows is read only as it is consumed. */
+export function output(context: Context, id: string, requester: Requester, signal: AbortSignal): AsyncIterable<string> {
+  const entry = context.repository.find(id, requester);
+  return read(context, entry, AbortSignal.any([signal, context.signal]));
+}
+
+/** After a suspension by somebody else the job goes on in a new pod, and so does its output. */
+async function* read(context: Context, entry: JobEntry, signal: AbortSignal): AsyncGenerator<string> {
+  const done = new Set<string>();
+  let delivered = false;
+  for (;;) {
+    const pod = await nextPod(context, entry, done, signal);
+    if (pod === undefined) break;
+    done.add(pod.uid);
+    try {
+      for await (const text of podOutput(context, entry, pod, signal)) {
+        delivered = true;
+        yield text;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isNotFound(error)) throw jobErrorOf(error, `The output of job ${entry.id} cannot be read`);
+      if (!delivered) throw lost(entry.id);
+    }
+  }
+  if (!delivered && done.size === 0 && wrote(entry)) throw lost(entry.id);
+}
+
+const lost = (id: string): JobError =>
+  new JobError('output-not-found', `The output of job ${id} is gone with its pod.`);
+
+/** Did its program run, so that there was a log? */
+function wrote({ ran, outcome, job }: JobEntry): boolean {
+  return ran || job.result?.startedAt !== undefined || outcome.state === 'Finished' || outcome.state === 'Killed';
+}
+
+/** Resolves with the next pod whose container has run, or with undefined when the job has ended without one. */
+async function nextPod(
+  { repository }: Context,
+  entry: JobEntry,
+  done: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<PodView | undefined> {
+  const next = (): PodView | 'none' | undefined => {
+    const view = entry.pod?.present === true ? entry.pod.view : undefined;
+    if (view !== undefined && podRan(view) && !done.has(view.uid)) return view;
+    return isTerminal(entry) || entry.gone ? 'none' : undefined;
+  };
+  const found = await when(repository, entry, next, signal);
+  return found === 'none' ? undefined : found;
+}
+
+/** Resolves with what `look` returns as soon as that is not undefined; looks again after each update of the job. */
+function when<T>(
+  repository: Context['repository'],
+  entry: JobEntry,
+  look: () => T | undefined,
+  signal: AbortSignal,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const end = (): void => {
+      stopListening();
+      signal.removeEventListener('abort', onAbort);
+    };
+    const onAbort = (): void => {
+      end();
+      reject(signal.reason);
+    };
+    const check = (): void => {
+      const found = look();
+      if (found === undefined) return;
+      end();
+      resolve(found);
+    };
+    const stopListening = repository.onUpdate((changed) => {
+      if (changed === entry) check();
+    });
+    signal.addEventListener('abort', onAbort, { once: true });
+    check();
+  });
+}
+
+async function* podOutput(
+  { client, repository }: Context,
+  entry: JobEntry,
+  pod: PodView,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const ended = new AbortController();
+  const check = (): void => {
+    const now = entry.pod;
+    const other = now === undefined || now.view.uid !== pod.uid;
+    if (other || !now.present || podEnded(now.view) || entry.gone) ended.abort();
+  };
+  const stopListening = repository.onUpdate((changed) => {
+    if (changed === entry) check();
+  });
+  check();
+  // A character may be split between chunks; a byte order mark is the job's own.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  try {
+    const subject = { pod: pod.name, container: pod.container.name, ended: ended.signal };
+    for await (const bytes of client.followLog(subject, signal)) {
+      const text = decoder.decode(bytes, { stream: true });
+      if (text !== '') yield text;
+    }
+    const rest = decoder.decode();
+    if (rest !== '') yield rest;
+  } finally {
+    stopListening();
+  }
+}

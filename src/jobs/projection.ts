@@ -1,0 +1,299 @@
+/**
+ * What is kept of the objects of the cluster: a few hundred bytes a job, never the objects. Times are milliseconds since
+ * 1970, from the objects, never from the clock of this machine.
+ */
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import type { ContainerStatus, Event, Pod, Service } from 'kubernetes-types/core/v1.d.ts';
+import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
+import type { Projected } from '../kubernetes/contract.ts';
+import {
+  CONTROL_ANNOTATION,
+  type ControlRecord,
+  type JobResult,
+  NOTE_ANNOTATION,
+  RESULT_ANNOTATION,
+  readControl,
+  readNote,
+  readResult,
+  STDIN_ANNOTATION,
+  SUBMISSION_ANNOTATION,
+} from './annotations.ts';
+import type { JobRequest } from './job.ts';
+import { jobContainer, recoverRequest } from './recover.ts';
+
+/** Conditions by which the Job controller has decided; the later in the list, the more is settled. */
+const DECISIONS = ['SuccessCriteriaMet', 'FailureTarget', 'Complete', 'Failed'] as const;
+
+export interface JobDecision {
+  readonly type: (typeof DECISIONS)[number];
+  readonly reason: string;
+  readonly message: string;
+  readonly at: number;
+}
+
+export interface JobView extends Projected {
+  readonly request: JobRequest;
+  readonly createdAt: number;
+  readonly lastTransition: number;
+  /** `spec.suspend` is true. */
+  readonly suspended: boolean;
+  /** `spec.parallelism` is 0. */
+  readonly idle: boolean;
+  readonly decision?: JobDecision;
+  /** When it was Complete or Failed. */
+  readonly finished: boolean;
+  readonly control?: ControlRecord;
+  readonly result?: JobResult;
+  /** Input waits to be delivered (kubernetes-objects.md section 4). */
+  readonly stdinDue: boolean;
+  /** Who delivers or delivered it. */
+  readonly stdinClaim?: string;
+  readonly submission?: string;
+  readonly ttlSeconds?: number;
+}
+
+export interface ContainerView {
+  readonly name: string;
+  readonly image: string;
+  readonly waiting?: { readonly reason: string; readonly message: string };
+  readonly running?: { readonly startedAt?: number };
+  readonly terminated?: Terminated;
+}
+
+export interface Terminated {
+  readonly exitCode: number;
+  readonly reason: string;
+  readonly message: string;
+  /** Absent if it never started (1970, FACTS 15). */
+  readonly startedAt?: number;
+  readonly finishedAt?: number;
+}
+
+export interface PodView extends Projected {
+  /** The Job that controls it. */
+  readonly jobUid: string;
+  readonly createdAt: number;
+  readonly lastTransition: number;
+  readonly node: string;
+  readonly phase: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly startTime?: number;
+  /** Seconds; `spec.activeDeadlineSeconds`. */
+  readonly deadline?: number;
+  /** When it is to be gone; `deletionGracePeriodSeconds` after it was asked for. */
+  readonly deletion?: { readonly at: number; readonly graceSeconds: number };
+  /** Condition DisruptionTarget. */
+  readonly disruption?: { readonly reason: string; readonly message: string; readonly at: number };
+  readonly container: ContainerView;
+  /** Init containers that have not ended well. */
+  readonly init: readonly ContainerView[];
+  /** Message of PodScheduled=False. */
+  readonly unscheduled?: string;
+  /** Ready=False without a reason: the node controller says so of a node that is silent (FACTS 122). */
+  readonly nodeSilent: boolean;
+  /** As written in the pod, e.g. `512M`. */
+  readonly memoryLimit?: string;
+  /** May a signal to all processes reach the job's own only? (section 5, kill) */
+  readonly sharesProcesses: boolean;
+  readonly hostIp: string;
+  readonly podIps: readonly string[];
+}
+
+export interface ServiceView extends Projected {
+  readonly jobUid: string;
+  readonly type: string;
+  readonly clusterIps: readonly string[];
+  readonly ports: readonly { readonly targetPort: number; readonly published: number; readonly protocol: string }[];
+  readonly ingress: readonly string[];
+}
+
+export interface EventView extends Projected {
+  /** The Job or Pod that it is about. */
+  readonly subject: string;
+  readonly warning: boolean;
+  readonly reason: string;
+  readonly message: string;
+  readonly at: number;
+}
+
+/** Milliseconds since 1970 of an API time; undefined for none, and for 1970 itself, which means "never". */
+export function time(text: string | undefined | null): number | undefined {
+  const milliseconds = text === undefined || text === null ? Number.NaN : Date.parse(text);
+  return Number.isNaN(milliseconds) || milliseconds === 0 ? undefined : milliseconds;
+}
+
+const newest = (...times: readonly (number | undefined)[]): number => Math.max(0, ...times.map((at) => at ?? 0));
+
+const identity = (metadata: ObjectMeta | undefined): Projected => ({
+  uid: metadata?.uid ?? '',
+  name: metadata?.name ?? '',
+  resourceVersion: metadata?.resourceVersion ?? '',
+});
+
+/** The uid of the Job that an object belongs to; '' if none. */
+function owner(metadata: ObjectMeta | undefined, controlling: boolean): string {
+  const reference = metadata?.ownerReferences?.find(
+    ({ kind, controller }) => kind === 'Job' && (!controlling || controller === true),
+  );
+  return reference?.uid ?? '';
+}
+
+export function projectJob(job: KubernetesJob): JobView {
+  const { metadata, spec, status } = job;
+  const annotations = metadata?.annotations ?? {};
+  const conditions = status?.conditions ?? [];
+  const decided = DECISIONS.toReversed().flatMap((type) => {
+    const condition = conditions.find((each) => each.type === type && each.status === 'True');
+    if (condition === undefined) return [];
+    const { reason = '', message = '', lastTransitionTime } = condition;
+    return [{ type, reason, message, at: time(lastTransitionTime) ?? 0 }];
+  });
+  const decision = decided[0];
+  const control = readControl(annotations[CONTROL_ANNOTATION]);
+  const result = readResult(annotations[RESULT_ANNOTATION]);
+  const stdinClaim = annotations[STDIN_ANNOTATION];
+  const submission = annotations[SUBMISSION_ANNOTATION];
+  const ttlSeconds = spec?.ttlSecondsAfterFinished;
+  return {
+    ...identity(metadata),
+    request: recoverRequest(job),
+    createdAt: time(metadata?.creationTimestamp) ?? 0,
+    lastTransition: newest(
+      time(metadata?.creationTimestamp),
+      time(status?.startTime),
+      time(status?.completionTime),
+      ...conditions.map(({ lastTransitionTime }) => time(lastTransitionTime)),
+      time(result?.endedAt),
+    ),
+    suspended: spec?.suspend === true,
+    idle: spec?.parallelism === 0,
+    ...(decision === undefined ? {} : { decision }),
+    finished: decided.some(({ type }) => type === 'Complete' || type === 'Failed'),
+    ...(control === undefined ? {} : { control }),
+    ...(result === undefined ? {} : { result }),
+    stdinDue: readNote(annotations[NOTE_ANNOTATION])?.stdin === true,
+    ...(stdinClaim === undefined ? {} : { stdinClaim }),
+    ...(submission === undefined ? {} : { submission }),
+    ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+  };
+}
+
+function projectContainer(name: string, image: string, status: ContainerStatus | undefined): ContainerView {
+  const { waiting, running, terminated } = status?.state ?? {};
+  const startedAt = time(running?.startedAt);
+  return {
+    name,
+    image,
+    ...(waiting === undefined ? {} : { waiting: { reason: waiting.reason ?? '', message: waiting.message ?? '' } }),
+    ...(running === undefined ? {} : { running: startedAt === undefined ? {} : { startedAt } }),
+    ...(terminated === undefined ? {} : { terminated: projectTerminated(terminated) }),
+  };
+}
+
+function projectTerminated(end: NonNullable<NonNullable<ContainerStatus['state']>['terminated']>): Terminated {
+  const startedAt = time(end.startedAt);
+  const finishedAt = time(end.finishedAt);
+  return {
+    exitCode: end.exitCode,
+    reason: end.reason ?? '',
+    message: end.message ?? '',
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+  };
+}
+
+export function projectPod(pod: Pod): PodView {
+  const { metadata, spec, status } = pod;
+  const conditions = status?.conditions ?? [];
+  const condition = (type: string) => conditions.find((each) => each.type === type);
+  const main = jobContainer(spec);
+  const container = projectContainer(
+    main?.name ?? '',
+    main?.image ?? '',
+    status?.containerStatuses?.find(({ name }) => name === main?.name),
+  );
+  const init = (spec?.initContainers ?? [])
+    .map(({ name, image }) =>
+      projectContainer(
+        name,
+        image ?? '',
+        status?.initContainerStatuses?.find((each) => each.name === name),
+      ),
+    )
+    .filter(({ waiting, terminated }) => waiting !== undefined || (terminated?.exitCode ?? 0) !== 0);
+  const startTime = time(status?.startTime);
+  const deletedAt = time(metadata?.deletionTimestamp);
+  const disruption = condition('DisruptionTarget');
+  const scheduled = condition('PodScheduled');
+  const ready = condition('Ready');
+  const deadline = spec?.activeDeadlineSeconds;
+  const memoryLimit = main?.resources?.limits?.['memory'];
+  return {
+    ...identity(metadata),
+    jobUid: owner(metadata, true),
+    createdAt: time(metadata?.creationTimestamp) ?? 0,
+    lastTransition: newest(
+      time(metadata?.creationTimestamp),
+      startTime,
+      container.running?.startedAt,
+      container.terminated?.startedAt,
+      container.terminated?.finishedAt,
+      ...conditions.map(({ lastTransitionTime }) => time(lastTransitionTime)),
+    ),
+    node: spec?.nodeName ?? '',
+    phase: status?.phase ?? '',
+    reason: status?.reason ?? '',
+    message: status?.message ?? '',
+    ...(startTime === undefined ? {} : { startTime }),
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(deletedAt === undefined
+      ? {}
+      : { deletion: { at: deletedAt, graceSeconds: metadata?.deletionGracePeriodSeconds ?? 0 } }),
+    ...(disruption?.status === 'True'
+      ? {
+          disruption: {
+            reason: disruption.reason ?? '',
+            message: disruption.message ?? '',
+            at: time(disruption.lastTransitionTime) ?? 0,
+          },
+        }
+      : {}),
+    container,
+    init,
+    ...(scheduled?.status === 'False' ? { unscheduled: scheduled.message ?? '' } : {}),
+    nodeSilent: ready?.status === 'False' && (ready.reason ?? '') === '',
+    ...(memoryLimit === undefined ? {} : { memoryLimit }),
+    sharesProcesses: spec?.shareProcessNamespace === true && spec.hostPID !== true,
+    hostIp: status?.hostIP ?? '',
+    podIps: (status?.podIPs ?? []).flatMap(({ ip }) => (ip === undefined ? [] : [ip])),
+  };
+}
+
+export function projectService(service: Service): ServiceView {
+  const { metadata, spec, status } = service;
+  return {
+    ...identity(metadata),
+    jobUid: owner(metadata, false),
+    type: spec?.type ?? 'ClusterIP',
+    clusterIps: (spec?.clusterIPs ?? [spec?.clusterIP ?? '']).filter((ip) => ip !== '' && ip !== 'None'),
+    ports: (spec?.ports ?? []).map(({ port, targetPort, nodePort, protocol }) => ({
+      targetPort: typeof targetPort === 'number' ? targetPort : port,
+      published: nodePort ?? port,
+      protocol: protocol ?? 'TCP',
+    })),
+    ingress: (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? []),
+  };
+}
+
+/** Written in two ways, by the kubelet and by the scheduler (FACTS 20). */
+export function projectEvent(event: Event): EventView {
+  return {
+    ...identity(event.metadata),
+    subject: event.involvedObject.uid ?? '',
+    warning: event.type === 'Warning',
+    reason: event.reason ?? '',
+    message: event.message ?? '',
+    at: time(event.lastTimestamp) ?? time(event.eventTime) ?? time(event.metadata.creationTimestamp) ?? 0,
+  };
+}

@@ -1,0 +1,219 @@
+/**
+ * The way back: the job as it was submitted, from its Job object alone (kubernetes-objects.md section 1). Name, user and
+ * tags are read from the pod template, never from a pod. Jobs of the first-party plugin are understood as well: they
+ * lack our note, so that what it would tell is read from the pod template.
+ */
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import type { Container as KubernetesContainer, PodSpec, Volume, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
+import {
+  CONTAINER_NAME,
+  INSTANCE_LABEL,
+  type JobNote,
+  METADATA_ANNOTATION,
+  NAME_ANNOTATION,
+  NOTE_ANNOTATION,
+  PORTS_ANNOTATION,
+  readNote,
+  TAG_ANNOTATION,
+  USER_ANNOTATION,
+} from './annotations.ts';
+import { containerRun, halveDollars } from './command.ts';
+import type { Container, ExposedPort, InitContainer, JobRequest, Mount, NameValue, ResourceLimit } from './job.ts';
+import { quantity } from './quantity.ts';
+
+/** Shared, because a repository holds many jobs that have none. */
+const NONE: readonly never[] = [];
+const listOf = <T>(items: readonly T[]): readonly T[] => (items.length === 0 ? NONE : items);
+
+/** The container of a job: the one of our name, else the first. */
+export function jobContainer(spec: PodSpec | undefined): KubernetesContainer | undefined {
+  return spec?.containers.find(({ name }) => name === CONTAINER_NAME) ?? spec?.containers[0];
+}
+
+export function recoverRequest(job: KubernetesJob): JobRequest {
+  const template = job.spec?.template;
+  const annotations = template?.metadata?.annotations ?? {};
+  const spec = template?.spec;
+  const container = jobContainer(spec);
+  const note = readNote(job.metadata?.annotations?.[NOTE_ANNOTATION]);
+  const metadata = jsonObject(annotations[METADATA_ANNOTATION]);
+  return {
+    name: annotations[NAME_ANNOTATION] ?? job.metadata?.name ?? '',
+    user: annotations[USER_ANNOTATION] ?? '',
+    group: note?.group ?? '',
+    cluster: note?.cluster ?? '',
+    ...containerRun(container ?? {}, note),
+    config: listOf(note?.config ?? configOf(spec, container)),
+    ...(container === undefined ? {} : { container: containerOf(spec, container) }),
+    environment: environmentOf(container, note !== undefined),
+    exposedPorts: listOf(note?.exposedPorts ?? portsOf(annotations[PORTS_ANNOTATION])),
+    host: note?.host ?? spec?.nodeName ?? '',
+    initContainers: listOf(
+      (spec?.initContainers ?? [])
+        .filter(({ name }) => note === undefined || note.initContainers?.some((noted) => noted.name === name) === true)
+        .map((init) => initContainerOf(init, spec, note)),
+    ),
+    instanceId: note?.instanceId ?? job.metadata?.labels?.[INSTANCE_LABEL] ?? '',
+    ...(metadata === undefined ? {} : { metadata }),
+    mounts: listOf(note === undefined ? mountsOf(spec, container?.volumeMounts) : (note.mounts ?? NONE)),
+    placementConstraints: listOf(
+      note === undefined
+        ? Object.entries(spec?.nodeSelector ?? {}).map(([name, value]) => ({ name, value }))
+        : (note.placementConstraints ?? NONE),
+    ),
+    queues: listOf(note?.queues ?? NONE),
+    resourceLimits: listOf(note === undefined ? limitsOf(container) : (note.resourceLimits ?? NONE)),
+    resourceProfile: note?.resourceProfile ?? '',
+    stdin: '',
+    stderrFile: note?.stderrFile ?? '',
+    stdoutFile: note?.stdoutFile ?? '',
+    systemJob: note?.systemJob ?? false,
+    tags: tagsOf(annotations),
+    workingDirectory: container?.workingDir ?? '',
+    ...(note?.pid === undefined ? {} : { pid: note.pid }),
+  };
+}
+
+function jsonObject(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
+  const value = json(text);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+}
+
+function json(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Tags are numbered from 0 by us, from 1 by others; the order of the numbers is theirs. */
+function tagsOf(annotations: Readonly<Record<string, string>>): readonly string[] {
+  return listOf(
+    Object.entries(annotations)
+      .flatMap(([key, tag]) => {
+        const number = key.startsWith(TAG_ANNOTATION) ? key.slice(TAG_ANNOTATION.length) : '';
+        return /^\d+$/.test(number) ? [{ number: Number(number), tag }] : [];
+      })
+      .toSorted((a, b) => a.number - b.number)
+      .map(({ tag }) => tag),
+  );
+}
+
+function containerOf(spec: PodSpec | undefined, container: KubernetesContainer): Container {
+  const { runAsUser, runAsGroup, supplementalGroups } = spec?.securityContext ?? {};
+  const { add, drop } = container.securityContext?.capabilities ?? {};
+  return {
+    image: container.image ?? '',
+    ...(runAsUser === undefined ? {} : { runAsUserId: runAsUser }),
+    ...(runAsGroup === undefined ? {} : { runAsGroupId: runAsGroup }),
+    ...(supplementalGroups === undefined ? {} : { supplementalGroupIds: supplementalGroups }),
+    ...(add === undefined ? {} : { capabilitiesAdd: add }),
+    ...(drop === undefined ? {} : { capabilitiesDrop: drop }),
+  };
+}
+
+/** Variables with a value; those taken from Secrets are `config`. */
+function environmentOf(container: KubernetesContainer | undefined, ours: boolean): readonly NameValue[] {
+  return listOf(
+    (container?.env ?? []).flatMap(({ name, value, valueFrom }) =>
+      valueFrom === undefined ? [{ name, value: ours ? halveDollars(value ?? '') : (value ?? '') }] : [],
+    ),
+  );
+}
+
+function configOf(spec: PodSpec | undefined, container: KubernetesContainer | undefined): JobRequest['config'] {
+  const secrets = (container?.env ?? []).flatMap(({ name, valueFrom }) => {
+    const secret = valueFrom?.secretKeyRef;
+    return secret?.name === undefined ? [] : [{ name: 'secret', value: `${secret.name}:${secret.key}:${name}` }];
+  });
+  const account = spec?.serviceAccountName;
+  return account === undefined ? secrets : [...secrets, { name: 'serviceAccountName', value: account }];
+}
+
+function portsOf(text: string | undefined): readonly ExposedPort[] {
+  const ports = json(text);
+  if (!Array.isArray(ports)) return NONE;
+  return ports.flatMap((port: unknown) => {
+    if (typeof port !== 'object' || port === null || !('targetPort' in port)) return [];
+    const { targetPort, publishedPort, protocol } = port as Readonly<Record<string, unknown>>;
+    if (typeof targetPort !== 'number') return [];
+    return [
+      {
+        targetPort,
+        ...(typeof publishedPort === 'number' ? { publishedPort } : {}),
+        protocol: typeof protocol === 'string' ? protocol : 'TCP',
+      },
+    ];
+  });
+}
+
+function initContainerOf(
+  init: KubernetesContainer,
+  spec: PodSpec | undefined,
+  note: JobNote | undefined,
+): InitContainer {
+  const noted = note?.initContainers?.find(({ name }) => name === init.name);
+  return {
+    name: init.name,
+    image: init.image ?? '',
+    ...containerRun(init, noted),
+    mounts: listOf(noted === undefined ? mountsOf(spec, init.volumeMounts) : (noted.mounts ?? NONE)),
+    environment: environmentOf(init, noted !== undefined),
+  };
+}
+
+/** Which member of a volume is which type of mount, and what its `source` becomes (launcher-plugin-api.md section 6). */
+function mountSource(volume: Volume): Pick<Mount, 'type' | 'source'> {
+  const { name: _, ...source } = volume;
+  const { hostPath, nfs, azureFile, cephfs, glusterfs } = source;
+  if (hostPath !== undefined) return { type: 'host', source: { path: hostPath.path } };
+  if (nfs !== undefined) return { type: 'nfs', source: { host: nfs.server, path: nfs.path } };
+  if (azureFile !== undefined)
+    return { type: 'azureFile', source: { secretName: azureFile.secretName, shareName: azureFile.shareName } };
+  if (glusterfs !== undefined)
+    return { type: 'glusterFs', source: { endpoints: glusterfs.endpoints, path: glusterfs.path } };
+  if (cephfs !== undefined) {
+    const { monitors, path, user, secretFile, secretRef } = cephfs;
+    return {
+      type: 'cephFs',
+      source: JSON.parse(JSON.stringify({ monitors, path, user, secretFile, secretRef: secretRef?.name })),
+    };
+  }
+  return { type: 'passthrough', source: { ...source } };
+}
+
+function mountsOf(spec: PodSpec | undefined, mounts: readonly VolumeMount[] | undefined): readonly Mount[] {
+  return (mounts ?? []).flatMap(({ name, mountPath, readOnly, subPath }) => {
+    const volume = spec?.volumes?.find((candidate) => candidate.name === name);
+    if (volume === undefined) return [];
+    const { type, source } = mountSource(volume);
+    return [
+      {
+        name,
+        mountPath,
+        readOnly: readOnly ?? false,
+        type,
+        source: subPath === undefined ? source : { ...source, subPath },
+        shape: 'mountSource' as const,
+      },
+    ];
+  });
+}
+
+/** Memory in MB (10^6 bytes), CPUs as a decimal. */
+function limitsOf(container: KubernetesContainer | undefined): readonly ResourceLimit[] {
+  const { limits = {}, requests = {} } = container?.resources ?? {};
+  const found: readonly (readonly [string, string | undefined, number])[] = [
+    ['cpuCount', limits['cpu'], 1],
+    ['memory', limits['memory'], 1e6],
+    ['CPU Request', requests['cpu'], 1],
+    ['Memory Request', requests['memory'], 1e6],
+    ['NVIDIA GPUs', limits['nvidia.com/gpu'], 1],
+    ['AMD GPUs', limits['amd.com/gpu'], 1],
+  ];
+  return found.flatMap(([type, text, unit]) => {
+    const amount = text === undefined ? undefined : quantity(text);
+    return amount === undefined ? [] : [{ type, value: String(amount / unit) }];
+  });
+}

@@ -1,0 +1,369 @@
+/**
+ * All jobs as they are now, in memory: what the watches show, put together job by job, and the state that follows. Other
+ * parts of jobs/ read it and hear of its changes; nothing but the reflectors' events changes it.
+ */
+import type { ReflectorEvent } from '../kubernetes/contract.ts';
+import { JobError, type Requester } from './contract.ts';
+import { type Job, TERMINAL_STATES } from './job.ts';
+import type { EventView, JobView, PodView, ServiceView } from './projection.ts';
+import { isTelling } from './reasons.ts';
+import {
+  type Outcome,
+  podRan,
+  type SeenPod,
+  type Situation,
+  seePod,
+  stateOf,
+  stateWithoutJob,
+  type Verdict,
+} from './state.ts';
+
+/** One job and all that is known of it. */
+export interface JobEntry {
+  readonly id: string;
+  readonly uid: string;
+  readonly job: JobView;
+  readonly pod: SeenPod | undefined;
+  readonly service: ServiceView | undefined;
+  /** What was announced last. */
+  readonly outcome: Outcome;
+  /** Its program was seen running. */
+  readonly ran: boolean;
+  /** Its Job object is gone, as the watch or a read said. */
+  readonly gone: boolean;
+}
+
+interface MutableEntry extends JobEntry {
+  job: JobView;
+  outcome: Outcome;
+  ran: boolean;
+  announced: boolean;
+  gone: boolean;
+  /** The watch said so: nothing more will come. */
+  deleted: boolean;
+  /** The Job and its pods are being read, or were read, before a doubtful end. */
+  reading: 'no' | 'running' | 'done';
+  createWarning: string;
+  inputProblem: string;
+}
+
+export interface RepositoryOptions {
+  /**
+   * Reads the Job and its pods once, offers them to the reflectors and waits until the pods' watch has caught up;
+   * resolves with false if there is no such Job any more. Retries until it has an answer.
+   */
+  readonly readAgain: (entry: JobEntry) => Promise<boolean>;
+}
+
+export type EntryListener = (entry: JobEntry) => void;
+
+export interface Repository {
+  readonly onJob: (event: ReflectorEvent<JobView>) => void;
+  readonly onPod: (event: ReflectorEvent<PodView>) => void;
+  readonly onService: (event: ReflectorEvent<ServiceView>) => void;
+  readonly onEvent: (event: ReflectorEvent<EventView>) => void;
+  /** Jobs and pods were listed: from now on states are announced. */
+  readonly open: () => void;
+  /** A job being submitted is found by nobody until its submit is answered (design.md section 4). */
+  readonly hide: (id: string) => void;
+  readonly reveal: (id: string) => void;
+  /** What the create answer warned of; shown while nothing better is known. */
+  readonly warn: (id: string, warning: string) => void;
+  /** What went wrong with the input of a running job. */
+  readonly setInputProblem: (id: string, problem: string) => void;
+  readonly get: (id: string) => JobEntry | undefined;
+  /** Throws JobError 'job-not-found' also for jobs of others. */
+  readonly find: (id: string, requester: Requester) => JobEntry;
+  readonly entries: () => Iterable<JobEntry>;
+  /** Called for each change of what people are told. */
+  readonly onChange: (listener: EntryListener) => () => void;
+  /** Called whenever anything known of a job changed, after onChange; also when it leaves the repository. */
+  readonly onUpdate: (listener: EntryListener) => () => void;
+}
+
+export const isTerminal = ({ outcome }: JobEntry): boolean => TERMINAL_STATES.has(outcome.state);
+
+/** A job without an owner is visible to administrators only. */
+export function maySee(owner: string, requester: Requester): boolean {
+  return requester === '*' || (owner !== '' && owner === requester);
+}
+
+/** The job as the protocol shows it. */
+export function jobOf({ id, job, pod, service, outcome }: JobEntry): Job {
+  const { request } = job;
+  return {
+    ...request,
+    exposedPorts: request.exposedPorts.map((port) => {
+      const published = service?.ports.find(
+        ({ targetPort, protocol }) => targetPort === port.targetPort && protocol === port.protocol,
+      );
+      return port.publishedPort !== undefined || published === undefined
+        ? port
+        : { ...port, publishedPort: published.published };
+    }),
+    host: pod?.view.node || request.host,
+    id,
+    status: outcome.state,
+    statusMessage: outcome.message,
+    statusCode: outcome.statusCode,
+    ...(outcome.exitCode === undefined ? {} : { exitCode: outcome.exitCode }),
+    submissionTime: job.createdAt,
+    lastUpdateTime: Math.max(job.lastTransition, pod?.view.lastTransition ?? 0),
+  };
+}
+
+const UNKNOWN: Outcome = { state: 'Pending', statusCode: 'Pending', message: '' };
+
+const sameOutcome = (a: Outcome, b: Outcome): boolean =>
+  a.state === b.state && a.statusCode === b.statusCode && a.message === b.message && a.exitCode === b.exitCode;
+
+const plain = ({ row: _row, doubtful: _doubtful, ...outcome }: Verdict): Outcome => outcome;
+
+interface Hints {
+  readonly warning?: EventView;
+  readonly pulling?: EventView;
+}
+
+function withHint(hints: Hints, event: EventView): Hints {
+  if (event.warning) {
+    const counts = event.at >= (hints.warning?.at ?? 0) && isTelling(event);
+    return counts ? { ...hints, warning: event } : hints;
+  }
+  return event.reason === 'Pulling' && event.at >= (hints.pulling?.at ?? 0) ? { ...hints, pulling: event } : hints;
+}
+
+/** Events live for an hour; so do we remember them. */
+function withoutHint(hints: Hints, event: EventView): Hints {
+  const { warning, pulling, ...rest } = hints;
+  if (warning?.uid === event.uid) return pulling === undefined ? rest : { ...rest, pulling };
+  if (pulling?.uid === event.uid) return warning === undefined ? rest : { ...rest, warning };
+  return hints;
+}
+
+/** Pods of one job, by uid; those that are gone stay until a newer one comes, because they tell how it ended. */
+type PodsOfJob = Map<string, SeenPod>;
+
+export function createRepository({ readAgain }: RepositoryOptions): Repository {
+  const byUid = new Map<string, MutableEntry>();
+  const byId = new Map<string, MutableEntry>();
+  const podsByJob = new Map<string, PodsOfJob>();
+  const jobByPod = new Map<string, string>();
+  const serviceByJob = new Map<string, ServiceView>();
+  const hintsBySubject = new Map<string, Hints>();
+  const hidden = new Set<string>();
+  const changeListeners = new Set<EntryListener>();
+  const updateListeners = new Set<EntryListener>();
+  let open = false;
+
+  function situation(entry: MutableEntry): Situation {
+    const { pod } = entry;
+    const { warning, pulling } = hintsBySubject.get(pod?.present === true ? pod.view.uid : entry.uid) ?? {};
+    return {
+      job: entry.job,
+      ...(pod === undefined ? {} : { pod }),
+      ...(entry.announced ? { announced: entry.outcome } : {}),
+      ran: entry.ran,
+      ...(warning === undefined ? {} : { warning }),
+      ...(pulling === undefined ? {} : { pulling }),
+      createWarning: entry.createWarning,
+      inputProblem: entry.inputProblem,
+    };
+  }
+
+  function refresh(entry: MutableEntry): void {
+    const { pod } = entry;
+    if (pod !== undefined && podRan(pod.view)) entry.ran = true;
+    if (!open || hidden.has(entry.id)) return;
+    const verdict = entry.gone ? stateWithoutJob(situation(entry)) : stateOf(situation(entry));
+    const ended = TERMINAL_STATES.has(verdict.state);
+    if (ended && verdict.doubtful && entry.reading !== 'done') {
+      announce(
+        entry,
+        entry.announced ? entry.outcome : entry.ran ? { ...UNKNOWN, state: 'Running', statusCode: 'Running' } : UNKNOWN,
+      );
+      read(entry);
+    } else {
+      if (!ended && entry.reading === 'done') entry.reading = 'no';
+      announce(entry, plain(verdict));
+      if (entry.deleted) forget(entry);
+    }
+    for (const listener of updateListeners) listener(entry);
+  }
+
+  /** A terminal state is announced once; a different one that another instance wrote changes what is shown only. */
+  function announce(entry: MutableEntry, outcome: Outcome): void {
+    const changed = !entry.announced || !sameOutcome(entry.outcome, outcome);
+    const wasTerminal = entry.announced && isTerminal(entry);
+    entry.outcome = outcome;
+    entry.announced = true;
+    if (changed && !wasTerminal) for (const listener of changeListeners) listener(entry);
+  }
+
+  function read(entry: MutableEntry): void {
+    if (entry.reading === 'running') return;
+    entry.reading = 'running';
+    void readAgain(entry).then(
+      (found) => {
+        entry.reading = 'done';
+        if (byUid.get(entry.uid) !== entry) return;
+        if (!found) entry.gone = true;
+        refresh(entry);
+      },
+      () => {
+        // Only the end of the program ends the retries.
+        entry.reading = 'no';
+      },
+    );
+  }
+
+  function forget(entry: MutableEntry): void {
+    byUid.delete(entry.uid);
+    if (byId.get(entry.id) === entry) byId.delete(entry.id);
+    podsByJob.delete(entry.uid);
+    serviceByJob.delete(entry.uid);
+    hintsBySubject.delete(entry.uid);
+  }
+
+  function refreshUid(jobUid: string): void {
+    const entry = byUid.get(jobUid);
+    if (entry !== undefined) refresh(entry);
+  }
+
+  function addJob(job: JobView): MutableEntry {
+    const entry: MutableEntry = {
+      id: job.name,
+      uid: job.uid,
+      job,
+      get pod() {
+        return newestOf(podsByJob.get(job.uid));
+      },
+      get service() {
+        return serviceByJob.get(job.uid);
+      },
+      outcome: UNKNOWN,
+      announced: false,
+      ran: job.result?.startedAt !== undefined,
+      gone: false,
+      deleted: false,
+      reading: 'no',
+      createWarning: '',
+      inputProblem: '',
+    };
+    byUid.set(job.uid, entry);
+    byId.set(job.name, entry);
+    return entry;
+  }
+
+  const visible = (entry: MutableEntry): boolean => !hidden.has(entry.id);
+
+  return {
+    onJob: (event) => {
+      if (event.type === 'SYNCED' || event.type === 'DESYNCED') return;
+      const { object } = event;
+      const known = byUid.get(object.uid);
+      if (known === undefined && event.type === 'DELETED') return;
+      const entry = known ?? addJob(object);
+      entry.deleted = event.type === 'DELETED';
+      entry.job = object;
+      entry.gone = entry.deleted;
+      refresh(entry);
+      if (entry.deleted && (!open || hidden.delete(entry.id))) forget(entry);
+    },
+    onPod: (event) => {
+      if (event.type === 'SYNCED' || event.type === 'DESYNCED') return;
+      const { object } = event;
+      if (object.jobUid === '') return;
+      const pods = podsByJob.get(object.jobUid) ?? new Map<string, SeenPod>();
+      const present = event.type !== 'DELETED';
+      if (present || byUid.has(object.jobUid)) {
+        pods.set(object.uid, seePod(pods.get(object.uid), object, present));
+        const newest = newestOf(pods)?.view.uid;
+        for (const [uid, pod] of pods) if (!pod.present && uid !== newest) pods.delete(uid);
+      } else pods.delete(object.uid);
+      if (present) jobByPod.set(object.uid, object.jobUid);
+      else {
+        jobByPod.delete(object.uid);
+        hintsBySubject.delete(object.uid);
+      }
+      if (pods.size === 0) podsByJob.delete(object.jobUid);
+      else podsByJob.set(object.jobUid, pods);
+      refreshUid(object.jobUid);
+    },
+    onService: (event) => {
+      if (event.type === 'SYNCED' || event.type === 'DESYNCED') return;
+      const { jobUid } = event.object;
+      if (event.type === 'DELETED') serviceByJob.delete(jobUid);
+      else serviceByJob.set(jobUid, event.object);
+      refreshUid(jobUid);
+    },
+    onEvent: (event) => {
+      if (event.type === 'SYNCED' || event.type === 'DESYNCED') return;
+      const { object } = event;
+      const known = hintsBySubject.get(object.subject) ?? {};
+      const hints = event.type === 'DELETED' ? withoutHint(known, object) : withHint(known, object);
+      if (hints === known) return;
+      if (hints.warning === undefined && hints.pulling === undefined) hintsBySubject.delete(object.subject);
+      else hintsBySubject.set(object.subject, hints);
+      refreshUid(jobByPod.get(object.subject) ?? object.subject);
+    },
+    open: () => {
+      open = true;
+      for (const entry of [...byUid.values()]) refresh(entry);
+    },
+    hide: (id) => {
+      hidden.add(id);
+    },
+    reveal: (id) => {
+      if (!hidden.delete(id)) return;
+      const entry = byId.get(id);
+      if (entry !== undefined) refresh(entry);
+    },
+    warn: (id, warning) => {
+      const entry = byId.get(id);
+      if (entry === undefined) return;
+      entry.createWarning = warning;
+      refresh(entry);
+    },
+    setInputProblem: (id, problem) => {
+      const entry = byId.get(id);
+      if (entry === undefined || entry.inputProblem === problem) return;
+      entry.inputProblem = problem;
+      refresh(entry);
+    },
+    get: (id) => {
+      const entry = byId.get(id);
+      return entry !== undefined && visible(entry) ? entry : undefined;
+    },
+    find: (id, requester) => {
+      const entry = byId.get(id);
+      if (entry === undefined || !visible(entry) || !maySee(entry.job.request.user, requester))
+        throw new JobError('job-not-found', `There is no job ${id} for user ${requester}.`);
+      return entry;
+    },
+    entries: function* () {
+      for (const entry of byUid.values()) if (visible(entry)) yield entry;
+    },
+    onChange: (listener) => listen(changeListeners, listener),
+    onUpdate: (listener) => listen(updateListeners, listener),
+  };
+}
+
+/** A pod that is there before one that is gone; else the younger. */
+function isNewer(a: SeenPod, b: SeenPod): boolean {
+  if (a.present !== b.present) return a.present;
+  if (a.view.createdAt !== b.view.createdAt) return a.view.createdAt > b.view.createdAt;
+  return Number(a.view.resourceVersion) > Number(b.view.resourceVersion);
+}
+
+function newestOf(pods: PodsOfJob | undefined): SeenPod | undefined {
+  let newest: SeenPod | undefined;
+  for (const pod of pods?.values() ?? []) if (newest === undefined || isNewer(pod, newest)) newest = pod;
+  return newest;
+}
+
+function listen(listeners: Set<EntryListener>, listener: EntryListener): () => void {
+  // Wrapped, so that one function may listen twice.
+  const own: EntryListener = (entry) => listener(entry);
+  listeners.add(own);
+  return () => listeners.delete(own);
+}

@@ -1,0 +1,74 @@
+/**
+ * The end of a job is written onto its Job (`job-launcher/result`), because exit code and cause live only on the pod,
+ * and pods of finished jobs go (kubernetes-objects.md section 2, "The end is written down"). Needs patch on jobs.
+ */
+import { isMissingRight, isNotFound } from '../kubernetes/errors.ts';
+import { sleep } from '../system/clock.ts';
+import { type JobResult, RESULT_ANNOTATION } from './annotations.ts';
+import type { Context } from './context.ts';
+import { persist } from './failures.ts';
+import { patchJob } from './guarded.ts';
+import { ttlSeconds } from './manifest.ts';
+import { isTerminal, type JobEntry } from './repository.ts';
+
+/** Who did not submit the job lets the one who did go first. */
+const OTHERS_WAIT_MS = 10_000;
+
+const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
+
+/** What is written of an end. `noticedAt` is the server's clock when it was seen. */
+export function resultOf({ job, pod, outcome }: JobEntry, noticedAt: number): JobResult {
+  const { terminated, running } = pod?.view.container ?? {};
+  const startedAt = terminated?.startedAt ?? running?.startedAt;
+  return {
+    state: outcome.state,
+    statusCode: outcome.statusCode,
+    ...(outcome.exitCode === undefined ? {} : { exitCode: outcome.exitCode }),
+    message: outcome.message,
+    ...(startedAt === undefined ? {} : { startedAt: iso(startedAt) }),
+    endedAt: iso(terminated?.finishedAt ?? (job.decision?.at || noticedAt)),
+  };
+}
+
+/** Writes the end of every job that has none yet. Returns what ends it. */
+export function writeResults(context: Context): () => void {
+  const { repository, submitted, clock, log, client, signal } = context;
+  const busy = new Set<string>();
+  let refused = false;
+
+  async function write(entry: JobEntry): Promise<void> {
+    const noticedAt = client.serverTime() ?? clock.now();
+    if (!submitted.has(entry.id)) await sleep(clock, OTHERS_WAIT_MS, signal);
+    const onFailure = (error: unknown): void =>
+      log.warning('The end of a job cannot be written down; trying again', { job: entry.id, error });
+    await persist(clock, signal, onFailure, async () => {
+      try {
+        await patchJob(context, entry.job, (newest) => patchFor(entry, newest.result, noticedAt), signal);
+      } catch (error) {
+        if (isNotFound(error)) return;
+        if (!isMissingRight(error)) throw error;
+        if (!refused)
+          log.warning('The ends of jobs cannot be written down: they are forgotten at a restart', { error });
+        refused = true;
+      }
+    });
+  }
+
+  function patchFor(entry: JobEntry, there: JobResult | undefined, noticedAt: number) {
+    if (there !== undefined) return undefined;
+    return {
+      annotations: { [RESULT_ANNOTATION]: JSON.stringify(resultOf(entry, noticedAt)) },
+      spec: { ttlSecondsAfterFinished: ttlSeconds(context.options().jobExpiryHours) },
+    };
+  }
+
+  return repository.onUpdate((entry) => {
+    if (refused || !isTerminal(entry) || entry.job.result !== undefined || entry.gone || busy.has(entry.uid)) return;
+    busy.add(entry.uid);
+    write(entry)
+      .catch((error: unknown) => {
+        if (!signal.aborted) log.error('The end of a job could not be written down', { job: entry.id, error });
+      })
+      .finally(() => busy.delete(entry.uid));
+  });
+}

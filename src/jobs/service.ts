@@ -1,0 +1,74 @@
+/**
+ * The Service of a job that exposes ports without naming a port of the host (kubernetes-objects.md section 3). The Job
+ * owns it, so that it goes with the Job. Needs create on services.
+ */
+import type { Service } from 'kubernetes-types/core/v1.d.ts';
+import { SERVICES } from '../kubernetes/contract.ts';
+import { JOB_NAME_LABEL } from './annotations.ts';
+import type { Context } from './context.ts';
+import type { JobRequest } from './job.ts';
+import { baseLabels } from './manifest.ts';
+import type { ResolvedJob } from './policy.ts';
+import { projectService } from './projection.ts';
+
+/** Does the job need a Service? */
+export function needsService({ exposedPorts }: Pick<JobRequest, 'exposedPorts'>): boolean {
+  return exposedPorts.some(({ publishedPort }) => publishedPort === undefined);
+}
+
+/** The reference of an owner that waits for nobody when it is deleted (it would need rights on finalizers). */
+export function ownedBy(job: { readonly name: string; readonly uid: string }) {
+  return [
+    {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      name: job.name,
+      uid: job.uid,
+      controller: false,
+      blockOwnerDeletion: false,
+    },
+  ];
+}
+
+export function buildService(
+  { request, labels, annotations }: Pick<ResolvedJob, 'request' | 'labels' | 'annotations'>,
+  job: { readonly name: string; readonly uid: string },
+  type: string,
+): Service {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name: job.name,
+      labels: { ...labels.service, ...baseLabels(request) },
+      ...(Object.keys(annotations.service).length === 0 ? {} : { annotations: annotations.service }),
+      ownerReferences: ownedBy(job),
+    },
+    spec: {
+      type,
+      selector: { [JOB_NAME_LABEL]: job.name },
+      ports: request.exposedPorts
+        .filter(({ publishedPort }) => publishedPort === undefined)
+        .map(({ targetPort, protocol }, index) => ({
+          name: `port${index}`,
+          port: targetPort,
+          targetPort,
+          protocol,
+        })),
+    },
+  };
+}
+
+/** Makes the Service; one that is there already and belongs to the Job is as good. */
+export async function createService(
+  { client, services }: Pick<Context, 'client' | 'services'>,
+  service: Service,
+  signal: AbortSignal,
+): Promise<void> {
+  const uid = service.metadata?.ownerReferences?.[0]?.uid;
+  const { object } = await client.create(SERVICES, service, {
+    signal,
+    isOurs: (stored) => stored.metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true,
+  });
+  services.offer(projectService(object));
+}

@@ -1,0 +1,376 @@
+/**
+ * From what is seen of a job to its state: the table of kubernetes-objects.md section 2, as a table. The first row that
+ * matches wins. Pure; what this process knew before is handed in.
+ */
+import type { JobResult } from './annotations.ts';
+import type { JobState } from './job.ts';
+import { TERMINAL_STATES } from './job.ts';
+import type { EventView, JobView, PodView, Terminated } from './projection.ts';
+import { duration, nodeSilence, outOfMemory, pendingReason, removalReason, removing, startFailure } from './reasons.ts';
+
+/** What people are told of a job. */
+export interface Outcome {
+  readonly state: JobState;
+  readonly statusCode: string;
+  readonly message: string;
+  readonly exitCode?: number;
+}
+
+/** An outcome and the row of the table that gave it. */
+export interface Verdict extends Outcome {
+  readonly row: string;
+  /** The end could be explained by what is not known yet: read the Job and its pods once before it is announced. */
+  readonly doubtful: boolean;
+}
+
+/** The newest pod of a job as this process saw it. */
+export interface SeenPod {
+  /** Its last version. */
+  readonly view: PodView;
+  /** Is it still there? */
+  readonly present: boolean;
+  /** Which was seen first, its end or its removal; undefined if neither, or both in one version. */
+  readonly first?: 'end' | 'removal';
+}
+
+/** Everything that the state of a job depends on. */
+export interface Situation {
+  readonly job: JobView;
+  readonly pod?: SeenPod;
+  /** What was announced last. */
+  readonly announced?: Outcome;
+  /** Its program was seen running, in whichever pod. */
+  readonly ran: boolean;
+  /** Newest Warning event of the pod, or of the Job while there is no pod. */
+  readonly warning?: EventView;
+  /** Newest event Pulling of the pod. */
+  readonly pulling?: EventView;
+  /** Warnings of the create answer. */
+  readonly createWarning: string;
+  /** What the delivery of its input says of a running job. */
+  readonly inputProblem: string;
+}
+
+/** Kubelets' and controllers' clocks may differ this much where nothing better than times is known. */
+const CLOCK_TOLERANCE_MS = 2_000;
+const KILL_CODE = 137;
+const SIGNAL_CODES: ReadonlySet<number> = new Set([KILL_CODE, 143]);
+const POD_ENDINGS: ReadonlySet<string> = new Set(['Evicted', 'Terminated', 'NodeShutdown', 'Preempting', 'NodeLost']);
+const NOT_STARTED: ReadonlySet<string> = new Set(['StartError', 'ContainerCannotRun']);
+const STATUS_LOST: ReadonlySet<string> = new Set(['ContainerStatusUnknown', 'Unknown']);
+
+/** Is it the end of its program, whatever becomes of the pod? */
+export function podEnded(pod: PodView): boolean {
+  return pod.container.terminated !== undefined || pod.phase === 'Succeeded' || pod.phase === 'Failed';
+}
+
+export function podRan(pod: PodView): boolean {
+  return pod.container.running !== undefined || pod.container.terminated?.startedAt !== undefined;
+}
+
+/** Takes in a version of a pod: which of end and removal came first is known only by those who saw both. */
+export function seePod(previous: SeenPod | undefined, view: PodView, present: boolean): SeenPod {
+  const ended = podEnded(view);
+  const removed = view.deletion !== undefined || view.disruption !== undefined;
+  const first = previous?.first ?? (ended === removed ? undefined : ended ? 'end' : 'removal');
+  return { view, present, ...(first === undefined ? {} : { first }) };
+}
+
+/** Was it taken away before its program had ended? */
+export function wasRemoved({ view, present, first }: SeenPod): boolean {
+  const ended = podEnded(view);
+  if (!ended) return !present || view.deletion !== undefined || view.disruption !== undefined;
+  if (view.deletion === undefined && view.disruption === undefined) return false;
+  if (first !== undefined) return first === 'removal';
+  const finishedAt = view.container.terminated?.finishedAt;
+  if (finishedAt === undefined) return true;
+  const removedAt = [
+    ...(view.deletion === undefined ? [] : [view.deletion.at - view.deletion.graceSeconds * 1000]),
+    ...(view.disruption === undefined ? [] : [view.disruption.at]),
+  ];
+  return Math.min(...removedAt) <= finishedAt + CLOCK_TOLERANCE_MS;
+}
+
+/** The words of section 2, worked out once. */
+interface Facts extends Situation {
+  readonly podView: PodView | undefined;
+  readonly present: boolean;
+  readonly terminated: Terminated | undefined;
+  readonly stop: boolean;
+  readonly kill: boolean;
+  readonly cancel: boolean;
+  readonly decided: boolean;
+  readonly gone: boolean;
+  readonly ended: boolean;
+  readonly removed: boolean;
+  readonly endedByItself: boolean;
+}
+
+function factsOf(situation: Situation): Facts {
+  const { job, pod } = situation;
+  const podView = pod?.view;
+  const present = pod?.present === true;
+  const operation = job.control?.operation;
+  const stop = operation === 'stop';
+  const kill = operation === 'kill';
+  const decided = job.decision !== undefined;
+  const gone = !present && (decided || stop || kill);
+  const ended = (podView !== undefined && podEnded(podView)) || gone;
+  const removed = pod !== undefined && wasRemoved(pod);
+  return {
+    ...situation,
+    ran: situation.ran || (podView !== undefined && podRan(podView)),
+    podView,
+    present,
+    terminated: podView?.container.terminated,
+    stop,
+    kill,
+    cancel: operation === 'cancel',
+    decided,
+    gone,
+    ended,
+    removed,
+    endedByItself: ended && !removed,
+  };
+}
+
+interface Row {
+  readonly row: string;
+  readonly when: (facts: Facts) => boolean;
+  readonly outcome: (facts: Facts) => Outcome;
+  readonly doubtful?: true;
+}
+
+const ranOrNot = (facts: Facts): JobState => (facts.ran ? 'Killed' : 'Failed');
+const codeAsSeen = ({ terminated }: Facts): Pick<Outcome, 'exitCode'> =>
+  terminated === undefined ? {} : { exitCode: terminated.exitCode };
+
+/** A process that was just started has announced nothing: then it was what the pod tells. */
+function asItWas({ announced, ran }: Facts): Pick<Outcome, 'state' | 'statusCode'> {
+  if (announced?.state === 'Running' || (announced === undefined && ran))
+    return { state: 'Running', statusCode: 'Running' };
+  return { state: 'Pending', statusCode: announced?.statusCode ?? 'Pending' };
+}
+
+/** It had ended within its time, and another container held the pod until the deadline. */
+function endedInTime({ podView, terminated }: Facts): boolean {
+  const { startTime, deadline } = podView ?? {};
+  if (terminated?.finishedAt === undefined || startTime === undefined || deadline === undefined) return false;
+  return terminated.finishedAt - startTime < deadline * 1000;
+}
+
+function deadlineMessage(facts: Facts): string {
+  const { podView, ran } = facts;
+  if (ran) {
+    const limit = podView?.deadline === undefined ? '' : ` of ${duration(podView.deadline)}`;
+    return `ran longer than its limit${limit}`;
+  }
+  const waitedFor = reasonToWait(facts);
+  return waitedFor === '' ? 'did not start in time' : `did not start in time: ${waitedFor}`;
+}
+
+const reasonToWait = ({ job, podView, present, warning, pulling, createWarning }: Facts): string =>
+  pendingReason(job, present ? podView : undefined, { warning, pulling, createWarning });
+
+function endedInit({ podView }: Facts): { name: string; end: Terminated } | undefined {
+  for (const { name, terminated } of podView?.init ?? [])
+    if (terminated !== undefined) return { name, end: terminated };
+  return undefined;
+}
+
+export const outcomeOfResult = ({ state, statusCode, exitCode, message }: JobResult): Outcome => ({
+  state,
+  statusCode,
+  message,
+  ...(exitCode === undefined ? {} : { exitCode }),
+});
+
+const isEnd = ({ state }: Outcome): boolean => TERMINAL_STATES.has(state);
+
+const GONE_MESSAGE = 'its pod is gone; how it ended is not known';
+
+const TABLE: readonly Row[] = [
+  {
+    row: '1',
+    when: ({ job, announced }) => job.result !== undefined || (announced !== undefined && isEnd(announced)),
+    outcome: ({ job, announced }) =>
+      job.result === undefined
+        ? (announced ?? { state: 'Finished', statusCode: '', message: '' })
+        : outcomeOfResult(job.result),
+  },
+  {
+    row: '2',
+    when: (f) => f.kill && f.ended && (f.terminated?.exitCode === KILL_CODE || f.removed || f.gone),
+    outcome: () => ({ state: 'Killed', statusCode: 'Killed', message: '', exitCode: KILL_CODE }),
+  },
+  {
+    row: '3',
+    when: (f) => (f.stop || f.kill) && f.ended && f.podView?.reason === 'DeadlineExceeded' && f.podView.deadline === 1,
+    outcome: (f) => ({ state: 'Finished', statusCode: 'Stopped', message: '', ...codeAsSeen(f) }),
+  },
+  {
+    row: '4',
+    when: (f) => f.cancel && (f.job.suspended || f.job.idle) && !f.job.finished && !f.endedByItself,
+    outcome: ({ job }) => ({ state: 'Canceled', statusCode: 'Canceled', message: job.control?.reason ?? '' }),
+  },
+  {
+    row: '5',
+    when: (f) => f.job.suspended && !f.cancel && !f.job.finished && (f.removed || (!f.present && !f.endedByItself)),
+    outcome: () => ({ state: 'Pending', statusCode: 'Suspended', message: 'suspended in Kubernetes by somebody else' }),
+  },
+  {
+    row: '6',
+    when: (f) => f.removed && (f.ended || !f.present) && !f.decided,
+    outcome: (f) => ({ ...asItWas(f), message: removalReason(f.podView) }),
+  },
+  {
+    row: '6a',
+    when: (f) => (f.ended && f.removed) || (f.podView !== undefined && POD_ENDINGS.has(f.podView.reason)),
+    outcome: (f) => ({
+      state: ranOrNot(f),
+      statusCode:
+        f.podView?.reason ||
+        f.podView?.disruption?.reason ||
+        (f.job.decision?.reason === 'DeadlineExceeded' ? 'DeadlineExceeded' : 'Deleted'),
+      message: removalReason(f.podView),
+      ...codeAsSeen(f),
+    }),
+    doubtful: true,
+  },
+  {
+    row: '7',
+    when: (f) => f.ended && f.podView?.reason === 'DeadlineExceeded' && !endedInTime(f),
+    outcome: (f) => ({
+      state: ranOrNot(f),
+      statusCode: 'DeadlineExceeded',
+      message: deadlineMessage(f),
+      ...(f.ran ? codeAsSeen(f) : {}),
+    }),
+    doubtful: true,
+  },
+  {
+    row: '8',
+    when: ({ terminated }) => terminated !== undefined && NOT_STARTED.has(terminated.reason),
+    outcome: ({ terminated }) => ({
+      state: 'Failed',
+      statusCode: terminated?.reason ?? '',
+      message: startFailure(terminated?.message ?? ''),
+    }),
+  },
+  {
+    row: '9',
+    when: ({ terminated }) => terminated !== undefined && STATUS_LOST.has(terminated.reason),
+    outcome: (f) => ({
+      state: ranOrNot(f),
+      statusCode: f.terminated?.reason ?? '',
+      message: f.terminated?.message || 'its node or container runtime was restarted; how it ended is not known',
+    }),
+  },
+  {
+    row: '10',
+    when: ({ terminated }) => terminated?.reason === 'OOMKilled',
+    outcome: (f) => ({
+      state: f.terminated?.exitCode === KILL_CODE ? 'Killed' : 'Finished',
+      statusCode: 'OOMKilled',
+      message: outOfMemory(f.podView?.memoryLimit),
+      ...codeAsSeen(f),
+    }),
+  },
+  {
+    row: '11',
+    when: ({ terminated }) => terminated !== undefined,
+    outcome: (f) => {
+      const { exitCode = 0, message = '' } = f.terminated ?? {};
+      const statusCode = exitCode === 0 ? 'Completed' : 'Error';
+      return {
+        state: 'Finished',
+        statusCode: f.terminated?.reason || statusCode,
+        message: exitCode === 0 ? '' : message.trim() || `ended with exit code ${exitCode}`,
+        exitCode,
+      };
+    },
+  },
+  {
+    row: '12',
+    when: ({ podView }) => podView?.phase === 'Succeeded',
+    outcome: () => ({ state: 'Finished', statusCode: 'Completed', message: '', exitCode: 0 }),
+  },
+  {
+    row: '12',
+    when: ({ podView }) => podView?.phase === 'Failed',
+    outcome: (f) => {
+      const init = endedInit(f);
+      if (init === undefined)
+        return { state: 'Failed', statusCode: f.podView?.reason ?? '', message: f.podView?.message ?? '' };
+      return {
+        state: 'Failed',
+        statusCode: init.end.reason,
+        message: `init container ${init.name} ended with code ${init.end.exitCode}`,
+      };
+    },
+  },
+  {
+    row: '13',
+    when: ({ gone, job }) => gone && (job.decision?.type === 'Complete' || job.decision?.type === 'SuccessCriteriaMet'),
+    outcome: () => ({ state: 'Finished', statusCode: 'Completed', message: GONE_MESSAGE, exitCode: 0 }),
+    doubtful: true,
+  },
+  {
+    row: '13',
+    when: ({ gone, decided }) => gone && decided,
+    outcome: ({ job }) => ({ state: 'Failed', statusCode: job.decision?.reason ?? '', message: GONE_MESSAGE }),
+    doubtful: true,
+  },
+  {
+    row: '14',
+    when: ({ podView, present }) => present && podView?.container.running !== undefined,
+    outcome: (f) => ({ state: 'Running', statusCode: 'Running', message: runningMessage(f) }),
+  },
+  {
+    row: '15',
+    when: () => true,
+    outcome: (f) => ({ state: 'Pending', statusCode: 'Pending', message: reasonToWait(f) }),
+  },
+];
+
+function runningMessage({ podView, inputProblem }: Facts): string {
+  if (podView === undefined) return inputProblem;
+  return removing(podView) || (podView.nodeSilent ? nodeSilence(podView.node) : inputProblem);
+}
+
+function decide(facts: Facts, rows: readonly Row[]): Verdict | undefined {
+  const row = rows.find(({ when }) => when(facts));
+  if (row === undefined) return undefined;
+  const outcome = row.outcome(facts);
+  const unexplained =
+    facts.job.control === undefined && facts.terminated !== undefined && SIGNAL_CODES.has(facts.terminated.exitCode);
+  return {
+    ...outcome,
+    row: row.row,
+    doubtful: row.row !== '1' && isEnd(outcome) && (row.doubtful === true || unexplained),
+  };
+}
+
+const NOTHING_KNOWN: Verdict = { state: 'Pending', statusCode: 'Pending', message: '', row: '15', doubtful: false };
+
+/** The state of a job whose Job object is there. */
+export function stateOf(situation: Situation): Verdict {
+  return decide(factsOf(situation), TABLE) ?? NOTHING_KNOWN;
+}
+
+/** The rows that tell of ends. */
+const ENDINGS = TABLE.filter(({ row }) => row !== '14' && row !== '15');
+
+/** The last state of a job whose Job object is gone, or is no longer marked as ours. */
+export function stateWithoutJob(situation: Situation): Verdict {
+  const facts = factsOf(situation);
+  const verdict = decide(facts, ENDINGS);
+  if (verdict !== undefined && isEnd(verdict)) return verdict;
+  return {
+    state: facts.ran ? 'Killed' : 'Canceled',
+    statusCode: 'Deleted',
+    message: 'its Job was deleted in Kubernetes by somebody else',
+    row: 'deleted',
+    doubtful: true,
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * A submit: policy, manifest, and the objects in the order Job, Service, Secret (kubernetes-objects.md sections 1, 3, 4).
+ * It is answered within 30 s. What it leaves half made is deleted again; until it is known what became of it, no request
+ * finds the job (design.md section 4). Needs create, get and delete on jobs.
+ */
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import { JOBS } from '../kubernetes/contract.ts';
+import { isNotFound, isTransient } from '../kubernetes/errors.ts';
+import { randomText } from '../system/random.ts';
+import { SUBMISSION_ANNOTATION } from './annotations.ts';
+import type { Context } from './context.ts';
+import { JobError, type Requester } from './contract.ts';
+import { jobErrorOf, persist } from './failures.ts';
+import type { Job, JobRequest } from './job.ts';
+import { buildJob } from './manifest.ts';
+import { newJobName } from './names.ts';
+import { projectJob } from './projection.ts';
+import { jobOf } from './repository.ts';
+import { buildService, createService, needsService } from './service.ts';
+import { createInput } from './stdin.ts';
+
+/** All of a submit. */
+const SUBMIT_MS = 30_000;
+/** Kept for the answer itself. */
+const ANSWER_MS = 2_000;
+const SUBMISSION_ID_LENGTH = 20;
+/** A create whose answer was lost may still arrive at the server this much later. */
+const LATE_ARRIVAL_MS = 60_000;
+
+export async function submit(
+  context: Context,
+  request: JobRequest,
+  requester: Requester,
+  timeoutMs = SUBMIT_MS,
+): Promise<Job> {
+  const { client, clock, repository, random, options } = context;
+  const owned = withOwner(request, requester);
+  const resolved = await context.policy.resolve(owned, requester);
+  const id = newJobName(owned.name, random);
+  const submissionId = randomText(random, SUBMISSION_ID_LENGTH);
+  const { jobExpiryHours, shareProcessNamespace, serviceType } = options();
+
+  const late = new AbortController();
+  const cancel = clock.after(Math.max(0, timeoutMs - ANSWER_MS), () =>
+    late.abort(new JobError('timeout', 'Kubernetes did not make the job in time; what there is of it is deleted.')),
+  );
+  const signal = AbortSignal.any([late.signal, context.signal]);
+  repository.hide(id);
+  let created: KubernetesJob | undefined;
+  try {
+    const manifest = buildJob(resolved, {
+      id,
+      submissionId,
+      jobExpiryHours,
+      shareProcessNamespace,
+      minor: await context.minor(),
+    });
+    const answer = await client.create(JOBS, manifest, {
+      signal,
+      isOurs: (stored) => isOfSubmission(stored, submissionId),
+    });
+    created = answer.object;
+    const owner = { name: id, uid: created.metadata?.uid ?? '' };
+    if (needsService(resolved.request))
+      await createService(context, buildService(resolved, owner, serviceType), signal);
+    if (resolved.request.stdin !== '') await createInput(context, owner, resolved.request.stdin, signal);
+    context.submitted.add(id);
+    context.jobs.offer(projectJob(created));
+    if (answer.warnings.length > 0) {
+      context.log.warning('Kubernetes warned of a new job', { job: id, warnings: answer.warnings });
+      repository.warn(id, answer.warnings.join('; '));
+    }
+    repository.reveal(id);
+    const entry = repository.get(id);
+    if (entry === undefined) throw new JobError('unknown', `Job ${id} was deleted while it was being submitted.`);
+    return jobOf(entry);
+  } catch (error) {
+    const unclear = created !== undefined || signal.aborted || isTransient(error);
+    if (unclear) void undo(context, id, submissionId);
+    else repository.reveal(id);
+    throw jobErrorOf(late.signal.aborted ? late.signal.reason : error, 'The job could not be made');
+  } finally {
+    cancel();
+  }
+}
+
+/** An ordinary user submits for himself; an administrator for whom the job names (launcher-plugin-api.md 7.3). */
+export function withOwner(request: JobRequest, requester: Requester): JobRequest {
+  const user = request.user === '' && requester !== '*' ? requester : request.user;
+  if (user === '' || user === '*')
+    throw new JobError('invalid-request', 'job.user must name the user whose job it is.');
+  if (requester !== '*' && user !== requester)
+    throw new JobError('invalid-request', `job.user is ${user}, but ${requester} may submit jobs of his own only.`);
+  return { ...request, user };
+}
+
+const isOfSubmission = (job: KubernetesJob, submissionId: string): boolean =>
+  job.metadata?.annotations?.[SUBMISSION_ANNOTATION] === submissionId;
+
+/** Deletes what a failed submit made, however long it takes to know whether it made anything. */
+async function undo(context: Context, id: string, submissionId: string): Promise<void> {
+  const { client, clock, repository, log, signal } = context;
+  const giveUpAt = clock.monotonic() + LATE_ARRIVAL_MS;
+  const onFailure = (error: unknown): void =>
+    log.warning('What a failed submit may have made cannot be deleted yet; trying again', { job: id, error });
+  try {
+    await persist(clock, signal, onFailure, async () => {
+      const uid = await client.get(JOBS, id, { signal }).then(
+        ({ object }) => (isOfSubmission(object, submissionId) ? object.metadata?.uid : undefined),
+        (error: unknown) => {
+          if (isNotFound(error)) return 'none' as const;
+          throw error;
+        },
+      );
+      if (uid === 'none' && clock.monotonic() < giveUpAt) return 'again';
+      // The repository hides it until the watch says that it is gone.
+      if (uid !== 'none' && uid !== undefined)
+        await client.delete(JOBS, id, { propagationPolicy: 'Background', uid, signal });
+      else repository.reveal(id);
+      return undefined;
+    });
+  } catch (error) {
+    if (!signal.aborted) log.error('What a failed submit made could not be deleted', { job: id, error });
+  }
+}
