@@ -7,7 +7,7 @@ import { compareStamps, type Stamp } from './log-stamps.ts';
  * the first of which has this stamp, so many were delivered, and so many bytes of the one after them. Counting, not
  * comparing stamps, because stdout and stderr are stamped by two readers and not quite in order. Only if the first
  * line is another one - the node has thrown away the beginning - do the stamps decide.
- * S stays one second with output behind the newest, for lines that are stamped late.
+ * S is not the newest second but the one with output before it, for lines that are stamped late.
  */
 export class LogPosition {
   #before: Bucket | undefined;
@@ -22,7 +22,7 @@ export class LogPosition {
 
   /** Ask for the log since this second; undefined: from its beginning. */
   get since(): number | undefined {
-    const second = (this.#before ?? this.#now)?.second;
+    const second = this.#before?.second;
     if (second === undefined || this.#open === undefined || this.#last === undefined) return second;
     return Math.min(second, this.#last.second);
   }
@@ -46,7 +46,7 @@ export class LogPosition {
       this.#newestSecond = stamp.second;
       // The pieces of a long line are stamped one by one: later ones may belong to this second.
       if (!this.#lastLineWasLong) {
-        this.#before = this.#now;
+        this.#before = this.#now ?? this.#before;
         this.#now = { second: stamp.second, head: stamp.text, lines: 0 };
       }
     }
@@ -67,19 +67,22 @@ export class LogPosition {
     this.#open = undefined;
     this.#equal++;
     this.#lastLineWasLong = long;
-    const oldest = (this.#before ?? this.#now)?.second ?? Number.NEGATIVE_INFINITY;
-    if (this.#now !== undefined && (this.#last?.second ?? Number.NEGATIVE_INFINITY) >= oldest) this.#now.lines++;
+    const bucket = this.#now ?? this.#before;
+    if (bucket === undefined || this.#last === undefined) return;
+    if (this.#last.second >= (this.#before?.second ?? Number.NEGATIVE_INFINITY)) bucket.lines++;
   }
 
   /** The node has thrown away lines: from now on the log since `since` begins with this stamp, and so many lines of it are done. */
   rebase(head: Stamp, lines: number): void {
-    this.#before = undefined;
-    this.#now = { second: this.since ?? head.second, head: head.text, lines };
+    this.#before = { second: this.since, head: head.text, lines };
+    this.#now = undefined;
   }
 }
 
+/** Lines from the first one of a second on, up to the next bucket. */
 interface Bucket {
-  readonly second: number;
+  /** undefined: the beginning of what the node has. */
+  readonly second: number | undefined;
   readonly head: string;
   lines: number;
 }

@@ -32,7 +32,7 @@ export function stampAt(
   start: number,
 ): { readonly stamp: Stamp; readonly length: number } | 'short' | undefined {
   if (!looksLikeStamp(bytes, start)) return undefined;
-  const head = bytes.latin1Slice(start, Math.min(bytes.length, start + LONGEST_STAMP));
+  const head = bytes.toString('latin1', start, Math.min(bytes.length, start + LONGEST_STAMP));
   const match = STAMP.exec(head);
   if (match === null) return head.length < LONGEST_STAMP && !/[ \n]/.test(head) ? 'short' : undefined;
   const [all, time = '', nanos = '', zone = ''] = match;

@@ -1,0 +1,153 @@
+/** A small API server that does what a test says, over real sockets; and a client for it with short patience. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { type ClientOptions, createClient } from '../../src/kubernetes/client.ts';
+import type { Client } from '../../src/kubernetes/contract.ts';
+import { type Clock, systemClock } from '../../src/system/clock.ts';
+import type { Log, LogFields } from '../../src/system/log.ts';
+import type { ServerIdentity } from '../cluster/authority.ts';
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly body: string;
+  /** Answers with JSON. */
+  readonly answer: (status: number, object: unknown, headers?: Record<string, string>) => void;
+}
+
+export type Handler = (exchange: Exchange) => void | Promise<void>;
+
+interface Teardown {
+  teardown: (run: () => unknown) => void;
+}
+
+export interface ScriptedServer {
+  readonly url: string;
+  readonly port: number;
+  /** Connections open now. */
+  readonly sockets: ReadonlySet<Socket>;
+  readonly upgrades: (handler: (request: IncomingMessage, socket: Socket, head: Buffer) => void) => void;
+}
+
+export async function apiServer(
+  t: Teardown,
+  handler: Handler,
+  options: { identity?: ServerIdentity; host?: string; port?: number } = {},
+): Promise<ScriptedServer> {
+  const sockets = new Set<Socket>();
+  const listener = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part);
+    await handler({
+      request,
+      response,
+      url: new URL(request.url ?? '/', 'http://api'),
+      body: Buffer.concat(parts).toString('utf8'),
+      answer: (status, object, headers = {}) => {
+        response.writeHead(status, { 'content-type': 'application/json', ...headers });
+        response.end(JSON.stringify(object));
+      },
+    });
+  };
+  const { identity } = options;
+  const server = identity
+    ? createTlsServer({ cert: identity.cert, key: identity.key }, listener)
+    : createServer(listener);
+  server.on(identity ? 'secureConnection' : 'connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+  });
+  const host = options.host ?? '127.0.0.1';
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, host, resolve));
+  const { port } = server.address() as AddressInfo;
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return {
+    url: `${identity ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    port,
+    sockets,
+    upgrades: (take) => server.on('upgrade', take),
+  };
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly sentence: string;
+  readonly fields: LogFields | undefined;
+}
+
+export function recordingLog(): Log & { readonly lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const at = (level: string) => (sentence: string, fields?: LogFields) => {
+    lines.push({ level, sentence, fields });
+  };
+  return {
+    lines,
+    error: at('ERROR'),
+    warning: at('WARNING'),
+    info: at('INFO'),
+    debug: at('DEBUG'),
+    notice: at('NOTICE'),
+  };
+}
+
+/** A client that never waits long. Jitter is none: random 0.5. */
+export function clientOf(
+  t: Teardown,
+  url: string,
+  options: Partial<ClientOptions> = {},
+  log: Log = recordingLog(),
+  clock: Clock = systemClock,
+): Client {
+  const client = createClient(
+    {
+      apiUrl: url,
+      credentials: { kind: 'token', token: 'token-1' },
+      tls: { verify: true },
+      namespace: 'rstudio',
+      fetchLimit: 500,
+      watchTimeoutSeconds: 300,
+      requestTimeoutMs: 5_000,
+      ...options,
+      timings: {
+        backoffFirst: 5,
+        backoffLongest: 20,
+        retryFirst: 5,
+        retryLongest: 20,
+        watchTooShort: 20,
+        logWaitFirst: 5,
+        logWaitLongest: 20,
+        logPoll: 10,
+        ...options.timings,
+      },
+    },
+    { clock, random: () => 0.5, log },
+  );
+  t.teardown(() => client.close());
+  return client;
+}
+
+/** Something that a test waits for. */
+export class Signal<T = void> {
+  readonly promise: Promise<T>;
+  #resolve: (value: T) => void = () => {};
+
+  constructor() {
+    this.promise = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  give(value: T): void {
+    this.#resolve(value);
+  }
+}
+
+export function status(code: number, reason: string, message: string, details?: unknown): unknown {
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, details, code };
+}
