@@ -5,9 +5,9 @@ import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import type { ClusterInfo, Requester } from './contract.ts';
 import type { JobRequest } from './job.ts';
-import type { ResolvedJob } from './policy.ts';
 import type { EventView, JobView, PodView, ServiceView } from './projection.ts';
 import type { Repository } from './repository.ts';
+import type { ResolvedJob } from './resolved.ts';
 
 /** Options that jobs/ heeds (configuration.md section 1). */
 export interface JobsOptions {

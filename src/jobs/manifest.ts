@@ -3,12 +3,20 @@
  * refused with JobError 'invalid-request', naming the field.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
-import type { Container, EnvVar, PodSpec, ResourceRequirements } from 'kubernetes-types/core/v1.d.ts';
+import type {
+  Container,
+  EnvVar,
+  PodSecurityContext,
+  PodSpec,
+  ResourceRequirements,
+  SecurityContext,
+} from 'kubernetes-types/core/v1.d.ts';
 import {
   CONTAINER_NAME,
   checkAnnotationSize,
   INSTANCE_LABEL,
   type InitContainerNote,
+  isReserved,
   type JobNote,
   LAUNCHER,
   MANAGED_BY,
@@ -23,9 +31,9 @@ import {
 } from './annotations.ts';
 import { containerCommand, doubleDollars, type RunNote } from './command.ts';
 import { JobError } from './contract.ts';
-import type { InitContainer, JobRequest, NameValue } from './job.ts';
+import type { InitContainer, JobConfig, JobRequest, NameValue } from './job.ts';
 import { labelValue } from './names.ts';
-import type { ComputeAmounts, KeyValues, ResolvedJob } from './policy.ts';
+import type { Amounts, ResolvedJob } from './resolved.ts';
 import { podVolumes } from './volumes.ts';
 
 export interface ManifestContext {
@@ -44,24 +52,32 @@ export interface ManifestContext {
 const ARGUMENT_LIMIT = 131_071;
 const JOB_LIMIT = 1_400_000;
 const MAX_INT32 = 2_147_483_647;
+/** A deadline of 1 is how a job is stopped (section 5). */
+const SHORTEST_DEADLINE = 2;
 
 const refuse = (sentence: string): never => {
   throw new JobError('invalid-request', sentence);
 };
 
 export function buildJob(resolved: ResolvedJob, context: ManifestContext): KubernetesJob {
-  const { request, labels, annotations } = resolved;
+  const { request, pod } = resolved;
   const main = containerCommand(request);
   const { spec, initNotes } = podSpec(resolved, main.container, context);
   const ours = ourLabels(request);
+  const brought = (object: 'job' | 'pod') => ({
+    labels: { ...metadataOf(request, object, 'label'), ...pod.labels, ...ours },
+    annotations: { ...metadataOf(request, object, 'annotation'), ...pod.annotations },
+  });
+  const ofJob = brought('job');
+  const ofPod = brought('pod');
   const job: KubernetesJob = {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: {
       name: context.id,
-      labels: { ...labels.job, ...ours },
+      labels: ofJob.labels,
       annotations: {
-        ...annotations.job,
+        ...ofJob.annotations,
         [NOTE_ANNOTATION]: JSON.stringify(noteOf(request, main.note, initNotes)),
         [SUBMISSION_ANNOTATION]: context.submissionId,
       },
@@ -71,8 +87,8 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
       ttlSecondsAfterFinished: ttlSeconds(context.jobExpiryHours),
       template: {
         metadata: {
-          labels: { ...labels.pod, ...ours },
-          annotations: { ...annotations.pod, ...podAnnotations(request) },
+          labels: ofPod.labels,
+          annotations: { ...ofPod.annotations, ...podAnnotations(request) },
         },
         spec,
       },
@@ -109,6 +125,32 @@ function podAnnotations(request: JobRequest): Record<string, string> {
   };
 }
 
+const MEMBER = { label: 'labels', annotation: 'annotations' } as const;
+
+/** Labels or annotations that the job's `metadata` brings for an object. Keys of ours are refused. */
+export function metadataOf(
+  request: JobRequest,
+  object: 'job' | 'pod' | 'service',
+  kind: keyof typeof MEMBER,
+): Readonly<Record<string, string>> {
+  const ofObject = request.metadata?.[object];
+  const found = isRecord(ofObject) ? ofObject[MEMBER[kind]] : undefined;
+  if (found === undefined || found === null) return {};
+  const field = `metadata.${object}.${MEMBER[kind]}`;
+  if (!isRecord(found)) return refuse(`${field} must be an object of texts.`);
+  return Object.fromEntries(
+    Object.entries(found).map(([key, value]) => {
+      if (typeof value !== 'string') return refuse(`${field}: the value of ${key} must be a text.`);
+      if (isReserved(kind, key)) return refuse(`${field}: the key ${key} is the launcher's own; a job cannot set it.`);
+      return [key, value];
+    }),
+  );
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 const unlessEmpty = <K extends string, V extends string | readonly unknown[]>(key: K, value: V): { [k in K]?: V } =>
   value.length === 0 ? {} : ({ [key]: value } as { [k in K]?: V });
 
@@ -140,16 +182,21 @@ function podSpec(
   run: Pick<Container, 'command' | 'args'>,
   { shareProcessNamespace, minor }: ManifestContext,
 ): { spec: PodSpec; initNotes: InitContainerNote[] } {
-  const { request, image } = resolved;
+  const { request, image, pod } = resolved;
+  const account = accountOf(request.config) ?? pod.serviceAccount;
+  const nodeSelector = {
+    ...Object.fromEntries(request.placementConstraints.map(({ name, value }) => [name, value])),
+    ...pod.nodeSelector,
+  };
   const volumes = podVolumes(minor);
   const hostPorts = request.exposedPorts.filter(({ publishedPort }) => publishedPort !== undefined);
   const container: Container = {
     name: CONTAINER_NAME,
     image,
-    ...pullPolicy(resolved),
+    ...pullPolicy(pod.imagePullPolicy),
     ...run,
     ...unlessEmpty('workingDir', request.workingDirectory),
-    ...unlessEmpty('env', [...environment(request.environment, 'environment'), ...secretEnvironment(resolved)]),
+    ...unlessEmpty('env', [...environment(request.environment, 'environment'), ...secretEnvironment(request.config)]),
     ...unlessEmpty(
       'ports',
       hostPorts.map(({ targetPort, publishedPort = 0, protocol }) => ({
@@ -161,7 +208,7 @@ function podSpec(
     ...resources(resolved, true),
     ...unlessEmpty('volumeMounts', volumes.mount(request.mounts)),
     ...(request.stdin === '' ? {} : { stdin: true, stdinOnce: true }),
-    ...unlessBare('securityContext', resolved.securityContext),
+    ...unlessBare('securityContext', securityContext(resolved, request.container)),
   };
   const inits = request.initContainers.map((init) => initContainer(init, resolved, volumes.mount));
   const spec: PodSpec = {
@@ -173,19 +220,21 @@ function podSpec(
     containers: [container],
     ...unlessEmpty('volumes', volumes.volumes()),
     enableServiceLinks: false,
-    automountServiceAccountToken: resolved.automountServiceAccountToken,
+    ...automount(pod.automountServiceAccountToken ?? (account === undefined ? false : undefined)),
     ...(shareProcessNamespace ? { shareProcessNamespace: true } : {}),
-    ...(resolved.serviceAccount === undefined ? {} : { serviceAccountName: resolved.serviceAccount }),
-    ...unlessBare('securityContext', resolved.podSecurityContext),
-    ...unlessBare('nodeSelector', resolved.nodeSelector),
+    ...(account === undefined ? {} : { serviceAccountName: account }),
+    ...unlessBare('securityContext', podSecurityContext(request)),
+    ...unlessBare('nodeSelector', nodeSelector),
     ...hostAffinity(request.host),
-    ...unlessEmpty('tolerations', [...resolved.tolerations]),
+    ...unlessEmpty('tolerations', [...pod.tolerations]),
     ...unlessEmpty(
       'imagePullSecrets',
-      resolved.imagePullSecrets.map((name) => ({ name })),
+      pod.imagePullSecrets.map((name) => ({ name })),
     ),
-    ...(resolved.priorityClass === undefined ? {} : { priorityClassName: resolved.priorityClass }),
-    ...(resolved.activeDeadlineSeconds === undefined ? {} : { activeDeadlineSeconds: resolved.activeDeadlineSeconds }),
+    ...(pod.priorityClass === undefined ? {} : { priorityClassName: pod.priorityClass }),
+    ...(pod.activeDeadlineSeconds === 0
+      ? {}
+      : { activeDeadlineSeconds: Math.max(SHORTEST_DEADLINE, pod.activeDeadlineSeconds) }),
   };
   return { spec, initNotes: inits.map(({ note }) => note) };
 }
@@ -200,19 +249,22 @@ function initContainer(
     container: {
       name: init.name,
       image: init.image,
-      ...pullPolicy(resolved),
+      ...pullPolicy(resolved.pod.imagePullPolicy),
       ...run.container,
       ...unlessEmpty('env', environment(init.environment, `initContainers (${init.name}).environment`)),
       ...resources(resolved, false),
       ...unlessEmpty('volumeMounts', mount(init.mounts)),
-      ...unlessBare('securityContext', resolved.initSecurityContext),
+      ...unlessBare('securityContext', securityContext(resolved, undefined)),
     },
     note: { name: init.name, ...run.note, ...unlessEmpty('mounts', init.mounts) },
   };
 }
 
-const pullPolicy = ({ imagePullPolicy }: ResolvedJob): Pick<Container, 'imagePullPolicy'> =>
+const pullPolicy = (imagePullPolicy: string | undefined): Pick<Container, 'imagePullPolicy'> =>
   imagePullPolicy === undefined ? {} : { imagePullPolicy };
+
+const automount = (value: boolean | undefined): Pick<PodSpec, 'automountServiceAccountToken'> =>
+  value === undefined ? {} : { automountServiceAccountToken: value };
 
 /** The member, unless the object is empty. */
 const unlessBare = <K extends string, V extends object>(key: K, value: V): { [k in K]?: V } =>
@@ -228,13 +280,26 @@ function environment(variables: readonly NameValue[], field: string): EnvVar[] {
   });
 }
 
-function secretEnvironment({ secretVariables }: ResolvedJob): EnvVar[] {
-  return secretVariables.map(({ name, secret, key }) => ({ name, valueFrom: { secretKeyRef: { name: secret, key } } }));
+/** `name:key:ENV`, or `name:key` where the variable is named as the key. */
+function secretEnvironment(config: readonly JobConfig[]): EnvVar[] {
+  return config
+    .filter(({ name }) => name === 'secret')
+    .map(({ value }) => {
+      const [secret = '', key = '', variable = key, ...more] = value.split(':');
+      if (secret === '' || key === '' || variable === '' || more.length > 0)
+        return refuse(`config secret "${value}" must be secretName:key or secretName:key:ENV_NAME.`);
+      return { name: variable, valueFrom: { secretKeyRef: { name: secret, key } } };
+    });
+}
+
+/** The service account that the job itself names. */
+export function accountOf(config: readonly JobConfig[]): string | undefined {
+  return config.findLast(({ name, value }) => name === 'serviceAccountName' && value !== '')?.value;
 }
 
 const cpus = (millis: number): string => (millis % 1000 === 0 ? String(millis / 1000) : `${millis}m`);
 
-function amounts({ cpuMillis, memoryMb }: ComputeAmounts): Record<string, string> {
+function amounts({ cpuMillis, memoryMb }: Amounts): Record<string, string> {
   return {
     ...(cpuMillis === undefined ? {} : { cpu: cpus(cpuMillis) }),
     ...(memoryMb === undefined ? {} : { memory: `${memoryMb}M` }),
@@ -242,14 +307,38 @@ function amounts({ cpuMillis, memoryMb }: ComputeAmounts): Record<string, string
 }
 
 /** Init containers get the same but GPUs: otherwise no pod starts under a quota (FACTS 26). */
-function resources({ limits, requests }: ResolvedJob, withGpus: boolean): { resources?: ResourceRequirements } {
-  const { nvidiaGpus = 0, amdGpus = 0 } = limits;
-  const limited: KeyValues = {
-    ...amounts(limits),
+function resources(resolved: ResolvedJob, withGpus: boolean): { resources?: ResourceRequirements } {
+  const { nvidiaGpus, amdGpus } = resolved;
+  const limits = {
+    ...amounts(resolved.limits),
     ...(withGpus && nvidiaGpus > 0 ? { 'nvidia.com/gpu': String(nvidiaGpus) } : {}),
     ...(withGpus && amdGpus > 0 ? { 'amd.com/gpu': String(amdGpus) } : {}),
   };
-  return unlessBare('resources', { ...unlessBare('limits', limited), ...unlessBare('requests', amounts(requests)) });
+  return unlessBare('resources', {
+    ...unlessBare('limits', limits),
+    ...unlessBare('requests', amounts(resolved.requests)),
+  });
+}
+
+/** Of a container: what the job asks for (init containers cannot), and what the profile demands. */
+function securityContext({ pod }: ResolvedJob, asked: JobRequest['container']): SecurityContext {
+  const { capabilitiesAdd = [], capabilitiesDrop = [] } = asked ?? {};
+  const drop = [...new Set([...capabilitiesDrop, ...pod.dropCapabilities, ...(pod.restricted ? ['ALL'] : [])])];
+  const capabilities = { ...unlessEmpty('add', [...capabilitiesAdd]), ...unlessEmpty('drop', drop) };
+  return {
+    ...unlessBare('capabilities', capabilities),
+    ...(pod.runAsNonRoot || pod.restricted ? { runAsNonRoot: true } : {}),
+    ...(pod.restricted ? { allowPrivilegeEscalation: false, seccompProfile: { type: 'RuntimeDefault' } } : {}),
+  };
+}
+
+function podSecurityContext({ container }: JobRequest): PodSecurityContext {
+  const { runAsUserId, runAsGroupId, supplementalGroupIds = [] } = container ?? {};
+  return {
+    ...(runAsUserId === undefined ? {} : { runAsUser: runAsUserId }),
+    ...(runAsGroupId === undefined ? {} : { runAsGroup: runAsGroupId }),
+    ...unlessEmpty('supplementalGroups', [...supplementalGroupIds]),
+  };
 }
 
 /** A node by its name, but through the scheduler, as DaemonSets do (FACTS 135). */

@@ -7,9 +7,9 @@ import { SERVICES } from '../kubernetes/contract.ts';
 import { JOB_NAME_LABEL } from './annotations.ts';
 import type { Context } from './context.ts';
 import type { JobRequest } from './job.ts';
-import { baseLabels } from './manifest.ts';
-import type { ResolvedJob } from './policy.ts';
+import { baseLabels, metadataOf } from './manifest.ts';
 import { projectService } from './projection.ts';
+import type { ResolvedJob } from './resolved.ts';
 
 /** Does the job need a Service? */
 export function needsService({ exposedPorts }: Pick<JobRequest, 'exposedPorts'>): boolean {
@@ -31,17 +31,18 @@ export function ownedBy(job: { readonly name: string; readonly uid: string }) {
 }
 
 export function buildService(
-  { request, labels, annotations }: Pick<ResolvedJob, 'request' | 'labels' | 'annotations'>,
+  { request, pod }: Pick<ResolvedJob, 'request' | 'pod'>,
   job: { readonly name: string; readonly uid: string },
   type: string,
 ): Service {
+  const annotations = { ...metadataOf(request, 'service', 'annotation'), ...pod.annotations };
   return {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: {
       name: job.name,
-      labels: { ...labels.service, ...baseLabels(request) },
-      ...(Object.keys(annotations.service).length === 0 ? {} : { annotations: annotations.service }),
+      labels: { ...metadataOf(request, 'service', 'label'), ...pod.labels, ...baseLabels(request) },
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
       ownerReferences: ownedBy(job),
     },
     spec: {

@@ -1,7 +1,7 @@
 import type { Policy } from './context.ts';
 import { JobError } from './contract.ts';
 import type { JobRequest } from './job.ts';
-import type { ComputeAmounts } from './policy.ts';
+import { type Amounts, NO_EXTRAS } from './resolved.ts';
 
 /** The policy where no profiles file is: everything that a job asks for, and nothing else (configuration.md section 2). */
 export const unrestricted: Policy = {
@@ -17,21 +17,9 @@ export const unrestricted: Policy = {
       image,
       limits,
       requests: { ...limits, ...asked },
-      nodeSelector: {},
-      tolerations: [],
-      serviceAccount: undefined,
-      automountServiceAccountToken: false,
-      secretVariables: [],
-      podSecurityContext: {},
-      securityContext: {},
-      initSecurityContext: {},
-      imagePullPolicy: undefined,
-      imagePullSecrets: [],
-      priorityClass: undefined,
-      activeDeadlineSeconds: undefined,
-      labels: { job: {}, pod: {}, service: {} },
-      annotations: { job: {}, pod: {}, service: {} },
-      overrides: [],
+      nvidiaGpus: 0,
+      amdGpus: 0,
+      pod: NO_EXTRAS,
     };
   },
   clusterInfo: async () => ({
@@ -45,7 +33,7 @@ export const unrestricted: Policy = {
   }),
 };
 
-function amounts(request: JobRequest, cpu: string, memory: string): ComputeAmounts {
+function amounts(request: JobRequest, cpu: string, memory: string): Amounts {
   const cpuMillis = Math.ceil(amountOf(request, cpu) * 1000);
   const memoryMb = Math.ceil(amountOf(request, memory));
   return { ...(cpuMillis > 0 && { cpuMillis }), ...(memoryMb > 0 && { memoryMb }) };
