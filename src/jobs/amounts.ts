@@ -1,0 +1,235 @@
+/**
+ * How much of CPU, memory and GPUs a job gets (configuration.md section 2, "The arithmetic"): the same for what the job
+ * asks and for what a resource profile gives.
+ */
+import type { EffectiveProfile, Setting } from '../config/profiles.ts';
+import type { ResourceProfile } from '../config/resource-profiles.ts';
+import { DECIMAL } from '../config/values.ts';
+import type { ResourceLimit } from './job.ts';
+import type { ResolvedJob } from './policy.ts';
+import { by, refuse } from './refusal.ts';
+
+export type ResolvedAmounts = Pick<ResolvedJob, 'limits' | 'requests'>;
+
+/** What is asked for: a number above 0, and what to call it in a sentence. */
+interface Asked {
+  readonly value: number;
+  readonly as: string;
+}
+
+/** A resource in the three ways in which it is written. */
+interface Rule {
+  readonly limitType: string;
+  readonly requestType: string;
+  readonly keys: {
+    readonly default: Key;
+    readonly max: Key;
+    readonly ratio: Key;
+    readonly request: Key;
+    readonly maxRequest: Key;
+  };
+  readonly members: {
+    readonly default: NumberMember;
+    readonly max: NumberMember;
+    readonly ratio: NumberMember;
+    readonly request: NumberMember;
+    readonly maxRequest: NumberMember;
+  };
+  readonly limitOf: (profile: ResourceProfile) => Setting<number> | undefined;
+  readonly requestOf: (profile: ResourceProfile) => Setting<number> | undefined;
+  /** Smallest unit, rounded up: thousandths of a CPU, MB. */
+  readonly units: (value: number) => number;
+}
+
+type Key = string;
+type NumberMember = {
+  [Name in keyof EffectiveProfile]: EffectiveProfile[Name] extends Setting<number> ? Name : never;
+}[keyof EffectiveProfile];
+
+const CPU: Rule = {
+  limitType: 'cpuCount',
+  requestType: 'CPU Request',
+  keys: {
+    default: 'default-cpus',
+    max: 'max-cpus',
+    ratio: 'cpu-request-ratio',
+    request: 'default-cpus-request',
+    maxRequest: 'max-cpus-request',
+  },
+  members: {
+    default: 'defaultCpus',
+    max: 'maxCpus',
+    ratio: 'cpuRequestRatio',
+    request: 'defaultCpusRequest',
+    maxRequest: 'maxCpusRequest',
+  },
+  limitOf: ({ cpus }) => cpus,
+  requestOf: ({ cpusRequest }) => cpusRequest,
+  units: (value) => roundUp(value, 3),
+};
+
+const MEMORY: Rule = {
+  limitType: 'memory',
+  requestType: 'Memory Request',
+  keys: {
+    default: 'default-mem-mb',
+    max: 'max-mem-mb',
+    ratio: 'memory-request-ratio',
+    request: 'default-mem-mb-request',
+    maxRequest: 'max-mem-mb-request',
+  },
+  members: {
+    default: 'defaultMemMb',
+    max: 'maxMemMb',
+    ratio: 'memoryRequestRatio',
+    request: 'defaultMemMbRequest',
+    maxRequest: 'maxMemMbRequest',
+  },
+  limitOf: ({ memMb }) => memMb,
+  requestOf: ({ memMbRequest }) => memMbRequest,
+  units: (value) => roundUp(value, 0),
+};
+
+const NVIDIA = 'NVIDIA GPUs';
+const AMD = 'AMD GPUs';
+
+/** More than any machine has; keeps sums exact. */
+const MOST = 1e12;
+const MOST_GPUS = 1000;
+
+/**
+ * Limits, requests and GPUs of a job. `given`, a resource profile, undefined: the job's own values. Throws JobError
+ * 'invalid-request' naming the value, the maximum and where it was written.
+ */
+export function resolveAmounts(
+  limits: readonly ResourceLimit[],
+  profile: EffectiveProfile,
+  given: ResourceProfile | undefined,
+): ResolvedAmounts {
+  const twice = limits.find(({ type }, index) => limits.findIndex((other) => other.type === type) !== index);
+  if (twice !== undefined) refuse(`resourceLimits: ${twice.type} is given twice.`);
+  const cpu = compute(CPU, limits, profile, given);
+  const memory = compute(MEMORY, limits, profile, given);
+
+  const nvidiaGpus = gpus(
+    given ? asGiven(given, NVIDIA, given.nvidiaGpus) : gpusAsked(limits, NVIDIA),
+    { key: 'default-nvidia-gpus', setting: profile.defaultNvidiaGpus },
+    { key: 'max-nvidia-gpus', setting: profile.maxNvidiaGpus },
+  );
+  const amdGpus = gpus(
+    given ? asGiven(given, AMD, given.amdGpus) : gpusAsked(limits, AMD),
+    { key: 'default-amd-gpus', setting: profile.defaultAmdGpus },
+    { key: 'max-amd-gpus', setting: profile.maxAmdGpus },
+  );
+  return {
+    limits: {
+      ...(cpu.limit === undefined ? {} : { cpuMillis: cpu.limit }),
+      ...(memory.limit === undefined ? {} : { memoryMb: memory.limit }),
+      ...(nvidiaGpus === 0 ? {} : { nvidiaGpus }),
+      ...(amdGpus === 0 ? {} : { amdGpus }),
+    },
+    requests: {
+      ...(cpu.request === undefined ? {} : { cpuMillis: cpu.request }),
+      ...(memory.request === undefined ? {} : { memoryMb: memory.request }),
+    },
+  };
+}
+
+/** Limit and request in the smallest unit; undefined: none. */
+function compute(
+  rule: Rule,
+  limits: readonly ResourceLimit[],
+  profile: EffectiveProfile,
+  given: ResourceProfile | undefined,
+): { readonly limit: number | undefined; readonly request: number | undefined } {
+  const { keys, members, units } = rule;
+  const setting = (name: keyof typeof members): Setting<number> => profile[members[name]];
+  const called = (name: keyof typeof members): Asked => ({
+    value: setting(name).value,
+    as: `${keys[name]}=${setting(name).value}${setting(name).origin ? ` (${by(keys[name], setting(name))})` : ''}`,
+  });
+  const asked = given ? asGiven(given, rule.limitType, rule.limitOf(given)) : numberAsked(limits, rule.limitType);
+  const max = setting('max');
+  if (asked !== undefined && max.value > 0 && asked.value > max.value) {
+    refuse(`${asked.as} is above the maximum of ${max.value} (${by(keys.max, max)}).`);
+  }
+  const limit = firstAsked(asked, called('default'), called('max'));
+  const maxRequest = setting('maxRequest');
+  const explicit = firstAsked(
+    given ? asGiven(given, rule.requestType, rule.requestOf(given)) : numberAsked(limits, rule.requestType),
+    called('request'),
+  );
+  if (explicit !== undefined) {
+    if (limit !== undefined && explicit.value > limit.value) {
+      refuse(`${explicit.as} is above the limit of ${limit.value}: ${limit.as}.`);
+    }
+    if (maxRequest.value > 0 && explicit.value > maxRequest.value) {
+      refuse(`${explicit.as} is above the maximum of ${maxRequest.value} (${by(keys.maxRequest, maxRequest)}).`);
+    }
+    return { limit: limit && units(limit.value), request: units(explicit.value) };
+  }
+  if (limit === undefined) return { limit: undefined, request: undefined };
+  const part = portion(units(limit.value), setting('ratio').value);
+  return {
+    limit: units(limit.value),
+    request: maxRequest.value > 0 ? Math.min(part, units(maxRequest.value)) : part,
+  };
+}
+
+/** The first that is above 0. */
+function firstAsked(...candidates: readonly (Asked | undefined)[]): Asked | undefined {
+  return candidates.find((candidate) => candidate !== undefined && candidate.value > 0);
+}
+
+function asGiven(profile: ResourceProfile, type: string, setting: Setting<number> | undefined): Asked | undefined {
+  if (setting === undefined) return undefined;
+  return { value: setting.value, as: `${type} ${setting.value} of ${by(`resource profile ${profile.id}`, setting)}` };
+}
+
+/** What the job itself asks for, 0 included; undefined: nothing. */
+function numberAsked(limits: readonly ResourceLimit[], type: string): Asked | undefined {
+  const text = limits.find((limit) => limit.type === type)?.value.trim() ?? '';
+  if (text === '') return undefined;
+  const value = DECIMAL.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= MOST)) refuse(`resourceLimits: ${type} "${text}" must be a number such as 1.5.`);
+  return { value, as: `${type} ${text}` };
+}
+
+function gpusAsked(limits: readonly ResourceLimit[], type: string): Asked | undefined {
+  const asked = numberAsked(limits, type);
+  if (asked !== undefined && !(Number.isInteger(asked.value) && asked.value <= MOST_GPUS)) {
+    refuse(`resourceLimits: ${asked.as} must be a whole number of GPUs.`);
+  }
+  return asked;
+}
+
+interface Named {
+  readonly key: string;
+  readonly setting: Setting<number>;
+}
+
+/** A maximum of 0 means no GPUs; asking for 0 beats the default. */
+function gpus(asked: Asked | undefined, byDefault: Named, max: Named): number {
+  const value = asked?.value ?? byDefault.setting.value;
+  const most = max.setting.value;
+  if (asked !== undefined && value > most) {
+    refuse(`${asked.as} is above the maximum of ${most === 0 ? 'no GPUs' : most} (${by(max.key, max.setting)}).`);
+  }
+  return Math.min(value, most);
+}
+
+/** The value times 10^places, rounded up exactly, as the decimal number that it is written as. */
+function roundUp(value: number, places: number): number {
+  if (value < 10 ** -places) return value > 0 ? 1 : 0;
+  const [whole = '', fraction = ''] = String(value).split('.');
+  const kept = Number(whole + fraction.slice(0, places).padEnd(places, '0'));
+  return /[1-9]/.test(fraction.slice(places)) ? kept + 1 : kept;
+}
+
+const RATIO_SCALE = 1_000_000_000n;
+
+/** ratio x units, rounded up, at least 1. */
+function portion(units: number, ratio: number): number {
+  const scaled = BigInt(Math.round(ratio * Number(RATIO_SCALE)));
+  return Math.max(1, Number((BigInt(units) * scaled + RATIO_SCALE - 1n) / RATIO_SCALE));
+}
