@@ -13,7 +13,7 @@ import { exec } from './exec.ts';
 import { listAll } from './lists.ts';
 import { followLog } from './logs.ts';
 import { isName, queryOf, resourcePath } from './paths.ts';
-import { createReflector } from './reflector.ts';
+import { type Body, createReflector } from './reflector.ts';
 import { type ApiRequest, type ApiResponse, createTransport } from './request.ts';
 import { withRetries } from './retry.ts';
 import { TIMINGS, type Timings } from './timings.ts';
@@ -94,13 +94,14 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
   });
 
   /** One page of a reflector's list: a single attempt, the reflector has pauses of its own. */
-  async function getJson(path: string, query: string, signal: AbortSignal): Promise<unknown> {
+  async function getBody(path: string, query: string, accept: string, signal: AbortSignal): Promise<Body> {
     const deadline = new Deadline(clock, signal);
     const ms = options.requestTimeoutMs;
     deadline.set(ms, () => new KubernetesError({ code: 'timeout', method: 'GET', path, text: `${ms / 1000} s` }));
     try {
-      const request = { method: 'GET', path, query, lane: 'call', headersMs: ms, signal: deadline.signal } as const;
-      return (await parsed(await transport.send(request), 'GET', path)).object;
+      const request = { method: 'GET', path, query, accept, lane: 'call', headersMs: ms } as const;
+      const response = await transport.send({ ...request, signal: deadline.signal });
+      return { contentType: response.contentType, bytes: await response.bytes() };
     } finally {
       deadline.end();
     }
@@ -290,7 +291,7 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
         namespace,
         fetchLimit: options.fetchLimit,
         watchTimeoutSeconds: options.watchTimeoutSeconds,
-        getJson,
+        getBody,
       }),
     close: async () => {
       for (const socket of kept) socket.terminate();

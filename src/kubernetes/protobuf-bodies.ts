@@ -46,7 +46,7 @@ export class FrameSplitter {
   /** How many bytes must be held before it is worth looking. */
   #wanted = LENGTH_BYTES;
 
-  /** The frames that this chunk completes, without their lengths. Throws a RangeError beyond MAX_WATCH_LINE. */
+  /** The frames that this chunk completes, without their lengths. Throws a ProtobufError beyond MAX_WATCH_LINE. */
   *push(chunk: Uint8Array): Generator<Uint8Array, void> {
     this.#parts.push(chunk);
     this.#held += chunk.length;
@@ -58,7 +58,9 @@ export class FrameSplitter {
       this.#wanted = LENGTH_BYTES;
       if (bytes.length - at < LENGTH_BYTES) break;
       const length = view.getUint32(at);
-      if (length > MAX_WATCH_LINE) throw new RangeError(`a frame of a watch is longer than ${MAX_WATCH_LINE} bytes`);
+      if (length > MAX_WATCH_LINE) {
+        throw new ProtobufError('protobuf-length', `a watch sends a frame of ${length} bytes`);
+      }
       this.#wanted += length;
       if (bytes.length - at < this.#wanted) break;
       yield bytes.subarray(at + LENGTH_BYTES, at + this.#wanted);

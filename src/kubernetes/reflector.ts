@@ -17,13 +17,14 @@ import {
   type ReflectorState,
 } from './contract.ts';
 import { Deadline } from './deadline.ts';
+import { type Decoder, Encodings, type RawEvent } from './encodings.ts';
 import { errorOfStatus, isExpired, KubernetesError } from './errors.ts';
 import { type GetJson, listPages } from './lists.ts';
 import { queryOf, resourcePath } from './paths.ts';
+import { ProtobufError } from './protobuf.ts';
 import type { ApiResponse, Transport } from './request.ts';
 import { isNewer, Store } from './store.ts';
 import type { Timings } from './timings.ts';
-import { LineSplitter } from './watch-lines.ts';
 
 export interface ReflectorDependencies {
   readonly transport: Transport;
@@ -36,7 +37,13 @@ export interface ReflectorDependencies {
   /** Asked of the server, 0 = not asked. */
   readonly watchTimeoutSeconds: number;
   /** One GET of a list, with the deadline of a call. */
-  readonly getJson: (path: string, query: string, signal: AbortSignal) => Promise<unknown>;
+  readonly getBody: (path: string, query: string, accept: string, signal: AbortSignal) => Promise<Body>;
+}
+
+/** An answer that was read to its end. */
+export interface Body {
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
 }
 
 /** Why a watch ended, and so what comes next. */
@@ -64,6 +71,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   });
   // Watches of core/v1 events bypass the server's watch cache and get no bookmarks (FACTS 103).
   const bookmarks = !(resource.group === EVENTS.group && resource.plural === EVENTS.plural);
+  const encodings = new Encodings(resource.kind, log);
   const waiters = new Set<() => void>();
 
   let listed = false;
@@ -105,6 +113,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   function failed(error: Error): void {
     failures++;
     lastError = error;
+    encodings.failed(error);
     if (failures === 1) {
       log.warning('Kubernetes does not tell its changes; trying again', { kind: name, error });
       if (listed) emit({ type: 'DESYNCED', error });
@@ -116,7 +125,15 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
 
   async function list(signal: AbortSignal): Promise<void> {
     const found = new Map<string, P>();
-    const get: GetJson = (listPath, query) => dependencies.getJson(listPath, query, signal);
+    const get: GetJson = async (listPath, query) => {
+      const { contentType, bytes } = await dependencies.getBody(listPath, query, encodings.accept('list'), signal);
+      try {
+        return encodings.decoder(contentType).body(bytes);
+      } catch (cause) {
+        const text = `${bytes.length} bytes that are no list`;
+        throw new KubernetesError({ code: 'bad-answer', method: 'GET', path: listPath, text, cause });
+      }
+    };
     const version = await listPages<T>({
       resource,
       namespace: dependencies.namespace,
@@ -151,15 +168,15 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   }
 
   /** One line of a watch. Returns why the watch has to end, undefined if it goes on. */
-  function take(line: Uint8Array): WatchEnd | undefined {
-    let event: { type?: unknown; object?: KubernetesObject };
+  function take(line: Uint8Array, decoder: Decoder): WatchEnd | undefined {
+    let event: RawEvent;
     try {
-      event = JSON.parse(Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString('utf8'));
+      event = decoder.event(line);
     } catch (error) {
       return broken(badLine(line, error));
     }
-    const object = event?.object;
-    if (event?.type === 'ERROR') {
+    const object = event.object as KubernetesObject | undefined;
+    if (event.type === 'ERROR') {
       const error = errorOfStatus(object, { method: 'WATCH', path });
       return isExpired(error) ? { next: 'list', error } : broken(error);
     }
@@ -214,6 +231,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
         allowWatchBookmarks: true,
         timeoutSeconds: timeoutSeconds > 0 ? timeoutSeconds : undefined,
       }),
+      accept: encodings.accept('watch'),
       lane: 'stream',
       headersMs: timings.watchHeaders,
       signal: deadline.signal,
@@ -230,11 +248,11 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       // A resumed watch counts once it has lived for a moment: it may be told at once that its version is gone.
       cancelSettled = clock.after(timings.watchTooShort, succeeded);
       quietSince = clock.monotonic();
-      const splitter = new LineSplitter();
+      const decoder = encodings.decoder(response.contentType);
       arm(deadline);
       for await (const chunk of response.chunks()) {
-        for (const line of splitter.push(chunk)) {
-          const end = take(line);
+        for (const line of decoder.split(chunk)) {
+          const end = take(line, decoder);
           if (end !== undefined) return end;
         }
         if (clock.monotonic() >= relistAt) return { next: 'list' };
@@ -244,7 +262,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       signal.throwIfAborted();
       if (error instanceof Silence) return error.end;
       if (!(error instanceof Error)) throw error;
-      if (error instanceof RangeError) return broken(error);
+      if (error instanceof RangeError || error instanceof ProtobufError) return broken(error);
       return isExpired(error) || isRefusal(error) ? { next: 'list', error } : { next: 'pause', error };
     } finally {
       cancelSettled?.();

@@ -3,7 +3,9 @@ import request from 'undici/lib/api/api-request.js';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../system/clock.ts';
 import type { TokenSource } from './credentials.ts';
-import { errorOfAnswer, errorOfConnection, isUnauthorized } from './errors.ts';
+import { isProtobuf } from './encodings.ts';
+import { errorOfAnswer, errorOfConnection, errorOfStatus, isUnauthorized } from './errors.ts';
+import { BodyReader } from './protobuf-bodies.ts';
 import type { Timings } from './timings.ts';
 import type { TlsSettings } from './tls.ts';
 
@@ -14,6 +16,8 @@ export interface ApiRequest {
   /** Of paths.ts, '' or beginning with `?`. */
   readonly query?: string;
   readonly body?: { readonly type: string; readonly text: string };
+  /** Content types that the caller can read; default JSON. */
+  readonly accept?: string;
   /** Calls share a few connections; streams get as many as they need. */
   readonly lane: 'call' | 'stream';
   /** From the moment the request is sent to the first byte of the answer, in milliseconds. */
@@ -24,10 +28,12 @@ export interface ApiRequest {
 
 export interface ApiResponse {
   readonly status: number;
+  readonly contentType: string;
   readonly warnings: readonly string[];
   readonly date: number | undefined;
-  /** The whole body. Every answer is consumed by exactly one of `text`, `chunks` and `discard`. */
+  /** The whole body. Every answer is consumed by exactly one of `text`, `bytes`, `chunks` and `discard`. */
   readonly text: () => Promise<string>;
+  readonly bytes: () => Promise<Uint8Array>;
   /** The body as it comes, at the reader's pace. Leaving the loop early closes the connection. */
   readonly chunks: () => AsyncGenerator<Uint8Array, void>;
   /** Closes the connection if the body has not ended. */
@@ -97,7 +103,7 @@ export function createTransport(options: TransportOptions): Transport {
         method: api.method,
         path: path + (api.query ?? ''),
         headers: {
-          accept: 'application/json',
+          accept: api.accept ?? 'application/json',
           'user-agent': USER_AGENT,
           ...(authorization === undefined ? {} : { authorization }),
           ...(api.body === undefined ? {} : { 'content-type': api.body.type }),
@@ -113,14 +119,17 @@ export function createTransport(options: TransportOptions): Transport {
     const response = responseOf(answer, api.signal, (error) => errorOfConnection(error, { ...call, answered: true }));
     if (response.date !== undefined) lastDate = { date: response.date, at: clock.monotonic() };
     if (response.status < 300) return response;
-    const text = await limitedText(response);
+    const body = await limitedBody(response);
     const retryAfter = headerOf(answer, 'retry-after')[0];
-    throw errorOfAnswer(text, {
+    const refused = {
       method: api.method,
       path,
       status: response.status,
       ...(retryAfter === undefined ? {} : { retryAfter }),
-    });
+    };
+    throw isProtobuf(response.contentType)
+      ? errorOfStatus(new BodyReader().body(body), refused)
+      : errorOfAnswer(body.toString('utf8'), refused);
   }
 
   return {
@@ -167,18 +176,21 @@ function responseOf(
       throw wrap(error);
     }
   }
+  async function whole<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw wrap(error);
+    }
+  }
   return {
     status: answer.statusCode,
+    contentType: headerOf(answer, 'content-type')[0] ?? '',
     warnings: headerOf(answer, 'warning').flatMap(warningTexts),
     date: dateOf(headerOf(answer, 'date')[0]),
-    text: async () => {
-      try {
-        return await body.text();
-      } catch (error) {
-        signal.throwIfAborted();
-        throw wrap(error);
-      }
-    },
+    text: () => whole(() => body.text()),
+    bytes: () => whole(() => body.bytes()),
     chunks,
     discard: () => {
       // An aborted body reports that as an error; nobody is there to hear it.
@@ -202,7 +214,7 @@ export function warningTexts(header: string): string[] {
 }
 
 /** The beginning of an error's body; what else there may be is not waited for. */
-async function limitedText(response: ApiResponse): Promise<string> {
+async function limitedBody(response: ApiResponse): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of response.chunks()) {
@@ -210,5 +222,5 @@ async function limitedText(response: ApiResponse): Promise<string> {
     length += chunk.length;
     if (length >= ERROR_BODY_BYTES) break;
   }
-  return Buffer.concat(parts).toString('utf8');
+  return Buffer.concat(parts);
 }
