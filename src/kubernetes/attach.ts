@@ -31,11 +31,14 @@ export async function attachInput(request: AttachRequest, dependencies: ChannelD
     method: 'ATTACH',
     path,
     signal: request.signal,
-    frames: () => {},
-    whole: () => whole,
+    frames: (frame) => {
+      // The server has nothing to add: the container has ended. It does not take what is still on its way.
+      if (frame[0] === CHANNEL.status && !whole) socket.terminate();
+    },
+    whole: () => true,
   }).then(() => {
     if (whole) return;
-    const text = `the container took ${sent} of ${request.input.length} bytes of its input and closed`;
+    const text = `the container's end, or that of the connection, came after ${sent} of ${request.input.length} bytes of its input`;
     throw new KubernetesError({ code: 'interrupted', method: 'ATTACH', path, text });
   });
   const write = async (): Promise<void> => {
@@ -56,7 +59,12 @@ export async function attachInput(request: AttachRequest, dependencies: ChannelD
     socket.close(1000);
     await closed;
   };
-  await Promise.race([write(), closed]);
+  const written = write().catch(async (error) => {
+    // A frame that could not be sent: the connection's end says why.
+    await closed;
+    throw error;
+  });
+  await Promise.race([written, closed]);
   if (socket.readyState === socket.OPEN) request.keep(socket);
 }
 

@@ -33,7 +33,7 @@ export async function exec(request: ExecRequest, dependencies: ChannelDependenci
 }
 
 /**
- * Resolves when the server has closed the connection in order, or has said all it had to say (`whole`); rejects if it
+ * Listens to a socket of `openChannels`. Resolves when the server has closed the connection in order, or has said all it had to say (`whole`); rejects if it
  * broke before.
  */
 export function untilClosed(
@@ -69,6 +69,7 @@ export function untilClosed(
     });
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
+    socket.resume();
   });
 }
 

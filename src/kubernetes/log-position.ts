@@ -46,8 +46,8 @@ export class LogPosition {
       this.#newestSecond = stamp.second;
       // The pieces of a long line are stamped one by one: later ones may belong to this second.
       if (!this.#lastLineWasLong) {
-        this.#before = this.#now ?? this.#before;
-        this.#now = { second: stamp.second, head: stamp.text, lines: 0 };
+        if (this.#now !== undefined) this.#before = { ...this.#now, lines: this.#now.lines - this.#now.late };
+        this.#now = { second: stamp.second, head: stamp.text, lines: 0, late: 0 };
       }
     }
     if (this.#last?.text !== stamp.text) {
@@ -68,13 +68,15 @@ export class LogPosition {
     this.#equal++;
     this.#lastLineWasLong = long;
     const bucket = this.#now ?? this.#before;
-    if (bucket === undefined || this.#last === undefined) return;
-    if (this.#last.second >= (this.#before?.second ?? Number.NEGATIVE_INFINITY)) bucket.lines++;
+    const second = this.#last?.second ?? Number.NEGATIVE_INFINITY;
+    if (bucket === undefined || isBefore(second, this.#before)) return;
+    bucket.lines++;
+    if (isBefore(second, bucket)) bucket.late++;
   }
 
   /** The node has thrown away lines: from now on the log since `since` begins with this stamp, and so many lines of it are done. */
   rebase(head: Stamp, lines: number): void {
-    this.#before = { second: this.since, head: head.text, lines };
+    this.#before = { second: this.since, head: head.text, lines, late: 0 };
     this.#now = undefined;
   }
 }
@@ -85,6 +87,12 @@ interface Bucket {
   readonly second: number | undefined;
   readonly head: string;
   lines: number;
+  /** How many of them are stamped before it; asking for the log since its second does not bring these. */
+  late: number;
+}
+
+function isBefore(second: number, bucket: Bucket | undefined): boolean {
+  return bucket?.second !== undefined && second < bucket.second;
 }
 
 interface Delivered {

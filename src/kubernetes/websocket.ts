@@ -35,7 +35,7 @@ export interface ChannelDependencies {
 
 /**
  * Opens a WebSocket to a subresource of a pod, with TLS and token of the rest. A refused upgrade rejects with the API
- * error that it is. What comes before the caller listens is not lost: it listens in the same turn as this resolves.
+ * error that it is. The socket is paused, so that nothing is lost until the caller listens and resumes it.
  */
 export async function openChannels(request: ChannelRequest, dependencies: ChannelDependencies): Promise<WebSocket> {
   const { token } = dependencies.transport;
@@ -89,6 +89,7 @@ function upgrade(
     socket.on('upgrade', (answer: IncomingMessage) => answer.socket.setKeepAlive(true, timings.keepAlive));
     socket.on('open', () => {
       settle();
+      socket.pause();
       resolve(socket);
     });
     socket.on('error', (error) => {

@@ -271,7 +271,7 @@ t.test('a connection that breaks, and a server that is away, do not lead to a li
     refuses(500, 'InternalError'),
     refuses(403, 'Forbidden'),
     refuses(401, 'Unauthorized'),
-    ({ response }) => response.socket?.destroy(),
+    ({ response }) => void response.socket?.destroy(),
     stays(line('MODIFIED', pod('a', 12)), bookmark(13)),
   ]);
   await w.reflector.reached('13', never);
