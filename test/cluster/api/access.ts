@@ -1,0 +1,120 @@
+/**
+ * Role-based access control by a list of rules that a test can narrow.
+ */
+import type { User } from '../accounts.ts';
+import { ApiError, qualified } from './status.ts';
+
+export interface Rule {
+  /** Full user name, e.g. `system:serviceaccount:rstudio:job-launcher`, or a group. */
+  readonly subject: string;
+  /** Where it holds; '*' is everywhere, the cluster scope included. */
+  readonly namespace: string;
+  readonly verbs: readonly string[];
+  readonly groups: readonly string[];
+  /** `pods`, `pods/log`, or '*'. */
+  readonly resources: readonly string[];
+  /** What SelfSubjectAccessReview gives as the reason. */
+  readonly binding?: string;
+}
+
+/** What somebody wants to do. */
+export interface Attributes {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string;
+  readonly name?: string;
+  /** '' for the cluster scope. */
+  readonly namespace: string;
+}
+
+export interface Access {
+  readonly rules: () => readonly Rule[];
+  readonly setRules: (rules: readonly Rule[]) => void;
+  /** The rule that allows it; undefined if none does. */
+  readonly allowing: (user: User, attributes: Attributes) => Rule | undefined;
+}
+
+/** What the first-party documentation grants: all in the namespace, reading nodes, asking for one's own rights. */
+export function documentedRules(namespace: string): Rule[] {
+  const everyone = `system:serviceaccounts:${namespace}`;
+  return [
+    {
+      subject: everyone,
+      namespace,
+      verbs: ['*'],
+      groups: ['*'],
+      resources: ['*'],
+      binding: `RBAC: allowed by RoleBinding "job-launcher-admin/${namespace}" of ClusterRole "cluster-admin" to Group "${everyone}"`,
+    },
+    {
+      subject: everyone,
+      namespace: '*',
+      verbs: ['get', 'watch', 'list'],
+      groups: [''],
+      resources: ['nodes'],
+      binding: `RBAC: allowed by ClusterRoleBinding "job-launcher-list-clusters" of ClusterRole "job-launcher-clusters" to Group "${everyone}"`,
+    },
+  ];
+}
+
+/** Everybody who is authenticated may do this; no test takes it away. */
+const BASIC: readonly Rule[] = [
+  {
+    subject: 'system:authenticated',
+    namespace: '*',
+    verbs: ['create'],
+    groups: ['authorization.k8s.io', 'authentication.k8s.io'],
+    resources: ['selfsubjectaccessreviews', 'selfsubjectrulesreviews', 'selfsubjectreviews'],
+  },
+  { subject: 'system:masters', namespace: '*', verbs: ['*'], groups: ['*'], resources: ['*'] },
+];
+
+export function createAccess(initial: readonly Rule[]): Access {
+  let rules = initial;
+  return {
+    rules: () => rules,
+    setRules: (next) => {
+      rules = next;
+    },
+    allowing: (user, attributes) => [...BASIC, ...rules].find((rule) => allows(rule, user, attributes)),
+  };
+}
+
+function allows(rule: Rule, user: User, { verb, group, resource, subresource, namespace }: Attributes): boolean {
+  const has = (list: readonly string[], value: string): boolean => list.includes('*') || list.includes(value);
+  return (
+    (rule.subject === user.name || user.groups.includes(rule.subject)) &&
+    (rule.namespace === '*' || rule.namespace === namespace) &&
+    has(rule.verbs, verb) &&
+    has(rule.groups, group) &&
+    has(rule.resources, subresource === undefined ? resource : `${resource}/${subresource}`)
+  );
+}
+
+/** The recorded 403 (FACTS 110). */
+export function denied(user: User, attributes: Attributes): ApiError {
+  const { verb, group, resource, subresource, name, namespace } = attributes;
+  const what = subresource === undefined ? resource : `${resource}/${subresource}`;
+  const object = name === undefined ? qualified(resource, group) : `${qualified(resource, group)} "${name}"`;
+  const scope = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
+  return new ApiError(
+    403,
+    'Forbidden',
+    `${object} is forbidden: User "${user.name}" cannot ${verb} resource "${what}" in API group "${group}" ${scope}`,
+    { ...(name === undefined ? {} : { name }), ...(group === '' ? {} : { group }), kind: resource },
+    { headers: { 'X-Content-Type-Options': 'nosniff' } },
+  );
+}
+
+export function deniedPath(user: User, verb: string, path: string): ApiError {
+  return new ApiError(
+    403,
+    'Forbidden',
+    `forbidden: User "${user.name}" cannot ${verb} path "${path}"`,
+    {},
+    {
+      headers: { 'X-Content-Type-Options': 'nosniff' },
+    },
+  );
+}

@@ -1,0 +1,134 @@
+/**
+ * What happens to a new object between the request and the store: names, defaults, admission. Jobs' pods take the same
+ * way as objects that a client posts.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Job, Meta, Pod, Secret, Service, StoredObject } from '../model.ts';
+import { completePod, defaultJob, defaultService, nameSuffix, podStatusAtCreation } from './defaults.ts';
+import { JOBS, NAMESPACES, PODS, type Resource, SECRETS, SERVICE_ACCOUNTS, SERVICES } from './resources.ts';
+import { ApiError, forbidden, invalid } from './status.ts';
+import type { Draft, Store } from './store.ts';
+
+/** Refuses a new object, or changes it; in the order in which they were added. */
+export type AdmissionPlugin = (resource: Resource, object: Draft<StoredObject>, store: Store) => void;
+
+export interface Admission {
+  /** A complete object, ready for the store. @throws ApiError 403 or 422 */
+  readonly admit: (resource: Resource, namespace: string, body: Draft<StoredObject>) => Draft<StoredObject>;
+  readonly plugins: AdmissionPlugin[];
+}
+
+export function createAdmission(store: Store, random: () => number): Admission {
+  const plugins: AdmissionPlugin[] = [];
+
+  function completed(resource: Resource, draft: Draft<StoredObject>): Draft<StoredObject> {
+    const { metadata } = draft;
+    switch (resource.plural) {
+      case JOBS.plural:
+        return { ...defaultJob(draft as Draft<Job>), metadata };
+      case PODS.plural: {
+        const spec = completePod((draft as Draft<Pod>).spec, random);
+        return { ...draft, spec, status: podStatusAtCreation(spec) } as Draft<Pod>;
+      }
+      case SECRETS.plural:
+        return completeSecret(draft as Draft<Secret> & { stringData?: Record<string, string> });
+      case SERVICES.plural:
+        return {
+          ...draft,
+          spec: defaultService((draft as Draft<Service>).spec, serviceAllocation(store, metadata.name ?? '', random)),
+          status: { loadBalancer: {} },
+        } as Draft<Service>;
+      default:
+        return draft;
+    }
+  }
+
+  return {
+    plugins,
+    admit: (resource, namespace, body) => {
+      const metadata: Partial<Meta> = {
+        ...body.metadata,
+        uid: randomUUID(),
+        ...(resource.namespaced ? { namespace } : {}),
+      };
+      if (!metadata.name && metadata.generateName !== undefined) {
+        metadata.name = metadata.generateName + nameSuffix(random);
+      }
+      const draft = completed(resource, { ...body, metadata });
+      checkNamespace(store, resource, namespace, draft.metadata.name ?? '');
+      if (resource.plural === PODS.plural) checkServiceAccount(store, namespace, draft as Draft<Pod>);
+      for (const plugin of plugins) plugin(resource, draft, store);
+      return draft;
+    },
+  };
+}
+
+function completeSecret({
+  stringData,
+  ...secret
+}: Draft<Secret> & { stringData?: Record<string, string> }): Draft<Secret> {
+  const encoded = Object.entries(stringData ?? {}).map(([key, text]) => [key, Buffer.from(text).toString('base64')]);
+  const data = { ...secret.data, ...Object.fromEntries(encoded) };
+  return { ...secret, ...(Object.keys(data).length > 0 ? { data } : {}), type: secret.type ?? 'Opaque' };
+}
+
+function checkNamespace(store: Store, resource: Resource, namespace: string, name: string): void {
+  if (!resource.namespaced) return;
+  const found = store.get(NAMESPACES, '', namespace);
+  if (found === undefined) {
+    throw new ApiError(404, 'NotFound', `namespaces "${namespace}" not found`, { name: namespace, kind: 'namespaces' });
+  }
+  if (found.metadata.deletionTimestamp === undefined) return;
+  const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+  throw forbidden(resource, name, why, [
+    {
+      reason: 'NamespaceTerminating',
+      message: `namespace ${namespace} is being terminated`,
+      field: 'metadata.namespace',
+    },
+  ]);
+}
+
+function checkServiceAccount(store: Store, namespace: string, pod: Draft<Pod>): void {
+  const account = pod.spec.serviceAccountName ?? 'default';
+  if (store.get(SERVICE_ACCOUNTS, namespace, account) !== undefined) return;
+  const name = pod.metadata.generateName ?? pod.metadata.name ?? '';
+  throw forbidden(
+    PODS,
+    name,
+    `error looking up service account ${namespace}/${account}: serviceaccount "${account}" not found`,
+  );
+}
+
+const NODE_PORTS = { first: 30000, last: 32767 };
+
+function serviceAllocation(store: Store, name: string, random: () => number) {
+  const services = store.list(SERVICES);
+  const taken = new Set(services.flatMap(({ spec }) => (spec.ports ?? []).map((port) => port.nodePort)));
+  return {
+    clusterIP: `10.43.${Math.floor(random() * 255)}.${1 + Math.floor(random() * 254)}`,
+    nodePort: (asked: number | undefined): number => {
+      if (asked === undefined) {
+        let port = NODE_PORTS.first;
+        do port = NODE_PORTS.first + Math.floor(random() * 2768);
+        while (taken.has(port));
+        taken.add(port);
+        return port;
+      }
+      const refuse = (why: string): ApiError =>
+        invalid('Service', '', name, [
+          {
+            reason: 'FieldValueInvalid',
+            message: `Invalid value: ${asked}: ${why}`,
+            field: 'spec.ports[0].nodePort',
+          },
+        ]);
+      if (asked < NODE_PORTS.first || asked > NODE_PORTS.last) {
+        throw refuse('provided port is not in the valid range. The range of valid ports is 30000-32767');
+      }
+      if (taken.has(asked)) throw refuse('provided port is already allocated');
+      taken.add(asked);
+      return asked;
+    },
+  };
+}

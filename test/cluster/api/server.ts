@@ -1,0 +1,362 @@
+/**
+ * The API server: TLS, who is asking, what is allowed, and who answers.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type Accounts, ANONYMOUS, type User } from '../accounts.ts';
+import type { ServerIdentity } from '../authority.ts';
+import type { JournalWriter, RequestEntry } from '../journal.ts';
+import type { Pod } from '../model.ts';
+import type { Pace } from '../pace.ts';
+import { type Access, type Attributes, denied, deniedPath } from './access.ts';
+import { encode, sendError, sendJson, sendText, warningHeader } from './answer.ts';
+import { createChannels, PROTOCOLS } from './channels.ts';
+import type { Eviction } from './eviction.ts';
+import type { Metrics } from './metrics.ts';
+import { type Nodes, serveLog } from './podlog.ts';
+import { getObject, listObjects } from './read.ts';
+import { bodyOf, queryOf, type Route, routeOf, type Target } from './request.ts';
+import { PODS } from './resources.ts';
+import { review } from './reviews.ts';
+import { ApiError, badRequest, unauthorized, unknownResource } from './status.ts';
+import type { Store } from './store.ts';
+import { KubeletRefusal, serveAttach, serveExec, streamTarget } from './streams.ts';
+import { type OpenWatch, serveWatch, type WatchOptions } from './watch.ts';
+import type { Writer, Written } from './write.ts';
+
+/** What may come between a request and its answer; true if it has taken the request over. */
+export type Intercept = (
+  request: IncomingMessage,
+  entry: RequestEntry,
+  to: { readonly response?: ServerResponse; readonly socket: Socket },
+) => boolean | Promise<boolean>;
+
+export interface ServerParts {
+  readonly identity: ServerIdentity;
+  readonly accounts: Accounts;
+  readonly access: Access;
+  readonly store: Store;
+  readonly writer: Writer;
+  readonly nodes: Nodes;
+  readonly metrics: Metrics;
+  readonly eviction: Eviction;
+  readonly journal: JournalWriter;
+  readonly pace: Pace;
+  readonly intercept: Intercept;
+  readonly watchOptions: () => WatchOptions;
+  readonly version: object;
+}
+
+export interface ApiServer {
+  readonly port: () => number;
+  readonly listen: (port: number) => Promise<void>;
+  /** No new connections. `cut`: those that are open break in the middle; else watches end cleanly (FACTS 108). */
+  readonly stop: (how: 'cut' | 'clean') => Promise<void>;
+  readonly watches: () => readonly OpenWatch[];
+}
+
+export function createApiServer(parts: ServerParts): ApiServer {
+  const { store, accounts, access, journal } = parts;
+  const websockets = new WebSocketServer({
+    noServer: true,
+    handleProtocols: (offered) => bestProtocol(offered) ?? false,
+  });
+  const sockets = new Set<Socket>();
+  const watches = new Set<OpenWatch>();
+  let server: Server | undefined;
+  let port = 0;
+
+  function userOf(request: IncomingMessage): User {
+    const header = request.headers.authorization;
+    if (header === undefined) return ANONYMOUS;
+    const user = accounts.userOf(header.replace(/^Bearer\s+/i, ''));
+    if (user === undefined) throw unauthorized();
+    return user;
+  }
+
+  function entryOf(request: IncomingMessage): RequestEntry {
+    const token = request.headers.authorization?.replace(/^Bearer\s+/i, '');
+    const user = token === undefined ? ANONYMOUS : accounts.userOf(token);
+    const entry = { at: Date.now(), method: request.method ?? '', path: request.url ?? '', user: user?.name ?? '' };
+    journal.requestSeen(entry);
+    return entry;
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const entry = entryOf(request);
+    response.on('finish', () => {
+      entry.status = response.statusCode;
+    });
+    try {
+      if (await parts.intercept(request, entry, { response, socket: request.socket })) return;
+      await answer(request, response);
+    } catch (error) {
+      if (response.headersSent) response.destroy();
+      else if (error instanceof ApiError) sendError(response, error);
+      else if (error instanceof KubeletRefusal)
+        sendText(response, error.code, error.message, 'text/plain; charset=utf-8');
+      else if (!request.destroyed) throw error;
+    }
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const user = userOf(request);
+    const url = request.url ?? '/';
+    const question = url.indexOf('?');
+    const pathname = question < 0 ? url : url.slice(0, question);
+    const query = queryOf(question < 0 ? '' : url.slice(question));
+    const route = routeOf(pathname);
+    switch (route.type) {
+      case 'path':
+        return path(request, response, user, pathname, query);
+      case 'unknownResource':
+        return other(request, response, user, route);
+      case 'resource':
+        return resource(request, response, user, route.target, query);
+    }
+  }
+
+  function authorize(user: User, attributes: Attributes): void {
+    if (access.allowing(user, attributes) === undefined) throw denied(user, attributes);
+  }
+
+  async function resource(
+    request: IncomingMessage,
+    response: ServerResponse,
+    user: User,
+    target: Target,
+    query: URLSearchParams,
+  ): Promise<void> {
+    const { name, subresource } = target;
+    authorize(user, attributesOf(request.method ?? '', target, query));
+    const type = request.headers['content-type'] ?? '';
+    const send = ({ code, object, warnings }: Written): void =>
+      sendJson(response, code, object, warningHeader(warnings));
+    if (subresource !== undefined && subresource !== 'status') {
+      return pods(request, response, target, subresource, query);
+    }
+    switch (`${request.method} ${name === undefined ? 'collection' : 'object'}`) {
+      case 'GET collection':
+        if (query.get('watch') === 'true' || query.get('watch') === '1') return watch(target, query, response);
+        return sendJson(response, 200, await listObjects(store, target, query));
+      case 'GET object':
+        return sendJson(response, 200, getObject(store, target));
+      case 'POST collection':
+        return send(parts.writer.create(target, await bodyOf(request), type, query));
+      case 'PUT object':
+        return send(parts.writer.replace(target, await bodyOf(request), type, query));
+      case 'PATCH object':
+        return send(parts.writer.patch(target, await bodyOf(request), type, query));
+      case 'DELETE object':
+        return send(parts.writer.remove(target, await bodyOf(request), query));
+      case 'DELETE collection':
+        return send(parts.writer.removeAll(target, await bodyOf(request), query));
+      default:
+        throw new ApiError(
+          405,
+          'MethodNotAllowed',
+          'the server does not allow this method on the requested resource',
+          {},
+        );
+    }
+  }
+
+  function watch(target: Target, query: URLSearchParams, response: ServerResponse): void {
+    const open = serveWatch(store, target, query, response, parts.watchOptions());
+    watches.add(open);
+    response.on('close', () => watches.delete(open));
+  }
+
+  /** log, exec, attach, eviction. */
+  async function pods(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: Target,
+    subresource: string,
+    query: URLSearchParams,
+  ): Promise<void> {
+    if (target.resource.plural !== PODS.plural) throw unknownResource();
+    const pod = podOf(target);
+    switch (subresource) {
+      case 'log':
+        return serveLog(pod, query, parts.nodes, parts.pace, response);
+      case 'exec':
+      case 'attach':
+        throw badRequest('Upgrade request required');
+      case 'eviction':
+        await bodyOf(request);
+        return sendJson(response, 201, parts.eviction(pod));
+      default:
+        throw unknownResource();
+    }
+  }
+
+  function podOf({ namespace, name = '' }: Target): Pod {
+    const found = getObject(store, { resource: PODS, namespace, name, subresource: undefined });
+    // The store keeps pods only under this kind.
+    return found as Pod;
+  }
+
+  /** Kinds that are not stored: reviews. */
+  async function other(
+    request: IncomingMessage,
+    response: ServerResponse,
+    user: User,
+    route: Extract<Route, { type: 'unknownResource' }>,
+  ): Promise<void> {
+    const { group, plural: name, namespace } = route;
+    const verb = request.method === 'POST' ? 'create' : route.name === undefined ? 'list' : 'get';
+    authorize(user, {
+      verb,
+      group,
+      resource: name,
+      namespace,
+      ...(route.name === undefined ? {} : { name: route.name }),
+    });
+    if (request.method !== 'POST') throw unknownResource();
+    const body = JSON.parse((await bodyOf(request)).toString() || '{}');
+    const answered = review(name, body, user, access);
+    if (answered === undefined) throw unknownResource();
+    sendJson(response, 201, answered);
+  }
+
+  async function path(
+    request: IncomingMessage,
+    response: ServerResponse,
+    user: User,
+    pathname: string,
+    query: URLSearchParams,
+  ): Promise<void> {
+    if (pathname === '/version' || pathname === '/version/') return sendJson(response, 200, parts.version);
+    if (/^\/(readyz|healthz|livez)$/.test(pathname)) return sendText(response, 200, 'ok', 'text/plain; charset=utf-8');
+    if (pathname.startsWith('/apis/metrics.k8s.io/')) {
+      const answered = parts.metrics.answer(pathname, user, query);
+      if (answered !== undefined) return sendJson(response, 200, answered);
+    }
+    if (/^\/apis\//.test(pathname)) {
+      return sendText(response, 404, '404 page not found\n', 'text/plain; charset=utf-8', {
+        'X-Content-Type-Options': 'nosniff',
+      });
+    }
+    throw deniedPath(user, (request.method ?? 'GET').toLowerCase(), pathname);
+  }
+
+  async function upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    const entry = entryOf(request);
+    socket.on('error', () => socket.destroy());
+    try {
+      if (await parts.intercept(request, entry, { socket })) return;
+      openStream(request, socket, head, entry);
+    } catch (error) {
+      const [code, text, type] = refusal(error);
+      entry.status = code;
+      socket.end(
+        `HTTP/1.1 ${code} ${STATUS_TEXTS[code] ?? ''}\r\nCache-Control: no-cache, private\r\nContent-Type: ${type}\r\nDate: ${new Date().toUTCString()}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
+      );
+    }
+  }
+
+  function openStream(request: IncomingMessage, socket: Socket, head: Buffer, entry: RequestEntry): void {
+    const user = userOf(request);
+    const [pathname = '', search = ''] = (request.url ?? '').split(/\?(.*)/s);
+    const query = queryOf(search);
+    const route = routeOf(pathname);
+    if (route.type !== 'resource' || route.target.resource.plural !== PODS.plural) throw unknownResource();
+    const { subresource } = route.target;
+    authorize(user, attributesOf(request.method ?? '', route.target, query));
+    if (subresource !== 'exec' && subresource !== 'attach') throw unknownResource();
+    const target = streamTarget(subresource, podOf(route.target), query, parts.nodes);
+    const offered = request.headers['sec-websocket-protocol'];
+    const protocol = offered === undefined ? '' : bestProtocol(offered.split(',').map((one) => one.trim()));
+    if (protocol === undefined) throw new KubeletRefusal(403, '');
+    entry.status = 101;
+    websockets.handleUpgrade(request, socket, head, (websocket: WebSocket) => {
+      const channels = createChannels(websocket, protocol);
+      if (subresource === 'exec') serveExec(target, query, channels);
+      else serveAttach(target, query, channels, parts.pace, journal);
+    });
+  }
+
+  function create(): Server {
+    const { cert, key } = parts.identity;
+    const made = createServer({ cert, key, ALPNProtocols: ['http/1.1'], keepAliveTimeout: 180_000, requestTimeout: 0 });
+    made.on('request', (request, response) => void handle(request, response));
+    made.on('upgrade', (request, socket, head) => void upgrade(request, socket as Socket, head));
+    made.on('secureConnection', track);
+    made.on('connection', track);
+    made.on('tlsClientError', (_error, socket) => socket.destroy());
+    return made;
+  }
+
+  function track(socket: Socket): void {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+  }
+
+  return {
+    port: () => port,
+    watches: () => [...watches],
+    listen: async (wanted) => {
+      const made = create();
+      await new Promise<void>((resolve, reject) => {
+        made.once('error', reject);
+        made.listen(wanted, '127.0.0.1', resolve);
+      });
+      server = made;
+      port = (made.address() as AddressInfo).port;
+    },
+    stop: async (how) => {
+      const closing = server;
+      if (closing === undefined) return;
+      server = undefined;
+      const closed = new Promise<void>((resolve) => closing.close(() => resolve()));
+      if (how === 'clean') for (const open of [...watches]) open.end();
+      else for (const socket of sockets) socket.resetAndDestroy?.();
+      await Promise.race([new Promise((resolve) => setTimeout(resolve, 50)), closed]);
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+const VERBS: Readonly<Record<string, string>> = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
+
+function attributesOf(
+  method: string,
+  { resource, namespace, name, subresource }: Target,
+  query: URLSearchParams,
+): Attributes {
+  const watching = query.get('watch') === 'true' || query.get('watch') === '1';
+  const reading = name !== undefined ? 'get' : watching ? 'watch' : 'list';
+  const verb = method === 'DELETE' && name === undefined ? 'deletecollection' : (VERBS[method] ?? reading);
+  return {
+    verb,
+    group: resource.group,
+    resource: resource.plural,
+    namespace,
+    ...(subresource === undefined ? {} : { subresource }),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+function bestProtocol(offered: Iterable<string>): string | undefined {
+  const list = new Set(offered);
+  return PROTOCOLS.find((protocol) => protocol !== '' && list.has(protocol));
+}
+
+const STATUS_TEXTS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  500: 'Internal Server Error',
+};
+
+function refusal(error: unknown): [number, string, string] {
+  if (error instanceof ApiError) return [error.code, encode(error.status), 'application/json'];
+  if (error instanceof KubeletRefusal) return [error.code, error.message, 'text/plain; charset=utf-8'];
+  throw error;
+}

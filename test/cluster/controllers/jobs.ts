@@ -1,0 +1,338 @@
+/**
+ * The job controller: makes and removes pods, counts them, sets the conditions (FACTS 2 to 5, 26, 46, 54 to 60).
+ */
+import type { JobStatus } from 'kubernetes-types/batch/v1.d.ts';
+import type { Admission } from '../api/admission.ts';
+import { deleteObject } from '../api/deletion.ts';
+import { JOBS, PODS } from '../api/resources.ts';
+import { ApiError } from '../api/status.ts';
+import type { Store } from '../api/store.ts';
+import { controllerOf, isFinishedJob, isFinishedPod, type Job, jobCondition, type Pod, timestamp } from '../model.ts';
+import type { Pace } from '../pace.ts';
+import { createTimers } from '../timers.ts';
+import type { EventRecorder } from './events.ts';
+import { createQueue } from './queue.ts';
+
+const TRACKING = 'batch.kubernetes.io/job-tracking';
+const SOURCE = { component: 'job-controller' };
+const MAX_BACKOFF_S = 600;
+
+const BACKOFF_EXCEEDED = { reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' };
+const DEADLINE_EXCEEDED = { reason: 'DeadlineExceeded', message: 'Job was active longer than specified deadline' };
+const COMPLETED = { reason: 'CompletionsReached', message: 'Reached expected number of succeeded pods' };
+
+export interface Controller {
+  readonly close: () => void;
+}
+
+export function startJobController(store: Store, admission: Admission, events: EventRecorder, pace: Pace): Controller {
+  const timers = createTimers();
+  const queue = createQueue(timers, sync);
+  /** Seconds of the next back-off after a pod could not be made, per Job. */
+  const backoffs = new Map<string, number>();
+
+  const soon = (key: string): void => queue.add(key, pace.delay('jobSync'));
+  const batched = (key: string): void => queue.add(key, pace.delay('jobBatch'));
+
+  const unlisten = [
+    store.listen(JOBS, ({ type, object, previous }) => {
+      if (type === 'DELETED') backoffs.delete(keyOf(object));
+      else if (type === 'ADDED' || object.metadata.generation !== previous?.metadata.generation) soon(keyOf(object));
+      else batched(keyOf(object));
+    }),
+    store.listen(PODS, ({ object }) => {
+      const owner = object.metadata.ownerReferences?.find(({ controller }) => controller);
+      if (owner !== undefined) batched(`${object.metadata.namespace}/${owner.name}`);
+    }),
+  ];
+
+  function sync(key: string): void {
+    const [namespace = '', name = ''] = key.split('/');
+    const job = store.get(JOBS, namespace, name);
+    if (job === undefined) return;
+    const pods = store.list(PODS, namespace).filter((pod) => controllerOf(pod) === job.metadata.uid);
+    if (isFinishedJob(job)) {
+      releaseAll(pods);
+      return;
+    }
+    syncUnfinished(job, pods, key);
+  }
+
+  function syncUnfinished(job: Job, pods: readonly Pod[], key: string): void {
+    const status = structuredClone(job.status);
+    const tracked = pods.filter((pod) => pod.metadata.finalizers?.includes(TRACKING));
+    const uncounted = {
+      succeeded: [...(status.uncountedTerminatedPods?.succeeded ?? [])],
+      failed: [...(status.uncountedTerminatedPods?.failed ?? [])],
+    };
+    const isNew = (pod: Pod): boolean => !uncounted.succeeded.concat(uncounted.failed).includes(pod.metadata.uid);
+    const succeeded = tracked.filter((pod) => pod.status.phase === 'Succeeded' && isNew(pod) && !isRemoved(pod));
+    const failed = tracked.filter((pod) => hasFailed(pod) && isNew(pod));
+    let active = pods.filter((pod) => !isFinishedPod(pod) && pod.metadata.deletionTimestamp === undefined);
+    const failures = (status.failed ?? 0) + uncounted.failed.length + failed.length;
+    const successes = (status.succeeded ?? 0) + uncounted.succeeded.length + succeeded.length;
+    const seconds = job.spec.activeDeadlineSeconds;
+    const suspended = job.spec.suspend === true;
+
+    let verdict = decided(job);
+    if (verdict === undefined && job.metadata.deletionTimestamp === undefined) {
+      if (failures > (job.spec.backoffLimit ?? 6)) verdict = { type: 'Failed', ...BACKOFF_EXCEEDED };
+      else if (isOverdue(job, seconds, pace)) verdict = { type: 'Failed', ...DEADLINE_EXCEEDED };
+      else if (successes >= (job.spec.completions ?? 1)) verdict = { type: 'Complete', ...COMPLETED };
+    }
+
+    if (verdict !== undefined) {
+      for (const pod of active) removePod(job, pod, 'counted');
+      failed.push(...active.filter((pod) => verdict?.type === 'Failed' && isNew(pod)));
+      active = [];
+    } else if (suspended) {
+      for (const pod of active) removePod(job, pod, 'released');
+      active = [];
+      suspend(job, status);
+    } else {
+      resume(job, status);
+      const wanted = Math.min(job.spec.parallelism ?? 1, (job.spec.completions ?? 1) - successes);
+      if (active.length > wanted) {
+        for (const pod of active.slice(Math.max(wanted, 0))) removePod(job, pod, 'released');
+        active = active.slice(0, Math.max(wanted, 0));
+      } else if (job.metadata.deletionTimestamp === undefined && status.startTime !== undefined) {
+        const made = Array.from({ length: wanted - active.length }, () => makePod(job, key)).filter(
+          (pod) => pod !== undefined,
+        );
+        active = [...active, ...made];
+      }
+      if (seconds !== undefined && status.startTime !== undefined) {
+        queue.add(key, Math.max(0, Date.parse(status.startTime) + pace.seconds(seconds) - Date.now()) + 1);
+      }
+    }
+
+    const now = pods.map((pod) => store.get(PODS, pod.metadata.namespace ?? '', pod.metadata.name) ?? gone(pod));
+    status.ready = active.filter((pod) => isReady(pod)).length;
+    status.terminating = now.filter(
+      (pod) => pod.metadata.deletionTimestamp !== undefined && !isFinishedPod(pod),
+    ).length;
+    if (active.length > 0) status.active = active.length;
+    else delete status.active;
+
+    uncounted.succeeded.push(...succeeded.map(({ metadata }) => metadata.uid));
+    uncounted.failed.push(...failed.map(({ metadata }) => metadata.uid));
+    count(job, status, uncounted, verdict);
+  }
+
+  /** Writes the status in two steps: first the pods that are to be counted, then, when released, their number. */
+  function count(
+    job: Job,
+    status: JobStatus,
+    uncounted: { succeeded: string[]; failed: string[] },
+    verdict: Verdict | undefined,
+  ): void {
+    const pending = uncounted.succeeded.length + uncounted.failed.length > 0;
+    const target =
+      verdict === undefined
+        ? undefined
+        : { ...verdict, type: verdict.type === 'Complete' ? 'SuccessCriteriaMet' : 'FailureTarget' };
+    if (target !== undefined) setCondition(status, target);
+    status.uncountedTerminatedPods = {
+      ...(uncounted.succeeded.length > 0 ? { succeeded: uncounted.succeeded } : {}),
+      ...(uncounted.failed.length > 0 ? { failed: uncounted.failed } : {}),
+    };
+    let stored = write(job, status);
+    if (stored === undefined) return;
+    if (pending) {
+      for (const pod of store.list(PODS, job.metadata.namespace ?? '')) {
+        if ([...uncounted.succeeded, ...uncounted.failed].includes(pod.metadata.uid)) release(pod);
+      }
+      status.uncountedTerminatedPods = {};
+      addTo(status, 'succeeded', uncounted.succeeded.length);
+      addTo(status, 'failed', uncounted.failed.length);
+    }
+    const quiet = (status.terminating ?? 0) === 0 && status.active === undefined;
+    if (verdict !== undefined && quiet) {
+      setCondition(status, verdict);
+      if (verdict.type === 'Complete') status.completionTime = timestamp(Date.now());
+      stored = write(stored, status);
+      if (stored !== undefined) tellEnd(stored, verdict);
+    } else if (pending) write(stored, status);
+  }
+
+  function tellEnd(job: Job, verdict: Verdict): void {
+    const text =
+      verdict.type === 'Complete'
+        ? { type: 'Normal' as const, reason: 'Completed', message: 'Job completed' }
+        : { type: 'Warning' as const, reason: verdict.reason, message: verdict.message };
+    events.record(SOURCE, job, text);
+  }
+
+  function write(job: Job, status: JobStatus): Job | undefined {
+    return store.edit<Job>(JOBS, job, (draft) => {
+      draft.status = ordered(status);
+    });
+  }
+
+  function suspend(job: Job, status: JobStatus): void {
+    if (status.startTime !== undefined) delete status.startTime;
+    if (jobCondition(job, 'Suspended') === 'True') return;
+    setCondition(status, { type: 'Suspended', status: 'True', reason: 'JobSuspended', message: 'Job suspended' });
+    events.record(SOURCE, job, { type: 'Normal', reason: 'Suspended', message: 'Job suspended' });
+  }
+
+  function resume(job: Job, status: JobStatus): void {
+    if (status.startTime === undefined) status.startTime = timestamp(Date.now());
+    if (jobCondition(job, 'Suspended') !== 'True') return;
+    setCondition(status, { type: 'Suspended', status: 'False', reason: 'JobResumed', message: 'Job resumed' });
+    events.record(SOURCE, job, { type: 'Normal', reason: 'Resumed', message: 'Job resumed' });
+  }
+
+  function makePod(job: Job, key: string): Pod | undefined {
+    const { metadata, spec } = job.spec.template;
+    const { name, uid, namespace = '' } = job.metadata;
+    try {
+      const draft = admission.admit(PODS, namespace, {
+        metadata: {
+          generateName: `${name}-`,
+          namespace,
+          labels: { ...metadata?.labels },
+          ...(metadata?.annotations === undefined ? {} : { annotations: { ...metadata.annotations } }),
+          ownerReferences: [
+            { apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true, blockOwnerDeletion: true },
+          ],
+          finalizers: [TRACKING],
+        },
+        ...{ spec },
+      });
+      const pod = store.create(PODS, draft as unknown as Parameters<typeof store.create<Pod>>[1]);
+      events.record(SOURCE, job, {
+        type: 'Normal',
+        reason: 'SuccessfulCreate',
+        message: `Created pod: ${pod.metadata.name}`,
+      });
+      backoffs.delete(key);
+      return pod;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      events.record(SOURCE, job, {
+        type: 'Warning',
+        reason: 'FailedCreate',
+        message: `Error creating: ${error.message}`,
+      });
+      const seconds = backoffs.get(key) ?? 1;
+      backoffs.set(key, Math.min(seconds * 2, MAX_BACKOFF_S));
+      timers.after(pace.delay('quotaRetry') * seconds, () => sync(key));
+      return undefined;
+    }
+  }
+
+  /** `released` pods lose the finalizer first and are not counted; the others are counted as failed. */
+  function removePod(job: Job, pod: Pod, how: 'released' | 'counted'): void {
+    const current = how === 'released' ? release(pod) : pod;
+    if (current === undefined) return;
+    deleteObject(store, PODS, current, {});
+    events.record(SOURCE, job, {
+      type: 'Normal',
+      reason: 'SuccessfulDelete',
+      message: `Deleted pod: ${pod.metadata.name}`,
+    });
+  }
+
+  function release(pod: Pod): Pod | undefined {
+    return store.edit<Pod>(PODS, pod, ({ metadata }) => {
+      const finalizers = metadata.finalizers?.filter((one) => one !== TRACKING) ?? [];
+      if (finalizers.length > 0) metadata.finalizers = finalizers;
+      else delete metadata.finalizers;
+    });
+  }
+
+  function releaseAll(pods: readonly Pod[]): void {
+    for (const pod of pods) if (isFinishedPod(pod) || pod.metadata.deletionTimestamp !== undefined) release(pod);
+  }
+
+  return {
+    close: () => {
+      for (const stop of unlisten) stop();
+      timers.close();
+    },
+  };
+}
+
+function keyOf({ metadata }: { metadata: { namespace?: string; name: string } }): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
+
+interface Verdict {
+  readonly type: 'Complete' | 'Failed';
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What was decided in an earlier sync and only waits for the pods to go. */
+function decided(job: Job): Verdict | undefined {
+  for (const [target, type] of [
+    ['FailureTarget', 'Failed'],
+    ['SuccessCriteriaMet', 'Complete'],
+  ] as const) {
+    const condition = job.status.conditions?.find((one) => one.type === target && one.status === 'True');
+    if (condition !== undefined) return { type, reason: condition.reason ?? '', message: condition.message ?? '' };
+  }
+  return undefined;
+}
+
+function isOverdue(job: Job, seconds: number | undefined, pace: Pace): boolean {
+  const { startTime } = job.status;
+  return (
+    seconds !== undefined && startTime !== undefined && Date.now() - Date.parse(startTime) >= pace.seconds(seconds)
+  );
+}
+
+function isRemoved(pod: Pod): boolean {
+  return pod.metadata.deletionTimestamp !== undefined && pod.status.phase !== 'Succeeded';
+}
+
+/** A pod that is being deleted counts as failed unless it has succeeded (FACTS 46, 50). */
+function hasFailed(pod: Pod): boolean {
+  return pod.status.phase === 'Failed' || isRemoved(pod);
+}
+
+function isReady(pod: Pod): boolean {
+  return pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+}
+
+/** A pod that went away during this sync is still terminating for it (FACTS 54). */
+function gone(pod: Pod): Pod {
+  if (pod.metadata.deletionTimestamp !== undefined) return { ...pod, status: { ...pod.status, phase: 'Failed' } };
+  return { ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } };
+}
+
+function addTo(status: JobStatus, key: 'succeeded' | 'failed', more: number): void {
+  if (more > 0) status[key] = (status[key] ?? 0) + more;
+}
+
+function setCondition(
+  status: JobStatus,
+  { type, reason, message, ...rest }: { type: string; status?: string; reason: string; message: string },
+): void {
+  const now = timestamp(Date.now());
+  const wanted = rest.status ?? 'True';
+  const conditions = status.conditions ?? [];
+  const index = conditions.findIndex((one) => one.type === type);
+  if (conditions[index]?.status === wanted) return;
+  const condition = { type, status: wanted, lastProbeTime: now, lastTransitionTime: now, reason, message };
+  status.conditions = index < 0 ? [...conditions, condition] : conditions.with(index, condition);
+}
+
+const ORDER = [
+  'conditions',
+  'startTime',
+  'completionTime',
+  'active',
+  'succeeded',
+  'failed',
+  'terminating',
+  'uncountedTerminatedPods',
+  'ready',
+] as const;
+
+function ordered(status: JobStatus): JobStatus {
+  return Object.fromEntries(
+    ORDER.flatMap((key) => (status[key] === undefined ? [] : [[key, structuredClone(status[key])]])),
+  );
+}

@@ -1,0 +1,262 @@
+/**
+ * The scheduler: binds pods to nodes, or says why it cannot (FACTS 19 to 21, 52, 71, 121, 135).
+ */
+import type { NodeSelectorTerm } from 'kubernetes-types/core/v1.d.ts';
+import { NODES, PODS } from '../api/resources.ts';
+import type { Store } from '../api/store.ts';
+import { quantity } from '../kubelet/quantity.ts';
+import { type ClusterNode, isFinishedPod, type Pod, timestamp } from '../model.ts';
+import type { Pace } from '../pace.ts';
+import { createTimers } from '../timers.ts';
+import type { EventRecorder } from './events.ts';
+import type { Controller } from './jobs.ts';
+import { createQueue } from './queue.ts';
+
+const NAME = 'default-scheduler';
+
+export function startScheduler(store: Store, events: EventRecorder, pace: Pace): Controller {
+  const timers = createTimers();
+  const queue = createQueue(timers, schedule);
+  const soon = (pod: { metadata: { namespace?: string; name: string } }): void =>
+    queue.add(`${pod.metadata.namespace}/${pod.metadata.name}`, pace.delay('schedule'));
+
+  /** Room may have come up: all that wait are looked at again. */
+  function retryAll(): void {
+    for (const pod of store.list(PODS)) if (isWaiting(pod)) soon(pod);
+  }
+
+  const unlisten = [
+    store.listen(PODS, ({ type, object, previous }) => {
+      const pod = object as Pod;
+      if (type === 'ADDED') soon(pod);
+      else if (type === 'DELETED' || (isFinishedPod(pod) && !isFinishedPod(previous as Pod))) retryAll();
+    }),
+    store.listen(NODES, retryAll),
+  ];
+
+  function schedule(key: string): void {
+    const [namespace = '', name = ''] = key.split('/');
+    const pod = store.get(PODS, namespace, name);
+    if (pod === undefined || !isWaiting(pod)) return;
+    const nodes = store.list(NODES);
+    const pods = store.list(PODS).filter((other) => other.spec.nodeName !== undefined && !isFinishedPod(other));
+    const problems = nodes.map((node) =>
+      problemsOf(
+        pod,
+        node,
+        pods.filter(({ spec }) => spec.nodeName === node.metadata.name),
+      ),
+    );
+    const counts = new Map(
+      nodes.map((node) => [node.metadata.name, pods.filter(({ spec }) => spec.nodeName === node.metadata.name).length]),
+    );
+    const free = nodes
+      .filter((_node, index) => problems[index]?.length === 0)
+      .sort((a, b) => (counts.get(a.metadata.name) ?? 0) - (counts.get(b.metadata.name) ?? 0))[0];
+    if (free !== undefined) bind(pod, free);
+    else if (!preempt(pod, nodes, pods)) refuse(pod, unschedulable(nodes.length, problems.flat(), problems));
+  }
+
+  function bind(pod: Pod, node: ClusterNode): void {
+    const bound = store.edit<Pod>(PODS, pod, (draft) => {
+      draft.spec.nodeName = node.metadata.name;
+      draft.status.conditions = [scheduledCondition('True')];
+      draft.metadata.generation = pod.metadata.generation ?? 1;
+    });
+    if (bound === undefined) return;
+    events.recordNew(NAME, 'Binding', pod, {
+      type: 'Normal',
+      reason: 'Scheduled',
+      message: `Successfully assigned ${pod.metadata.namespace}/${pod.metadata.name} to ${node.metadata.name}`,
+    });
+  }
+
+  function refuse(pod: Pod, message: string): void {
+    const before = pod.status.conditions?.find(({ type }) => type === 'PodScheduled');
+    if (before?.message === message) return;
+    events.recordNew(NAME, 'Scheduling', pod, { type: 'Warning', reason: 'FailedScheduling', message });
+    store.edit<Pod>(PODS, pod, (draft) => {
+      const condition = {
+        ...scheduledCondition('False'),
+        observedGeneration: pod.metadata.generation ?? 1,
+        reason: 'Unschedulable',
+        message,
+      };
+      draft.status.conditions = [condition];
+    });
+  }
+
+  /** Removes a pod of lower priority where that makes room (FACTS 52). */
+  function preempt(pod: Pod, nodes: readonly ClusterNode[], pods: readonly Pod[]): boolean {
+    for (const node of nodes) {
+      const here = pods.filter(({ spec }) => spec.nodeName === node.metadata.name);
+      const victims = here.filter(({ spec }) => (spec.priority ?? 0) < (pod.spec.priority ?? 0));
+      const rest = here.filter((other) => !victims.includes(other));
+      if (victims.length === 0 || problemsOf(pod, node, rest).length > 0) continue;
+      for (const victim of victims) evictFor(victim);
+      return true;
+    }
+    return false;
+  }
+
+  function evictFor(victim: Pod): void {
+    if (victim.metadata.deletionTimestamp !== undefined) return;
+    const message = `${NAME}: preempting to accommodate a higher priority pod`;
+    const marked = disrupt(store, victim, 'PreemptionByScheduler', message);
+    events.recordNew(NAME, 'Preempting', victim, {
+      type: 'Normal',
+      reason: 'Preempted',
+      message: 'Preempted by a pod of higher priority',
+    });
+    if (marked !== undefined) {
+      store.edit<Pod>(
+        PODS,
+        marked,
+        ({ metadata, spec }) => {
+          const grace = spec.terminationGracePeriodSeconds ?? 30;
+          metadata.deletionTimestamp = timestamp(Date.now() + grace * 1000);
+          metadata.deletionGracePeriodSeconds = grace;
+          metadata.generation = (metadata.generation ?? 1) + 1;
+        },
+        'held',
+      );
+    }
+  }
+
+  return {
+    close: () => {
+      for (const stop of unlisten) stop();
+      timers.close();
+    },
+  };
+}
+
+/** Says on a pod who removes it, before it is removed. */
+export function disrupt(store: Store, pod: Pod, reason: string, message: string): Pod | undefined {
+  return store.edit<Pod>(PODS, pod, (draft) => {
+    const condition = {
+      type: 'DisruptionTarget',
+      observedGeneration: draft.metadata.generation ?? 1,
+      status: 'True',
+      lastProbeTime: null,
+      lastTransitionTime: timestamp(Date.now()),
+      reason,
+      message,
+    };
+    const others = (draft.status.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget');
+    // lastProbeTime is always null in the API; the type knows only absent.
+    draft.status.conditions = [condition as unknown as (typeof others)[number], ...others];
+  });
+}
+
+type Condition = NonNullable<Pod['status']['conditions']>[number];
+
+function scheduledCondition(status: 'True' | 'False'): Condition {
+  const condition = { type: 'PodScheduled', status, lastProbeTime: null, lastTransitionTime: timestamp(Date.now()) };
+  // lastProbeTime is always null in the API; the type knows only absent.
+  return condition as unknown as Condition;
+}
+
+function isWaiting(pod: Pod): boolean {
+  return pod.spec.nodeName === undefined && !isFinishedPod(pod) && pod.metadata.deletionTimestamp === undefined;
+}
+
+const COUNTED = ['cpu', 'memory', 'nvidia.com/gpu', 'amd.com/gpu'];
+
+/** Texts of the recordings; empty where the pod fits. */
+function problemsOf(pod: Pod, node: ClusterNode, here: readonly Pod[]): string[] {
+  if (pod.spec.volumes?.some(({ persistentVolumeClaim }) => persistentVolumeClaim !== undefined)) {
+    const claim = pod.spec.volumes.find((volume) => volume.persistentVolumeClaim !== undefined)?.persistentVolumeClaim;
+    return [`persistentvolumeclaim "${claim?.claimName}" not found`];
+  }
+  if (node.spec.unschedulable) return ['node(s) were unschedulable'];
+  const taint = untolerated(pod, node);
+  if (taint !== undefined) return [`node(s) had untolerated taint(s)`];
+  if (!matchesNode(pod, node)) return ["node(s) didn't match Pod's node affinity/selector"];
+  const ports = new Set(here.flatMap(hostPorts));
+  if (hostPorts(pod).some((port) => ports.has(port)))
+    return ["node(s) didn't have free ports for the requested pod ports"];
+  const lacking = COUNTED.filter((name) => {
+    const wanted = requestOf(pod, name);
+    const used = here.reduce((sum, other) => sum + requestOf(other, name), 0);
+    return wanted > 0 && wanted + used > quantity(node.status.allocatable?.[name] ?? '0');
+  });
+  const full = here.length >= quantity(node.status.allocatable?.['pods'] ?? '110') ? ['Too many pods'] : [];
+  return [...lacking.map((name) => `Insufficient ${name}`), ...full];
+}
+
+function hostPorts(pod: Pod): string[] {
+  return pod.spec.containers.flatMap(({ ports = [] }) =>
+    ports.flatMap(({ hostPort, protocol = 'TCP' }) => (hostPort === undefined ? [] : [`${protocol}/${hostPort}`])),
+  );
+}
+
+function requestOf(pod: Pod, name: string): number {
+  return pod.spec.containers.reduce((sum, { resources }) => {
+    const text = resources?.requests?.[name] ?? resources?.limits?.[name];
+    return sum + (text === undefined ? 0 : quantity(text));
+  }, 0);
+}
+
+function untolerated(pod: Pod, node: ClusterNode): string | undefined {
+  return node.spec.taints?.find(
+    ({ key, effect }) =>
+      (effect === 'NoSchedule' || effect === 'NoExecute') &&
+      !(pod.spec.tolerations ?? []).some(
+        (one) => (one.key === undefined || one.key === key) && (one.effect === undefined || one.effect === effect),
+      ),
+  )?.key;
+}
+
+function matchesNode(pod: Pod, node: ClusterNode): boolean {
+  const labels = node.metadata.labels ?? {};
+  const selector = Object.entries(pod.spec.nodeSelector ?? {});
+  const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  return (
+    selector.every(([key, value]) => labels[key] === value) &&
+    (terms === undefined || terms.some((term) => matchesTerm(term, node)))
+  );
+}
+
+function matchesTerm({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm, node: ClusterNode): boolean {
+  const labels = node.metadata.labels ?? {};
+  const matches = (value: string | undefined, operator: string, values: readonly string[] = []): boolean => {
+    switch (operator) {
+      case 'In':
+        return value !== undefined && values.includes(value);
+      case 'NotIn':
+        return value === undefined || !values.includes(value);
+      case 'Exists':
+        return value !== undefined;
+      case 'DoesNotExist':
+        return value === undefined;
+      default:
+        return false;
+    }
+  };
+  return (
+    matchExpressions.every(({ key, operator, values }) => matches(labels[key], operator, values)) &&
+    matchFields.every(({ operator, values }) => matches(node.metadata.name, operator, values))
+  );
+}
+
+function unschedulable(nodes: number, all: readonly string[], byNode: readonly (readonly string[])[]): string {
+  const head = `0/${nodes} nodes are available: `;
+  const claim = all.find((text) => text.startsWith('persistentvolumeclaim'));
+  if (claim !== undefined) return `${head}${claim}. not found`.replace('. not found', '.');
+  const counts = new Map<string, number>();
+  for (const text of all) counts.set(text, (counts.get(text) ?? 0) + 1);
+  const list = [...counts]
+    .map(([text, count]) => `${count} ${text}`)
+    .sort()
+    .join(', ');
+  const helpless = byNode.filter(
+    (problems) => !problems.some((text) => text.startsWith('Insufficient') || text.includes('free ports')),
+  ).length;
+  const victims = nodes - helpless;
+  const why = [
+    ...(helpless > 0 ? [`${helpless} Preemption is not helpful for scheduling`] : []),
+    ...(victims > 0 ? [`${victims} No preemption victims found for incoming pod`] : []),
+  ].join(', ');
+  return `${head}${list}. no new claims to deallocate, preemption: 0/${nodes} nodes are available: ${why}.`;
+}

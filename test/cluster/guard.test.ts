@@ -1,0 +1,59 @@
+/** The hard safety rule: what jobs kill stays within their containers. */
+import { spawn } from 'node:child_process';
+import t from 'tap';
+import { createGuard } from './kubelet/guard.ts';
+import { readKill } from './kubelet/kill.ts';
+
+t.test('the guard refuses pid -1, 0, 1, itself, groups and processes that it does not know', (t) => {
+  const sent: number[] = [];
+  const guard = createGuard((pid) => sent.push(pid));
+  for (const pid of [-1, 0, 1, -1234, Number.NaN, process.pid, process.ppid]) {
+    t.throws(() => guard.signal(pid, 'SIGKILL'), { message: /^the guard refuses to signal/ }, `signal ${pid}`);
+    t.throws(() => guard.register(pid), { message: /^the guard refuses to signal/ }, `register ${pid}`);
+  }
+  t.throws(() => guard.signal(999_999_999, 'SIGKILL'), { message: /not a process of a container/ });
+  t.strictSame(sent, []);
+  guard.register(999_999_998);
+  guard.signal(999_999_998, 'SIGKILL');
+  t.strictSame(sent, [999_999_998]);
+  guard.forget(999_999_998);
+  t.throws(() => guard.signal(999_999_998, 'SIGKILL'), { message: /not a process of a container/ });
+  t.end();
+});
+
+t.test('a registered process that has gone is no error', async (t) => {
+  const child = spawn('/bin/true');
+  const guard = createGuard();
+  const pid = child.pid ?? 0;
+  guard.register(pid);
+  await new Promise((resolve) => child.on('close', resolve));
+  t.equal(guard.signal(pid, 'SIGTERM'), false);
+});
+
+const READINGS: readonly (readonly [command: readonly string[], reading: object])[] = [
+  [['kill', '-KILL', '-1'], { type: 'kill', signal: 'SIGKILL' }],
+  [['/bin/kill', '-9', '-1'], { type: 'kill', signal: 'SIGKILL' }],
+  [['kill', '-s', 'TERM', '-1'], { type: 'kill', signal: 'SIGTERM' }],
+  [['kill', '-SIGSTOP', '--', '-1'], { type: 'kill', signal: 'SIGSTOP' }],
+  [['kill', '--', '-1'], { type: 'kill', signal: 'SIGTERM' }],
+  [['kill', '-0', '-1'], { type: 'kill', signal: 0 }],
+  [['sh', '-c', 'kill -KILL -1'], { type: 'kill', signal: 'SIGKILL' }],
+  [['/bin/sh', '-c', ' exec kill -USR1 -1 '], { type: 'kill', signal: 'SIGUSR1' }],
+  [['sh', '-c', 'echo x; kill -9 -1'], { type: 'refused' }],
+  [['sh', '-c', 'kill -9 "-1"'], { type: 'refused' }],
+  [['sh', '-c', 'kill -9 -1 || true'], { type: 'refused' }],
+  [['python3', '-c', 'import os; os.kill(-1, 9)'], { type: 'refused' }],
+  [['Rscript', '-e', 'tools::pskill(-1)'], { type: 'refused' }],
+  [['pkill', '-u', 'nobody'], { type: 'refused' }],
+  [['sh', '-c', 'killall5 -9'], { type: 'refused' }],
+  [['env', 'kill', '-KILL', '-1'], { type: 'refused' }],
+  [['kill', '-NOSUCH', '-1'], { type: 'refused' }],
+  [['sh', '-c', 'sleep 5 & kill -KILL $!'], { type: 'harmless' }],
+  [['kill', '-TERM', '17'], { type: 'harmless' }],
+  [['/bin/echo', '-1'], { type: 'harmless' }],
+];
+
+t.test('a kill of -1 is recognised, or refused, never handed on', (t) => {
+  for (const [command, reading] of READINGS) t.match(readKill(command), reading, command.join(' '));
+  t.end();
+});

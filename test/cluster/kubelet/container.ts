@@ -1,0 +1,246 @@
+/**
+ * A running container: a local process in a session of its own, everything below it, and its log.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { accessSync, chownSync, constants as fsConstants, mkdirSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import type { Guard } from './guard.ts';
+import type { ContainerLog } from './log.ts';
+import { cpuMs, hasVariable, listProcesses, membersOf, residentBytes } from './processes.ts';
+
+/** Who the processes run as, where the simulator is root. */
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface ContainerOptions {
+  readonly command: readonly string[];
+  readonly env: ReadonlyMap<string, string>;
+  readonly workingDir: string | undefined;
+  readonly stdin: boolean;
+  /** Its own directory: working directory where none is given, and below it those that the machine does not have. */
+  readonly directory: string;
+  readonly identity: Identity | undefined;
+  /** Uid that the pod asked for; decides who may signal whom. */
+  readonly user: number;
+  /** Bytes; processes above it are killed as the kernel does. */
+  readonly memoryLimit: number | undefined;
+  /** No other container of the pod runs: what carries the pod's HOSTNAME is of this one. */
+  readonly isAlone: () => boolean;
+  readonly log: ContainerLog;
+  readonly guard: Guard;
+}
+
+/** The runtime's text where a program cannot be started. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+export interface ContainerEnd {
+  /** 128 + n for signal n. */
+  readonly exitCode: number;
+  readonly outOfMemory: boolean;
+}
+
+export type OutputListener = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+
+export interface RunningContainer {
+  readonly pid: number;
+  readonly user: number;
+  readonly startedAt: number;
+  readonly log: ContainerLog;
+  readonly ended: Promise<ContainerEnd>;
+  readonly hasEnded: () => boolean;
+  /** Signals all its processes. */
+  readonly signalAll: (signal: NodeJS.Signals | 0) => void;
+  /** Signals the main process. */
+  readonly signalMain: (signal: NodeJS.Signals) => void;
+  /** Starts a further process in it. */
+  readonly exec: (command: readonly string[]) => ChildProcess;
+  /** Input; resolves when the process may take more. Dropped without an error after `closeInput` (FACTS 133). */
+  readonly input: (data: Buffer) => Promise<void>;
+  readonly closeInput: () => void;
+  readonly onOutput: (listener: OutputListener) => () => void;
+  readonly usage: () => { readonly cpuMs: number; readonly memoryBytes: number };
+}
+
+const OOM_CHECK_MS = 50;
+/** How long output may still come after the main process is gone. */
+const DRAIN_MS = 2000;
+
+/** @throws StartError */
+export function startContainer(options: ContainerOptions): RunningContainer {
+  const { command, guard, log, identity } = options;
+  const [program = ''] = command;
+  const cwd = workingDirectory(options);
+  const env = Object.fromEntries(options.env);
+  const sessions = new Set<number>();
+  const listeners = new Set<OutputListener>();
+  let outOfMemory = false;
+  let over = false;
+
+  const child = start(command, options.stdin ? 'pipe' : 'ignore');
+  const pid = child.pid;
+  if (pid === undefined) throw new StartError(startErrorText(program, options.env) ?? `exec: "${program}": cannot run`);
+  const startedAt = Date.now();
+
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream]?.on('data', (chunk: Buffer) => {
+      log.write(stream, chunk);
+      for (const listener of [...listeners]) listener(stream, chunk);
+    });
+  }
+  // A process that does not read its input ends the pipe; that is no error of the cluster.
+  child.stdin?.on('error', () => {});
+
+  function start(argv: readonly string[], stdin: 'pipe' | 'ignore'): ChildProcess {
+    const [file = '', ...args] = argv;
+    const problem = startErrorText(file, options.env);
+    if (problem !== undefined) throw new StartError(problem);
+    const started = spawn(file, args, {
+      cwd,
+      env,
+      detached: true,
+      stdio: [stdin, 'pipe', 'pipe'],
+      ...(identity === undefined ? {} : identity),
+    });
+    started.on('error', () => {});
+    if (started.pid !== undefined) {
+      guard.register(started.pid);
+      sessions.add(started.pid);
+    }
+    return started;
+  }
+
+  const marker = `HOSTNAME=${options.env.get('HOSTNAME')}`;
+
+  /** Its sessions, what is below them, and strays that left both. */
+  function members(): number[] {
+    const all = listProcesses();
+    const found = new Set(membersOf(sessions, all));
+    if (!options.isAlone()) return [...found];
+    const strays = all.filter(({ pid: one }) => !found.has(one) && hasVariable(one, marker));
+    return [...found, ...strays.map(({ pid: one }) => one)];
+  }
+
+  function signalAll(signal: NodeJS.Signals | 0): void {
+    for (const member of members()) {
+      guard.register(member);
+      guard.signal(member, signal);
+    }
+  }
+
+  function checkMemory(limit: number): void {
+    const sizes = members().map((member) => ({ member, bytes: residentBytes(member) }));
+    const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
+    const largest = sizes.sort((a, b) => b.bytes - a.bytes)[0];
+    if (total <= limit || largest === undefined) return;
+    outOfMemory = true;
+    guard.register(largest.member);
+    guard.signal(largest.member, 'SIGKILL');
+  }
+
+  const { memoryLimit } = options;
+  const watcher = memoryLimit === undefined ? undefined : setInterval(() => checkMemory(memoryLimit), OOM_CHECK_MS);
+
+  const ended = new Promise<ContainerEnd>((resolve) => {
+    let exitCode = 0;
+    child.on('exit', (code, signal) => {
+      over = true;
+      clearInterval(watcher);
+      exitCode = signal === null ? (code ?? 0) : 128 + constants.signals[signal];
+      // With its main process a container ends as a whole.
+      signalAll('SIGKILL');
+      const drain = setTimeout(() => {
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+      }, DRAIN_MS);
+      child.on('close', () => clearTimeout(drain));
+    });
+    child.on('close', () => {
+      log.finish();
+      for (const session of sessions) guard.forget(session);
+      resolve({ exitCode, outOfMemory });
+    });
+  });
+
+  return {
+    pid,
+    user: options.user,
+    startedAt,
+    log,
+    ended,
+    hasEnded: () => over,
+    signalAll,
+    signalMain: (signal) => {
+      if (!over) guard.signal(pid, signal);
+    },
+    exec: (argv) => start(argv, 'pipe'),
+    input: (data) =>
+      new Promise((resolve) => {
+        const { stdin } = child;
+        if (stdin === null || stdin.writableEnded || stdin.destroyed) resolve();
+        else stdin.write(data, () => resolve());
+      }),
+    closeInput: () => {
+      child.stdin?.end();
+    },
+    onOutput: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    usage: () => {
+      const pids = over ? [] : members();
+      return {
+        cpuMs: pids.reduce((sum, member) => sum + cpuMs(member), 0),
+        memoryBytes: pids.reduce((sum, member) => sum + residentBytes(member), 0),
+      };
+    },
+  };
+}
+
+/** The directory itself where the machine has it and the user may enter it, else one of that name of its own. */
+function workingDirectory({ workingDir, directory, identity }: ContainerOptions): string {
+  if (workingDir === undefined || workingDir === '') return directory;
+  if (isEnterable(workingDir, identity)) return workingDir;
+  const own = join(directory, workingDir);
+  mkdirSync(own, { recursive: true });
+  if (identity !== undefined) chownSync(own, identity.uid, identity.gid);
+  return own;
+}
+
+function isEnterable(path: string, identity: Identity | undefined): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined || !stat.isDirectory()) return false;
+  if (identity === undefined) return true;
+  const bits = stat.uid === identity.uid ? stat.mode >> 6 : stat.gid === identity.gid ? stat.mode >> 3 : stat.mode;
+  return (bits & 0o5) === 0o5;
+}
+
+/** What the runtime says about a program that cannot be started (FACTS 14); undefined for one that can. */
+export function startErrorText(program: string, env: ReadonlyMap<string, string>): string | undefined {
+  if (!program.includes('/')) {
+    const found = (env.get('PATH') ?? '').split(':').some((folder) => problemOf(join(folder, program)) === undefined);
+    return found ? undefined : `exec: "${program}": executable file not found in $PATH`;
+  }
+  const problem = problemOf(program);
+  if (problem === undefined) return undefined;
+  return problem === 'missing'
+    ? `exec: "${program}": stat ${program}: no such file or directory`
+    : `exec: "${program}": permission denied`;
+}
+
+function problemOf(path: string): 'missing' | 'denied' | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return 'missing';
+  if (!stat.isFile()) return 'denied';
+  try {
+    accessSync(path, fsConstants.X_OK);
+    return (stat.mode & 0o111) === 0 ? 'denied' : undefined;
+  } catch {
+    // Not executable for this user: the answer is the same as for a file without the bit.
+    return 'denied';
+  }
+}

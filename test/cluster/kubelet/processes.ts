@@ -1,0 +1,66 @@
+/**
+ * Which processes exist on this machine, as far as a container's end needs it: /proc, read when somebody ends.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface ProcessInfo {
+  readonly pid: number;
+  readonly parent: number;
+  readonly session: number;
+}
+
+export function listProcesses(): ProcessInfo[] {
+  return readdirSync('/proc').flatMap((entry) => (/^\d+$/.test(entry) ? (infoOf(Number(entry)) ?? []) : []));
+}
+
+/** Undefined where the process has gone meanwhile. */
+function infoOf(pid: number): ProcessInfo | undefined {
+  const text = readProc(pid, 'stat');
+  // The command name stands in parentheses and may hold anything.
+  const [, parent, , session] = text?.slice(text.lastIndexOf(')') + 2).split(' ') ?? [];
+  return session === undefined ? undefined : { pid, parent: Number(parent), session: Number(session) };
+}
+
+/** Bytes of memory a process holds now. */
+export function residentBytes(pid: number): number {
+  const pages = readProc(pid, 'statm')?.split(' ')[1];
+  return Number(pages ?? 0) * 4096;
+}
+
+/** Milliseconds of processor time, in user mode and for it in the kernel. */
+export function cpuMs(pid: number): number {
+  const text = readProc(pid, 'stat');
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ') ?? [];
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
+}
+
+function readProc(pid: number, file: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    // It has ended since the directory was read; there is nothing to tell about it.
+    return undefined;
+  }
+}
+
+/** Whether a process was started with this environment variable: a container's, even after it left its session. */
+export function hasVariable(pid: number, variable: string): boolean {
+  return readProc(pid, 'environ')?.split('\0').includes(variable) ?? false;
+}
+
+/** Those of the sessions, and everything below them. */
+export function membersOf(sessions: ReadonlySet<number>, all: readonly ProcessInfo[]): number[] {
+  const members = new Set(
+    all.filter(({ session, pid }) => sessions.has(session) || sessions.has(pid)).map(({ pid }) => pid),
+  );
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const { pid, parent } of all) {
+      if (members.has(parent) && !members.has(pid)) {
+        members.add(pid);
+        grown = true;
+      }
+    }
+  }
+  return [...members];
+}

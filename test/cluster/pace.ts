@@ -1,0 +1,63 @@
+/**
+ * How long the parts of the cluster take, in milliseconds. The values are those of the recorded cluster (FACTS 3 to 7,
+ * 23, 24); `speed` divides them. What a user wrote in seconds (grace periods, deadlines) is divided by `timeScale`,
+ * which tests of long waits raise; it stays 1 otherwise, so that stop and kill behave as users know them.
+ */
+export interface Pace {
+  readonly speed: number;
+  readonly timeScale: number;
+  /** A delay of the cluster itself. */
+  readonly delay: (name: keyof typeof DELAYS) => number;
+  /** Milliseconds for a number of seconds that is written in an object. */
+  readonly seconds: (seconds: number) => number;
+}
+
+const DELAYS = {
+  /** Job controller: from a new or changed Job to its sync. */
+  jobSync: 4,
+  /** Job controller: changes of pods are collected for one second. */
+  jobBatch: 1000,
+  schedule: 8,
+  /** Kubelet: from the binding to the first status. */
+  admit: 10,
+  /** Kubelet: network and sandbox. */
+  sandbox: 450,
+  /** Kubelet: between creating a container and starting it. */
+  createContainer: 20,
+  startContainer: 60,
+  /** Pull of an image that is not on the node yet. */
+  pull: 800,
+  /** First answer of a registry that cannot be reached. */
+  pullFailure: 2800,
+  /** Kubelet: its status manager after a container started, ended or failed to start. */
+  reportRunning: 12,
+  reportEnd: 100,
+  reportStartError: 850,
+  /** Kubelet: sandbox teardown, from `terminated` to the final phase (FACTS 7). */
+  teardown: 1100,
+  /** The same where the kubelet itself ends the pod (stop, deletion). */
+  stopTeardown: 180,
+  /** Kubelet: its sync of a pod that cannot start; first and further ones. */
+  firstRetry: 500,
+  retry: 12500,
+  /** API server: end of a followed log after the container's end (FACTS 87). */
+  followEnd: 1000,
+  attachEnd: 1000,
+  /** Garbage collector. */
+  garbage: 8,
+  volumeRetry: 500,
+  /** A pod blocked by a missing volume is stopped after this (FACTS 38). */
+  volumeWait: 121_000,
+  nodeMonitorGrace: 50_000,
+  serviceGarbage: 25,
+  quotaRetry: 1000,
+} as const;
+
+export function createPace(speed: number, timeScale: number): Pace {
+  return {
+    speed,
+    timeScale,
+    delay: (name) => DELAYS[name] / speed,
+    seconds: (seconds) => (seconds * 1000) / timeScale,
+  };
+}
