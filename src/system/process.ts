@@ -1,3 +1,4 @@
+import { stopCoverage } from 'node:v8';
 import { isMainThread } from 'node:worker_threads';
 
 /** Is this the single executable, where the first argument is not a script? */
@@ -22,6 +23,8 @@ export function replaceProcess(args: readonly string[], environment: Record<stri
   if (process.execve === undefined || !isMainThread) {
     throw new Error('refusing to run as root: this JavaScript runtime cannot replace its process (process.execve)');
   }
+  // NODE_V8_COVERAGE would have root write files where it says.
+  stopCoverage();
   const [, script = ''] = process.argv;
   const own = isSingleExecutable() ? [] : [...process.execArgv, script];
   process.execve('/proc/self/exe', [process.argv0, ...own, ...args], environment);

@@ -1,0 +1,185 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { remainingPrivileges } from '../../src/system/privileges.ts';
+import { startEmptyCluster } from '../support/empty-cluster.ts';
+import { createLauncher } from '../support/launcher.ts';
+import { EXECUTABLE, type PluginProcess, type PluginStart, startPlugin, writeConfig } from '../support/plugin.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'only for root';
+const NOBODY = 65534;
+const cluster = await startEmptyCluster();
+t.teardown(cluster.close);
+
+/** A plugin that has answered Bootstrap. */
+async function running(t: Test, start: PluginStart = {}): Promise<PluginProcess> {
+  const plugin = await startPlugin({ ...start, options: { ...cluster.options, ...start.options } });
+  t.teardown(plugin.close);
+  await createLauncher(plugin.wire, 15_000).bootstrap();
+  return plugin;
+}
+
+function environmentOf({ pid }: PluginProcess): readonly string[] {
+  return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean).sort();
+}
+
+t.test('every thread of a running plugin has given up root', { skip }, async (t) => {
+  const plugin = await running(t);
+  t.strictSame(remainingPrivileges(plugin.pid), []);
+  const threads = readdirSync(`/proc/${plugin.pid}/task`);
+  t.ok(threads.length > 4, `${threads.length} threads`);
+  for (const thread of threads) {
+    const status = readFileSync(`/proc/${plugin.pid}/task/${thread}/status`, 'utf8');
+    t.match(status, `\nUid:\t${NOBODY}\t${NOBODY}\t${NOBODY}\t${NOBODY}\n`);
+    t.match(status, `\nGid:\t${NOBODY}\t${NOBODY}\t${NOBODY}\t${NOBODY}\n`);
+    t.match(status, /\nGroups:\t65534 ?\n/);
+    t.match(status, /\nCapPrm:\t0{16}\nCapEff:\t0{16}\n/);
+  }
+  t.strictSame(environmentOf(plugin), ['LANG=C.UTF-8', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin']);
+  t.equal(plugin.stderr(), '');
+});
+
+t.test('a hostile environment', { skip }, async (t) => {
+  const directory = t.testdir();
+  chmodSync(directory, 0o777);
+  const plugin = await running(t, {
+    env: {
+      PATH: directory,
+      NODE_OPTIONS: `--require=${directory}/evil.cjs`,
+      NODE_EXTRA_CA_CERTS: join(directory, 'missing.pem'),
+      NODE_TLS_REJECT_UNAUTHORIZED: '0',
+      NODE_V8_COVERAGE: join(directory, 'coverage'),
+      NODE_REDIRECT_WARNINGS: join(directory, 'warnings'),
+      NODE_DEBUG: 'http,tls',
+      OPENSSL_CONF: join(directory, 'openssl.cnf'),
+      SSL_CERT_FILE: join(directory, 'certs'),
+      UV_USE_IO_URING: '1',
+      UV_THREADPOOL_SIZE: '1000',
+      LD_PRELOAD: join(directory, 'missing.so'),
+      GLIBC_TUNABLES: 'glibc.malloc.check=3',
+      HTTPS_PROXY: 'http://127.0.0.1:1',
+      TZ: 'UTC',
+    },
+  });
+  t.strictSame(environmentOf(plugin), ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'TZ=UTC']);
+  const loader = plugin
+    .stderr()
+    .split('\n')
+    .filter((line) => !line.includes('cannot be preloaded'));
+  t.strictSame(
+    loader,
+    [
+      "Failed to get 'result' from coverage profile response:",
+      '{"id":4,"error":{"code":-32000,"message":"Precise coverage has not been started."}}',
+      '',
+    ],
+    'loader and runtime alone say something, before the program replaced itself',
+  );
+  t.strictSame(readdirSync(directory, { recursive: true }), []);
+});
+
+t.test('SIGUSR1 opens no debugger', async (t) => {
+  const plugin = await running(t);
+  plugin.kill('SIGUSR1');
+  const answered = plugin.waitFor((frame) => frame.messageType === 0);
+  plugin.wire.send({ messageType: 0, requestId: 0 });
+  t.match(await answered, { messageType: 0, requestId: 0, responseId: 0 });
+  t.equal(plugin.stderr(), '', 'no "Debugger listening on"');
+  const listening = readFileSync(`/proc/${plugin.pid}/net/tcp`, 'latin1').includes(
+    `:${(9229).toString(16).toUpperCase()} 00000000:0000 0A`,
+  );
+  t.notOk(listening);
+});
+
+t.test('ends', async (t) => {
+  const ends = async (end: (plugin: PluginProcess) => void) => {
+    const plugin = await running(t);
+    end(plugin);
+    const started = performance.now();
+    const exit = await plugin.exit;
+    t.ok(performance.now() - started < 5_000, 'within 5 s');
+    return { ...exit, stderr: plugin.stderr() };
+  };
+  const results = await Promise.all([
+    ends((plugin) => plugin.endInput()),
+    ends((plugin) => plugin.kill('SIGTERM')),
+    ends((plugin) => plugin.kill('SIGINT')),
+    ends((plugin) => plugin.sendBytes(Buffer.from([0, 0, 0, 1, 0x7b]))),
+    ends((plugin) => plugin.sendBytes(Buffer.from([0x7f, 0xff, 0xff, 0xff]))),
+  ]);
+  t.strictSame(
+    results.map(({ code, signal, stderr }) => ({ code, signal, stderr })),
+    [0, 0, 0, 1, 1].map((code) => ({ code, signal: null, stderr: '' })),
+  );
+});
+
+t.test('directories', { skip }, async (t) => {
+  const shape = (path: string): string => {
+    const { uid, mode } = lstatSync(path);
+    return `${uid} ${(mode & 0o7777).toString(8)}`;
+  };
+  const directory = writeConfig({ options: cluster.options });
+  t.teardown(directory.remove);
+  const plugin = await running(t, { directory });
+  t.equal(shape(join(directory.path, 'log')), `${NOBODY} 755`);
+  t.equal(shape(join(directory.path, 'scratch')), `${NOBODY} 755`);
+  t.equal(shape(directory.logFile), `${NOBODY} 600`);
+  t.equal(plugin.stderr(), '');
+
+  const trap = writeConfig({ options: { ...cluster.options, 'logging-dir': '/dev/null' } });
+  t.teardown(trap.remove);
+  chmodSync(trap.path, 0o777);
+  const { 'api-url': url, 'auth-token': token } = cluster.options;
+  mkdirSync(join(trap.path, 'precious'));
+  symlinkSync(join(trap.path, 'precious'), join(trap.path, 'link'));
+  const text = `server-user=nobody\napi-url=${url}\nauth-token=${token}\nlogging-dir=${trap.path}/link/log\nscratch-path=${trap.path}/precious\n`;
+  const trapped = await running(t, { configText: text });
+  t.strictSame(readdirSync(join(trap.path, 'precious')), [], 'nothing is made for a trap');
+  t.equal(shape(join(trap.path, 'precious')), '0 755', 'nor is what exists given away');
+  t.match(
+    trapped.stderr(),
+    /^\S+ \[rstudio-kubernetes-launcher\] WARNING The log cannot be written, and goes on to stderr; Error error EACCES \(EACCES: permission denied, mkdir '.*\/link\/log'\)\n/,
+  );
+  t.match(
+    trapped.stderr(),
+    / WARNING The scratch path cannot be made or written \[path: .*\/precious\]; Error error EACCES /,
+  );
+
+  const theirs = writeConfig({ options: cluster.options });
+  t.teardown(theirs.remove);
+  chownSync(theirs.path, NOBODY, NOBODY);
+  chownSync(theirs.configFile, 0, 0);
+  await running(t, { directory: theirs });
+  t.equal(shape(theirs.logFile), `${NOBODY} 600`, 'below its own directory the server user makes them');
+});
+
+t.test('unprivileged: root makes no directories, and gives itself up all the same', { skip }, async (t) => {
+  const plugin = await running(t, { options: { unprivileged: '1' } });
+  t.strictSame(remainingPrivileges(plugin.pid), []);
+  t.notOk(existsSync(join(plugin.directory.path, 'log')));
+  t.match(plugin.stderr(), 'The log cannot be written, and goes on to stderr');
+});
+
+t.test('a start by somebody else than root', { skip }, async (t) => {
+  const directory = writeConfig({ options: { ...cluster.options, 'server-user': 'no-such-user' } });
+  t.teardown(directory.remove);
+  execFileSync('chown', ['-R', 'nobody', directory.path]);
+  const plugin = await running(t, {
+    directory,
+    command: ['/usr/bin/setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', EXECUTABLE],
+    env: { HOME: '/nonexistent', NODE_OPTIONS: '--require=/nonexistent.cjs' },
+  });
+  t.strictSame(environmentOf(plugin), ['HOME=/nonexistent', 'NODE_OPTIONS=--require=/nonexistent.cjs']);
+  t.equal(lstatSync(directory.logFile).uid, NOBODY);
+  t.equal(plugin.stderr(), '');
+});
