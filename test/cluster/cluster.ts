@@ -23,6 +23,7 @@ import { startScheduler } from './controllers/scheduler.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createGuard } from './kubelet/guard.ts';
 import { createKubelet, type ImageRule, type Kubelet } from './kubelet/kubelet.ts';
+import { createPrograms } from './kubelet/programs.ts';
 import { nodeDraft } from './nodes.ts';
 import { createPace } from './pace.ts';
 
@@ -46,6 +47,8 @@ export interface ClusterOptions {
   readonly timeScale?: number;
   /** Decides about images before their names do. */
   readonly images?: ImageRule;
+  /** A directory of programs that stand for those of images (kubelet/programs.ts). */
+  readonly programs?: string;
   /** Where names and ports come from; default Math.random. */
   readonly random?: () => number;
   /** What GET /version says; default that of the recorded v1.36.2. */
@@ -84,6 +87,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
   // Containers run as other users and must be able to pass through.
   chmodSync(directory, 0o711);
 
+  const programs = createPrograms(options.programs, join(directory, 'programs'));
+
   const journal = createJournal();
   const store = createStore(journal);
   const accounts = createAccounts();
@@ -118,7 +123,16 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
         labels: { az: 'us-east', region: 'us', ...options.nodeLabels },
       }),
     );
-    const parts = { store, events, pace, journal, guard, directory, images: options.images ?? (() => undefined) };
+    const parts = {
+      store,
+      events,
+      pace,
+      journal,
+      guard,
+      directory,
+      programs,
+      images: options.images ?? (() => undefined),
+    };
     kubelets.set(name, createKubelet({ ...parts, nodeName: name, hostIP: address, subnet: index }));
   }
 

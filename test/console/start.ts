@@ -35,7 +35,7 @@ if (build.status !== 0) {
 }
 for (const line of build.stdout.trim().split('\n')) say(line);
 
-const cluster = await startCluster();
+const cluster = await startCluster({ programs: join(import.meta.dirname, '../../fixtures/images') });
 say(`A simulated Kubernetes cluster listens on ${cluster.url}`);
 
 async function start(): Promise<PluginProcess> {

@@ -154,7 +154,7 @@ async function cancelPending(launcher: Launcher, narrator: Narrator): Promise<st
     job,
     'A job with an image that does not exist is submitted',
   );
-  const why = await states.until('the reason', (status) => /pull/i.test(status.statusMessage));
+  const why = await states.until('the reason', (status) => /cannot|failed|no such host/.test(status.statusMessage));
   equal('state with the reason', why.status, 'Pending');
   narrator.say(`It stays Pending and says why: ${why.statusMessage}`);
   equal('answer of cancel', await launcher.control(USER, id, 'cancel'), { complete: true, message: '' });

@@ -12,6 +12,7 @@ import { isFinishedPod, type Pod } from '../model.ts';
 import type { Pace } from '../pace.ts';
 import type { Guard } from './guard.ts';
 import type { ImageOutcome } from './images.ts';
+import type { Programs } from './programs.ts';
 import { type PodWorker, startPod } from './worker.ts';
 
 /** A test's own rule for an image; undefined leaves it to the name. */
@@ -29,6 +30,7 @@ export interface KubeletOptions {
   readonly subnet: number;
   readonly directory: string;
   readonly images: ImageRule;
+  readonly programs: Programs;
 }
 
 /** What a pod's worker needs of its node. */

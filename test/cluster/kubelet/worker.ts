@@ -202,7 +202,8 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
 
   function launch(one: ContainerRecord, env: Map<string, string>): void {
     const { spec } = one;
-    const command = commandOf(spec, env);
+    const [program = '', ...args] = commandOf(spec, env);
+    const command = [context.programs(spec.image ?? '', program), ...args];
     const reading = readKill(command);
     if (reading.type !== 'harmless') {
       throw new StartError(`exec: "${command[0]}": the simulated kubelet refuses commands that signal pid -1`);
