@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { LogLevel } from '../system/log.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { decodeCertificates, decodeToken } from './credentials.ts';
 import { readTextFile, type TextFile } from './file.ts';
@@ -27,6 +28,8 @@ type Completed = 'apiUrl' | 'scratchPath' | 'profileConfig' | 'resourceProfileCo
 export interface Options extends Omit<OptionValues, Completed> {
   /** Without a slash at its end. Inside a cluster and not written: the cluster's own. */
   readonly apiUrl: string;
+  /** Level of option `log-level` alone; `logLevel` is DEBUG whenever `enable-debug-logging` is on. */
+  readonly baseLogLevel: LogLevel;
   /** PEM text; undefined if none was written, or a path was. */
   readonly certificateAuthority: string | undefined;
   /** File with PEM certificates, to be read as the server user. */
@@ -257,6 +260,7 @@ function complete(
     certificateAuthorityPath: access.certificateAuthorityPath,
     namespacePath: access.namespacePath,
     logLevel: values.enableDebugLogging ? 'DEBUG' : values.logLevel,
+    baseLogLevel: values.logLevel,
     threadPoolSize: values.threadPoolSize || start.cpus * 2,
     scratchPath: values.scratchPath ?? `/var/lib/rstudio-launcher/${values.pluginName}`,
     profileConfig: values.profileConfig ?? `${beside}.profiles.conf`,

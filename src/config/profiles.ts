@@ -5,7 +5,7 @@
 import { readTextFile, type TextFile } from './file.ts';
 import { type Entry, nameOnly, parseIni, type Section } from './ini.ts';
 import { didYouMean } from './nearest.ts';
-import { camelCase } from './option-table.ts';
+import { type CamelCase, camelCase } from './option-table.ts';
 import { ConfigError, type Origin, type Problem, problem } from './problem.ts';
 import { isProfileKey, PROFILE_KEYS, type ProfileKey, type ProfileValues, profileRow } from './profile-table.ts';
 
@@ -19,6 +19,16 @@ export interface Setting<T> {
 export type EffectiveProfile = {
   readonly [Name in keyof ProfileValues]: Setting<ProfileValues[Name]>;
 };
+
+/** Keys whose values are numbers. */
+export type NumberKey = {
+  [Key in ProfileKey]: ProfileValues[CamelCase<Key>] extends number ? Key : never;
+}[ProfileKey];
+
+/** What holds for a key whose values are numbers. */
+export function numberSetting(profile: EffectiveProfile, key: NumberKey): Setting<number> {
+  return profile[camelCase(key) as CamelCase<NumberKey>];
+}
 
 export interface ProfileSection extends Origin {
   readonly kind: 'everybody' | 'group' | 'user';

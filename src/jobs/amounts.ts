@@ -2,14 +2,15 @@
  * How much of CPU, memory and GPUs a job gets (configuration.md section 2, "The arithmetic"): the same for what the job
  * asks and for what a resource profile gives.
  */
-import type { EffectiveProfile, Setting } from '../config/profiles.ts';
+import { place } from '../config/problem.ts';
+import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../config/profiles.ts';
 import type { ResourceProfile } from '../config/resource-profiles.ts';
 import { DECIMAL } from '../config/values.ts';
 import type { ResourceLimit } from './job.ts';
-import type { ResolvedJob } from './policy.ts';
 import { by, refuse } from './refusal.ts';
+import type { ResolvedJob } from './resolved.ts';
 
-export type ResolvedAmounts = Pick<ResolvedJob, 'limits' | 'requests'>;
+export type ResolvedAmounts = Pick<ResolvedJob, 'limits' | 'requests' | 'nvidiaGpus' | 'amdGpus'>;
 
 /** What is asked for: a number above 0, and what to call it in a sentence. */
 interface Asked {
@@ -17,52 +18,29 @@ interface Asked {
   readonly as: string;
 }
 
-/** A resource in the three ways in which it is written. */
+/** A resource: what jobs call it, the keys that rule it, and what a resource profile says of it. */
 interface Rule {
   readonly limitType: string;
   readonly requestType: string;
-  readonly keys: {
-    readonly default: Key;
-    readonly max: Key;
-    readonly ratio: Key;
-    readonly request: Key;
-    readonly maxRequest: Key;
-  };
-  readonly members: {
-    readonly default: NumberMember;
-    readonly max: NumberMember;
-    readonly ratio: NumberMember;
-    readonly request: NumberMember;
-    readonly maxRequest: NumberMember;
-  };
+  readonly byDefault: NumberKey;
+  readonly max: NumberKey;
+  readonly ratio: NumberKey;
+  readonly requestByDefault: NumberKey;
+  readonly maxRequest: NumberKey;
   readonly limitOf: (profile: ResourceProfile) => Setting<number> | undefined;
   readonly requestOf: (profile: ResourceProfile) => Setting<number> | undefined;
   /** Smallest unit, rounded up: thousandths of a CPU, MB. */
   readonly units: (value: number) => number;
 }
 
-type Key = string;
-type NumberMember = {
-  [Name in keyof EffectiveProfile]: EffectiveProfile[Name] extends Setting<number> ? Name : never;
-}[keyof EffectiveProfile];
-
 const CPU: Rule = {
   limitType: 'cpuCount',
   requestType: 'CPU Request',
-  keys: {
-    default: 'default-cpus',
-    max: 'max-cpus',
-    ratio: 'cpu-request-ratio',
-    request: 'default-cpus-request',
-    maxRequest: 'max-cpus-request',
-  },
-  members: {
-    default: 'defaultCpus',
-    max: 'maxCpus',
-    ratio: 'cpuRequestRatio',
-    request: 'defaultCpusRequest',
-    maxRequest: 'maxCpusRequest',
-  },
+  byDefault: 'default-cpus',
+  max: 'max-cpus',
+  ratio: 'cpu-request-ratio',
+  requestByDefault: 'default-cpus-request',
+  maxRequest: 'max-cpus-request',
   limitOf: ({ cpus }) => cpus,
   requestOf: ({ cpusRequest }) => cpusRequest,
   units: (value) => roundUp(value, 3),
@@ -71,20 +49,11 @@ const CPU: Rule = {
 const MEMORY: Rule = {
   limitType: 'memory',
   requestType: 'Memory Request',
-  keys: {
-    default: 'default-mem-mb',
-    max: 'max-mem-mb',
-    ratio: 'memory-request-ratio',
-    request: 'default-mem-mb-request',
-    maxRequest: 'max-mem-mb-request',
-  },
-  members: {
-    default: 'defaultMemMb',
-    max: 'maxMemMb',
-    ratio: 'memoryRequestRatio',
-    request: 'defaultMemMbRequest',
-    maxRequest: 'maxMemMbRequest',
-  },
+  byDefault: 'default-mem-mb',
+  max: 'max-mem-mb',
+  ratio: 'memory-request-ratio',
+  requestByDefault: 'default-mem-mb-request',
+  maxRequest: 'max-mem-mb-request',
   limitOf: ({ memMb }) => memMb,
   requestOf: ({ memMbRequest }) => memMbRequest,
   units: (value) => roundUp(value, 0),
@@ -113,25 +82,27 @@ export function resolveAmounts(
 
   const nvidiaGpus = gpus(
     given ? asGiven(given, NVIDIA, given.nvidiaGpus) : gpusAsked(limits, NVIDIA),
-    { key: 'default-nvidia-gpus', setting: profile.defaultNvidiaGpus },
-    { key: 'max-nvidia-gpus', setting: profile.maxNvidiaGpus },
+    profile.defaultNvidiaGpus,
+    'max-nvidia-gpus',
+    profile.maxNvidiaGpus,
   );
   const amdGpus = gpus(
     given ? asGiven(given, AMD, given.amdGpus) : gpusAsked(limits, AMD),
-    { key: 'default-amd-gpus', setting: profile.defaultAmdGpus },
-    { key: 'max-amd-gpus', setting: profile.maxAmdGpus },
+    profile.defaultAmdGpus,
+    'max-amd-gpus',
+    profile.maxAmdGpus,
   );
   return {
     limits: {
       ...(cpu.limit === undefined ? {} : { cpuMillis: cpu.limit }),
       ...(memory.limit === undefined ? {} : { memoryMb: memory.limit }),
-      ...(nvidiaGpus === 0 ? {} : { nvidiaGpus }),
-      ...(amdGpus === 0 ? {} : { amdGpus }),
     },
     requests: {
       ...(cpu.request === undefined ? {} : { cpuMillis: cpu.request }),
       ...(memory.request === undefined ? {} : { memoryMb: memory.request }),
     },
+    nvidiaGpus,
+    amdGpus,
   };
 }
 
@@ -142,34 +113,36 @@ function compute(
   profile: EffectiveProfile,
   given: ResourceProfile | undefined,
 ): { readonly limit: number | undefined; readonly request: number | undefined } {
-  const { keys, members, units } = rule;
-  const setting = (name: keyof typeof members): Setting<number> => profile[members[name]];
-  const called = (name: keyof typeof members): Asked => ({
-    value: setting(name).value,
-    as: `${keys[name]}=${setting(name).value}${setting(name).origin ? ` (${by(keys[name], setting(name))})` : ''}`,
-  });
+  const { units } = rule;
+  const called = (key: NumberKey): Asked => {
+    const setting = numberSetting(profile, key);
+    return {
+      value: setting.value,
+      as: `${key}=${setting.value}${setting.origin ? ` (${place(setting.origin)})` : ''}`,
+    };
+  };
   const asked = given ? asGiven(given, rule.limitType, rule.limitOf(given)) : numberAsked(limits, rule.limitType);
-  const max = setting('max');
+  const max = numberSetting(profile, rule.max);
   if (asked !== undefined && max.value > 0 && asked.value > max.value) {
-    refuse(`${asked.as} is above the maximum of ${max.value} (${by(keys.max, max)}).`);
+    refuse(`${asked.as} is above the maximum of ${max.value} (${by(rule.max, max)}).`);
   }
-  const limit = firstAsked(asked, called('default'), called('max'));
-  const maxRequest = setting('maxRequest');
+  const limit = firstAsked(asked, called(rule.byDefault), called(rule.max));
+  const maxRequest = numberSetting(profile, rule.maxRequest);
   const explicit = firstAsked(
     given ? asGiven(given, rule.requestType, rule.requestOf(given)) : numberAsked(limits, rule.requestType),
-    called('request'),
+    called(rule.requestByDefault),
   );
   if (explicit !== undefined) {
     if (limit !== undefined && explicit.value > limit.value) {
-      refuse(`${explicit.as} is above the limit of ${limit.value}: ${limit.as}.`);
+      refuse(`${explicit.as} is above the limit, ${limit.as}.`);
     }
     if (maxRequest.value > 0 && explicit.value > maxRequest.value) {
-      refuse(`${explicit.as} is above the maximum of ${maxRequest.value} (${by(keys.maxRequest, maxRequest)}).`);
+      refuse(`${explicit.as} is above the maximum of ${maxRequest.value} (${by(rule.maxRequest, maxRequest)}).`);
     }
     return { limit: limit && units(limit.value), request: units(explicit.value) };
   }
   if (limit === undefined) return { limit: undefined, request: undefined };
-  const part = portion(units(limit.value), setting('ratio').value);
+  const part = portion(units(limit.value), numberSetting(profile, rule.ratio).value);
   return {
     limit: units(limit.value),
     request: maxRequest.value > 0 ? Math.min(part, units(maxRequest.value)) : part,
@@ -203,19 +176,17 @@ function gpusAsked(limits: readonly ResourceLimit[], type: string): Asked | unde
   return asked;
 }
 
-interface Named {
-  readonly key: string;
-  readonly setting: Setting<number>;
-}
-
 /** A maximum of 0 means no GPUs; asking for 0 beats the default. */
-function gpus(asked: Asked | undefined, byDefault: Named, max: Named): number {
-  const value = asked?.value ?? byDefault.setting.value;
-  const most = max.setting.value;
-  if (asked !== undefined && value > most) {
-    refuse(`${asked.as} is above the maximum of ${most === 0 ? 'no GPUs' : most} (${by(max.key, max.setting)}).`);
+function gpus(
+  asked: Asked | undefined,
+  byDefault: Setting<number>,
+  key: 'max-nvidia-gpus' | 'max-amd-gpus',
+  max: Setting<number>,
+): number {
+  if (asked !== undefined && asked.value > max.value) {
+    refuse(`${asked.as} is above the maximum of ${max.value === 0 ? 'no GPUs' : max.value} (${by(key, max)}).`);
   }
-  return Math.min(value, most);
+  return Math.min(asked?.value ?? byDefault.value, max.value);
 }
 
 /** The value times 10^places, rounded up exactly, as the decimal number that it is written as. */

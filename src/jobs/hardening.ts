@@ -8,7 +8,7 @@ import { type Allowed, capabilityName } from '../config/profile-table.ts';
 import type { EffectiveProfile } from '../config/profiles.ts';
 import type { SystemUser } from '../system/users.ts';
 import type { JobRequest } from './job.ts';
-import type { SecretVariable } from './policy.ts';
+import { accountOf, metadataOf } from './manifest.ts';
 import { refuse, refuseBy } from './refusal.ts';
 import { podVolumes } from './volumes.ts';
 
@@ -25,14 +25,25 @@ export function checkHardening(request: JobRequest, circumstances: Circumstances
   checkPlain(request, circumstances.profile);
   checkCapabilities(request, circumstances.profile);
   checkAccount(request, circumstances);
+  checkSecrets(request, circumstances.profile);
   checkMounts(request, circumstances);
 }
 
-function checkPlain({ host, exposedPorts }: JobRequest, profile: EffectiveProfile): void {
+function checkPlain(request: JobRequest, profile: EffectiveProfile): void {
+  const { host, exposedPorts } = request;
   if (!profile.allowHost.value && host !== '') refuseBy(`host "${host}" is not allowed`, 'allow-host', profile);
   const port = exposedPorts.find(({ publishedPort }) => publishedPort !== undefined);
   if (!profile.allowHostPorts.value && port !== undefined) {
     refuseBy(`exposedPorts: publishedPort ${port.publishedPort} is not allowed`, 'allow-host-ports', profile);
+  }
+  if (profile.allowMetadata.value) return;
+  for (const object of ['job', 'pod', 'service'] as const) {
+    for (const kind of ['label', 'annotation'] as const) {
+      const [key] = Object.keys(metadataOf(request, object, kind));
+      if (key !== undefined) {
+        refuseBy(`metadata.${object}.${kind}s: ${key} is not allowed`, 'allow-metadata', profile);
+      }
+    }
   }
 }
 
@@ -46,11 +57,6 @@ function checkCapabilities({ container }: JobRequest, profile: EffectiveProfile)
       refuseBy(`container.capabilitiesAdd: ${text} is not allowed`, 'pod-security', profile);
     }
   }
-}
-
-/** The service account that the job itself names. */
-export function accountOf(config: JobRequest['config']): string | undefined {
-  return config.findLast(({ name, value }) => name === 'serviceAccountName' && value !== '')?.value;
 }
 
 function checkAccount({ config }: JobRequest, { profile, ownAccount }: Circumstances): void {
@@ -70,18 +76,10 @@ function checkSecret(name: string, where: string, profile: EffectiveProfile): vo
   if (!allows(profile.secrets.value, name)) refuseBy(`${where}: Secret ${name} is not allowed`, 'secrets', profile);
 }
 
-/** The variables that come out of Secrets: `config` entries `secret`, `secretName:key:ENV_NAME` or `secretName:key`. */
-export function secretVariables({ config }: JobRequest, profile: EffectiveProfile): readonly SecretVariable[] {
-  return config
-    .filter(({ name }) => name === 'secret')
-    .map(({ value }) => {
-      const [secret = '', key = '', name = key, ...more] = value.split(':');
-      if (secret === '' || key === '' || name === '' || more.length > 0) {
-        refuse(`config secret "${value}" must be secretName:key:ENV_NAME or secretName:key.`);
-      }
-      checkSecret(secret, 'config secret', profile);
-      return { name, secret, key };
-    });
+function checkSecrets({ config }: JobRequest, profile: EffectiveProfile): void {
+  for (const { name, value } of config) {
+    if (name === 'secret') checkSecret(value.split(':')[0] ?? '', 'config secret', profile);
+  }
 }
 
 /** Mount types that have a volume type of their own. */
@@ -176,6 +174,7 @@ function member(value: unknown, name: string): unknown {
     : undefined;
 }
 
-function allows(allowed: Allowed, name: string): boolean {
+/** Does the profile allow this name? */
+export function allows(allowed: Allowed, name: string): boolean {
   return allowed === 'any' || allowed.includes(name);
 }

@@ -1,68 +1,27 @@
 /**
- * What becomes of a launcher job under its user's profile (configuration.md sections 2, 2.1 and 3): everything the
- * manifest needs beyond the request itself, or a refusal. Pure.
+ * What becomes of a launcher job under its user's profile (configuration.md sections 2, 2.1 and 3), or why it
+ * is refused. Pure.
  */
-import type { PodSecurityContext, SecurityContext, Toleration } from 'kubernetes-types/core/v1.d.ts';
 import type { Override } from '../config/overrides.ts';
+import { fillPlaceholders, type KeyValue } from '../config/profile-table.ts';
 import type { EffectiveProfile } from '../config/profiles.ts';
 import { CUSTOM, type ResourceProfile } from '../config/resource-profiles.ts';
 import { isLabelValue } from '../config/values.ts';
 import { resolveAmounts } from './amounts.ts';
 import type { Requester } from './contract.ts';
-import { accountOf, type Circumstances, checkHardening, secretVariables } from './hardening.ts';
+import { allows, type Circumstances, checkHardening } from './hardening.ts';
 import type { JobRequest, PlacementConstraint } from './job.ts';
-import { labelsAndAnnotations } from './metadata.ts';
-import { securityContexts } from './pod-security.ts';
+import { labelValue } from './names.ts';
 import { by, refuse, refuseBy } from './refusal.ts';
+import type { PodExtras, ResolvedJob } from './resolved.ts';
+import { runAs } from './run-as.ts';
 
-/** Labels or annotations by key. */
-export type KeyValues = Readonly<Record<string, string>>;
-
-/** A variable of the environment that comes out of a Secret. */
-export interface SecretVariable {
-  readonly name: string;
-  readonly secret: string;
-  readonly key: string;
-}
-
-/** CPU in thousandths, memory in MB (10^6 bytes), whole and above 0; absent: not set. */
-export interface ComputeAmounts {
-  readonly cpuMillis?: number;
-  readonly memoryMb?: number;
-}
-
-/** A request that is allowed, with what it amounts to. */
-export interface ResolvedJob {
-  /** As it came; what is below counts where both say something. */
-  readonly request: JobRequest;
-  readonly image: string;
-  readonly limits: ComputeAmounts & { readonly nvidiaGpus?: number; readonly amdGpus?: number };
-  readonly requests: ComputeAmounts;
-  /** Placement constraints of job, resource profile and profile. */
-  readonly nodeSelector: KeyValues;
-  readonly tolerations: readonly Toleration[];
-  /** Undefined: the namespace's default account. */
-  readonly serviceAccount: string | undefined;
-  readonly automountServiceAccountToken: boolean;
-  /** From `config` entries named `secret`. */
-  readonly secretVariables: readonly SecretVariable[];
-  /** Of the pod: users, groups, and what holds for all its containers. Empty: nothing to set. */
-  readonly podSecurityContext: PodSecurityContext;
-  /** Of the job's container. Empty: nothing to set. */
-  readonly securityContext: SecurityContext;
-  /** Of each init container. Empty: nothing to set. */
-  readonly initSecurityContext: SecurityContext;
-  readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never' | undefined;
-  readonly imagePullSecrets: readonly string[];
-  readonly priorityClass: string | undefined;
-  /** For the pod template; at least 2. */
-  readonly activeDeadlineSeconds: number | undefined;
-  /** From the profile and the job's metadata; keys of ours are not among them. */
-  readonly labels: { readonly job: KeyValues; readonly pod: KeyValues; readonly service: KeyValues };
-  readonly annotations: { readonly job: KeyValues; readonly pod: KeyValues; readonly service: KeyValues };
-  /** To be applied (overrides.ts) to the generated Job, in this order. */
+/** The job to make, and what its profile's overrides put into it (overrides.ts), in this order. */
+export interface PolicyJob extends ResolvedJob {
   readonly overrides: readonly Override[];
 }
+
+type KeyValues = Readonly<Record<string, string>>;
 
 export interface PolicyInput extends Circumstances {
   /** Its `user` is known. */
@@ -74,37 +33,26 @@ export interface PolicyInput extends Circumstances {
   readonly overrides: readonly Override[];
 }
 
-/** A deadline of 1 is how a job is stopped (kubernetes-objects.md section 5). */
-const SHORTEST_DEADLINE = 2;
-
 /**
- * The job as it is to be made, its overrides given. Throws JobError 'invalid-request': a sentence that names the value,
- * what is allowed, and the file and line that say so.
+ * The job as it is to be made. Throws JobError 'invalid-request': a sentence that names the value, what is allowed, and
+ * the file and line that say so.
  */
-export function resolveJob(input: PolicyInput): ResolvedJob {
-  const { request, profile } = input;
+export function resolveJob(input: PolicyInput): PolicyJob {
+  const { request, profile, overrides } = input;
   const given = resourceProfileOf(input);
   const image = imageOf(request, profile);
   checkHardening(request, input);
-  const named = accountOf(request.config) ?? profile.serviceAccount.value;
-  const automount = profile.automountServiceAccountToken.value;
-  const deadline = profile.activeDeadlineSeconds.value;
   return {
-    request,
+    request: {
+      ...request,
+      container: runAs(request, image, input),
+      // A form that was left empty asks for nothing.
+      placementConstraints: request.placementConstraints.filter(({ value }) => value !== ''),
+    },
     image,
     ...resolveAmounts(request.resourceLimits, profile, given),
-    nodeSelector: nodeSelector(request, profile, given),
-    tolerations: profile.tolerations.value,
-    serviceAccount: named,
-    automountServiceAccountToken: automount === 'auto' ? named !== undefined : automount,
-    secretVariables: secretVariables(request, profile),
-    ...securityContexts(request, input),
-    imagePullPolicy: profile.imagePullPolicy.value,
-    imagePullSecrets: profile.imagePullSecrets.value,
-    priorityClass: profile.priorityClass.value,
-    activeDeadlineSeconds: deadline === 0 ? undefined : Math.max(SHORTEST_DEADLINE, deadline),
-    ...labelsAndAnnotations(request, profile),
-    overrides: input.overrides,
+    pod: podExtras(request, profile, given),
+    overrides,
   };
 }
 
@@ -119,14 +67,8 @@ function resourceProfileOf(input: PolicyInput): ResourceProfile | undefined {
   }
   const found = resourceProfiles.find((each) => each.id === id);
   if (found === undefined) return refuse(`There is no resource profile ${id}.`);
-  if (isFree || allowsResourceProfile(profile, id)) return found;
+  if (isFree || allows(profile.resourceProfiles.value, id)) return found;
   return refuseBy(`Resource profile ${id} is not allowed`, 'resource-profiles', profile);
-}
-
-/** May the user pick this resource profile? */
-export function allowsResourceProfile(profile: EffectiveProfile, id: string): boolean {
-  const allowed = profile.resourceProfiles.value;
-  return allowed === 'any' || allowed.includes(id);
 }
 
 function imageOf(request: JobRequest, profile: EffectiveProfile): string {
@@ -150,6 +92,33 @@ export function imagesOf(profile: EffectiveProfile): readonly string[] {
   return [...new Set([...profile.containerImages.value, ...(byDefault === undefined ? [] : [byDefault])])];
 }
 
+function podExtras(request: JobRequest, profile: EffectiveProfile, given: ResourceProfile | undefined): PodExtras {
+  const { imagePullPolicy, serviceAccount, automountServiceAccountToken: automount, priorityClass } = profile;
+  const facts = {
+    user: request.user,
+    group: request.group,
+    name: request.name,
+    'resource-profile': request.resourceProfile || CUSTOM,
+  };
+  const filled = (pairs: readonly KeyValue[], make: (text: string) => string): KeyValues =>
+    Object.fromEntries(pairs.map(({ key, value }) => [key, make(fillPlaceholders(value, facts))]));
+  return {
+    ...(imagePullPolicy.value === undefined ? {} : { imagePullPolicy: imagePullPolicy.value }),
+    imagePullSecrets: profile.imagePullSecrets.value,
+    ...(serviceAccount.value === undefined ? {} : { serviceAccount: serviceAccount.value }),
+    ...(automount.value === 'auto' ? {} : { automountServiceAccountToken: automount.value }),
+    tolerations: profile.tolerations.value,
+    nodeSelector: nodeSelector(request, profile, given),
+    ...(priorityClass.value === undefined ? {} : { priorityClass: priorityClass.value }),
+    runAsNonRoot: profile.runAsNonRoot.value,
+    dropCapabilities: profile.dropCapabilities.value,
+    restricted: profile.podSecurity.value === 'restricted',
+    activeDeadlineSeconds: profile.activeDeadlineSeconds.value,
+    labels: filled(profile.jobLabels.value, labelValue),
+    annotations: filled(profile.jobAnnotations.value, (text) => text),
+  };
+}
+
 /** Node labels to match: the job's constraints, those of its resource profile, and the profile's. */
 function nodeSelector(request: JobRequest, profile: EffectiveProfile, given: ResourceProfile | undefined): KeyValues {
   const fixed = {
@@ -160,7 +129,6 @@ function nodeSelector(request: JobRequest, profile: EffectiveProfile, given: Res
   for (const constraint of request.placementConstraints) {
     const { name, value } = constraint;
     checkConstraint(constraint, profile);
-    // A form that was left empty.
     if (value === '') continue;
     if (Object.hasOwn(chosen, name) && chosen[name] !== value) refuse(`Placement constraint ${name} has two values.`);
     if (Object.hasOwn(fixed, name) && fixed[name] !== value) {

@@ -1,5 +1,5 @@
 /** How the policy refuses: the value, what it may be, and who wrote that where. */
-import type { CamelCase } from '../config/option-table.ts';
+import { type CamelCase, camelCase } from '../config/option-table.ts';
 import { place } from '../config/problem.ts';
 import type { ProfileKey } from '../config/profile-table.ts';
 import type { EffectiveProfile, Setting } from '../config/profiles.ts';
@@ -21,6 +21,5 @@ export function refuseBy<Key extends ProfileKey>(
   key: Key,
   profile: Pick<EffectiveProfile, CamelCase<Key>>,
 ): never {
-  const member = key.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()) as CamelCase<Key>;
-  return refuse(`${sentence} (${by(key, profile[member])}).`);
+  return refuse(`${sentence} (${by(key, profile[camelCase(key) as CamelCase<Key>])}).`);
 }

@@ -48,6 +48,7 @@ t.test('the smallest file: everything else has the documented default', async (t
     threadPoolSize: 8,
     enableDebugLogging: false,
     logLevel: 'WARNING',
+    baseLogLevel: 'WARNING',
     logFormat: 'text',
     loggingDir: '/var/log/rstudio/launcher',
     scratchPath: '/var/lib/rstudio-launcher/kubernetes',
