@@ -33,6 +33,7 @@ import { containerCommand, doubleDollars, type RunNote } from './command.ts';
 import { JobError } from './contract.ts';
 import type { InitContainer, JobConfig, JobRequest, NameValue } from './job.ts';
 import { labelValue } from './names.ts';
+import { applyOverrides } from './overrides.ts';
 import type { Amounts, ResolvedJob } from './resolved.ts';
 import { podVolumes } from './volumes.ts';
 
@@ -95,7 +96,7 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
     },
   };
   checkSizes(job);
-  return job;
+  return applyOverrides(job, resolved.overrides ?? []);
 }
 
 /** job-expiry-hours and one more, when no plugin removes the job. */

@@ -16,11 +16,6 @@ import { by, refuse, refuseBy } from './refusal.ts';
 import type { PodExtras, ResolvedJob } from './resolved.ts';
 import { runAs } from './run-as.ts';
 
-/** The job to make, and what its profile's overrides put into it (overrides.ts), in this order. */
-export interface PolicyJob extends ResolvedJob {
-  readonly overrides: readonly Override[];
-}
-
 type KeyValues = Readonly<Record<string, string>>;
 
 export interface PolicyInput extends Circumstances {
@@ -37,7 +32,7 @@ export interface PolicyInput extends Circumstances {
  * The job as it is to be made. Throws JobError 'invalid-request': a sentence that names the value, what is allowed, and
  * the file and line that say so.
  */
-export function resolveJob(input: PolicyInput): PolicyJob {
+export function resolveJob(input: PolicyInput): ResolvedJob {
   const { request, profile, overrides } = input;
   const given = resourceProfileOf(input);
   const image = imageOf(request, profile);

@@ -3,6 +3,7 @@
  * (configuration.md section 2).
  */
 import type { Toleration } from 'kubernetes-types/core/v1.d.ts';
+import type { Override } from '../config/overrides.ts';
 import type { JobRequest } from './job.ts';
 
 /** CPUs in thousandths, memory in MB (10^6 bytes); absent = none. */
@@ -19,6 +20,8 @@ export interface ResolvedJob {
   readonly nvidiaGpus: number;
   readonly amdGpus: number;
   readonly pod: PodExtras;
+  /** What `job-json-overrides` puts into the generated Job, in this order, after everything else. */
+  readonly overrides?: readonly Override[];
 }
 
 /** What a profile adds to pods (configuration.md section 2, origin O). */
