@@ -6,8 +6,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
-
 interface FieldType {
   readonly number: number;
   readonly name: string;

@@ -2,6 +2,7 @@
  * How answers are written: headers, JSON as Go writes it, one chunk a watch line.
  */
 import type { ServerResponse } from 'node:http';
+import type { Encoding } from './encodings.ts';
 import type { ApiError } from './status.ts';
 
 const FLOW_SCHEMA = '3a5ad0ed-eebd-4c1e-b87c-9d0e8dd4118a';
@@ -53,14 +54,14 @@ export function sendText(
   response.end(text);
 }
 
-export function sendError(response: ServerResponse, error: ApiError): void {
+export function sendError(response: ServerResponse, error: ApiError, encoding: Encoding): void {
   const {
     'X-Kubernetes-Pf-Flowschema-Uid': _flow,
     'X-Kubernetes-Pf-Prioritylevel-Uid': _level,
     ...bare
-  } = commonHeaders('application/json');
-  const headers = error.code === 401 ? bare : commonHeaders('application/json');
-  const text = encode(error.status);
+  } = commonHeaders(encoding.type);
+  const headers = error.code === 401 ? bare : commonHeaders(encoding.type);
+  const text = encoding.body(error.status);
   response.writeHead(error.code, { ...headers, ...error.headers, 'Content-Length': String(Buffer.byteLength(text)) });
   response.end(text);
 }

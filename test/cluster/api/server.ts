@@ -13,6 +13,7 @@ import type { Pace } from '../pace.ts';
 import { type Access, type Attributes, denied, deniedPath } from './access.ts';
 import { encode, sendError, sendJson, sendText, warningHeader } from './answer.ts';
 import { createChannels, PROTOCOLS } from './channels.ts';
+import { createEncodings } from './encodings.ts';
 import type { Eviction } from './eviction.ts';
 import type { Metrics } from './metrics.ts';
 import { type Nodes, serveLog } from './podlog.ts';
@@ -63,6 +64,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
     noServer: true,
     handleProtocols: (offered) => bestProtocol(offered) ?? false,
   });
+  const encodings = createEncodings();
   const sockets = new Set<Socket>();
   const watches = new Set<OpenWatch>();
   let server: Server | undefined;
@@ -94,7 +96,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
       await answer(request, response);
     } catch (error) {
       if (response.headersSent) response.destroy();
-      else if (error instanceof ApiError) sendError(response, error);
+      else if (error instanceof ApiError) sendError(response, error, encodings(request.headers.accept, 'Status'));
       else if (error instanceof KubeletRefusal)
         sendText(response, error.code, error.message, 'text/plain; charset=utf-8');
       else if (!request.destroyed) throw error;
@@ -134,15 +136,19 @@ export function createApiServer(parts: ServerParts): ApiServer {
     const type = request.headers['content-type'] ?? '';
     const send = ({ code, object, warnings }: Written): void =>
       sendJson(response, code, object, warningHeader(warnings));
+    const read = (object: object): void => {
+      const encoding = encodings(request.headers.accept, target.resource.kind);
+      sendText(response, 200, encoding.body(object), encoding.type);
+    };
     if (subresource !== undefined && subresource !== 'status') {
       return pods(request, response, target, subresource, query);
     }
     switch (`${request.method} ${name === undefined ? 'collection' : 'object'}`) {
       case 'GET collection':
-        if (query.get('watch') === 'true' || query.get('watch') === '1') return watch(target, query, response);
-        return sendJson(response, 200, await listObjects(store, target, query));
+        if (query.get('watch') === 'true' || query.get('watch') === '1') return watch(target, query, request, response);
+        return read(await listObjects(store, target, query));
       case 'GET object':
-        return sendJson(response, 200, getObject(store, target));
+        return read(getObject(store, target));
       case 'POST collection':
         return send(parts.writer.create(target, await bodyOf(request), type, query));
       case 'PUT object':
@@ -163,8 +169,9 @@ export function createApiServer(parts: ServerParts): ApiServer {
     }
   }
 
-  function watch(target: Target, query: URLSearchParams, response: ServerResponse): void {
-    const open = serveWatch(store, target, query, response, parts.watchOptions());
+  function watch(target: Target, query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
+    const encoding = encodings(request.headers.accept, target.resource.kind);
+    const open = serveWatch(store, target, query, response, { ...parts.watchOptions(), encoding });
     watches.add(open);
     response.on('close', () => watches.delete(open));
   }

@@ -3,7 +3,8 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { StoredObject } from '../model.ts';
-import { commonHeaders, encode } from './answer.ts';
+import { commonHeaders } from './answer.ts';
+import { type Encoding, JSON_ENCODING } from './encodings.ts';
 import type { Target } from './request.ts';
 import { apiVersionOf, type Resource } from './resources.ts';
 import { bothSelectors, type Matcher } from './selectors.ts';
@@ -24,13 +25,18 @@ export interface OpenWatch {
   /** Ends it cleanly, without an ERROR line. */
   readonly end: () => void;
   /** Writes one line as it is. */
-  readonly write: (line: string) => void;
+  readonly write: (line: Line) => void;
 }
+
+/** An event as it is sent: a line of JSON, or a frame of protobuf. */
+export type Line = string | Buffer;
 
 export interface WatchOptions {
   /** Called for each line before it is written; what it returns is written instead (duplicates, for one). */
-  readonly lines?: (line: string) => readonly string[];
+  readonly lines?: (line: Line) => readonly Line[];
   readonly bookmarkMs?: number;
+  /** Default JSON. */
+  readonly encoding?: Encoding;
 }
 
 export function serveWatch(
@@ -48,7 +54,8 @@ export function serveWatch(
   const from = watchVersion(query.get('resourceVersion'));
   const timeoutMs = Number(query.get('timeoutSeconds') || DEFAULT_TIMEOUT_S) * 1000;
 
-  response.writeHead(200, commonHeaders('application/json'));
+  const encoding = options.encoding ?? JSON_ENCODING;
+  response.writeHead(200, commonHeaders(encoding.streamType));
   response.flushHeaders();
 
   const timers: NodeJS.Timeout[] = [];
@@ -66,13 +73,13 @@ export function serveWatch(
     stop();
     response.end();
   }
-  function write(line: string): void {
+  function write(line: Line): void {
     if (ended) return;
     for (const text of options.lines?.(line) ?? [line]) response.write(text);
     if (response.writableLength > MAX_BEHIND) end();
   }
   function send(type: string, object: object): void {
-    write(encode({ type, object }));
+    write(encoding.event({ type, object }));
   }
   function forward(change: Change): void {
     if (change.revision <= seen) return;
