@@ -29,7 +29,7 @@ export interface JobEntry {
   readonly outcome: Outcome;
   /** Its program was seen running. */
   readonly ran: boolean;
-  /** Its Job object is gone, as the watch or a read said. */
+  /** Its Job object is gone, or is no longer marked as ours. */
   readonly gone: boolean;
 }
 
@@ -39,8 +39,6 @@ interface MutableEntry extends JobEntry {
   ran: boolean;
   announced: boolean;
   gone: boolean;
-  /** The watch said so: nothing more will come. */
-  deleted: boolean;
   /** The Job and its pods are being read, or were read, before a doubtful end. */
   reading: 'no' | 'running' | 'done';
   createWarning: string;
@@ -143,6 +141,8 @@ function withoutHint(hints: Hints, event: EventView): Hints {
 /** Pods of one job, by uid; those that are gone stay until a newer one comes, because they tell how it ended. */
 type PodsOfJob = Map<string, SeenPod>;
 
+const MOST_LOST = 1_000;
+
 export function createRepository({ readAgain }: RepositoryOptions): Repository {
   const byUid = new Map<string, MutableEntry>();
   const byId = new Map<string, MutableEntry>();
@@ -150,6 +150,8 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
   const jobByPod = new Map<string, string>();
   const serviceByJob = new Map<string, ServiceView>();
   const hintsBySubject = new Map<string, Hints>();
+  /** Unknown jobs whose pods are gone, the oldest first. */
+  const lost = new Set<string>();
   const hidden = new Set<string>();
   const changeListeners = new Set<EntryListener>();
   const updateListeners = new Set<EntryListener>();
@@ -185,7 +187,7 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
     } else {
       if (!ended && entry.reading === 'done') entry.reading = 'no';
       announce(entry, plain(verdict));
-      if (entry.deleted) forget(entry);
+      if (entry.gone) forget(entry);
     }
     for (const listener of updateListeners) listener(entry);
   }
@@ -204,10 +206,10 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
     entry.reading = 'running';
     void readAgain(entry).then(
       (found) => {
-        entry.reading = 'done';
-        if (byUid.get(entry.uid) !== entry) return;
-        if (!found) entry.gone = true;
-        refresh(entry);
+        // Its watch is behind: the deletion comes with the last version of the Job, which may tell more.
+        const isJudged = found || entry.gone;
+        entry.reading = isJudged ? 'done' : 'no';
+        if (isJudged && byUid.get(entry.uid) === entry) refresh(entry);
       },
       () => {
         // Only the end of the program ends the retries.
@@ -222,6 +224,15 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
     podsByJob.delete(entry.uid);
     serviceByJob.delete(entry.uid);
     hintsBySubject.delete(entry.uid);
+  }
+
+  /** The watch of jobs may be behind that of pods: how a job ended is kept for a while although it is not known yet. */
+  function rememberLost(jobUid: string): void {
+    lost.add(jobUid);
+    if (lost.size <= MOST_LOST) return;
+    const [oldest = ''] = lost;
+    lost.delete(oldest);
+    if (!byUid.has(oldest)) podsByJob.delete(oldest);
   }
 
   function refreshUid(jobUid: string): void {
@@ -244,7 +255,6 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
       announced: false,
       ran: job.result?.startedAt !== undefined,
       gone: false,
-      deleted: false,
       reading: 'no',
       createWarning: '',
       inputProblem: '',
@@ -263,11 +273,10 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
       const known = byUid.get(object.uid);
       if (known === undefined && event.type === 'DELETED') return;
       const entry = known ?? addJob(object);
-      entry.deleted = event.type === 'DELETED';
       entry.job = object;
-      entry.gone = entry.deleted;
+      entry.gone = event.type === 'DELETED';
       refresh(entry);
-      if (entry.deleted && (!open || hidden.delete(entry.id))) forget(entry);
+      if (entry.gone && (!open || hidden.delete(entry.id))) forget(entry);
     },
     onPod: (event) => {
       if (event.type === 'SYNCED' || event.type === 'DESYNCED') return;
@@ -275,18 +284,16 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
       if (object.jobUid === '') return;
       const pods = podsByJob.get(object.jobUid) ?? new Map<string, SeenPod>();
       const present = event.type !== 'DELETED';
-      if (present || byUid.has(object.jobUid)) {
-        pods.set(object.uid, seePod(pods.get(object.uid), object, present));
-        const newest = newestOf(pods)?.view.uid;
-        for (const [uid, pod] of pods) if (!pod.present && uid !== newest) pods.delete(uid);
-      } else pods.delete(object.uid);
+      pods.set(object.uid, seePod(pods.get(object.uid), object, present));
+      podsByJob.set(object.jobUid, pods);
+      const newest = newestOf(pods)?.view.uid;
+      for (const [uid, pod] of pods) if (!pod.present && uid !== newest) pods.delete(uid);
       if (present) jobByPod.set(object.uid, object.jobUid);
       else {
         jobByPod.delete(object.uid);
         hintsBySubject.delete(object.uid);
+        if (!byUid.has(object.jobUid)) rememberLost(object.jobUid);
       }
-      if (pods.size === 0) podsByJob.delete(object.jobUid);
-      else podsByJob.set(object.jobUid, pods);
       refreshUid(object.jobUid);
     },
     onService: (event) => {
