@@ -6,7 +6,7 @@
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { helpText } from './cli/help.ts';
-import { PROGRAM, VERSION, versionText } from './cli/version.ts';
+import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
 import { loadOptions, type Options } from './config/options.ts';
 import { ConfigError, describe, type Problem } from './config/problem.ts';
 import { systemClock } from './system/clock.ts';
@@ -77,17 +77,14 @@ function giveUpRoot({ serverUser, unprivileged, scratchPath, loggingDir }: Optio
   becomeUser(user);
 }
 
-/** The log of this start; nothing is written before its first line. */
+/** The log of this start; its file is opened with the first line. */
 function openLog({ loggingDir, logFormat, logLevel, pluginName }: Options): Logger {
-  const program = `rstudio-${pluginName}-launcher`;
+  const program = programName(pluginName);
   return createLogger({
     level: logLevel,
     format: logFormat === 'json' ? jsonFormat(program) : textFormat(program),
     clock: systemClock,
-    open: () => {
-      makeDirectory(loggingDir);
-      return openLogFile({ directory: loggingDir, program, clock: systemClock });
-    },
+    open: () => openLogFile({ directory: loggingDir, program, clock: systemClock }),
   });
 }
 

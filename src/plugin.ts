@@ -3,26 +3,33 @@
  * stays until the launcher or a signal ends it. main.ts loads it when root was given up.
  */
 import { hostname } from 'node:os';
+import { programName } from './cli/version.ts';
 import { readClusterAccess } from './config/cluster-access.ts';
 import { readTextFile } from './config/file.ts';
 import type { Options } from './config/options.ts';
-import { ConfigError, problem } from './config/problem.ts';
-import { refuseProfiles } from './config/profiles-gate.ts';
+import { readPolicyFiles } from './config/policy-files.ts';
+import { ConfigError, describe, problem } from './config/problem.ts';
+import { createReloadable, type InheritedSettings, type Reloadable } from './config/reload.ts';
 import { auditedJobs } from './jobs/audit.ts';
 import type { Jobs } from './jobs/contract.ts';
-import { createJobs } from './jobs/jobs.ts';
-import { unrestricted } from './jobs/unrestricted.ts';
+import { createJobs, type RunningJobs } from './jobs/jobs.ts';
+import { serviceAccountNames } from './jobs/service-accounts.ts';
+import { createPolicy } from './jobs/user-policy.ts';
 import { createClient } from './kubernetes/client.ts';
 import type { Client } from './kubernetes/contract.ts';
-import type { Credentials } from './kubernetes/credentials.ts';
+import { observedClient } from './kubernetes/observed.ts';
+import { tokenSubject } from './kubernetes/token-subject.ts';
 import { MAX_OUTPUT_STREAMS } from './launcher/limits.ts';
+import { createLatencyHistogram, type LatencyHistogram } from './launcher/metrics.ts';
 import { createLauncherSession, type LauncherSession } from './launcher/session.ts';
 import { systemClock } from './system/clock.ts';
 import { exitOnCrash } from './system/crash.ts';
 import { openFileLimit } from './system/limits.ts';
+import { openLogFile } from './system/log-file.ts';
 import type { Logger } from './system/logger.ts';
 import { randomText, systemRandom } from './system/random.ts';
 import { openStdio } from './system/stdio.ts';
+import { createUsers } from './system/users.ts';
 
 /** A broken frame; everything else that ends the conversation is as it should be. */
 const EXIT_BROKEN_FRAME = 1;
@@ -30,30 +37,31 @@ const EXIT_BROKEN_FRAME = 1;
 /** What ends in time by itself is not cut off, what does not is: 5 s in all (protocol section 0). */
 const CLOSE_MS = 1_500;
 
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-
 /** Resolves with the exit code at the end of the conversation. Throws ConfigError if the plugin cannot start. */
 export async function runPlugin(options: Options, log: Logger): Promise<number> {
-  const refused = refuseProfiles(options);
-  if (refused.length > 0) throw new ConfigError('wrong', refused);
-  const client = connect(options, log);
-  const running = createJobs({
-    client,
-    policy: unrestricted,
-    options: () => options,
-    clock: systemClock,
-    random: systemRandom,
-    log,
-    processId: `${hostname()}/${options.pluginName}/${randomText(systemRandom, 8)}`,
+  const { files, warnings } = readPolicyFiles(options);
+  for (const warning of warnings) log.warning(describe(warning));
+  const reloadable = createReloadable({
+    options,
+    files,
+    apply: ({ logLevel, loggingDir: directory }) => {
+      const program = programName(options.pluginName);
+      log.setLevel(logLevel);
+      log.setSink(() => openLogFile({ directory, program, clock: systemClock }));
+    },
   });
+  const latencies = createLatencyHistogram();
+  const client = observedClient(connect(options, log), systemClock, latencies.observe);
+  const running = followJobs(options, reloadable, client, log);
   const ending = new AbortController();
   const followed = running.run(ending.signal);
   running.synced(ending.signal).then(
-    () => log.notice('Synced: the jobs of the cluster are known'),
+    () => log.notice('Synced: the jobs of the cluster are known', { namespace: client.namespace }),
     (error: unknown) => log.debug('The plugin ended before the jobs were known', { error }),
   );
 
-  const session = converse(options, auditedJobs(running, log), log);
+  const reload = (pushed?: InheritedSettings) => reloadAndLog(reloadable, log, pushed);
+  const session = converse(options, auditedJobs(running, log), log, reload, latencies);
   exitOnCrash({
     log,
     flush: async () => {
@@ -62,52 +70,89 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
       log.close();
     },
   });
-  const onSignal = (signal: NodeJS.Signals): void => {
-    log.notice('Ends by a signal', { signal });
+  const end = (signal: NodeJS.Signals): void => {
+    log.notice('Ends because of a signal', { signal });
     session.close();
   };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+  process.on('SIGHUP', () => reload());
 
   const { reason, ...why } = await session.done;
   log.notice('The conversation with the launcher has ended', { reason, ...why });
-  for (const signal of SIGNALS) process.off(signal, onSignal);
   ending.abort(new Error('the plugin ends'));
   await within(CLOSE_MS, Promise.all([followed, client.close()]));
   return reason === 'broken-frame' ? EXIT_BROKEN_FRAME : 0;
 }
 
-/** The client of the cluster. Everything that it will need later is read now, so that the start says what is wrong. */
+/** The client of the cluster. What it will need later is read now, so that the start says what is wrong. */
 function connect(options: Options, log: Logger): Client {
-  const { apiUrl, verifySslCerts, fetchLimit, watchTimeoutSeconds, requestTimeoutSeconds } = options;
+  const { authToken, authTokenPath } = options;
   const { namespace, certificateAuthority } = readClusterAccess(options);
+  if (authTokenPath !== undefined) readToken(authTokenPath);
   return createClient(
     {
-      apiUrl,
-      credentials: credentialsOf(options),
-      tls: { ca: certificateAuthority, verify: verifySslCerts },
+      apiUrl: options.apiUrl,
+      credentials:
+        authTokenPath !== undefined
+          ? { kind: 'token-file', path: authTokenPath }
+          : authToken !== undefined
+            ? { kind: 'token', token: authToken }
+            : { kind: 'none' },
+      tls: { ca: certificateAuthority, verify: options.verifySslCerts },
       namespace,
-      fetchLimit,
-      watchTimeoutSeconds,
-      requestTimeoutMs: requestTimeoutSeconds * 1000,
+      fetchLimit: options.fetchLimit,
+      watchTimeoutSeconds: options.watchTimeoutSeconds,
+      requestTimeoutMs: options.requestTimeoutSeconds * 1000,
     },
     { clock: systemClock, random: systemRandom, log },
   );
 }
 
-function credentialsOf({ authToken, authTokenPath }: Options): Credentials {
-  if (authTokenPath === undefined) {
-    return authToken === undefined ? { kind: 'none' } : { kind: 'token', token: authToken };
-  }
-  const text = readTextFile(authTokenPath)?.text;
-  if (text === undefined || text.trim() === '') {
-    const why = text === undefined ? 'there is no such file' : 'the file holds no token';
-    const code = text === undefined ? 'unreadable' : 'wrong';
-    throw new ConfigError(code, [problem({ file: authTokenPath, line: 0 }, 'auth-token-path', why)]);
-  }
-  return { kind: 'token-file', path: authTokenPath };
+function readToken(file: string): string {
+  const token = readTextFile(file)?.text.trim();
+  if (token) return token;
+  const why = token === undefined ? 'there is no such file' : 'the file holds no token';
+  throw new ConfigError(token === undefined ? 'unreadable' : 'wrong', [
+    problem({ file, line: 0 }, 'auth-token-path', why),
+  ]);
 }
 
-function converse(options: Options, jobs: Jobs, log: Logger): LauncherSession {
+function followJobs(options: Options, reloadable: Reloadable, client: Client, log: Logger): RunningJobs {
+  const { authToken, authTokenPath } = options;
+  const subject = tokenSubject(authTokenPath === undefined ? (authToken ?? '') : readToken(authTokenPath));
+  return createJobs({
+    client,
+    policy: createPolicy({
+      files: reloadable.files,
+      users: createUsers({ clock: systemClock }),
+      ownAccount: () => (subject?.namespace === client.namespace ? subject.name : undefined),
+      serviceAccounts: () => serviceAccountNames(client, log),
+    }),
+    options: () => ({ ...options, ...reloadable.settings() }),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    processId: `${hostname()}/${options.pluginName}/${randomText(systemRandom, 8)}`,
+  });
+}
+
+function reloadAndLog(reloadable: Reloadable, log: Logger, pushed?: InheritedSettings) {
+  const { warnings, ...report } = reloadable.reload(pushed);
+  const { errorType, errorMessage, applied, pendingRestart } = report;
+  for (const warning of warnings) log.warning(describe(warning));
+  if (errorType === 0) log.notice('Reloaded profiles, resource profiles and overrides', { applied, pendingRestart });
+  else log.error(`Nothing was reloaded, what was in force stays so: ${errorMessage}`);
+  return report;
+}
+
+function converse(
+  options: Options,
+  jobs: Jobs,
+  log: Logger,
+  reload: (pushed: InheritedSettings) => ReturnType<typeof reloadAndLog>,
+  latencies: LatencyHistogram,
+): LauncherSession {
   const files = openFileLimit();
   return createLauncherSession({
     ...openStdio(),
@@ -118,13 +163,15 @@ function converse(options: Options, jobs: Jobs, log: Logger): LauncherSession {
     maxMessageSize: options.maxMessageSize,
     metricsIntervalSeconds: options.pluginMetricsIntervalSeconds,
     maxOutputStreams: files === undefined ? MAX_OUTPUT_STREAMS : Math.min(MAX_OUTPUT_STREAMS, Math.floor(files / 2)),
-    reload: async () => ({
-      errorType: -1,
-      errorMessage: 'this version reads its configuration at the start only',
-      applied: [],
-      pendingRestart: [],
-    }),
-    metrics: () => ({ uptimeSeconds: process.uptime(), memoryUsageBytes: process.memoryUsage.rss() }),
+    reload: async (pushed) => reload(pushed),
+    metrics: () => {
+      const latency = latencies.take();
+      return {
+        uptimeSeconds: process.uptime(),
+        memoryUsageBytes: process.memoryUsage.rss(),
+        ...(latency !== undefined && { clusterInteractionLatencySample: latency }),
+      };
+    },
   });
 }
 

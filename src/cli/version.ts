@@ -3,10 +3,21 @@ import packageJson from '../../package.json' with { type: 'json' };
 /** What this program is called in logs and on the terminal. */
 export const PROGRAM = 'rstudio-kubernetes-launcher';
 
+/** What an instance is called (option `plugin-name`): in its log, and as the log's file name (protocol 3). */
+export function programName(pluginName: string): string {
+  return `rstudio-${pluginName}-launcher`;
+}
+
 /** Version of the plugin. */
 export const VERSION = packageJson.version;
 
 /** What `--version` prints. */
 export function versionText(): string {
-  return `${PROGRAM} ${VERSION} (Job Launcher plugin API 3.10.0, Node.js ${process.versions.node})\n`;
+  return `${PROGRAM} ${VERSION} (Job Launcher plugin API 3.10.0, ${runtimeText()})\n`;
+}
+
+/** The JavaScript runtime and its version. */
+export function runtimeText(): string {
+  const { deno, node } = process.versions;
+  return deno === undefined ? `Node.js ${node}` : `Deno ${deno}`;
 }

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from './clock.ts';
+import { makeDirectory } from './directories.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -32,12 +33,13 @@ export interface LogSink {
 }
 
 /**
- * Opens the log for appending, 0600, never through a symbolic link. It is rotated when it is full or a day old, and
+ * Opens the log for appending, 0600, in a directory that is made if it is missing, never through a symbolic link. It is rotated when it is full or a day old, and
  * opened anew when somebody else has moved it away. Throws the file system's error, from here and from `write`.
  */
 export function openLogFile({ directory, program, clock }: LogFileOptions): LogSink {
   const path = join(directory, `${program}.log`);
   const old = (index: number): string => join(directory, `${program}.${index}.log`);
+  makeDirectory(directory);
   let file = open();
 
   function open(): { descriptor: number; inode: number; bytes: number; began: number } {

@@ -23,6 +23,8 @@ export interface LoggerOptions {
 /** A log that writes, and what its owner does with it. */
 export interface Logger extends Log {
   readonly setLevel: (level: LogLevel) => void;
+  /** From the next line on the log goes there. */
+  readonly setSink: (open: () => LogSink) => void;
   /** Writes what was counted, and ends it. */
   readonly close: () => void;
 }
@@ -32,8 +34,8 @@ export interface Logger extends Log {
  * words are written once a minute, with the number of those left out.
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const { format, clock, open, fallback = writeToStderr } = options;
-  let level = options.level;
+  const { format, clock, fallback = writeToStderr } = options;
+  let { level, open } = options;
   let sink: LogSink | undefined;
   let retryAt = Number.NEGATIVE_INFINITY;
   const repeated = new Map<string, { record: LogRecord; times: number; cancel: () => void }>();
@@ -111,6 +113,11 @@ export function createLogger(options: LoggerOptions): Logger {
     },
     setLevel: (wanted) => {
       level = wanted;
+    },
+    setSink: (other) => {
+      closeSink();
+      open = other;
+      retryAt = Number.NEGATIVE_INFINITY;
     },
     close: () => {
       for (const key of [...repeated.keys()]) forget(key);

@@ -1,0 +1,79 @@
+/** The command line of a command: its own flags, its words, and the plugin's options, which every command accepts. */
+import { parseArgs } from 'node:util';
+import { didYouMean } from '../config/nearest.ts';
+import { isOptionName, OPTION_NAMES } from '../config/option-table.ts';
+import { clean } from './terminal.ts';
+
+/** A flag of a command: `--name`, or `--name VALUE`. */
+export interface Flag {
+  readonly name: string;
+  /** One letter, `-o`. */
+  readonly short?: string;
+  /** What stands for the value in the help; absent: a switch. */
+  readonly value?: string;
+  readonly doc: string;
+}
+
+/** How a command may be called. */
+export interface Grammar {
+  readonly name: string;
+  readonly flags: readonly Flag[];
+  /** Names of its words, in order, as the help shows them; those in brackets may be absent. */
+  readonly words: readonly string[];
+}
+
+export interface Arguments {
+  /** '' for switches. */
+  readonly flags: ReadonlyMap<string, string>;
+  readonly words: readonly string[];
+  /** Options of the plugin, `--name=value`, for loadOptions. */
+  readonly options: readonly string[];
+}
+
+/** A command was called in a way that it does not know; one line says what is wrong. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly code = 'USAGE';
+}
+
+/** Throws UsageError. */
+export function parseArguments({ name: command, flags, words }: Grammar, argv: readonly string[]): Arguments {
+  const wrong = (message: string): never => {
+    throw new UsageError(`${command}: ${message}; see ${command} --help`);
+  };
+  const known = Object.fromEntries([
+    ...OPTION_NAMES.map((name) => [name, { type: 'string' as const }] as const),
+    ...flags.map(({ name, short, value }) => {
+      const type = value === undefined ? ('boolean' as const) : ('string' as const);
+      return [name, short === undefined ? { type } : { type, short }] as const;
+    }),
+  ]);
+  const { tokens } = parseArgs({ args: [...argv], options: known, strict: false, allowPositionals: true, tokens: true });
+  const found = new Map<string, string>();
+  const options: string[] = [];
+  const given: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue;
+    if (token.kind === 'positional') {
+      given.push(token.value);
+      continue;
+    }
+    const { name, rawName, value, inlineValue } = token;
+    const flag = flags.find((each) => each.name === name);
+    const isSwitch = flag !== undefined && flag.value === undefined;
+    if (flag === undefined && !isOptionName(name)) {
+      const names = [...flags.map((each) => each.name), ...OPTION_NAMES];
+      wrong(`unknown option ${clean(rawName)}${didYouMean(name, names)}`);
+    } else if (isSwitch && value !== undefined) wrong(`${rawName} takes no value`);
+    else if (!isSwitch && (value === undefined || (inlineValue === false && value.startsWith('-') && value !== '-'))) {
+      wrong(`${rawName} needs a value`);
+    } else if (found.has(name) || options.some((each) => each.startsWith(`--${name}=`))) wrong(`${rawName} is given twice`);
+    else if (flag === undefined) options.push(`--${name}=${value}`);
+    else found.set(name, value ?? '');
+  }
+  const missing = words[given.length];
+  if (missing !== undefined && !missing.startsWith('[')) wrong(`${missing} is missing`);
+  const extra = given[words.length];
+  if (extra !== undefined) wrong(`"${clean(extra)}" is too much`);
+  return { flags: found, words: given, options };
+}

@@ -1,0 +1,66 @@
+/** What an administrator types: every command, in the order of the help. */
+import { ConfigError, describe } from '../config/problem.ts';
+import { JobError } from '../jobs/contract.ts';
+import { KubernetesError } from '../kubernetes/errors.ts';
+import { PrivilegeError } from '../system/privileges.ts';
+import { UserLookupError } from '../system/users.ts';
+import { type Arguments, type Grammar, parseArguments, UsageError } from './arguments.ts';
+import { check } from './check/check.ts';
+import { commandHelp } from './help.ts';
+import type { Surroundings } from './session.ts';
+import { clean, type Terminal } from './terminal.ts';
+import { PROGRAM } from './version.ts';
+
+export interface Command extends Grammar {
+  /** What it does, in a line. */
+  readonly summary: string;
+  /** More, for its own help. */
+  readonly about: string;
+  /** What to type, and what for. */
+  readonly examples: readonly (readonly [typed: string, purpose: string])[];
+  /** Resolves with the exit code. */
+  readonly run: (args: Arguments, surroundings: Surroundings, terminal: Terminal) => Promise<number>;
+}
+
+/** Done, and what was asked is as it should be. */
+export const EXIT_OK = 0;
+/** Something is wrong; it was said what. */
+export const EXIT_FAILED = 1;
+/** The command line was not understood. */
+export const EXIT_USAGE = 2;
+
+export const COMMANDS: readonly Command[] = [check];
+
+/** The command that these arguments begin with, if any. */
+export function findCommand([name]: readonly string[]): Command | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}
+
+/** Errors that are told in their own words; everything else is a defect. */
+const TOLD = [ConfigError, PrivilegeError, KubernetesError, JobError, UserLookupError, UsageError];
+
+/** Runs `argv[0]` with the rest. Resolves with the exit code; what is wrong was said in one line each. */
+export async function runCommand(
+  argv: readonly string[],
+  surroundings: Surroundings,
+  terminal: Terminal,
+): Promise<number> {
+  const command = findCommand(argv);
+  if (command === undefined) {
+    terminal.say(`${PROGRAM}: there is no command ${clean(argv[0] ?? '')}; see --help`);
+    return EXIT_USAGE;
+  }
+  const rest = argv.slice(1);
+  if (rest.includes('--help')) {
+    terminal.write(commandHelp(command));
+    return EXIT_OK;
+  }
+  try {
+    return await command.run(parseArguments(command, rest), surroundings, terminal);
+  } catch (error) {
+    if (!(error instanceof Error) || !TOLD.some((kind) => error instanceof kind)) throw error;
+    const lines = error instanceof ConfigError ? error.problems.map(describe) : [error.message];
+    for (const line of lines) terminal.say(`${PROGRAM}: ${clean(line)}`);
+    return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+  }
+}

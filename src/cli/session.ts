@@ -1,0 +1,115 @@
+/**
+ * How a command of an administrator begins: the options are read as root, as the plugin does, then root is given up, and
+ * only then is anything else read, so that a command sees what the plugin sees (design.md section 7).
+ */
+import { availableParallelism } from 'node:os';
+import { type ClusterAccess, readClusterAccess } from '../config/cluster-access.ts';
+import { type LoadedOptions, loadOptions, type Options } from '../config/options.ts';
+import { ConfigError, describe, type Problem } from '../config/problem.ts';
+import type { JobRequest } from '../jobs/job.ts';
+import { createClient } from '../kubernetes/client.ts';
+import type { Client } from '../kubernetes/contract.ts';
+import type { Credentials } from '../kubernetes/credentials.ts';
+import { type Clock, systemClock } from '../system/clock.ts';
+import { type Log, silentLog } from '../system/log.ts';
+import { becomeUser, findServerUser, type ServerUser } from '../system/privileges.ts';
+import { isRoot } from '../system/process.ts';
+import { type Random, systemRandom } from '../system/random.ts';
+import { createUsers, type Users } from '../system/users.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What a command knows of the process it runs in. */
+export interface Surroundings {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly users: Users;
+  readonly log: Log;
+  readonly uid: number;
+  /** Who may own the options file, looked up while still root. */
+  readonly findUser: (name: string) => Promise<{ readonly uid: number; readonly gid: number } | undefined>;
+  /** Gives up root for the server user; undefined if there was no root to give up. Throws PrivilegeError. */
+  readonly lower: (serverUser: string) => ServerUser | undefined;
+  /** Reads a job as a launcher writes it; throws an Error that names the field. */
+  readonly readJob: (value: unknown) => JobRequest;
+  readonly readInput: () => Promise<string>;
+}
+
+/** What commands in this process have to do with. */
+export function ownSurroundings(readJob: Surroundings['readJob']): Surroundings {
+  return {
+    environment: process.env,
+    clock: systemClock,
+    random: systemRandom,
+    users: createUsers({ clock: systemClock }),
+    log: silentLog,
+    uid: process.getuid?.() ?? -1,
+    findUser: async (name) => (isRoot() ? findServerUser(name) : undefined),
+    lower: (serverUser) => {
+      if (!isRoot()) return undefined;
+      const user = findServerUser(serverUser);
+      becomeUser(user);
+      return user;
+    },
+    readJob,
+    readInput: async () => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
+      return Buffer.concat(chunks).toString();
+    },
+  };
+}
+
+/** Reads the options as the plugin would. */
+export function readOptions(argv: readonly string[], { environment, uid, findUser }: Surroundings): Promise<LoadedOptions> {
+  return loadOptions({ argv, env: environment, uid, cpus: availableParallelism(), findUser });
+}
+
+/** Options read and root given up. Warnings are said. Throws ConfigError or PrivilegeError. */
+export async function begin(
+  argv: readonly string[],
+  surroundings: Surroundings,
+  terminal: Terminal,
+): Promise<Options> {
+  const loaded = await readOptions(argv, surroundings);
+  if (!loaded.ok) throw new ConfigError('wrong', loaded.problems);
+  surroundings.lower(loaded.options.serverUser);
+  sayWarnings(loaded.warnings, terminal);
+  return loaded.options;
+}
+
+export function sayWarnings(warnings: readonly Problem[], terminal: Terminal): void {
+  for (const warning of warnings) terminal.say(`warning: ${describe(warning)}`);
+}
+
+/** How the plugin shows who it is; the token's file is read when it is used. */
+export function credentialsOf({ authToken, authTokenPath }: Options): Credentials {
+  if (authTokenPath !== undefined) return { kind: 'token-file', path: authTokenPath };
+  return authToken === undefined ? { kind: 'none' } : { kind: 'token', token: authToken };
+}
+
+/** The client as the plugin makes it. Throws ConfigError if a file with CA or namespace cannot be used. */
+export function connect(
+  options: Options,
+  { clock, random, log }: Surroundings,
+  { access = readClusterAccess(options), timeoutMs = options.requestTimeoutSeconds * 1000 }: ConnectOptions = {},
+): Client {
+  return createClient(
+    {
+      apiUrl: options.apiUrl,
+      credentials: credentialsOf(options),
+      tls: { ca: access.certificateAuthority, verify: options.verifySslCerts },
+      namespace: access.namespace,
+      fetchLimit: options.fetchLimit,
+      watchTimeoutSeconds: options.watchTimeoutSeconds,
+      requestTimeoutMs: timeoutMs,
+    },
+    { clock, random, log },
+  );
+}
+
+export interface ConnectOptions {
+  readonly access?: ClusterAccess;
+  /** Deadline of one call. */
+  readonly timeoutMs?: number;
+}

@@ -1,0 +1,19 @@
+/** Who a token speaks for, as the token itself says; it is not checked, only the API server can. */
+export interface TokenSubject {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** The service account of a JWT (claim `sub`, system:serviceaccount:NAMESPACE:NAME); undefined for any other token. */
+export function tokenSubject(token: string): TokenSubject | undefined {
+  const [, payload = ''] = token.trim().split('.');
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+    if (typeof claims !== 'object' || claims === null || !('sub' in claims)) return undefined;
+    const [system, kind, namespace, name] = String(claims.sub).split(':');
+    if (system !== 'system' || kind !== 'serviceaccount' || !namespace || !name) return undefined;
+    return { namespace, name };
+  } catch {
+    return undefined;
+  }
+}
