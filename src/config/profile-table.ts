@@ -157,26 +157,32 @@ const HOST_PATH: Kind<string> = kind('an absolute path without ..', (text) =>
   text.startsWith('/') && !text.split('/').includes('..') ? text : undefined,
 );
 
-/** A list, or one word for nothing and some for everything. */
-function allowed(item: Kind<string>, everything: readonly string[] = ['any']): Kind<Allowed> {
+/** A list, or one of some words alone. */
+function listOr<T>(item: Kind<string>, words: Readonly<Record<string, T>>): Kind<T | readonly string[]> {
+  const names = Object.keys(words);
   const items = list(item);
+  const prefix = `${names.join(', ')} or `;
   return {
-    allowed: `${[...everything, 'none'].join(', ')} or ${items.allowed}`,
+    allowed: `${prefix}${items.allowed}`,
     parse: (text) => {
-      if (everything.includes(text)) return { ok: true, value: 'any' };
-      if (text === 'none') return { ok: true, value: [] };
-      return items.parse(text);
+      if (Object.hasOwn(words, text)) return { ok: true, value: words[text] as T };
+      const parsed = items.parse(text);
+      if (!parsed.ok) return { ok: false, reason: `${prefix}${parsed.reason}` };
+      const mixed = parsed.value.find((each) => names.includes(each));
+      if (mixed === undefined) return parsed;
+      return { ok: false, reason: `${prefix}${items.allowed}; "${mixed}" stands alone` };
     },
   };
 }
 
+/** A list, a word for everything, or none. */
+function allowed(item: Kind<string>, everything: readonly string[] = ['any']): Kind<Allowed> {
+  return listOr<Allowed>(item, { ...Object.fromEntries(everything.map((word) => [word, 'any' as const])), none: [] });
+}
+
 /** As `list`, and `none`. */
 function listOrNone(item: Kind<string>): Kind<readonly string[]> {
-  const items = list(item);
-  return {
-    allowed: `none or ${items.allowed}`,
-    parse: (text) => (text === 'none' ? { ok: true, value: [] } : items.parse(text)),
-  };
+  return listOr<readonly string[]>(item, { none: [] });
 }
 
 const AUTOMOUNT: Kind<boolean | 'auto'> = kind(`auto, ${BOOLEAN.allowed}`, (text) => {
