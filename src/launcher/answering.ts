@@ -79,7 +79,7 @@ export function createAnswering({ writer, clock, log, errorResponse }: Answering
         };
         const finishInTime = (make: MakeAnswer): void => {
           if (!answered) void finish(make);
-          else log.warning('A request was done only after it had been answered with an error.', { requestId });
+          else log.warning('A request was done only after it had been answered with an error', { requestId });
         };
         const stopDeadline = clock.after(ANSWER_WITHIN_MS, () => {
           const error = new JobError('timeout', `there was no answer within ${ANSWER_WITHIN_MS / 1000} s`);
@@ -89,7 +89,7 @@ export function createAnswering({ writer, clock, log, errorResponse }: Answering
         openBytes += bytes;
 
         turns.take(user, (done) => {
-          if (answered || closed) {
+          if (answered || closed || timeLeft() === 0) {
             queueMicrotask(done);
             return;
           }
@@ -107,6 +107,7 @@ export function createAnswering({ writer, clock, log, errorResponse }: Answering
     close: () => {
       closed = true;
       for (const stopDeadline of open) stopDeadline();
+      open.clear();
       notify();
     },
   };

@@ -32,8 +32,19 @@ export interface OutputStreamsOptions {
 export function createOutputStreams(options: OutputStreamsOptions): OutputStreams {
   const { jobs, writer, log, limit, mayBegin, ready, errorResponse } = options;
   const streams = new Map<RequestId, AbortController>();
-  /** Streams that still hold something, those cancelled a moment ago included. */
+  /** Streams that hold something, those cancelled a moment ago included, and what begins when one of them has ended. */
   let open = 0;
+  const waiting: (() => void)[] = [];
+
+  const place = async (): Promise<void> => {
+    if (open >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
+    else open++;
+  };
+  const leave = (): void => {
+    const next = waiting.shift();
+    if (next === undefined) open--;
+    else next();
+  };
 
   const stream = async (
     requestId: RequestId,
@@ -61,7 +72,7 @@ export function createOutputStreams(options: OutputStreamsOptions): OutputStream
         await send(() => errorResponse(requestId, error));
         return;
       }
-      log.warning('A stream of job output ended before its end.', { job: jobId, requestId, error });
+      log.warning('A stream of job output ended before its end', { job: jobId, requestId, error });
     }
     await send((seqId) => outputEnd(requestId, seqId));
   };
@@ -69,7 +80,7 @@ export function createOutputStreams(options: OutputStreamsOptions): OutputStream
   return {
     start: (requestId, jobId, requester, outputType) => {
       if (streams.has(requestId)) return;
-      if (open >= limit) {
+      if (streams.size >= limit) {
         const error = new JobError(
           'output-not-found',
           `there are ${limit} output streams already, the most that are served at a time; cancel some and ask again`,
@@ -79,11 +90,12 @@ export function createOutputStreams(options: OutputStreamsOptions): OutputStream
       }
       const controller = new AbortController();
       streams.set(requestId, controller);
-      open++;
-      void stream(requestId, jobId, requester, outputType, controller.signal).finally(() => {
-        open--;
-        if (streams.get(requestId) === controller) streams.delete(requestId);
-      });
+      void place()
+        .then(() => stream(requestId, jobId, requester, outputType, controller.signal))
+        .finally(() => {
+          leave();
+          if (streams.get(requestId) === controller) streams.delete(requestId);
+        });
     },
     cancel: (requestId) => {
       streams.get(requestId)?.abort();

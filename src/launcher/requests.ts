@@ -165,8 +165,13 @@ export type Request = { [K in RequestKind]: RequestOf<K> }[RequestKind] | Cancel
 /** What became of a frame's body. */
 export type Parsed =
   | { readonly outcome: 'request'; readonly request: Request }
-  /** To be answered with an Error: 1 for an unknown type of message, 2 for anything else. */
-  | { readonly outcome: 'refused'; readonly requestId: RequestId; readonly errorCode: 1 | 2; readonly message: string }
+  /** To be answered with an Error. */
+  | {
+      readonly outcome: 'refused';
+      readonly requestId: RequestId;
+      readonly code: 'request-not-supported' | 'invalid-request';
+      readonly message: string;
+    }
   /** Nobody to answer to: the id cannot be read. */
   | { readonly outcome: 'dropped'; readonly message: string };
 
@@ -181,24 +186,25 @@ export function parseRequest(body: Buffer): Parsed {
   if (!isObject(message)) return { outcome: 'dropped', message: 'a message that is not an object' };
   const requestId = readRequestId(message, json);
   if (requestId === undefined) return { outcome: 'dropped', message: 'a message without a readable requestId' };
-  const refused = (errorCode: 1 | 2, text: string): Parsed => ({
+  const refused = (code: 'request-not-supported' | 'invalid-request', text: string): Parsed => ({
     outcome: 'refused',
     requestId,
-    errorCode,
+    code,
     message: text,
   });
 
   const excess = tooMuch(message);
-  if (excess !== undefined) return refused(2, `the message is refused: ${excess}`);
+  if (excess !== undefined) return refused('invalid-request', `the message is refused: ${excess}`);
   let title = 'message';
   try {
     const { messageType } = readFields(MESSAGE, message);
     const kind = KINDS.get(messageType);
-    if (kind === undefined) return refused(1, `messages of type ${messageType} are not supported`);
+    if (kind === undefined)
+      return refused('request-not-supported', `messages of type ${messageType} are not supported`);
     title = `${REQUESTS[kind].title} (message type ${messageType})`;
     return { outcome: 'request', request: readRequest(kind, requestId, message) };
   } catch (error) {
-    if (error instanceof FieldError) return refused(2, `${title}: ${error.message}`);
+    if (error instanceof FieldError) return refused('invalid-request', `${title}: ${error.message}`);
     throw error;
   }
 }

@@ -194,6 +194,14 @@ export function metricsResponse(metrics: PluginMetrics): Response {
   return { kind: 'metrics', requestId: '0', members: members(json) };
 }
 
+/** The most that one element of `sequences` takes: `{"requestId":18446744073709551615,"seqId":9007199254740991},` */
+export const SEQUENCE_BYTES = 62;
+
+/** How many requests one message can serve that has this many bytes left for them; at least one. */
+export function sequencesThatFit(bytes: number): number {
+  return Math.max(1, Math.floor(bytes / SEQUENCE_BYTES));
+}
+
 function sequencesJson(sequences: readonly Sequence[]): string {
   const elements = sequences.map(({ requestId, seqId }) => `{"requestId":${requestId},"seqId":${seqId}}`);
   return `"sequences":[${elements.join(',')}]`;

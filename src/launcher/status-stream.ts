@@ -6,7 +6,7 @@ import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
 import { MAX_SUBSCRIPTIONS } from './limits.ts';
 import type { RequestId } from './requests.ts';
-import { compareRequestIds, type Response, statusResponse } from './responses.ts';
+import { compareRequestIds, type Response, SEQUENCE_BYTES, sequencesThatFit, statusResponse } from './responses.ts';
 import type { Writer } from './writer.ts';
 
 interface Subscription {
@@ -60,7 +60,8 @@ export function createStatusStreams(options: StatusStreamsOptions): StatusStream
   /** What did not fit into one message. */
   let delivery: Delivery | undefined;
   let changesFirst = true;
-  let pumping = false;
+  let begun = false;
+  let waitsForWriter = false;
   let closed = false;
 
   const isActive = (subscription: Subscription): boolean => subscriptions.get(subscription.requestId) === subscription;
@@ -136,7 +137,7 @@ export function createStatusStreams(options: StatusStreamsOptions): StatusStream
       const room = writer.maxMessageSize - ENVELOPE_BYTES - Buffer.byteLength(JSON.stringify([job.id, job.name]));
       const statusMessage = job.statusMessage.slice(0, Math.max(0, Math.floor((room - SEQUENCE_BYTES) / 6)));
       const free = room - Buffer.byteLength(JSON.stringify(statusMessage));
-      const now = active.splice(0, Math.max(1, Math.floor(free / SEQUENCE_BYTES)));
+      const now = active.splice(0, sequencesThatFit(free));
       delivery = active.length > 0 ? { job, subscriptions: active } : undefined;
       if (now.length === 0) continue;
       const sequences = now.map((subscription) => ({
@@ -150,13 +151,21 @@ export function createStatusStreams(options: StatusStreamsOptions): StatusStream
 
   const idle = (): boolean => closed || (delivery === undefined && changed.size === 0 && beginning.size === 0);
 
-  const pump = async (): Promise<void> => {
-    if (pumping) return;
-    pumping = true;
-    await mayBegin;
-    while (!idle()) await writer.send(nextMessage);
-    pumping = false;
+  /** Sends at once what can be; the rest, by then perhaps newer, when the launcher has read. */
+  const pump = (): void => {
+    if (waitsForWriter || !begun) return;
+    while (!idle() && writer.isFree()) void writer.send(nextMessage);
+    if (idle()) return;
+    waitsForWriter = true;
+    void writer.send(nextMessage).then(() => {
+      waitsForWriter = false;
+      pump();
+    });
   };
+  void mayBegin.then(() => {
+    begun = true;
+    pump();
+  });
 
   const subscribe = (requestId: RequestId, jobId: string, requester: Requester): void => {
     if (jobId !== '*') jobs.find(jobId, requester);
@@ -170,13 +179,13 @@ export function createStatusStreams(options: StatusStreamsOptions): StatusStream
     const same = byJob.get(jobId) ?? new Set();
     byJob.set(jobId, same.add(subscription));
     beginning.add(subscription);
-    void pump();
+    pump();
   };
 
   const stopListening = jobs.onChange((job) => {
     if (subscriptions.size === 0) return;
     changed.set(job.id, job);
-    void pump();
+    pump();
   });
 
   return {
@@ -210,6 +219,3 @@ export function createStatusStreams(options: StatusStreamsOptions): StatusStream
 
 /** More than everything in a status message that is not counted by itself. */
 const ENVELOPE_BYTES = 400;
-
-/** `{"requestId":18446744073709551615,"seqId":9007199254740991},` */
-const SEQUENCE_BYTES = 62;

@@ -2,11 +2,11 @@
  * Resource utilisation streams (protocol 8.4): one reading of measurements per job, each message for all who asked for
  * that job; complete when the job has ended.
  */
-import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
+import { JobError, type Jobs, type JobUsage, type Requester } from '../jobs/contract.ts';
 import type { Log } from '../system/log.ts';
 import { MAX_SUBSCRIPTIONS } from './limits.ts';
 import type { RequestId } from './requests.ts';
-import { compareRequestIds, type Response, type Sequence, usageResponse } from './responses.ts';
+import { compareRequestIds, type Response, type Sequence, sequencesThatFit, usageResponse } from './responses.ts';
 import type { Writer } from './writer.ts';
 
 export interface UsageStreams {
@@ -63,24 +63,33 @@ export function createUsageStreams(options: UsageStreamsOptions): UsageStreams {
     for (const requestId of reading.subscribers.keys()) served.delete(requestId);
   };
 
-  /** The next number for each subscriber, in ascending order of their ids. */
-  const sequences = (reading: Reading): readonly Sequence[] =>
-    [...reading.subscribers.keys()].sort(compareRequestIds).map((requestId) => {
-      const seqId = (reading.subscribers.get(requestId) ?? 0) + 1;
-      reading.subscribers.set(requestId, seqId);
-      return { requestId, seqId };
-    });
+  /** Tells all who ask now, in as few messages as fit. */
+  const tell = async (reading: Reading, usage: JobUsage, complete: boolean): Promise<void> => {
+    await mayBegin;
+    const atOnce = sequencesThatFit(writer.maxMessageSize - ENVELOPE_BYTES);
+    const requestIds = [...reading.subscribers.keys()].sort(compareRequestIds);
+    for (let from = 0; from < requestIds.length; from += atOnce) {
+      await writer.send(() => {
+        const sequences = requestIds.slice(from, from + atOnce).flatMap((id) => numbered(reading, id));
+        return sequences.length === 0 ? undefined : usageResponse(sequences, usage, complete);
+      });
+    }
+  };
 
-  const send = (reading: Reading, make: () => Response): Promise<void> =>
-    writer.send(() => (reading.subscribers.size === 0 ? undefined : make()));
+  /** The next number of a subscriber; none if it has left. */
+  const numbered = (reading: Reading, requestId: RequestId): Sequence[] => {
+    const last = reading.subscribers.get(requestId);
+    if (last === undefined) return [];
+    reading.subscribers.set(requestId, last + 1);
+    return [{ requestId, seqId: last + 1 }];
+  };
 
   const read = async (reading: Reading, requester: Requester): Promise<void> => {
     const { signal } = reading.stop;
     try {
       for await (const usage of jobs.usage(reading.jobId, requester, signal)) {
         reading.measured = true;
-        await mayBegin;
-        await send(reading, () => usageResponse(sequences(reading), usage, false));
+        await tell(reading, usage, false);
         if (signal.aborted) return;
       }
     } catch (error) {
@@ -91,10 +100,11 @@ export function createUsageStreams(options: UsageStreamsOptions): UsageStreams {
         for (const requestId of refused) void writer.send(() => errorResponse(requestId, error));
         return;
       }
-      log.warning('The resource use of a job cannot be measured any more.', { job: reading.jobId, error });
+      log.warning('The resource use of a job cannot be measured any more', { job: reading.jobId, error });
     }
-    await mayBegin;
-    await send(reading, () => usageResponse(sequences(reading), {}, true));
+    // Who asks from now on begins anew, and hears that the job is not running.
+    readings.delete(reading.jobId);
+    await tell(reading, {}, true);
     end(reading);
   };
 
@@ -141,3 +151,6 @@ export function createUsageStreams(options: UsageStreamsOptions): UsageStreams {
     },
   };
 }
+
+/** More than everything in a usage message but its sequences. */
+const ENVELOPE_BYTES = 400;

@@ -15,6 +15,8 @@ export type Priority = 'answer' | 'bulk';
 export interface Writer {
   /** Resolves when the response was handed to the output, and the output can take more. Never rejects; after the end it resolves at once. */
   readonly send: (make: MakeResponse, priority?: Priority) => Promise<void>;
+  /** Would `send` write at once? */
+  readonly isFree: () => boolean;
   /** The most bytes that a body may have (option `max-message-size`). */
   readonly maxMessageSize: number;
   /** Writes nothing more; all that waits is dropped. */
@@ -77,6 +79,7 @@ export function createWriter({ output, maxMessageSize, tooLarge }: WriterOptions
 
   return {
     maxMessageSize,
+    isFree: () => !full && !closed,
     send: (make, priority = 'answer') =>
       new Promise((resolve) => {
         if (closed) {

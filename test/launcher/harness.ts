@@ -31,6 +31,7 @@ export function createTestClock(): TestClock {
       return () => timers.delete(timer);
     },
     advance: async (ms) => {
+      await settle();
       const until = now + ms;
       for (;;) {
         const [next] = [...timers].filter(({ at }) => at <= until).sort((a, b) => a.at - b.at);
@@ -72,7 +73,8 @@ export interface Launcher {
   readonly end: () => Promise<void>;
 }
 
-export interface LauncherOptions extends Partial<Omit<LauncherSessionOptions, 'jobs' | 'clock'>> {
+export interface LauncherOptions extends Partial<Omit<LauncherSessionOptions, 'jobs' | 'clock' | 'input' | 'output'>> {
+  readonly input?: PassThrough;
   readonly jobs?: FakeJobs;
   /** Version to say in a Bootstrap at once; null: none is sent. Default 3.10.0. */
   readonly version?: string | null;
@@ -80,10 +82,9 @@ export interface LauncherOptions extends Partial<Omit<LauncherSessionOptions, 'j
 
 /** A session with jobs that a test scripts; already through Bootstrap. */
 export async function startLauncher(options: LauncherOptions = {}): Promise<Launcher> {
-  const { version = '3.10.0', ...others } = options;
+  const { version = '3.10.0', input = new PassThrough(), ...others } = options;
   const jobs = options.jobs ?? createFakeJobs();
   const clock = createTestClock();
-  const input = new PassThrough();
   const output = new PassThrough({ highWaterMark: 16 * 1024 });
   const session = createLauncherSession({
     input,

@@ -1,0 +1,342 @@
+import { connect, createServer, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import t from 'tap';
+import { JobError } from '../../src/jobs/contract.ts';
+import { BrokenFrameError, frame } from '../../src/launcher/frames.ts';
+import { createLauncherSession } from '../../src/launcher/session.ts';
+import { createTurns } from '../../src/launcher/turns.ts';
+import { systemClock } from '../../src/system/clock.ts';
+import { silentLog } from '../../src/system/log.ts';
+import { createFakeJobs, type FakeJobs } from './fake-jobs.ts';
+import { type Message, recordingLog, settle, startLauncher } from './harness.ts';
+
+const on = (jobId: string, username = 'alice') => ({ username, requestUsername: username, jobId, encodedJobId: '' });
+const network = (requestId: number, username = 'alice', jobId = 'job-1'): Message => ({
+  messageType: 8,
+  requestId,
+  ...on(jobId, username),
+});
+
+/** Jobs whose network calls stay open until the test answers them. */
+function heldJobs(): { jobs: FakeJobs; held: { id: string; answer: () => void }[] } {
+  const jobs = createFakeJobs();
+  const held: { id: string; answer: () => void }[] = [];
+  jobs.on.network = (id) =>
+    new Promise((resolve) => held.push({ id, answer: () => resolve({ host: id, ipAddresses: [] }) }));
+  return { jobs, held };
+}
+
+t.test('[flow-output] a launcher that does not read makes us stop reading logs', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  const feed = launcher.jobs.outputOf('job-1');
+  const line = 'x'.repeat(10_000);
+  for (let i = 0; i < 1000; i++) feed.push(line);
+  launcher.pause();
+  launcher.send({ messageType: 6, requestId: 1, ...on('job-1') });
+  await settle();
+  const taken = feed.taken();
+  t.ok(taken > 0 && taken < 20, `${taken} of 1000 chunks were taken`);
+  await settle();
+  t.equal(feed.taken(), taken);
+  feed.end();
+  launcher.resume();
+  const all: Message[] = [];
+  while (!all.some(({ complete }) => complete === true)) all.push(...(await launcher.received()));
+  t.equal(all.length, 1001);
+  t.equal(feed.taken(), 1000);
+  await launcher.end();
+});
+
+t.test('[flow-status] states are coalesced per job to the latest; no terminal state is lost', async (t) => {
+  const launcher = await startLauncher();
+  const count = 5000;
+  await launcher.ask({ messageType: 4, requestId: 1, ...on('*') });
+  launcher.pause();
+  for (const status of ['Pending', 'Running', 'Finished'] as const) {
+    for (let i = 0; i < count; i++) launcher.jobs.put({ id: `job-${i}`, status });
+  }
+  // What the cluster forgets meanwhile was announced nevertheless.
+  for (let i = 0; i < count; i++) launcher.jobs.remove(`job-${i}`);
+  await settle();
+  launcher.resume();
+  const last = new Map<unknown, unknown>();
+  const responseIds: unknown[] = [];
+  while ([...last.values()].filter((status) => status === 'Finished').length < count) {
+    for (const message of await launcher.received()) {
+      last.set(message['id'], message['status']);
+      responseIds.push(message['responseId']);
+    }
+  }
+  t.strictSame(
+    responseIds,
+    responseIds.map((_, index) => index + 1),
+    'numbered as they were written',
+  );
+  const messages = responseIds.length;
+  t.ok(messages < count * 1.2, `${messages} messages for ${count} jobs that changed three times`);
+  await launcher.end();
+});
+
+t.test('[flow-heartbeat] heartbeats do not pile up', async (t) => {
+  const launcher = await startLauncher({ heartbeatIntervalSeconds: 1 });
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  launcher.jobs.outputOf('job-1').push('x'.repeat(100_000));
+  launcher.pause();
+  await launcher.ask({ messageType: 6, requestId: 1, ...on('job-1') });
+  await launcher.clock.advance(100_000);
+  launcher.resume();
+  t.match(
+    (await launcher.received()).map(({ messageType }) => messageType),
+    [5, 0],
+  );
+  await launcher.end();
+});
+
+t.test('[flow-requests] at most 256 in progress; one user alone gets half; others do not wait', async (t) => {
+  const { jobs, held } = heldJobs();
+  const launcher = await startLauncher({ jobs });
+  jobs.put({ id: 'job-1', user: 'alice' });
+  jobs.put({ id: 'job-2', user: 'bob' });
+  for (let id = 1; id <= 300; id++) launcher.send(network(id));
+  await settle();
+  t.equal(held.length, 128);
+  launcher.send(network(1000, 'bob', 'job-2'));
+  await settle();
+  t.equal(held.at(-1)?.id, 'job-2', 'a slow call of alice does not hold up bob');
+  held.at(-1)?.answer();
+  t.match(await launcher.received(), [{ messageType: 7, requestId: 1000, host: 'job-2' }]);
+  t.match(await launcher.ask({ messageType: 3, requestId: 1001, ...on('*', 'bob') }), [
+    { messageType: 2, requestId: 1001 },
+  ]);
+  let answers = 0;
+  for (let round = 0; round < 5; round++) {
+    for (const { answer } of held.splice(0)) answer();
+    answers += (await launcher.received()).length;
+  }
+  t.equal(answers, 300);
+  await launcher.end();
+});
+
+t.test('[flow-turns] who waits is served round robin, and a place is never lost', async (t) => {
+  const turns = createTurns(4);
+  const begun: string[] = [];
+  const ends: (() => void)[] = [];
+  const take = (user: string, name: string): void =>
+    turns.take(user, (done) => {
+      begun.push(name);
+      ends.push(done);
+    });
+  for (let i = 1; i <= 4; i++) take('a', `a${i}`);
+  for (let i = 1; i <= 3; i++) take('b', `b${i}`);
+  take('c', 'c1');
+  take('d', 'd1');
+  t.strictSame(begun, ['a1', 'a2', 'b1', 'c1']);
+  while (ends.length > 0) ends.shift()?.();
+  t.strictSame([...begun].sort(), ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'b3', 'c1', 'd1']);
+  t.ok(begun.indexOf('d1') < begun.indexOf('a4'), 'who came last did not wait for all of a');
+});
+
+t.test('[answer-in-time] each request is answered within 30 s, whatever the cluster does', async (t) => {
+  const { jobs, held } = heldJobs();
+  const log = recordingLog();
+  const launcher = await startLauncher({ jobs, log });
+  jobs.put({ id: 'job-1' });
+  for (let id = 1; id <= 200; id++) launcher.send(network(id));
+  await launcher.clock.advance(29_999);
+  t.same(await launcher.received(), []);
+  await launcher.clock.advance(1);
+  const answers = await launcher.received();
+  t.equal(answers.length, 200, 'those that had to wait for their turn, too');
+  t.ok(answers.every(({ messageType, errorCode }) => messageType === -1 && errorCode === 5));
+  t.equal(held.length, 128, 'what had to wait was not begun afterwards');
+  held[0]?.answer();
+  t.same(await launcher.received(), [], 'once');
+  t.same(log.lines, ['WARNING A request was done only after it had been answered with an error']);
+  t.same((await launcher.ask({ messageType: 3, requestId: 1, ...on('*') })).length, 1, 'and all places are free again');
+  await launcher.end();
+});
+
+t.test('[submit-in-time] a submit is told how much of its 30 s is left', async (t) => {
+  const { jobs, held } = heldJobs();
+  const launcher = await startLauncher({ jobs });
+  jobs.put({ id: 'job-1' });
+  for (let id = 1; id <= 128; id++) launcher.send(network(id));
+  launcher.send({ messageType: 2, requestId: 200, username: 'alice', job: { name: 'a', command: 'b' } });
+  await launcher.clock.advance(10_000);
+  t.same(jobs.submitted.length, 0);
+  for (const { answer } of held.splice(0)) answer();
+  await settle();
+  t.equal(jobs.submitted[0]?.timeoutMs, 20_000);
+  await launcher.end();
+});
+
+t.test('[flow-accepted] nothing more is read while 10,000 requests are open', async (t) => {
+  const { jobs } = heldJobs();
+  const launcher = await startLauncher({ jobs, input: new PassThrough({ highWaterMark: 1024 }) });
+  jobs.put({ id: 'job-1' });
+  const input = launcher.input;
+  let written = 0;
+  const bytes = Buffer.concat(Array.from({ length: 100 }, (_, id) => frame(JSON.stringify(network(id)))));
+  while (input.write(bytes) || (await drained(input))) written += 100;
+  t.ok(written >= 9_900 && written < 11_000, `${written} were taken`);
+  await launcher.clock.advance(30_000);
+  t.ok(await drained(input), 'after their answers it reads on');
+  await launcher.end();
+});
+
+async function drained(input: PassThrough): Promise<boolean> {
+  await settle();
+  return input.writableLength < 1024;
+}
+
+t.test('[answer-size] a list that does not fit is an Error that names the limit and the filters', async (t) => {
+  const launcher = await startLauncher({ maxMessageSize: 20_000 });
+  for (let i = 0; i < 100; i++) launcher.jobs.put({ id: `job-${i}`, statusMessage: 'é'.repeat(100) });
+  t.same(await launcher.ask({ messageType: 3, requestId: 1, ...on('*') }), [
+    {
+      messageType: -1,
+      requestId: 1,
+      responseId: 0,
+      errorCode: 2,
+      errorMessage:
+        'the 100 jobs do not fit into a message of 20000 bytes (max-message-size); ask for less with fields, tags, statuses, startTime or endTime',
+    },
+  ]);
+  t.match(await launcher.ask({ messageType: 3, requestId: 2, ...on('*'), fields: ['status'] }), [
+    { messageType: 2, responseId: 1 },
+  ]);
+  await launcher.end();
+});
+
+t.test('[frame-max] no frame is above max-message-size, whatever is in it', async (t) => {
+  const maxMessageSize = 1200;
+  const jobs = createFakeJobs();
+  const long = '\u0001'.repeat(5000);
+  jobs.on.control = async () => ({ complete: false, message: long });
+  jobs.on.network = async () => {
+    throw new JobError('unknown', long);
+  };
+  const launcher = await startLauncher({ maxMessageSize, jobs });
+  jobs.put({ id: 'job-1', status: 'Running', statusMessage: long });
+  jobs.put({ id: 'job-2', status: 'Running', name: long });
+  for (let id = 1; id <= 50; id++) launcher.send({ messageType: 4, requestId: id, ...on('job-1') });
+  launcher.send({ messageType: 4, requestId: 60, ...on('job-2') });
+  for (let id = 100; id <= 140; id++) launcher.send({ messageType: 7, requestId: id, ...on('job-1') });
+  await settle();
+  jobs.usageOf('job-1').push({ cpuPercent: 1 });
+  jobs.put({ id: 'job-1', statusMessage: `${long}.` });
+  launcher.send({ messageType: 5, requestId: 70, ...on('job-1'), operation: 2 });
+  launcher.send(network(71), { messageType: 3, requestId: 72, ...on('job-1') });
+  const texts = await launcher.texts();
+  t.ok(texts.every((text) => Buffer.byteLength(text) <= maxMessageSize));
+  const messages = texts.map((text) => JSON.parse(text) as Message);
+  const served = (messageType: number): number =>
+    messages
+      .filter((message) => message['messageType'] === messageType)
+      .reduce((sum, message) => sum + (message['sequences'] as unknown[]).length, 0);
+  t.equal(served(3), 100, 'initial states and a change for 50');
+  t.equal(served(6), 41);
+  const errors = messages.filter((message) => message['messageType'] === -1);
+  t.strictSame(errors.map(({ requestId, errorCode }) => `${requestId} ${errorCode}`).sort(), ['70 0', '71 0', '72 2']);
+  await launcher.end();
+});
+
+t.test('[end-input] the end of input ends the conversation, after the answers to what was asked before', async (t) => {
+  const { jobs, held } = heldJobs();
+  const launcher = await startLauncher({ jobs });
+  jobs.put({ id: 'job-1' });
+  launcher.send(network(1));
+  launcher.input.end();
+  await settle();
+  held[0]?.answer();
+  t.match(await launcher.received(), [{ messageType: 7, requestId: 1 }]);
+  t.same(await launcher.session.done, { reason: 'input-ended' });
+
+  const slow = await startLauncher({ jobs });
+  slow.send(network(1));
+  slow.input.end(Buffer.from([0, 0]));
+  await slow.clock.advance(2000);
+  t.same(await slow.session.done, { reason: 'input-ended' }, 'two seconds are enough');
+});
+
+t.test('[end-broken] a broken frame ends the conversation and says so', async (t) => {
+  const log = recordingLog();
+  for (const bytes of [Buffer.from([255, 255, 255, 255]), frame(''), frame('{"requestId":'), frame('{} {}')]) {
+    const launcher = await startLauncher({ log });
+    launcher.input.write(bytes);
+    await settle();
+    const end = await launcher.session.done;
+    t.equal(end.reason, 'broken-frame');
+    t.type('error' in end ? end.error : undefined, BrokenFrameError);
+    t.ok(launcher.input.destroyed);
+  }
+  t.same(log.lines, Array(4).fill('ERROR The launcher sent what is not a frame; the conversation ends'));
+});
+
+t.test('[end-close] [end-output] close and an output that fails end it, too; nothing stays open', async (t) => {
+  const launcher = await startLauncher({ heartbeatIntervalSeconds: 1 });
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  launcher.send(
+    { messageType: 6, requestId: 1, ...on('job-1') },
+    { messageType: 7, requestId: 2, ...on('job-1') },
+    { messageType: 4, requestId: 3, ...on('*') },
+  );
+  await settle();
+  t.equal(launcher.jobs.reading(), 2);
+  launcher.session.close();
+  await settle();
+  t.same(await launcher.session.done, { reason: 'closed' });
+  t.equal(launcher.jobs.reading(), 0);
+  await launcher.received();
+  await launcher.clock.advance(60_000);
+  t.same(await launcher.received(), [], 'no heartbeat after the end');
+
+  const broken = await startLauncher();
+  broken.output.destroy(new Error('EPIPE'));
+  t.match(await broken.session.done, { reason: 'output-failed', error: { message: 'EPIPE' } });
+});
+
+t.test('[sockets] the same over real sockets, byte by byte', async (t) => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
+  const client = connect(address.port, '127.0.0.1');
+  client.setNoDelay(true);
+  const socket = await accepted;
+  const session = createLauncherSession({
+    input: socket,
+    output: socket,
+    jobs: createFakeJobs(),
+    clock: systemClock,
+    log: silentLog,
+    heartbeatIntervalSeconds: 0,
+    maxMessageSize: 5242880,
+    metricsIntervalSeconds: 0,
+    reload: async () => ({ errorType: 0, errorMessage: '', applied: [], pendingRestart: [] }),
+    metrics: () => ({ uptimeSeconds: 0, memoryUsageBytes: 0 }),
+  });
+  const asked = async (request: string, bytes: number): Promise<string> => {
+    const answer = new Promise<string>((resolve) => {
+      let text = '';
+      client.on('data', (chunk) => {
+        text += chunk.toString('latin1');
+        if (text.length >= bytes) resolve(text);
+      });
+    });
+    for (const byte of frame(request)) client.write(Buffer.of(byte));
+    return answer;
+  };
+  t.equal(
+    await asked('{"messageType":1,"requestId":0,"version":{"major":3,"minor":0,"patch":0}}', 93),
+    '\0\0\0Y{"messageType":1,"requestId":0,"responseId":0,"version":{"major":3,"minor":10,"patch":0}}',
+  );
+  t.equal(await asked('{"messageType":0,"requestId":0}', 50), '\0\0\0.{"messageType":0,"requestId":0,"responseId":0}');
+  client.end();
+  t.same(await session.done, { reason: 'input-ended' });
+  client.destroy();
+  socket.destroy();
+  server.close();
+});

@@ -1,0 +1,447 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { formatDate, parseDate } from '../../src/launcher/dates.ts';
+import { filterJobs } from '../../src/launcher/filter.ts';
+import { BrokenFrameError, createFrameReader, frame } from '../../src/launcher/frames.ts';
+import { jobWriter } from '../../src/launcher/job-json.ts';
+import { createLatencyHistogram } from '../../src/launcher/metrics.ts';
+import { type Parsed, parseRequest } from '../../src/launcher/requests.ts';
+import { aJob, SUBMITTED_AT } from './fake-jobs.ts';
+
+const parse = (message: unknown): Parsed => parseRequest(Buffer.from(JSON.stringify(message)));
+const problem = (message: Record<string, unknown>): string => {
+  const parsed = parse({ requestId: 7, username: 'u', jobId: 'job-1', ...message });
+  return parsed.outcome === 'refused' ? `${parsed.code}: ${parsed.message}` : parsed.outcome;
+};
+const submitted = (job: Record<string, unknown>): string =>
+  problem({ messageType: 2, job: { name: 'a', command: 'true', ...job } });
+
+t.test('[frame-split] frames arrive whole, however the pipe splits and joins them', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ unit: 'grapheme', maxLength: 300 }), { maxLength: 20 }),
+      fc.array(fc.integer({ min: 1, max: 64 }), { minLength: 1 }),
+      (bodies, sizes) => {
+        const bytes = Buffer.concat(bodies.map(frame));
+        const reader = createFrameReader(1200);
+        const found: string[] = [];
+        for (let from = 0, turn = 0; from < bytes.length; turn++) {
+          const size = sizes[turn % sizes.length] ?? 1;
+          for (const body of reader.push(bytes.subarray(from, from + size))) found.push(body.toString());
+          from += size;
+        }
+        t.strictSame(found, bodies);
+        return reader.pending() === 0;
+      },
+    ),
+    { numRuns: 200 },
+  );
+  t.end();
+});
+
+t.test('[frame-length] the length is big-endian and counts bytes', (t) => {
+  t.strictSame([...frame('é')], [0, 0, 0, 2, 0xc3, 0xa9]);
+  t.strictSame([...frame('x'.repeat(258)).subarray(0, 4)], [0, 0, 1, 2]);
+  t.end();
+});
+
+t.test('[frame-oversize] a length above the limit is refused at its header; the limit itself is fine', (t) => {
+  const reader = createFrameReader(5);
+  t.strictSame([...reader.push(frame('12345'))].map(String), ['12345']);
+  t.throws(() => [...reader.push(frame('123456').subarray(0, 4))], {
+    name: 'BrokenFrameError',
+    code: 'broken-frame',
+    message: 'a frame of 6 bytes arrived; max-message-size allows 5',
+  });
+  t.end();
+});
+
+t.test('[frame-not-json] a body that is not JSON breaks the conversation; its text is not in the error', (t) => {
+  for (const body of ['', '{', '{"a":1}x', '{"token":secret}', '\ufeff{}']) {
+    const error = ((): unknown => {
+      try {
+        return parseRequest(Buffer.from(body));
+      } catch (thrown) {
+        return thrown;
+      }
+    })();
+    t.type(error, BrokenFrameError, body);
+    t.match(error, { message: 'a frame arrived whose body is not JSON', cause: undefined });
+  }
+  t.end();
+});
+
+t.test('[id-64-bit] request ids of 64 bits are kept exactly', (t) => {
+  const idOf = (json: string): unknown => {
+    const parsed = parseRequest(Buffer.from(json));
+    return parsed.outcome === 'dropped'
+      ? undefined
+      : parsed.outcome === 'refused'
+        ? parsed.requestId
+        : parsed.request.requestId;
+  };
+  t.equal(idOf('{"messageType":0,"requestId":18446744073709551615}'), '18446744073709551615');
+  t.equal(
+    idOf('{"messageType":0,"requestId":9007199254740993,"a":{"requestId":18446744073709551611}}'),
+    '9007199254740993',
+  );
+  t.equal(idOf('{"requestId":9007199254740993,"messageType":0,"requestId":9007199254740995}'), '9007199254740995');
+  t.equal(idOf('{"messageType":999,"requestId":9007199254740993}'), '9007199254740993');
+  t.equal(idOf('{"messageType":0,"requestId":18446744073709551616}'), undefined, 'more than 64 bits');
+  t.equal(idOf('{"messageType":0,"requestId":1e400}'), undefined);
+  t.end();
+});
+
+t.test('[id-unreadable] without a readable id nobody is answered', (t) => {
+  for (const requestId of [undefined, null, -1, 1.5, '1', true, [], {}]) {
+    t.equal(parse({ messageType: 3, requestId, username: 'u', jobId: '*' }).outcome, 'dropped', String(requestId));
+  }
+  for (const message of [null, 3, 'x', true, [], [{ messageType: 0, requestId: 1 }]]) {
+    t.equal(parse(message).outcome, 'dropped', JSON.stringify(message));
+  }
+  t.end();
+});
+
+t.test('[limits] depth 64 and 100,000 values, before anything else', (t) => {
+  const nested = (depth: number): string =>
+    `{"messageType":0,"requestId":1,"x":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+  const outcome = (json: string): string => {
+    const parsed = parseRequest(Buffer.from(json));
+    return parsed.outcome === 'refused' ? parsed.message : parsed.outcome;
+  };
+  t.equal(outcome(nested(63)), 'request');
+  t.equal(outcome(nested(64)), 'the message is refused: it is nested deeper than 64 levels');
+  t.equal(outcome(nested(1_000_000)), 'the message is refused: it is nested deeper than 64 levels');
+  const wide = (values: number): string => `{"messageType":0,"requestId":1,"x":[${Array(values).fill('0').join(',')}]}`;
+  t.equal(outcome(wide(99_996)), 'request');
+  t.equal(outcome(wide(99_997)), 'the message is refused: it holds more than 100000 values');
+  t.end();
+});
+
+t.test('[field-errors] an error says which field of which message, what was there, what is allowed', (t) => {
+  const cases: [Record<string, unknown>, string][] = [
+    [{ messageType: undefined }, 'invalid-request: message: messageType is missing; it must be a whole number'],
+    [{ messageType: 1.5 }, 'invalid-request: message: messageType is 1.5; it must be a whole number'],
+    [{ messageType: '3' }, 'invalid-request: message: messageType is text; it must be a whole number'],
+    [{ messageType: -1 }, 'request-not-supported: messages of type -1 are not supported'],
+    [{ messageType: 1 }, 'invalid-request: bootstrap (message type 1): version is missing; it must be an object'],
+    [
+      { messageType: 1, version: { major: 3, minor: 'x', patch: 0 } },
+      'invalid-request: bootstrap (message type 1): version.minor is text; it must be a whole number, 0 or more',
+    ],
+    [
+      { messageType: 3, username: undefined },
+      'invalid-request: get jobs (message type 3): username is missing; it must be text that is not empty',
+    ],
+    [
+      { messageType: 3, username: '  ' },
+      'invalid-request: get jobs (message type 3): username is ""; it must be text that is not empty',
+    ],
+    [
+      { messageType: 3, requestUsername: 5 },
+      'invalid-request: get jobs (message type 3): requestUsername is a number; it must be text',
+    ],
+    [
+      { messageType: 3, encodedJobId: [] },
+      'invalid-request: get jobs (message type 3): encodedJobId is a list; it must be text',
+    ],
+    [{ messageType: 3, jobId: null }, 'invalid-request: get jobs (message type 3): jobId is missing; it must be text'],
+    [
+      { messageType: 3, tags: ['a', 1] },
+      'invalid-request: get jobs (message type 3): tags[1] is a number; it must be text',
+    ],
+    [{ messageType: 3, tags: [null] }, 'invalid-request: get jobs (message type 3): tags[0] is null; it must be text'],
+    [
+      { messageType: 3, statuses: ['running', 'Dead', 'Gone'] },
+      'invalid-request: get jobs (message type 3): statuses has "Dead", "Gone", which are no states; states are Pending, Running, Suspended, Finished, Failed, Killed, Canceled',
+    ],
+    [
+      { messageType: 3, startTime: 'yesterday' },
+      'invalid-request: get jobs (message type 3): startTime is "yesterday"; it must be a date such as 2026-01-02T03:04:05Z',
+    ],
+    [
+      { messageType: 3, endTime: '' },
+      'invalid-request: get jobs (message type 3): endTime is ""; it must be a date such as 2026-01-02T03:04:05Z',
+    ],
+    [
+      { messageType: 4, cancel: 'yes' },
+      'invalid-request: job status stream (message type 4): cancel is text; it must be true or false',
+    ],
+    [
+      { messageType: 5 },
+      'invalid-request: control job (message type 5): operation is missing; it must be 0 (suspend), 1 (resume), 2 (stop), 3 (kill), 4 (cancel)',
+    ],
+    [
+      { messageType: 5, operation: 5 },
+      'invalid-request: control job (message type 5): operation is 5; it must be 0 (suspend), 1 (resume), 2 (stop), 3 (kill), 4 (cancel)',
+    ],
+    [
+      { messageType: 5, operation: 2, jobId: '*' },
+      'invalid-request: control job (message type 5): jobId is "*"; it must be the id of one job',
+    ],
+    [
+      { messageType: 6, outputType: 3 },
+      'invalid-request: job output stream (message type 6): outputType is 3; it must be 0 or "stdout", 1 or "stderr", 2 or "mixed" or "both"',
+    ],
+    [
+      { messageType: 8, jobId: '*' },
+      'invalid-request: job network (message type 8): jobId is "*"; it must be the id of one job',
+    ],
+    [
+      { messageType: 9, username: '' },
+      'invalid-request: cluster info (message type 9): username is ""; it must be text that is not empty',
+    ],
+    [
+      { messageType: 202, generation: -1 },
+      'invalid-request: config reload (message type 202): generation is -1; it must be a whole number, 0 or more',
+    ],
+    [{ messageType: 2 }, 'invalid-request: submit job (message type 2): job is missing; it must be an object'],
+  ];
+  for (const [message, expected] of cases) t.equal(problem(message), expected);
+  t.end();
+});
+
+t.test('[submit-rules] what a job must be', (t) => {
+  const error = (text: string): string => `invalid-request: submit job (message type 2): job${text}`;
+  const cases: [Record<string, unknown>, string][] = [
+    [{ name: undefined }, error('.name is missing; it must be text')],
+    [{ exe: '/bin/x' }, error('.command and exe are both given; a job runs one of them')],
+    [{ command: '' }, error('.command is missing, and so are exe and container; one of them must say what to run')],
+    [
+      { command: '', container: {} },
+      error('.command is missing, and so are exe and container; one of them must say what to run'),
+    ],
+    [{ command: '', container: { image: 'r' } }, 'request'],
+    [{ container: { runAsUserId: 1 } }, error('.container.image is missing; it must be text')],
+    [{ container: [{ image: 'r' }] }, error('.container is a list; it must be an object')],
+    [
+      { status: 'dead' },
+      error('.status is "dead"; it must be one of Pending, Running, Suspended, Finished, Failed, Killed, Canceled'),
+    ],
+    [{ status: ' RUNNING ' }, 'request'],
+    [{ submissionTime: 'x' }, error('.submissionTime is "x"; it must be a date such as 2026-01-02T03:04:05Z')],
+    [{ environment: [{ name: 'A', value: 12345 }] }, error('.environment[0].value is a number; it must be text')],
+    [{ environment: [{ name: 'A' }] }, error('.environment[0].value is missing; it must be text')],
+    [{ stdin: ['secret'] }, error('.stdin is a list; it must be text')],
+    [
+      { config: [{ name: 'a', valueType: 'bool' }] },
+      error('.config[0].valueType is "bool"; it must be one of string, int, float, enum'),
+    ],
+    [{ config: [{ name: 'a', valueType: ' int ' }] }, 'request'],
+    [{ exposedPorts: [{ targetPort: 1.5 }] }, error('.exposedPorts[0].targetPort is 1.5; it must be a whole number')],
+    [
+      { exposedPorts: [{ targetPort: 2 ** 60 }] },
+      error('.exposedPorts[0].targetPort is 1152921504606847000; it must be a whole number'),
+    ],
+    [{ mounts: [{ type: 'host', source: { path: '/a' } }] }, error('.mounts[0].mountPath is missing; it must be text')],
+    [
+      { mounts: [{ mountPath: '/a', type: 'host', source: {} }] },
+      error('.mounts[0].source.path is missing; it must be text'),
+    ],
+    [{ mounts: [{ mountPath: '/a', source: {} }] }, error('.mounts[0].type is missing; it must be text')],
+    [
+      { mounts: [{ mountPath: '/a', mountSource: { type: 'cephFs', source: { monitors: [] } } }] },
+      error('.mounts[0].mountSource.source.monitors is a list of 0; it must be a list of at least 1'),
+    ],
+    [
+      { mounts: [{ mountPath: '/a', type: 'azureFile', source: { secretName: 's' } }] },
+      error('.mounts[0].source.shareName is missing; it must be text'),
+    ],
+    [
+      { mounts: [{ mountPath: '/a', type: 'glusterFs', source: { path: 's' } }] },
+      error('.mounts[0].source.endpoints is missing; it must be text'),
+    ],
+    [
+      { mounts: [{ mountPath: '/a', type: 'nfs', source: { path: 's' } }] },
+      error('.mounts[0].source.host is missing; it must be text'),
+    ],
+    [{ mounts: [{ mountPath: '/a', type: 'NFS', source: { any: 1 } }] }, 'request'],
+    [{ mounts: [{ mountPath: '/a', type: '__proto__', source: {} }] }, 'request'],
+    [
+      { mounts: [{ mountPath: '/a', type: 'passthrough', source: 'x' }] },
+      error('.mounts[0].source is text; it must be an object'),
+    ],
+    [
+      { initContainers: [{ name: 'i', image: 'r', command: 'a', exe: 'b' }] },
+      error('.initContainers[0].command and exe are both given; a container runs one of them'),
+    ],
+    [{ initContainers: [{ name: 'i' }] }, error('.initContainers[0].image is missing; it must be text')],
+    [
+      { placementConstraints: [{ name: 'zone' }], resourceLimits: [{ type: 'memory' }], config: [{ name: 'x' }] },
+      'request',
+    ],
+    [{ resourceLimits: [{ value: '1' }] }, error('.resourceLimits[0].type is missing; it must be text')],
+    [{ unknownMember: { deep: [1] }, id: 'x', exitCode: 3, pid: 4 }, 'request'],
+  ];
+  for (const [job, expected] of cases) t.equal(submitted(job), expected);
+  t.end();
+});
+
+t.test('[accept-null] null counts as absent, unknown members are ignored, the last of duplicate names counts', (t) => {
+  t.equal(problem({ messageType: 6, cancel: null, outputType: null, requestUsername: null, more: 1 }), 'request');
+  const parsed = parseRequest(
+    Buffer.from('{"messageType":3,"requestId":1,"username":"a","username":" b ","jobId":"x","jobId":"y"}'),
+  );
+  t.match(parsed, { outcome: 'request', request: { kind: 'getJobs', username: 'b', jobId: 'y' } });
+  t.end();
+});
+
+t.test('[cancel-any] a cancel is read before anything else of a stream request', (t) => {
+  for (const [messageType, stream] of [
+    [4, 'statusStream'],
+    [6, 'outputStream'],
+    [7, 'usageStream'],
+  ]) {
+    t.strictSame(parse({ messageType, requestId: 5, cancel: true, jobId: 7 }), {
+      outcome: 'request',
+      request: { kind: 'cancelStream', requestId: '5', stream },
+    });
+  }
+  t.end();
+});
+
+t.test('[output-types] outputType as number or text', (t) => {
+  const label = (outputType: unknown): unknown => {
+    const parsed = parse({ messageType: 6, requestId: 5, username: 'u', jobId: 'x', outputType });
+    return parsed.outcome === 'request' && parsed.request.kind === 'outputStream'
+      ? parsed.request.outputType
+      : parsed.outcome;
+  };
+  t.strictSame([0, 'stdout', 1, 'stderr', 2, 'mixed', 'both', null, undefined].map(label), [
+    'stdout',
+    'stdout',
+    'stderr',
+    'stderr',
+    'mixed',
+    'mixed',
+    'mixed',
+    'mixed',
+    'mixed',
+  ]);
+  t.end();
+});
+
+t.test('[dates] written with none or six digits, read leniently', (t) => {
+  t.equal(formatDate(1767323045000), '2026-01-02T03:04:05Z');
+  t.equal(formatDate(1767323045500), '2026-01-02T03:04:05.500000Z');
+  const read: [string, number][] = [
+    ['2026-01-02T03:04:05Z', 1767323045000],
+    ['2026-01-02 03:04:05', 1767323045000],
+    ['2026-01-02T03:04', 1767323040000],
+    ['2026-01-02', 1767312000000],
+    ['2026-01-02T03:04:05.5Z', 1767323045500],
+    ['2026-01-02T03:04:05.123456789Z', 1767323045123.456],
+    ['2026-01-02T05:04:05+02:00', 1767323045000],
+    ['2026-01-01T22:34:05-04:30', 1767323045000],
+    ['2026-01-02T03:04:05Z and more', 1767323045000],
+    ['2024-02-29', 1709164800000],
+  ];
+  for (const [text, ms] of read) t.equal(parseDate(text), ms, text);
+  for (const text of [
+    '',
+    'x',
+    '2026-02-29',
+    '2026-13-01',
+    '2026-00-10',
+    '2026-01-02T24:00',
+    '2026-01-02T03:60',
+    '2026-01-02T03:04:60',
+    '2026-01-02T03:04:05+0200',
+    '2026-01-02T03:04:05.123+0200',
+    '20260102T030405Z',
+    '2026-01-02garbage',
+    '2026-1-2',
+    ' 2026-01-02',
+  ]) {
+    t.equal(parseDate(text), undefined, text);
+  }
+  fc.assert(
+    fc.property(
+      fc.date({ min: new Date('1970-01-01'), max: new Date('2200-01-01'), noInvalidDate: true }),
+      (date) => parseDate(formatDate(date.getTime())) === date.getTime(),
+    ),
+  );
+  t.end();
+});
+
+t.test('[get-filters] tags, times and states combine; empty lists are no filter', (t) => {
+  const jobs = [
+    aJob({ id: 'c', tags: ['x', 'y'], status: 'Running', submissionTime: SUBMITTED_AT + 1000 }),
+    aJob({ id: 'a', tags: ['x'], status: 'Finished' }),
+    aJob({ id: 'b', tags: ['X'], status: 'Running', submissionTime: SUBMITTED_AT + 2000 }),
+  ];
+  const ids = (filter: Partial<Parameters<typeof filterJobs>[1]>): string =>
+    filterJobs(jobs, { tags: [], statuses: [], ...filter })
+      .map((job) => job.id)
+      .join('');
+  t.equal(ids({}), 'abc');
+  t.equal(ids({ tags: ['x'] }), 'ac');
+  t.equal(ids({ tags: ['x', 'y'] }), 'c');
+  t.equal(ids({ tags: ['x', 'z'] }), '');
+  t.equal(ids({ statuses: ['Running', 'Killed'] }), 'bc');
+  t.equal(ids({ statuses: [''] }), '', 'no job is in the unknown state');
+  t.equal(ids({ startTime: SUBMITTED_AT + 1000 }), 'bc', 'inclusive');
+  t.equal(ids({ endTime: SUBMITTED_AT + 1000 }), 'ac', 'inclusive');
+  t.equal(ids({ startTime: SUBMITTED_AT + 0.001 }), 'bc', 'microseconds count');
+  t.equal(ids({ tags: ['x'], statuses: ['Running'], startTime: SUBMITTED_AT, endTime: SUBMITTED_AT + 1500 }), 'c');
+  t.end();
+});
+
+/** Everything a job can have, as it comes and as it is written. */
+const WHOLE_JOB =
+  '{"args":["-c","x"],"cluster":"Kube","command":"","config":[{"name":"pool","valueType":"string","value":"a"},{"name":"bare"}],"container":{"image":"r:4.4","runAsUserId":0,"runAsGroupId":1001,"supplementalGroupIds":[27,100],"capabilitiesAdd":["NET_ADMIN"],"capabilitiesDrop":["ALL"]},"environment":[{"name":"A","value":""}],"exe":"/bin/prog","exposedPorts":[{"targetPort":8787,"publishedPort":31000,"protocol":"TCP"},{"targetPort":1,"protocol":"UDP"}],"exitCode":0,"group":"staff","host":"node-3","id":"job-17","initContainers":[{"name":"i","image":"b","command":"echo","args":["1"],"mounts":[{"mountPath":"/i","readOnly":false,"mountSource":{"type":"host","source":{"path":"/x"}}}],"environment":[{"name":"B","value":"2"}]},{"name":"j","image":"b","exe":"/j"}],"instanceId":"lb-1","lastUpdateTime":"2026-01-02T03:04:05.123000Z","metadata":{"pod":{"labels":{"__proto__":"x"}}},"mounts":[{"mountPath":"/data","readOnly":true,"type":"nfs","source":{"host":"nfs1","path":"/exp","extra":[1]}},{"mountPath":"/m","name":"vol","readOnly":false,"mountSource":{"type":"my-own","source":{"a":null}}}],"name":"My job","pid":77,"placementConstraints":[{"name":"zone","value":"b"},{"name":"free"}],"queues":["q1","q2"],"resourceLimits":[{"type":"memory","value":"512"},{"type":"cpuCount"}],"resourceProfile":"small","stdin":"","stderrFile":"/home/u/e","stdoutFile":"/home/u/o","status":"Finished","statusCode":"Completed","statusMessage":"done","submissionTime":"2026-01-02T03:00:00Z","systemJob":true,"tags":["t1","t2"],"user":"u","workingDirectory":"/home/u"}';
+
+t.test(
+  '[job-json-round] [mount-shapes] a job is written back as it came: order, members, both shapes of mounts',
+  (t) => {
+    const incoming = WHOLE_JOB.replace('["q1","q2"]', '["q2","q1","q2"]')
+      .replace('["t1","t2"]', '["t2","t1","t1"]')
+      .replace('"stdin":""', '"stdin":"secret"');
+    const parsed = parseRequest(Buffer.from(`{"messageType":2,"requestId":1,"username":"u","job":${incoming}}`));
+    if (parsed.outcome !== 'request' || parsed.request.kind !== 'submit') throw new Error(JSON.stringify(parsed));
+    const job = {
+      ...parsed.request.job,
+      id: 'job-17',
+      exitCode: 0,
+      status: 'Finished' as const,
+      statusCode: 'Completed',
+      statusMessage: 'done',
+      submissionTime: 1767322800000,
+      lastUpdateTime: 1767323045123,
+    };
+    t.equal(JSON.stringify(jobWriter(10, [])(job)), WHOLE_JOB);
+    t.end();
+  },
+);
+
+t.test('[negotiate-mounts] a launcher of 3.0 gets type and source beside mountPath', (t) => {
+  const mounts = [
+    {
+      mountPath: '/m',
+      name: 'vol',
+      readOnly: false,
+      shape: 'mountSource' as const,
+      type: 'host',
+      source: { path: '/x' },
+    },
+  ];
+  const job = aJob({ id: 'x', mounts });
+  t.equal(
+    JSON.stringify(jobWriter(0, ['mounts'])(job)),
+    '{"id":"x","mounts":[{"mountPath":"/m","name":"vol","readOnly":false,"type":"host","source":{"path":"/x"}}]}',
+  );
+  t.equal(
+    JSON.stringify(jobWriter(7, ['mounts'])(job)),
+    '{"id":"x","mounts":[{"mountPath":"/m","name":"vol","readOnly":false,"mountSource":{"type":"host","source":{"path":"/x"}}}]}',
+  );
+  t.end();
+});
+
+t.test('[metrics-latency] ten buckets that are not cumulative; longer calls count in the sum alone', (t) => {
+  const histogram = createLatencyHistogram();
+  t.equal(histogram.take(), undefined);
+  for (const seconds of [0.01, 0.011, 0.5, 30, 31]) histogram.observe(seconds);
+  t.strictSame(histogram.take(), { buckets: [1, 1, 0, 0, 0, 1, 0, 0, 0, 1], sum: 61.521 });
+  t.equal(histogram.take(), undefined);
+  t.end();
+});

@@ -1,0 +1,109 @@
+import t from 'tap';
+import { type Launcher, type Message, startLauncher } from './harness.ts';
+
+/** Every request that names a job, and what tells that it was served. */
+const REQUESTS: [string, Message, Message][] = [
+  ['get', { messageType: 3 }, { messageType: 2, jobs: [{ id: 'job-1' }] }],
+  ['status stream', { messageType: 4 }, { messageType: 3, id: 'job-1', status: 'Running' }],
+  ['control', { messageType: 5, operation: 2 }, { messageType: 4, operationComplete: true }],
+  ['output stream', { messageType: 6, cancel: false }, { messageType: 5, output: 'text' }],
+  ['resource stream', { messageType: 7, cancel: false }, { messageType: 6, cpuPercent: 5 }],
+  ['network', { messageType: 8 }, { messageType: 7, host: 'node-1' }],
+];
+
+async function withJobOfAlice(): Promise<Launcher> {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', user: 'alice', status: 'Running' });
+  launcher.jobs.outputOf('job-1').push('text');
+  launcher.jobs.usageOf('job-1').push({ cpuPercent: 5 });
+  return launcher;
+}
+
+for (const [name, request, served] of REQUESTS) {
+  t.test(
+    `[users-${name.replace(' ', '-')}] ${name}: the owner and an administrator are served, for others there is no such job`,
+    async (t) => {
+      const launcher = await withJobOfAlice();
+      const ask = (requestId: number, username: string, jobId = 'job-1'): Promise<Message[]> =>
+        launcher.ask({ ...request, requestId, username, requestUsername: 'whoever', jobId, encodedJobId: '' });
+      t.match(await ask(1, 'alice'), [served], 'owner');
+      t.match(await ask(2, '*'), [served], 'administrator');
+      t.match(await ask(3, ' alice\t'), [served], 'blanks around a name do not count');
+      const calls = [...launcher.jobs.calls];
+      for (const other of ['bob', 'Alice', 'alice2', 'root', '**', 'alice\0', '\ud800']) {
+        const answers = await ask(4, other);
+        t.match(answers, [{ messageType: -1, requestId: 4, responseId: 0, errorCode: 3 }], other);
+        const [unknown] = await ask(4, other, 'job-2');
+        const text = (message: Message | undefined): string =>
+          String(message?.['errorMessage']).replace(/job-\d/g, 'ID');
+        t.equal(text(answers[0]), text(unknown), 'not to be told from a job that does not exist');
+      }
+      for (const id of [
+        '../secrets/x',
+        'job-1/../job-1',
+        '%2e%2e',
+        'job-1\0',
+        '__proto__',
+        'constructor',
+        '',
+        'JOB-1',
+        ' job-1',
+      ]) {
+        t.match(await ask(5, '*', id), [{ messageType: -1, requestId: 5, errorCode: 3 }], JSON.stringify(id));
+      }
+      t.strictSame(launcher.jobs.calls, calls, 'nothing was done');
+      await launcher.end();
+    },
+  );
+}
+
+t.test('[users-lists] lists and streams of all jobs hold what one may see', async (t) => {
+  const launcher = await withJobOfAlice();
+  launcher.jobs.put({ id: 'job-2', user: 'bob' });
+  launcher.jobs.put({ id: 'job-3', user: '' });
+  const ids = async (messageType: number, requestId: number, username: string): Promise<unknown[]> => {
+    const messages = await launcher.ask({ messageType, requestId, username, jobId: '*' });
+    return messages.flatMap(
+      (message) => (message['jobs'] as { id: string }[] | undefined)?.map(({ id }) => id) ?? [message['id']],
+    );
+  };
+  for (const [messageType, requestId] of [
+    [3, 10],
+    [4, 20],
+  ] as const) {
+    t.strictSame(await ids(messageType, requestId, 'alice'), ['job-1']);
+    t.strictSame(await ids(messageType, requestId + 1, 'bob'), ['job-2']);
+    t.strictSame(await ids(messageType, requestId + 2, 'carol'), []);
+    t.strictSame(await ids(messageType, requestId + 3, '*'), ['job-1', 'job-2', 'job-3']);
+  }
+  launcher.jobs.put({ id: 'job-2', status: 'Running' });
+  t.match(await launcher.received(), [{ id: 'job-2', sequences: [{ requestId: 21 }, { requestId: 23 }] }]);
+  await launcher.end();
+});
+
+t.test(
+  '[submit-owner] who owns a job: job.user, else username; never nobody, everybody or somebody else',
+  async (t) => {
+    const launcher = await startLauncher();
+    const submit = async (username: string, user?: string): Promise<string> => {
+      const job = { name: 'a', command: 'b', ...(user === undefined ? {} : { user }) };
+      const [message] = await launcher.ask({ messageType: 2, requestId: 1, username, job });
+      return message?.['messageType'] === 2
+        ? String((message['jobs'] as { user: string }[])[0]?.user)
+        : `${message?.['errorCode']} ${message?.['errorMessage']}`;
+    };
+    const nobody = '2 job.user names nobody; a job needs a user to own it';
+    const other = '2 job.user is another user than username; only an administrator may submit for others';
+    t.equal(await submit('alice'), 'alice');
+    t.equal(await submit('alice', ''), 'alice');
+    t.equal(await submit('alice', ' alice '), 'alice');
+    t.equal(await submit('*', 'bob'), 'bob');
+    t.equal(await submit('*'), nobody);
+    t.equal(await submit('*', ''), nobody);
+    t.equal(await submit('*', ' * '), nobody);
+    t.equal(await submit('alice', '*'), nobody);
+    t.equal(await submit('alice', 'bob'), other);
+    t.equal(launcher.jobs.submitted.length, 4);
+    await launcher.end();
+  },
+);
