@@ -11,7 +11,7 @@ import { createAdmission } from './api/admission.ts';
 import { createEviction } from './api/eviction.ts';
 import { createMetrics } from './api/metrics.ts';
 import { NAMESPACES, NODES, SERVICE_ACCOUNTS } from './api/resources.ts';
-import { type ApiServer, createApiServer, type Intercept } from './api/server.ts';
+import { type ApiServer, createApiServer } from './api/server.ts';
 import { createStore, type Store } from './api/store.ts';
 import { createValidation } from './api/validation.ts';
 import { createWriter } from './api/write.ts';
@@ -19,7 +19,10 @@ import { createIdentity } from './authority.ts';
 import { createEventRecorder } from './controllers/events.ts';
 import { startGarbageCollector } from './controllers/garbage.ts';
 import { startJobController } from './controllers/jobs.ts';
+import { createNodeController } from './controllers/nodes.ts';
 import { startScheduler } from './controllers/scheduler.ts';
+import { type Controls, createControls } from './controls.ts';
+import { createFaults, type Faults } from './faults/faults.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createGuard } from './kubelet/guard.ts';
 import { createKubelet, type ImageRule, type Kubelet } from './kubelet/kubelet.ts';
@@ -51,11 +54,17 @@ export interface ClusterOptions {
   readonly programs?: string;
   /** Where names and ports come from; default Math.random. */
   readonly random?: () => number;
+  /** Seed of the faults' random numbers; default 1. */
+  readonly seed?: number;
+  /** How often watches with bookmarks get one, milliseconds; default a minute. */
+  readonly bookmarkMs?: number;
+  /** How many changes of a kind are remembered for watches; default 20000. */
+  readonly historyLength?: number;
   /** What GET /version says; default that of the recorded v1.36.2. */
   readonly version?: { readonly major: string; readonly minor: string; readonly gitVersion: string };
 }
 
-export interface SimulatedCluster {
+export interface SimulatedCluster extends Controls {
   /** `https://127.0.0.1:PORT`. */
   readonly url: string;
   /** PEM of its own authority. */
@@ -71,6 +80,10 @@ export interface SimulatedCluster {
   readonly store: Store;
   /** By node name. */
   readonly kubelets: ReadonlyMap<string, Kubelet>;
+  /** Puts faults in the way of requests. */
+  readonly faults: Faults;
+  /** The launcher's token of now (`rotateToken` changes it). */
+  readonly currentToken: () => string;
   /** Switches metrics.k8s.io on or off. */
   readonly setMetrics: (state: 'absent' | 'present') => void;
   /** Ends processes, sockets, timers and temporary directories. */
@@ -90,7 +103,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
   const programs = createPrograms(options.programs, join(directory, 'programs'));
 
   const journal = createJournal();
-  const store = createStore(journal);
+  const store = createStore(journal, options.historyLength);
   const accounts = createAccounts();
   const access = createAccess(documentedRules(namespace));
   const events = createEventRecorder(store);
@@ -100,8 +113,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
   const metrics = createMetrics(() => kubelets.values(), access);
 
   for (const name of [namespace, 'default', ...(options.namespaces ?? [])]) addNamespace(store, name);
-  const token = options.token ?? accounts.issue(namespace, LAUNCHER_ACCOUNT);
-  accounts.accept(token, namespace, LAUNCHER_ACCOUNT);
+  const firstToken = options.token ?? accounts.issue(namespace, LAUNCHER_ACCOUNT);
+  accounts.accept(firstToken, namespace, LAUNCHER_ACCOUNT);
 
   const controllers = [
     startJobController(store, admission, events, pace),
@@ -137,28 +150,55 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
   }
 
   const identity = await createIdentity();
-  const pass: Intercept = () => false;
+  const faults = createFaults(options.seed ?? 1);
+  const nodeController = createNodeController(store, events, pace);
+  let agent: 'available' | 'away' = 'available';
+  let token = firstToken;
   const server: ApiServer = createApiServer({
     identity,
     accounts,
     access,
     store,
     writer: createWriter(store, admission, createValidation()),
-    nodes: { kubeletOf: (pod) => kubelets.get(pod.spec.nodeName ?? ''), agentAvailable: () => true },
+    nodes: { kubeletOf: (pod) => kubelets.get(pod.spec.nodeName ?? ''), agentAvailable: () => agent === 'available' },
     metrics,
     eviction: createEviction(store),
     journal,
     pace,
-    intercept: pass,
-    watchOptions: () => ({}),
+    intercept: faults.intercept,
+    watchOptions: (path) => ({
+      ...faults.watchOptions(path),
+      ...(options.bookmarkMs === undefined ? {} : { bookmarkMs: options.bookmarkMs }),
+    }),
     version: { ...VERSION, ...options.version },
   });
   await server.listen(options.port ?? 0);
 
+  const controls = createControls({
+    store,
+    accounts,
+    admission,
+    server,
+    kubelets,
+    nodeController,
+    namespace,
+    account: LAUNCHER_ACCOUNT,
+    setAgent: (state) => {
+      agent = state;
+    },
+    currentToken: () => token,
+    setToken: (next) => {
+      token = next;
+    },
+  });
+
   return {
+    ...controls,
     url: `https://127.0.0.1:${server.port()}`,
     ca: identity.ca,
-    token,
+    token: firstToken,
+    currentToken: () => token,
+    faults,
     adminToken: accounts.issueAdmin(),
     namespace,
     journal,
@@ -169,6 +209,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
     setMetrics: metrics.setState,
     close: async () => {
       for (const controller of controllers) controller.close();
+      nodeController.close();
       metrics.close();
       await Promise.all([...kubelets.values()].map((kubelet) => kubelet.destroy()));
       await server.stop('cut');

@@ -46,7 +46,7 @@ export interface ServerParts {
   readonly journal: JournalWriter;
   readonly pace: Pace;
   readonly intercept: Intercept;
-  readonly watchOptions: () => WatchOptions;
+  readonly watchOptions: (path: string) => WatchOptions;
   readonly version: object;
 }
 
@@ -171,7 +171,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
 
   function watch(target: Target, query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
     const encoding = encodings(request.headers.accept, target.resource.kind);
-    const open = serveWatch(store, target, query, response, { ...parts.watchOptions(), encoding });
+    const open = serveWatch(store, target, query, response, { ...parts.watchOptions(request.url ?? ''), encoding });
     watches.add(open);
     response.on('close', () => watches.delete(open));
   }
