@@ -5,7 +5,6 @@
  */
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { helpText } from './cli/help.ts';
 import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
 import { loadOptions, type Options } from './config/options.ts';
 import { ConfigError, describe, type Problem } from './config/problem.ts';
@@ -30,7 +29,10 @@ async function main(): Promise<number> {
     args: ownArguments(),
     replace: replaceProcess,
   });
-  if (args.includes('--help')) return print(helpText());
+  if (args.includes('--help')) {
+    const { helpText } = await import('./cli/help.ts');
+    return print(helpText());
+  }
   if (args.includes('--version')) return print(versionText());
 
   const { options, warnings } = await readOptions(args);
