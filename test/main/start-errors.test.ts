@@ -1,5 +1,5 @@
-import { type ExecFileException, execFile } from 'node:child_process';
-import { chmodSync } from 'node:fs';
+import { type ExecFileException, execFile, execFileSync } from 'node:child_process';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
@@ -95,4 +95,66 @@ t.test('an environment that is not clean after it was cleaned', { skip: ROOT ? f
     'rstudio-kubernetes-launcher: refusing to run as root: the environment still holds LD_AUDIT after it was cleaned\n',
   );
   t.equal(failure.code, 1);
+});
+
+const PRIVATE = { mode: 0o600 };
+const asNobody = ROOT ? '65534' : String(process.getuid?.());
+
+t.test('files that the server user reads', async (t) => {
+  const written =
+    (name: string, content: string | Buffer, mode = 0o644) =>
+    (directory: string) => {
+      writeFileSync(join(directory, name), content, { mode });
+      chmodSync(join(directory, name), mode);
+    };
+  const fifo = (name: string) => (directory: string) => void execFileSync('mkfifo', [join(directory, name)]);
+  const inDirectory = (name: string, value: string) => (directory: string) => {
+    const file = join(directory, 'launcher.kubernetes.conf');
+    writeFileSync(file, `${readFileSync(file, 'utf8')}${name}=${join(directory, value)}\n`, PRIVATE);
+  };
+  const both =
+    (...steps: readonly ((directory: string) => void)[]) =>
+    (directory: string) => {
+      for (const step of steps) step(directory);
+    };
+  const profiles = 'launcher.kubernetes.profiles.conf';
+  const url = { 'api-url': 'http://127.0.0.1:9' };
+  const token = inDirectory('auth-token-path', 'token');
+  const authority = inDirectory('certificate-authority', 'ca.pem');
+  const huge = Buffer.alloc(1024 * 1024 + 1, 'x');
+
+  const cases: readonly [options: Readonly<Record<string, string>>, prepare: (directory: string) => void, string][] = [
+    [url, token, 'DIR/token: auth-token-path: there is no such file'],
+    [url, both(token, written('token', ' \n')), 'DIR/token: auth-token-path: the file holds no token'],
+    [url, both(token, fifo('token')), 'DIR/token: is not a regular file'],
+    [url, both(token, written('token', huge)), 'DIR/token: is larger than 1 MiB'],
+    [ACCESS, authority, 'DIR/ca.pem: certificate-authority: there is no such file'],
+    [ACCESS, both(authority, fifo('ca.pem')), 'DIR/ca.pem: is not a regular file'],
+    [
+      ACCESS,
+      both(authority, written('ca.pem', 'nonsense')),
+      'DIR/ca.pem: certificate-authority: must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: no BEGIN CERTIFICATE was found in it',
+    ],
+    [ACCESS, fifo(profiles), `DIR/${profiles}: is not a regular file`],
+    [ACCESS, written(profiles, huge), `DIR/${profiles}: is larger than 1 MiB`],
+    [ACCESS, inDirectory('profile-config', 'gone'), 'DIR/gone: profile-config: there is no such file'],
+  ];
+  const unreadable: typeof cases = [
+    [url, both(token, written('token', 'x', 0o600)), `DIR/token: cannot be read by user ${asNobody}: EACCES`],
+    [ACCESS, both(authority, written('ca.pem', 'x', 0o600)), `DIR/ca.pem: cannot be read by user ${asNobody}: EACCES`],
+    [ACCESS, written(profiles, '[*]\n', 0o600), `DIR/${profiles}: cannot be read by user ${asNobody}: EACCES`],
+  ];
+  for (const [options, prepare, sentence] of ROOT ? [...cases, ...unreadable] : cases) {
+    await refuses(t, { options }, sentence, prepare);
+  }
+});
+
+t.test('what keeps the plugin from starting is in the log, too', async (t) => {
+  const { stderr, log } = await start(t, {
+    options: ACCESS,
+    files: { 'launcher.kubernetes.profiles.conf': '[*]\nmax-cpu=1\n' },
+  });
+  const sentence = /launcher\.kubernetes\.profiles\.conf:2: max-cpu: is not a key of profiles/;
+  t.match(stderr, sentence);
+  t.match(readFileSync(log, 'utf8'), / ERROR The plugin does not start; ConfigError error wrong \(.*max-cpu/);
 });
