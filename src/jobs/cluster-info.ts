@@ -30,7 +30,7 @@ export function clusterInfo(facts: ClusterFacts): ClusterInfo {
   const allowed = profile.resourceProfiles.value;
   return {
     allowUnknownImages: profile.allowUnknownImages.value,
-    images: imagesOf(profile),
+    images: imagesOf(profile).toSorted(),
     defaultImage: profile.defaultContainerImage.value ?? '',
     config: config(facts),
     resourceLimits: LIMITS.flatMap(({ type, byDefault, max, gpus }) => {

@@ -1,0 +1,736 @@
+import { readFileSync } from 'node:fs';
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import type { Container, PodSpec } from 'kubernetes-types/core/v1.d.ts';
+import t, { type Test } from 'tap';
+import { effectiveProfile, parseProfiles } from '../../src/config/profiles.ts';
+import { parseResourceProfiles } from '../../src/config/resource-profiles.ts';
+import { clusterInfo } from '../../src/jobs/cluster-info.ts';
+import { JobError } from '../../src/jobs/contract.ts';
+import type { JobRequest, Mount, ResourceLimit } from '../../src/jobs/job.ts';
+import { buildJob } from '../../src/jobs/manifest.ts';
+import { type PolicyInput, resolveJob } from '../../src/jobs/policy.ts';
+import type { SystemUser } from '../../src/system/users.ts';
+
+const REQUEST: JobRequest = {
+  name: 'a job',
+  user: 'jane',
+  group: 'staff',
+  args: [],
+  cluster: '',
+  command: 'true',
+  exe: '',
+  config: [],
+  container: { image: 'r:4' },
+  environment: [],
+  exposedPorts: [],
+  host: '',
+  initContainers: [],
+  instanceId: '',
+  mounts: [],
+  placementConstraints: [],
+  queues: [],
+  resourceLimits: [],
+  resourceProfile: '',
+  stdin: '',
+  stderrFile: '',
+  stdoutFile: '',
+  systemJob: false,
+  tags: [],
+  workingDirectory: '',
+};
+
+const RESOURCES = `
+[small]
+cpus=1
+cpus-request=0.5
+mem-mb=512
+mem-mb-request=256
+
+[huge]
+cpus=64
+nvidia-gpus=2
+
+[placed]
+placement-constraints=pool:gpu
+`;
+
+const JANE: SystemUser = { name: 'jane', uid: 1001, gid: 1002, groups: new Set([1002, 27]) };
+
+/** The Job that a request becomes under a profile of these lines (line 2 and on of file F). */
+function make(lines: string, request: Partial<JobRequest> = {}, input: Partial<PolicyInput> = {}): KubernetesJob {
+  const { profiles } = parseProfiles('F', `[*]\n${lines}`);
+  const resolved = resolveJob({
+    request: { ...REQUEST, ...request },
+    requester: 'jane',
+    profile: effectiveProfile(profiles, { names: ['jane'], inGroup: () => false }),
+    resourceProfiles: parseResourceProfiles('R', RESOURCES).profiles,
+    user: JANE,
+    ownAccount: 'job-launcher',
+    overrides: [],
+    ...input,
+  });
+  return buildJob(resolved, {
+    id: 'a-job-0123456789',
+    submissionId: 's',
+    jobExpiryHours: 24,
+    shareProcessNamespace: true,
+    minor: 30,
+  });
+}
+
+function spec(job: KubernetesJob): PodSpec {
+  const found = job.spec?.template.spec;
+  if (found === undefined || found === null) throw new Error('the Job has no pod spec');
+  return found;
+}
+
+const container = (job: KubernetesJob): Container | undefined => spec(job).containers[0];
+
+/** What a request is refused with; the answer of one that is not. */
+function refused(lines: string, request: Partial<JobRequest>, input: Partial<PolicyInput> = {}): string {
+  try {
+    make(lines, request, input);
+    return 'allowed';
+  } catch (error) {
+    if (error instanceof JobError && error.code === 'invalid-request') return error.message;
+    throw error;
+  }
+}
+
+const limits = (values: Record<string, string>): { resourceLimits: ResourceLimit[] } => ({
+  resourceLimits: Object.entries(values).map(([type, value]) => ({ type, value })),
+});
+
+const mount = (type: string, source: Record<string, unknown>): Partial<JobRequest> => ({
+  mounts: [{ mountPath: '/m', readOnly: false, type, source, shape: 'flat' }],
+});
+
+t.test('CPU and memory: limits and requests', async (t) => {
+  const rows: [profile: string, asked: Record<string, string>, limits: unknown, requests: unknown][] = [
+    ['', {}, undefined, undefined],
+    ['', { cpuCount: '0', memory: '0.0' }, undefined, undefined],
+    ['', { cpuCount: '', memory: '' }, undefined, undefined],
+    ['', { cpuCount: '1.000000', memory: '512.000000' }, { cpu: '1', memory: '512M' }, { cpu: '1', memory: '512M' }],
+    ['', { cpuCount: '0.5' }, { cpu: '500m' }, { cpu: '500m' }],
+    ['', { cpuCount: '1.1', memory: '0.2' }, { cpu: '1100m', memory: '1M' }, { cpu: '1100m', memory: '1M' }],
+    ['', { cpuCount: '0.0001', memory: '512.01' }, { cpu: '1m', memory: '513M' }, { cpu: '1m', memory: '513M' }],
+    ['', { cpuCount: '1.0000000001' }, { cpu: '1001m' }, { cpu: '1001m' }],
+    ['default-cpus=1\ndefault-mem-mb=512', {}, { cpu: '1', memory: '512M' }, { cpu: '1', memory: '512M' }],
+    ['default-cpus=1', { cpuCount: '0' }, { cpu: '1' }, { cpu: '1' }],
+    ['default-cpus=1', { cpuCount: '3' }, { cpu: '3' }, { cpu: '3' }],
+    ['max-cpus=2\nmax-mem-mb=1024', {}, { cpu: '2', memory: '1024M' }, { cpu: '2', memory: '1024M' }],
+    ['max-cpus=2', { cpuCount: '0' }, { cpu: '2' }, { cpu: '2' }],
+    ['default-cpus=1\nmax-cpus=2', {}, { cpu: '1' }, { cpu: '1' }],
+    ['max-cpus=2', { cpuCount: '2.0' }, { cpu: '2' }, { cpu: '2' }],
+    [
+      'cpu-request-ratio=0.5\nmemory-request-ratio=0.25',
+      { cpuCount: '1', memory: '1001' },
+      { cpu: '1', memory: '1001M' },
+      { cpu: '500m', memory: '251M' },
+    ],
+    ['cpu-request-ratio=0.1', { cpuCount: '3' }, { cpu: '3' }, { cpu: '300m' }],
+    ['cpu-request-ratio=0.3333', { cpuCount: '0.001' }, { cpu: '1m' }, { cpu: '1m' }],
+    ['cpu-request-ratio=0.5', {}, undefined, undefined],
+    ['cpu-request-ratio=0.5', { cpuCount: '2', 'CPU Request': '1.5' }, { cpu: '2' }, { cpu: '1500m' }],
+    ['cpu-request-ratio=0.5', { cpuCount: '2', 'CPU Request': '0' }, { cpu: '2' }, { cpu: '1' }],
+    ['', { 'CPU Request': '0.1', 'Memory Request': '10' }, undefined, { cpu: '100m', memory: '10M' }],
+    ['default-cpus-request=0.2\ncpu-request-ratio=0.5', { cpuCount: '2' }, { cpu: '2' }, { cpu: '200m' }],
+    ['default-mem-mb-request=100', {}, undefined, { memory: '100M' }],
+    ['default-mem-mb-request=100', { 'Memory Request': '50' }, undefined, { memory: '50M' }],
+    ['max-cpus-request=1', { cpuCount: '4' }, { cpu: '4' }, { cpu: '1' }],
+    ['max-cpus=4\nmax-cpus-request=1', { 'CPU Request': '1' }, { cpu: '4' }, { cpu: '1' }],
+  ];
+  for (const [profile, asked, expectedLimits, expectedRequests] of rows) {
+    const { resources } = container(make(profile, limits(asked))) ?? {};
+    const what = `${profile.replaceAll('\n', ' ')} ${JSON.stringify(asked)}`;
+    t.same(resources?.limits, expectedLimits, `limits: ${what}`);
+    t.same(resources?.requests, expectedRequests, `requests: ${what}`);
+  }
+});
+
+t.test('CPU and memory: what is refused', async (t) => {
+  const rows: [profile: string, asked: Record<string, string>, said: string][] = [
+    ['max-cpus=2', { cpuCount: '2.001' }, 'cpuCount 2.001 is above the maximum of 2 (max-cpus, F:2).'],
+    ['max-mem-mb=1024', { memory: '1025' }, 'memory 1025 is above the maximum of 1024 (max-mem-mb, F:2).'],
+    ['', { cpuCount: '2', 'CPU Request': '3' }, 'CPU Request 3 is above the limit, cpuCount 2.'],
+    ['max-cpus=2', { 'CPU Request': '3' }, 'CPU Request 3 is above the limit, max-cpus=2 (F:2).'],
+    ['default-cpus=1', { 'CPU Request': '3' }, 'CPU Request 3 is above the limit, default-cpus=1 (F:2).'],
+    [
+      'max-mem-mb-request=100',
+      { 'Memory Request': '101' },
+      'Memory Request 101 is above the maximum of 100 (max-mem-mb-request, F:2).',
+    ],
+    ['default-cpus-request=1', { cpuCount: '0.5' }, 'default-cpus-request=1 (F:2) is above the limit, cpuCount 0.5.'],
+    ['', { cpuCount: '1e3' }, 'resourceLimits: cpuCount "1e3" must be a number such as 1.5.'],
+    ['', { cpuCount: '-1' }, 'resourceLimits: cpuCount "-1" must be a number such as 1.5.'],
+    ['', { memory: '1G' }, 'resourceLimits: memory "1G" must be a number such as 1.5.'],
+    ['', { memory: 'NaN' }, 'resourceLimits: memory "NaN" must be a number such as 1.5.'],
+    [
+      'max-cpus=2',
+      { cpuCount: `${'9'.repeat(400)}` },
+      `resourceLimits: cpuCount "${'9'.repeat(400)}" must be a number such as 1.5.`,
+    ],
+  ];
+  for (const [profile, asked, said] of rows) t.equal(refused(profile, limits(asked)), said);
+  const twice = {
+    resourceLimits: [
+      { type: 'cpuCount', value: '1' },
+      { type: 'cpuCount', value: '99' },
+    ],
+  };
+  t.equal(refused('max-cpus=2', twice), 'resourceLimits: cpuCount is given twice.');
+});
+
+t.test('GPUs: 0 is none, a maximum of 0 is none', async (t) => {
+  const gpus = (profile: string, asked: Record<string, string>): unknown =>
+    container(make(profile, limits(asked)))?.resources?.limits;
+  t.same(gpus('', {}), undefined);
+  t.same(gpus('max-nvidia-gpus=2', {}), undefined);
+  t.same(gpus('max-nvidia-gpus=2\nmax-amd-gpus=3', { 'NVIDIA GPUs': '1.000000', 'AMD GPUs': '3' }), {
+    'nvidia.com/gpu': '1',
+    'amd.com/gpu': '3',
+  });
+  t.same(gpus('max-nvidia-gpus=2\ndefault-nvidia-gpus=1', {}), { 'nvidia.com/gpu': '1' });
+  t.same(gpus('max-nvidia-gpus=2\ndefault-nvidia-gpus=1', { 'NVIDIA GPUs': '0' }), undefined, '0 beats the default');
+  t.same(gpus('default-amd-gpus=1', {}), undefined, 'no maximum, no GPUs');
+  t.same(gpus('', { 'NVIDIA GPUs': '0' }), undefined);
+  const rows: [profile: string, asked: Record<string, string>, said: string][] = [
+    ['', { 'NVIDIA GPUs': '1' }, 'NVIDIA GPUs 1 is above the maximum of no GPUs (max-nvidia-gpus is not set).'],
+    ['max-amd-gpus=0', { 'AMD GPUs': '1' }, 'AMD GPUs 1 is above the maximum of no GPUs (max-amd-gpus, F:2).'],
+    ['max-nvidia-gpus=2', { 'NVIDIA GPUs': '3' }, 'NVIDIA GPUs 3 is above the maximum of 2 (max-nvidia-gpus, F:2).'],
+    ['max-nvidia-gpus=2', { 'NVIDIA GPUs': '0.5' }, 'resourceLimits: NVIDIA GPUs 0.5 must be a whole number of GPUs.'],
+  ];
+  for (const [profile, asked, said] of rows) t.equal(refused(profile, limits(asked)), said);
+  t.same(
+    container(make('', limits({ 'nvidia.com/gpu': '8', 'example.com/fpga': '1' })))?.resources,
+    undefined,
+    'resources by other names are not asked for',
+  );
+});
+
+const INIT = { name: 'i', image: 'init:1', command: 'true', exe: '', args: [], mounts: [], environment: [] };
+
+t.test('images', async (t) => {
+  const image = (profile: string, of: string | undefined): string | undefined =>
+    container(
+      make(profile, {
+        ...REQUEST,
+        ...(of === undefined ? { container: { image: '' } } : { container: { image: of } }),
+      }),
+    )?.image;
+  t.equal(image('', 'any:1'), 'any:1');
+  t.equal(image('container-images=a:1', 'b:1'), 'b:1');
+  t.equal(image('default-container-image=d:1', undefined), 'd:1');
+  t.equal(
+    image('allow-unknown-images=0\ndefault-container-image=d:1', 'd:1'),
+    'd:1',
+    'the default one is always allowed',
+  );
+  t.equal(image('allow-unknown-images=0\ncontainer-images=a:1', 'a:1'), 'a:1');
+  t.equal(
+    refused('', { container: { image: '' } }),
+    'The job names no container image, and there is no default-container-image.',
+  );
+  const only = 'container-images=a:1,b:1\nallow-unknown-images=0';
+  const said = (name: string): string =>
+    `Image ${name} is not one of a:1, b:1 (container-images, F:2; allow-unknown-images, F:3).`;
+  for (const each of ['c:1', 'a:1 ', 'A:1', 'docker.io/a:1', 'a']) {
+    t.equal(refused(only, { container: { image: each } }), said(each));
+  }
+  t.equal(refused(only, { container: { image: 'a:1' }, initContainers: [INIT] }), said('init:1'));
+  t.equal(
+    refused('allow-unknown-images=0', {}),
+    'Image r:4 is not one of no images (container-images is not set; allow-unknown-images, F:2).',
+  );
+});
+
+t.test('init containers have the limits of the job, without GPUs', async (t) => {
+  const job = make('max-cpus=2\nmax-nvidia-gpus=1\ndrop-capabilities=NET_RAW\nimage-pull-policy=Always', {
+    ...limits({ 'NVIDIA GPUs': '1' }),
+    container: { image: 'r:4', capabilitiesAdd: ['SYS_PTRACE'] },
+    initContainers: [INIT],
+  });
+  t.match(spec(job).initContainers?.[0], {
+    imagePullPolicy: 'Always',
+    resources: { limits: { cpu: '2' }, requests: { cpu: '2' } },
+    securityContext: { capabilities: { drop: ['NET_RAW'] } },
+  });
+  t.same(Object.keys(spec(job).initContainers?.[0]?.resources?.limits ?? {}), ['cpu']);
+  t.notMatch(spec(job).initContainers?.[0]?.securityContext, { capabilities: { add: [] } });
+});
+
+t.test('placement constraints', async (t) => {
+  const configured = 'placement-constraints=zone:a,zone:b,pool';
+  const selector = (profile: string, ...pairs: [string, string][]): unknown =>
+    spec(make(profile, { placementConstraints: pairs.map(([name, value]) => ({ name, value })) })).nodeSelector;
+  const said = (profile: string, ...pairs: [string, string][]): string =>
+    refused(profile, { placementConstraints: pairs.map(([name, value]) => ({ name, value })) });
+  t.same(selector(configured), undefined);
+  t.same(selector(configured, ['zone', 'b'], ['pool', 'fast.1']), { zone: 'b', pool: 'fast.1' });
+  t.same(selector(configured, ['pool', '']), undefined, 'a form that was left empty');
+  t.same(selector(`${configured}\nnode-selector=team=r,pool=x`, ['zone', 'a']), { zone: 'a', team: 'r', pool: 'x' });
+  t.equal(said('', ['zone', 'a']), 'Placement constraint zone is not offered (placement-constraints is not set).');
+  t.equal(said(configured, ['node', 'a']), 'Placement constraint node is not offered (placement-constraints, F:2).');
+  t.equal(
+    said(configured, ['zone', 'c']),
+    'Placement constraint zone: "c" is not one of a, b (placement-constraints, F:2).',
+  );
+  t.equal(said(configured, ['pool', 'a b']), 'Placement constraint pool: "a b" cannot be the value of a node label.');
+  t.equal(said(configured, ['zone', 'a'], ['zone', 'b']), 'Placement constraint zone has two values.');
+  t.equal(
+    said(`${configured}\nnode-selector=pool=x`, ['pool', 'y']),
+    'Placement constraint pool: the administrator has set it to "x".',
+  );
+});
+
+t.test('resource profiles', async (t) => {
+  const resources = (profile: string, request: Partial<JobRequest>): unknown =>
+    container(make(profile, request))?.resources;
+  t.same(
+    resources('', { resourceProfile: 'small', ...limits({ cpuCount: '9', memory: '9' }) }),
+    {
+      limits: { cpu: '1', memory: '512M' },
+      requests: { cpu: '500m', memory: '256M' },
+    },
+    "the job's own are ignored",
+  );
+  t.same(resources('', { resourceProfile: 'custom', ...limits({ cpuCount: '9' }) }), {
+    limits: { cpu: '9' },
+    requests: { cpu: '9' },
+  });
+  t.same(spec(make('', { resourceProfile: 'placed' })).nodeSelector, { pool: 'gpu' });
+  t.equal(
+    refused('max-cpus=32', { resourceProfile: 'huge' }),
+    'cpuCount 64 of resource profile huge, R:9 is above the maximum of 32 (max-cpus, F:2).',
+  );
+  t.equal(
+    refused('', { resourceProfile: 'huge' }),
+    'NVIDIA GPUs 2 of resource profile huge, R:10 is above the maximum of no GPUs (max-nvidia-gpus is not set).',
+  );
+  t.equal(refused('', { resourceProfile: 'none' }), 'There is no resource profile none.');
+  t.equal(
+    refused('resource-profiles=small', { resourceProfile: 'huge' }),
+    'Resource profile huge is not allowed (resource-profiles, F:2).',
+  );
+  t.equal(
+    refused('allow-custom-resources=0', {}),
+    'The job must name a resource profile (allow-custom-resources, F:2).',
+  );
+  t.equal(
+    refused('allow-custom-resources=0', { resourceProfile: 'custom' }),
+    'The job must name a resource profile (allow-custom-resources, F:2).',
+  );
+  t.equal(refused('allow-custom-resources=0', { resourceProfile: 'small' }), 'allowed');
+
+  const locked = 'allow-custom-resources=0\nresource-profiles=small\nmax-cpus=4';
+  const administrator = { requester: '*' };
+  t.equal(refused(locked, { systemJob: true }, administrator), 'allowed', 'a system job of an administrator');
+  t.equal(refused(locked, { systemJob: true, resourceProfile: 'placed' }, administrator), 'allowed');
+  t.equal(
+    refused(locked, { systemJob: true }),
+    'The job must name a resource profile (allow-custom-resources, F:2).',
+    'a user cannot claim to be one',
+  );
+  t.equal(refused(locked, {}, administrator), 'The job must name a resource profile (allow-custom-resources, F:2).');
+  t.match(
+    refused(locked, { systemJob: true, resourceProfile: 'huge' }, administrator),
+    /above the maximum of 4/,
+    'maxima still hold',
+  );
+});
+
+t.test('what profiles add to pods', async (t) => {
+  const lines = `image-pull-policy=Never
+image-pull-secrets=reg,reg2
+service-account=jobs
+tolerations=gpu=yes:NoSchedule,any
+node-selector=pool=batch
+priority-class=low
+run-as-non-root=1
+drop-capabilities=NET_RAW
+active-deadline-seconds=60
+job-labels=owner={user},rp={resource-profile}
+job-annotations=note=for {user} of {group}: {name}`;
+  const job = make(lines, { user: 'jane doe@corp', name: 'x: y' });
+  t.match(spec(job), {
+    imagePullSecrets: [{ name: 'reg' }, { name: 'reg2' }],
+    serviceAccountName: 'jobs',
+    tolerations: [
+      { key: 'gpu', operator: 'Equal', value: 'yes', effect: 'NoSchedule' },
+      { key: 'any', operator: 'Exists' },
+    ],
+    nodeSelector: { pool: 'batch' },
+    priorityClassName: 'low',
+    activeDeadlineSeconds: 60,
+    containers: [
+      { imagePullPolicy: 'Never', securityContext: { runAsNonRoot: true, capabilities: { drop: ['NET_RAW'] } } },
+    ],
+  });
+  t.equal(job.spec?.activeDeadlineSeconds, undefined, 'never on the Job');
+  for (const metadata of [job.metadata, job.spec?.template.metadata]) {
+    t.match(metadata?.labels, { owner: 'jane-doe-corp', rp: 'custom' });
+    t.equal(metadata?.annotations?.['note'], 'for jane doe@corp of staff: x: y');
+  }
+  t.equal(spec(make('active-deadline-seconds=1')).activeDeadlineSeconds, 2);
+  t.match(container(make('pod-security=restricted')), {
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      runAsNonRoot: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+      capabilities: { drop: ['ALL'] },
+    },
+  });
+  const automount = (profile: string, ...config: JobRequest['config']): unknown =>
+    spec(make(profile, { config })).automountServiceAccountToken;
+  const named = { name: 'serviceAccountName', value: 'sa' };
+  t.equal(automount(''), false);
+  t.equal(automount('', named), undefined);
+  t.equal(automount('service-account=jobs'), undefined);
+  t.equal(automount('automount-service-account-token=1'), true);
+  t.equal(automount('automount-service-account-token=0', named), false);
+  t.equal(spec(make('service-account=jobs', { config: [named] })).serviceAccountName, 'sa', 'the job may name another');
+});
+
+t.test('hardening: accounts and secrets', async (t) => {
+  const account = (value: string): Partial<JobRequest> => ({ config: [{ name: 'serviceAccountName', value }] });
+  const secret = (value: string): Partial<JobRequest> => ({ config: [{ name: 'secret', value }] });
+  t.equal(
+    refused('', account('job-launcher')),
+    "serviceAccountName job-launcher is the plugin's own and cannot be used by jobs.",
+  );
+  t.equal(
+    refused('service-accounts=job-launcher', account('job-launcher')),
+    "serviceAccountName job-launcher is the plugin's own and cannot be used by jobs.",
+  );
+  t.equal(refused('', account('x')), 'allowed');
+  t.equal(refused('service-accounts=a,b', account('b')), 'allowed');
+  t.equal(
+    refused('service-accounts=a,b', account('c')),
+    'serviceAccountName c is not allowed (service-accounts, F:2).',
+  );
+  t.equal(
+    refused('service-accounts=none', account('a')),
+    'serviceAccountName a is not allowed (service-accounts, F:2).',
+  );
+  t.equal(refused('service-accounts=none\nservice-account=jobs', account('jobs')), 'allowed', "the profile's own");
+  t.equal(refused('service-accounts=none', {}), 'allowed');
+
+  t.equal(refused('', secret('db:password')), 'allowed');
+  t.equal(refused('secrets=db', secret('db:password:PW')), 'allowed');
+  t.equal(
+    refused('secrets=db', secret('other:password')),
+    'config secret: Secret other is not allowed (secrets, F:2).',
+  );
+  t.equal(refused('secrets=none', secret('db:password')), 'config secret: Secret db is not allowed (secrets, F:2).');
+  const input = 'bobs-job-0123456789-stdin';
+  t.equal(
+    refused('', secret(`${input}:stdin`)),
+    `config secret: Secret ${input} holds the input of a job and cannot be used.`,
+  );
+  const at = 'The passthrough mount at /m: ';
+  const volumes = [
+    { secret: { secretName: input } },
+    { projected: { sources: [{ configMap: { name: 'x' } }, { secret: { name: input } }] } },
+    { csi: { driver: 'd', nodePublishSecretRef: { name: input } } },
+    { flexVolume: { driver: 'd', secretRef: { name: input } } },
+  ];
+  for (const volume of volumes) {
+    t.equal(
+      refused('', mount('passthrough', volume)),
+      `${at}Secret ${input} holds the input of a job and cannot be used.`,
+    );
+    const other = JSON.parse(JSON.stringify(volume).replace(input, 'keys')) as Record<string, unknown>;
+    t.equal(refused('', mount('passthrough', other)), 'allowed');
+    t.equal(refused('secrets=none', mount('passthrough', other)), `${at}Secret keys is not allowed (secrets, F:2).`);
+  }
+  t.equal(
+    refused('secrets=none', mount('azureFile', { secretName: 'keys', shareName: 's' })),
+    'The azureFile mount at /m: Secret keys is not allowed (secrets, F:2).',
+  );
+
+  const token = mount('passthrough', { projected: { sources: [{ serviceAccountToken: { path: 't' } }] } });
+  t.equal(refused('', token), 'allowed');
+  t.equal(
+    refused('service-accounts=none', token),
+    `${at}a token of service account default is not allowed (service-accounts, F:2).`,
+  );
+  t.equal(
+    refused('service-account=job-launcher', token),
+    `${at}a token of job-launcher, the plugin's own service account, cannot be used by jobs.`,
+  );
+});
+
+t.test('hardening: mounts', async (t) => {
+  const host = (path: string): Partial<JobRequest> => mount('host', { path });
+  const at = 'The host mount at /m: ';
+  t.equal(refused('', host('/data')), 'allowed');
+  t.equal(refused('', host('/data/../etc')), `${at}host path "/data/../etc" must be absolute and without "..".`);
+  t.equal(refused('', host('etc')), `${at}host path "etc" must be absolute and without "..".`);
+  const below = 'host-paths=/data,/srv/x/';
+  for (const path of ['/data', '/data/', '//data//a', '/data/./a', '/srv/x/y'])
+    t.equal(refused(below, host(path)), 'allowed', path);
+  for (const path of ['/', '/database', '/dat', '/srv', '/srv/xy', '/srv/./data']) {
+    t.equal(refused(below, host(path)), `${at}host path "${path}" is not allowed (host-paths, F:2).`);
+  }
+  t.equal(refused('host-paths=none', host('/data')), `${at}host path "/data" is not allowed (host-paths, F:2).`);
+  for (const volume of [
+    { hostPath: { path: '/etc' } },
+    { hostPath: { path: '/etc', type: 'Directory' }, subPath: 'x' },
+  ]) {
+    t.equal(
+      refused(below, mount('passthrough', volume)),
+      'The passthrough mount at /m: host path "/etc" is not allowed (host-paths, F:2).',
+      'a host path by another name',
+    );
+    t.equal(
+      refused(below, mount('my-own-type', volume)),
+      'The my-own-type mount at /m: host path "/etc" is not allowed (host-paths, F:2).',
+    );
+  }
+  t.equal(
+    refused(below, mount('constructor', { hostPath: { path: '/etc' } })).startsWith('The constructor mount at /m: '),
+    true,
+  );
+
+  t.equal(refused('mount-types=nfs', mount('nfs', { host: 'h', path: '/p' })), 'allowed');
+  t.equal(refused('mount-types=nfs', host('/data')), 'The host mount at /m is not allowed (mount-types, F:2).');
+  t.equal(
+    refused('mount-types=none', mount('nfs', { host: 'h', path: '/p' })),
+    'The nfs mount at /m is not allowed (mount-types, F:2).',
+  );
+  t.equal(
+    refused('mount-types=passthrough', mount('passthrough', { persistentVolumeClaim: { claimName: 'c' } })),
+    'allowed',
+  );
+  t.equal(
+    refused('mount-types=nfs', mount('passthrough', { persistentVolumeClaim: { claimName: 'c' } })),
+    'The passthrough mount at /m is not allowed (mount-types, F:2).',
+  );
+  t.equal(
+    refused('mount-types=passthrough', mount('passthrough', { hostPath: { path: '/' } })),
+    'The passthrough mount at /m is not allowed (it is a host mount) (mount-types, F:2).',
+  );
+  const mounts: Mount[] = [{ mountPath: '/x', readOnly: true, type: 'host', source: { path: '/etc' }, shape: 'flat' }];
+  t.equal(
+    refused('host-paths=/data', { initContainers: [{ ...INIT, mounts }] }),
+    'The host mount at /x: host path "/etc" is not allowed (host-paths, F:2).',
+    'of an init container',
+  );
+});
+
+t.test('hardening: as whom a job runs', async (t) => {
+  const run = (asked: Partial<NonNullable<JobRequest['container']>>): Partial<JobRequest> => ({
+    container: { image: 'r:4', ...asked },
+  });
+  t.match(spec(make('', run({ runAsUserId: 0, runAsGroupId: 0, supplementalGroupIds: [0] }))).securityContext, {
+    runAsUser: 0,
+    runAsGroup: 0,
+    supplementalGroups: [0],
+  });
+  t.same(spec(make('run-as=own')).securityContext, {
+    runAsUser: 1001,
+    runAsGroup: 1002,
+    supplementalGroups: [1002, 27],
+  });
+  t.same(
+    spec(make('run-as=own', run({ runAsUserId: 1001, runAsGroupId: 27, supplementalGroupIds: [27] }))).securityContext,
+    {
+      runAsUser: 1001,
+      runAsGroup: 27,
+      supplementalGroups: [27],
+    },
+  );
+  t.equal(
+    refused('run-as=own', run({ runAsUserId: 0 })),
+    'container.runAsUserId 0 is not that of jane, 1001 (run-as, F:2).',
+  );
+  t.equal(
+    refused('run-as=own', run({ runAsGroupId: 0 })),
+    'container.runAsGroupId 0 is not a group of jane (run-as, F:2).',
+  );
+  t.equal(
+    refused('run-as=own', run({ supplementalGroupIds: [27, 0] })),
+    'container.supplementalGroupIds: 0 is not a group of jane (run-as, F:2).',
+  );
+  t.equal(
+    refused('run-as=own', {}, { user: undefined }),
+    'jane is not a user of this host, so that it is not known as whom the job may run (run-as, F:2).',
+  );
+  t.equal(
+    refused('run-as-non-root=1', run({ runAsUserId: 0 })),
+    'container.runAsUserId 0 is not allowed (run-as-non-root, F:2).',
+  );
+  t.equal(
+    refused('pod-security=restricted', run({ runAsUserId: 0 })),
+    'container.runAsUserId 0 is not allowed (pod-security, F:2).',
+  );
+});
+
+t.test('hardening: capabilities, nodes, ports, metadata', async (t) => {
+  const add = (...capabilitiesAdd: string[]): Partial<JobRequest> => ({ container: { image: 'r:4', capabilitiesAdd } });
+  t.equal(refused('', add('SYS_ADMIN')), 'allowed');
+  t.equal(refused('capabilities=SYS_PTRACE', add('CAP_SYS_PTRACE')), 'allowed');
+  t.equal(
+    refused('capabilities=SYS_PTRACE', add('SYS_PTRACE', 'sys_admin')),
+    'container.capabilitiesAdd: sys_admin is not allowed (capabilities, F:2).',
+  );
+  t.equal(
+    refused('capabilities=SYS_PTRACE', add('ALL')),
+    'container.capabilitiesAdd: ALL is not allowed (capabilities, F:2).',
+  );
+  t.equal(
+    refused('capabilities=none', add('NET_RAW')),
+    'container.capabilitiesAdd: NET_RAW is not allowed (capabilities, F:2).',
+  );
+  t.equal(
+    refused('pod-security=restricted', add('NET_RAW')),
+    'container.capabilitiesAdd: NET_RAW is not allowed (pod-security, F:2).',
+  );
+  t.equal(refused('pod-security=restricted', add('NET_BIND_SERVICE')), 'allowed');
+
+  t.equal(refused('', { host: 'node1' }), 'allowed');
+  t.equal(refused('allow-host=0', { host: 'node1' }), 'host "node1" is not allowed (allow-host, F:2).');
+  const ports = {
+    exposedPorts: [
+      { targetPort: 80, protocol: 'TCP' },
+      { targetPort: 81, publishedPort: 8081, protocol: 'TCP' },
+    ],
+  };
+  t.equal(refused('', ports), 'allowed');
+  t.equal(
+    refused('allow-host-ports=0', ports),
+    'exposedPorts: publishedPort 8081 is not allowed (allow-host-ports, F:2).',
+  );
+  t.equal(refused('allow-host-ports=0', { exposedPorts: [{ targetPort: 80, protocol: 'TCP' }] }), 'allowed');
+
+  const labels = { metadata: { pod: { labels: { team: 'r' } } } };
+  t.equal(make('', labels).spec?.template.metadata?.labels?.['team'], 'r');
+  t.equal(refused('allow-metadata=0', labels), 'metadata.pod.labels: team is not allowed (allow-metadata, F:2).');
+  t.equal(
+    refused('allow-metadata=0', { metadata: { service: { annotations: { a: 'b' } } } }),
+    'metadata.service.annotations: a is not allowed (allow-metadata, F:2).',
+  );
+  t.equal(refused('allow-metadata=0', { metadata: { other: 1, pod: { labels: {} } } }), 'allowed');
+  t.match(
+    refused('', { metadata: { pod: { annotations: { user: 'root' } } } }),
+    /metadata\.pod\.annotations: the key user/,
+    'a forged owner',
+  );
+  t.match(
+    refused('', { metadata: { job: { annotations: { 'job-launcher/result': '{}' } } } }),
+    /the key job-launcher\/result/,
+  );
+});
+
+t.test('the hardened example holds what it promises', async (t: Test) => {
+  const text = readFileSync(new URL('../../fixtures/config/hardened.profiles.conf', import.meta.url), 'utf8');
+  const profile = effectiveProfile(parseProfiles('F', text).profiles, { names: ['jane'], inGroup: () => false });
+  const image = 'registry.example.com/r-session:4.4';
+  const job = make('', { container: { image } }, { profile });
+  t.match(spec(job), {
+    automountServiceAccountToken: false,
+    activeDeadlineSeconds: 604800,
+    securityContext: { runAsUser: 1001, runAsGroup: 1002, supplementalGroups: [1002, 27] },
+    containers: [
+      {
+        image,
+        resources: { limits: { cpu: '1', memory: '2048M' } },
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      },
+    ],
+  });
+  const attacks: Partial<JobRequest>[] = [
+    { container: { image: 'evil:1' } },
+    { container: { image }, initContainers: [INIT] },
+    { container: { image, runAsUserId: 0 } },
+    { container: { image, capabilitiesAdd: ['SYS_ADMIN'] } },
+    { container: { image }, ...mount('host', { path: '/' }) },
+    { container: { image }, ...mount('passthrough', { hostPath: { path: '/' } }) },
+    { container: { image }, config: [{ name: 'serviceAccountName', value: 'default' }] },
+    { container: { image }, config: [{ name: 'secret', value: 'db:pw' }] },
+    { container: { image }, host: 'control-plane' },
+    { container: { image }, exposedPorts: [{ targetPort: 1, publishedPort: 22, protocol: 'TCP' }] },
+    { container: { image }, metadata: { pod: { labels: { 'istio-injection': 'disabled' } } } },
+    { container: { image }, ...limits({ cpuCount: '5' }) },
+  ];
+  for (const attack of attacks) t.not(refused('', attack, { profile }), 'allowed', JSON.stringify(attack));
+});
+
+t.test('cluster info of a user', async (t) => {
+  const info = (lines: string, accounts: readonly string[] | 'forbidden' = ['default', 'job-launcher', 'sa1']) =>
+    clusterInfo({
+      profile: effectiveProfile(parseProfiles('F', `[*]\n${lines}`).profiles, { names: [], inGroup: () => false }),
+      resourceProfiles: parseResourceProfiles('R', RESOURCES).profiles,
+      serviceAccounts: accounts === 'forbidden' ? undefined : accounts,
+      ownAccount: 'job-launcher',
+    });
+  t.same(info(''), {
+    allowUnknownImages: true,
+    images: [],
+    defaultImage: '',
+    config: [
+      { name: 'secret', valueType: 'string', value: '' },
+      { name: 'serviceAccountName', valueType: 'enum', value: 'default,sa1' },
+    ],
+    resourceLimits: [{ type: 'cpuCount' }, { type: 'CPU Request' }, { type: 'memory' }, { type: 'Memory Request' }],
+    placementConstraints: [],
+    resourceProfiles: [
+      {
+        name: 'small',
+        displayName: 'small',
+        limits: [
+          { type: 'cpuCount', value: '1' },
+          { type: 'CPU Request', value: '0.5' },
+          { type: 'memory', value: '512' },
+          { type: 'Memory Request', value: '256' },
+        ],
+        placementConstraints: [],
+      },
+      {
+        name: 'huge',
+        displayName: 'huge',
+        limits: [
+          { type: 'cpuCount', value: '64' },
+          { type: 'NVIDIA GPUs', value: '2' },
+        ],
+        placementConstraints: [],
+      },
+      { name: 'placed', displayName: 'placed', limits: [], placementConstraints: [{ name: 'pool', value: 'gpu' }] },
+    ],
+  });
+  const full = info(`container-images=b:1,a:1
+default-container-image=d:1
+allow-unknown-images=0
+default-cpus=0.50
+max-cpus=2.0
+default-mem-mb=512
+default-cpus-request=0.25
+max-mem-mb-request=100
+max-nvidia-gpus=2
+default-nvidia-gpus=1
+placement-constraints=node,region:us,region:eu
+resource-profiles=huge
+service-accounts=sa1,job-launcher`);
+  t.same(full.images, ['a:1', 'b:1', 'd:1']);
+  t.equal(full.defaultImage, 'd:1');
+  t.equal(full.allowUnknownImages, false);
+  t.same(full.resourceLimits, [
+    { type: 'cpuCount', defaultValue: '0.5', maxValue: '2' },
+    { type: 'CPU Request', defaultValue: '0.25' },
+    { type: 'memory', defaultValue: '512' },
+    { type: 'Memory Request', maxValue: '100' },
+    { type: 'NVIDIA GPUs', defaultValue: '1', maxValue: '2' },
+  ]);
+  t.same(full.placementConstraints, [
+    { name: 'node', value: '' },
+    { name: 'region', value: 'us' },
+    { name: 'region', value: 'eu' },
+  ]);
+  t.same(
+    full.resourceProfiles.map(({ name }) => name),
+    ['huge'],
+  );
+  t.same(full.config.at(-1), { name: 'serviceAccountName', valueType: 'enum', value: 'sa1' });
+  t.same(info('', 'forbidden').config, full.config.slice(0, 1), 'listing accounts is forbidden');
+  t.same(info('resource-profiles=none').resourceProfiles, []);
+});
