@@ -53,7 +53,10 @@ function findMistake(text: string): Mistake | undefined {
     return takeMark(close) ? undefined : expected(`"," or "${close}"`);
   };
   const value = (depth: number): Mistake | undefined => {
-    if (depth > MAX_DEPTH) return { index, what: `there are more than ${MAX_DEPTH} levels` };
+    take(BLANK);
+    if (depth === MAX_DEPTH && /[[{]/.test(text.charAt(index))) {
+      return { index, what: `there are more than ${MAX_DEPTH} levels` };
+    }
     if (takeMark('[')) return items(']', () => value(depth + 1));
     if (takeMark('{')) {
       return items('}', () => {

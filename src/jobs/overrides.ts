@@ -10,7 +10,7 @@ import { CONTAINER_NAME, isReserved } from './annotations.ts';
 import { JobError } from './contract.ts';
 
 /**
- * A copy of the Job with the overrides in it. Throws JobError 'unknown' naming the override that has no place in this
+ * A copy of the Job with the overrides in it. Throws JobError 'invalid-request' naming the override that has no place in this
  * Job, or after which the plugin could not recognise and follow the job.
  */
 export function applyOverrides(job: KubernetesJob, overrides: readonly Override[]): KubernetesJob {
@@ -26,9 +26,8 @@ export function applyOverrides(job: KubernetesJob, overrides: readonly Override[
   return changed;
 }
 
-/** An administrator's mistake, not the user's. */
 function refusal({ pointer, file }: Override, why: string): JobError {
-  return new JobError('unknown', `The job-json-override ${pointer} (${file}) cannot be applied: ${why}.`);
+  return new JobError('invalid-request', `The job-json-override ${pointer} (${file}) cannot be applied: ${why}.`);
 }
 
 /** Sets one value. Missing parents are made: arrays where the next part of the pointer is `-`, else objects. */
