@@ -1,6 +1,6 @@
 import type { WebSocket } from 'ws';
 import { KubernetesError } from './errors.ts';
-import { untilClosed } from './exec.ts';
+import { isStatus, untilClosed } from './exec.ts';
 import { CHANNEL, type ChannelDependencies, openChannels } from './websocket.ts';
 
 export interface AttachRequest {
@@ -33,7 +33,7 @@ export async function attachInput(request: AttachRequest, dependencies: ChannelD
     signal: request.signal,
     frames: (frame) => {
       // The server has nothing to add: the container has ended. It does not take what is still on its way.
-      if (frame[0] === CHANNEL.status && !whole) socket.terminate();
+      if (isStatus(frame) && !whole) socket.terminate();
     },
     whole: () => true,
   }).then(() => {

@@ -18,7 +18,7 @@ export async function exec(request: ExecRequest, dependencies: ChannelDependenci
   const output = new BoundedOutput(request.maxOutputBytes);
   let status: unknown;
   const frames = (frame: Buffer): void => {
-    if (frame[0] === CHANNEL.status) status = parsed(frame.subarray(1));
+    if (isStatus(frame)) status = parsed(frame.subarray(1));
     else if (frame[0] === CHANNEL.stdout || frame[0] === CHANNEL.stderr) output.add(frame.subarray(1));
   };
   const path = dependencies.transport.prefix + request.path;
@@ -73,7 +73,12 @@ export function untilClosed(
   });
 }
 
-export function bytesOf(data: RawData): Buffer {
+/** The server's last word. Old servers also begin with an empty frame of that channel. */
+export function isStatus(frame: Buffer): boolean {
+  return frame[0] === CHANNEL.status && frame.length > 1;
+}
+
+function bytesOf(data: RawData): Buffer {
   if (Buffer.isBuffer(data)) return data;
   return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }

@@ -243,6 +243,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     let cancelSettled: (() => void) | undefined;
     const openedAt = clock.monotonic();
     const eventsBefore = events;
+    const healthy = (): boolean => events > eventsBefore || clock.monotonic() - openedAt >= timings.watchTooShort;
     try {
       const response = await open(deadline);
       // A resumed watch counts once it has lived for a moment: it may be told at once that its version is gone.
@@ -263,17 +264,17 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       if (error instanceof Silence) return error.end;
       if (!(error instanceof Error)) throw error;
       if (error instanceof RangeError || error instanceof ProtobufError) return broken(error);
+      // A healthy watch may be cut at any time; only if it cannot be opened again there is something to tell.
+      if (healthy() && isInterrupted(error)) return { next: 'watch' };
       return isExpired(error) || isRefusal(error) ? { next: 'list', error } : { next: 'pause', error };
     } finally {
       cancelSettled?.();
       deadline.end();
       quietBefore += clock.monotonic() - quietSince;
     }
-    if (events === eventsBefore && clock.monotonic() - openedAt < timings.watchTooShort) {
-      const text = 'a watch ended at once, without an event';
-      return { next: 'pause', error: new KubernetesError({ code: 'interrupted', method: 'WATCH', path, text }) };
-    }
-    return { next: 'watch' };
+    if (healthy()) return { next: 'watch' };
+    const text = 'a watch ended at once, without an event';
+    return { next: 'pause', error: new KubernetesError({ code: 'interrupted', method: 'WATCH', path, text }) };
   }
 
   /** Sets the watch's deadline to the first moment at which its silence means something. */
@@ -369,6 +370,10 @@ class Silence extends Error {
     super('silence');
     this.end = end;
   }
+}
+
+function isInterrupted(error: Error): boolean {
+  return error instanceof KubernetesError && error.code === 'interrupted';
 }
 
 /** An answer that another try with the same version would not change: a resourceVersion the server cannot read. */

@@ -51,6 +51,7 @@ const V4 = ['v4.channel.k8s.io'];
 t.test('exec: output of both channels, exit code, and the end as a server makes it', async (t) => {
   const { client, urls, offered } = await serving(t, V5, (socket) => {
     socket.send(frame(1, ''));
+    socket.send(frame(3, ''));
     socket.send(frame(1, 'out 1\n'));
     socket.send(frame(2, 'err\n'));
     socket.send(frame(1, 'out 2\n'));
@@ -204,6 +205,7 @@ t.test('attach v4: closing the connection is the end of the input', async (t) =>
   const closed = new Signal<number>();
   const { client } = await serving(t, V4, (socket) => {
     got = stdinOf(socket, () => t.fail('v4 has no close channel'));
+    socket.send(frame(3, ''));
     socket.on('close', (code) => closed.give(code));
   });
   await client.attachInput('p', 'c', input);
