@@ -1,6 +1,7 @@
 /** What every case needs: a cluster, the built executable against it, users of its own, and nothing left behind. */
 import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
+import type { SimulatedCluster } from '../cluster/cluster.ts';
 import { createLauncher, type JobFrame, type Launcher, LauncherError, type StatusFrame } from '../support/launcher.ts';
 import { type PluginProcess, startPlugin } from '../support/plugin.ts';
 import { type Cluster, openCluster } from './cluster.ts';
@@ -37,9 +38,17 @@ export interface World {
   readonly text: (id: string, launcher?: Launcher) => Promise<string>;
 }
 
-/** Sets a world up for one test file and takes it down at its end. */
-export async function setUp(t: Test, options: Readonly<Record<string, string>> = {}): Promise<World> {
+/** Sets a world up and takes it down at the end of the test; `prepare` changes a simulated cluster before anything starts. */
+export async function setUp(
+  t: Test,
+  options: Readonly<Record<string, string>> = {},
+  prepare: (simulated: SimulatedCluster) => void = () => undefined,
+): Promise<World> {
   const cluster = await openCluster();
+  if (cluster.simulated !== undefined) prepare(cluster.simulated);
+  t.comment(
+    `${cluster.simulated === undefined ? 'cluster' : 'simulated cluster'} v1.${cluster.minor} at ${cluster.url}`,
+  );
   const plugins: Plugin[] = [];
   const tag = randomBytes(3).toString('hex');
   const user = `it-${tag}`;
@@ -61,6 +70,8 @@ export async function setUp(t: Test, options: Readonly<Record<string, string>> =
         ...options,
         ...more,
       },
+      // A cluster without internet has its image already, but `busybox` alone means `busybox:latest`, pulled always.
+      files: { 'launcher.kubernetes.profiles.conf': '[*]\nimage-pull-policy=IfNotPresent\n' },
     });
     const started = { process, launcher: createLauncher(process.wire) };
     plugins.push(started);

@@ -31,10 +31,7 @@ t.test('a job that ended while no plugin ran, and its pod is gone', async (t) =>
   const known = await before.launcher.job(user, stopped.id);
   await hasResult(stopped.id);
   await before.process.close();
-  const pods = await world.cluster.namespaced('GET', '', `pods?labelSelector=job-name%3D${stopped.id}`);
-  for (const pod of pods.body['items'] as { metadata: { name: string } }[]) {
-    await world.cluster.namespaced('DELETE', '', `pods/${pod.metadata.name}`, { gracePeriodSeconds: 0 });
-  }
+  await removePods(stopped.id);
 
   const after = await world.plugin();
   const again = await after.launcher.job(user, stopped.id);
@@ -68,11 +65,29 @@ t.test('a job that somebody deletes ends, and is then unknown', async (t) => {
 
 /** Waits until the end of the job is written on the Job. */
 async function hasResult(id: string): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
+  await eventually(`${id} has job-launcher/result`, async () => {
     const { body } = await world.cluster.namespaced('GET', 'batch/v1', `jobs/${id}`);
-    const annotations = (body['metadata'] as { annotations?: Record<string, string> }).annotations ?? {};
-    if (annotations['job-launcher/result'] !== undefined) return;
+    const { annotations } = body['metadata'] as { annotations?: Record<string, string> };
+    return annotations?.['job-launcher/result'] !== undefined;
+  });
+}
+
+/** Deletes the pods of a job, as a node does that is scaled away, and waits until they are gone. */
+async function removePods(id: string): Promise<void> {
+  await eventually(`${id} has no pod`, async () => {
+    const { body } = await world.cluster.namespaced('GET', '', `pods?labelSelector=job-name%3D${id}`);
+    const names = (body['items'] as { metadata: { name: string } }[]).map(({ metadata }) => metadata.name);
+    for (const name of names) {
+      await world.cluster.namespaced('DELETE', '', `pods/${name}`, { gracePeriodSeconds: 0 });
+    }
+    return names.length === 0;
+  });
+}
+
+async function eventually(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 20_000;
+  while (!(await isSo())) {
+    if (Date.now() > end) throw new Error(`not within 20 s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  throw new Error(`${id} has no job-launcher/result after 20 s`);
 }
