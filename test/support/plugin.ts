@@ -34,7 +34,7 @@ export interface PluginStart {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Program and first arguments; default: the built executable. */
-  readonly command?: readonly [string, ...string[]];
+  readonly command?: readonly string[];
   /** Where the files are; default: a new temporary directory. */
   readonly directory?: ConfigDirectory;
 }
