@@ -6,7 +6,7 @@ import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { MakeAnswer } from './answers.ts';
 import { ANSWER_WITHIN_MS, MAX_BYTES_ACCEPTED, MAX_REQUESTS_ACCEPTED, MAX_REQUESTS_IN_PROGRESS } from './limits.ts';
-import type { RequestId } from './requests.ts';
+import type { RequestId } from './request-id.ts';
 import type { Response } from './responses.ts';
 import { createTurns } from './turns.ts';
 import type { Writer } from './writer.ts';

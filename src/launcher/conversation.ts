@@ -9,7 +9,8 @@ import { type AnsweredRequest, answerTo, NEED_JOBS, type Reload } from './answer
 import { SYNC_WITHIN_MS } from './limits.ts';
 import { createOutputStreams } from './output-stream.ts';
 import { every, oneAtATime } from './repeat.ts';
-import { parseRequest, type Request, type RequestId, type RequestOf, type StreamKind } from './requests.ts';
+import type { RequestId } from './request-id.ts';
+import { parseRequest, type Request, type RequestOf, type StreamKind } from './requests.ts';
 import {
   API_VERSION,
   bootstrapResponse,

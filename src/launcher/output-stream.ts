@@ -4,7 +4,8 @@
  */
 import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
 import type { Log } from '../system/log.ts';
-import type { OutputType, RequestId } from './requests.ts';
+import type { RequestId } from './request-id.ts';
+import type { OutputType } from './requests.ts';
 import { outputEnd, outputResponse, type Response } from './responses.ts';
 import type { Writer } from './writer.ts';
 

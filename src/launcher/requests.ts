@@ -29,9 +29,7 @@ import {
 import { BrokenFrameError } from './frames.ts';
 import { date, parseState, submittedJob } from './job-fields.ts';
 import { tooMuch } from './limits.ts';
-
-/** A request's number in decimal digits: 64 bits, more than a JavaScript number holds. */
-export type RequestId = string & { readonly brand?: 'RequestId' };
+import { type RequestId, readRequestId } from './request-id.ts';
 
 const USER = { username: required(someText), requestUsername: defaulted(text, '') };
 
@@ -228,31 +226,5 @@ function parseJson(json: string): unknown {
   } catch {
     // The parser's own text quotes the body, which may hold secrets.
     throw new BrokenFrameError('a frame arrived whose body is not JSON');
-  }
-}
-
-const MAX_REQUEST_ID = 2n ** 64n - 1n;
-
-/** The requestId exactly, also above 2^53. undefined: there is none, or it is no whole number of 64 bits. */
-function readRequestId(message: Readonly<Record<string, unknown>>, json: string): RequestId | undefined {
-  const id = Object.hasOwn(message, 'requestId') ? message['requestId'] : undefined;
-  if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) return undefined;
-  if (Number.isSafeInteger(id)) return String(id);
-  const digits = sourceOfRequestId(json);
-  return digits !== undefined && /^\d{1,20}$/.test(digits) && BigInt(digits) <= MAX_REQUEST_ID ? digits : undefined;
-}
-
-/** The requestId of the outermost object as it was written. undefined if the message is nested too deep for a reviver. */
-function sourceOfRequestId(json: string): string | undefined {
-  const written = new Map<unknown, string>();
-  function remember(this: unknown, key: string, value: unknown, context?: { readonly source?: string }): unknown {
-    if (key === 'requestId' && context?.source !== undefined) written.set(this, context.source);
-    return value;
-  }
-  try {
-    return written.get(JSON.parse(json, remember));
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
   }
 }

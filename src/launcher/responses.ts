@@ -4,7 +4,8 @@
 import type { ClusterInfo, ControlResult, JobErrorCode, JobNetwork, JobUsage } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
 import { configJson, type Json, placementConstraintJson, resourceLimitJson } from './job-json.ts';
-import type { OutputType, RequestId } from './requests.ts';
+import type { RequestId } from './request-id.ts';
+import type { OutputType } from './requests.ts';
 
 /** The version of the protocol that we speak. */
 export const API_VERSION = { major: 3, minor: 10, patch: 0 } as const;
@@ -205,9 +206,4 @@ export function sequencesThatFit(bytes: number): number {
 function sequencesJson(sequences: readonly Sequence[]): string {
   const elements = sequences.map(({ requestId, seqId }) => `{"requestId":${requestId},"seqId":${seqId}}`);
   return `"sequences":[${elements.join(',')}]`;
-}
-
-/** Ascending order of ids. */
-export function compareRequestIds(a: RequestId, b: RequestId): number {
-  return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }

@@ -5,8 +5,8 @@
 import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
 import { MAX_SUBSCRIPTIONS } from './limits.ts';
-import type { RequestId } from './requests.ts';
-import { compareRequestIds, type Response, SEQUENCE_BYTES, sequencesThatFit, statusResponse } from './responses.ts';
+import { compareRequestIds, type RequestId } from './request-id.ts';
+import { type Response, SEQUENCE_BYTES, sequencesThatFit, statusResponse } from './responses.ts';
 import type { Writer } from './writer.ts';
 
 interface Subscription {

@@ -5,8 +5,8 @@
 import { JobError, type Jobs, type JobUsage, type Requester } from '../jobs/contract.ts';
 import type { Log } from '../system/log.ts';
 import { MAX_SUBSCRIPTIONS } from './limits.ts';
-import type { RequestId } from './requests.ts';
-import { compareRequestIds, type Response, type Sequence, sequencesThatFit, usageResponse } from './responses.ts';
+import { compareRequestIds, type RequestId } from './request-id.ts';
+import { type Response, type Sequence, sequencesThatFit, usageResponse } from './responses.ts';
 import type { Writer } from './writer.ts';
 
 export interface UsageStreams {
