@@ -5,6 +5,7 @@ import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import type { ClusterInfo, Requester } from './contract.ts';
 import type { JobRequest } from './job.ts';
+import type { Permissions } from './permissions.ts';
 import type { EventView, JobView, PodView, ServiceView } from './projection.ts';
 import type { Repository } from './repository.ts';
 import type { ResolvedJob } from './resolved.ts';
@@ -35,6 +36,7 @@ export interface Context {
   readonly services: Reflector<ServiceView>;
   readonly events: Reflector<EventView>;
   readonly policy: Policy;
+  readonly permissions: Permissions;
   /** The values now in force; a reload changes them. */
   readonly options: () => JobsOptions;
   readonly clock: Clock;

@@ -6,6 +6,7 @@
 import { JOBS, PODS } from '../kubernetes/contract.ts';
 import { isConflict, isNotFound, KubernetesError } from '../kubernetes/errors.ts';
 import { CONTROL_ANNOTATION, type ControlRecord, JOB_NAME_LABEL } from './annotations.ts';
+import type { Chore } from './chores.ts';
 import type { Context } from './context.ts';
 import { type ControlOperation, type ControlResult, JobError, type Requester } from './contract.ts';
 import { jobErrorOf } from './failures.ts';
@@ -105,14 +106,14 @@ async function takeBack(context: Context, entry: JobEntry, before: ControlRecord
 }
 
 /** Does what is recorded; also again, after a crash in between. */
-export async function act(context: Context, entry: JobEntry, operation: 'stop' | 'kill'): Promise<Action> {
+async function act(context: Context, entry: JobEntry, operation: 'stop' | 'kill'): Promise<Action> {
   const pod = entry.pod;
   if (pod?.present !== true) return TOO_LATE;
   return operation === 'stop' ? stop(context, pod.view) : kill(context, entry, pod.view);
 }
 
 /** The kubelet sends TERM, waits terminationGracePeriodSeconds, kills; the logs stay (FACTS 30 to 34). */
-async function stop({ client, pods }: Context, pod: PodView): Promise<Action> {
+async function stop({ client, pods, permissions }: Context, pod: PodView): Promise<Action> {
   try {
     const { object } = await client.patch(PODS, pod.name, {
       metadata: { uid: pod.uid },
@@ -123,14 +124,20 @@ async function stop({ client, pods }: Context, pod: PodView): Promise<Action> {
     return podEnded(answered) ? TOO_LATE : DONE;
   } catch (error) {
     if (isNotFound(error) || isConflict(error)) return TOO_LATE;
-    if (error instanceof KubernetesError && error.status !== undefined && error.status < 500)
-      return failed(`Kubernetes refused the stop: ${error.text}`);
-    throw error;
+    await permissions.isMissing('stop', error);
+    return refusal(error, 'Kubernetes refused the stop');
   }
 }
 
+/** What the server refuses is an answer; anything else leaves open what became of the call. */
+function refusal(error: unknown, what: string): ControlResult {
+  if (error instanceof KubernetesError && error.status !== undefined && error.status < 500)
+    return failed(`${what}: ${error.text}`);
+  throw error;
+}
+
 async function kill(context: Context, entry: JobEntry, known: PodView): Promise<Action> {
-  const { client, pods, log, options } = context;
+  const { client, pods, log, options, permissions } = context;
   let pod: PodView;
   try {
     pod = projectPod((await client.get(PODS, known.name)).object);
@@ -140,11 +147,12 @@ async function kill(context: Context, entry: JobEntry, known: PodView): Promise<
   }
   pods.offer(pod);
   if (pod.uid !== known.uid || podEnded(pod)) return TOO_LATE;
-  if (options().killMethod === 'auto' && pod.sharesProcesses) {
+  if (options().killMethod === 'auto' && pod.sharesProcesses && permissions.allows('exec')) {
     try {
       const { message } = await client.exec(pod.name, pod.container.name, KILL_COMMAND, { timeoutMs: EXEC_MS });
       if (message !== '') log.info('The kill inside the container says', { job: entry.id, message });
     } catch (error) {
+      await permissions.isMissing('exec', error);
       log.info('The kill inside the container did not work; deleting the pod', { job: entry.id, error });
       return deletePod(context, entry, pod);
     }
@@ -179,9 +187,8 @@ async function deletePod(context: Context, entry: JobEntry, pod: PodView): Promi
     await client.delete(PODS, pod.name, { propagationPolicy: 'Background', gracePeriodSeconds: 0, uid: pod.uid });
   } catch (error) {
     if (isConflict(error)) return TOO_LATE;
-    if (error instanceof KubernetesError && error.status !== undefined && error.status < 500)
-      return failed(`Kubernetes refused to delete the pod: ${error.text}`);
-    throw error;
+    await context.permissions.isMissing('delete', error);
+    return refusal(error, 'Kubernetes refused to delete the pod');
   }
   return pod.nodeSilent
     ? { complete: true, message: `Node ${pod.node} does not answer: the process may still run there.` }
@@ -217,3 +224,22 @@ export async function cancel(
 }
 
 const endedByItself = (pod: PodView): boolean => podEnded(pod) && !wasRemoved(seePod(undefined, pod, true));
+
+const REDO_MS = 10_000;
+
+/** Does a recorded stop or kill once more while the container still runs: a crash between recording and acting heals. */
+export function redoControl(context: Context): Chore {
+  return {
+    name: 'Stopping or killing a job again',
+    afterMs: REDO_MS,
+    isDue: ({ job, pod }) =>
+      (job.control?.operation === 'stop' || job.control?.operation === 'kill') &&
+      pod?.present === true &&
+      pod.view.container.running !== undefined &&
+      !podEnded(pod.view),
+    act: async (entry) => {
+      const operation = entry.job.control?.operation;
+      if (operation === 'stop' || operation === 'kill') await act(context, entry, operation);
+    },
+  };
+}

@@ -2,21 +2,29 @@
  * All of jobs/ put together: what the Launcher's side is given. Owns the reflectors and everything that goes on in the
  * background; `run` ends when its signal does.
  */
-import { type Client, EVENTS, JOBS, PODS, SERVICES } from '../kubernetes/contract.ts';
+import { type Client, EVENTS, JOBS, PODS, type Projected, type Reflector, SERVICES } from '../kubernetes/contract.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { OURS } from './annotations.ts';
+import { runChores } from './chores.ts';
 import type { Context, JobsOptions, Policy } from './context.ts';
 import { JobError, type Jobs } from './contract.ts';
-import { control } from './control.ts';
+import { control, redoControl } from './control.ts';
+import { expireJobs } from './expiry.ts';
 import { createNetwork } from './network.ts';
 import { output } from './output.ts';
+import { cancelLatePending } from './pending-timeout.ts';
+import { createPermissions, type Feature } from './permissions.ts';
 import { projectEvent, projectJob, projectPod, projectService } from './projection.ts';
 import { readJobAgain } from './reading.ts';
 import { createRepository, jobOf, maySee } from './repository.ts';
 import { writeResults } from './result.ts';
+import { makeMissingServices } from './service.ts';
+import { endSidecars } from './sidecar.ts';
+import { createInputs } from './stdin.ts';
 import { submit } from './submit.ts';
+import { createUsage } from './usage.ts';
 
 export interface JobsDependencies {
   readonly client: Client;
@@ -39,7 +47,7 @@ export interface RunningJobs extends Jobs {
 const DULL_EVENTS = ['Scheduled', 'Pulled', 'Created', 'Started', 'SuccessfulCreate', 'Completed'];
 
 export function createJobs(dependencies: JobsDependencies): RunningJobs {
-  const { client, log } = dependencies;
+  const { client, clock, log } = dependencies;
   const life = new AbortController();
   const repository = createRepository({ readAgain: (entry) => readJobAgain(context, entry.job) });
   const ours = { labelSelector: OURS };
@@ -60,11 +68,20 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
       project: projectEvent,
       onEvent: repository.onEvent,
     }),
+    permissions: createPermissions(client, clock, log),
     signal: life.signal,
     minor: once(async () => (await client.version()).minor),
     submitted: new Set(),
   };
-  const { jobs, pods, services, events } = context;
+  const { jobs, pods, services, events, permissions } = context;
+  const inputs = createInputs(context);
+  const chores = [
+    redoControl(context),
+    endSidecars(context),
+    makeMissingServices(context),
+    cancelLatePending(context),
+    ...inputs.chores,
+  ];
 
   async function synced(signal: AbortSignal): Promise<void> {
     try {
@@ -79,31 +96,69 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
 
   return {
     synced,
-    submit: (request, requester, timeoutMs) => submit(context, request, requester, timeoutMs),
+    submit: (request, requester, timeoutMs) => submit(context, inputs, request, requester, timeoutMs),
     find: (id, requester) => jobOf(repository.find(id, requester)),
     list: (requester) => [...repository.entries()].map(jobOf).filter((job) => maySee(job.user, requester)),
     onChange: (listener) => repository.onChange((entry) => listener(jobOf(entry))),
     visible: (job, requester) => maySee(job.user, requester),
     control: (id, requester, operation) => control(context, id, requester, operation),
     output: (id, requester, signal) => output(context, id, requester, signal),
-    usage: () => {
-      throw new JobError('invalid-request', 'resource use is not known');
-    },
+    usage: createUsage(context),
     network: createNetwork(context),
     clusterInfo: (requester) => dependencies.policy.clusterInfo(requester),
     run: async (signal) => {
-      const stopWriting = writeResults(context);
+      const stops = [writeResults(context), inputs.start()];
       try {
         await Promise.all([
-          ...[jobs, pods, services, events].map((reflector) => reflector.run(signal)),
-          synced(signal).catch((error: unknown) => log.debug('Ended before the first list', { error })),
+          jobs.run(signal),
+          pods.run(signal),
+          runWhileAllowed(services, 'services', signal),
+          runWhileAllowed(events, 'events', signal),
+          permissions.run(signal),
+          goOnWhenSynced(signal),
         ]);
       } finally {
-        stopWriting();
+        for (const stop of stops) stop();
         life.abort(signal.reason);
       }
     },
   };
+
+  /** What is done on our own, as soon as it is known what there is. */
+  async function goOnWhenSynced(signal: AbortSignal): Promise<void> {
+    try {
+      await synced(signal);
+    } catch (error) {
+      log.debug('Ended before the first list', { error });
+      return;
+    }
+    await Promise.all([runChores(context, chores, signal), expireJobs(context, signal)]);
+  }
+
+  async function runWhileAllowed<P extends Projected>(
+    reflector: Reflector<P>,
+    feature: Feature,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await Promise.race([permissions.asked, aborted(signal)]);
+    while (!signal.aborted) {
+      const changed = new AbortController();
+      const isAllowed = permissions.allows(feature);
+      const stop = permissions.onChange(() => {
+        if (permissions.allows(feature) !== isAllowed) changed.abort();
+      });
+      const either = AbortSignal.any([signal, changed.signal]);
+      await (isAllowed ? reflector.run(either) : aborted(either));
+      stop();
+    }
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 /** Asks until it was answered once. */

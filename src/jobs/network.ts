@@ -20,7 +20,7 @@ const KEEP_MS = 60_000;
 export type NetworkOf = (id: string, requester: Requester) => Promise<JobNetwork>;
 
 export function createNetwork(context: Context): NetworkOf {
-  const { client, clock, repository, log } = context;
+  const { client, clock, repository, log, permissions } = context;
   const nodes = new Map<string, { readonly at: number; readonly addresses: NodeAddresses | undefined }>();
 
   async function node(name: string): Promise<NodeAddresses | undefined> {
@@ -32,11 +32,13 @@ export function createNetwork(context: Context): NetworkOf {
   }
 
   async function readNode(name: string): Promise<NodeAddresses | undefined> {
+    if (!permissions.allows('nodes')) return undefined;
     try {
       const found = (await client.get(NODES, name)).object.status?.addresses ?? [];
       const of = (type: string): string[] => found.filter((each) => each.type === type).map(({ address }) => address);
       return { host: of('Hostname')[0] ?? name, addresses: [...of('ExternalIP'), ...of('InternalIP')] };
     } catch (error) {
+      if (await permissions.isMissing('nodes', error)) return undefined;
       log.info('The addresses of a node cannot be read; its own address for pods is used', { node: name, error });
       return undefined;
     }

@@ -2,7 +2,7 @@
  * The output of a job: the log of its container, from the beginning to the end, as text (launcher-plugin-api.md 8.3).
  * Needs get on pods/log.
  */
-import { isNotFound } from '../kubernetes/errors.ts';
+import { isForbidden, isNotFound } from '../kubernetes/errors.ts';
 import type { Context } from './context.ts';
 import { JobError, type Requester } from './contract.ts';
 import { jobErrorOf } from './failures.ts';
@@ -31,6 +31,12 @@ async function* read(context: Context, entry: JobEntry, signal: AbortSignal): As
       }
     } catch (error) {
       signal.throwIfAborted();
+      if (isForbidden(error)) {
+        await context.permissions.isMissing('output', error);
+        throw new JobError('output-not-found', `The output of job ${entry.id} cannot be read: ${error.text}`, {
+          cause: error,
+        });
+      }
       if (!isNotFound(error)) throw jobErrorOf(error, `The output of job ${entry.id} cannot be read`);
       if (!delivered) throw lost(entry.id);
     }

@@ -5,11 +5,13 @@
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
 import { SERVICES } from '../kubernetes/contract.ts';
 import { JOB_NAME_LABEL } from './annotations.ts';
+import type { Chore } from './chores.ts';
 import type { Context } from './context.ts';
 import type { JobRequest } from './job.ts';
 import { baseLabels, metadataOf } from './manifest.ts';
 import { projectService } from './projection.ts';
-import type { ResolvedJob } from './resolved.ts';
+import { isTerminal } from './repository.ts';
+import { NO_EXTRAS, type ResolvedJob } from './resolved.ts';
 
 /** Does the job need a Service? */
 export function needsService({ exposedPorts }: Pick<JobRequest, 'exposedPorts'>): boolean {
@@ -72,4 +74,26 @@ export async function createService(
     isOurs: (stored) => stored.metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true,
   });
   services.offer(projectService(object));
+}
+
+const MISSING_MS = 60_000;
+
+/** Makes the Service that a crash in the middle of a submit left out, whichever instance submitted the job. */
+export function makeMissingServices(
+  context: Pick<Context, 'client' | 'services' | 'options' | 'permissions' | 'signal'>,
+): Chore {
+  return {
+    name: 'Making the Service of a job that has none',
+    afterMs: MISSING_MS,
+    isDue: (entry) =>
+      entry.service === undefined &&
+      needsService(entry.job.request) &&
+      !isTerminal(entry) &&
+      context.permissions.allows('services') &&
+      context.services.state().syncedSince !== undefined,
+    act: async ({ job }) => {
+      const service = buildService({ request: job.request, pod: NO_EXTRAS }, job, context.options().serviceType);
+      await createService(context, service, context.signal);
+    },
+  };
 }

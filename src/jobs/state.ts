@@ -333,9 +333,10 @@ const TABLE: readonly Row[] = [
   },
 ];
 
-function runningMessage({ podView, inputProblem }: Facts): string {
+function runningMessage({ podView, inputProblem, stop, kill }: Facts): string {
   if (podView === undefined) return inputProblem;
-  return removing(podView) || (podView.nodeSilent ? nodeSilence(podView.node) : inputProblem);
+  // What we do ourselves needs no explanation.
+  return (stop || kill ? '' : removing(podView)) || (podView.nodeSilent ? nodeSilence(podView.node) : inputProblem);
 }
 
 function decide(facts: Facts, rows: readonly Row[]): Verdict | undefined {

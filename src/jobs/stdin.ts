@@ -1,48 +1,202 @@
 /**
- * The input of a job waits in a Secret that the Job owns, until its container runs (kubernetes-objects.md section 4).
+ * The input of a job (kubernetes-objects.md section 4). It waits in a Secret that the Job owns, until the container
+ * runs. Whoever wants to deliver it first claims it on the Job: it is delivered at most once, by construction, and if it
+ * is not, the job says why. Needs create, get and delete on secrets and create on pods/attach.
  */
 import type { Secret } from 'kubernetes-types/core/v1.d.ts';
 import { SECRETS } from '../kubernetes/contract.ts';
-import { LAUNCHER, MANAGED_BY } from './annotations.ts';
+import { isNotFound, KubernetesError } from '../kubernetes/errors.ts';
+import { sleep } from '../system/clock.ts';
+import { LAUNCHER, MANAGED_BY, STDIN_ANNOTATION } from './annotations.ts';
+import type { Chore } from './chores.ts';
 import type { Context } from './context.ts';
 import { JobError } from './contract.ts';
+import { patchJob } from './guarded.ts';
+import type { JobEntry } from './repository.ts';
 import { ownedBy } from './service.ts';
 
 const INPUT_LIMIT = 1_048_576;
 const KEY = 'stdin';
+/** Who did not submit the job lets the one who did go first. */
+const OTHERS_WAIT_MS = 30_000;
+/** A claim that has not led to a delivery by then never will. */
+const CLAIM_MS = 10 * 60_000;
+/** The kubelet may refuse an attach for a moment after the container was started (FACTS 80). */
+const ATTACH_PAUSE_MS = 250;
+const ATTACH_TRIES = 20;
+/** Of one delivery; the job reads at its own pace. */
+const DELIVERY_MS = 24 * 3_600_000;
+
+const LOST = 'its input was lost';
+const CUT = 'its input may have been cut';
 
 export const inputSecretName = (id: string): string => `${id}-stdin`;
 
 /** Throws JobError 'invalid-request' for more than a Secret holds. */
+export function checkInput(text: string): void {
+  const size = Buffer.byteLength(text);
+  if (size > INPUT_LIMIT)
+    throw new JobError('invalid-request', `stdin has ${size} bytes; at most ${INPUT_LIMIT} can be passed to a job.`);
+}
+
 export function buildInputSecret(job: { readonly name: string; readonly uid: string }, text: string): Secret {
-  const bytes = Buffer.from(text, 'utf8');
-  if (bytes.length > INPUT_LIMIT)
-    throw new JobError(
-      'invalid-request',
-      `stdin has ${bytes.length} bytes; at most ${INPUT_LIMIT} can be passed to a job.`,
-    );
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: {
-      name: inputSecretName(job.name),
-      labels: { [MANAGED_BY]: LAUNCHER },
-      ownerReferences: ownedBy(job),
-    },
+    metadata: { name: inputSecretName(job.name), labels: { [MANAGED_BY]: LAUNCHER }, ownerReferences: ownedBy(job) },
     type: 'Opaque',
     immutable: true,
-    data: { [KEY]: bytes.toString('base64') },
+    data: { [KEY]: Buffer.from(text, 'utf8').toString('base64') },
   };
 }
 
-export async function createInput(
-  { client }: Pick<Context, 'client'>,
-  job: { readonly name: string; readonly uid: string },
-  text: string,
-  signal: AbortSignal,
-): Promise<void> {
-  await client.create(SECRETS, buildInputSecret(job, text), {
-    signal,
-    isOurs: (stored) => stored.metadata?.ownerReferences?.some(({ uid }) => uid === job.uid) === true,
-  });
+export interface Inputs {
+  /** Puts the text where it waits for the container. */
+  readonly put: (
+    job: { readonly name: string; readonly uid: string },
+    text: string,
+    signal: AbortSignal,
+  ) => Promise<void>;
+  /** For jobs of other instances, and for what became of claims. */
+  readonly chores: readonly Chore[];
+  /** Delivers the input of jobs of this process as soon as they run. Returns what ends it. */
+  readonly start: () => () => void;
 }
+
+export function createInputs(context: Context): Inputs {
+  const { client, clock, repository, submitted, permissions, log, processId, signal: life } = context;
+  /** Texts for which no Secret may be made, by uid. */
+  const kept = new Map<string, string>();
+  const busy = new Set<string>();
+  /** Claims that were looked at, by the uid of their job. */
+  const judged = new Set<string>();
+  const isEarlierRun = (claim: string): boolean => claim !== processId && ownerOf(claim) === ownerOf(processId);
+
+  async function waitingText({ id, uid }: JobEntry): Promise<Buffer | undefined> {
+    const text = kept.get(uid);
+    if (text !== undefined) return Buffer.from(text, 'utf8');
+    try {
+      const { object } = await client.get(SECRETS, inputSecretName(id));
+      const isOfJob = object.metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true;
+      return isOfJob ? Buffer.from(object.data?.[KEY] ?? '', 'base64') : undefined;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Writes our name onto the Job; false if it was somebody else's or the job has ended. */
+  async function claim(entry: JobEntry): Promise<boolean> {
+    const patched = await patchJob(context, entry.job, (newest) =>
+      newest.stdinClaim === undefined && newest.result === undefined
+        ? { annotations: { [STDIN_ANNOTATION]: processId } }
+        : undefined,
+    );
+    // An answer that was lost left our name there.
+    return patched !== undefined || entry.job.stdinClaim === processId;
+  }
+
+  /** Tried again only while the server refuses the connection itself: then nothing was passed. */
+  async function attach({ id, pod }: JobEntry, input: Uint8Array): Promise<void> {
+    for (let attempt = 1; pod?.present === true; attempt++) {
+      try {
+        await client.attachInput(pod.view.name, pod.view.container.name, input, {
+          timeoutMs: DELIVERY_MS,
+          signal: life,
+        });
+        return;
+      } catch (error) {
+        const refused = error instanceof KubernetesError && error.status !== undefined;
+        if (!refused || attempt === ATTACH_TRIES) throw error;
+        log.debug('The input of a job cannot be attached yet', { job: id, error });
+      }
+      await sleep(clock, ATTACH_PAUSE_MS, life);
+    }
+  }
+
+  async function deliver(entry: JobEntry): Promise<void> {
+    if (busy.has(entry.uid)) return;
+    busy.add(entry.uid);
+    try {
+      const input = await waitingText(entry);
+      if (input === undefined) {
+        if (entry.job.stdinClaim === undefined) repository.setInputProblem(entry.id, LOST);
+        return;
+      }
+      if (!(await claim(entry))) return;
+      try {
+        await attach(entry, input);
+      } catch (error) {
+        if (isRunning(entry)) repository.setInputProblem(entry.id, CUT);
+        throw error;
+      }
+      kept.delete(entry.uid);
+      await client.delete(SECRETS, inputSecretName(entry.id), { propagationPolicy: 'Background' });
+    } finally {
+      busy.delete(entry.uid);
+    }
+  }
+
+  /** The claim stands, but the text still waits: whoever claimed it did not finish. */
+  async function judgeClaim(entry: JobEntry): Promise<void> {
+    if (busy.has(entry.uid)) return;
+    const isWaiting = (await waitingText(entry)) !== undefined;
+    judged.add(entry.uid);
+    if (isWaiting) repository.setInputProblem(entry.id, CUT);
+  }
+
+  const isClaimed = (entry: JobEntry): boolean =>
+    isRunning(entry) && entry.job.stdinDue && entry.job.stdinClaim !== undefined && !judged.has(entry.uid);
+
+  const isDueNow = (entry: JobEntry): boolean =>
+    isRunning(entry) && entry.job.stdinDue && entry.job.stdinClaim === undefined;
+
+  return {
+    put: async (job, text, signal) => {
+      if (permissions.allows('secrets')) {
+        try {
+          await client.create(SECRETS, buildInputSecret(job, text), {
+            signal,
+            isOurs: (stored) => stored.metadata?.ownerReferences?.some(({ uid }) => uid === job.uid) === true,
+          });
+          return;
+        } catch (error) {
+          if (!(await permissions.isMissing('secrets', error))) throw error;
+        }
+      }
+      kept.set(job.uid, text);
+    },
+    chores: [
+      { name: 'Delivering the input of a job', afterMs: OTHERS_WAIT_MS, isDue: isDueNow, act: deliver },
+      {
+        name: 'Looking for the input that an earlier run of this plugin claimed',
+        afterMs: 0,
+        isDue: (entry) => isClaimed(entry) && isEarlierRun(entry.job.stdinClaim ?? ''),
+        act: judgeClaim,
+      },
+      {
+        name: 'Looking for input that was claimed long ago',
+        afterMs: CLAIM_MS,
+        isDue: isClaimed,
+        act: judgeClaim,
+      },
+    ],
+    start: () =>
+      repository.onUpdate((entry) => {
+        if (entry.gone || entry.job.result !== undefined) {
+          kept.delete(entry.uid);
+          judged.delete(entry.uid);
+        }
+        if (!submitted.has(entry.id) || !isDueNow(entry) || busy.has(entry.uid)) return;
+        deliver(entry).catch((error: unknown) => {
+          if (!life.aborted) log.warning('The input of a job could not be delivered', { job: entry.id, error });
+        });
+      }),
+  };
+}
+
+const isRunning = ({ pod }: Pick<JobEntry, 'pod'>): boolean =>
+  pod?.present === true && pod.view.container.running !== undefined && pod.view.phase !== 'Failed';
+
+/** Host name and NAME of a process id: what two runs of one plugin share. */
+const ownerOf = (id: string): string => id.slice(0, id.lastIndexOf('/'));

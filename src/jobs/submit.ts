@@ -17,7 +17,7 @@ import { newJobName } from './names.ts';
 import { projectJob } from './projection.ts';
 import { jobOf } from './repository.ts';
 import { buildService, createService, needsService } from './service.ts';
-import { createInput } from './stdin.ts';
+import { checkInput, type Inputs } from './stdin.ts';
 
 /** All of a submit. */
 const SUBMIT_MS = 30_000;
@@ -29,12 +29,14 @@ const LATE_ARRIVAL_MS = 60_000;
 
 export async function submit(
   context: Context,
+  inputs: Inputs,
   request: JobRequest,
   requester: Requester,
   timeoutMs = SUBMIT_MS,
 ): Promise<Job> {
   const { client, clock, repository, random, options } = context;
   const owned = withOwner(request, requester);
+  checkFeatures(context, owned);
   const resolved = await context.policy.resolve(owned, requester);
   const id = newJobName(owned.name, random);
   const submissionId = randomText(random, SUBMISSION_ID_LENGTH);
@@ -63,7 +65,7 @@ export async function submit(
     const owner = { name: id, uid: created.metadata?.uid ?? '' };
     if (needsService(resolved.request))
       await createService(context, buildService(resolved, owner, serviceType), signal);
-    if (resolved.request.stdin !== '') await createInput(context, owner, resolved.request.stdin, signal);
+    if (resolved.request.stdin !== '') await inputs.put(owner, resolved.request.stdin, signal);
     context.submitted.add(id);
     context.jobs.offer(projectJob(created));
     if (answer.warnings.length > 0) {
@@ -82,6 +84,15 @@ export async function submit(
   } finally {
     cancel();
   }
+}
+
+/** What could never work is refused before anything is made. */
+function checkFeatures({ permissions }: Context, request: JobRequest): void {
+  checkInput(request.stdin);
+  if (request.stdin !== '' && !permissions.allows('input'))
+    throw new JobError('unknown', 'The job has input (stdin), but the plugin may not attach to pods.');
+  if (needsService(request) && !permissions.allows('services'))
+    throw new JobError('unknown', 'The job exposes ports, but the plugin may not make Services.');
 }
 
 /** An ordinary user submits for himself; an administrator for whom the job names (launcher-plugin-api.md 7.3). */

@@ -1,0 +1,131 @@
+/**
+ * What a running job uses, from metrics.k8s.io (FACTS 118). However many ask, a job is measured once: by one poller,
+ * which ends with the last who asks or with the job. Needs get on pods.metrics.k8s.io.
+ */
+import { POD_METRICS, type PodMetrics } from '../kubernetes/contract.ts';
+import { isNotFound, KubernetesError } from '../kubernetes/errors.ts';
+import { sleep } from '../system/clock.ts';
+import type { Context } from './context.ts';
+import { JobError, type JobUsage, type Requester } from './contract.ts';
+import { quantity } from './quantity.ts';
+import { isTerminal, type JobEntry } from './repository.ts';
+
+/** Nobody waits longer for a measurement (launcher-plugin-api.md section 0). */
+const LONGEST_PAUSE_MS = 15_000;
+const SHORTEST_PAUSE_MS = 1_000;
+const BYTES_PER_MB = 1_000_000;
+
+export type UsageOf = (id: string, requester: Requester, signal: AbortSignal) => AsyncIterable<JobUsage>;
+
+/** The measurement of one container; empty if there is none. */
+export function usageOf(metrics: PodMetrics, container: string): JobUsage {
+  const usage = metrics.containers?.find(({ name }) => name === container)?.usage;
+  const cpu = quantity(usage?.cpu ?? '');
+  const memory = quantity(usage?.memory ?? '');
+  return {
+    ...(cpu === undefined ? {} : { cpuPercent: cpu * 100 }),
+    ...(memory === undefined ? {} : { residentMemory: memory / BYTES_PER_MB }),
+  };
+}
+
+interface Poller {
+  /** Who waits for the next measurement; undefined tells the end. */
+  readonly waiting: Set<(usage: JobUsage | undefined) => void>;
+  subscribers: number;
+  readonly end: AbortController;
+}
+
+export function createUsage(context: Context): UsageOf {
+  const { client, clock, repository, options, log, permissions, signal: life } = context;
+  const pollers = new Map<string, Poller>();
+  let toldAbsent = false;
+
+  async function measure(entry: JobEntry, signal: AbortSignal): Promise<JobUsage> {
+    const pod = entry.pod;
+    if (pod?.present !== true || !permissions.allows('usage')) return {};
+    try {
+      const { object } = await client.get(POD_METRICS, pod.view.name, { signal, timeoutMs: LONGEST_PAUSE_MS });
+      toldAbsent = false;
+      return usageOf(object, pod.view.container.name);
+    } catch (error) {
+      signal.throwIfAborted();
+      // A Status of that kind: the pod has no sample yet. Anything else: nobody serves metrics.
+      const noSample = isNotFound(error) && error.about !== '' && error.reason === 'NotFound';
+      if (!noSample && !(await permissions.isMissing('usage', error)) && !toldAbsent) {
+        toldAbsent = true;
+        const status = error instanceof KubernetesError ? error.status : undefined;
+        log.warning('The resource use of jobs is not known: is metrics-server installed?', { status, error });
+      }
+      return {};
+    }
+  }
+
+  async function poll(entry: JobEntry, poller: Poller): Promise<void> {
+    const { signal } = poller.end;
+    const tell = (usage: JobUsage | undefined): void => {
+      const waiting = [...poller.waiting];
+      poller.waiting.clear();
+      for (const resolve of waiting) resolve(usage);
+    };
+    const stopListening = repository.onUpdate((changed) => {
+      if (changed === entry && (isTerminal(entry) || entry.gone)) poller.end.abort();
+    });
+    try {
+      while (!signal.aborted) {
+        tell(await measure(entry, signal));
+        const seconds = options().resourcePollSeconds;
+        await sleep(clock, Math.min(Math.max(seconds * 1000, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS), signal);
+      }
+    } catch (error) {
+      if (!signal.aborted) log.error('BUG: a job can no longer be measured', { job: entry.id, error });
+    } finally {
+      stopListening();
+      pollers.delete(entry.uid);
+      tell(undefined);
+    }
+  }
+
+  function pollerOf(entry: JobEntry): Poller {
+    const known = pollers.get(entry.uid);
+    if (known !== undefined && !known.end.signal.aborted) return known;
+    if (entry.outcome.state !== 'Running')
+      throw new JobError('job-not-running', `Job ${entry.id} is ${entry.outcome.state}: it uses nothing.`);
+    const poller: Poller = { waiting: new Set(), subscribers: 0, end: new AbortController() };
+    life.addEventListener('abort', () => poller.end.abort(), { once: true, signal: poller.end.signal });
+    pollers.set(entry.uid, poller);
+    void poll(entry, poller);
+    return poller;
+  }
+
+  async function* follow(poller: Poller, signal: AbortSignal): AsyncGenerator<JobUsage> {
+    poller.subscribers++;
+    try {
+      while (!poller.end.signal.aborted) {
+        const usage = await nextOf(poller, signal);
+        if (usage === undefined) return;
+        yield usage;
+      }
+    } finally {
+      poller.subscribers--;
+      if (poller.subscribers === 0) poller.end.abort();
+    }
+  }
+
+  return (id, requester, signal) => follow(pollerOf(repository.find(id, requester)), signal);
+}
+
+function nextOf({ waiting }: Poller, signal: AbortSignal): Promise<JobUsage | undefined> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const done = (usage: JobUsage | undefined): void => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(usage);
+    };
+    const onAbort = (): void => {
+      waiting.delete(done);
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    waiting.add(done);
+  });
+}
