@@ -29,6 +29,10 @@ async function main(): Promise<number> {
     args: ownArguments(),
     replace: replaceProcess,
   });
+  if (args[0]?.startsWith('-') === false) {
+    const { runOnTerminal } = await import('./commands.ts');
+    return await runOnTerminal(args);
+  }
   if (args.includes('--help')) {
     const { helpText } = await import('./cli/help.ts');
     return print(helpText());

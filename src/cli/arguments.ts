@@ -48,7 +48,13 @@ export function parseArguments({ name: command, flags, words }: Grammar, argv: r
       return [name, short === undefined ? { type } : { type, short }] as const;
     }),
   ]);
-  const { tokens } = parseArgs({ args: [...argv], options: known, strict: false, allowPositionals: true, tokens: true });
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: known,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
   const found = new Map<string, string>();
   const options: string[] = [];
   const given: string[] = [];
@@ -67,7 +73,8 @@ export function parseArguments({ name: command, flags, words }: Grammar, argv: r
     } else if (isSwitch && value !== undefined) wrong(`${rawName} takes no value`);
     else if (!isSwitch && (value === undefined || (inlineValue === false && value.startsWith('-') && value !== '-'))) {
       wrong(`${rawName} needs a value`);
-    } else if (found.has(name) || options.some((each) => each.startsWith(`--${name}=`))) wrong(`${rawName} is given twice`);
+    } else if (found.has(name) || options.some((each) => each.startsWith(`--${name}=`)))
+      wrong(`${rawName} is given twice`);
     else if (flag === undefined) options.push(`--${name}=${value}`);
     else found.set(name, value ?? '');
   }

@@ -4,30 +4,13 @@ import { JobError } from '../jobs/contract.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
 import { PrivilegeError } from '../system/privileges.ts';
 import { UserLookupError } from '../system/users.ts';
-import { type Arguments, type Grammar, parseArguments, UsageError } from './arguments.ts';
+import { parseArguments, UsageError } from './arguments.ts';
 import { check } from './check/check.ts';
+import { type Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from './command.ts';
 import { commandHelp } from './help.ts';
 import type { Surroundings } from './session.ts';
 import { clean, type Terminal } from './terminal.ts';
 import { PROGRAM } from './version.ts';
-
-export interface Command extends Grammar {
-  /** What it does, in a line. */
-  readonly summary: string;
-  /** More, for its own help. */
-  readonly about: string;
-  /** What to type, and what for. */
-  readonly examples: readonly (readonly [typed: string, purpose: string])[];
-  /** Resolves with the exit code. */
-  readonly run: (args: Arguments, surroundings: Surroundings, terminal: Terminal) => Promise<number>;
-}
-
-/** Done, and what was asked is as it should be. */
-export const EXIT_OK = 0;
-/** Something is wrong; it was said what. */
-export const EXIT_FAILED = 1;
-/** The command line was not understood. */
-export const EXIT_USAGE = 2;
 
 export const COMMANDS: readonly Command[] = [check];
 

@@ -61,16 +61,15 @@ export function ownSurroundings(readJob: Surroundings['readJob']): Surroundings 
 }
 
 /** Reads the options as the plugin would. */
-export function readOptions(argv: readonly string[], { environment, uid, findUser }: Surroundings): Promise<LoadedOptions> {
+export function readOptions(
+  argv: readonly string[],
+  { environment, uid, findUser }: Surroundings,
+): Promise<LoadedOptions> {
   return loadOptions({ argv, env: environment, uid, cpus: availableParallelism(), findUser });
 }
 
 /** Options read and root given up. Warnings are said. Throws ConfigError or PrivilegeError. */
-export async function begin(
-  argv: readonly string[],
-  surroundings: Surroundings,
-  terminal: Terminal,
-): Promise<Options> {
+export async function begin(argv: readonly string[], surroundings: Surroundings, terminal: Terminal): Promise<Options> {
   const loaded = await readOptions(argv, surroundings);
   if (!loaded.ok) throw new ConfigError('wrong', loaded.problems);
   surroundings.lower(loaded.options.serverUser);

@@ -1,0 +1,219 @@
+/** What the API server answers: its version, its clock, the namespace, the rights that the plugin needs there. */
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
+import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
+import type { Options } from '../../config/options.ts';
+import { CONTAINER_NAME, LAUNCHER, MANAGED_BY } from '../../jobs/annotations.ts';
+import { type Client, JOBS, type KubernetesObject, type Resource } from '../../kubernetes/contract.ts';
+import { isForbidden, isMissingRight, isNotFound, isUnauthorized, KubernetesError } from '../../kubernetes/errors.ts';
+import type { Clock } from '../../system/clock.ts';
+import { type Random, randomText } from '../../system/random.ts';
+import { type Permission, permissions, ruleText } from '../permissions.ts';
+import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
+import { accountOf, type Claims, told } from './token.ts';
+
+/** Minor versions of Kubernetes 1: kubernetes-objects.md, head. */
+const OLDEST = 20;
+const OLDEST_SUPPORTED = 25;
+
+/** The remedies of errors that any call can meet. */
+const REMEDIES: Readonly<Partial<Record<KubernetesError['code'], string>>> = {
+  timeout: "the API server is overloaded or hangs: look at its log and at the cluster's own health",
+  unreachable: 'something between this host and the API server cuts connections: a proxy, a firewall, a load balancer',
+  interrupted: 'something between this host and the API server cuts connections: a proxy, a firewall, a load balancer',
+  'bad-answer': 'api-url does not name an API server but something else that answers http',
+  redirected: 'api-url must name the API server itself, not a page that redirects to it',
+  'not-found': 'api-url must end where /api begins: is there a path prefix too much or too little?',
+  'server-error': 'look at the log of the API server',
+  'too-many-requests': 'the API server is overloaded; try again',
+};
+
+/** A failed step from an error of a call; errors of other kinds pass. */
+export function failedCall(error: unknown): Finding {
+  if (!(error instanceof KubernetesError)) throw error;
+  return failed(error.message, REMEDIES[error.code] ?? 'see the text');
+}
+
+export async function checkVersion(
+  client: Client,
+  claims: Claims,
+  clock: Clock,
+): Promise<Checked<{ readonly minor: number }>> {
+  try {
+    const { major, minor, gitVersion } = await client.version();
+    const name = `Kubernetes ${gitVersion}`;
+    if (major === 1 && minor >= OLDEST_SUPPORTED) return { findings: [ok(name)], value: { minor } };
+    if (major === 1 && minor >= OLDEST) {
+      const found = `${name} is older than 1.${OLDEST_SUPPORTED}: ${missingBefore(minor).join('; ')}`;
+      return {
+        findings: [warning(found, 'it works all the same; upgrade the cluster when you can')],
+        value: { minor },
+      };
+    }
+    return { findings: [failed(`${name} is too old: 1.${OLDEST} is the oldest that works`, 'upgrade the cluster')] };
+  } catch (error) {
+    if (!isUnauthorized(error)) return { findings: [failedCall(error)] };
+    return { findings: [rejected(claims, clock.now())] };
+  }
+}
+
+/** By the minor version in which it came: what an older server lacks. */
+const LACKS: readonly (readonly [since: number, what: string])[] = [
+  [21, 'a cancelled job is held back by its parallelism alone'],
+  [22, 'the exit code of a stopped job may not be known'],
+  [25, 'a killed job that ignores exec is held back by its parallelism before its pod is deleted'],
+];
+
+function missingBefore(minor: number): readonly string[] {
+  return LACKS.filter(([since]) => minor < since).map(([, what]) => what);
+}
+
+function rejected(claims: Claims, now: number): Finding {
+  const { expires, subject } = claims;
+  const account = accountOf(subject);
+  const who = account === undefined ? '' : ` -n ${account.namespace} create token ${account.name}`;
+  const renew = who === '' ? 'put a valid one into auth-token' : `make a new one: kubectl${who}`;
+  if (expires !== undefined && expires <= now) {
+    return failed(`the API server does not accept the token (401), which has expired: ${told(claims)}`, renew);
+  }
+  const found = `the API server does not accept the token (401)${subject === undefined ? '' : `: ${told(claims)}`}`;
+  return failed(found, `it was revoked, its account deleted, or it is of another cluster; ${renew}`);
+}
+
+const MOST_SKEW_MS = 30_000;
+
+/** Two clocks are only compared here, to tell people; nothing is decided by it. */
+export function checkClock(client: Client, clock: Clock): Checked<true> {
+  const theirs = client.serverTime();
+  if (theirs === undefined)
+    return only(warning('the API server does not tell its time (no Date header)', 'a proxy between may take it away'));
+  const skew = clock.now() - theirs;
+  const seconds = Math.round(Math.abs(skew) / 1000);
+  if (Math.abs(skew) <= MOST_SKEW_MS) return only(ok(`${seconds} s apart from the API server`));
+  const found = `the clock of this host is ${seconds} s ${skew > 0 ? 'ahead of' : 'behind'} that of the API server`;
+  return only(
+    warning(found, 'let both keep time (timedatectl, chronyc tracking): tokens and certificates expire by it'),
+  );
+}
+
+interface AccessReview extends KubernetesObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly spec: { readonly resourceAttributes: Readonly<Record<string, string>> };
+  readonly status?: { readonly allowed?: boolean; readonly reason?: string };
+}
+
+const ACCESS_REVIEWS: Resource<AccessReview> = {
+  group: 'authorization.k8s.io',
+  version: 'v1',
+  plural: 'selfsubjectaccessreviews',
+  kind: 'SelfSubjectAccessReview',
+  namespaced: false,
+};
+
+/** What the API server says of one right. */
+export interface Right {
+  readonly permission: Permission;
+  readonly verb: string;
+  readonly allowed: boolean;
+  /** Which binding allows it, in the API server's words. */
+  readonly reason: string;
+}
+
+/** How many questions are asked at the same time. */
+const AT_ONCE = 8;
+
+/** Asks for every right. Rejects with KubernetesError. */
+export async function askRights(client: Client, options: Options): Promise<readonly Right[]> {
+  const questions = permissions(options).flatMap((permission) =>
+    permission.verbs.map((verb) => ({ permission, verb })),
+  );
+  const rights: Right[] = [];
+  for (let first = 0; first < questions.length; first += AT_ONCE) {
+    rights.push(...(await Promise.all(questions.slice(first, first + AT_ONCE).map((each) => askRight(client, each)))));
+  }
+  return rights;
+}
+
+async function askRight(client: Client, { permission, verb }: Pick<Right, 'permission' | 'verb'>): Promise<Right> {
+  const [resource = '', subresource] = permission.resource.split('/');
+  const review: AccessReview = {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SelfSubjectAccessReview',
+    spec: {
+      resourceAttributes: {
+        ...(permission.clusterWide ? {} : { namespace: client.namespace }),
+        verb,
+        group: permission.group,
+        resource,
+        ...(subresource === undefined ? {} : { subresource }),
+      },
+    },
+  };
+  const { object } = await client.create(ACCESS_REVIEWS, review);
+  return { permission, verb, allowed: object.status?.allowed === true, reason: object.status?.reason ?? '' };
+}
+
+/** Is the namespace there, and may jobs be made in it? Told by a dry run, which stores nothing. */
+export async function checkNamespace(client: Client, rights: readonly Right[], random: Random): Promise<Checked<true>> {
+  const { namespace } = client;
+  try {
+    const { warnings } = await client.create(JOBS, sample(`check-${randomText(random, 10)}`), { dryRun: true });
+    if (warnings.length === 0) return only(ok(`${namespace} takes jobs (dry run)`));
+    const remedy = warnings.some((text) => text.includes('PodSecurity'))
+      ? 'pods would be refused: pod-security=restricted in the profiles, or another label on the namespace'
+      : 'see the text';
+    return only(warning(`${namespace} takes jobs, with a warning: ${warnings.join('; ')}`, remedy));
+  } catch (error) {
+    const nothing = rights.every(({ allowed, permission }) => !allowed || permission.clusterWide === true);
+    if (isNotFound(error) || (isMissingRight(error) && nothing)) {
+      const found = `the namespace ${namespace} does not exist, or the account has no rights in it (Kubernetes does not tell which)`;
+      return {
+        findings: [
+          failed(found, `correct kubernetes-namespace, or apply what rstudio-kubernetes-launcher rbac prints`),
+        ],
+      };
+    }
+    if (isMissingRight(error))
+      return only(warning(`${namespace} is there, but jobs cannot be made in it`, 'see permissions below'));
+    if (isForbidden(error)) {
+      const found = `${namespace} refuses jobs: ${error instanceof KubernetesError ? error.text : ''}`;
+      return only(failed(found, 'a quota, an admission webhook or the end of the namespace: its own words say which'));
+    }
+    return { findings: [failedCall(error)] };
+  }
+}
+
+function sample(name: string): Job {
+  const metadata: ObjectMeta = { name, labels: { [MANAGED_BY]: LAUNCHER } };
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata,
+    spec: {
+      backoffLimit: 0,
+      template: {
+        metadata: { labels: { [MANAGED_BY]: LAUNCHER } },
+        spec: {
+          restartPolicy: 'Never',
+          automountServiceAccountToken: false,
+          containers: [{ name: CONTAINER_NAME, image: 'busybox', command: ['true'] }],
+        },
+      },
+    },
+  };
+}
+
+/** One line for all that is well, one for each rule that is missing. */
+export function checkPermissions(rights: readonly Right[], account: string): Checked<true> {
+  const denied = rights.filter(({ allowed }) => !allowed);
+  const findings = [...new Set(denied.map(({ permission }) => permission))].map((permission): Finding => {
+    const verbs = denied.filter((right) => right.permission === permission).map(({ verb }) => verb);
+    const kind = permission.clusterWide ? 'ClusterRole' : 'Role';
+    const found = `${account} may not ${verbs.join(', ')} ${permission.resource}: ${permission.without}`;
+    const remedy = `add to its ${kind}: ${ruleText(permission, verbs)}`;
+    return permission.required ? failed(found, remedy) : warning(found, remedy);
+  });
+  const allowed = rights.length - denied.length;
+  if (allowed === 0) return { findings };
+  return { findings: [ok(`${allowed} of ${rights.length} rights are there`), ...findings], value: true };
+}

@@ -1,0 +1,138 @@
+/** What is in the cluster: nodes and their labels, metrics, other launchers, accounts with too many rights. */
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
+import type { Node } from 'kubernetes-types/core/v1.d.ts';
+import type { PolicyFiles } from '../../config/policy-files.ts';
+import { place } from '../../config/problem.ts';
+import type { Constraint } from '../../config/profile-table.ts';
+import type { Setting } from '../../config/profiles.ts';
+import { INSTANCE_LABEL, OURS } from '../../jobs/annotations.ts';
+import { type Client, JOBS, NODES, POD_METRICS } from '../../kubernetes/contract.ts';
+import { isForbidden, isNotFound, KubernetesError } from '../../kubernetes/errors.ts';
+import { failedCall, type Right } from './api.ts';
+import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
+
+export async function checkNodes(client: Client): Promise<Checked<readonly Node[]>> {
+  try {
+    const { items } = await client.list(NODES);
+    const ready = items.filter(isReady);
+    const found = `${ready.length} of ${items.length} nodes are ready and take pods`;
+    if (ready.length > 0) return { findings: [ok(found)], value: items };
+    return { findings: [failed(found, 'kubectl get nodes tells why: jobs stay Pending until one is')], value: items };
+  } catch (error) {
+    if (!isForbidden(error)) return { findings: [failedCall(error)] };
+    const found = 'nodes may not be read: external addresses, node labels and nodes that do not answer are not known';
+    return {
+      findings: [
+        warning(
+          found,
+          'bind the ClusterRole that rstudio-kubernetes-launcher rbac prints, or leave it: it is optional',
+        ),
+      ],
+    };
+  }
+}
+
+function isReady({ spec, status }: Node): boolean {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  return ready?.status === 'True' && spec?.unschedulable !== true;
+}
+
+export async function checkMetrics(client: Client): Promise<Checked<true>> {
+  try {
+    const { items } = await client.list(POD_METRICS);
+    return only(ok(`metrics.k8s.io answers (${items.length} pods of the namespace)`));
+  } catch (error) {
+    const without = 'the use of CPU and memory of jobs is not shown';
+    if (isNotFound(error))
+      return only(
+        warning(`there is no metrics.k8s.io: ${without}`, 'install metrics-server, or leave it: it is optional'),
+      );
+    if (isForbidden(error)) return only(warning(`metrics.k8s.io may not be read: ${without}`, 'see permissions above'));
+    if (!(error instanceof KubernetesError)) throw error;
+    return only(
+      warning(
+        `metrics.k8s.io does not work: ${error.text}`,
+        'look at the pods of metrics-server (kubectl -n kube-system get pods)',
+      ),
+    );
+  }
+}
+
+/** Constraints without a node that has their label: jobs that choose them stay Pending. */
+export function checkConstraints({ profiles, resourceProfiles }: PolicyFiles, nodes: readonly Node[]): Checked<true> {
+  const settings = [
+    ...profiles.sections.flatMap(
+      ({ settings: of }) => (of.get('placement-constraints') as Constraints | undefined) ?? [],
+    ),
+    ...resourceProfiles.flatMap(({ placementConstraints }) => placementConstraints ?? []),
+  ];
+  const findings = settings.flatMap((setting) => unmatched(setting, nodes));
+  if (findings.length > 0) return only(...findings);
+  const count = settings.reduce((sum, { value }) => sum + value.length, 0);
+  return only(
+    ok(count === 0 ? 'no placement constraints' : `nodes have the labels of all ${count} placement constraints`),
+  );
+}
+
+type Constraints = Setting<readonly Constraint[]>;
+
+/** A warning for each constraint of a line that no node has. */
+export function unmatched({ value, origin }: Constraints, nodes: readonly Node[]): readonly Finding[] {
+  return value
+    .filter((constraint) => !nodes.some((node) => matches(node, constraint)))
+    .map(({ name, value: wanted }) => {
+      const label = wanted === undefined ? name : `${name}=${wanted}`;
+      const at = origin === undefined ? '' : `${place(origin)}: `;
+      const found = `${at}placement constraint ${label}: no node has this label, so that a job with it stays Pending`;
+      return warning(found, `kubectl label node NODE ${wanted === undefined ? `${name}=VALUE` : label}`);
+    });
+}
+
+function matches({ metadata }: Node, { name, value }: Constraint): boolean {
+  const has = metadata?.labels?.[name];
+  return has !== undefined && (value === undefined || has === value);
+}
+
+/** Launchers must not share a namespace: each shows, stops and removes the other's jobs. */
+export async function checkInstances(client: Client): Promise<Checked<readonly Job[]>> {
+  try {
+    const { items } = await client.list(JOBS, { labelSelector: OURS });
+    const counts = new Map<string, number>();
+    for (const { metadata } of items) {
+      const id = metadata?.labels?.[INSTANCE_LABEL];
+      if (id !== undefined) counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+    const found = `${items.length} jobs of ${counts.size} launcher${counts.size === 1 ? '' : 's'}`;
+    if (counts.size <= 1) return { findings: [ok(found)], value: items };
+    const who = [...counts].map(([id, count]) => `${id} (${count})`).join(', ');
+    const remedy =
+      'give each launcher a namespace of its own; jobs of one that is gone end by themselves or with kubectl delete';
+    return { findings: [warning(`${found} in one namespace: ${who}`, remedy)], value: items };
+  } catch (error) {
+    if (isForbidden(error)) return { findings: [warning('jobs may not be listed', 'see permissions above')] };
+    return { findings: [failedCall(error)] };
+  }
+}
+
+const EVERY_ACCOUNT = /to Group "(system:(?:serviceaccounts(?::[^"]+)?|authenticated))"/;
+
+/** A binding to a group of accounts gives its rights to every job. */
+export function checkAccounts(rights: readonly Right[], namespace: string): Checked<true> {
+  const shared = rights.find(({ reason }) => EVERY_ACCOUNT.test(reason));
+  const [, group] = EVERY_ACCOUNT.exec(shared?.reason ?? '') ?? [];
+  if (shared === undefined || group === undefined)
+    return only(ok("the rights are the account's own, jobs do not share them"));
+  const [, kind = 'RoleBinding', name = ''] = /by (\w+) "([^"/]+)/.exec(shared.reason) ?? [];
+  const role = /of (?:Cluster)?Role "([^"]+)"/.exec(shared.reason)?.[1] ?? '';
+  const power =
+    role === 'cluster-admin'
+      ? `an administrator of namespace ${namespace}`
+      : `as powerful as the plugin in namespace ${namespace}`;
+  const found = `${kind} ${name} gives role ${role} to group ${group}: every job with a service account's token is ${power}`;
+  return only(
+    warning(
+      found,
+      'apply what rstudio-kubernetes-launcher rbac prints, which binds the account alone, and delete that binding',
+    ),
+  );
+}

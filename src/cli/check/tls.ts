@@ -1,0 +1,185 @@
+/** Whether the API server is who it should be: its chain, its name, its dates. The same settings as the client's. */
+import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import { connect, type TLSSocket } from 'node:tls';
+import type { ClusterAccess } from '../../config/cluster-access.ts';
+import type { Options } from '../../config/options.ts';
+import { tlsSettings } from '../../kubernetes/tls.ts';
+import type { Clock } from '../../system/clock.ts';
+import { codeOf, type Endpoint } from './network.ts';
+import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
+
+const HANDSHAKE_MS = 4_000;
+const DAY_MS = 86_400_000;
+const SOON_MS = 14 * DAY_MS;
+
+/** What the server showed, and what the verification said of it (`''`: all is well). */
+interface Shown {
+  readonly chain: readonly X509Certificate[];
+  readonly problem: string;
+}
+
+export async function checkTls(
+  endpoint: Endpoint,
+  { verifySslCerts }: Pick<Options, 'verifySslCerts'>,
+  access: ClusterAccess,
+  clock: Clock,
+): Promise<Checked<true>> {
+  if (!endpoint.isTls) return only(ok('not used: api-url is http'));
+  const shown = await handshake(endpoint, access.certificateAuthority, clock);
+  if (typeof shown === 'string') return { findings: [noHandshake(endpoint, shown)] };
+  const finding = judge(endpoint, shown, access.certificateAuthority, clock.now());
+  if (verifySslCerts) return { findings: [finding], value: finding.status === 'failed' ? undefined : true };
+  const said = finding.status === 'failed' ? `; verified, it would fail: ${finding.found}` : '';
+  return only(
+    warning(`nothing is verified (verify-ssl-certs=0)${said}`, finding.remedy ?? 'remove verify-ssl-certs=0'),
+  );
+}
+
+/** Shakes hands without insisting on anything; the code of the error if there is no handshake. */
+function handshake({ host, port }: Endpoint, ca: string | undefined, clock: Clock): Promise<Shown | string> {
+  return new Promise((resolve) => {
+    const servername = isIP(host) === 0 ? { servername: host } : {};
+    const socket = connect({
+      ...tlsSettings({ ca, verify: false }),
+      ...servername,
+      host,
+      port,
+      ALPNProtocols: ['http/1.1'],
+    });
+    const cancel = clock.after(HANDSHAKE_MS, () => done('TIMEOUT'));
+    const done = (result: Shown | string): void => {
+      cancel();
+      socket.destroy();
+      resolve(result);
+    };
+    socket.once('secureConnect', () => done({ chain: chainOf(socket), problem: problemOf(socket) }));
+    socket.once('error', (error) => done(codeOf(error)));
+    socket.once('close', () => done('ECONNRESET'));
+  });
+}
+
+/** The certificates that the server sent, its own first. */
+function chainOf(socket: TLSSocket): readonly X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  for (
+    let next = socket.getPeerX509Certificate();
+    next !== undefined && chain.length < 8;
+    next = next.issuerCertificate
+  ) {
+    if (chain.some(({ fingerprint256 }) => fingerprint256 === next?.fingerprint256)) break;
+    chain.push(next);
+  }
+  return chain;
+}
+
+/** Node gives a code here, whatever the types say. */
+function problemOf({ authorizationError }: TLSSocket): string {
+  const error: unknown = authorizationError;
+  return error instanceof Error ? codeOf(error) : error === null || error === undefined ? '' : String(error);
+}
+
+function noHandshake({ text }: Endpoint, code: string): Finding {
+  if (code === 'TIMEOUT') {
+    return failed(
+      `${text} accepts connections, but no TLS handshake was made within ${HANDSHAKE_MS / 1000} s`,
+      'something between holds the connection, or this is not an API server: is the port of api-url right?',
+    );
+  }
+  if (/WRONG_VERSION|PACKET_LENGTH|EPROTO|UNKNOWN_PROTOCOL|HTTP_REQUEST/.test(code)) {
+    return failed(
+      `${text} does not speak TLS (${code})`,
+      'this is not the secure port of an API server: correct the port, or https, of api-url',
+    );
+  }
+  const found = `${text} ended the TLS handshake (${code})`;
+  return failed(
+    found,
+    "is the port of api-url the API server's own, without a proxy that wants a name or a client certificate?",
+  );
+}
+
+const DATES: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
+
+function judge(endpoint: Endpoint, { chain, problem }: Shown, ca: string | undefined, now: number): Finding {
+  const [own] = chain;
+  if (own === undefined) return failed(`${endpoint.text} showed no certificate`, 'is api-url the API server itself?');
+  if (DATES.has(problem)) return outOfDate(chain, now);
+  if (problem === 'ERR_TLS_CERT_ALTNAME_INVALID') return wrongName(endpoint, own);
+  if (problem !== '') return unknownIssuer(endpoint, chain, problem, ca);
+  const ends = Math.min(...chain.map(({ validTo }) => Date.parse(validTo)));
+  const found = `${nameOf(own.subject)}, issued by ${nameOf(own.issuer)}, valid until ${day(ends)}`;
+  if (ends - now > SOON_MS) return ok(found);
+  return warning(
+    `${found}: in ${Math.floor((ends - now) / DAY_MS)} days`,
+    'renew it (kubeadm certs renew apiserver, or as your distribution does)',
+  );
+}
+
+function outOfDate(chain: readonly X509Certificate[], now: number): Finding {
+  const bad = chain.find((each) => Date.parse(each.validTo) < now || Date.parse(each.validFrom) > now);
+  const which = bad ?? chain[0];
+  const subject = nameOf(which?.subject ?? '');
+  if (which !== undefined && Date.parse(which.validFrom) > now) {
+    return failed(
+      `the certificate of ${subject} is valid from ${day(Date.parse(which.validFrom))} on, which is not yet`,
+      'is the clock of this host right (timedatectl)?',
+    );
+  }
+  const found = `the certificate of ${subject} expired on ${day(Date.parse(which?.validTo ?? ''))}`;
+  return failed(
+    found,
+    'renew it on the cluster (kubeadm certs renew all, or as your distribution does), and check the clock of this host (timedatectl)',
+  );
+}
+
+function wrongName({ host }: Endpoint, own: X509Certificate): Finding {
+  const names = (own.subjectAltName ?? '').split(', ').map((name) => name.replace(/^(DNS|IP Address):/, ''));
+  const found = `the certificate is not for ${host}, but for ${names.filter(Boolean).join(', ') || 'no name at all'}`;
+  return failed(
+    found,
+    `use one of these names in api-url, or issue the certificate for ${host} too (kubeadm: apiServer.certSANs)`,
+  );
+}
+
+/** Nobody who is trusted has signed it. */
+function unknownIssuer(
+  { text }: Endpoint,
+  chain: readonly X509Certificate[],
+  problem: string,
+  ca: string | undefined,
+): Finding {
+  const last = chain.at(-1);
+  const issuer = nameOf(last?.issuer ?? '');
+  const shown = chain.map(
+    (each, index) =>
+      `${index}: ${nameOf(each.subject)}, issued by ${nameOf(each.issuer)}, until ${day(Date.parse(each.validTo))}`,
+  );
+  const found =
+    ca === undefined
+      ? `${text} shows a certificate issued by ${issuer}, which this host does not trust (${problem})`
+      : `certificate-authority does not match: it is ${namesIn(ca)}, but the certificate of ${text} was issued by ${issuer} (${problem})`;
+  const isRoot = last?.checkIssued(last) === true;
+  if (last === undefined || !isRoot) {
+    const remedy = `put the cluster's CA into certificate-authority; the server does not send it: kubectl get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0`;
+    return failed(found, remedy, shown);
+  }
+  const remedy = "if this fingerprint is that of your cluster's CA, put this line into the options file";
+  const line = `certificate-authority=${Buffer.from(last.toString()).toString('base64')}`;
+  return failed(found, remedy, [...shown, `SHA-256 of ${nameOf(last.subject)}: ${last.fingerprint256}`, line]);
+}
+
+/** The subjects of a bundle. */
+function namesIn(pem: string): string {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => nameOf(new X509Certificate(block).subject)).join('; ');
+}
+
+/** `CN=kube-apiserver, O=x` from one part a line. */
+function nameOf(subject: string): string {
+  return subject.split('\n').join(', ') || 'somebody without a name';
+}
+
+function day(ms: number): string {
+  return Number.isNaN(ms) ? 'an unknown day' : new Date(ms).toISOString().slice(0, 10);
+}

@@ -1,0 +1,25 @@
+/**
+ * Commands of an administrator on this terminal: wires cli/ to the process and to the reader of launcher jobs. main.ts
+ * loads it when the first argument is a word.
+ */
+import { runCommand } from './cli/commands.ts';
+import { ownSurroundings } from './cli/session.ts';
+import { type Terminal, terminalSettings } from './cli/terminal.ts';
+import { submittedJob } from './launcher/job-fields.ts';
+import { writeToStderr } from './system/logger.ts';
+
+/** Resolves with the exit code when everything was written, or when nobody reads it any more. */
+export async function runOnTerminal(args: readonly string[]): Promise<number> {
+  const { stdout } = process;
+  const readerGone = Promise.withResolvers<void>();
+  stdout.on('error', () => readerGone.resolve());
+  const terminal: Terminal = {
+    write: (text) => stdout.write(text),
+    say: writeToStderr,
+    ...terminalSettings(process.env, { isTerminal: stdout.isTTY === true, columns: stdout.columns }),
+  };
+  const code = await runCommand(args, ownSurroundings(submittedJob.read), terminal);
+  const written = new Promise<void>((resolve) => stdout.write('', () => resolve()));
+  await Promise.race([written, readerGone.promise]);
+  return code;
+}
