@@ -4,6 +4,7 @@
  */
 import type { CamelCase } from './option-table.ts';
 import { type OverrideReference, parseOverrideReferences } from './override-references.ts';
+import { isReserved } from './reserved-keys.ts';
 import {
   BOOLEAN,
   choice,
@@ -120,7 +121,7 @@ const knownPlaceholders = (text: string): boolean =>
   [...text.matchAll(PLACEHOLDER)].every(([, name]) => PLACEHOLDERS.some((known) => known === name));
 
 const placeholders = PLACEHOLDERS.map((name) => `{${name}}`).join(', ');
-const pairs = (item: Kind<KeyValue>): Kind<readonly KeyValue[]> => {
+const pairs = (item: Kind<KeyValue>, reserved?: 'label' | 'annotation'): Kind<readonly KeyValue[]> => {
   const items = list(item, ({ key, value }) => JSON.stringify([key, value]));
   return {
     allowed: items.allowed,
@@ -128,6 +129,8 @@ const pairs = (item: Kind<KeyValue>): Kind<readonly KeyValue[]> => {
       const parsed = items.parse(text);
       if (!parsed.ok) return parsed;
       const keys = parsed.value.map(({ key }) => key);
+      const ours = reserved && keys.find((key) => isReserved(reserved, key));
+      if (ours !== undefined) return { ok: false, reason: `${items.allowed}; "${ours}" is the launcher's own` };
       const twice = keys.find((key, index) => keys.indexOf(key) !== index);
       return twice === undefined ? parsed : { ok: false, reason: `${items.allowed}; "${twice}" has two values` };
     },
@@ -139,9 +142,11 @@ const LABELS = pairs(
     `key=value, as Kubernetes writes labels (${placeholders} are filled in)`,
     (value) => knownPlaceholders(value) && isLabelValue(value.replace(PLACEHOLDER, 'x')),
   ),
+  'label',
 );
 const ANNOTATIONS = pairs(
   keyValue(`key=value, the key as Kubernetes writes them (${placeholders} are filled in)`, knownPlaceholders),
+  'annotation',
 );
 
 /** `sys_admin` and `CAP_SYS_ADMIN` are `SYS_ADMIN`, as the container runtimes see it. */

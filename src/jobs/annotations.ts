@@ -35,21 +35,6 @@ export const CONTROL_ANNOTATION = 'job-launcher/control';
 export const STDIN_ANNOTATION = 'job-launcher/stdin';
 export const SUBMISSION_ANNOTATION = 'job-launcher/submission';
 
-const RESERVED: readonly RegExp[] = [
-  /^(user|name|stdin|service_ports|user_metadata|job-name|controller-uid|launcher-instance-id)$/,
-  /^USER_TAG_/,
-  /^job-launcher\//,
-  /^app\.kubernetes\.io\/managed-by$/,
-];
-
-/** Labels of this prefix belong to the job controller; annotations may carry it (autoscalers read some). */
-const CONTROLLER_LABEL = /^([^/]+\.)?kubernetes\.io\//;
-
-/** May nobody but the plugin set this key? (kubernetes-objects.md section 1, "Keys of ours") */
-export function isReserved(kind: 'label' | 'annotation', key: string): boolean {
-  return RESERVED.some((pattern) => pattern.test(key)) || (kind === 'label' && CONTROLLER_LABEL.test(key));
-}
-
 /** Why a job of ours is being ended (`job-launcher/control`). `at` is the API server's clock, ISO 8601. */
 export interface ControlRecord {
   readonly operation: Extract<ControlOperation, 'stop' | 'kill' | 'cancel'>;

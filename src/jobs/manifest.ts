@@ -11,12 +11,12 @@ import type {
   ResourceRequirements,
   SecurityContext,
 } from 'kubernetes-types/core/v1.d.ts';
+import { isReserved } from '../config/reserved-keys.ts';
 import {
   CONTAINER_NAME,
   checkAnnotationSize,
   INSTANCE_LABEL,
   type InitContainerNote,
-  isReserved,
   type JobNote,
   LAUNCHER,
   MANAGED_BY,

@@ -4,7 +4,6 @@ import { parseCommandLine } from '../../src/config/command-line.ts';
 import { OPTION_NAMES } from '../../src/config/option-table.ts';
 import { loadOptions, type Options, type Surroundings } from '../../src/config/options.ts';
 import { describe } from '../../src/config/problem.ts';
-import { refuseProfiles } from '../../src/config/profiles-gate.ts';
 import { CA, JWT } from './samples.ts';
 
 const surroundings: Surroundings = {
@@ -481,14 +480,4 @@ t.test('who may write the options file', async (t) => {
   t.same(await attempt(0o600), ['holds a NUL byte']);
   writeFileSync(file, `#${'x'.repeat(1024 * 1024)}`);
   t.same(await attempt(0o600), ['is larger than 1 MiB']);
-});
-
-t.test('a profiles file stops the start while profiles are not supported', async (t) => {
-  const directory = t.testdir({ 'p.conf': '' });
-  t.same(
-    refuseProfiles({ profileConfig: `${directory}/p.conf`, resourceProfileConfig: `${directory}/r.conf` }).map(
-      describe,
-    ),
-    [`${directory}/p.conf: profiles are not supported yet by this version; remove the file`],
-  );
 });

@@ -234,13 +234,22 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
           { key: 'owner', value: '{user}-x' },
         ],
       },
-      { 'owner={usr}': `must be ${label}; "owner={usr}" is not`, 'a=b c': `must be ${label}; "a=b c" is not` },
+      {
+        'owner={usr}': `must be ${label}; "owner={usr}" is not`,
+        'a=b c': `must be ${label}; "a=b c" is not`,
+        'job-name=x': `must be ${label}; "job-name" is the launcher's own`,
+        'x.kubernetes.io/a=b': `must be ${label}; "x.kubernetes.io/a" is the launcher's own`,
+      },
     ],
     [
       'job-annotations',
       [],
       { 'note=for {user}: {name}': [{ key: 'note', value: 'for {user}: {name}' }] },
-      { 'a b=c': `must be ${annotation}; "a b=c" is not` },
+      {
+        'a b=c': `must be ${annotation}; "a b=c" is not`,
+        'user=root': `must be ${annotation}; "user" is the launcher's own`,
+        'job-launcher/result=x': `must be ${annotation}; "job-launcher/result" is the launcher's own`,
+      },
     ],
     [
       'mount-types',
