@@ -99,7 +99,9 @@ export async function runConsole(
 
   async function showCluster(): Promise<void> {
     const info = await launcher.clusterInfo(USER);
-    pane = { kind: 'text', title: 'cluster info', lines: JSON.stringify(info, undefined, 1).split('\n') };
+    const members = Object.entries(info).filter(([name]) => !['messageType', 'requestId', 'responseId'].includes(name));
+    const lines = members.map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+    pane = { kind: 'text', title: 'cluster info', lines };
     draw();
   }
 
