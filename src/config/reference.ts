@@ -1,0 +1,40 @@
+/** The reference of everything that can be written, as Markdown tables for the README; made from the tables that parse it. */
+import { OPTION_NAMES, optionRow } from './option-table.ts';
+import { PROFILE_KEYS, profileRow } from './profile-table.ts';
+import { RESOURCE_PROFILE_TABLE } from './resource-profiles.ts';
+
+/** Three tables: options, keys of profiles, keys of resource profiles. */
+export function referenceMarkdown(): string {
+  return [
+    '### Options\n',
+    table(
+      ['option', 'default', 'value', 'meaning'],
+      OPTION_NAMES.map((name) => {
+        const { shown, kind, doc, only } = optionRow(name);
+        return [code(name), shown, kind.allowed, only === undefined ? doc : `${doc} (${only} only)`];
+      }),
+    ),
+    '\n### Keys of profiles\n',
+    table(
+      ['key', 'default', 'value', 'meaning'],
+      PROFILE_KEYS.map((key) => {
+        const { shown, kind, doc } = profileRow(key);
+        return [code(key), shown, kind.allowed, doc];
+      }),
+    ),
+    '\n### Keys of resource profiles\n',
+    table(
+      ['key', 'value', 'meaning'],
+      [...RESOURCE_PROFILE_TABLE].map(([key, { kind, doc }]) => [code(key), kind.allowed, doc]),
+    ),
+  ].join('\n');
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [titles, titles.map(() => '---'), ...rows];
+  return `${lines.map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n')}\n`;
+}
