@@ -15,8 +15,7 @@ function nameServices(test: Test): {
   writeFileSync(
     program,
     `#!/bin/sh
-variables=$(env | grep -vc -e ^PWD= -e ^SHLVL= -e ^_= -e TAP -e NODE_)
-echo "$1|$2|$3|$(cat | wc -c) $variables" >> ${directory}/asked
+echo "$1|$2|$3|$(cat | wc -c) \${OF_THE_PARENT:-clean} $LC_ALL $PATH" >> ${directory}/asked
 file="${directory}/$1$2$3.sh"
 if [ -e "$file" ]; then . "$file"; else exit 2; fi
 `,
@@ -25,7 +24,7 @@ if [ -e "$file" ]; then . "$file"; else exit 2; fi
   let now = 0;
   const clock: Clock = { ...systemClock, monotonic: () => now };
   return {
-    users: createUsers({ clock, getent: program, id: program, timeoutMs: 300 }),
+    users: createUsers({ clock, getent: program, id: program, timeoutMs: 20_000 }),
     answer: (question, script) => {
       const file = `${directory}/${question}.sh`;
       if (script === '') rmSync(file);
@@ -44,12 +43,17 @@ if [ -e "$file" ]; then . "$file"; else exit 2; fi
   };
 }
 
-t.test('a user with groups; stdin is empty and the environment holds PATH and LC_ALL only', async (t) => {
+t.test('a user with groups; stdin is empty and the environment is a clean one', async (t) => {
+  process.env['OF_THE_PARENT'] = 'secret';
+  t.teardown(() => delete process.env['OF_THE_PARENT']);
   const { users, answer, asked } = nameServices(t);
   answer('passwd--jane', 'echo jane:x:1001:1002:Jane:/home/jane:/bin/sh');
   answer('-G--jane', 'echo 1002 27 100');
   t.same(await users.user('jane'), { name: 'jane', uid: 1001, gid: 1002, groups: new Set([1002, 27, 100]) });
-  t.same(asked(), ['passwd|--|jane|0 2', '-G|--|jane|0 2']);
+  t.same(asked(), [
+    'passwd|--|jane|0 clean C /usr/sbin:/usr/bin:/sbin:/bin',
+    '-G|--|jane|0 clean C /usr/sbin:/usr/bin:/sbin:/bin',
+  ]);
 });
 
 t.test('names: digits, signs, dots, blanks, domains, and what can be no name', async (t) => {
@@ -105,12 +109,14 @@ t.test('no answer is an error, never "no such user" or "no groups"', async (t) =
   answer('-G--groupless', 'exit 1');
   answer('passwd--endless', 'echo endless:x:1:1::/:/bin/sh');
   answer('-G--endless', 'exec yes 12345');
-  const said = async (name: string): Promise<string> =>
-    users.user(name).then(
+  const program = `${t.testdirName}/ask`;
+  const hasty = createUsers({ clock: systemClock, getent: program, id: program, timeoutMs: 300 });
+  const said = async (name: string, asked = users): Promise<string> =>
+    asked.user(name).then(
       () => 'an answer',
       (error: Error) => `${error.name}: ${error.message.replaceAll(t.testdirName, 'DIR')}`,
     );
-  t.equal(await said('slow'), 'UserLookupError: DIR/ask gave no answer within 0.3 s');
+  t.equal(await said('slow', hasty), 'UserLookupError: DIR/ask gave no answer within 0.3 s');
   t.equal(await said('failing'), 'UserLookupError: DIR/ask passwd gave no answer: exit code 1');
   t.equal(await said('garbled'), 'UserLookupError: DIR/ask passwd gave no answer: exit code 0');
   t.equal(await said('numberless'), 'UserLookupError: the name services gave no number for an id');
@@ -129,17 +135,20 @@ t.test(
     const { users, answer, asked, pass } = nameServices(t);
     answer('group--g', 'echo g:x:5:');
     t.same(await Promise.all([users.group('g'), users.group('g'), users.group('h')]), [5, 5, undefined]);
-    t.same(asked().sort(), ['group|--|g|0 2', 'group|--|h|0 2']);
+    t.same(asked().sort(), [
+      'group|--|g|0 clean C /usr/sbin:/usr/bin:/sbin:/bin',
+      'group|--|h|0 clean C /usr/sbin:/usr/bin:/sbin:/bin',
+    ]);
     pass(9_999);
     await Promise.all([users.group('g'), users.group('h')]);
     t.same(asked(), []);
     pass(1);
     await Promise.all([users.group('g'), users.group('h')]);
-    t.same(asked(), ['group|--|h|0 2']);
+    t.same(asked(), ['group|--|h|0 clean C /usr/sbin:/usr/bin:/sbin:/bin']);
     answer('group--g', 'exit 1');
     pass(50_000);
     t.equal(await users.group('g'), 5, 'the directory is down');
-    t.same(asked(), ['group|--|g|0 2']);
+    t.same(asked(), ['group|--|g|0 clean C /usr/sbin:/usr/bin:/sbin:/bin']);
     answer('group--g', 'echo g:x:6:');
     t.equal(await users.group('g'), 6, 'and up again');
     answer('group--g', '');
