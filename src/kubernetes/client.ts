@@ -123,21 +123,25 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
   ): Promise<Answer<T>> {
     const { isOurs } = writeOptions;
     const name = object.metadata?.name;
-    try {
-      return await call<T>({
-        method: 'POST',
-        path: resourcePath(resource, namespace),
-        query: writeQuery(writeOptions),
-        body: json(object),
-        idempotent: isOurs !== undefined && name !== undefined,
-        options: writeOptions,
-      });
-    } catch (error) {
-      if (isOurs === undefined || name === undefined || !isAlreadyExists(error)) throw error;
-      const stored = await get(resource, name, writeOptions);
-      if (isOurs(stored.object)) return stored;
-      throw error;
-    }
+    const path = resourcePath(resource, namespace);
+    const ms = writeOptions.timeoutMs ?? options.requestTimeoutMs;
+    return within('POST', path, writeOptions, ms, async (signal) => {
+      try {
+        return await call<T>({
+          method: 'POST',
+          path,
+          query: writeQuery(writeOptions),
+          body: json(object),
+          idempotent: isOurs !== undefined && name !== undefined,
+          options: writeOptions,
+        });
+      } catch (error) {
+        if (isOurs === undefined || name === undefined || !isAlreadyExists(error)) throw error;
+        const stored = await get(resource, name, { signal, timeoutMs: ms });
+        if (isOurs(stored.object)) return stored;
+        throw error;
+      }
+    });
   }
 
   async function version(callOptions?: CallOptions): Promise<{ major: number; minor: number; gitVersion: string }> {
@@ -211,15 +215,19 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
     get,
     create,
     allowed,
-    list: (resource, selection = {}, callOptions) =>
-      listAll({
-        resource,
-        namespace,
-        selection,
-        fetchLimit: options.fetchLimit,
-        get: async (path, query) =>
-          (await call({ method: 'GET', path, query, idempotent: true, options: callOptions })).object,
-      }),
+    list: (resource, selection = {}, callOptions) => {
+      const timeoutMs = callOptions?.timeoutMs ?? options.requestTimeoutMs;
+      return within('GET', resourcePath(resource, namespace), callOptions, timeoutMs, (signal) =>
+        listAll({
+          resource,
+          namespace,
+          selection,
+          fetchLimit: options.fetchLimit,
+          get: async (path, query) =>
+            (await call({ method: 'GET', path, query, idempotent: true, options: { signal, timeoutMs } })).object,
+        }),
+      );
+    },
     patch: (resource, name, patch, writeOptions = {}) =>
       call({
         method: 'PATCH',

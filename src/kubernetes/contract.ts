@@ -195,7 +195,10 @@ export interface Client {
     command: readonly string[],
     options?: CallOptions & { readonly maxOutputBytes?: number },
   ) => Promise<ExecResult>;
-  /** Writes `input` into the container's stdin with back-pressure and closes it (needs `pods/attach`). */
+  /**
+   * Writes `input` into the container's stdin with back-pressure and closes it (needs `pods/attach`). A program may take
+   * its time to read: without `timeoutMs` only the connection has a deadline; abort the signal when the container ends.
+   */
   readonly attachInput: (pod: string, container: string, input: Uint8Array, options?: CallOptions) => Promise<void>;
   /** List and watch of one kind; see reflector.ts. Runs after `run` is called. */
   readonly reflector: <T extends KubernetesObject, P extends Projected>(

@@ -60,7 +60,8 @@ export async function* followLog(
   let failures = 0;
   let refusals = 0;
   let pollUntil = Number.NEGATIVE_INFINITY;
-  let foreignSince: number | undefined;
+  /** When the node began to give no log although there should be one. */
+  let withheldSince: number | undefined;
   let reportedGap = '';
 
   for (;;) {
@@ -83,16 +84,16 @@ export async function* followLog(
         continue;
       case 'foreign':
         if (failures === 0) log.warning('A node sent an error instead of a log', { ...what, error: reading.error });
-        foreignSince ??= clock.monotonic();
-        if (ended && clock.monotonic() - foreignSince > timings.logGiveUp) {
-          throw reading.error;
-        }
+        giveUp(reading.error);
         break;
       case 'failed': {
         const { error } = reading;
         if (isNotFound(error)) {
           const gone = await podIsGone();
-          if (gone === undefined) break;
+          if (gone === undefined) {
+            giveUp(error);
+            break;
+          }
           if (position.last === undefined) throw gone;
           if (!ended) log.info('A pod is gone; what was left of its log is lost', what);
           return;
@@ -106,6 +107,13 @@ export async function* followLog(
     failures++;
     if (follow && failures >= FOLLOWS_BEFORE_POLLING) pollUntil = clock.monotonic() + timings.logPollOnly;
     await pause(pauses.next(reading.error));
+  }
+
+  /** Throws if the container has ended and the node withholds its log for too long. */
+  function giveUp(error: KubernetesError): void {
+    const now = clock.monotonic();
+    withheldSince ??= now;
+    if (subject.ended.aborted && now - withheldSince > timings.logGiveUp) throw error;
   }
 
   /** One connection. */
@@ -172,7 +180,7 @@ export async function* followLog(
     if (bytes.length === 0) return;
     failures = 0;
     refusals = 0;
-    foreignSince = undefined;
+    withheldSince = undefined;
     pauses.reset();
     yield bytes;
   }
@@ -210,7 +218,7 @@ export async function* followLog(
   }
 }
 
-/** FACTS 86: the container waits to be started. */
+/** FACTS 86: the container waits to be started, or has never been made. */
 function isWaiting(error: KubernetesError): boolean {
-  return error.code === 'bad-request' && error.text.includes('is waiting to start');
+  return error.code === 'bad-request' && /is waiting to start|is not available/.test(error.text);
 }

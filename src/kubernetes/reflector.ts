@@ -241,6 +241,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   async function watch(signal: AbortSignal): Promise<WatchEnd> {
     const deadline = new Deadline(clock, signal);
     let cancelSettled: (() => void) | undefined;
+    let opened = false;
     const openedAt = clock.monotonic();
     const eventsBefore = events;
     const healthy = (): boolean => events > eventsBefore || clock.monotonic() - openedAt >= timings.watchTooShort;
@@ -249,6 +250,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       // A resumed watch counts once it has lived for a moment: it may be told at once that its version is gone.
       cancelSettled = clock.after(timings.watchTooShort, succeeded);
       quietSince = clock.monotonic();
+      opened = true;
       const decoder = encodings.decoder(response.contentType);
       arm(deadline);
       for await (const chunk of response.chunks()) {
@@ -270,7 +272,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     } finally {
       cancelSettled?.();
       deadline.end();
-      quietBefore += clock.monotonic() - quietSince;
+      if (opened) quietBefore += clock.monotonic() - quietSince;
     }
     if (healthy()) return { next: 'watch' };
     const text = 'a watch ended at once, without an event';
@@ -288,12 +290,12 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       deadline.set(Math.max(0, relist), () => new Silence({ next: 'list' }));
     } else if (bookmarks && silence < idle) {
       deadline.set(Math.max(0, silence), () => {
-        log.info('A watch is silent, without bookmarks: listing again', { kind: name, ms: timings.watchSilence });
+        log.debug('A watch is silent, without bookmarks: listing again', { kind: name, ms: timings.watchSilence });
         return new Silence({ next: 'list' });
       });
     } else {
       deadline.set(idle, () => {
-        log.info('A watch is silent: opening it again', { kind: name, ms: idle });
+        log.debug('A watch is silent: opening it again', { kind: name, ms: idle });
         return new Silence({ next: 'watch' });
       });
     }

@@ -4,7 +4,8 @@ import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../system/clock.ts';
 import type { TokenSource } from './credentials.ts';
 import { isProtobuf } from './encodings.ts';
-import { errorOfAnswer, errorOfConnection, errorOfStatus, isUnauthorized } from './errors.ts';
+import { errorOfAnswer, errorOfConnection, errorOfStatus, isUnauthorized, type KubernetesError } from './errors.ts';
+import { ProtobufError } from './protobuf.ts';
 import { BodyReader } from './protobuf-bodies.ts';
 import type { Timings } from './timings.ts';
 import type { TlsSettings } from './tls.ts';
@@ -127,9 +128,7 @@ export function createTransport(options: TransportOptions): Transport {
       status: response.status,
       ...(retryAfter === undefined ? {} : { retryAfter }),
     };
-    throw isProtobuf(response.contentType)
-      ? errorOfStatus(new BodyReader().body(body), refused)
-      : errorOfAnswer(body.toString('utf8'), refused);
+    throw refusal(body, response.contentType, refused);
   }
 
   return {
@@ -211,6 +210,21 @@ export function warningTexts(header: string): string[] {
     texts.push((match[1] ?? '').replace(/\\(.)/g, '$1'));
   }
   return texts;
+}
+
+/** The error that an answer's body tells of, in whatever encoding. */
+function refusal(
+  body: Buffer,
+  contentType: string,
+  call: { readonly method: string; readonly path: string; readonly status: number; readonly retryAfter?: string },
+): KubernetesError {
+  if (!isProtobuf(contentType)) return errorOfAnswer(body.toString('utf8'), call);
+  try {
+    return errorOfStatus(new BodyReader().body(body), call);
+  } catch (error) {
+    if (!(error instanceof ProtobufError)) throw error;
+    return errorOfAnswer('', call);
+  }
 }
 
 /** The beginning of an error's body; what else there may be is not waited for. */

@@ -19,9 +19,15 @@ export interface RetryOptions {
   readonly idempotent: boolean;
 }
 
+/** A server gives a 403 of the authorizer to valid tokens while it starts (FACTS 108). */
+const REFUSALS = 1;
+
+/** A 500 may be an election of etcd's, and over in seconds; or a webhook that is gone, and worth telling soon (FACTS 141). */
+const INTERNAL_ERRORS = 5;
+
 /**
  * Runs an attempt until it succeeds, fails for good, or the time is over. Refused connections, lost answers, 429 and 5xx
- * are tried again; so is, once, a 403 of the authorizer, which a server gives to valid tokens while it starts (FACTS 108).
+ * are tried again; so is, once, a 403 of the authorizer.
  */
 export async function withRetries<T>(options: RetryOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { clock, timings, method, path } = options;
@@ -33,15 +39,16 @@ export async function withRetries<T>(options: RetryOptions, attempt: (signal: Ab
     return new KubernetesError({ code: 'timeout', method, path, text, cause: last });
   });
   let refusals = 0;
+  let failures = 0;
   try {
     for (;;) {
       try {
         return await attempt(deadline.signal);
       } catch (error) {
         deadline.signal.throwIfAborted();
-        if (isMissingRight(error)) refusals++;
         const again = options.idempotent ? isTransient(error) : wasNotSent(error);
-        if (!again && !(isMissingRight(error) && refusals === 1)) throw error;
+        if (isMissingRight(error) ? ++refusals > REFUSALS : !again) throw error;
+        if (isInternal(error) && ++failures > INTERNAL_ERRORS) throw error;
         last = error;
         await sleep(clock, backoff.next(error), deadline.signal);
       }
@@ -52,6 +59,10 @@ export async function withRetries<T>(options: RetryOptions, attempt: (signal: Ab
 }
 
 const REFUSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
+
+function isInternal(error: unknown): boolean {
+  return error instanceof KubernetesError && error.status === 500;
+}
 
 /** Did the request never reach the server, or did it say that it was too busy to look at it? */
 function wasNotSent(error: unknown): boolean {

@@ -297,6 +297,11 @@ t.test('what is tried again, and what is not', async (t) => {
   const invalid = await scripted(t, [refuse(422, 'Invalid', 'spec.template: Required value')]);
   t.equal((await failure(invalid.client.create(JOBS, JOB, { isOurs }))).code, 'invalid');
 
+  const webhook = refuse(500, 'InternalError', 'Internal error occurred: failed calling webhook "x"');
+  const broken = await scripted(t, Array(10).fill(webhook));
+  t.equal((await failure(broken.client.create(JOBS, JOB, { isOurs }))).code, 'server-error');
+  t.equal(broken.requests.length, 6, 'a 500 that stays is told before the time is over');
+
   const began = performance.now();
   const busy = await scripted(t, [
     ({ response }) =>

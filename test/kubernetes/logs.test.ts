@@ -270,6 +270,11 @@ t.test('a log that the node no longer has is given up after a while, once the co
   const error: unknown = await f.all.catch((reason: unknown) => reason);
   t.ok(error instanceof KubernetesError && error.code === 'not-found' && error.text.includes('unable to retrieve'));
   t.ok(f.requests.length > 2, 'not at the first word');
+  const nothing = refuses(404, 'NotFound', 'the server could not find the requested resource ( pods/log p)');
+  const absentLog = await following(t, Array(60).fill(nothing), { ended: true, timings: { logGiveUp: 40 } });
+  await t.rejects(absentLog.all, { code: 'not-found' });
+  const never = refuses(400, 'BadRequest', 'container "c" in pod "p" is not available');
+  t.equal(await (await following(t, [never], { ended: true })).all, '', 'a container that was never made');
 });
 
 t.test('errors that stay are told: another container, missing rights', async (t) => {

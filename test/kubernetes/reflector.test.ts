@@ -651,3 +651,89 @@ t.test('a listener or a projection that throws does not end the watch', async (t
   stopping.abort();
   await running;
 });
+
+t.test('a cut watch is opened again at once and without a word, if it was healthy', async (t) => {
+  const cut: Step = ({ response }) => {
+    begins(response);
+    response.write(bookmark(11));
+    setTimeout(() => response.socket?.destroy(), 40);
+  };
+  const w = await watching(t, [lists(10, []), cut, stays(bookmark(12))], { timings: { backoffFirst: 60_000 } });
+  await w.reflector.reached('12', never);
+  t.strictSame(w.events, ['SYNCED 10']);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=11']);
+});
+
+t.test('an outage is no silence of the watch', async (t) => {
+  const away: Step = refuses(503, 'ServiceUnavailable', 'the server is shutting down');
+  const w = await watching(t, [lists(10, []), watches([], 40), ...Array(10).fill(away), stays(bookmark(11))], {
+    timings: { watchSilence: 100, backoffFirst: 20, backoffLongest: 20 },
+  });
+  await w.reflector.reached('11', never);
+  t.equal(w.requests.filter((request) => request.startsWith('LIST')).length, 1);
+});
+
+t.test('an API server that restarts under 1,000 objects: all of them are right afterwards', async (t) => {
+  // FACTS 100, 108: connection refused, a 403 for a valid token, a watch cache without history, then everything as it is.
+  const before = new Map(Array.from({ length: 1_000 }, (_, i) => [`job-${i}`, pod(`job-${i}`, i + 1)]));
+  const after = new Map(before);
+  for (let i = 0; i < 1_000; i += 10) after.delete(`job-${i}`);
+  for (let i = 1; i < 1_000; i += 10) after.set(`job-${i}`, pod(`job-${i}`, 5_000 + i, 'Succeeded'));
+  for (let i = 0; i < 50; i++) after.set(`new-${i}`, pod(`new-${i}`, 7_000 + i, 'Pending'));
+  let objects = before;
+  let version = 2_000;
+  let starting = 0;
+  const pages: number[] = [];
+  const handler = ({ url, answer, response }: Exchange): void => {
+    if (starting-- > 0) {
+      answer(403, status(403, 'Forbidden', 'pods is forbidden: User "x" cannot list resource "pods"'));
+      return;
+    }
+    const query = url.searchParams;
+    if (query.has('watch')) {
+      begins(response);
+      if (Number(query.get('resourceVersion')) < version) {
+        response.end(line('ERROR', status(410, 'Expired', 'too old resource version')));
+      } else response.write(bookmark(version + 1));
+      return;
+    }
+    const start = Number(query.get('continue') ?? 0);
+    const items = [...objects.values()].slice(start, start + 100);
+    pages.push(items.length);
+    answer(200, listOf(version, items, start + 100 < objects.size ? String(start + 100) : undefined));
+  };
+  const first = await apiServer(t, handler);
+  const client = clientOf(t, first.url, { fetchLimit: 100, timings: { watchTooShort: 0 } });
+  const told: Record<string, number> = {};
+  const reflector = client.reflector<Pod, Slim>({
+    resource: PODS,
+    selection: {},
+    project,
+    onEvent: ({ type }) => {
+      told[type] = (told[type] ?? 0) + 1;
+    },
+  });
+  const stopping = new AbortController();
+  const running = reflector.run(stopping.signal);
+  await reflector.reached('2001', never);
+  t.strictSame(told, { ADDED: 1_000, SYNCED: 1 });
+  await first.stop();
+  objects = after;
+  version = 9_000;
+  starting = 3;
+  await apiServer(t, handler, { port: first.port });
+  await reflector.reached('9001', never);
+  t.strictSame(pages, Array(20).fill(100).with(19, 50), 'ten pages, and ten pages');
+  t.equal(told['ADDED'], 1_050);
+  t.equal(told['MODIFIED'], 100);
+  t.equal(told['DELETED'], 100);
+  const known = [...reflector.objects()].map(
+    ({ name, resourceVersion, phase }) => `${name} ${resourceVersion} ${phase}`,
+  );
+  const expected = [...after.values()].map(
+    ({ metadata, status }) => `${metadata?.name} ${metadata?.resourceVersion} ${status?.phase}`,
+  );
+  t.strictSame(known.sort(), expected.sort());
+  stopping.abort();
+  await running;
+});

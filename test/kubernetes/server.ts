@@ -26,6 +26,8 @@ interface Teardown {
 export interface ScriptedServer {
   readonly url: string;
   readonly port: number;
+  /** Breaks all connections and listens no longer. */
+  readonly stop: () => Promise<void>;
   /** Connections open now. */
   readonly sockets: ReadonlySet<Socket>;
   readonly upgrades: (handler: (request: IncomingMessage, socket: Socket, head: Buffer) => void) => void;
@@ -63,13 +65,15 @@ export async function apiServer(
   const host = options.host ?? '127.0.0.1';
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, host, resolve));
   const { port } = server.address() as AddressInfo;
-  t.teardown(() => {
+  const stop = (): Promise<void> => {
     for (const socket of sockets) socket.destroy();
-    return new Promise((resolve) => server.close(resolve));
-  });
+    return new Promise((resolve) => server.close(() => resolve()));
+  };
+  t.teardown(stop);
   return {
     url: `${identity ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
     port,
+    stop,
     sockets,
     upgrades: (take) => server.on('upgrade', take),
   };
