@@ -14,6 +14,8 @@ export interface OptionRow<T> {
   readonly doc: string;
   /** Never echoed. */
   readonly secret?: true;
+  /** What of a value may be shown; default: all of it. */
+  readonly echo?: (text: string) => string;
   /** Where alone it may be written; default: both. */
   readonly only?: 'command line' | 'file';
 }
@@ -53,6 +55,11 @@ const API_URL: Kind<string> = {
   },
 };
 
+/** A URL without user info, query and fragment, where passwords and tokens stand. */
+function withoutSecrets(url: string): string {
+  return url.replace(/[?#].*$/s, '?...').replace(/\/\/.*@/, '//...@');
+}
+
 const NO_TEMPLATES: Kind<boolean> = {
   allowed: '0',
   parse: (text) => {
@@ -66,14 +73,8 @@ const NO_TEMPLATES: Kind<boolean> = {
   },
 };
 
-function row<T>(
-  rowKind: Kind<T>,
-  fallback: T,
-  doc: string,
-  more: { shown?: string; secret?: true; only?: 'command line' | 'file' } = {},
-): OptionRow<T> {
-  const { shown, ...rest } = more;
-  return { kind: rowKind, fallback, shown: shown ?? showDefault(fallback), doc, ...rest };
+function row<T>(rowKind: Kind<T>, fallback: T, doc: string, more: { shown?: string } = {}): OptionRow<T> {
+  return { kind: rowKind, fallback, shown: more.shown ?? showDefault(fallback), doc };
 }
 
 /** A row whose value may be absent. */
@@ -81,7 +82,7 @@ function optional<T>(
   rowKind: Kind<T>,
   shown: string,
   doc: string,
-  more: { secret?: true; only?: 'command line' | 'file' } = {},
+  more: Pick<OptionRow<T>, 'secret' | 'echo' | 'only'> = {},
 ): OptionRow<T | undefined> {
   return { kind: rowKind, fallback: undefined, shown, doc, ...more };
 }
@@ -134,6 +135,7 @@ export const OPTION_TABLE = {
     API_URL,
     'required outside a cluster',
     'Base URL of the Kubernetes API up to, not including, /api; may carry a path prefix. IPv6 addresses in brackets.',
+    { echo: withoutSecrets },
   ),
   'auth-token': optional(
     TEXT,

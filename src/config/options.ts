@@ -195,7 +195,8 @@ function decodeAll(written: ReadonlyMap<OptionName, Written>, problems: Problem[
     values[camelCase(name)] = row.fallback;
     if (from === undefined || from.text === '') continue;
     const parsed = row.kind.parse(from.text);
-    const echo = row.secret ? '' : `"${from.text}" `;
+    const shown = row.echo?.(from.text) ?? from.text;
+    const echo = row.secret ? '' : `"${shown}" `;
     if (!parsed.ok) problems.push(problem(from, name, `${echo}must be ${parsed.reason}`));
     else {
       values[camelCase(name)] = parsed.value;

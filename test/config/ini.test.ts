@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import ini from 'ini';
 import t from 'tap';
 import { parseIni } from '../../src/config/ini.ts';
@@ -119,4 +120,31 @@ t.test('what was probably meant', async (t) => {
   t.equal(nearest('completely-different', known), undefined);
   t.equal(didYouMean('auth-tokn', known), ' (did you mean "auth-token"?)');
   t.equal(didYouMean('zzz', known), '');
+});
+
+t.test('reads any safe text as the ini package writes it', async (t) => {
+  const letters = 'abcdefghijklmnopqrstuvwxyzABCXYZ0123456789';
+  const name = fc.string({ unit: fc.constantFrom(...letters, '-', '_'), minLength: 1, maxLength: 12 });
+  const value = fc.string({ unit: fc.constantFrom(...letters, ' ', '=', '/', ':', ',', '{', '}', '"', "'", '[') });
+  fc.assert(
+    fc.property(fc.dictionary(name, value, { noNullPrototype: true }), (values) => {
+      const { head, problems } = parseIni('f', ini.stringify(values));
+      t.strictSame(problems, []);
+      const read = Object.fromEntries(head.map(({ key, value: text }) => [key, text]));
+      return Object.keys(values).every((key) => read[key] === values[key]);
+    }),
+  );
+});
+
+t.test('never throws, whatever the text', async (t) => {
+  const mark = fc.constantFrom('[', ']', '=', '#', ';', '"', '\\', ' ', '\t', '\n', '\r', 'a', '@', '*', '\u0000');
+  fc.assert(
+    fc.property(fc.string({ unit: mark, maxLength: 60 }), (text) => {
+      const { head, sections, problems } = parseIni('f', text);
+      const lines = text.split('\n').length;
+      const places = [...head, ...sections, ...sections.flatMap(({ entries }) => entries), ...problems];
+      return places.every(({ line }) => line >= 1 && line <= lines);
+    }),
+  );
+  t.pass();
 });

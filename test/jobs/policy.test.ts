@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Container, PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import t, { type Test } from 'tap';
@@ -179,6 +180,34 @@ t.test('CPU and memory: what is refused', async (t) => {
     ],
   };
   t.equal(refused('max-cpus=2', twice), 'resourceLimits: cpuCount is given twice.');
+});
+
+t.test('no job gets more than the maximum, whatever it asks', async (t) => {
+  const amount = fc.oneof(
+    fc.constant(0),
+    fc.double({ min: 0.001, max: 1000, noNaN: true }).map((n) => Number(n.toFixed(4))),
+  );
+  const asked = fc.option(amount, { nil: undefined });
+  const input = fc.record({ max: amount, byDefault: amount, maxRequest: amount, limit: asked, request: asked });
+  fc.assert(
+    fc.property(input, ({ max, byDefault, maxRequest, limit, request }) => {
+      fc.pre(max === 0 || byDefault <= max);
+      const lines = `max-cpus=${max}\ndefault-cpus=${byDefault}\nmax-cpus-request=${maxRequest}`;
+      const wanted = limits({
+        ...(limit === undefined ? {} : { cpuCount: String(limit) }),
+        ...(request === undefined ? {} : { 'CPU Request': String(request) }),
+      });
+      if (refused(lines, wanted) !== 'allowed') return true;
+      const { limits: got, requests } = container(make(lines, wanted))?.resources ?? {};
+      const cpus = (text: string | undefined): number | undefined =>
+        text === undefined ? undefined : text.endsWith('m') ? Number(text.slice(0, -1)) / 1000 : Number(text);
+      const [most, part] = [cpus(got?.['cpu']), cpus(requests?.['cpu'])];
+      if (max > 0 && (most === undefined || most > max + 0.001)) return false;
+      if (maxRequest > 0 && part !== undefined && part > maxRequest + 0.001) return false;
+      return most === undefined || part === undefined || part <= most;
+    }),
+  );
+  t.pass();
 });
 
 t.test('GPUs: 0 is none, a maximum of 0 is none', async (t) => {
