@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frame, Wire } from './launcher.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -67,9 +68,14 @@ export interface PluginProcess {
   readonly stderr: () => string;
   /** What its log file holds now, '' if there is none. */
   readonly log: () => string;
+  /** Resolves when a line of the log matches; rejects after 15 s. */
+  readonly logged: (pattern: RegExp) => Promise<void>;
   readonly directory: ConfigDirectory;
   readonly exit: Promise<PluginExit>;
-  /** Closes stdin, waits for the end (killing it after 8 s), removes the directory. */
+  /**
+   * Closes stdin, waits for the end (killing it after 8 s), removes the directory. Rejects if the token, or stdin or an
+   * environment value of a job, is in the log or on stderr.
+   */
   readonly close: () => Promise<PluginExit>;
 }
 
@@ -134,8 +140,12 @@ export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
   });
   const ended = exit.then(({ code, signal }) => `the plugin ended with ${signal ?? `exit code ${code}`}: ${stderr}`);
 
+  const secrets = new Set(secretsOfOptions(directory.configFile));
   const wire: Wire = {
-    send: (frame) => child.stdin.write(encodeFrame(frame)),
+    send: (frame) => {
+      for (const secret of secretsOfFrame(frame)) secrets.add(secret);
+      child.stdin.write(encodeFrame(frame));
+    },
     onFrame: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -170,6 +180,13 @@ export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
     kill: (signal) => child.kill(signal),
     stderr: () => stderr,
     log: () => readIfThere(directory.logFile),
+    logged: async (pattern) => {
+      const deadline = performance.now() + 15_000;
+      while (!pattern.test(readIfThere(directory.logFile))) {
+        if (performance.now() > deadline) throw new Error(`not logged within 15 s: ${pattern}`);
+        await sleep(20);
+      }
+    },
     directory,
     exit,
     close: async () => {
@@ -177,10 +194,30 @@ export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
       const timer = setTimeout(() => child.kill('SIGKILL'), CLOSE_MS);
       const result = await exit;
       clearTimeout(timer);
+      const said = stderr + readIfThere(directory.logFile);
       directory.remove();
+      const leaked = [...secrets].filter((secret) => said.includes(secret));
+      if (leaked.length > 0) throw new Error(`the log of the plugin holds secrets: ${leaked.join(', ')}`);
       return result;
     },
   };
+}
+
+/** Shorter texts are in logs by chance. */
+const SHORTEST_SECRET = 8;
+
+/** What a plugin was told and must never write into its log: stdin, and values of the environment. */
+function secretsOfFrame({ job }: Frame): readonly string[] {
+  const { stdin, environment } = (job ?? {}) as { stdin?: unknown; environment?: unknown };
+  const values = Array.isArray(environment) ? environment.map((variable) => variable?.value) : [];
+  return [stdin, ...values].filter(
+    (text): text is string => typeof text === 'string' && text.length >= SHORTEST_SECRET,
+  );
+}
+
+function secretsOfOptions(configFile: string): readonly string[] {
+  const token = /^auth-token\s*=\s*(\S+)/m.exec(readIfThere(configFile))?.[1] ?? '';
+  return token.length >= SHORTEST_SECRET ? [token] : [];
 }
 
 /**

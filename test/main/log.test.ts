@@ -1,0 +1,175 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { startCluster } from '../cluster/cluster.ts';
+import { createLauncher } from '../support/launcher.ts';
+import { type PluginStart, startPlugin } from '../support/plugin.ts';
+
+const cluster = await startCluster();
+t.teardown(() => cluster.close());
+
+async function start(t: Test, { options, ...more }: PluginStart = {}) {
+  const plugin = await startPlugin({
+    ...more,
+    options: {
+      'api-url': cluster.url,
+      'auth-token': cluster.token,
+      'certificate-authority': Buffer.from(cluster.ca).toString('base64'),
+      'kubernetes-namespace': cluster.namespace,
+      ...options,
+    },
+  });
+  t.teardown(plugin.close);
+  const launcher = createLauncher(plugin.wire);
+  const until = (user: string, id: string, state: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const stream = launcher.status(
+        user,
+        id,
+        ({ status }) => {
+          if (status !== state) return;
+          stream.cancel();
+          resolve();
+        },
+        reject,
+      );
+    });
+  await launcher.bootstrap();
+  return { plugin, launcher, until };
+}
+
+const sleeper = { container: { image: 'busybox' }, exe: '/bin/sh', args: ['-c', 'while :; do sleep 0.1; done'] };
+
+t.test('at ERROR: what an administrator must know, and a line for all that is done to jobs', async (t) => {
+  const { plugin, launcher, until } = await start(t, { options: { 'log-level': 'ERROR' } });
+  const ids: string[] = [];
+  for (const operation of ['stop', 'kill', 'cancel'] as const) {
+    const { id } = await launcher.submit('jane', {
+      ...sleeper,
+      name: operation,
+      host: operation === 'cancel' ? 'nowhere' : '',
+    });
+    ids.push(id);
+    if (operation !== 'cancel') await until('jane', id, 'Running');
+    await launcher.control('jane', id, operation);
+  }
+  await t.rejects(launcher.control('jane', ids[2] ?? '', 'stop'));
+  await t.rejects(launcher.submit('jane', { name: 'evil \u001b[2J, user: root\n', command: 'true' }));
+  plugin.kill('SIGHUP');
+  plugin.kill('SIGTERM');
+  await plugin.exit;
+  const lines = plugin
+    .log()
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const masked = ids.reduce((text, id, index) => text.replace(id, `JOB-${index}`), line);
+      const [, rest = masked] =
+        /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \[rstudio-kubernetes-launcher\] (.*)/.exec(masked) ?? [];
+      return rest.replace(/version: [^,]+, node: 24[.\d]+, uid: \d+/, 'version: V, node: N, uid: U');
+    });
+  const who = 'user: jane, requester: jane';
+  t.strictSame(lines, [
+    'INFO Started [version: V, node: N, uid: U]',
+    `INFO Synced: the jobs of the cluster are known [namespace: ${cluster.namespace}]`,
+    `INFO Submitted a job [${who}, name: stop, image: busybox, job: JOB-0]`,
+    `INFO Stopped a job [${who}, job: JOB-0, image: busybox]`,
+    `INFO Submitted a job [${who}, name: kill, image: busybox, job: JOB-1]`,
+    `INFO Killed a job [${who}, job: JOB-1, image: busybox]`,
+    `INFO Submitted a job [${who}, name: cancel, image: busybox, job: JOB-2]`,
+    `INFO Canceled a job [${who}, job: JOB-2, image: busybox]`,
+    lines[8],
+    lines[9],
+    'INFO Reloaded profiles, resource profiles and overrides [applied: [], pendingRestart: []]',
+    'INFO Ends because of a signal [signal: SIGTERM]',
+    'INFO The conversation with the launcher has ended [reason: closed]',
+  ]);
+  t.match(
+    lines[8],
+    /^INFO Could not stop a job \[requester: jane, job: JOB-2, code: invalid-job-state, reason: ".+"\]$/,
+  );
+  t.match(
+    lines[9],
+    /^INFO Did not submit a job \[user: jane, requester: jane, name: "evil \\u001b\[2J, user: root(\\n)?", code: invalid-request, reason: ".*image.*"\]$/,
+  );
+});
+
+t.test('OFF says nothing, at the start either', async (t) => {
+  const { plugin, launcher } = await start(t, { options: { 'log-level': 'OFF' } });
+  await launcher.submit('jane', { ...sleeper, name: 'silent', host: 'nowhere' });
+  await plugin.close();
+  t.equal(plugin.log() + plugin.stderr(), '');
+});
+
+t.test('no secrets at DEBUG, in either format, whatever goes wrong', async (t) => {
+  const secrets = { stdin: 'stdin-secret-4711', environment: 'environment-secret-4712' };
+  const token = { good: cluster.token, bad: 'bad.token-secret-4713.x' };
+  const said: string[] = [];
+  for (const format of ['text', 'json']) {
+    const { plugin, launcher } = await start(t, { options: { 'log-level': 'DEBUG', 'log-format': format } });
+    const job = {
+      name: 'harmless-marker-4714',
+      container: { image: 'busybox' },
+      stdin: secrets.stdin,
+      environment: [{ name: 'PASSWORD', value: secrets.environment }],
+    };
+    await launcher.submit('jane', { ...job, command: 'cat >/dev/null' });
+    await t.rejects(launcher.submit('jane', { ...job, container: { image: '' }, command: 'true' }));
+    await t.rejects(launcher.submit('jane', { ...job, args: 'true', command: 'true' }));
+    await t.rejects(
+      launcher.submit('jane', { ...job, resourceLimits: [{ type: 'cpuCount', value: 'x' }], command: 'true' }),
+    );
+    plugin.sendBytes(Buffer.from('\0\0\0\x0a{"stdin-se'));
+    await plugin.exit;
+    said.push(plugin.log() + plugin.stderr());
+  }
+  const refused = await startPlugin({
+    options: {
+      'api-url': cluster.url,
+      'auth-token': token.bad,
+      'certificate-authority': Buffer.from(cluster.ca).toString('base64'),
+      'fetch-limit': '1',
+    },
+  });
+  t.teardown(refused.close);
+  await refused.logged(/unauthorized|401/i);
+  said.push(refused.log());
+  const everything = said.join('\n');
+  for (const secret of [secrets.stdin, 'stdin-se', secrets.environment, ...Object.values(token)]) {
+    for (const form of [
+      secret,
+      Buffer.from(secret)
+        .toString('base64')
+        .replace(/.{0,3}=*$/, ''),
+    ]) {
+      t.notOk(everything.includes(form), form);
+    }
+  }
+  t.match(said[0], 'harmless-marker-4714');
+  t.match(said[1], 'harmless-marker-4714');
+  for (const line of said[1]?.trimEnd().split('\n') ?? [])
+    t.match(JSON.parse(line), { program: 'rstudio-kubernetes-launcher' });
+});
+
+t.test('profiles are reloaded, or stay as they were', async (t) => {
+  const profiles = 'launcher.kubernetes.profiles.conf';
+  const { plugin, launcher } = await start(t, { files: { [profiles]: '[*]\nmax-cpus=2\n' } });
+  const maximum = async (): Promise<unknown> => {
+    const { resourceLimits } = await launcher.clusterInfo('jane');
+    return (resourceLimits as { type: string; maxValue?: string }[]).find(({ type }) => type === 'cpuCount')?.maxValue;
+  };
+  const reload = (inheritedSettings = {}) => launcher.request(202, { generation: 1, inheritedSettings });
+  t.equal(await maximum(), '2');
+  writeFileSync(join(plugin.directory.path, profiles), '[*]\nmax-cpus=3\n');
+  t.match(await reload({ jobExpiryHours: 12 }), { errorType: 0, applied: ['job-expiry-hours'] });
+  t.equal(await maximum(), '3');
+  writeFileSync(join(plugin.directory.path, profiles), '[*]\nmax-cpus=many\n');
+  t.match(await reload(), {
+    errorType: 2,
+    errorMessage: /launcher\.kubernetes\.profiles\.conf:2: max-cpus: "many" must be/,
+  });
+  t.equal(await maximum(), '3');
+  t.match(plugin.log(), / INFO Reloaded profiles, resource profiles and overrides \[applied: \["job-expiry-hours"\], /);
+  t.match(plugin.log(), / ERROR Nothing was reloaded, what was in force stays so: .*max-cpus/);
+  t.match(readFileSync(plugin.directory.logFile, 'utf8'), plugin.log());
+});
