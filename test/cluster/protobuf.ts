@@ -113,7 +113,8 @@ export class ProtobufWriter {
   }
 }
 
-function delimited(number: number, bytes: Buffer): readonly Buffer[] {
+/** A field of bytes. */
+export function delimited(number: number, bytes: Buffer): readonly Buffer[] {
   return [varint((number << 3) | LENGTH), varint(bytes.length), bytes];
 }
 

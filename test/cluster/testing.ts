@@ -32,6 +32,8 @@ export interface CallOptions {
 export interface StreamOptions {
   readonly token?: string;
   readonly protocols?: string[];
+  /** Raw frames, each at its time (milliseconds since 1970). */
+  readonly timed?: readonly { readonly at: number; readonly data: Buffer }[];
   /** Sent after the connection is open; `null` closes stdin (v5). */
   readonly input?: readonly (string | null)[];
 }
@@ -42,6 +44,7 @@ export interface StreamResult {
   /** Of a refused upgrade. */
   readonly status?: number;
   readonly text?: string;
+  readonly contentType?: string;
 }
 
 export function createCaller(cluster: SimulatedCluster): Caller {
@@ -75,7 +78,7 @@ export function createCaller(cluster: SimulatedCluster): Caller {
     },
     stream: (
       path,
-      { token = cluster.token, protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'], input = [] } = {},
+      { token = cluster.token, protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'], input = [], timed = [] } = {},
     ) =>
       new Promise((resolve) => {
         const frames: (readonly [number, string])[] = [];
@@ -88,6 +91,10 @@ export function createCaller(cluster: SimulatedCluster): Caller {
             socket.send(text === null ? Buffer.from([255, 0]) : Buffer.concat([Buffer.from([0]), Buffer.from(text)]));
           }
         });
+        for (const { at, data } of timed) {
+          const timer = setTimeout(() => socket.readyState === socket.OPEN && socket.send(data), Math.max(0, at - Date.now()));
+          socket.on('close', () => clearTimeout(timer));
+        }
         socket.on('message', (data: Buffer) => frames.push([data[0] ?? -1, data.subarray(1).toString()]));
         socket.on('close', (code) => resolve({ frames, code }));
         socket.on('error', () => {});
@@ -95,7 +102,13 @@ export function createCaller(cluster: SimulatedCluster): Caller {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('end', () =>
-            resolve({ frames, code: 0, status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+            resolve({
+              frames,
+              code: 0,
+              status: response.statusCode ?? 0,
+              text: Buffer.concat(chunks).toString(),
+              contentType: response.headers['content-type'] ?? '',
+            }),
           );
         });
       }),

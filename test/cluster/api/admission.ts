@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Job, Meta, Pod, Secret, Service, StoredObject } from '../model.ts';
+import { checkNew } from './checks.ts';
 import { completePod, defaultJob, defaultService, nameSuffix, podStatusAtCreation } from './defaults.ts';
 import { JOBS, NAMESPACES, PODS, type Resource, SECRETS, SERVICE_ACCOUNTS, SERVICES } from './resources.ts';
 import { ApiError, forbidden, invalid } from './status.ts';
@@ -31,7 +32,7 @@ export function createAdmission(store: Store, random: () => number): Admission {
         return { ...draft, spec, status: podStatusAtCreation(spec) } as Draft<Pod>;
       }
       case SECRETS.plural:
-        return completeSecret(draft as Draft<Secret> & { stringData?: Record<string, string> });
+        return completeSecret(draft as Draft<Secret>);
       case SERVICES.plural:
         return {
           ...draft,
@@ -57,19 +58,27 @@ export function createAdmission(store: Store, random: () => number): Admission {
       const draft = completed(resource, { ...body, metadata });
       checkNamespace(store, resource, namespace, draft.metadata.name ?? '');
       if (resource.plural === PODS.plural) checkServiceAccount(store, namespace, draft as Draft<Pod>);
+      checkNew(resource, draft);
       for (const plugin of plugins) plugin(resource, draft, store);
       return draft;
     },
   };
 }
 
-function completeSecret({
-  stringData,
-  ...secret
-}: Draft<Secret> & { stringData?: Record<string, string> }): Draft<Secret> {
-  const encoded = Object.entries(stringData ?? {}).map(([key, text]) => [key, Buffer.from(text).toString('base64')]);
-  const data = { ...secret.data, ...Object.fromEntries(encoded) };
-  return { ...secret, ...(Object.keys(data).length > 0 ? { data } : {}), type: secret.type ?? 'Opaque' };
+function completeSecret(secret: Draft<Secret>): Draft<Secret> {
+  const complete = { ...secret, type: secret.type ?? 'Opaque' };
+  encodeText(complete);
+  return complete;
+}
+
+/** `stringData` of a Secret is only for writing: it becomes part of `data`. */
+export function encodeText(object: object): void {
+  const secret: { data?: Record<string, string>; stringData?: Record<string, string> } = object;
+  const { stringData } = secret;
+  if (stringData === undefined) return;
+  const encoded = Object.entries(stringData).map(([key, text]) => [key, Buffer.from(text).toString('base64')]);
+  secret.data = { ...secret.data, ...Object.fromEntries(encoded) };
+  delete secret.stringData;
 }
 
 function checkNamespace(store: Store, resource: Resource, namespace: string, name: string): void {

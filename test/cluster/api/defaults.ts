@@ -77,7 +77,7 @@ export function defaultPodSpec(spec: PodSpec): PodSpec {
 /** The uid must be known: it becomes part of selector and labels. */
 export function defaultJob(draft: { metadata: Partial<Meta>; spec: JobSpec }): Omit<Job, 'metadata'> {
   const { name = '', uid = '' } = draft.metadata;
-  const { spec } = draft;
+  const spec: Partial<JobSpec> = draft.spec ?? {};
   const identity = {
     'batch.kubernetes.io/controller-uid': uid,
     'batch.kubernetes.io/job-name': name,
@@ -96,10 +96,10 @@ export function defaultJob(draft: { metadata: Partial<Meta>; spec: JobSpec }): O
       manualSelector: false,
       template: {
         metadata: {
-          ...spec.template.metadata,
-          labels: sortedRecord({ ...spec.template.metadata?.labels, ...identity }),
+          ...spec.template?.metadata,
+          labels: sortedRecord({ ...spec.template?.metadata?.labels, ...identity }),
         },
-        spec: defaultPodSpec(spec.template.spec ?? { containers: [] }),
+        spec: defaultPodSpec(spec.template?.spec ?? { containers: [] }),
       },
       completionMode: spec.completionMode ?? 'NonIndexed',
       suspend: spec.suspend ?? false,

@@ -105,7 +105,7 @@ export function badRequest(message: string): ApiError {
 
 /** 422: one cause stands alone, several are listed in brackets. */
 export function invalid(kind: string, group: string, name: string, causes: readonly Cause[]): ApiError {
-  const texts = causes.map((cause) => `${cause.field}: ${cause.message}`);
+  const texts = [...new Set(causes.map((cause) => `${cause.field}: ${cause.message}`))];
   const list = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
   return new ApiError(422, 'Invalid', `${qualified(kind, group)} "${name}" is invalid: ${list}`, {
     ...(name === '' ? {} : { name }),

@@ -215,8 +215,10 @@ function withVersion<T extends StoredObject>(object: T, revision: number): T {
   return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
 }
 
+/** What counts for metadata.generation: binding a pod to its node does not. */
 function specOf(object: StoredObject): unknown {
-  return 'spec' in object ? object.spec : undefined;
+  if (!('spec' in object) || typeof object.spec !== 'object' || object.spec === null) return undefined;
+  return { ...object.spec, nodeName: undefined };
 }
 
 /** Deletion was asked for, nothing holds it and nobody needs time for it. */

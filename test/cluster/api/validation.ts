@@ -3,39 +3,56 @@
  * the API server (FACTS 113 to 115).
  */
 import type { StoredObject } from '../model.ts';
-import { isObject, type Json } from './patch.ts';
+import { checkChanged } from './checks.ts';
+import { isObject, type Json, type JsonObject } from './patch.ts';
 import { apiVersionOf, type Resource } from './resources.ts';
-import { ApiError, badRequest } from './status.ts';
+import { createSchemas } from './schemas.ts';
+import { ApiError, badRequest, invalid } from './status.ts';
 import type { Draft } from './store.ts';
 
 export interface Decoded {
   readonly object: Draft<StoredObject>;
+  /** Texts of the Warning headers. */
   readonly warnings: readonly string[];
 }
 
 export interface Validation {
-  /** @throws ApiError 400, 415 */
+  /** @throws ApiError 400, 415, 422 */
   readonly decode: (resource: Resource, body: Buffer, type: string, query: URLSearchParams) => Decoded;
   /** Unknown fields of a patched object: warnings, or an error where the query says Strict. */
   readonly checkFields: (resource: Resource, object: Json, query: URLSearchParams) => readonly string[];
   /** @throws ApiError 422 */
-  readonly checkNew: (resource: Resource, object: Draft<StoredObject>) => void;
-  /** @throws ApiError 422 */
   readonly checkChanged: (resource: Resource, next: StoredObject, current: StoredObject) => void;
 }
 
-const ACCEPTED = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf', 'application/cbor'];
+const ACCEPTED = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+const FIELD_VALIDATIONS = ['', 'Ignore', 'Strict', 'Warn'];
 
 export function createValidation(): Validation {
+  const schemas = createSchemas();
+
+  function checkFields(resource: Resource, object: Json, query: URLSearchParams): readonly string[] {
+    const mode = query.get('fieldValidation') ?? '';
+    checkOptions(query, mode);
+    if (!isObject(object)) return [];
+    const { wrongType, unknown } = schemas.check(resource, object);
+    if (wrongType !== undefined) throw undecodable(resource, resource.kind, resource.version, wrongType);
+    const texts = unknown.map((path) => `unknown field "${path}"`);
+    if (mode === 'Strict' && texts.length > 0) {
+      throw undecodable(resource, resource.kind, resource.version, `strict decoding error: ${texts.join(', ')}`);
+    }
+    return mode === 'Ignore' ? [] : texts;
+  }
+
   return {
-    decode: (resource, body, type, _query) => {
+    decode: (resource, body, type, query) => {
       checkType(type);
-      const object = parse(resource, body);
-      return { object, warnings: [] };
+      const value = parse(resource, body);
+      const warnings = checkFields(resource, value, query);
+      return { object: draftOf(value), warnings };
     },
-    checkFields: () => [],
-    checkNew: () => {},
-    checkChanged: () => {},
+    checkFields,
+    checkChanged,
   };
 }
 
@@ -46,31 +63,64 @@ function checkType(type: string): void {
     415,
     'UnsupportedMediaType',
     `the body of the request was in an unknown format - accepted media types include: ${ACCEPTED.join(', ')}`,
-    {},
   );
 }
 
-function parse(resource: Resource, body: Buffer): Draft<StoredObject> {
+function checkOptions(query: URLSearchParams, mode: string): void {
+  const refuse = (field: string, value: unknown, supported: string): ApiError =>
+    invalid('CreateOptions', 'meta.k8s.io', '', [
+      {
+        reason: 'FieldValueNotSupported',
+        message: `Unsupported value: ${JSON.stringify(value)}: supported values: ${supported}`,
+        field,
+      },
+    ]);
+  const dryRun = query.get('dryRun');
+  if (dryRun !== null && dryRun !== '' && dryRun !== 'All') throw refuse('dryRun', [dryRun], '"All"');
+  if (!FIELD_VALIDATIONS.includes(mode)) {
+    throw refuse('fieldValidation', mode, FIELD_VALIDATIONS.map((one) => `"${one}"`).join(', '));
+  }
+}
+
+function undecodable(resource: Resource, kind: string, version: string, why: string): ApiError {
+  return badRequest(`${kind} in version "${version}" cannot be handled as a ${resource.kind}: ${why}`);
+}
+
+function parse(resource: Resource, body: Buffer): JsonObject {
   const text = body.toString();
   let value: Json;
   try {
     value = JSON.parse(text);
   } catch {
-    throw badRequest(
-      `the object provided is unrecognized (must be of type ${resource.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input (${text === '' ? '<empty>' : text.slice(0, 20)} ...)`,
-    );
+    throw unreadable(resource, text);
   }
-  if (!isObject(value)) throw badRequest(`json: cannot unmarshal into Go value of type ${resource.kind}`);
-  const kind = value['kind'] ?? resource.kind;
-  const apiVersion = value['apiVersion'] ?? apiVersionOf(resource);
-  if (kind !== resource.kind || apiVersion !== apiVersionOf(resource)) {
-    throw badRequest(
-      `${String(kind)} in version "${String(apiVersion).split('/').at(-1)}" cannot be handled as a ${resource.kind}: no kind "${String(kind)}" is registered for version "${String(apiVersion)}" in scheme "pkg/runtime/scheme.go:111"`,
-    );
-  }
+  if (!isObject(value)) throw unreadable(resource, text);
+  const kind = String(value['kind'] ?? resource.kind);
+  const apiVersion = String(value['apiVersion'] ?? apiVersionOf(resource));
+  if (kind === resource.kind && apiVersion === apiVersionOf(resource)) return value;
+  const why = `no kind "${kind}" is registered for version "${apiVersion}" in scheme "pkg/runtime/scheme.go:111"`;
+  throw undecodable(resource, kind, apiVersion.split('/').at(-1) ?? '', why);
+}
+
+/** Go's parser names the character it stumbled over; a body that stops too early is the usual case. */
+function unreadable(resource: Resource, text: string): ApiError {
+  const first = text.trim().charAt(0);
+  const start = text === '' || first === '{' ? undefined : first;
+  const why =
+    start === undefined
+      ? 'unexpected end of JSON input'
+      : `invalid character '${start}' looking for beginning of value`;
+  const shown =
+    text === '' ? '<empty>' : start === undefined ? `${text.slice(0, 27)} ...` : Buffer.from(text).toString('hex');
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${resource.kind}): couldn't get version/kind; json parse error: ${why} (${shown})`,
+  );
+}
+
+function draftOf(value: JsonObject): Draft<StoredObject> {
   const { kind: _kind, apiVersion: _version, status: _status, ...rest } = value;
   const metadata = isObject(rest['metadata']) ? rest['metadata'] : {};
-  const { resourceVersion: _revision, uid: _uid, creationTimestamp: _created, ...own } = metadata;
+  const { creationTimestamp: _created, ...own } = metadata;
   // The parsing edge: from here on it is an object of this kind.
   return { ...rest, metadata: own } as unknown as Draft<StoredObject>;
 }

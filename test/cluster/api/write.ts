@@ -3,12 +3,12 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { StoredObject } from '../model.ts';
-import type { Admission } from './admission.ts';
+import { type Admission, encodeText } from './admission.ts';
 import { type DeleteOptions, deleteObject, warningsOf } from './deletion.ts';
 import { isObject, type Json, type JsonObject, jsonPatch, mergePatch, strategicMergePatch } from './patch.ts';
 import { getObject } from './read.ts';
 import type { Target } from './request.ts';
-import { apiVersionOf, type Resource } from './resources.ts';
+import { apiVersionOf, type Resource, SECRETS } from './resources.ts';
 import { bothSelectors } from './selectors.ts';
 import { ApiError, badRequest, conflict } from './status.ts';
 import type { Draft, Store } from './store.ts';
@@ -40,7 +40,6 @@ export function createWriter(store: Store, admission: Admission, validation: Val
     const { object, warnings } = validation.decode(resource, body, type, query);
     checkNamespace(object, namespace);
     const draft = admission.admit(resource, namespace, object);
-    validation.checkNew(resource, draft);
     if (query.get('dryRun') === 'All') {
       const { metadata, ...rest } = draft;
       const stored = { kind: resource.kind, apiVersion: apiVersionOf(resource), metadata, ...rest };
@@ -57,6 +56,7 @@ export function createWriter(store: Store, admission: Admission, validation: Val
     if (asked !== '' && asked !== current.metadata.resourceVersion) throw conflict(resource, current.metadata.name);
     next.metadata.resourceVersion = current.metadata.resourceVersion;
     if (isDeepStrictEqual(next, current)) return current;
+    if (resource.plural === SECRETS.plural) encodeText(next);
     validation.checkChanged(resource, next, current);
     return query.get('dryRun') === 'All' ? next : store.update(resource, next);
   }

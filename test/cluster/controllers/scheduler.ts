@@ -61,7 +61,6 @@ export function startScheduler(store: Store, events: EventRecorder, pace: Pace):
     const bound = store.edit<Pod>(PODS, pod, (draft) => {
       draft.spec.nodeName = node.metadata.name;
       draft.status.conditions = [scheduledCondition('True')];
-      draft.metadata.generation = pod.metadata.generation ?? 1;
     });
     if (bound === undefined) return;
     events.recordNew(NAME, 'Binding', pod, {

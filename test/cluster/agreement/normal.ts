@@ -1,0 +1,66 @@
+/**
+ * Two answers are the same if they are once everything random is taken out: names, uids, versions, times, addresses.
+ */
+import { isObject, type Json } from '../api/patch.ts';
+
+/** Processes of replayed jobs sleep this many times shorter, as the cluster is this many times faster. */
+export const SCALE = 10;
+
+/** Members that no two clusters share, or that only the recorded machine has (FACTS 0). */
+const DROPPED = new Set([
+  'uid',
+  'resourceVersion',
+  'managedFields',
+  'creationTimestamp',
+  'nodeInfo',
+  'images',
+  'runtimeHandlers',
+  'declaredFeatures',
+  'features',
+  'machineID',
+  'reportingInstance',
+  'clusterIP',
+  'clusterIPs',
+  'nodePort',
+  'allocatable',
+  'capacity',
+  'continue',
+  'remainingItemCount',
+  'allocatedResources',
+]);
+
+export function normal(value: Json | undefined, key = ''): Json {
+  if (value === undefined) return null;
+  if (typeof value === 'string') return key === 'name' && /^kube-api-access/.test(value) ? '<token volume>' : normalText(value);
+  if (Array.isArray(value)) return value.filter(isComparable).map((one) => normal(one));
+  if (!isObject(value)) return value;
+  // The kubelet of the recorded machine reads limits back from its cgroups (FACTS 0).
+  const entries = Object.entries(value).filter(([name]) => !DROPPED.has(name) && !(name === 'resources' && 'phase' in value));
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, normal(one, name)]));
+}
+
+/** OpenShift's own volume source. */
+function isComparable(value: Json): boolean {
+  if (!isObject(value) || !isObject(value['configMap'])) return true;
+  return value['configMap']['name'] !== 'openshift-service-ca.crt';
+}
+
+export function normalText(text: string): string {
+  return text
+    .replace(/\b(?!1970)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>')
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uid>')
+    .replace(/[0-9a-f]{64}/g, '<id>')
+    .replace(/\.[0-9a-f]{14,17}\b/g, '.<event>')
+    .replace(/-[bcdfghjklmnpqrstvwxz2456789]{5}(?![\w-])/g, '-<pod>')
+    .replace(/\b10\.(\d+)\.\d+\.\d+\b/g, '<ip>')
+    .replace(/\(\d+\)/g, '(<n>)')
+    .replace(/current: \d+/g, 'current: <n>');
+}
+
+/** `sleep 20` -> `sleep 2`. */
+export function faster<T>(value: T): T {
+  const text = JSON.stringify(value);
+  const scaled = text.replace(/\bsleep (\d+(?:\.\d+)?)/g, (_all, seconds: string) => `sleep ${Number(seconds) / SCALE}`);
+  // The same shape with other numbers inside its texts.
+  return JSON.parse(scaled.replace(/"(sleep)","(\d+)"/g, (_all, sleep: string, seconds: string) => `"${sleep}","${Number(seconds) / SCALE}"`));
+}

@@ -1,0 +1,182 @@
+/**
+ * Sends the requests of a recorded scenario to the simulated cluster, at the recorded times divided by SCALE, and says
+ * of each whether the answer was the same.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { isObject, type Json } from '../api/patch.ts';
+import { PODS } from '../api/resources.ts';
+import type { SimulatedCluster } from '../cluster.ts';
+import type { CallAnswer, Caller } from '../testing.ts';
+import { faster, normal, normalText, SCALE } from './normal.ts';
+import type { Exchange } from './recordings.ts';
+
+export interface Outcome {
+  readonly n: number;
+  readonly same: boolean;
+  /** What was expected and what came, for people. */
+  readonly expected: string;
+  readonly actual: string;
+}
+
+/** How long an answer may take to become the recorded one. */
+const PATIENCE_MS = 1500;
+const POLL_MS = 20;
+
+export async function replay(cluster: SimulatedCluster, caller: Caller, exchanges: readonly Exchange[], skip: ReadonlySet<number>): Promise<Outcome[]> {
+  const start = Date.now();
+  /** Names that the server made: recorded -> here. */
+  const names = new Map<string, string>();
+  const outcomes: Promise<Outcome>[] = [];
+  const wanted = exchanges.filter(({ n, method, path }) => method !== null && path !== null && !skip.has(n));
+  for (const exchange of [...wanted].sort((a, b) => (a.t ?? 0) - (b.t ?? 0))) {
+    const wait = (exchange.t ?? 0) / SCALE - (Date.now() - start);
+    if (wait > 0) await sleep(wait);
+    const outcome = one(cluster, caller, faster(exchange), start, names);
+    outcomes.push(outcome);
+    if (!isStream(exchange)) await outcome;
+  }
+  return Promise.all(outcomes);
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function isStream({ path, status }: Exchange): boolean {
+  return status === 101 || /[?&](watch|follow)=true/.test(path ?? '');
+}
+
+async function one(cluster: SimulatedCluster, caller: Caller, exchange: Exchange, start: number, names: Map<string, string>): Promise<Outcome> {
+  const expected = describe(exchange);
+  let actual = '';
+  const give = (same: boolean): Outcome => ({ n: exchange.n, same, expected, actual });
+  try {
+    const path = await ownPath(cluster, exchange.path ?? '', names);
+    if (exchange.protocol !== undefined || exchange.status === 101) {
+      actual = await stream(caller, exchange, path, tokenOf(cluster, exchange), start);
+      return give(actual === expected);
+    }
+    if (exchange.method !== 'GET') await stateBefore(cluster, caller, exchange, path);
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const answer = await send(cluster, caller, exchange, path);
+      actual = describe(answered(exchange, answer));
+      remember(exchange, answer, names);
+      if (actual === expected) return give(true);
+      if (exchange.method !== 'GET' || Date.now() > deadline) return give(false);
+      await sleep(POLL_MS);
+    }
+  } catch (error) {
+    actual = String(error);
+    return give(false);
+  }
+}
+
+function remember({ method, answer }: Exchange, actual: CallAnswer, names: Map<string, string>): void {
+  const recorded = nameOf(answer);
+  const own = nameOf(actual.body as Json);
+  if (method === 'POST' && recorded !== undefined && own !== undefined && recorded !== own) names.set(recorded, own);
+}
+
+function nameOf(answer: Json | undefined): string | undefined {
+  const name = isObject(answer) && isObject(answer['metadata']) ? answer['metadata']['name'] : undefined;
+  return typeof name === 'string' ? name : undefined;
+}
+
+function send(cluster: SimulatedCluster, caller: Caller, exchange: Exchange, path: string): Promise<CallAnswer> {
+  const { method, body, type, accept } = exchange;
+  return caller.call(method ?? 'GET', path, exchange.request_text ?? ownUids(cluster, body), {
+    token: tokenOf(cluster, exchange),
+    ...(type === undefined ? {} : { contentType: type }),
+    ...(accept === undefined ? {} : { headers: { accept } }),
+  });
+}
+
+function tokenOf(cluster: SimulatedCluster, { as }: Exchange): string {
+  if (as === '<launcher-token>') return cluster.token;
+  if (as === 'admin') return cluster.adminToken;
+  return as === 'none' ? '' : 'not-a-token';
+}
+
+/** What of an answer is compared, as text: status, headers that matter, body without what is random. */
+function describe({ status, headers = [], answer, text, frames }: Pick<Exchange, 'status' | 'headers' | 'answer' | 'text' | 'frames'>): string {
+  const compared = headers
+    .map(([name, value]) => [name.toLowerCase(), value] as const)
+    .filter(([name]) => name === 'content-type' || name === 'warning' || name === 'retry-after')
+    .map(([name, value]) => `${name}: ${value}`);
+  const lines = (text ?? '').split('\n').map(normalText).slice(0, 100);
+  const body = answer !== undefined ? JSON.stringify(normal(answer), null, 1) : lines.join('\n');
+  const streams = frames === undefined ? '' : channels(frames);
+  return [status, ...compared.sort(), body, streams].join('\n');
+}
+
+/** Frames of one channel as one text: where they are split is chance. */
+function channels(frames: readonly (readonly [number, string])[]): string {
+  const texts = new Map<number, string>();
+  for (const [channel, text] of frames) texts.set(channel, (texts.get(channel) ?? '') + text);
+  return [...texts].filter(([channel]) => channel >= 0).sort(([a], [b]) => a - b).map(([channel, text]) => `${channel}: ${normalText(text)}`).join('\n');
+}
+
+function answered({ answer, text }: Exchange, actual: CallAnswer): Pick<Exchange, 'status' | 'headers' | 'answer' | 'text'> {
+  const headers = Object.entries(actual.headers).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value ?? '']).map((single) => [name, single] as const),
+  );
+  // A body that the recorder kept as text is compared as text.
+  const body = answer !== undefined && actual.body !== undefined ? { answer: actual.body as Json } : { text: text === undefined ? '' : actual.text.slice(0, 3000) };
+  return { status: actual.status, headers, ...body };
+}
+
+async function stream(caller: Caller, exchange: Exchange, path: string, token: string, start: number): Promise<string> {
+  const protocols = (exchange.protocol ?? '').split(',').map((one) => one.trim()).filter((one) => one !== '');
+  const input = (exchange.sent ?? []).map(([t, _opcode, hex]) => ({ at: start + t / SCALE, data: Buffer.from(hex, 'hex') }));
+  const result = await caller.stream(path, { token, protocols, timed: input });
+  if (result.status === undefined) return describe({ status: 101, frames: result.frames });
+  const isJson = (result.text ?? '').startsWith('{');
+  const body = isJson ? { answer: JSON.parse(result.text ?? '') as Json } : { text: result.text ?? '' };
+  const headers = (exchange.headers ?? []).filter(([name]) => name !== 'Content-Type');
+  const type = result.contentType === undefined ? [] : [['Content-Type', result.contentType] as const];
+  return describe({ status: result.status, headers: [...headers, ...type], ...body });
+}
+
+const RECORDED_POD = /\/pods\/((?!nope)[a-z0-9-]+?)-([bcdfghjklmnpqrstvwxz2456789]{5})(?=[/?]|$)/;
+
+/** The recorded path with the names that this cluster gave. */
+async function ownPath(cluster: SimulatedCluster, recorded: string, names: ReadonlyMap<string, string>): Promise<string> {
+  const path = [...names].reduce((text, [from, to]) => text.replaceAll(from, to), recorded);
+  const [, job, suffix] = RECORDED_POD.exec(path) ?? [];
+  if (job === undefined) return path;
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const pods = cluster.store.list(PODS).filter(({ metadata }) => metadata.labels?.['job-name'] === job);
+    const pod = pods.at(-1);
+    if (pod !== undefined) return path.replace(`${job}-${suffix}`, pod.metadata.name);
+    if (Date.now() > deadline) return path;
+    await sleep(POLL_MS);
+  }
+}
+
+/** Owner references name objects of the recorded cluster by uid: here by what that name has now. */
+function ownUids(cluster: SimulatedCluster, body: Json | undefined): Json | undefined {
+  if (!isObject(body)) return body;
+  const owners = isObject(body['metadata']) ? body['metadata']['ownerReferences'] : undefined;
+  if (!Array.isArray(owners)) return body;
+  const jobs = cluster.store.list({ ...PODS, group: 'batch', plural: 'jobs', kind: 'Job' });
+  const own = owners.map((owner) => {
+    const uid = isObject(owner) ? jobs.find(({ metadata }) => metadata.name === owner['name'])?.metadata.uid : undefined;
+    return isObject(owner) && uid !== undefined ? { ...owner, uid } : owner;
+  });
+  return { ...body, metadata: { ...(isObject(body['metadata']) ? body['metadata'] : {}), ownerReferences: own } };
+}
+
+/** A change whose answer shows a status is sent when the object has that status. */
+async function stateBefore(cluster: SimulatedCluster, caller: Caller, { answer, method }: Exchange, path: string): Promise<void> {
+  if (method === 'POST' || !isObject(answer) || answer['status'] === undefined || !isObject(answer['status'])) return;
+  const wanted = normal(answer['status']);
+  const deadline = Date.now() + PATIENCE_MS;
+  while (Date.now() < deadline) {
+    const { body } = await caller.call('GET', path.split('?')[0] ?? path, undefined, { token: cluster.adminToken });
+    const now = isObject(body as Json) ? (body as { status?: Json }).status : undefined;
+    if (isDeepStrictEqual(normal(now), wanted)) return;
+    await sleep(POLL_MS);
+  }
+}
