@@ -30,7 +30,9 @@ const REMEDIES: Readonly<Partial<Record<KubernetesError['code'], string>>> = {
 /** A failed step from an error of a call; errors of other kinds pass. */
 export function failedCall(error: unknown): Finding {
   if (!(error instanceof KubernetesError)) throw error;
-  return failed(error.message, REMEDIES[error.code] ?? 'see the text');
+  const { code, method, path, message } = error;
+  const found = code === 'timeout' ? `the API server did not answer ${method} ${path} in time` : message;
+  return failed(found, REMEDIES[code] ?? 'see the text');
 }
 
 export async function checkVersion(

@@ -149,18 +149,21 @@ function unknownIssuer(
   problem: string,
   ca: string | undefined,
 ): Finding {
-  const last = chain.at(-1);
+  const trusted = ca === undefined ? [] : certificatesOf(ca);
+  // Of the chain as TLS libraries build it, what came from the server.
+  const sent = chain.filter((each) => !trusted.some(({ fingerprint256 }) => fingerprint256 === each.fingerprint256));
+  const last = sent.at(-1);
   const issuer = nameOf(last?.issuer ?? '');
-  const shown = chain.map(
-    (each, index) =>
-      `${index}: ${nameOf(each.subject)}, issued by ${nameOf(each.issuer)}, until ${day(Date.parse(each.validTo))}`,
-  );
+  const names = trusted.map(({ subject }) => nameOf(subject));
   const found =
     ca === undefined
       ? `${text} shows a certificate issued by ${issuer}, which this host does not trust (${problem})`
-      : `certificate-authority does not match: it is ${namesIn(ca)}, but the certificate of ${text} was issued by ${issuer} (${problem})`;
-  const isRoot = last?.checkIssued(last) === true;
-  if (last === undefined || !isRoot) {
+      : `certificate-authority does not match: it is ${names.join('; ')}, but the certificate of ${text} was issued by ${names.includes(issuer) ? 'another ' : ''}${issuer} (${problem})`;
+  const shown = sent.map(
+    ({ subject, issuer: by, validTo }, index) =>
+      `${index}: ${nameOf(subject)}, issued by ${nameOf(by)}, until ${day(Date.parse(validTo))}`,
+  );
+  if (last === undefined || last.subject !== last.issuer) {
     const remedy = `put the cluster's CA into certificate-authority; the server does not send it: kubectl get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0`;
     return failed(found, remedy, shown);
   }
@@ -169,10 +172,10 @@ function unknownIssuer(
   return failed(found, remedy, [...shown, `SHA-256 of ${nameOf(last.subject)}: ${last.fingerprint256}`, line]);
 }
 
-/** The subjects of a bundle. */
-function namesIn(pem: string): string {
+/** Those of a bundle. */
+function certificatesOf(pem: string): readonly X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => nameOf(new X509Certificate(block).subject)).join('; ');
+  return blocks.map((block) => new X509Certificate(block));
 }
 
 /** `CN=kube-apiserver, O=x` from one part a line. */

@@ -1,0 +1,88 @@
+/** Commands of an administrator, run in this process with real files, sockets and a simulated cluster. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { runCommand } from '../../src/cli/commands.ts';
+import { ownSurroundings, type Surroundings } from '../../src/cli/session.ts';
+import type { Terminal } from '../../src/cli/terminal.ts';
+import { submittedJob } from '../../src/launcher/job-fields.ts';
+
+export interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  /** Lines of stdout. */
+  readonly lines: readonly string[];
+  readonly err: string;
+}
+
+/** What a command finds. */
+export interface Situation {
+  /** Lines of the options file; a number of the port in `api-url` is shown as PORT. */
+  readonly options?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  readonly terminal?: Partial<Pick<Terminal, 'columns' | 'color'>>;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly surroundings?: Partial<Surroundings>;
+}
+
+/** A directory with an options file, removed with the test. */
+export function directoryOf(t: Test, { options = {}, files = {} }: Situation): { path: string; configFile: string } {
+  const path = mkdtempSync(join(tmpdir(), 'cli-'));
+  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  chmodSync(path, 0o755);
+  const configFile = join(path, 'launcher.kubernetes.conf');
+  const inPlace = (text: string): string => text.replaceAll('DIR', path);
+  const lines = Object.entries({ 'server-user': 'nobody', ...options }).map(
+    ([name, value]) => `${name}=${inPlace(value)}\n`,
+  );
+  writeFileSync(configFile, lines.join(''), { mode: 0o600 });
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), inPlace(text), { mode: 0o644 });
+  return { path, configFile };
+}
+
+/**
+ * Runs a command. Its directory is shown as DIR and the port of `api-url` as PORT. Root is not given up: the process
+ * has other tests to run (test/cli/privileges.test.ts starts processes that do).
+ */
+export async function run(t: Test, args: readonly string[], situation: Situation = {}): Promise<Outcome> {
+  const { path, configFile } = directoryOf(t, situation);
+  let out = '';
+  let err = '';
+  const terminal: Terminal = {
+    write: (text) => {
+      out += text;
+    },
+    say: (line) => {
+      err += `${line}\n`;
+    },
+    columns: undefined,
+    color: false,
+    ...situation.terminal,
+  };
+  const surroundings: Surroundings = {
+    ...ownSurroundings(submittedJob.read),
+    environment: situation.environment ?? {},
+    findUser: async () => undefined,
+    lower: () => ({ name: 'nobody', uid: 65534, gid: 65534, home: '/' }),
+    readInput: async () => situation.input ?? '',
+    ...situation.surroundings,
+  };
+  const [command = '', ...rest] = args;
+  const named = rest.map((arg) => arg.replace('DIR', path));
+  const hasFile = named.some((arg) => arg.startsWith('--config-file=') || arg === '--help');
+  const all = hasFile || command === '' ? [command, ...named] : [command, `--config-file=${configFile}`, ...named];
+  const code = await runCommand(all, surroundings, terminal);
+  const port = situation.options?.['api-url'] && new URL(situation.options['api-url']).port;
+  const shown = (text: string): string => {
+    const placed = text.replaceAll(path, 'DIR');
+    return port ? placed.replaceAll(`:${port}`, ':PORT') : placed;
+  };
+  return { code, out: shown(out), lines: shown(out).split('\n').slice(0, -1), err: shown(err) };
+}
+
+/** The lines of one step of `check`. */
+export function linesOf({ lines }: Outcome, step: string): readonly string[] {
+  return lines.filter((line) => line.slice(9, 25).trim() === step).map((line) => line.replace(/ {2,}/g, ' '));
+}
