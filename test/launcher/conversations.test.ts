@@ -53,6 +53,6 @@ async function scripted(): Promise<Partner> {
 for (const conversation of readConversations()) {
   t.test(`[conversation-${conversation.api}] ${conversation.about}`, async (t) => {
     const compared = await replay(conversation, await scripted());
-    t.ok(compared >= 15, `${compared} messages as recorded`);
+    t.ok(compared >= 10, `${compared} messages as recorded`);
   });
 }

@@ -227,3 +227,100 @@ t.test('[cluster-info] everything that a launcher may be told', async (t) => {
   ]);
   await launcher.end();
 });
+
+t.test('[response-ids] one counter for all; Error and Heartbeat carry 0 and take no number', async (t) => {
+  const launcher = await startLauncher();
+  launcher.send({ messageType: 3, requestId: 1, ...on('*') }, { messageType: 3, requestId: 2, ...on('job-9') });
+  launcher.send(
+    { messageType: 0, requestId: 0 },
+    { messageType: 99, requestId: 3 },
+    { messageType: 3, requestId: 4, ...on('*') },
+  );
+  const ids = (await launcher.received()).map(
+    ({ messageType, requestId, responseId }) => `${messageType} ${requestId} ${responseId}`,
+  );
+  t.strictSame(ids.sort(), ['-1 2 0', '-1 3 0', '0 0 0', '2 1 1', '2 4 2']);
+  await launcher.end();
+});
+
+t.test('[bootstrap-again] a repeated Bootstrap is served like any other', async (t) => {
+  const launcher = await startLauncher({ version: '3.10.0' });
+  t.match(await launcher.ask({ messageType: 1, requestId: 7, version: { major: 3, minor: 2, patch: 9 } }), [
+    { messageType: 1, requestId: 7, responseId: 1 },
+  ]);
+  await launcher.end();
+});
+
+t.test(
+  '[get-empty-filters] empty lists are no filter; [get-one-filters] with an id filters do not count, but are checked',
+  async (t) => {
+    const launcher = await startLauncher();
+    launcher.jobs.put({ id: 'job-1', status: 'Running' });
+    const [all] = await launcher.ask({ messageType: 3, requestId: 1, ...on('*'), tags: [], statuses: [], fields: [] });
+    t.match(all, { jobs: [{ id: 'job-1', name: 'job-1', status: 'Running' }] });
+    t.match(
+      await launcher.ask({ messageType: 3, requestId: 2, ...on('job-1'), tags: ['none'], statuses: ['Killed'] }),
+      [{ messageType: 2, jobs: [{ id: 'job-1' }] }],
+    );
+    t.match(await launcher.ask({ messageType: 3, requestId: 3, ...on('job-1'), statuses: ['Dead'] }), [
+      { messageType: -1, errorCode: 2 },
+    ]);
+    await launcher.end();
+  },
+);
+
+t.test('[error-codes] what the domain refuses gets its number; what should not occur is Error 0', async (t) => {
+  const jobs = createFakeJobs();
+  const launcher = await startLauncher({ jobs });
+  jobs.put({ id: 'job-1', status: 'Running' });
+  const codes = [
+    ['unknown', 0],
+    ['invalid-request', 2],
+    ['job-not-found', 3],
+    ['timeout', 5],
+    ['job-not-running', 6],
+    ['output-not-found', 7],
+    ['invalid-job-state', 8],
+  ] as const;
+  for (const [code, errorCode] of codes) {
+    jobs.on.control = async () => {
+      throw new JobError(code, `because of ${code}`);
+    };
+    t.strictSame(await launcher.ask({ messageType: 5, requestId: 1, ...on('job-1'), operation: 0 }), [
+      { messageType: -1, requestId: 1, responseId: 0, errorCode, errorMessage: `because of ${code}` },
+    ]);
+  }
+  jobs.on.network = async () => {
+    throw new TypeError('a defect');
+  };
+  t.match(await launcher.ask({ messageType: 8, requestId: 2, ...on('job-1') }), [
+    { messageType: -1, errorCode: 0, errorMessage: 'a defect' },
+  ]);
+  jobs.on.submit = async () => {
+    throw new JobError('unknown', 'POST /jobs: 500');
+  };
+  t.match(await launcher.ask({ messageType: 2, requestId: 3, ...alice, job: { name: 'a', command: 'b' } }), [
+    { messageType: -1, errorCode: 0, errorMessage: 'POST /jobs: 500' },
+  ]);
+  await launcher.end();
+});
+
+t.test(
+  '[control-operations] 0 suspend, 1 resume, 2 stop, 3 kill, 4 cancel; tried and failed is no Error',
+  async (t) => {
+    const jobs = createFakeJobs();
+    jobs.on.control = async () => ({ complete: false, message: 'the node does not answer' });
+    const launcher = await startLauncher({ jobs });
+    jobs.put({ id: 'job-1', status: 'Running' });
+    for (const operation of [0, 1, 2, 3, 4]) {
+      t.match(await launcher.ask({ messageType: 5, requestId: operation + 1, ...on('job-1'), operation }), [
+        { messageType: 4, statusMessage: 'the node does not answer', operationComplete: false },
+      ]);
+    }
+    t.strictSame(
+      jobs.calls,
+      ['suspend', 'resume', 'stop', 'kill', 'cancel'].map((name) => `control job-1 alice ${name}`),
+    );
+    await launcher.end();
+  },
+);
