@@ -1,0 +1,82 @@
+/** Jobs as tests ask for them. */
+import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import type { JobRequest } from '../../src/jobs/job.ts';
+import { NO_EXTRAS, type PodExtras, type ResolvedJob } from '../../src/jobs/resolved.ts';
+
+const EMPTY: JobRequest = {
+  name: 'report',
+  user: 'alice',
+  group: '',
+  args: [],
+  cluster: '',
+  command: '',
+  exe: '',
+  config: [],
+  environment: [],
+  exposedPorts: [],
+  host: '',
+  initContainers: [],
+  instanceId: '',
+  mounts: [],
+  placementConstraints: [],
+  queues: [],
+  resourceLimits: [],
+  resourceProfile: '',
+  stdin: '',
+  stderrFile: '',
+  stdoutFile: '',
+  systemJob: false,
+  tags: [],
+  workingDirectory: '',
+  container: { image: 'busybox' },
+};
+
+/** A request of alice for a job in busybox. */
+export const request = (members: Partial<JobRequest> = {}): JobRequest => ({ ...EMPTY, ...members });
+
+export function resolved(
+  members: Partial<JobRequest> = {},
+  policy: Partial<Omit<ResolvedJob, 'pod'>> & { readonly pod?: Partial<PodExtras> } = {},
+): ResolvedJob {
+  const asked = request(members);
+  return {
+    request: asked,
+    image: asked.container?.image ?? 'default-image',
+    limits: {},
+    requests: {},
+    nvidiaGpus: 0,
+    amdGpus: 0,
+    ...policy,
+    pod: { ...NO_EXTRAS, ...policy.pod },
+  };
+}
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly allOf?: readonly Schema[];
+  additionalProperties?: unknown;
+}
+
+/** Says what the recorded OpenAPI documents find wrong with an object; '' if it is as a strict server wants it. */
+export function schemaCheck(): (
+  kind: 'batch.v1.Job' | 'core.v1.Service' | 'core.v1.Secret',
+  object: unknown,
+) => string {
+  const text = readFileSync(new URL('../../fixtures/openapi/objects.json', import.meta.url), 'utf8');
+  const document: { components: { schemas: Record<string, Schema> } } = JSON.parse(text);
+  const close = (schema: Schema): void => {
+    if (schema.properties !== undefined) schema.additionalProperties ??= false;
+    for (const inner of [...Object.values(schema.properties ?? {}), schema.items, ...(schema.allOf ?? [])])
+      if (inner !== undefined) close(inner);
+  };
+  for (const schema of Object.values(document.components.schemas)) close(schema);
+  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false, logger: false });
+  ajv.addSchema({ $id: 'objects', ...document });
+  return (kind, object) => {
+    const validate = ajv.getSchema(`objects#/components/schemas/io.k8s.api.${kind}`);
+    if (validate === undefined) throw new Error(`no schema of ${kind}`);
+    return validate(object) ? '' : ajv.errorsText(validate.errors);
+  };
+}
