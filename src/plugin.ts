@@ -55,10 +55,7 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
   const running = followJobs(options, reloadable, client, log);
   const ending = new AbortController();
   const followed = running.run(ending.signal);
-  running.synced(ending.signal).then(
-    () => log.notice('Synced: the jobs of the cluster are known', { namespace: client.namespace }),
-    (error: unknown) => log.debug('The plugin ended before the jobs were known', { error }),
-  );
+  void tellWhenSynced(running, client, options.apiUrl, log, ending.signal);
 
   const reload = (pushed?: InheritedSettings) => reloadAndLog(reloadable, log, pushed);
   const session = converse(options, auditedJobs(running, log), log, reload, latencies);
@@ -83,6 +80,23 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
   ending.abort(new Error('the plugin ends'));
   await within(CLOSE_MS, Promise.all([followed, client.close()]));
   return reason === 'broken-frame' ? EXIT_BROKEN_FRAME : 0;
+}
+
+/** One line when the jobs are known, with what an administrator needs to recognise the cluster. Never rejects. */
+async function tellWhenSynced(
+  jobs: Jobs,
+  client: Client,
+  url: string,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await jobs.synced(signal);
+    const { gitVersion: kubernetes } = await client.version({ signal });
+    log.notice('Synced: the jobs of the cluster are known', { url, namespace: client.namespace, kubernetes });
+  } catch (error) {
+    if (!signal.aborted) log.warning('The version of the cluster cannot be read', { error });
+  }
 }
 
 /** The client of the cluster. What it will need later is read now, so that the start says what is wrong. */

@@ -58,7 +58,7 @@ t.test('at ERROR: what an administrator must know, and a line for all that is do
   plugin.kill('SIGHUP');
   plugin.kill('SIGTERM');
   await plugin.exit;
-  const lines = plugin
+  const all = plugin
     .log()
     .trimEnd()
     .split('\n')
@@ -68,28 +68,31 @@ t.test('at ERROR: what an administrator must know, and a line for all that is do
         /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \[rstudio-kubernetes-launcher\] (.*)/.exec(masked) ?? [];
       return rest.replace(/version: [^,]+, node: 24[.\d]+, uid: \d+/, 'version: V, node: N, uid: U');
     });
+  // The version of the cluster is asked for meanwhile.
+  const synced = `INFO Synced: the jobs of the cluster are known [url: ${cluster.url}, namespace: ${cluster.namespace}, kubernetes: v1.36.2]`;
+  t.equal(all.filter((line) => line === synced).length, 1);
+  const lines = all.filter((line) => line !== synced);
   const who = 'user: jane, requester: jane';
   t.strictSame(lines, [
     'INFO Started [version: V, node: N, uid: U]',
-    `INFO Synced: the jobs of the cluster are known [namespace: ${cluster.namespace}]`,
     `INFO Submitted a job [${who}, name: stop, image: busybox, job: JOB-0]`,
     `INFO Stopped a job [${who}, job: JOB-0, image: busybox]`,
     `INFO Submitted a job [${who}, name: kill, image: busybox, job: JOB-1]`,
     `INFO Killed a job [${who}, job: JOB-1, image: busybox]`,
     `INFO Submitted a job [${who}, name: cancel, image: busybox, job: JOB-2]`,
     `INFO Canceled a job [${who}, job: JOB-2, image: busybox]`,
+    lines[7],
     lines[8],
-    lines[9],
     'INFO Reloaded profiles, resource profiles and overrides [applied: [], pendingRestart: []]',
     'INFO Ends because of a signal [signal: SIGTERM]',
     'INFO The conversation with the launcher has ended [reason: closed]',
   ]);
   t.match(
-    lines[8],
+    lines[7],
     /^INFO Could not stop a job \[requester: jane, job: JOB-2, code: invalid-job-state, reason: ".+"\]$/,
   );
   t.match(
-    lines[9],
+    lines[8],
     /^INFO Did not submit a job \[user: jane, requester: jane, name: "evil \\u001b\[2J, user: root(\\n)?", code: invalid-request, reason: ".*image.*"\]$/,
   );
 });
