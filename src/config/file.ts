@@ -1,5 +1,5 @@
 /** Opens the files that an administrator wrote: without blocking, regular ones only, at most 1 MiB, UTF-8. */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { ConfigError, problem } from './problem.ts';
 
 /** Most bytes of any file of ours. */
@@ -24,8 +24,7 @@ export function readTextFile(file: string): TextFile | undefined {
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    const uid = process.getuid?.() ?? -1;
-    throw fileError('unreadable', file, `cannot be read by user ${uid}: ${code}`, error);
+    throw fileError('unreadable', file, `cannot be read by ${whoIsRefused(file)}: ${code}`, error);
   }
   try {
     const stat = fstatSync(descriptor);
@@ -42,6 +41,17 @@ export function readTextFile(file: string): TextFile | undefined {
     throw fileError('unreadable', file, `cannot be read: ${errorCode(error)}`, error);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** Which user may not read it, and what the file's mode says; or that a directory above it is closed to him. */
+function whoIsRefused(file: string): string {
+  const who = `user ${process.getuid?.() ?? -1}`;
+  try {
+    const { mode, uid, gid } = statSync(file);
+    return `${who} (owner ${uid}, group ${gid}, mode 0${(mode & 0o7777).toString(8)})`;
+  } catch {
+    return `${who} (who may not enter a directory above it)`;
   }
 }
 

@@ -193,7 +193,8 @@ t.test('files are read as they are now, and what is wrong is told without their 
     message: `${file}.none: there is no such file`,
   });
   chmodSync(file, 0o000);
-  if (process.getuid?.() !== 0) t.match(said(), /DIR\/a\.json: cannot be read by user \d+: EACCES/);
+  if (process.getuid?.() !== 0)
+    t.match(said(), /DIR\/a\.json: cannot be read by user \d+ \(owner \d+, group \d+, mode 00\): EACCES/);
 });
 
 t.test('a pipe does not block', async (t) => {
