@@ -10,8 +10,6 @@ export interface AttachRequest {
   readonly input: Uint8Array;
   /** Ends it; the container then sees the end of its input. */
   readonly signal: AbortSignal;
-  /** Called with a connection that has delivered everything but must live on until the server ends it. */
-  readonly keep: (socket: WebSocket) => void;
 }
 
 const FRAME_BYTES = 32 * 1024;
@@ -65,7 +63,6 @@ export async function attachInput(request: AttachRequest, dependencies: ChannelD
     throw error;
   });
   await Promise.race([written, closed]);
-  if (socket.readyState === socket.OPEN) request.keep(socket);
 }
 
 /** Resolves when the frame has left this process. */

@@ -7,6 +7,7 @@ import { type Clock, sleep } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { Backoff } from './backoff.ts';
+import type { Body } from './calls.ts';
 import type {
   KubernetesObject,
   Projected,
@@ -37,12 +38,6 @@ export interface ReflectorDependencies {
   readonly watchTimeoutSeconds: number;
   /** One GET of a list, with the deadline of a call. */
   readonly getBody: (path: string, query: string, accept: string, signal: AbortSignal) => Promise<Body>;
-}
-
-/** An answer that was read to its end. */
-export interface Body {
-  readonly contentType: string;
-  readonly bytes: Uint8Array;
 }
 
 export function createReflector<T extends KubernetesObject, P extends Projected>(

@@ -31,6 +31,8 @@ export interface ChannelDependencies {
   readonly timings: Timings;
   /** The upgrade is answered within this many milliseconds. */
   readonly upgradeMs: number;
+  /** All sockets that are open; whoever owns the client ends them with it. */
+  readonly sockets: Set<WebSocket>;
 }
 
 /**
@@ -50,7 +52,7 @@ export async function openChannels(request: ChannelRequest, dependencies: Channe
 
 function upgrade(
   request: ChannelRequest,
-  { transport, clock, timings, upgradeMs }: ChannelDependencies,
+  { transport, clock, timings, upgradeMs, sockets }: ChannelDependencies,
   authorization: string | undefined,
 ): Promise<WebSocket> {
   const path = transport.prefix + request.path;
@@ -80,7 +82,9 @@ function upgrade(
       socket.removeAllListeners();
       // Once settled nobody hears errors here any more: the caller listens, or the socket is being torn down.
       socket.on('error', () => {});
+      socket.on('close', () => sockets.delete(socket));
     };
+    sockets.add(socket);
     deadline.signal.addEventListener('abort', onAbort, { once: true });
     deadline.set(upgradeMs, () => {
       const text = `no WebSocket after ${upgradeMs / 1000} s`;

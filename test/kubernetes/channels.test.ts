@@ -197,6 +197,15 @@ t.test('attach v5: what the server leaves open ends with the client', async (t) 
   await client.attachInput('p', 'c', Buffer.alloc(0));
   await client.close();
   await closed.promise;
+
+  const begun = new Signal();
+  const running = await serving(t, V5, (socket) => {
+    socket.on('pong', () => begun.give());
+    socket.ping();
+  });
+  const exec = running.client.exec('p', 'c', ['sleep', '60']);
+  await begun.promise;
+  await Promise.all([t.rejects(exec, { code: 'interrupted' }), running.client.close()]);
 });
 
 t.test('attach v4: closing the connection is the end of the input', async (t) => {

@@ -1,0 +1,138 @@
+/** What is done with objects: get, list, create, patch, delete; and the two questions that are no objects. */
+import type { Calls } from './calls.ts';
+import type { Access, Client, WriteOptions } from './contract.ts';
+import { isAlreadyExists, isNotFound, KubernetesError } from './errors.ts';
+import { listAll } from './lists.ts';
+import { queryOf, resourcePath } from './paths.ts';
+import type { ApiRequest } from './request.ts';
+
+const MERGE_PATCH = 'application/merge-patch+json';
+
+/** Resources that have no namespace, as far as anybody asks for them. */
+const CLUSTER_WIDE: ReadonlySet<string> = new Set(['nodes', 'namespaces']);
+
+export type Objects = Pick<Client, 'get' | 'list' | 'create' | 'patch' | 'delete' | 'allowed' | 'version'>;
+
+export function createObjects(calls: Calls, namespace: string, fetchLimit: number): Objects {
+  const get: Client['get'] = (resource, name, options) =>
+    calls.send({ method: 'GET', path: resourcePath(resource, namespace, name), idempotent: true, options });
+
+  const create: Client['create'] = (resource, object, options = {}) => {
+    const { isOurs } = options;
+    const name = object.metadata?.name;
+    const path = resourcePath(resource, namespace);
+    const timeoutMs = options.timeoutMs ?? calls.timeoutMs;
+    return calls.within('POST', path, options, timeoutMs, async (signal) => {
+      try {
+        return await calls.send({
+          method: 'POST',
+          path,
+          query: writeQuery(options),
+          body: json(object),
+          idempotent: isOurs !== undefined && name !== undefined,
+          options,
+        });
+      } catch (error) {
+        if (isOurs === undefined || name === undefined || !isAlreadyExists(error)) throw error;
+        const stored = await get(resource, name, { signal, timeoutMs });
+        if (isOurs(stored.object)) return stored;
+        throw error;
+      }
+    });
+  };
+
+  const list: Client['list'] = (resource, selection = {}, options) => {
+    const timeoutMs = options?.timeoutMs ?? calls.timeoutMs;
+    return calls.within('GET', resourcePath(resource, namespace), options, timeoutMs, (signal) =>
+      listAll({
+        resource,
+        namespace,
+        selection,
+        fetchLimit,
+        get: async (path, query) => {
+          const answer = await calls.send({
+            method: 'GET',
+            path,
+            query,
+            idempotent: true,
+            options: { signal, timeoutMs },
+          });
+          return answer.object;
+        },
+      }),
+    );
+  };
+
+  const patch: Client['patch'] = (resource, name, change, options = {}) =>
+    calls.send({
+      method: 'PATCH',
+      path: resourcePath(resource, namespace, name),
+      query: writeQuery(options),
+      body: json(change, MERGE_PATCH),
+      idempotent: true,
+      options,
+    });
+
+  const remove: Client['delete'] = async (resource, name, options) => {
+    const { propagationPolicy, gracePeriodSeconds, uid } = options;
+    const preconditions = uid === undefined ? undefined : { uid };
+    const body = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy, gracePeriodSeconds, preconditions };
+    const path = resourcePath(resource, namespace, name);
+    try {
+      await calls.send({ method: 'DELETE', path, body: json(body), idempotent: true, options });
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  };
+
+  const allowed: Client['allowed'] = async (access, options) => {
+    const { object } = await calls.send<{ status?: { allowed?: boolean } }>({
+      method: 'POST',
+      path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+      body: json(review(access, namespace)),
+      idempotent: true,
+      options,
+    });
+    return object.status?.allowed === true;
+  };
+
+  const version: Client['version'] = async (options) => {
+    const path = '/version';
+    const { object } = await calls.send<VersionInfo>({ method: 'GET', path, idempotent: true, options });
+    const { major, minor, gitVersion } = object;
+    if (typeof major !== 'string' || typeof minor !== 'string' || typeof gitVersion !== 'string') {
+      const text = 'this is not the version of a Kubernetes API server';
+      throw new KubernetesError({ code: 'bad-answer', method: 'GET', path, text });
+    }
+    // Some vendors write "25+".
+    return { major: Number.parseInt(major, 10), minor: Number.parseInt(minor, 10), gitVersion };
+  };
+
+  return { get, list, create, patch, delete: remove, allowed, version };
+}
+
+interface VersionInfo {
+  readonly major?: unknown;
+  readonly minor?: unknown;
+  readonly gitVersion?: unknown;
+}
+
+function json(value: unknown, type = 'application/json'): ApiRequest['body'] {
+  return { type, text: JSON.stringify(value) };
+}
+
+function writeQuery(options: WriteOptions): string {
+  return queryOf({ dryRun: options.dryRun ? 'All' : undefined, fieldValidation: options.fieldValidation ?? 'Warn' });
+}
+
+function review(access: Access, ownNamespace: string): unknown {
+  const { verb, group, resource, subresource, name } = access;
+  const namespace = access.namespace ?? (CLUSTER_WIDE.has(resource) ? '' : ownNamespace);
+  return {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SelfSubjectAccessReview',
+    spec: { resourceAttributes: { namespace, verb, group, resource, subresource, name } },
+  };
+}
