@@ -2,8 +2,6 @@
  * The options of one start: found, read, checked and completed (configuration.md sections 0 and 1). This is the only part
  * of the configuration that is read as root, so nothing here opens any file but the options file.
  */
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { LogLevel } from '../system/log.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { decodeCertificates, decodeToken } from './credentials.ts';
@@ -19,6 +17,7 @@ import {
   type OptionValues,
   optionRow,
 } from './option-table.ts';
+import { findOptionsFile, isDirectory, ownership, type Place } from './options-file.ts';
 import { COMMAND_LINE, ConfigError, type Origin, type Problem, problem } from './problem.ts';
 import type { Parsed } from './values.ts';
 
@@ -107,43 +106,6 @@ export async function loadOptions(start: Surroundings): Promise<LoadedOptions> {
   }
   if (problems.length > 0) return { ok: false, problems, warnings };
   return { ok: true, options: Object.freeze(completed), warnings };
-}
-
-interface Place {
-  readonly file: string;
-  readonly directory: string;
-  /** Was it named on the command line? */
-  readonly required: boolean;
-  readonly tried: readonly string[];
-  readonly problems: readonly Problem[];
-}
-
-/** `--config-file`, else `launcher.NAME.conf` in RSTUDIO_CONFIG_DIR, else in the first D/rstudio that exists. */
-function findOptionsFile(name: string, commandLine: CommandLine, env: Surroundings['env']): Place {
-  const given = commandLine.values.get('config-file');
-  if (given) {
-    const file = resolve(given);
-    return { file, directory: resolve(file, '..'), required: true, tried: [file], problems: [] };
-  }
-  const at = (directory: string): string => `${directory}/launcher.${name}.conf`;
-  const own = env['RSTUDIO_CONFIG_DIR'];
-  if (own) {
-    const problems = own.startsWith('/')
-      ? []
-      : [problem({ file: 'environment', line: 0 }, 'RSTUDIO_CONFIG_DIR', `"${own}" must be an absolute path`)];
-    const directory = own.length > 1 ? own.replace(/\/+$/, '') : own;
-    return { file: at(directory), directory, required: false, tried: [at(directory)], problems };
-  }
-  const shared = (env['XDG_CONFIG_DIRS'] ?? '').split(':').filter((each) => each.startsWith('/'));
-  const directories = [...shared.map((each) => `${each.replace(/\/+$/, '')}/rstudio`), '/etc/rstudio'];
-  const first = directories.findIndex(isDirectory);
-  const tried = directories.slice(0, first < 0 ? undefined : first + 1);
-  const directory = tried.at(-1) ?? '/etc/rstudio';
-  return { file: at(directory), directory, required: false, tried: tried.map(at), problems: [] };
-}
-
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** The options of the file; unknown ones are refused with the nearest known name, or only warned about if the file says so. */
@@ -310,20 +272,4 @@ function clusterAccess(values: OptionValues, given: ReadonlySet<OptionName>, sta
     certificateAuthority: isPath ? undefined : ca,
     certificateAuthorityPath: isPath ? ca : undefined,
   };
-}
-
-/** Who else can change the options file? Allowed are root, the server user, and whoever starts the plugin. */
-function ownership(
-  path: string,
-  file: TextFile,
-  serverUser: { readonly uid: number; readonly gid: number } | undefined,
-  uid: number,
-): readonly Problem[] {
-  const found: string[] = [];
-  if (![0, uid, serverUser?.uid].includes(file.uid)) found.push(`its owner, user ${file.uid}`);
-  if ((file.mode & 0o020) !== 0 && ![0, serverUser?.gid].includes(file.gid)) found.push(`group ${file.gid}`);
-  if ((file.mode & 0o002) !== 0) found.push('everybody');
-  if (found.length === 0) return [];
-  const message = `can be changed by ${found.join(' and ')}; it must be writable for root and the server user only`;
-  return [problem({ file: path, line: 0 }, '', message)];
 }

@@ -7,6 +7,7 @@ import { type Entry, nameOnly, parseIni, type Section } from './ini.ts';
 import { didYouMean } from './nearest.ts';
 import { type CamelCase, camelCase } from './option-table.ts';
 import { ConfigError, type Origin, type Problem, problem } from './problem.ts';
+import { checkSection, checkTogether, GPU_MAXIMA, lastSetting, MAXIMA, numberOf } from './profile-checks.ts';
 import { isProfileKey, PROFILE_KEYS, type ProfileKey, type ProfileValues, profileRow } from './profile-table.ts';
 
 /** A value and where it was written; no `origin`: the default. */
@@ -129,71 +130,6 @@ function readValue(
   return { is: parsed.value };
 }
 
-/** Keys of which the first may not be above the second. */
-const MAXIMA = [
-  ['default-cpus', 'max-cpus'],
-  ['default-mem-mb', 'max-mem-mb'],
-  ['default-cpus-request', 'max-cpus-request'],
-  ['default-mem-mb-request', 'max-mem-mb-request'],
-  ['default-nvidia-gpus', 'max-nvidia-gpus'],
-  ['default-amd-gpus', 'max-amd-gpus'],
-] as const satisfies readonly (readonly [ProfileKey, ProfileKey])[];
-
-const GPU_MAXIMA = MAXIMA.slice(4);
-
-function numberOf(setting: Setting<unknown> | undefined): number {
-  return typeof setting?.value === 'number' ? setting.value : 0;
-}
-
-/** In one section a default may not be above its own maximum. */
-function checkSection({ file, line, settings }: ProfileSection): readonly Problem[] {
-  return MAXIMA.flatMap(([byDefault, most]) => {
-    const value = settings.get(byDefault);
-    const maximum = settings.get(most);
-    if (numberOf(maximum) === 0 || numberOf(value) <= numberOf(maximum)) return [];
-    const said = `${numberOf(value)} is above ${most}=${numberOf(maximum)} on line ${maximum?.origin?.line}`;
-    return [problem(value?.origin ?? { file, line }, byDefault, said)];
-  });
-}
-
-/**
- * What sections do together: for some user, a default of one section may be above the maximum of another (then the
- * maximum is the default); GPUs without a maximum anywhere are none.
- */
-function checkTogether({ file, sections }: Profiles): readonly Problem[] {
-  const warnings = new Map<string, Problem>();
-  for (const [byDefault, most] of MAXIMA) {
-    const setting = sections.filter(({ settings }) => settings.has(byDefault) || settings.has(most));
-    const everybody = setting.findIndex(({ kind }) => kind === 'everybody');
-    for (const [i, one] of setting.entries()) {
-      for (const [j, other] of setting.slice(0, i).entries()) {
-        if (one.kind === 'user' && other.kind === 'user') continue;
-        const matching = [...new Set([everybody, j, i])].sort((a, b) => a - b).flatMap((n) => setting[n] ?? []);
-        const value = last(matching, byDefault);
-        const maximum = last(matching, most);
-        if (numberOf(maximum) === 0 || numberOf(value) <= numberOf(maximum)) continue;
-        const at = value?.origin ?? { file, line: 0 };
-        const said = `${numberOf(value)} is above ${most}=${numberOf(maximum)} on line ${maximum?.origin?.line} for users whom both sections match; their default is ${numberOf(maximum)}`;
-        warnings.set(`${byDefault}:${at.line}:${maximum?.origin?.line}`, problem(at, byDefault, said));
-      }
-    }
-  }
-  for (const [byDefault, most] of GPU_MAXIMA) {
-    if (sections.some(({ settings }) => numberOf(settings.get(most)) > 0)) continue;
-    for (const { settings, ...at } of sections) {
-      const value = settings.get(byDefault);
-      if (numberOf(value) === 0) continue;
-      const said = `${numberOf(value)} has no effect: no section sets ${most}, and without a maximum there are no GPUs`;
-      warnings.set(`${byDefault}:${at.line}`, problem(value?.origin ?? at, byDefault, said));
-    }
-  }
-  return [...warnings.values()].sort((a, b) => a.line - b.line);
-}
-
-function last(sections: readonly ProfileSection[], key: ProfileKey): Setting<unknown> | undefined {
-  return sections.findLast(({ settings }) => settings.has(key))?.settings.get(key);
-}
-
 /** What holds for a user. A default above the maximum that other sections set is lowered to it. */
 export function effectiveProfile({ sections }: Profiles, user: Matching): EffectiveProfile {
   const matching = sections.filter(({ kind, name }) => {
@@ -201,7 +137,7 @@ export function effectiveProfile({ sections }: Profiles, user: Matching): Effect
     return kind === 'user' ? user.names.includes(name) : user.inGroup(name);
   });
   const settings = new Map(
-    PROFILE_KEYS.map((key) => [key, last(matching, key) ?? { value: profileRow(key).fallback }] as const),
+    PROFILE_KEYS.map((key) => [key, lastSetting(matching, key) ?? { value: profileRow(key).fallback }] as const),
   );
   for (const [byDefault, most] of MAXIMA) {
     const maximum = settings.get(most);

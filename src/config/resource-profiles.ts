@@ -3,7 +3,7 @@ import { readTextFile } from './file.ts';
 import { nameOnly, parseIni, type Section } from './ini.ts';
 import { didYouMean } from './nearest.ts';
 import { ConfigError, type Origin, type Problem, problem } from './problem.ts';
-import { CONSTRAINTS, type Constraint } from './profile-table.ts';
+import { CONSTRAINTS, type Constraint } from './profile-kinds.ts';
 import type { Setting } from './profiles.ts';
 import { decimal, GPU_COUNT, type Kind, TEXT } from './values.ts';
 

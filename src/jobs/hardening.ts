@@ -4,7 +4,7 @@
  * would be sent to Kubernetes, whatever type the mount gave itself.
  */
 import type { Volume } from 'kubernetes-types/core/v1.d.ts';
-import { type Allowed, capabilityName } from '../config/profile-table.ts';
+import { type Allowed, capabilityName } from '../config/profile-kinds.ts';
 import type { EffectiveProfile } from '../config/profiles.ts';
 import type { SystemUser } from '../system/users.ts';
 import type { JobRequest } from './job.ts';

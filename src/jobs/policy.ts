@@ -3,7 +3,7 @@
  * is refused. Pure.
  */
 import type { Override } from '../config/overrides.ts';
-import { fillPlaceholders, type KeyValue } from '../config/profile-table.ts';
+import { fillPlaceholders, type KeyValue } from '../config/profile-kinds.ts';
 import type { EffectiveProfile } from '../config/profiles.ts';
 import { CUSTOM, type ResourceProfile } from '../config/resource-profiles.ts';
 import { isLabelValue } from '../config/values.ts';
