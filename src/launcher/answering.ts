@@ -32,6 +32,9 @@ export interface Answering {
   readonly close: () => void;
 }
 
+/** Answers a request for a stream with an Error, if it is still wanted when its turn comes. */
+export type RefuseStream = (requestId: RequestId, error: unknown, isWanted?: () => boolean) => Promise<void>;
+
 export interface AnsweringOptions {
   readonly writer: Writer;
   readonly clock: Clock;
@@ -51,7 +54,7 @@ export function createAnswering({ writer, clock, log, errorResponse }: Answering
     for (const watcher of watchers.splice(0)) watcher();
   };
 
-  const attempt = (requestId: RequestId, make: MakeAnswer): Response => {
+  const attempt = (requestId: RequestId, make: MakeAnswer): Response | undefined => {
     try {
       return make();
     } catch (error) {

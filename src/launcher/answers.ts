@@ -38,8 +38,8 @@ export interface AnswerContext {
 /** Requests with one answer that is found here; Bootstrap and heartbeats are the session's own. */
 export type AnsweredKind = Exclude<RequestKind, StreamKind | 'heartbeat' | 'bootstrap'>;
 
-/** Makes the response when it is about to be written. Throws JobError. */
-export type MakeAnswer = () => Response;
+/** Makes the response when it is about to be written; undefined: nobody waits for it any more. Throws JobError. */
+export type MakeAnswer = () => Response | undefined;
 
 /** A request of one of these kinds. */
 export type AnsweredRequest = { [K in AnsweredKind]: RequestOf<K> }[AnsweredKind];

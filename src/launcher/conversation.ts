@@ -4,7 +4,7 @@
 import { JobError, type Jobs } from '../jobs/contract.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
-import { createAnswering } from './answering.ts';
+import { createAnswering, type RefuseStream } from './answering.ts';
 import { type AnsweredRequest, answerTo, NEED_JOBS, type Reload } from './answers.ts';
 import { SYNC_WITHIN_MS } from './limits.ts';
 import { createOutputStreams } from './output-stream.ts';
@@ -50,6 +50,9 @@ export interface Conversation {
 
 /** Texts of errors that come from elsewhere can be long. */
 const MAX_ERROR_CHARACTERS = 2000;
+
+/** What an Error to come counts for among the bytes of open requests. */
+const ERROR_BYTES = 500;
 
 /** Message 203 came with this minor version. */
 const METRICS_SINCE_MINOR = 7;
@@ -104,11 +107,18 @@ export function createConversation(options: ConversationOptions): Conversation {
     );
   };
 
-  const common = { jobs, writer, clock, log, mayBegin, ready, errorResponse: errorOf };
+  const answering = createAnswering({ writer, clock, log, errorResponse: errorOf });
+  const refuseStream: RefuseStream = (requestId, error, isWanted = () => true) =>
+    answering.answer(
+      requestId,
+      '',
+      ERROR_BYTES,
+      async () => () => (isWanted() ? errorOf(requestId, error) : undefined),
+    );
+  const common = { jobs, writer, log, mayBegin, ready, refuse: refuseStream };
   const statuses = createStatusStreams(common);
   const outputs = createOutputStreams({ ...common, limit: options.maxOutputStreams });
   const usages = createUsageStreams(common);
-  const answering = createAnswering(common);
   const reload = oneAtATime(options.reload);
 
   const bootstrap = async ({ requestId, version }: RequestOf<'bootstrap'>, bytes: number): Promise<void> => {

@@ -22,58 +22,52 @@ export function frame(body: string): Buffer {
 
 /** Finds the frames in bytes as they arrive. */
 export interface FrameReader {
-  /** The bodies that these bytes complete. Throws BrokenFrameError if a length is above the limit, before keeping anything of it. */
+  /**
+   * The bodies that these bytes complete; each is good until the next push. Throws BrokenFrameError if a length is above
+   * the limit, before waiting for anything of that body.
+   */
   readonly push: (bytes: Uint8Array) => Generator<Buffer, void, undefined>;
   /** Bytes of a frame that has not arrived completely. */
   readonly pending: () => number;
 }
 
+/** What is kept between frames at least. */
+const SMALL_STORE_BYTES = 64 * 1024;
+
 /** `maxMessageSize`: the largest body in bytes (option `max-message-size`). */
 export function createFrameReader(maxMessageSize: number): FrameReader {
-  let chunks: Uint8Array[] = [];
-  let available = 0;
-  let bodyLength: number | undefined;
+  /** Bytes `begin` to `end` are not used yet. They are copied together, so that even single bytes cost no more than they are. */
+  let store = Buffer.allocUnsafe(SMALL_STORE_BYTES);
+  let begin = 0;
+  let end = 0;
 
-  /** The first `length` of the bytes kept, copied once. */
-  const take = (length: number): Buffer => {
-    const taken = Buffer.allocUnsafe(length);
-    let filled = 0;
-    let used = 0;
-    while (filled < length) {
-      const chunk = chunks[used] ?? new Uint8Array();
-      const part = chunk.subarray(0, length - filled);
-      taken.set(part, filled);
-      filled += part.length;
-      if (part.length === chunk.length) used++;
-      else chunks[used] = chunk.subarray(part.length);
+  const keep = (bytes: Uint8Array): void => {
+    const needed = end - begin + bytes.length;
+    if (end + bytes.length > store.length) {
+      const next = Buffer.allocUnsafe(Math.max(SMALL_STORE_BYTES, 2 * needed));
+      end = store.copy(next, 0, begin, end);
+      begin = 0;
+      store = next;
     }
-    chunks = chunks.slice(used);
-    available -= length;
-    return taken;
+    store.set(bytes, end);
+    end += bytes.length;
   };
 
   return {
     *push(bytes) {
-      if (bytes.length > 0) {
-        chunks.push(bytes);
-        available += bytes.length;
-      }
-      for (;;) {
-        if (bodyLength === undefined) {
-          if (available < HEADER_BYTES) return;
-          bodyLength = take(HEADER_BYTES).readUInt32BE(0);
-          if (bodyLength > maxMessageSize) {
-            throw new BrokenFrameError(
-              `a frame of ${bodyLength} bytes arrived; max-message-size allows ${maxMessageSize}`,
-            );
-          }
+      keep(bytes);
+      while (end - begin >= HEADER_BYTES) {
+        const length = store.readUInt32BE(begin);
+        if (length > maxMessageSize) {
+          throw new BrokenFrameError(`a frame of ${length} bytes arrived; max-message-size allows ${maxMessageSize}`);
         }
-        if (available < bodyLength) return;
-        const body = take(bodyLength);
-        bodyLength = undefined;
+        const bodyEnd = begin + HEADER_BYTES + length;
+        if (bodyEnd > end) return;
+        const body = store.subarray(begin + HEADER_BYTES, bodyEnd);
+        begin = bodyEnd;
         yield body;
       }
     },
-    pending: () => available + (bodyLength === undefined ? 0 : HEADER_BYTES),
+    pending: () => end - begin,
   };
 }

@@ -4,6 +4,7 @@
  */
 import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
 import type { Log } from '../system/log.ts';
+import type { RefuseStream } from './answering.ts';
 import type { RequestId } from './request-id.ts';
 import type { OutputType } from './requests.ts';
 import { outputEnd, outputResponse, type Response } from './responses.ts';
@@ -27,11 +28,11 @@ export interface OutputStreamsOptions {
   readonly mayBegin: Promise<void>;
   /** Resolves when jobs are known, rejects if they are not in time. */
   readonly ready: () => Promise<void>;
-  readonly errorResponse: (requestId: RequestId, error: unknown) => Response;
+  readonly refuse: RefuseStream;
 }
 
 export function createOutputStreams(options: OutputStreamsOptions): OutputStreams {
-  const { jobs, writer, log, limit, mayBegin, ready, errorResponse } = options;
+  const { jobs, writer, log, limit, mayBegin, ready, refuse } = options;
   const streams = new Map<RequestId, AbortController>();
   /** Streams that hold something, those cancelled a moment ago included, and what begins when one of them has ended. */
   let open = 0;
@@ -70,7 +71,7 @@ export function createOutputStreams(options: OutputStreamsOptions): OutputStream
     } catch (error) {
       if (signal.aborted) return;
       if (seqId === 0) {
-        await send(() => errorResponse(requestId, error));
+        await refuse(requestId, error, () => !signal.aborted);
         return;
       }
       log.warning('A stream of job output ended before its end', { job: jobId, requestId, error });
@@ -86,7 +87,7 @@ export function createOutputStreams(options: OutputStreamsOptions): OutputStream
           'output-not-found',
           `there are ${limit} output streams already, the most that are served at a time; cancel some and ask again`,
         );
-        void writer.send(() => errorResponse(requestId, error));
+        void refuse(requestId, error);
         return;
       }
       const controller = new AbortController();

@@ -76,7 +76,7 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
 
   const read = async (): Promise<SessionEnd> => {
     const reader = createFrameReader(maxMessageSize);
-    for await (const bytes of input) {
+    for await (const bytes of input.iterator({ destroyOnReturn: false })) {
       for (const body of reader.push(bytes)) {
         conversation.receive(body);
         await conversation.room();
@@ -89,6 +89,8 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
     return { reason: 'input-ended' };
   };
 
+  // While it is read, errors come from reading; later ones concern nobody.
+  input.on('error', () => {});
   const inputEnded = read().catch((error: unknown): SessionEnd => {
     if (error instanceof BrokenFrameError) {
       log.error('The launcher sent what is not a frame; the conversation ends', { error });
@@ -120,8 +122,8 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
     closed.abort();
     conversation.close();
     writer.close();
-    input.destroy();
     if (end.reason !== 'output-failed') await within(FLUSH_MS, [flushed(output), outputFailed]);
+    input.destroy();
     return end;
   };
 

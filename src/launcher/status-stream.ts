@@ -4,6 +4,7 @@
  */
 import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
+import type { RefuseStream } from './answering.ts';
 import { MAX_SUBSCRIPTIONS } from './limits.ts';
 import { compareRequestIds, type RequestId } from './request-id.ts';
 import { type Response, SEQUENCE_BYTES, sequencesThatFit, statusResponse } from './responses.ts';
@@ -42,11 +43,11 @@ export interface StatusStreamsOptions {
   readonly mayBegin: Promise<void>;
   /** Resolves when jobs are known, rejects if they are not in time. */
   readonly ready: () => Promise<void>;
-  readonly errorResponse: (requestId: RequestId, error: unknown) => Response;
+  readonly refuse: RefuseStream;
 }
 
 export function createStatusStreams(options: StatusStreamsOptions): StatusStreams {
-  const { jobs, writer, mayBegin, ready, errorResponse } = options;
+  const { jobs, writer, mayBegin, ready, refuse } = options;
   /** Requests that wait for jobs to be known; the last one of an id counts. */
   const waiting = new Map<RequestId, symbol>();
   const subscriptions = new Map<RequestId, Subscription>();
@@ -170,9 +171,6 @@ export function createStatusStreams(options: StatusStreamsOptions): StatusStream
   const subscribe = (requestId: RequestId, jobId: string, requester: Requester): void => {
     if (jobId !== '*') jobs.find(jobId, requester);
     const known = subscriptions.get(requestId);
-    if (known === undefined && subscriptions.size >= MAX_SUBSCRIPTIONS) {
-      throw new JobError('unknown', `there are ${MAX_SUBSCRIPTIONS} status streams already; cancel some first`);
-    }
     if (known !== undefined) remove(known);
     const subscription = { requestId, requester, jobId, seqId: known?.seqId ?? 0, begun: false };
     subscriptions.set(requestId, subscription);
@@ -190,15 +188,20 @@ export function createStatusStreams(options: StatusStreamsOptions): StatusStream
 
   return {
     start: (requestId, jobId, requester) => {
-      const turn = Symbol(requestId);
-      waiting.set(requestId, turn);
+      const request = Symbol(requestId);
+      const isWaiting = (): boolean => waiting.get(requestId) === request;
+      if (waiting.size + subscriptions.size >= MAX_SUBSCRIPTIONS && !subscriptions.has(requestId)) {
+        void refuse(requestId, tooMany());
+        return;
+      }
+      waiting.set(requestId, request);
       ready()
         .then(() => {
-          if (waiting.get(requestId) === turn) subscribe(requestId, jobId, requester);
+          if (isWaiting()) subscribe(requestId, jobId, requester);
         })
-        .catch((error: unknown) => writer.send(() => errorResponse(requestId, error)))
+        .catch((error: unknown) => refuse(requestId, error, isWaiting))
         .finally(() => {
-          if (waiting.get(requestId) === turn) waiting.delete(requestId);
+          if (isWaiting()) waiting.delete(requestId);
         });
     },
     cancel: (requestId) => {
@@ -219,3 +222,6 @@ export function createStatusStreams(options: StatusStreamsOptions): StatusStream
 
 /** More than everything in a status message that is not counted by itself. */
 const ENVELOPE_BYTES = 400;
+
+const tooMany = (): JobError =>
+  new JobError('unknown', `there are ${MAX_SUBSCRIPTIONS} status streams already; cancel some and ask again`);

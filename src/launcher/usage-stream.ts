@@ -4,9 +4,10 @@
  */
 import { JobError, type Jobs, type JobUsage, type Requester } from '../jobs/contract.ts';
 import type { Log } from '../system/log.ts';
+import type { RefuseStream } from './answering.ts';
 import { MAX_SUBSCRIPTIONS } from './limits.ts';
 import { compareRequestIds, type RequestId } from './request-id.ts';
-import { type Response, type Sequence, sequencesThatFit, usageResponse } from './responses.ts';
+import { type Sequence, sequencesThatFit, usageResponse } from './responses.ts';
 import type { Writer } from './writer.ts';
 
 export interface UsageStreams {
@@ -25,7 +26,7 @@ export interface UsageStreamsOptions {
   readonly mayBegin: Promise<void>;
   /** Resolves when jobs are known, rejects if they are not in time. */
   readonly ready: () => Promise<void>;
-  readonly errorResponse: (requestId: RequestId, error: unknown) => Response;
+  readonly refuse: RefuseStream;
 }
 
 /** All who asked for one job, and the reading that serves them. */
@@ -44,7 +45,7 @@ interface Subscription {
 }
 
 export function createUsageStreams(options: UsageStreamsOptions): UsageStreams {
-  const { jobs, writer, log, mayBegin, ready, errorResponse } = options;
+  const { jobs, writer, log, mayBegin, ready, refuse } = options;
   /** By job. */
   const readings = new Map<string, Reading>();
   /** What serves each request. */
@@ -97,7 +98,7 @@ export function createUsageStreams(options: UsageStreamsOptions): UsageStreams {
       if (!reading.measured) {
         const refused = [...reading.subscribers.keys()];
         end(reading);
-        for (const requestId of refused) void writer.send(() => errorResponse(requestId, error));
+        for (const requestId of refused) void refuse(requestId, error);
         return;
       }
       log.warning('The resource use of a job cannot be measured any more', { job: reading.jobId, error });
@@ -127,7 +128,7 @@ export function createUsageStreams(options: UsageStreamsOptions): UsageStreams {
           'unknown',
           `there are ${MAX_SUBSCRIPTIONS} streams of resource use already; cancel some first`,
         );
-        void writer.send(() => errorResponse(requestId, error));
+        void refuse(requestId, error);
         return;
       }
       const subscription: Subscription = {};
@@ -140,7 +141,7 @@ export function createUsageStreams(options: UsageStreamsOptions): UsageStreams {
         .catch((error: unknown) => {
           if (!isActive()) return;
           served.delete(requestId);
-          void writer.send(() => errorResponse(requestId, error));
+          void refuse(requestId, error);
         });
     },
     cancel: leave,
