@@ -6,6 +6,9 @@ import { loadOptions, type Options, type Surroundings } from '../../src/config/o
 import { describe } from '../../src/config/problem.ts';
 import { CA, JWT } from './samples.ts';
 
+// Files that their group may write are refused.
+process.umask(0o022);
+
 const surroundings: Surroundings = {
   argv: [],
   env: {},
