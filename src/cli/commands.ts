@@ -8,11 +8,15 @@ import { parseArguments, UsageError } from './arguments.ts';
 import { check } from './check/check.ts';
 import { type Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from './command.ts';
 import { commandHelp } from './help.ts';
+import { jobs } from './jobs.ts';
+import { profile } from './profile.ts';
+import { rbac } from './rbac.ts';
+import { render } from './render.ts';
 import type { Surroundings } from './session.ts';
 import { clean, type Terminal } from './terminal.ts';
 import { PROGRAM } from './version.ts';
 
-export const COMMANDS: readonly Command[] = [check];
+export const COMMANDS: readonly Command[] = [check, render, profile, rbac, jobs];
 
 /** The command that these arguments begin with, if any. */
 export function findCommand([name]: readonly string[]): Command | undefined {

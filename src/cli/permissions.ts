@@ -1,91 +1,89 @@
-/** Every right that the plugin uses (kubernetes-objects.md section 6): what `rbac` grants and what `check` asks for. */
+/** Every right that the plugin uses, as rules of Roles: what `rbac` grants and what `check` asks for. */
 import type { Options } from '../config/options.ts';
+import { FEATURE_NAMES, FEATURES, type Feature } from '../jobs/permissions.ts';
+import type { Access } from '../kubernetes/contract.ts';
 
-/** One rule of a Role, and what is missing without it. */
+/** Verbs on one resource, and what is missing without them. */
 export interface Permission {
   readonly group: string;
   /** `pods`, `pods/log`. */
   readonly resource: string;
   readonly verbs: readonly string[];
   /** Without it the plugin does nothing at all. */
-  readonly required?: true;
+  readonly required: boolean;
   /** In the whole cluster, not in the namespace of the jobs. */
-  readonly clusterWide?: true;
+  readonly clusterWide: boolean;
   /** What does not work without it. */
   readonly without: string;
 }
 
-type Heeded = Pick<Options, 'killMethod'>;
+const REQUIRED: readonly Feature[] = ['jobs', 'pods'];
 
-/** The rights needed with these options. */
-export function permissions({ killMethod }: Heeded): readonly Permission[] {
-  const exec: readonly Permission[] = [
-    {
-      group: '',
-      resource: 'pods/exec',
-      verbs: ['get', 'create'],
-      without: 'kill deletes the pod, and its output with it (kill-method=delete does so always)',
-    },
-  ];
-  return [
-    {
-      group: 'batch',
-      resource: 'jobs',
-      verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
-      required: true,
-      without: 'no job can be started or followed',
-    },
-    {
-      group: '',
-      resource: 'pods',
-      verbs: ['get', 'list', 'watch', 'patch', 'delete'],
-      required: true,
-      without: 'no job can be followed, stopped or killed',
-    },
-    { group: '', resource: 'pods/log', verbs: ['get'], without: 'no output of jobs is shown' },
-    ...(killMethod === 'delete' ? [] : exec),
-    {
-      group: '',
-      resource: 'pods/attach',
-      verbs: ['get', 'create'],
-      without: 'jobs get no input (stdin)',
-    },
-    {
-      group: '',
-      resource: 'services',
-      verbs: ['get', 'list', 'watch', 'create', 'delete'],
-      without: 'sessions with ports, such as RStudio, cannot start',
-    },
-    {
-      group: '',
-      resource: 'secrets',
-      verbs: ['get', 'create', 'delete'],
-      without: 'the input of jobs is lost when the plugin restarts',
-    },
-    { group: '', resource: 'events', verbs: ['list', 'watch'], without: 'it is not shown why a job stays Pending' },
-    {
-      group: '',
-      resource: 'serviceaccounts',
-      verbs: ['list'],
-      without: 'service accounts are not offered in forms',
-    },
-    {
-      group: 'metrics.k8s.io',
-      resource: 'pods',
-      verbs: ['get', 'list'],
-      without: 'the use of CPU and memory is not shown',
-    },
-    {
-      group: '',
-      resource: 'nodes',
-      verbs: ['get', 'list', 'watch'],
-      clusterWide: true,
-      without: 'external addresses of nodes and nodes that do not answer are not known',
-    },
-  ];
+/** Asked for where they are used, not by feature (kubernetes-objects.md section 6). */
+const OTHERS: readonly Permission[] = [
+  {
+    group: '',
+    resource: 'serviceaccounts',
+    verbs: ['list'],
+    required: false,
+    clusterWide: false,
+    without: 'service accounts are not offered in forms',
+  },
+  {
+    group: '',
+    resource: 'nodes',
+    verbs: ['list', 'watch'],
+    required: false,
+    clusterWide: true,
+    without: 'check cannot tell whether nodes have the labels of placement constraints',
+  },
+];
+
+/** The rights needed with these options, in the order of their importance. */
+export function permissions({ killMethod }: Pick<Options, 'killMethod'>): readonly Permission[] {
+  const features = FEATURE_NAMES.filter((feature) => feature !== 'exec' || killMethod !== 'delete');
+  return [...features.flatMap(ofFeature), ...OTHERS];
 }
 
-/** A rule as it is written in a Role: `{apiGroups: [batch], resources: [jobs], verbs: [get]}`. */
+function ofFeature(feature: Feature): readonly Permission[] {
+  const { needs, without }: { readonly needs: readonly Access[]; readonly without: string } = FEATURES[feature];
+  const resources = [...new Set(needs.map(resourceOf))];
+  return resources.flatMap((resource) => {
+    const same = needs.filter((access) => resourceOf(access) === resource);
+    return same.slice(0, 1).map(({ group, namespace }) => ({
+      group,
+      resource,
+      verbs: same.map(({ verb }) => verb),
+      required: REQUIRED.includes(feature),
+      clusterWide: namespace === '',
+      without,
+    }));
+  });
+}
+
+function resourceOf({ resource, subresource }: Access): string {
+  return subresource === undefined ? resource : `${resource}/${subresource}`;
+}
+
+/** A rule of a Role. */
+export interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+/** The rules that grant these, one for each resource. */
+export function rulesOf(granted: readonly Permission[]): readonly Rule[] {
+  const rules = new Map<string, Rule>();
+  for (const { group, resource, verbs } of granted) {
+    const key = `${group}/${resource}`;
+    const known = rules.get(key)?.verbs ?? [];
+    rules.set(key, { apiGroups: [group], resources: [resource], verbs: [...new Set([...known, ...verbs])] });
+  }
+  return [...rules.values()];
+}
+
+/** A rule on one line: `{apiGroups: [batch], resources: [jobs], verbs: [get]}`. */
 export function ruleText({ group, resource }: Permission, verbs: readonly string[]): string {
   return `{apiGroups: [${group === '' ? '""' : group}], resources: [${resource}], verbs: [${verbs.join(', ')}]}`;
 }

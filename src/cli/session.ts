@@ -33,6 +33,8 @@ export interface Surroundings {
   /** Reads a job as a launcher writes it; throws an Error that names the field. */
   readonly readJob: (value: unknown) => JobRequest;
   readonly readInput: () => Promise<string>;
+  /** Where relative paths begin. */
+  readonly directory: string;
 }
 
 /** What commands in this process have to do with. */
@@ -52,6 +54,7 @@ export function ownSurroundings(readJob: Surroundings['readJob']): Surroundings 
       return user;
     },
     readJob,
+    directory: process.cwd(),
     readInput: async () => {
       const chunks: Buffer[] = [];
       for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));

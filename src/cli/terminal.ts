@@ -67,28 +67,40 @@ export function fold(text: string, width: number | undefined): readonly string[]
 }
 
 const GAP = '  ';
+const NARROWEST_COLUMN = 20;
 
-/**
- * Rows in columns, each as wide as its widest cell; the last column is folded to the terminal's width. Cells are
- * escaped. The first row is the head, unless `head` is false.
- */
+/** How a table is laid out. */
+export interface TableLayout {
+  /** The first row is the head; default true. */
+  readonly head?: boolean;
+  /** The column that is folded where the terminal is too narrow; default: the last. */
+  readonly flowing?: number;
+}
+
+/** Rows in columns, each as wide as its widest cell, but one that is folded to what is left. Cells are escaped. */
 export function table(
   rows: readonly (readonly string[])[],
   terminal: Pick<Terminal, 'columns' | 'color'>,
-  { head = true }: { readonly head?: boolean } = {},
+  { head = true, flowing }: TableLayout = {},
 ): string {
   const cells = rows.map((row) => row.map(clean));
   const count = Math.max(0, ...cells.map((row) => row.length));
-  const widths = Array.from({ length: Math.max(0, count - 1) }, (_, column) =>
+  const folded = flowing ?? count - 1;
+  const widths = Array.from({ length: count }, (_, column) =>
     Math.max(...cells.map((row) => row[column]?.length ?? 0)),
   );
-  const before = widths.reduce((sum, width) => sum + width + GAP.length, 0);
-  const rest = terminal.columns === undefined ? undefined : Math.max(20, terminal.columns - before);
+  const others = widths.reduce((sum, width, column) => sum + (column === folded ? 0 : width + GAP.length), 0);
+  if (terminal.columns !== undefined) {
+    widths[folded] = Math.min(widths[folded] ?? 0, Math.max(NARROWEST_COLUMN, terminal.columns - others));
+  }
   return cells
     .map((row, index) => {
-      const fixed = widths.map((width, column) => (row[column] ?? '').padEnd(width) + GAP).join('');
-      const [first = '', ...more] = fold(row[count - 1] ?? '', rest);
-      const lines = [fixed + first, ...more.map((line) => ' '.repeat(before) + line)].map((line) => line.trimEnd());
+      const lines = fold(row[folded] ?? '', widths[folded]).map((line, at) =>
+        widths
+          .map((width, column) => (column === folded ? line : at === 0 ? (row[column] ?? '') : '').padEnd(width))
+          .join(GAP)
+          .trimEnd(),
+      );
       const text = lines.join('\n');
       return `${head && index === 0 ? paint(terminal, 'bold', text) : text}\n`;
     })

@@ -21,3 +21,6 @@ export function runtimeText(): string {
   const { deno, node } = process.versions;
   return deno === undefined ? `Node.js ${node}` : `Deno ${deno}`;
 }
+
+/** Minor version of the newest Kubernetes that this version was made for. */
+export const NEWEST_MINOR = 36;

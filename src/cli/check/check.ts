@@ -5,18 +5,24 @@
 import type { Client } from '../../kubernetes/contract.ts';
 import type { Arguments } from '../arguments.ts';
 import type { Command } from '../command.ts';
+import { policyOf } from '../policy.ts';
 import { connect, type Surroundings } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
 import { askRights, checkClock, checkNamespace, checkPermissions, checkVersion } from './api.ts';
-import { checkAccounts, checkConstraints, checkInstances, checkMetrics, checkNodes } from './cluster.ts';
+import { checkAccounts, checkConstraints, checkInstances, checkMetrics, checkNodes, sharedRole } from './cluster.ts';
 import { checkAccess, checkOpenFiles, checkOptions, checkProfiles, checkServerUser } from './configuration.ts';
 import { checkName, checkTcp, endpointOf } from './network.ts';
-import { all, createReport } from './report.ts';
+import { all, createReport, only } from './report.ts';
+import { rootOnNode } from './root-on-node.ts';
+import { runTestJob } from './test-job.ts';
 import { checkTls } from './tls.ts';
 import { checkToken } from './token.ts';
+import { checkImages, checkResourceProfiles, checkUser, checkUserConstraints, checkUserJob } from './user.ts';
 
 /** All steps together. */
 const TOTAL_MS = 15_000;
+/** The test job, image pull included. */
+const JOB_MS = 60_000;
 /** One call: a healthy API server answers in a tenth of a second. */
 const CALL_MS = 5_000;
 
@@ -25,9 +31,21 @@ export const check: Command = {
   summary:
     'Goes through what can be wrong, from the options file to the rights in the cluster, and says how to mend it.',
   about:
-    'One line each: ok, warning, failed, or skipped because of something before. Takes at most 15 s and changes nothing in the cluster. Run it as root, as the launcher runs the plugin: it lowers itself to server-user first. Exit code 1 if anything failed.',
+    'One line each: ok, warning, failed, or skipped because of something before. Takes at most 15 s and changes nothing in the cluster (but with --submit-test-job). Run it as root, as the launcher runs the plugin: it lowers itself to server-user first. Exit code 1 if anything failed.',
   words: [],
-  flags: [{ name: 'json', doc: 'One JSON object, for machines.' }],
+  flags: [
+    {
+      name: 'user',
+      value: 'USER',
+      doc: "Also this user's profile: images, constraints, overrides, and whether he can become root on a node.",
+    },
+    { name: 'json', doc: 'One JSON object, for machines.' },
+    {
+      name: 'submit-test-job',
+      doc: 'Runs a tiny job through submit, run, output and delete (60 s more), as USER or the server user.',
+    },
+    { name: 'image', value: 'IMAGE', doc: "For the test job; default: the profile's default image." },
+  ],
   examples: [
     ['sudo rstudio-kubernetes-launcher check', 'Everything that does not depend on a user.'],
     [
@@ -40,7 +58,13 @@ export const check: Command = {
 
 async function runCheck(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
   const { clock, random } = surroundings;
-  const report = createReport({ terminal, clock, json: args.flags.has('json'), totalMs: TOTAL_MS });
+  const withJob = args.flags.has('submit-test-job');
+  const report = createReport({
+    terminal,
+    clock,
+    json: args.flags.has('json'),
+    totalMs: TOTAL_MS + (withJob ? JOB_MS : 0),
+  });
   const { step } = report;
 
   const read = await step('options', args.options, (argv) => checkOptions(argv, surroundings));
@@ -80,6 +104,37 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
     await step('constraints', all(files, nodes), ([of, known]) => checkConstraints(of, known));
     await step('launchers', api, checkInstances);
     await step('accounts', all(rights, access), ([known, { namespace }]) => checkAccounts(known, namespace));
+
+    const name = args.flags.get('user');
+    const policy =
+      files === undefined || options === undefined || access === undefined || claims === undefined
+        ? undefined
+        : policyOf(files, options, access.namespace, surroundings);
+    const asked = api === undefined || version === undefined ? undefined : { client: api, minor: version.minor };
+    if (name !== undefined) {
+      const person = await step('user', files, (of) => checkUser(of, name, surroundings));
+      await step('images', person, checkImages);
+      await step('user-labels', all(person, nodes), ([who, known]) => checkUserConstraints(who, known));
+      await step('resources', all(person, files, policy), ([who, of, rules]) =>
+        checkResourceProfiles(who, of, rules, surroundings),
+      );
+      await step('user-job', all(person, policy, options), ([who, rules, given]) =>
+        checkUserJob(who, rules, given, surroundings, asked),
+      );
+      await step('root-on-node', person, ({ profile }) =>
+        only(rootOnNode(name, profile, rights !== undefined && sharedRole(rights)?.role === 'cluster-admin')),
+      );
+    }
+    if (withJob) {
+      const image = args.flags.get('image');
+      await step('test-job', all(asked, policy, options), ([to, rules, given], signal) =>
+        runTestJob(
+          { ...to, policy: rules, options: given, user: name ?? given.serverUser, image },
+          surroundings,
+          signal,
+        ),
+      );
+    }
   } finally {
     await client?.close();
   }

@@ -116,23 +116,34 @@ export async function checkInstances(client: Client): Promise<Checked<readonly J
 
 const EVERY_ACCOUNT = /to Group "(system:(?:serviceaccounts(?::[^"]+)?|authenticated))"/;
 
+/** The binding through which a group of accounts has the plugin's rights, in the words of the API server. */
+export interface SharedRole {
+  readonly group: string;
+  readonly binding: string;
+  readonly role: string;
+}
+
+/** Undefined: the rights are those of the account alone, as far as the API server says. */
+export function sharedRole(rights: readonly Right[]): SharedRole | undefined {
+  const reason = rights.find((right) => EVERY_ACCOUNT.test(right.reason))?.reason ?? '';
+  const [, group] = EVERY_ACCOUNT.exec(reason) ?? [];
+  if (group === undefined) return undefined;
+  const [, kind = 'RoleBinding', name = ''] = /by (\w+) "([^"/]+)/.exec(reason) ?? [];
+  const [, role = ''] = /of (?:Cluster)?Role "([^"]+)"/.exec(reason) ?? [];
+  return { group, binding: `${kind} ${name}`, role };
+}
+
 /** A binding to a group of accounts gives its rights to every job. */
 export function checkAccounts(rights: readonly Right[], namespace: string): Checked<true> {
-  const shared = rights.find(({ reason }) => EVERY_ACCOUNT.test(reason));
-  const [, group] = EVERY_ACCOUNT.exec(shared?.reason ?? '') ?? [];
-  if (shared === undefined || group === undefined)
-    return only(ok("the rights are the account's own, jobs do not share them"));
-  const [, kind = 'RoleBinding', name = ''] = /by (\w+) "([^"/]+)/.exec(shared.reason) ?? [];
-  const role = /of (?:Cluster)?Role "([^"]+)"/.exec(shared.reason)?.[1] ?? '';
+  const shared = sharedRole(rights);
+  if (shared === undefined) return only(ok("the rights are the account's own, jobs do not share them"));
+  const { group, binding, role } = shared;
   const power =
     role === 'cluster-admin'
       ? `an administrator of namespace ${namespace}`
       : `as powerful as the plugin in namespace ${namespace}`;
-  const found = `${kind} ${name} gives role ${role} to group ${group}: every job with a service account's token is ${power}`;
-  return only(
-    warning(
-      found,
-      'apply what rstudio-kubernetes-launcher rbac prints, which binds the account alone, and delete that binding',
-    ),
-  );
+  const found = `${binding} gives role ${role} to group ${group}: every job with a service account's token is ${power}`;
+  const remedy =
+    'apply what rstudio-kubernetes-launcher rbac prints, which binds the account alone, and delete that binding';
+  return only(warning(found, remedy));
 }

@@ -1,0 +1,118 @@
+/** `check --submit-test-job`: a tiny job through its whole life, each part with its time. The one thing that changes the cluster. */
+import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import type { Options } from '../../config/options.ts';
+import { CONTAINER_NAME, JOB_NAME_LABEL, SUBMISSION_ANNOTATION } from '../../jobs/annotations.ts';
+import type { Policy } from '../../jobs/context.ts';
+import { JobError } from '../../jobs/contract.ts';
+import { buildJob } from '../../jobs/manifest.ts';
+import { newJobName } from '../../jobs/names.ts';
+import { type Client, EVENTS, JOBS, PODS } from '../../kubernetes/contract.ts';
+import { KubernetesError } from '../../kubernetes/errors.ts';
+import { sleep } from '../../system/clock.ts';
+import { randomText } from '../../system/random.ts';
+import { smallJob } from '../policy.ts';
+import type { Surroundings } from '../session.ts';
+import { failedCall } from './api.ts';
+import { type Checked, failed, ok, only } from './report.ts';
+
+const LOOK_MS = 200;
+
+export interface TestJob {
+  readonly client: Client;
+  readonly policy: Policy;
+  readonly options: Options;
+  readonly minor: number;
+  readonly user: string;
+  /** Undefined: the default of the user's profile. */
+  readonly image: string | undefined;
+}
+
+/** Submits, waits for the end, reads the output, deletes. What was made is deleted whatever happens. */
+export async function runTestJob(
+  test: TestJob,
+  surroundings: Surroundings,
+  signal: AbortSignal,
+): Promise<Checked<true>> {
+  const { client, options, minor } = test;
+  const { clock, random } = surroundings;
+  let made: { readonly name: string; readonly uid: string } | undefined;
+  try {
+    const resolved = await test.policy.resolve(smallJob(surroundings, test.user, test.image), test.user);
+    const submissionId = randomText(random, 20);
+    const { jobExpiryHours, shareProcessNamespace } = options;
+    const id = newJobName('check', random);
+    const job = buildJob(resolved, { id, submissionId, jobExpiryHours, shareProcessNamespace, minor });
+    const begun = clock.monotonic();
+    const passed = (): string => `${((clock.monotonic() - begun) / 1000).toFixed(1)} s`;
+    const { object } = await client.create(JOBS, job, {
+      isOurs: (stored) => stored.metadata?.annotations?.[SUBMISSION_ANNOTATION] === submissionId,
+      signal,
+    });
+    made = { name: id, uid: object.metadata?.uid ?? '' };
+    const submitted = passed();
+    const pod = await ended(client, id, surroundings, signal);
+    const finished = passed();
+    const end = pod.status?.containerStatuses?.find(({ name }) => name === CONTAINER_NAME)?.state?.terminated;
+    const output = await read(client, pod.metadata?.name ?? '', signal);
+    const said = `submitted after ${submitted}, ended after ${finished}, output read after ${passed()}`;
+    if (end?.exitCode !== 0) {
+      const why = `ended with exit code ${end?.exitCode ?? 'unknown'} (${end?.reason ?? pod.status?.reason ?? 'no reason'}): ${output.trim() || end?.message || 'no output'}`;
+      return { findings: [failed(`${id} ${why}`, 'has the image /bin/sh? Another one: --image')] };
+    }
+    if (output !== 'it works\n')
+      return {
+        findings: [
+          failed(`${id}: its output is ${JSON.stringify(output)}, not "it works"`, 'see permissions: pods/log'),
+        ],
+      };
+    return only(ok(`${id} on ${pod.spec?.nodeName ?? 'a node'}: ${said}`));
+  } catch (error) {
+    if (error instanceof JobError)
+      return { findings: [failed(error.message, 'name an image that the user may run: --image, and --user')] };
+    if (signal.aborted && made !== undefined) {
+      const why = await reasonOf(client, made.uid);
+      return {
+        findings: [
+          failed(`${made.name} did not end in time${why}`, 'can the image be pulled, and is there a node with room?'),
+        ],
+      };
+    }
+    return { findings: [failedCall(error)] };
+  } finally {
+    if (made !== undefined) await client.delete(JOBS, made.name, { propagationPolicy: 'Background', uid: made.uid });
+  }
+}
+
+/** The job's pod, when its container has ended. */
+async function ended(client: Client, id: string, { clock }: Surroundings, signal: AbortSignal): Promise<Pod> {
+  for (;;) {
+    const { items } = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${id}` }, { signal });
+    const done = items.find(({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed');
+    if (done !== undefined) return done;
+    await sleep(clock, LOOK_MS, signal);
+  }
+}
+
+async function read(client: Client, pod: string, signal: AbortSignal): Promise<string> {
+  const over = AbortSignal.abort();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of client.followLog({ pod, container: CONTAINER_NAME, ended: over }, signal))
+    chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+/** `: 0/3 nodes are available ...`, from the newest event that warns of the job or its pod. */
+async function reasonOf(client: Client, uid: string): Promise<string> {
+  try {
+    const { items: pods } = await client.list(PODS, { labelSelector: `controller-uid=${uid}` });
+    const subjects = [uid, ...pods.map(({ metadata }) => metadata?.uid)];
+    const { items } = await client.list(EVENTS, { fieldSelector: 'type=Warning' });
+    const last = items.findLast(({ involvedObject }) => subjects.includes(involvedObject.uid));
+    const waiting = pods[0]?.status?.containerStatuses?.[0]?.state?.waiting;
+    const text = last?.message ?? waiting?.message ?? waiting?.reason;
+    return text === undefined ? '' : `: ${text}`;
+  } catch (error) {
+    if (error instanceof KubernetesError) return '';
+    throw error;
+  }
+}

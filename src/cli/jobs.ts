@@ -1,0 +1,255 @@
+/**
+ * `jobs`: the launcher's jobs as the plugin sees them, through the plugin's own reading of objects, once and without
+ * writing anything. Values of the environment and input are never shown.
+ */
+import type { Event, Pod } from 'kubernetes-types/core/v1.d.ts';
+import type { Options } from '../config/options.ts';
+import { OURS } from '../jobs/annotations.ts';
+import { JobError } from '../jobs/contract.ts';
+import type { Job } from '../jobs/job.ts';
+import { projectEvent, projectJob, projectPod, projectService } from '../jobs/projection.ts';
+import { createRepository, type JobEntry, jobOf, type Repository } from '../jobs/repository.ts';
+import {
+  type Client,
+  EVENTS,
+  JOBS,
+  type KubernetesObject,
+  type Page,
+  PODS,
+  type Resource,
+  SERVICES,
+  type Selection,
+} from '../kubernetes/contract.ts';
+import { isForbidden } from '../kubernetes/errors.ts';
+import type { Arguments } from './arguments.ts';
+import { type Command, EXIT_OK } from './command.ts';
+import { begin, connect, type Surroundings } from './session.ts';
+import { clean, type Terminal, table } from './terminal.ts';
+
+export const jobs: Command = {
+  name: 'jobs',
+  summary: "Lists the launcher's jobs as the plugin sees them, or tells all about one.",
+  about:
+    'Reads Jobs, pods, services and events of the namespace once; writes nothing. State and reason are what the launcher is told.',
+  words: ['[ID]'],
+  flags: [
+    { name: 'user', value: 'USER', doc: 'Only jobs of this user.' },
+    { name: 'json', doc: 'JSON, for machines.' },
+  ],
+  examples: [
+    ['sudo rstudio-kubernetes-launcher jobs', 'What is there, and why does it not start?'],
+    ['sudo rstudio-kubernetes-launcher jobs session-jane-x7k2q9w1ab', 'All about one job, its events included.'],
+  ],
+  run: runJobs,
+};
+
+async function runJobs(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
+  const options = await begin(args.options, surroundings, terminal);
+  const client = connect(options, surroundings);
+  const [id] = args.words;
+  try {
+    const seen = await look(client, terminal, id);
+    const now = client.serverTime() ?? surroundings.clock.now();
+    const user = args.flags.get('user') ?? '*';
+    if (id === undefined) list(seen, user, now, args.flags.has('json'), terminal);
+    else tell(seen, id, user, now, args.flags.has('json'), terminal, options);
+    return EXIT_OK;
+  } finally {
+    await client.close();
+  }
+}
+
+/** What the cluster showed. */
+interface Seen {
+  readonly repository: Repository;
+  readonly pods: readonly Pod[];
+  readonly events: readonly Event[];
+}
+
+/** Events that say why a job is as it is: what warns, and pulling. */
+const TELLING: readonly Selection[] = [{ fieldSelector: 'type=Warning' }, { fieldSelector: 'reason=Pulling' }];
+
+/** Reads what the plugin watches, and hands it to the plugin's repository. All events where one job is meant. */
+async function look(client: Client, terminal: Terminal, id: string | undefined): Promise<Seen> {
+  const ours: Selection = { labelSelector: OURS };
+  const optional = async <T extends KubernetesObject>(
+    resource: Resource<T>,
+    selection: Selection,
+  ): Promise<Page<T>> => {
+    try {
+      return await client.list(resource, selection);
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      terminal.say(`warning: ${resource.plural} may not be listed, so that reasons or addresses are missing`);
+      return { items: [], resourceVersion: '' };
+    }
+  };
+  const [jobPage, podPage, servicePage, ...eventPages] = await Promise.all([
+    client.list(JOBS, ours),
+    client.list(PODS, ours),
+    optional(SERVICES, ours),
+    ...(id === undefined ? TELLING : [{}]).map((selection) => optional(EVENTS, selection)),
+  ]);
+  // All was just read: there is nothing to read again.
+  const repository = createRepository({ readAgain: async () => true });
+  const events = eventPages.flatMap(({ items }) => items);
+  for (const job of jobPage.items) repository.onJob({ type: 'ADDED', object: projectJob(job) });
+  for (const pod of podPage.items) repository.onPod({ type: 'ADDED', object: projectPod(pod) });
+  for (const service of servicePage.items) repository.onService({ type: 'ADDED', object: projectService(service) });
+  for (const event of events) repository.onEvent({ type: 'ADDED', object: projectEvent(event) });
+  repository.open();
+  // A doubtful end is announced when its reading is over: in the next turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  return { repository, pods: podPage.items, events };
+}
+
+function list({ repository }: Seen, user: string, now: number, json: boolean, terminal: Terminal): void {
+  const all = [...repository.entries()]
+    .map(jobOf)
+    .filter((job) => user === '*' || job.user === user)
+    .toSorted((a, b) => b.submissionTime - a.submissionTime);
+  if (json) {
+    const members = all.map(
+      ({ id, name, user: owner, status, statusCode, statusMessage, exitCode, submissionTime, host }) => ({
+        id,
+        name,
+        user: owner,
+        status,
+        statusCode,
+        statusMessage,
+        exitCode,
+        submitted: new Date(submissionTime).toISOString(),
+        host,
+      }),
+    );
+    terminal.write(`${JSON.stringify(members, null, 2)}\n`);
+    return;
+  }
+  if (all.length === 0) {
+    terminal.say(user === '*' ? 'There are no jobs.' : `There are no jobs of ${clean(user)}.`);
+    return;
+  }
+  const rows = all.map((job) => [job.id, job.status, job.user || '-', age(now - job.submissionTime), reasonOf(job)]);
+  terminal.write(table([['ID', 'STATE', 'USER', 'AGE', 'REASON'], ...rows], terminal));
+}
+
+/** What tells more than the state. */
+function reasonOf({ status, statusCode, statusMessage, exitCode }: Job): string {
+  const code = exitCode === undefined || exitCode === 0 ? '' : `exit code ${exitCode}`;
+  return [statusCode === status ? '' : statusCode, code, statusMessage].filter(Boolean).join(': ');
+}
+
+/** `45s`, `12m`, `3h`, `8d`, as kubectl has it. */
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)}m`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)}h` : `${Math.floor(seconds / 86_400)}d`;
+}
+
+function tell(
+  seen: Seen,
+  id: string,
+  user: string,
+  now: number,
+  json: boolean,
+  terminal: Terminal,
+  options: Options,
+): void {
+  const entry = seen.repository.get(id);
+  if (entry === undefined || (user !== '*' && entry.job.request.user !== user)) {
+    throw new JobError('job-not-found', `there is no job ${id} in namespace ${options.kubernetesNamespace}`);
+  }
+  const pods = seen.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === entry.uid));
+  const uids = [entry.uid, ...pods.map(({ metadata }) => metadata?.uid)];
+  const events = seen.events
+    .filter(({ involvedObject }) => uids.includes(involvedObject.uid))
+    .map((event) => ({
+      ...projectEvent(event),
+      of: `${event.involvedObject.kind ?? ''} ${event.involvedObject.name ?? ''}`,
+    }))
+    .toSorted((a, b) => a.at - b.at);
+  const job = jobOf(entry);
+  if (json) {
+    const { environment, ...shown } = job;
+    const all = {
+      ...shown,
+      environment: environment.map(({ name }) => name),
+      control: entry.job.control,
+      result: entry.job.result,
+      events,
+    };
+    terminal.write(`${JSON.stringify(all, null, 2)}\n`);
+    return;
+  }
+  const facts = factsOf(job, entry, pods, now).filter(([, value]) => value !== '');
+  terminal.write(table(facts, terminal, { head: false }));
+  if (events.length === 0) return;
+  const rows = events.map(({ at, warning, reason, message, of }) => [
+    age(now - at),
+    warning ? 'Warning' : 'Normal',
+    reason,
+    of,
+    message,
+  ]);
+  terminal.write(`\n${table([['AGE', 'EVENT', 'REASON', 'OF', 'MESSAGE'], ...rows], terminal)}`);
+}
+
+function factsOf(
+  job: Job,
+  { job: view, service }: JobEntry,
+  pods: readonly Pod[],
+  now: number,
+): readonly (readonly [string, string])[] {
+  const { control, result } = view;
+  const when = (at: number): string => `${new Date(at).toISOString().replace('.000', '')} (${age(now - at)} ago)`;
+  const { image = '', runAsUserId, runAsGroupId } = job.container ?? {};
+  return [
+    ['id', job.id],
+    ['name', job.name],
+    ['user', job.user || '- (only administrators see it)'],
+    ['state', job.status],
+    ['reason', reasonOf(job)],
+    ['exit code', job.exitCode === undefined ? '' : String(job.exitCode)],
+    ['submitted', when(job.submissionTime)],
+    ['changed', when(job.lastUpdateTime)],
+    ['ended', result?.endedAt ?? ''],
+    [
+      'control',
+      control === undefined
+        ? ''
+        : `${control.operation} by ${control.user} at ${control.at}${control.reason === undefined ? '' : `: ${control.reason}`}`,
+    ],
+    ['node', job.host],
+    ['pods', pods.map(({ metadata, status }) => `${metadata?.name} ${status?.phase}`).join(', ')],
+    ['image', image],
+    ['runs', [job.command || job.exe, ...job.args].filter(Boolean).join(' ')],
+    ['directory', job.workingDirectory],
+    ['run as', [runAsUserId, runAsGroupId].filter((part) => part !== undefined).join(':')],
+    ['environment', job.environment.map(({ name }) => name).join(', ')],
+    ['limits', job.resourceLimits.map(({ type, value }) => `${type} ${value}`).join(', ')],
+    ['resources', job.resourceProfile],
+    ['constraints', job.placementConstraints.map(({ name, value }) => `${name}=${value}`).join(', ')],
+    [
+      'ports',
+      job.exposedPorts
+        .map(
+          ({ targetPort, publishedPort, protocol }) =>
+            `${targetPort}/${protocol}${publishedPort === undefined ? '' : ` at ${publishedPort}`}`,
+        )
+        .join(', '),
+    ],
+    [
+      'service',
+      service === undefined ? '' : `${service.type} ${[...service.clusterIps, ...service.ingress].join(', ')}`,
+    ],
+    [
+      'mounts',
+      job.mounts
+        .map(({ type, mountPath, readOnly }) => `${type} at ${mountPath}${readOnly ? ' (read only)' : ''}`)
+        .join(', '),
+    ],
+    ['tags', job.tags.join(', ')],
+    ['launcher', job.instanceId],
+  ];
+}

@@ -1,0 +1,46 @@
+/** What the plugin would allow: profiles, users and the plugin's own account, as commands ask for them. */
+import { readTextFile } from '../config/file.ts';
+import type { Options } from '../config/options.ts';
+import { type PolicyFiles, readPolicyFiles } from '../config/policy-files.ts';
+import type { Policy } from '../jobs/context.ts';
+import type { JobRequest } from '../jobs/job.ts';
+import { createPolicy } from '../jobs/user-policy.ts';
+import { tokenSubject } from '../kubernetes/token-subject.ts';
+import { type Surroundings, sayWarnings } from './session.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Reads the files as the server user and says their warnings. Throws ConfigError. */
+export function openFiles(options: Options, terminal: Terminal): PolicyFiles {
+  const { files, warnings } = readPolicyFiles(options);
+  sayWarnings(warnings, terminal);
+  return files;
+}
+
+/** The policy as the plugin has it, without asking the cluster for service accounts. */
+export function policyOf(files: PolicyFiles, options: Options, namespace: string, { users }: Surroundings): Policy {
+  const { authToken, authTokenPath } = options;
+  const token = authTokenPath === undefined ? authToken : readTextFile(authTokenPath)?.text;
+  const subject = tokenSubject(token ?? '');
+  return createPolicy({
+    files: () => files,
+    users,
+    ownAccount: () => (subject?.namespace === namespace ? subject.name : undefined),
+    serviceAccounts: async () => undefined,
+  });
+}
+
+/** A job as small as they come; `image` is left out where the profile has a default. */
+export function smallJob(
+  { readJob }: Surroundings,
+  user: string,
+  image: string | undefined,
+  more: Readonly<Record<string, unknown>> = {},
+): JobRequest {
+  return readJob({
+    name: 'Test job of check',
+    user,
+    command: 'echo it works',
+    ...(image === undefined ? {} : { container: { image } }),
+    ...more,
+  });
+}

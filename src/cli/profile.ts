@@ -1,0 +1,84 @@
+/** `profile USER`: what holds for a user, and who wrote that where. */
+import { type CamelCase, camelCase } from '../config/option-table.ts';
+import { place } from '../config/problem.ts';
+import { PROFILE_KEYS, type ProfileKey } from '../config/profile-table.ts';
+import type { EffectiveProfile, Setting } from '../config/profiles.ts';
+import type { Arguments } from './arguments.ts';
+import { type Command, EXIT_OK } from './command.ts';
+import { describeSections, describeUser, findPerson, type Person } from './person.ts';
+import { openFiles } from './policy.ts';
+import { begin, type Surroundings } from './session.ts';
+import { clean, type Terminal, table } from './terminal.ts';
+
+export const profile: Command = {
+  name: 'profile',
+  summary: 'Prints what a user may use: each value of his profile with the file and line it came from.',
+  about:
+    'Reads the profiles file as the plugin does, asks the name services of this host for the groups of the user, and prints every key. Needs no cluster.',
+  words: ['USER'],
+  flags: [{ name: 'json', doc: 'One JSON object, for machines.' }],
+  examples: [
+    ['sudo rstudio-kubernetes-launcher profile jsmith', 'Why may jsmith not use more than 3 CPUs?'],
+    ['sudo rstudio-kubernetes-launcher profile jsmith --json', 'The same for programs.'],
+  ],
+  run: runProfile,
+};
+
+async function runProfile(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
+  const [name = ''] = args.words;
+  const options = await begin(args.options, surroundings, terminal);
+  const { profiles } = openFiles(options, terminal);
+  const person = await findPerson(profiles, surroundings.users, name);
+  if (args.flags.has('json')) terminal.write(`${JSON.stringify(asJson(person), null, 2)}\n`);
+  else {
+    terminal.write(
+      `${clean(describeUser(person))}\n${clean(describeSections(person))}, of ${clean(options.profileConfig)}\n\n`,
+    );
+    const rows = settingsOf(person.profile).map(({ key, value, origin }) => [
+      key,
+      valueText(value),
+      origin === undefined ? 'default' : place(origin),
+    ]);
+    terminal.write(table([['KEY', 'VALUE', 'FROM'], ...rows], terminal, { flowing: 1 }));
+  }
+  return EXIT_OK;
+}
+
+interface KeyedSetting extends Setting<unknown> {
+  readonly key: ProfileKey;
+}
+
+function settingsOf(of: EffectiveProfile): readonly KeyedSetting[] {
+  return PROFILE_KEYS.map((key) => ({ key, ...(of[camelCase(key) as CamelCase<ProfileKey>] as Setting<unknown>) }));
+}
+
+function asJson({ name, user, sections, profile: of }: Person) {
+  return {
+    user: name,
+    ...(user === undefined ? {} : { uid: user.uid, groups: [...user.groups] }),
+    sections: sections.map(({ kind, name: section, file, line }) => ({ kind, name: section, file, line })),
+    profile: Object.fromEntries(
+      settingsOf(of).map(({ key, value, origin }) => [
+        key,
+        { value: value ?? null, ...(origin === undefined ? {} : origin) },
+      ]),
+    ),
+  };
+}
+
+/** A value as it would be written in a profiles file; `-` for none. */
+export function valueText(value: unknown): string {
+  if (value === undefined || value === '') return '-';
+  if (typeof value === 'boolean') return value ? '1' : '0';
+  if (!Array.isArray(value)) return String(value);
+  return value.length === 0 ? '-' : value.map(itemText).join(',');
+}
+
+/** Constraints, tolerations, key=value pairs, overrides. */
+function itemText(item: unknown): string {
+  if (typeof item !== 'object' || item === null) return String(item);
+  const { name, key, value, effect, pointer, file } = item as Readonly<Record<string, string | undefined>>;
+  if (pointer !== undefined) return `"${pointer}":"${file}"`;
+  if (name !== undefined) return value === undefined ? name : `${name}:${value}`;
+  return `${key}${value === undefined ? '' : `=${value}`}${effect === undefined ? '' : `:${effect}`}`;
+}

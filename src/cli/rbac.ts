@@ -1,0 +1,126 @@
+/** `rbac`: the smallest manifest with which the plugin works, bound to its account alone (kubernetes-objects.md section 6). */
+import type { Namespace, Secret, ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
+import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from 'kubernetes-types/rbac/v1.d.ts';
+import { readClusterAccess } from '../config/cluster-access.ts';
+import type { Options } from '../config/options.ts';
+import { ConfigError } from '../config/problem.ts';
+import type { Arguments } from './arguments.ts';
+import { type Command, EXIT_OK } from './command.ts';
+import { permissions, rulesOf } from './permissions.ts';
+import { readOptions, type Surroundings } from './session.ts';
+import type { Terminal } from './terminal.ts';
+import { toYaml } from './yaml.ts';
+
+export const rbac: Command = {
+  name: 'rbac',
+  summary: 'Prints the smallest manifest of rights that the plugin needs, for kubectl apply -f -.',
+  about:
+    'Namespace, service account, a token that does not expire, a Role with the rights that the options in force need, and a ClusterRole to read nodes, all bound to the account and not to the group of all accounts. Works before there is a token.',
+  words: [],
+  flags: [{ name: 'account', value: 'NAME', doc: 'Name of the service account; default: job-launcher.' }],
+  examples: [
+    ['rstudio-kubernetes-launcher rbac | kubectl apply -f -', 'Once, by somebody who may grant rights.'],
+    ['rstudio-kubernetes-launcher rbac --kubernetes-namespace=jobs --kill-method=delete', 'Without the right to exec.'],
+  ],
+  run: runRbac,
+};
+
+async function runRbac(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
+  const options = await optionsBeforeToken(args.options, surroundings);
+  surroundings.lower(options.serverUser);
+  const { namespace } = readClusterAccess({ ...options, certificateAuthorityPath: undefined });
+  const documents = manifest(options, namespace, args.flags.get('account') ?? 'job-launcher');
+  terminal.write(documents.map(({ comment, object }) => `# ${comment}\n${toYaml(object)}`).join('---\n'));
+  return EXIT_OK;
+}
+
+/** The options in force; address and token, which come later, are filled in where they are all that is missing. */
+async function optionsBeforeToken(argv: readonly string[], surroundings: Surroundings): Promise<Options> {
+  const loaded = await readOptions(argv, surroundings);
+  if (loaded.ok) return loaded.options;
+  const later = ['--api-url=https://kubernetes.invalid', '--auth-token-path=/later'];
+  const missing = later.filter((option) => !argv.some((given) => given.startsWith(option.replace(/=.*/, '='))));
+  const filled = await readOptions([...argv, ...missing], surroundings);
+  if (!filled.ok) throw new ConfigError('wrong', loaded.problems);
+  return filled.options;
+}
+
+type Document = Namespace | ServiceAccount | Secret | Role | RoleBinding | ClusterRole | ClusterRoleBinding;
+
+/** The objects in the order in which they are made, each with what it is for. */
+export function manifest(
+  options: Pick<Options, 'killMethod'>,
+  namespace: string,
+  account: string,
+): readonly { readonly comment: string; readonly object: Document }[] {
+  const all = permissions(options);
+  const metadata = { name: account, namespace };
+  const apiGroup = 'rbac.authorization.k8s.io';
+  const apiVersion = `${apiGroup}/v1`;
+  const subjects = [{ kind: 'ServiceAccount', name: account, namespace }];
+  // Two launchers of one cluster have two namespaces, but there is one name for a ClusterRole.
+  const clusterName = `${namespace}-${account}-nodes`;
+  return [
+    {
+      comment: 'The namespace of the jobs.',
+      object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+    },
+    { comment: 'Who the plugin is.', object: { apiVersion: 'v1', kind: 'ServiceAccount', metadata } },
+    {
+      comment: `Its token, which does not expire: kubectl -n ${namespace} get secret ${account}-token -o jsonpath='{.data.token}' | base64 -d`,
+      object: {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        type: 'kubernetes.io/service-account-token',
+        metadata: {
+          name: `${account}-token`,
+          namespace,
+          annotations: { 'kubernetes.io/service-account.name': account },
+        },
+      },
+    },
+    {
+      comment: 'What it may do in the namespace.',
+      object: {
+        apiVersion,
+        kind: 'Role',
+        metadata,
+        rules: rulesOf(all.filter(({ clusterWide }) => !clusterWide)).map(mutable),
+      },
+    },
+    {
+      comment: 'Bound to the account alone: a binding to system:serviceaccounts would give all of this to every job.',
+      object: {
+        apiVersion,
+        kind: 'RoleBinding',
+        metadata,
+        roleRef: { apiGroup, kind: 'Role', name: account },
+        subjects,
+      },
+    },
+    {
+      comment: 'Optional, with its binding: addresses of nodes, their labels, and which of them does not answer.',
+      object: {
+        apiVersion,
+        kind: 'ClusterRole',
+        metadata: { name: clusterName },
+        rules: rulesOf(all.filter(({ clusterWide }) => clusterWide)).map(mutable),
+      },
+    },
+    {
+      comment: 'The same account.',
+      object: {
+        apiVersion,
+        kind: 'ClusterRoleBinding',
+        metadata: { name: clusterName },
+        roleRef: { apiGroup, kind: 'ClusterRole', name: clusterName },
+        subjects,
+      },
+    },
+  ];
+}
+
+/** The types of Kubernetes know no readonly lists. */
+function mutable({ apiGroups, resources, verbs }: ReturnType<typeof rulesOf>[number]) {
+  return { apiGroups: [...apiGroups], resources: [...resources], verbs: [...verbs] };
+}
