@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import t, { type Test } from 'tap';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -249,6 +250,36 @@ t.test('attach: a signal ends it', async (t) => {
   await attached.promise;
   leaving.abort(new Error('the job was killed'));
   await t.rejects(running, { message: 'the job was killed' });
+});
+
+t.test('attach: a server that freezes after the upgrade', async (t) => {
+  const { client } = await serving(t, V5, (socket) => socket.pause());
+  const running = client.attachInput('p', 'c', Buffer.alloc(1_000), { timeoutMs: 150 });
+  await t.rejects(running, { code: 'timeout' });
+  const v4 = await serving(t, V4, (socket) => socket.pause());
+  await t.rejects(v4.client.attachInput('p', 'c', Buffer.alloc(1_000), { timeoutMs: 150 }), { code: 'timeout' });
+});
+
+t.test('a token that was replaced: the 401 of an upgrade leads to the new one', async (t) => {
+  const path = `${t.testdir({ token: 'old' })}/token`;
+  const seen: string[] = [];
+  const server = await apiServer(t, () => {});
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'v5.channel.k8s.io' });
+  server.upgrades((request, socket, head) => {
+    seen.push(String(request.headers.authorization));
+    if (seen.length === 1) {
+      writeFileSync(path, 'new-one');
+      socket.end('HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}');
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (accepted) => {
+      accepted.send(frame(3, SUCCESS));
+      accepted.close(1000);
+    });
+  });
+  const client = clientOf(t, server.url, { credentials: { kind: 'token-file', path } });
+  t.equal((await client.exec('p', 'c', ['x'])).exitCode, 0);
+  t.strictSame(seen, ['Bearer old', 'Bearer new-one']);
 });
 
 t.test('TLS: the authority and the verify toggle hold for WebSockets', async (t) => {
