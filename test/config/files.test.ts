@@ -16,10 +16,9 @@ import { CA, JWT } from './samples.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/config', import.meta.url));
 
-/** The options of a start with this file. */
+/** The options of a start with this file, which is put into the directory of the test. */
 async function optionsOf(test: Test, conf: string, argv: readonly string[] = []): Promise<Options> {
   const directory = test.testdirName;
-  mkdirSync(directory, { recursive: true });
   writeFileSync(`${directory}/launcher.kubernetes.conf`, conf, { mode: 0o600 });
   const loaded = await loadOptions({
     argv,
@@ -106,6 +105,7 @@ t.test('what of the way to the cluster stands in files', async (t) => {
 });
 
 t.test('policy files: missing ones, all problems at once, override files', async (t) => {
+  t.testdir({});
   const options = await optionsOf(t, CONF);
   const directory = t.testdirName;
   const profiles = `${directory}/launcher.kubernetes.profiles.conf`;
@@ -271,6 +271,7 @@ t.test('the policy in force: what is not the fault of users is Error 0', async (
 });
 
 t.test('reload: pushed settings', async (t) => {
+  t.testdir({});
   const argv = ['--job-expiry-hours=24', '--heartbeat-interval-seconds=5', '--server-user=rs'];
   const options = await optionsOf(t, `${CONF}logging-dir=\nplugin-metrics-interval-seconds=60\n`, argv);
   const applied: RunningSettings[] = [];
@@ -326,6 +327,7 @@ t.test('reload: pushed settings', async (t) => {
 });
 
 t.test('reload: files are swapped together, or the old ones stay', async (t) => {
+  t.testdir({});
   const options = await optionsOf(t, CONF);
   const directory = t.testdirName;
   const profiles = `${directory}/launcher.kubernetes.profiles.conf`;
