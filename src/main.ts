@@ -79,7 +79,13 @@ async function readOptions(
 
 function giveUpRoot({ serverUser, unprivileged, scratchPath, loggingDir }: Options): void {
   const user = findServerUser(serverUser);
-  if (!unprivileged) for (const path of [scratchPath, loggingDir]) makeDirectoryAsRoot(path, user);
+  for (const path of unprivileged ? [] : [scratchPath, loggingDir]) {
+    try {
+      makeDirectoryAsRoot(path, user);
+    } catch {
+      // The server user tries again; what fails then is said in the log.
+    }
+  }
   becomeUser(user);
 }
 

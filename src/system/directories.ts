@@ -49,9 +49,19 @@ export function makeDirectoryAsRoot(path: string, owner: Owner): void {
   }
 }
 
-/** As the server user, after the drop: makes what is missing. Throws the file system's error. */
+/**
+ * As the server user, after the drop: makes what is missing, from the top. Throws the file system's error. (Not by
+ * `recursive: true`, which never ends where a parent can neither be found nor made, as in /proc.)
+ */
 export function makeDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: MODE });
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  try {
+    mkdirSync(path, { mode: MODE });
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
 }
 
 /**

@@ -114,12 +114,16 @@ t.test('ends', async (t) => {
     ends((plugin) => plugin.endInput()),
     ends((plugin) => plugin.kill('SIGTERM')),
     ends((plugin) => plugin.kill('SIGINT')),
+    ends((plugin) => {
+      plugin.endOutput();
+      plugin.wire.send({ messageType: 0, requestId: 0 });
+    }),
     ends((plugin) => plugin.sendBytes(Buffer.from([0, 0, 0, 1, 0x7b]))),
     ends((plugin) => plugin.sendBytes(Buffer.from([0x7f, 0xff, 0xff, 0xff]))),
   ]);
   t.strictSame(
     results.map(({ code, signal, stderr }) => ({ code, signal, stderr })),
-    [0, 0, 0, 1, 1].map((code) => ({ code, signal: null, stderr: '' })),
+    [0, 0, 0, 0, 1, 1].map((code) => ({ code, signal: null, stderr: '' })),
   );
 });
 
@@ -161,6 +165,17 @@ t.test('directories', { skip }, async (t) => {
   chownSync(theirs.configFile, 0, 0);
   await running(t, { directory: theirs });
   t.equal(shape(theirs.logFile), `${NOBODY} 600`, 'below its own directory the server user makes them');
+});
+
+t.test('directories that cannot be made stop nothing', async (t) => {
+  const plugin = await running(t, {
+    options: { 'logging-dir': '/proc/none/log', 'scratch-path': '/proc/none/scratch' },
+  });
+  t.match(
+    plugin.stderr(),
+    /WARNING The log cannot be written, and goes on to stderr; Error error ENOENT \(ENOENT: no such file or directory, mkdir '\/proc\/none'\)/,
+  );
+  t.match(plugin.stderr(), 'WARNING The scratch path cannot be made or written [path: /proc/none/scratch]');
 });
 
 t.test('unprivileged: root makes no directories, and gives itself up all the same', { skip }, async (t) => {

@@ -63,6 +63,8 @@ export interface PluginProcess {
   readonly sendBytes: (bytes: Uint8Array) => void;
   /** Closes its stdin. */
   readonly endInput: () => void;
+  /** Closes the reading end of its stdout. */
+  readonly endOutput: () => void;
   readonly kill: (signal: NodeJS.Signals) => void;
   /** What it wrote to stderr until now. */
   readonly stderr: () => string;
@@ -177,6 +179,7 @@ export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
       }),
     sendBytes: (bytes) => child.stdin.write(bytes),
     endInput: () => child.stdin.end(),
+    endOutput: () => child.stdout.destroy(),
     kill: (signal) => child.kill(signal),
     stderr: () => stderr,
     log: () => readIfThere(directory.logFile),
