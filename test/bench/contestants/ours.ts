@@ -1,0 +1,29 @@
+/** What the contestants that are made of our own sources share. */
+import { createClient } from '../../../src/kubernetes/client.ts';
+import type { Client } from '../../../src/kubernetes/contract.ts';
+import { systemClock } from '../../../src/system/clock.ts';
+import type { Log } from '../../../src/system/log.ts';
+import { systemRandom } from '../../../src/system/random.ts';
+
+const complain = (sentence: string, fields?: unknown): void => {
+  process.stderr.write(`${sentence} ${JSON.stringify(fields)}\n`);
+};
+const quiet = (): void => undefined;
+
+export const benchLog: Log = { error: complain, warning: complain, notice: quiet, info: quiet, debug: quiet };
+
+/** With the options' default values. */
+export function benchClient(apiUrl: string): Client {
+  return createClient(
+    {
+      apiUrl,
+      credentials: { kind: 'none' },
+      tls: { verify: true },
+      namespace: 'rstudio',
+      fetchLimit: 500,
+      watchTimeoutSeconds: 300,
+      requestTimeoutMs: 30_000,
+    },
+    { clock: systemClock, random: systemRandom, log: benchLog },
+  );
+}

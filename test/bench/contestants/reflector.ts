@@ -1,0 +1,23 @@
+/** Ours: reflector and projection of pods. Which encoding is spoken, the server decides. */
+import { createHash } from 'node:crypto';
+import { projectPod } from '../../../src/jobs/projection.ts';
+import { PODS } from '../../../src/kubernetes/contract.ts';
+import { benchClient } from './ours.ts';
+import { done, ready, taskOf } from './talk.ts';
+
+const { url, count } = taskOf();
+let seen = 0;
+const reflector = benchClient(url).reflector({
+  resource: PODS,
+  selection: {},
+  project: projectPod,
+  onEvent: ({ type }) => {
+    if (type !== 'MODIFIED' || ++seen < count) return;
+    const hash = createHash('sha256');
+    for (const pod of reflector.objects()) hash.update(JSON.stringify(pod));
+    done({ seen, digest: hash.digest('hex') });
+  },
+});
+const running = new AbortController().signal;
+void reflector.run(running);
+void reflector.synced(running).then(ready);

@@ -1,0 +1,38 @@
+/** g. A minute in which nothing happens. */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Item } from '../item.ts';
+import { startMeasured } from '../plugin.ts';
+import { median } from '../statistics.ts';
+
+const JOBS = 1_000;
+
+export const idle: Item = async ({ server, runs, quick, progress }) => {
+  const seconds = quick ? 5 : 60;
+  await server.have({ jobs: JOBS });
+  progress(`idle with ${JOBS} running jobs, ${runs} plugins for ${seconds} s`);
+  const plugins = await Promise.all(Array.from({ length: runs }, () => startMeasured(server.url)));
+  try {
+    for (const { launcher } of plugins) {
+      await launcher.bootstrap();
+      await launcher.jobs('*');
+    }
+    // What the start left to be done is not idleness.
+    await wait(2_000);
+    const before = plugins.map(({ cpu }) => cpu());
+    await wait(seconds * 1000);
+    const cpu = median(plugins.map((plugin, index) => ((plugin.cpu() - (before[index] ?? 0)) / seconds) * 100));
+    const resident = median(plugins.map((plugin) => plugin.memory().now));
+    const row = (what: string, value: number, unit: string, most: number) => ({
+      item: 'g',
+      what,
+      bars: [{ name: 'ours', value }],
+      unit,
+      result: value,
+      reach: { most },
+      ratio: false,
+    });
+    return [row(`memory with ${JOBS} running jobs`, resident, 'MB', 95), row('CPU meanwhile', cpu, '% of a core', 0.5)];
+  } finally {
+    await Promise.all(plugins.map(({ process }) => process.close()));
+  }
+};

@@ -1,0 +1,87 @@
+/** d. Submits, one and fifty at a time. */
+import type { Bench, Item } from '../item.ts';
+import { startMeasured } from '../plugin.ts';
+import { median, percentile } from '../statistics.ts';
+
+const JOBS = 2_000;
+
+interface Times {
+  readonly p50: number;
+  readonly p99: number;
+  readonly rate: number;
+}
+
+const JOB = {
+  name: 'Benchmark job',
+  container: { image: 'busybox:1' },
+  command: 'sleep',
+  args: ['300'],
+  environment: [{ name: 'HOME', value: '/home/jsmith' }],
+  tags: ['bench'],
+};
+
+async function ours(bench: Bench, count: number, parallel: number): Promise<Times> {
+  const plugin = await startMeasured(bench.server.url);
+  try {
+    await plugin.launcher.bootstrap();
+    await plugin.launcher.submit('jsmith', JOB);
+    const times: number[] = [];
+    let left = count;
+    const begin = performance.now();
+    const submitter = async (): Promise<void> => {
+      while (left-- > 0) {
+        const start = performance.now();
+        await plugin.launcher.submit('jsmith', JOB);
+        times.push(performance.now() - start);
+      }
+    };
+    await Promise.all(Array.from({ length: parallel }, submitter));
+    const seconds = (performance.now() - begin) / 1000;
+    return { p50: percentile(times, 0.5), p99: percentile(times, 0.99), rate: count / seconds };
+  } finally {
+    await plugin.process.close();
+  }
+}
+
+async function bare(bench: Bench, count: number, parallel: number): Promise<Times> {
+  const { findings } = await bench.contestants.run('posts', { url: bench.server.url, count, parallel });
+  return { p50: Number(findings['p50']), p99: Number(findings['p99']), rate: Number(findings['rate']) };
+}
+
+export const submit: Item = async (bench) => {
+  await bench.server.have({ jobs: 0 });
+  const rows = [];
+  for (const parallel of [1, 50]) {
+    // One at a time takes ten milliseconds each: all runs together submit as many.
+    const count = Math.round(JOBS / (parallel === 1 ? 5 : 1) / (bench.quick ? 10 : 1));
+    const found: { readonly ours: Times; readonly bare: Times }[] = [];
+    for (let round = 1; round <= bench.runs; round++) {
+      bench.progress(`submit ${count} jobs, ${parallel} at a time, run ${round}`);
+      const measured = await bench.server.busyWhile(() => ours(bench, count, parallel));
+      bench.busy(`submit, ${parallel} at a time`, measured.busy);
+      found.push({ ours: measured.result, bare: await bare(bench, count, parallel) });
+    }
+    const row = (what: string, name: keyof Times, unit: string, reach: { most: number } | { least: number }) => {
+      const [mine, theirs] = [
+        median(found.map((each) => each.ours[name])),
+        median(found.map((each) => each.bare[name])),
+      ];
+      return {
+        item: 'd',
+        what: `${what}, ${parallel} at a time`,
+        bars: [
+          { name: 'ours', value: mine },
+          { name: 'bare POSTs', value: theirs },
+        ],
+        unit,
+        result: mine / theirs,
+        reach,
+        ratio: true,
+      };
+    };
+    rows.push(row('submit, p50', 'p50', 'ms', { most: 1.15 }));
+    rows.push(row('submit, p99', 'p99', 'ms', { most: Number.POSITIVE_INFINITY }));
+    rows.push(row('submits a second', 'rate', '/s', { least: 0.9 }));
+  }
+  return rows;
+};

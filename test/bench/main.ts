@@ -1,0 +1,77 @@
+/**
+ * `npm run bench`: what the plugin costs, beside others and beside the least that is possible, measured in the same run on
+ * the same server. `-- --quick` for a minute's run, `-- --json FILE` for the numbers, `-- --only ab` for single items.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { makeContestants } from './contestant.ts';
+import type { Item } from './item.ts';
+import { hold } from './items/hold.ts';
+import { idle } from './items/idle.ts';
+import { logs } from './items/logs.ts';
+import { start } from './items/start.ts';
+import { status } from './items/status.ts';
+import { submit } from './items/submit.ts';
+import { watch } from './items/watch.ts';
+import { machineFacts } from './machine.ts';
+import { chart, isReached, markdown, type Row, table } from './report.ts';
+import { startServer } from './world.ts';
+
+const ITEMS: Readonly<Record<string, Item>> = { a: watch, b: hold, c: start, d: submit, e: status, f: logs, g: idle };
+const RUNS = 5;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    only: { type: 'string', default: Object.keys(ITEMS).join('') },
+    runs: { type: 'string' },
+    markdown: { type: 'boolean', default: false },
+  },
+});
+const { quick } = values;
+const runs = Number(values.runs ?? (quick ? 1 : RUNS));
+const begun = performance.now();
+const elapsed = (): string => `${((performance.now() - begun) / 1000).toFixed(0).padStart(4)} s`;
+const machine = machineFacts();
+console.log(
+  `${machine.cores} x ${machine.cpu}, ${machine.memoryGB} GB, Linux ${machine.kernel}, Node.js ${machine.node}, ` +
+    `@kubernetes/client-node ${machine.clientNode}, load ${machine.load}; medians of ${runs}\n`,
+);
+
+const directory = mkdtempSync(join(tmpdir(), 'bench-'));
+const server = await startServer();
+/** The most that the server was ever busy with each kind of work. */
+const busy = new Map<string, number>();
+const rows: Row[] = [];
+try {
+  const contestants = await makeContestants(directory);
+  for (const [letter, item] of Object.entries(ITEMS)) {
+    if (!values.only.includes(letter)) continue;
+    const found = await item({
+      server,
+      contestants,
+      quick,
+      runs,
+      progress: (text) => console.error(`${elapsed()}  ${letter}. ${text}`),
+      busy: (what, part) => busy.set(what, Math.max(part, busy.get(what) ?? 0)),
+    });
+    rows.push(...found);
+  }
+} finally {
+  server.close();
+  rmSync(directory, { recursive: true });
+}
+
+for (const row of rows.filter(({ bars }) => bars.length > 1)) console.log(`${chart(row)}\n`);
+console.log(`${values.markdown ? markdown(rows) : table(rows)}\n`);
+console.log('Spare capacity of the server (parts of one core that it did not need):');
+for (const [what, part] of busy) console.log(`   ${what}: ${((1 - part) * 100).toFixed(0)} %`);
+const missed = rows.filter((row) => !isReached(row));
+console.log(`\n${rows.length - missed.length} of ${rows.length} reached, in ${elapsed().trim()}`);
+if (values.json !== undefined) {
+  const report = { machine, quick, runs, rows, server: Object.fromEntries(busy) };
+  writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
+}

@@ -1,0 +1,22 @@
+/** The built executable against the benchmark's server, with what the operating system says of it. */
+import { createLauncher, type Launcher } from '../support/launcher.ts';
+import { type PluginProcess, type PluginStart, startPlugin } from '../support/plugin.ts';
+import { cpuSeconds, memory } from './usage.ts';
+
+export interface MeasuredPlugin {
+  readonly launcher: Launcher;
+  readonly process: PluginProcess;
+  readonly cpu: () => number;
+  readonly memory: () => { readonly now: number; readonly peak: number };
+}
+
+export async function startMeasured(url: string, start: PluginStart = {}): Promise<MeasuredPlugin> {
+  const options = { 'api-url': url, 'auth-token': 'bench', 'kubernetes-namespace': 'rstudio', 'log-level': 'WARNING' };
+  const plugin = await startPlugin({ ...start, options: { ...options, ...start.options } });
+  return {
+    process: plugin,
+    launcher: createLauncher(plugin.wire),
+    cpu: () => cpuSeconds(plugin.pid),
+    memory: () => memory(plugin.pid),
+  };
+}
