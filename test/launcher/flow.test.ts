@@ -185,6 +185,27 @@ t.test('[flow-accepted] nothing more is read while 10,000 requests are open', as
   await launcher.end();
 });
 
+t.test('[flow-accepted] refused streams count, too, while the launcher does not read', async (t) => {
+  const launcher = await startLauncher({ input: new PassThrough({ highWaterMark: 1024 }) });
+  launcher.pause();
+  let written = 0;
+  const hundred = (from: number): Buffer =>
+    Buffer.concat(
+      Array.from({ length: 100 }, (_, id) =>
+        frame(JSON.stringify({ messageType: 6, requestId: from + id, ...on('job-9') })),
+      ),
+    );
+  while (launcher.input.write(hundred(written)) || (await drained(launcher.input))) {
+    written += 100;
+    if (written > 20_000) break;
+  }
+  t.ok(written >= 9_900 && written < 11_000, `${written} were taken`);
+  launcher.resume();
+  await launcher.received();
+  t.ok(await drained(launcher.input), 'when it reads again, so do we');
+  await launcher.end();
+});
+
 async function drained(input: PassThrough): Promise<boolean> {
   await settle();
   return input.writableLength < 1024;
