@@ -98,7 +98,6 @@ t.test('an environment that is not clean after it was cleaned', { skip: ROOT ? f
 });
 
 const PRIVATE = { mode: 0o600 };
-const asNobody = ROOT ? '65534' : String(process.getuid?.());
 
 t.test('files that the server user reads', async (t) => {
   const written =
@@ -123,7 +122,7 @@ t.test('files that the server user reads', async (t) => {
   const authority = inDirectory('certificate-authority', 'ca.pem');
   const huge = Buffer.alloc(1024 * 1024 + 1, 'x');
 
-  const cases: readonly [options: Readonly<Record<string, string>>, prepare: (directory: string) => void, string][] = [
+  const cases: [options: Readonly<Record<string, string>>, prepare: (directory: string) => void, string][] = [
     [url, token, 'DIR/token: auth-token-path: there is no such file'],
     [url, both(token, written('token', ' \n')), 'DIR/token: auth-token-path: the file holds no token'],
     [url, both(token, fifo('token')), 'DIR/token: is not a regular file'],
@@ -139,10 +138,34 @@ t.test('files that the server user reads', async (t) => {
     [ACCESS, written(profiles, huge), `DIR/${profiles}: is larger than 1 MiB`],
     [ACCESS, inDirectory('profile-config', 'gone'), 'DIR/gone: profile-config: there is no such file'],
   ];
+  const overrides = (directory: string): void =>
+    written(profiles, `[*]\njob-json-overrides="/spec/a":"${join(directory, 'override')}"\n`)(directory);
+  cases.push(
+    [ACCESS, overrides, `DIR/override: there is no such file`],
+    [ACCESS, both(overrides, fifo('override')), `DIR/override: is not a regular file`],
+    [ACCESS, both(overrides, written('override', huge)), `DIR/override: is larger than 1 MiB`],
+  );
   const unreadable: typeof cases = [
-    [url, both(token, written('token', 'x', 0o600)), `DIR/token: cannot be read by user ${asNobody}: EACCES`],
-    [ACCESS, both(authority, written('ca.pem', 'x', 0o600)), `DIR/ca.pem: cannot be read by user ${asNobody}: EACCES`],
-    [ACCESS, written(profiles, '[*]\n', 0o600), `DIR/${profiles}: cannot be read by user ${asNobody}: EACCES`],
+    [
+      ACCESS,
+      both(overrides, written('override', '1', 0o600)),
+      `DIR/override: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES`,
+    ],
+    [
+      url,
+      both(token, written('token', 'x', 0o600)),
+      `DIR/token: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES`,
+    ],
+    [
+      ACCESS,
+      both(authority, written('ca.pem', 'x', 0o600)),
+      `DIR/ca.pem: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES`,
+    ],
+    [
+      ACCESS,
+      written(profiles, '[*]\n', 0o600),
+      `DIR/${profiles}: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES`,
+    ],
   ];
   for (const [options, prepare, sentence] of ROOT ? [...cases, ...unreadable] : cases) {
     await refuses(t, { options }, sentence, prepare);
