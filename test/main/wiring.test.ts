@@ -1,0 +1,70 @@
+import { createServer } from 'node:http';
+import t from 'tap';
+import { createClient } from '../../src/kubernetes/client.ts';
+import { PODS } from '../../src/kubernetes/contract.ts';
+import { observedClient } from '../../src/kubernetes/observed.ts';
+import { tokenSubject } from '../../src/kubernetes/token-subject.ts';
+import { systemClock } from '../../src/system/clock.ts';
+import { silentLog } from '../../src/system/log.ts';
+import { fakeClock } from '../support/fake-clock.ts';
+
+const jwt = (claims: unknown): string =>
+  `eyJhbGciOiJub25lIn0.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
+
+t.test('a token says whose it is, if it is a service account token', async (t) => {
+  t.strictSame(tokenSubject(jwt({ sub: 'system:serviceaccount:rstudio:job-launcher' })), {
+    namespace: 'rstudio',
+    name: 'job-launcher',
+  });
+  const others = [
+    '',
+    'opaque',
+    'a.b.c',
+    jwt(null),
+    jwt({}),
+    jwt({ sub: 'jane' }),
+    jwt({ sub: 'system:serviceaccount:x' }),
+  ];
+  for (const token of others) t.equal(tokenSubject(token), undefined, token);
+});
+
+t.test('each call is observed, also one that fails', async (t) => {
+  const clock = fakeClock();
+  const server = createServer((request, response) => {
+    clock.advance(250);
+    const found = request.url === '/version';
+    const body = found
+      ? { major: '1', minor: '36', gitVersion: 'v1.36.0' }
+      : { kind: 'Status', code: 404, reason: 'NotFound' };
+    response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  const seen: number[] = [];
+  const client = observedClient(
+    createClient(
+      {
+        apiUrl: `http://127.0.0.1:${port}`,
+        credentials: { kind: 'none' },
+        tls: { verify: true },
+        namespace: 'rstudio',
+        fetchLimit: 0,
+        watchTimeoutSeconds: 0,
+        requestTimeoutMs: 5_000,
+      },
+      { clock: systemClock, random: () => 0.5, log: silentLog },
+    ),
+    clock,
+    (seconds) => seen.push(seconds),
+  );
+  t.teardown(async () => {
+    await client.close();
+    server.close();
+  });
+  t.match(await client.version(), { major: 1, minor: 36 });
+  await t.rejects(client.get(PODS, 'gone'), { code: 'not-found' });
+  t.equal(await client.delete(PODS, 'gone', { propagationPolicy: 'Background' }), false);
+  t.strictSame(seen, [0.25, 0.25, 0.25]);
+  t.equal(client.namespace, 'rstudio');
+});
