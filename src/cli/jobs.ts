@@ -2,25 +2,12 @@
  * `jobs`: the launcher's jobs as the plugin sees them, through the plugin's own reading of objects, once and without
  * writing anything. Values of the environment and input are never shown.
  */
-import type { Event, Pod } from 'kubernetes-types/core/v1.d.ts';
+import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../config/options.ts';
-import { OURS } from '../jobs/annotations.ts';
 import { JobError } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
-import { projectEvent, projectJob, projectPod, projectService } from '../jobs/projection.ts';
-import { createRepository, type JobEntry, jobOf, type Repository } from '../jobs/repository.ts';
-import {
-  type Client,
-  EVENTS,
-  JOBS,
-  type KubernetesObject,
-  type Page,
-  PODS,
-  type Resource,
-  SERVICES,
-  type Selection,
-} from '../kubernetes/contract.ts';
-import { isForbidden } from '../kubernetes/errors.ts';
+import { projectEvent } from '../jobs/projection.ts';
+import { type JobEntry, jobOf } from '../jobs/repository.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command.ts';
 import { begin, connect, type Surroundings } from './session.ts';
@@ -48,62 +35,18 @@ async function runJobs(args: Arguments, surroundings: Surroundings, terminal: Te
   const client = connect(options, surroundings);
   const [id] = args.words;
   try {
-    const seen = await look(client, terminal, id);
+    const snapshot = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: id !== undefined });
     const now = client.serverTime() ?? surroundings.clock.now();
     const user = args.flags.get('user') ?? '*';
-    if (id === undefined) list(seen, user, now, args.flags.has('json'), terminal);
-    else tell(seen, id, user, now, args.flags.has('json'), terminal, options);
+    if (id === undefined) list(snapshot, user, now, args.flags.has('json'), terminal);
+    else tell(snapshot, id, user, now, args.flags.has('json'), terminal, options);
     return EXIT_OK;
   } finally {
     await client.close();
   }
 }
 
-/** What the cluster showed. */
-interface Seen {
-  readonly repository: Repository;
-  readonly pods: readonly Pod[];
-  readonly events: readonly Event[];
-}
-
-/** Events that say why a job is as it is: what warns, and pulling. */
-const TELLING: readonly Selection[] = [{ fieldSelector: 'type=Warning' }, { fieldSelector: 'reason=Pulling' }];
-
-/** Reads what the plugin watches, and hands it to the plugin's repository. All events where one job is meant. */
-async function look(client: Client, terminal: Terminal, id: string | undefined): Promise<Seen> {
-  const ours: Selection = { labelSelector: OURS };
-  const optional = async <T extends KubernetesObject>(
-    resource: Resource<T>,
-    selection: Selection,
-  ): Promise<Page<T>> => {
-    try {
-      return await client.list(resource, selection);
-    } catch (error) {
-      if (!isForbidden(error)) throw error;
-      terminal.say(`warning: ${resource.plural} may not be listed, so that reasons or addresses are missing`);
-      return { items: [], resourceVersion: '' };
-    }
-  };
-  const [jobPage, podPage, servicePage, ...eventPages] = await Promise.all([
-    client.list(JOBS, ours),
-    client.list(PODS, ours),
-    optional(SERVICES, ours),
-    ...(id === undefined ? TELLING : [{}]).map((selection) => optional(EVENTS, selection)),
-  ]);
-  // All was just read: there is nothing to read again.
-  const repository = createRepository({ readAgain: async () => true });
-  const events = eventPages.flatMap(({ items }) => items);
-  for (const job of jobPage.items) repository.onJob({ type: 'ADDED', object: projectJob(job) });
-  for (const pod of podPage.items) repository.onPod({ type: 'ADDED', object: projectPod(pod) });
-  for (const service of servicePage.items) repository.onService({ type: 'ADDED', object: projectService(service) });
-  for (const event of events) repository.onEvent({ type: 'ADDED', object: projectEvent(event) });
-  repository.open();
-  // A doubtful end is announced when its reading is over: in the next turn.
-  await new Promise((resolve) => setImmediate(resolve));
-  return { repository, pods: podPage.items, events };
-}
-
-function list({ repository }: Seen, user: string, now: number, json: boolean, terminal: Terminal): void {
+function list({ repository }: Snapshot, user: string, now: number, json: boolean, terminal: Terminal): void {
   const all = [...repository.entries()]
     .map(jobOf)
     .filter((job) => user === '*' || job.user === user)
@@ -148,7 +91,7 @@ export function age(ms: number): string {
 }
 
 function tell(
-  seen: Seen,
+  snapshot: Snapshot,
   id: string,
   user: string,
   now: number,
@@ -156,13 +99,13 @@ function tell(
   terminal: Terminal,
   options: Options,
 ): void {
-  const entry = seen.repository.get(id);
+  const entry = snapshot.repository.get(id);
   if (entry === undefined || (user !== '*' && entry.job.request.user !== user)) {
     throw new JobError('job-not-found', `there is no job ${id} in namespace ${options.kubernetesNamespace}`);
   }
-  const pods = seen.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === entry.uid));
+  const pods = snapshot.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === entry.uid));
   const uids = [entry.uid, ...pods.map(({ metadata }) => metadata?.uid)];
-  const events = seen.events
+  const events = snapshot.events
     .filter(({ involvedObject }) => uids.includes(involvedObject.uid))
     .map((event) => ({
       ...projectEvent(event),

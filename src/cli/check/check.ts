@@ -14,15 +14,13 @@ import { checkAccess, checkOpenFiles, checkOptions, checkProfiles, checkServerUs
 import { checkName, checkTcp, endpointOf } from './network.ts';
 import { all, createReport, only } from './report.ts';
 import { rootOnNode } from './root-on-node.ts';
-import { runTestJob } from './test-job.ts';
+import { runTestJob, TEST_JOB_MS } from './test-job.ts';
 import { checkTls } from './tls.ts';
 import { checkToken } from './token.ts';
 import { checkImages, checkResourceProfiles, checkUser, checkUserConstraints, checkUserJob } from './user.ts';
 
 /** All steps together. */
 const TOTAL_MS = 15_000;
-/** The test job, image pull included. */
-const JOB_MS = 60_000;
 /** One call: a healthy API server answers in a tenth of a second. */
 const CALL_MS = 5_000;
 
@@ -63,7 +61,7 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
     terminal,
     clock,
     json: args.flags.has('json'),
-    totalMs: TOTAL_MS + (withJob ? JOB_MS : 0),
+    totalMs: TOTAL_MS + (withJob ? TEST_JOB_MS + CALL_MS : 0),
   });
   const { step } = report;
 
@@ -127,12 +125,8 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
     }
     if (withJob) {
       const image = args.flags.get('image');
-      await step('test-job', all(asked, policy, options), ([to, rules, given], signal) =>
-        runTestJob(
-          { ...to, policy: rules, options: given, user: name ?? given.serverUser, image },
-          surroundings,
-          signal,
-        ),
+      await step('test-job', all(asked, policy, options), ([to, rules, given]) =>
+        runTestJob({ ...to, policy: rules, options: given, user: name ?? given.serverUser, image }, surroundings),
       );
     }
   } finally {

@@ -6,16 +6,22 @@ import type { Policy } from '../../jobs/context.ts';
 import { JobError } from '../../jobs/contract.ts';
 import { buildJob } from '../../jobs/manifest.ts';
 import { newJobName } from '../../jobs/names.ts';
-import { type Client, EVENTS, JOBS, PODS } from '../../kubernetes/contract.ts';
+import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/errors.ts';
 import { sleep } from '../../system/clock.ts';
 import { randomText } from '../../system/random.ts';
 import { smallJob } from '../policy.ts';
 import type { Surroundings } from '../session.ts';
+import { takeSnapshot } from '../snapshot.ts';
 import { failedCall } from './api.ts';
 import { type Checked, failed, ok, only } from './report.ts';
 
 const LOOK_MS = 200;
+
+/** From submit to output, image pull included. */
+export const TEST_JOB_MS = 60_000;
+/** Should this process end in between, the cluster ends and removes the job by itself. */
+const CLEAN_UP = { activeDeadlineSeconds: 120, ttlSecondsAfterFinished: 60 };
 
 export interface TestJob {
   readonly client: Client;
@@ -25,16 +31,19 @@ export interface TestJob {
   readonly user: string;
   /** Undefined: the default of the user's profile. */
   readonly image: string | undefined;
+  /** Default 60 s. */
+  readonly timeoutMs?: number;
 }
 
 /** Submits, waits for the end, reads the output, deletes. What was made is deleted whatever happens. */
-export async function runTestJob(
-  test: TestJob,
-  surroundings: Surroundings,
-  signal: AbortSignal,
-): Promise<Checked<true>> {
+export async function runTestJob(test: TestJob, surroundings: Surroundings): Promise<Checked<true>> {
   const { client, options, minor } = test;
   const { clock, random } = surroundings;
+  const late = new AbortController();
+  const { signal } = late;
+  const cancel = clock.after(test.timeoutMs ?? TEST_JOB_MS, () =>
+    late.abort(new Error('the test job did not end in time')),
+  );
   let made: { readonly name: string; readonly uid: string } | undefined;
   try {
     const resolved = await test.policy.resolve(smallJob(surroundings, test.user, test.image), test.user);
@@ -44,10 +53,14 @@ export async function runTestJob(
     const job = buildJob(resolved, { id, submissionId, jobExpiryHours, shareProcessNamespace, minor });
     const begun = clock.monotonic();
     const passed = (): string => `${((clock.monotonic() - begun) / 1000).toFixed(1)} s`;
-    const { object } = await client.create(JOBS, job, {
-      isOurs: (stored) => stored.metadata?.annotations?.[SUBMISSION_ANNOTATION] === submissionId,
-      signal,
-    });
+    const { object } = await client.create(
+      JOBS,
+      { ...job, spec: { ...job.spec, ...CLEAN_UP, template: job.spec?.template ?? {} } },
+      {
+        isOurs: (stored) => stored.metadata?.annotations?.[SUBMISSION_ANNOTATION] === submissionId,
+        signal,
+      },
+    );
     made = { name: id, uid: object.metadata?.uid ?? '' };
     const submitted = passed();
     const pod = await ended(client, id, surroundings, signal);
@@ -70,7 +83,7 @@ export async function runTestJob(
     if (error instanceof JobError)
       return { findings: [failed(error.message, 'name an image that the user may run: --image, and --user')] };
     if (signal.aborted && made !== undefined) {
-      const why = await reasonOf(client, made.uid);
+      const why = await reasonOf(client, made.name);
       return {
         findings: [
           failed(`${made.name} did not end in time${why}`, 'can the image be pulled, and is there a node with room?'),
@@ -79,6 +92,7 @@ export async function runTestJob(
     }
     return { findings: [failedCall(error)] };
   } finally {
+    cancel();
     if (made !== undefined) await client.delete(JOBS, made.name, { propagationPolicy: 'Background', uid: made.uid });
   }
 }
@@ -101,16 +115,12 @@ async function read(client: Client, pod: string, signal: AbortSignal): Promise<s
   return Buffer.concat(chunks).toString();
 }
 
-/** `: 0/3 nodes are available ...`, from the newest event that warns of the job or its pod. */
-async function reasonOf(client: Client, uid: string): Promise<string> {
+/** `: image x cannot be pulled ...`, as the launcher would be told. */
+async function reasonOf(client: Client, id: string): Promise<string> {
   try {
-    const { items: pods } = await client.list(PODS, { labelSelector: `controller-uid=${uid}` });
-    const subjects = [uid, ...pods.map(({ metadata }) => metadata?.uid)];
-    const { items } = await client.list(EVENTS, { fieldSelector: 'type=Warning' });
-    const last = items.findLast(({ involvedObject }) => subjects.includes(involvedObject.uid));
-    const waiting = pods[0]?.status?.containerStatuses?.[0]?.state?.waiting;
-    const text = last?.message ?? waiting?.message ?? waiting?.reason;
-    return text === undefined ? '' : `: ${text}`;
+    const { repository } = await takeSnapshot(client, () => {}, { allEvents: false });
+    const message = repository.get(id)?.outcome.message ?? '';
+    return message === '' ? '' : `: ${message}`;
   } catch (error) {
     if (error instanceof KubernetesError) return '';
     throw error;

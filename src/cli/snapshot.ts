@@ -1,0 +1,68 @@
+/** All jobs of the namespace at one moment, through the plugin's own reading of objects. Writes nothing. */
+import type { Event, Pod } from 'kubernetes-types/core/v1.d.ts';
+import { OURS } from '../jobs/annotations.ts';
+import { projectEvent, projectJob, projectPod, projectService } from '../jobs/projection.ts';
+import { createRepository, type Repository } from '../jobs/repository.ts';
+import {
+  type Client,
+  EVENTS,
+  JOBS,
+  type KubernetesObject,
+  type Page,
+  PODS,
+  type Resource,
+  SERVICES,
+  type Selection,
+} from '../kubernetes/contract.ts';
+import { isForbidden } from '../kubernetes/errors.ts';
+
+/** What the cluster showed. */
+export interface Snapshot {
+  readonly repository: Repository;
+  readonly pods: readonly Pod[];
+  readonly events: readonly Event[];
+}
+
+/** Events that say why a job is as it is: what warns, and pulling. */
+const TELLING: readonly Selection[] = [{ fieldSelector: 'type=Warning' }, { fieldSelector: 'reason=Pulling' }];
+
+/**
+ * Reads what the plugin watches, and hands it to the plugin's repository. `allEvents`: not only those that say why a job
+ * is as it is. `warn` is told of what may not be listed. Rejects with KubernetesError.
+ */
+export async function takeSnapshot(
+  client: Client,
+  warn: (sentence: string) => void,
+  { allEvents }: { readonly allEvents: boolean },
+): Promise<Snapshot> {
+  const ours: Selection = { labelSelector: OURS };
+  const optional = async <T extends KubernetesObject>(
+    resource: Resource<T>,
+    selection: Selection,
+  ): Promise<Page<T>> => {
+    try {
+      return await client.list(resource, selection);
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      warn(`warning: ${resource.plural} may not be listed, so that reasons or addresses are missing`);
+      return { items: [], resourceVersion: '' };
+    }
+  };
+  const [jobPage, podPage, servicePage, ...eventPages] = await Promise.all([
+    client.list(JOBS, ours),
+    client.list(PODS, ours),
+    optional(SERVICES, ours),
+    ...(allEvents ? [{}] : TELLING).map((selection) => optional(EVENTS, selection)),
+  ]);
+  // All was just read: there is nothing to read again.
+  const repository = createRepository({ readAgain: async () => true });
+  const events = eventPages.flatMap(({ items }) => items);
+  for (const job of jobPage.items) repository.onJob({ type: 'ADDED', object: projectJob(job) });
+  for (const pod of podPage.items) repository.onPod({ type: 'ADDED', object: projectPod(pod) });
+  for (const service of servicePage.items) repository.onService({ type: 'ADDED', object: projectService(service) });
+  for (const event of events) repository.onEvent({ type: 'ADDED', object: projectEvent(event) });
+  repository.open();
+  // A doubtful end is announced when its reading is over: in the next turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  return { repository, pods: podPage.items, events };
+}
