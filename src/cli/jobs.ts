@@ -11,6 +11,7 @@ import { type JobEntry, jobOf } from '../jobs/repository.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command.ts';
 import { begin, connect, type Surroundings } from './session.ts';
+import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import { clean, type Terminal, table } from './terminal.ts';
 
 export const jobs: Command = {
@@ -91,7 +92,7 @@ export function age(ms: number): string {
 }
 
 function tell(
-  snapshot: Snapshot,
+  seen: Snapshot,
   id: string,
   user: string,
   now: number,
@@ -99,13 +100,13 @@ function tell(
   terminal: Terminal,
   options: Options,
 ): void {
-  const entry = snapshot.repository.get(id);
+  const entry = seen.repository.get(id);
   if (entry === undefined || (user !== '*' && entry.job.request.user !== user)) {
     throw new JobError('job-not-found', `there is no job ${id} in namespace ${options.kubernetesNamespace}`);
   }
-  const pods = snapshot.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === entry.uid));
+  const pods = seen.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === entry.uid));
   const uids = [entry.uid, ...pods.map(({ metadata }) => metadata?.uid)];
-  const events = snapshot.events
+  const events = seen.events
     .filter(({ involvedObject }) => uids.includes(involvedObject.uid))
     .map((event) => ({
       ...projectEvent(event),
