@@ -5,6 +5,9 @@ export interface Bar {
   readonly value: number;
 }
 
+/** At most so much, or at least; or just to be known. */
+export type Reach = { readonly most: number } | { readonly least: number } | 'known';
+
 export interface Row {
   /** Letter of the item, e.g. `a`. */
   readonly item: string;
@@ -14,19 +17,21 @@ export interface Row {
   readonly unit: string;
   /** The number that has to be reached: a ratio, or a value in the unit. */
   readonly result: number;
-  /** At most so much, or at least. */
-  readonly reach: { readonly most: number } | { readonly least: number };
+  readonly reach: Reach;
   readonly ratio: boolean;
 }
 
-export const isReached = ({ result, reach }: Row): boolean =>
-  'most' in reach ? result <= reach.most : result >= reach.least;
+export function isReached({ result, reach }: Row): boolean {
+  if (reach === 'known') return true;
+  return 'most' in reach ? result <= reach.most : result >= reach.least;
+}
 
 const number = (value: number): string =>
-  value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3).replace(/\.?0+$/, '');
+  value >= 1000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
 
 const amount = ({ result, ratio, unit }: Row): string => `${number(result)}${ratio ? '' : ` ${unit}`}`;
 const goal = ({ reach, ratio, unit }: Row): string => {
+  if (reach === 'known') return '';
   const [sign, value] = 'most' in reach ? ['≤', reach.most] : ['≥', reach.least];
   return `${sign} ${number(value)}${ratio ? '' : ` ${unit}`}`;
 };
@@ -42,7 +47,7 @@ function cells(row: Row): readonly string[] {
     others.map(({ name, value }) => `${name} ${number(value)} ${row.unit}`).join(', '),
     row.ratio ? amount(row) : '',
     goal(row),
-    isReached(row) ? 'yes' : 'NO',
+    row.reach === 'known' ? '' : isReached(row) ? 'yes' : 'NO',
   ];
 }
 

@@ -151,6 +151,9 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   if (url.pathname === '/version') {
     return send(response, 200, JSON.stringify({ major: '1', minor: '36', gitVersion: 'v1.36.2' }));
   }
+  if (url.pathname.endsWith('/selfsubjectaccessreviews')) {
+    return send(response, 201, JSON.stringify({ status: { allowed: true } }));
+  }
   if (url.pathname === '/bench/body') return send(response, 200, lastBody);
   const [, plural = '', name, subresource] =
     /\/namespaces\/rstudio\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/.exec(url.pathname) ?? [];

@@ -3,7 +3,7 @@ import { CoreV1Api, makeInformer } from '@kubernetes/client-node';
 import { kubeConfig } from './client-node.ts';
 import { done, PODS_PATH, ready, taskOf } from './talk.ts';
 
-const { url, count } = taskOf();
+const { url, count, objects } = taskOf();
 const config = kubeConfig(url);
 const api = config.makeApiClient(CoreV1Api);
 const informer = makeInformer(config, PODS_PATH, () => api.listNamespacedPod({ namespace: 'rstudio' }));
@@ -14,6 +14,8 @@ informer.on('update', () => {
 informer.on('error', (error) => {
   throw error;
 });
-// Only then is the watch open.
-informer.on('connect', ready);
+let listed = 0;
+informer.on('add', () => {
+  if (++listed === objects) ready();
+});
 void informer.start();

@@ -2,6 +2,8 @@
 
 export interface Task {
   readonly url: string;
+  /** How many objects of a kind the server has. */
+  readonly objects: number;
   /** How many events, or jobs, or bytes there will be. */
   readonly count: number;
   /** Requests at a time. */

@@ -16,7 +16,7 @@ export const hold: Item = async ({ server, contestants, runs, quick, progress, b
   for (let round = 1; round <= runs; round++) {
     for (const [index, [label, name]] of CONTESTS.entries()) {
       progress(`hold ${jobs} jobs with their pods, ${label}, run ${round}`);
-      const measured = await server.busyWhile(() => contestants.run(name, { url: server.url }));
+      const measured = await server.busyWhile(() => contestants.run(name, { url: server.url, objects: jobs }));
       const { seen } = measured.result.findings;
       expect(seen === jobs * 2, `${label} holds ${seen} of ${jobs * 2} objects`);
       busy(`hold, ${label}`, measured.busy);

@@ -29,7 +29,7 @@ async function run(bench: Bench, contest: Contest, events: number): Promise<Meas
   await server.have({ jobs: DIFFERENT, jsonOnly: contest.jsonOnly ?? false });
   const begin = contest.alone ? undefined : () => server.change(events, DIFFERENT);
   const { result, busy } = await server.busyWhile(() =>
-    contestants.run(contest.name, { url: server.url, count: events }, begin),
+    contestants.run(contest.name, { url: server.url, objects: DIFFERENT, count: events }, begin),
   );
   expect(result.findings['seen'] === events, `${contest.label} saw ${result.findings['seen']} of ${events} events`);
   if (contest.alone !== true) bench.busy(`watch, ${contest.label}`, busy);
