@@ -10,6 +10,7 @@ import type { Options } from './config/options.ts';
 import { readPolicyFiles } from './config/policy-files.ts';
 import { ConfigError, describe, problem } from './config/problem.ts';
 import { createReloadable, type InheritedSettings, type Reloadable } from './config/reload.ts';
+import { missingGroups } from './config/user-profile.ts';
 import { auditedJobs } from './jobs/audit.ts';
 import type { Jobs } from './jobs/contract.ts';
 import { createJobs, type RunningJobs } from './jobs/jobs.ts';
@@ -29,7 +30,7 @@ import { openLogFile } from './system/log-file.ts';
 import type { Logger } from './system/logger.ts';
 import { randomText, systemRandom } from './system/random.ts';
 import { openStdio } from './system/stdio.ts';
-import { createUsers } from './system/users.ts';
+import { createUsers, type Users } from './system/users.ts';
 
 /** A broken frame; everything else that ends the conversation is as it should be. */
 const EXIT_BROKEN_FRAME = 1;
@@ -52,12 +53,19 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
   });
   const latencies = createLatencyHistogram();
   const client = observedClient(connect(options, log), systemClock, latencies.observe);
-  const running = followJobs(options, reloadable, client, log);
+  const users = createUsers({ clock: systemClock });
+  const running = followJobs(options, reloadable, client, users, log);
   const ending = new AbortController();
   const followed = running.run(ending.signal);
   void tellWhenSynced(running, client, options.apiUrl, log, ending.signal);
 
-  const reload = (pushed?: InheritedSettings) => reloadAndLog(reloadable, log, pushed);
+  void tellMissingGroups(reloadable, users, log);
+
+  const reload = (pushed?: InheritedSettings) => {
+    const report = reloadAndLog(reloadable, log, pushed);
+    if (report.errorType === 0) void tellMissingGroups(reloadable, users, log);
+    return report;
+  };
   const session = converse(options, auditedJobs(running, log), log, reload, latencies);
   exitOnCrash({
     log,
@@ -99,6 +107,16 @@ async function tellWhenSynced(
   }
 }
 
+/** A section of a group that this host does not know is for nobody: perhaps a slip of the pen. Never rejects. */
+async function tellMissingGroups(reloadable: Reloadable, users: Users, log: Logger): Promise<void> {
+  try {
+    const missing = await missingGroups(reloadable.files().profiles, users);
+    for (const group of missing) log.warning(describe(group));
+  } catch (error) {
+    log.warning('The groups of the profiles cannot be looked up', { error });
+  }
+}
+
 /** The client of the cluster. What it will need later is read now, so that the start says what is wrong. */
 function connect(options: Options, log: Logger): Client {
   const { authToken, authTokenPath } = options;
@@ -132,14 +150,14 @@ function readToken(file: string): string {
   ]);
 }
 
-function followJobs(options: Options, reloadable: Reloadable, client: Client, log: Logger): RunningJobs {
+function followJobs(options: Options, reloadable: Reloadable, client: Client, users: Users, log: Logger): RunningJobs {
   const { authToken, authTokenPath } = options;
   const subject = tokenSubject(authTokenPath === undefined ? (authToken ?? '') : readToken(authTokenPath));
   return createJobs({
     client,
     policy: createPolicy({
       files: reloadable.files,
-      users: createUsers({ clock: systemClock }),
+      users,
       ownAccount: () => (subject?.namespace === client.namespace ? subject.name : undefined),
       serviceAccounts: () => serviceAccountNames(client, log),
     }),
