@@ -86,6 +86,13 @@ t.test('[id-64-bit] request ids of 64 bits are kept exactly', (t) => {
     '9007199254740993',
   );
   t.equal(idOf('{"requestId":9007199254740993,"messageType":0,"requestId":9007199254740995}'), '9007199254740995');
+  t.equal(
+    idOf(
+      String.raw`{"a\\":"\"requestId\":1","b\"":{"requestId":18446744073709551611},"requestId":9007199254740993,"c":"\\"}`,
+    ),
+    '9007199254740993',
+    'quotes and backslashes in texts',
+  );
   t.equal(idOf('{"messageType":999,"requestId":9007199254740993}'), '9007199254740993');
   t.equal(idOf('{"messageType":0,"requestId":18446744073709551616}'), undefined, 'more than 64 bits');
   t.equal(idOf('{"messageType":0,"requestId":1e400}'), undefined);

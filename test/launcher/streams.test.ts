@@ -383,3 +383,39 @@ t.test(
     await launcher.end();
   },
 );
+
+t.test('[status-once] who subscribes while changes wait to be written is told of each job once', async (t) => {
+  const launcher = await startLauncher();
+  await launcher.ask(status(1, '*'));
+  launcher.pause();
+  for (let i = 0; i < 1000; i++) launcher.jobs.put({ id: `job-${i}`, status: 'Running' });
+  launcher.send(status(2, '*'));
+  await settle();
+  launcher.resume();
+  const all: string[] = [];
+  for (let some = await launcher.received(); some.length > 0; some = await launcher.received())
+    all.push(...states(some));
+  const told = all.flatMap((line) => /\b2:\d+ (?:\d+:\d+ )*(job-\d+) Running$/.exec(line)?.[1] ?? []);
+  t.equal(told.length, 1000);
+  t.equal(new Set(told).size, 1000);
+  await launcher.end();
+});
+
+t.test('[output-cancel] what waits to be written is not sent either', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  for (let i = 0; i < 20; i++) launcher.jobs.outputOf('job-1').push('x'.repeat(10_000));
+  launcher.pause();
+  launcher.send(output(1, 'job-1'));
+  await settle();
+  launcher.send(cancel(6, 1));
+  await settle();
+  launcher.resume();
+  const taken = launcher.jobs.outputOf('job-1').taken();
+  t.equal(
+    (await launcher.received()).length,
+    taken - 1,
+    'only what was in the pipe already; the last one taken waited',
+  );
+  await launcher.end();
+});
