@@ -12,7 +12,7 @@ import { type ControlOperation, type ControlResult, JobError, type Requester } f
 import { jobErrorOf } from './failures.ts';
 import { type JobPatch, patchJob } from './guarded.ts';
 import type { JobState } from './job.ts';
-import { type PodView, projectPod } from './projection.ts';
+import { type JobView, type PodView, projectPod } from './projection.ts';
 import type { JobEntry } from './repository.ts';
 import { podEnded, seePod, wasRemoved } from './state.ts';
 
@@ -49,16 +49,14 @@ export async function control(
   checkState(entry, operation);
   if (operation === 'suspend' || operation === 'resume')
     throw new JobError('invalid-request', `${operation} is not supported for jobs on Kubernetes.`);
-  const known = entry.job.control?.operation;
-  // Nothing replaces kill or cancel; what is there already is done once more.
-  if (known !== undefined && known !== operation && known !== 'stop')
-    return failed(`A ${known} of job ${id} is under way already.`);
   try {
-    const before = entry.job.control;
     if (operation === 'cancel') return await cancel(context, entry, requester);
-    if (known !== operation) await record(context, entry, operation, requester);
+    const recorded = await record(context, entry, operation, requester);
     const action = await act(context, entry, operation);
-    if (action === TOO_LATE || !action.complete) await takeBack(context, entry, before);
+    if (action !== TOO_LATE && action.complete) return action;
+    // Somebody else's control of the same kind stands: what came before us was his doing.
+    if (recorded === undefined) return action === TOO_LATE ? DONE : action;
+    await takeBack(context, entry, recorded);
     if (action === TOO_LATE) throw tooLate(id, operation);
     return action;
   } catch (error) {
@@ -86,20 +84,43 @@ function newRecord({ client, clock }: Context, operation: ControlRecord['operati
   return { operation, at, user };
 }
 
-/** Writes what is about to be done. */
-async function record(context: Context, entry: JobEntry, operation: 'stop' | 'kill', user: Requester): Promise<void> {
-  await patchJob(context, entry.job, (newest) => {
+/** What was written, and what stood there before. */
+interface Recorded {
+  readonly intent: ControlRecord;
+  readonly before: ControlRecord | undefined;
+}
+
+/** Kill replaces stop; nothing replaces kill or cancel. */
+function checkReplaces(newest: JobView, operation: ControlOperation): void {
+  const known = newest.control?.operation;
+  if (known === undefined || known === operation || (known === 'stop' && operation === 'kill')) return;
+  throw new JobError('invalid-job-state', `A ${known} of job ${newest.name} is under way already.`);
+}
+
+/** Writes what is about to be done; undefined if the same stands there already. */
+async function record(
+  context: Context,
+  entry: JobEntry,
+  operation: 'stop' | 'kill',
+  user: Requester,
+): Promise<Recorded | undefined> {
+  const intent = newRecord(context, operation, user);
+  let before: ControlRecord | undefined;
+  const patched = await patchJob(context, entry.job, (newest) => {
+    checkReplaces(newest, operation);
+    if (newest.control?.operation === operation) return undefined;
     checkState(entry, operation);
     if (newest.finished || newest.result !== undefined) throw tooLate(entry.id, operation);
-    return { annotations: annotation(newRecord(context, operation, user)) };
+    before = newest.control;
+    return { annotations: annotation(intent) };
   });
+  return patched === undefined ? undefined : { intent, before };
 }
 
 /** Writes what stood there before, unless somebody else has written since. */
-async function takeBack(context: Context, entry: JobEntry, before: ControlRecord | undefined): Promise<void> {
-  const ours = entry.job.control;
-  await patchJob(context, entry.job, (newest) =>
-    newest.control?.at === ours?.at && newest.control?.operation === ours?.operation
+async function takeBack(context: Context, entry: JobEntry, { intent, before }: Recorded): Promise<void> {
+  await patchJob(context, entry.job, ({ control: now }) =>
+    now?.operation === intent.operation && now.at === intent.at && now.user === intent.user
       ? { annotations: annotation(before) }
       : undefined,
   );
@@ -203,11 +224,13 @@ export async function cancel(
   reason?: string,
 ): Promise<ControlResult> {
   const { client, pods, signal } = context;
-  const before = entry.job.control;
+  let before: ControlRecord | undefined;
   const intent = { ...newRecord(context, 'cancel', user), ...(reason === undefined ? {} : { reason }) };
   const patched = await patchJob(context, entry.job, (newest) => {
+    checkReplaces(newest, 'cancel');
     checkState(entry, 'cancel');
     if (newest.finished || newest.result !== undefined) throw tooLate(entry.id, 'cancel');
+    before = newest.control;
     return { annotations: annotation(intent), spec: { suspend: true, parallelism: 0 } };
   });
   if (patched === undefined) throw tooLate(entry.id, 'cancel');
@@ -215,11 +238,11 @@ export async function cancel(
   const views = found.items.map(projectPod).filter(({ jobUid }) => jobUid === entry.uid);
   for (const pod of views) pods.offer(pod);
   if (patched.finished || views.some(endedByItself)) {
-    await takeBack(context, entry, before);
+    await takeBack(context, entry, { intent, before });
     throw tooLate(entry.id, 'cancel');
   }
   if (patched.suspended || patched.idle) return DONE;
-  await takeBack(context, entry, before);
+  await takeBack(context, entry, { intent, before });
   return failed('Kubernetes accepted the cancel, but neither suspends the job nor makes it idle.');
 }
 

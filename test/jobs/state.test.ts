@@ -444,7 +444,9 @@ t.test('what a pending job waits for, in the words of recorded clusters', async 
     const uid = jobs[0]?.uid;
     const pods = recorded(`${scenario}/watch-pods.jsonl`, projectPod).filter((view) => view.jobUid === uid);
     const events = recorded(`${scenario}/watch-events.jsonl`, projectEvent);
-    const warnings = events.filter((event) => event.warning && isTelling(event));
+    const warnings = events.filter(
+      (event) => event.warning && event.reason !== 'BackoffLimitExceeded' && isTelling(event),
+    );
     const none = { warning: undefined, pulling: undefined, createWarning: '' };
     const [first] = jobs;
     if (first === undefined) return [];

@@ -1,0 +1,171 @@
+/** One running plugin, from the client to the jobs, against a simulated cluster. */
+import type { JobsOptions, Policy } from '../../src/jobs/context.ts';
+import type { Job, JobRequest } from '../../src/jobs/job.ts';
+import { createJobs, type RunningJobs } from '../../src/jobs/jobs.ts';
+import { createClient } from '../../src/kubernetes/client.ts';
+import type { Client } from '../../src/kubernetes/contract.ts';
+import { type Clock, systemClock } from '../../src/system/clock.ts';
+import type { Log, LogFields } from '../../src/system/log.ts';
+import { systemRandom } from '../../src/system/random.ts';
+import type { SimulatedCluster } from '../cluster/cluster.ts';
+import { request, resolved } from './requests.ts';
+
+/** A clock that runs this much faster, so that a minute's wait is over soon. */
+export function fastClock(factor: number): Clock {
+  return {
+    now: systemClock.now,
+    monotonic: () => systemClock.monotonic() * factor,
+    after: (ms, run) => systemClock.after(ms / factor, run),
+  };
+}
+
+export interface Line {
+  readonly level: string;
+  readonly sentence: string;
+  readonly fields: LogFields;
+}
+
+export interface Instance {
+  readonly jobs: RunningJobs;
+  readonly client: Client;
+  readonly log: readonly Line[];
+  /** Told states by job id, as `state/statusCode`. */
+  readonly told: ReadonlyMap<string, readonly string[]>;
+  readonly submit: (members?: Partial<JobRequest>) => Promise<string>;
+  readonly until: (id: string, holds: (job: Job) => boolean) => Promise<Job>;
+  readonly output: (id: string) => Promise<string>;
+  readonly stop: () => Promise<void>;
+}
+
+export interface InstanceOptions {
+  readonly options?: Partial<JobsOptions> | (() => Partial<JobsOptions>);
+  readonly clock?: Clock;
+  readonly processId?: string;
+  readonly token?: string;
+  /** Puts something between the jobs and the cluster. */
+  readonly wrap?: (client: Client) => Client;
+}
+
+const DEFAULTS: JobsOptions = {
+  jobExpiryHours: 24,
+  shareProcessNamespace: true,
+  serviceType: 'NodePort',
+  killMethod: 'auto',
+  resourcePollSeconds: 1,
+  pendingTimeoutSeconds: 0,
+};
+
+const policy: Policy = {
+  resolve: async (asked) => resolved(asked),
+  clusterInfo: async () => ({
+    allowUnknownImages: true,
+    images: [],
+    defaultImage: '',
+    config: [],
+    resourceLimits: [],
+    placementConstraints: [],
+    resourceProfiles: [],
+  }),
+};
+
+/** How long a test waits for what must happen. */
+const PATIENCE_MS = 15_000;
+
+export async function startInstance(cluster: SimulatedCluster, given: InstanceOptions = {}): Promise<Instance> {
+  const lines: Line[] = [];
+  const line =
+    (level: string) =>
+    (sentence: string, fields: LogFields = {}): void => {
+      lines.push({ level, sentence, fields });
+    };
+  const log: Log = {
+    error: line('error'),
+    warning: line('warning'),
+    info: line('info'),
+    debug: line('debug'),
+    notice: line('notice'),
+  };
+  const clock = given.clock ?? systemClock;
+  const plain = createClient(
+    {
+      apiUrl: cluster.url,
+      credentials: { kind: 'token', token: given.token ?? cluster.currentToken() },
+      tls: { verify: true, ca: cluster.ca },
+      namespace: cluster.namespace,
+      fetchLimit: 500,
+      watchTimeoutSeconds: 300,
+      requestTimeoutMs: 30_000,
+    },
+    { clock: systemClock, random: systemRandom, log },
+  );
+  const client = given.wrap?.(plain) ?? plain;
+  const options = (): JobsOptions => ({
+    ...DEFAULTS,
+    ...(typeof given.options === 'function' ? given.options() : given.options),
+  });
+  const processId = given.processId ?? `host/kubernetes/${Math.random()}`;
+  const jobs = createJobs({ client, policy, options, clock, random: systemRandom, log, processId });
+  const told = new Map<string, string[]>();
+  jobs.onChange(({ id, status, statusCode }) => {
+    const before = told.get(id) ?? [];
+    const text = `${status}/${statusCode}`;
+    if (before.at(-1) !== text) told.set(id, [...before, text]);
+  });
+  const ending = new AbortController();
+  const running = jobs.run(ending.signal);
+  await jobs.synced(AbortSignal.timeout(PATIENCE_MS));
+
+  const find = (id: string): Job | undefined => jobs.list('*').find((job) => job.id === id);
+  return {
+    jobs,
+    client,
+    log: lines,
+    told,
+    submit: async (members = {}) => (await jobs.submit(request(members), 'alice')).id,
+    until: (id, holds) =>
+      new Promise((resolve, reject) => {
+        const check = (): void => {
+          const job = find(id);
+          if (job === undefined || !holds(job)) return;
+          end();
+          resolve(job);
+        };
+        const timer = setTimeout(() => {
+          end();
+          reject(new Error(`job ${id} is ${JSON.stringify(find(id))}, told ${told.get(id)?.join(' > ')}`));
+        }, PATIENCE_MS);
+        const stopListening = jobs.onChange(check);
+        const end = (): void => {
+          clearTimeout(timer);
+          stopListening();
+        };
+        check();
+      }),
+    output: async (id) => {
+      let text = '';
+      for await (const piece of jobs.output(id, '*', AbortSignal.timeout(PATIENCE_MS))) text += piece;
+      return text;
+    },
+    stop: async () => {
+      ending.abort(new Error('the test ends'));
+      await running;
+      await client.close();
+    },
+  };
+}
+
+/** Looks again and again until something is there. */
+export async function eventually<T>(look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+  const until = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    if (Date.now() > until) throw new Error(`it never came: ${look.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export const hasState =
+  (...states: readonly string[]) =>
+  (job: Job): boolean =>
+    states.includes(job.status);
