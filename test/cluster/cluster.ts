@@ -27,6 +27,7 @@ import { createJournal, type Journal } from './journal.ts';
 import { createGuard } from './kubelet/guard.ts';
 import { createKubelet, type ImageRule, type Kubelet } from './kubelet/kubelet.ts';
 import { createPrograms } from './kubelet/programs.ts';
+import { createReaper } from './kubelet/reaper.ts';
 import { nodeDraft } from './nodes.ts';
 import { createPace } from './pace.ts';
 
@@ -109,6 +110,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
   const events = createEventRecorder(store);
   const admission = createAdmission(store, random);
   const guard = createGuard();
+  const reaper = createReaper();
   const kubelets = new Map<string, Kubelet>();
   const metrics = createMetrics(() => kubelets.values(), access);
 
@@ -142,6 +144,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
       pace,
       journal,
       guard,
+      reaper,
       directory,
       programs,
       images: options.images ?? (() => undefined),
@@ -212,6 +215,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
       nodeController.close();
       metrics.close();
       await Promise.all([...kubelets.values()].map((kubelet) => kubelet.destroy()));
+      reaper.close();
       await server.stop('cut');
       rmSync(directory, { recursive: true, force: true });
     },

@@ -25,7 +25,7 @@ t.teardown(async () => {
 });
 
 /** Status, body and how it ended, of a raw request on a connection of its own. */
-function raw(path: string, ms = 300): Promise<{ status: number; text: string; end: 'clean' | 'reset' | 'silent' }> {
+function raw(path: string, ms = 8000): Promise<{ status: number; text: string; end: 'clean' | 'reset' | 'silent' }> {
   return new Promise((resolve) => {
     let status = 0;
     const chunks: Buffer[] = [];
@@ -72,6 +72,9 @@ t.test('answers instead of the real one', async (t) => {
   t.match(cluster.journal.requests.map(({ fault }) => fault).filter(Boolean), Array(9).fill('answer'));
 });
 
+/** How long is long enough to call it silence. */
+const WAITS: Readonly<Record<string, number>> = { silent: 300, stalled: 1500 };
+
 t.test('connections that break', async (t) => {
   await call('POST', JOBS_PATH, jobBody('filler', ['true']));
   const expected = [
@@ -86,7 +89,7 @@ t.test('connections that break', async (t) => {
   ] as const;
   for (const [name, answer] of expected) {
     cluster.faults.add({ fault: FAULTS[name], method: 'GET', path: /\/jobs$/ });
-    t.match(await raw(JOBS_PATH, name === 'slow' ? 5000 : 300), answer, name);
+    t.match(await raw(JOBS_PATH, WAITS[name] ?? 8000), answer, name);
   }
 });
 
@@ -114,7 +117,7 @@ t.test('duplicate events; a chance that repeats itself', async (t) => {
 
 t.test('restarts of the API server: history kept, lost, and versions that went back', async (t) => {
   const version = cluster.store.revision();
-  const watch = (from: number) => raw(`${JOBS_PATH}?watch=true&timeoutSeconds=1&resourceVersion=${from}`, 3000);
+  const watch = (from: number) => raw(`${JOBS_PATH}?watch=true&timeoutSeconds=1&resourceVersion=${from}`);
   await cluster.restartApi({ history: 'kept' });
   t.notMatch((await watch(version - 5)).text, /ERROR/);
   await cluster.restartApi({ history: 'lost', how: 'clean' });

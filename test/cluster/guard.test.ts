@@ -1,8 +1,10 @@
 /** The hard safety rule: what jobs kill stays within their containers. */
 import { spawn } from 'node:child_process';
+import { existsSync, readlinkSync } from 'node:fs';
 import t from 'tap';
 import { createGuard } from './kubelet/guard.ts';
 import { readKill } from './kubelet/kill.ts';
+import { listProcesses } from './kubelet/processes.ts';
 
 t.test('the guard refuses pid -1, 0, 1, itself, groups and processes that it does not know', (t) => {
   const sent: number[] = [];
@@ -57,3 +59,36 @@ t.test('a kill of -1 is recognised, or refused, never handed on', (t) => {
   for (const [command, reading] of READINGS) t.match(readKill(command), reading, command.join(' '));
   t.end();
 });
+
+t.test('a simulator that is killed leaves no processes behind', async (t) => {
+  const script = `
+    import { createReaper } from './test/cluster/kubelet/reaper.ts';
+    import { spawn } from 'node:child_process';
+    const child = spawn('/bin/sleep', ['300'], { detached: true, stdio: 'ignore' });
+    createReaper().watch(child.pid);
+    process.stdout.write(String(child.pid));
+    setInterval(() => {}, 1000);
+  `;
+  const simulator = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const pid = await new Promise<number>((resolve) => simulator.stdout.once('data', (data) => resolve(Number(data))));
+  t.ok(listProcesses().some((one) => one.pid === pid));
+  simulator.kill('SIGKILL');
+  while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+  t.pass('gone');
+});
+
+/** Not even as a zombie that nobody waits for. */
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}/exe`) && readlinkOrNothing(`/proc/${pid}/exe`) !== undefined;
+}
+
+function readlinkOrNothing(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // A process that has ended has no program any more.
+    return undefined;
+  }
+}

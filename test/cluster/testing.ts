@@ -34,6 +34,8 @@ export interface StreamOptions {
   readonly protocols?: string[];
   /** Raw frames, each at its time (milliseconds since 1970). */
   readonly timed?: readonly { readonly at: number; readonly data: Buffer }[];
+  /** Cuts the connection after this long. */
+  readonly limitMs?: number;
   /** Sent after the connection is open; `null` closes stdin (v5). */
   readonly input?: readonly (string | null)[];
 }
@@ -73,12 +75,18 @@ export function createCaller(cluster: SimulatedCluster): Caller {
         status,
         headers: answer.headers,
         text,
-        body: isJson && !path.includes('watch=') ? JSON.parse(text) : undefined,
+        body: isJson && text !== '' && !path.includes('watch=') ? JSON.parse(text) : undefined,
       };
     },
     stream: (
       path,
-      { token = cluster.token, protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'], input = [], timed = [] } = {},
+      {
+        token = cluster.token,
+        protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'],
+        input = [],
+        timed = [],
+        limitMs,
+      } = {},
     ) =>
       new Promise((resolve) => {
         const frames: (readonly [number, string])[] = [];
@@ -91,10 +99,19 @@ export function createCaller(cluster: SimulatedCluster): Caller {
             socket.send(text === null ? Buffer.from([255, 0]) : Buffer.concat([Buffer.from([0]), Buffer.from(text)]));
           }
         });
-        for (const { at, data } of timed) {
-          const timer = setTimeout(() => socket.readyState === socket.OPEN && socket.send(data), Math.max(0, at - Date.now()));
-          socket.on('close', () => clearTimeout(timer));
+        if (limitMs !== undefined) {
+          const limit = setTimeout(() => socket.terminate(), limitMs);
+          socket.on('close', () => clearTimeout(limit));
         }
+        socket.on('open', () => {
+          for (const { at, data } of timed) {
+            const timer = setTimeout(
+              () => socket.readyState === socket.OPEN && socket.send(data),
+              Math.max(0, at - Date.now()),
+            );
+            socket.on('close', () => clearTimeout(timer));
+          }
+        });
         socket.on('message', (data: Buffer) => frames.push([data[0] ?? -1, data.subarray(1).toString()]));
         socket.on('close', (code) => resolve({ frames, code }));
         socket.on('error', () => {});
@@ -112,7 +129,7 @@ export function createCaller(cluster: SimulatedCluster): Caller {
           );
         });
       }),
-    close: () => dispatcher.close(),
+    close: () => dispatcher.destroy(),
   };
 }
 

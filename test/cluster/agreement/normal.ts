@@ -31,12 +31,17 @@ const DROPPED = new Set([
 
 export function normal(value: Json | undefined, key = ''): Json {
   if (value === undefined) return null;
-  if (typeof value === 'string') return key === 'name' && /^kube-api-access/.test(value) ? '<token volume>' : normalText(value);
+  if (typeof value === 'string')
+    return key === 'name' && /^kube-api-access/.test(value) ? '<token volume>' : normalText(value);
   if (Array.isArray(value)) return value.filter(isComparable).map((one) => normal(one));
   if (!isObject(value)) return value;
   // The kubelet of the recorded machine reads limits back from its cgroups (FACTS 0).
-  const entries = Object.entries(value).filter(([name]) => !DROPPED.has(name) && !(name === 'resources' && 'phase' in value));
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, normal(one, name)]));
+  const entries = Object.entries(value).filter(
+    ([name]) => !DROPPED.has(name) && !(name === 'resources' && 'phase' in value),
+  );
+  return Object.fromEntries(
+    entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, normal(one, name)]),
+  );
 }
 
 /** OpenShift's own volume source. */
@@ -60,7 +65,15 @@ export function normalText(text: string): string {
 /** `sleep 20` -> `sleep 2`. */
 export function faster<T>(value: T): T {
   const text = JSON.stringify(value);
-  const scaled = text.replace(/\bsleep (\d+(?:\.\d+)?)/g, (_all, seconds: string) => `sleep ${Number(seconds) / SCALE}`);
+  const scaled = text.replace(
+    /\bsleep (\d+(?:\.\d+)?)/g,
+    (_all, seconds: string) => `sleep ${Number(seconds) / SCALE}`,
+  );
   // The same shape with other numbers inside its texts.
-  return JSON.parse(scaled.replace(/"(sleep)","(\d+)"/g, (_all, sleep: string, seconds: string) => `"${sleep}","${Number(seconds) / SCALE}"`));
+  return JSON.parse(
+    scaled.replace(
+      /"(sleep)","(\d+)"/g,
+      (_all, sleep: string, seconds: string) => `"${sleep}","${Number(seconds) / SCALE}"`,
+    ),
+  );
 }

@@ -16,7 +16,8 @@ export interface Exchange {
   readonly accept?: string;
   readonly protocol?: string;
   readonly body?: Json;
-  readonly request_text?: string;
+  /** A body that is not JSON. */
+  readonly raw?: string;
   readonly status: number | null;
   readonly headers?: readonly (readonly [string, string])[];
   readonly answer?: Json;
@@ -31,10 +32,14 @@ export interface Exchange {
 const FOLDER = new URL('../../../fixtures/recordings/', import.meta.url);
 
 export function scenarioNames(): string[] {
-  return readdirSync(FOLDER).filter((name) => /^\d/.test(name)).sort();
+  return readdirSync(FOLDER)
+    .filter((name) => /^\d/.test(name))
+    .sort();
 }
 
 export function exchangesOf(scenario: string): Exchange[] {
-  const lines = readFileSync(new URL(`${scenario}/exchanges.jsonl`, FOLDER), 'utf8').trim().split('\n');
+  const lines = readFileSync(new URL(`${scenario}/exchanges.jsonl`, FOLDER), 'utf8')
+    .trim()
+    .split('\n');
   return lines.map((line) => JSON.parse(line));
 }

@@ -1,7 +1,8 @@
 /**
  * How a PATCH changes an object: JSON merge patch, strategic merge patch (lists merged by their key) and JSON patch.
  */
-import { badRequest } from './status.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { ApiError, badRequest } from './status.ts';
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
@@ -77,13 +78,32 @@ function mergeList(target: Json[], patch: Json[], field: string): Json {
 /** RFC 6902: add, remove, replace and test. */
 export function jsonPatch(target: Json, operations: Json): Json {
   if (!Array.isArray(operations))
-    throw badRequest('json: cannot unmarshal object into Go value of type jsonpatch.Patch');
+    throw badRequest(
+      'error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp',
+    );
   let result = structuredClone(target);
   for (const operation of operations) {
     if (!isObject(operation) || typeof operation['path'] !== 'string') throw badRequest('invalid JSON patch operation');
+    if (operation['op'] === 'test') {
+      test(result, operation['path'], operation['value'] ?? null);
+      continue;
+    }
     result = apply(result, operation['path'].split('/').slice(1).map(unescapeToken), operation);
   }
   return result;
+}
+
+function test(target: Json, path: string, value: Json): void {
+  const found = path
+    .split('/')
+    .slice(1)
+    .map(unescapeToken)
+    .reduce<Json | undefined>(
+      (at, key) => (Array.isArray(at) ? at[Number(key)] : isObject(at) ? at[key] : undefined),
+      target,
+    );
+  if (isDeepStrictEqual(found ?? null, value)) return;
+  throw new ApiError(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 }
 
 function unescapeToken(token: string): string {

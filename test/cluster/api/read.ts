@@ -42,6 +42,9 @@ export async function listObjects(
 ): Promise<object> {
   const matches = bothSelectors(resource, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
   const selected = query.has('labelSelector') || query.has('fieldSelector');
+  const limitText = query.get('limit') ?? '';
+  if (!/^-?\d*$/.test(limitText))
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(limitText)}: invalid syntax`);
   const match = query.get('resourceVersionMatch');
   if (match !== null && match !== '' && !query.get('resourceVersion')) {
     throw invalid('ListOptions', 'meta.k8s.io', '', [
@@ -69,7 +72,7 @@ export async function listObjects(
       (namespace === '' || object.metadata.namespace === namespace) && matches(object) && isAfter(object, from?.start),
   );
   // A list "at any version" is served from the cache, which ignores the limit (FACTS 97).
-  const limit = asked === 0 ? 0 : Number(query.get('limit') ?? 0);
+  const limit = asked === 0 ? 0 : Number(limitText);
   const items = limit > 0 ? wanted.slice(0, limit) : wanted;
   const rest = wanted.length - items.length;
   const last = items.at(-1);
@@ -96,7 +99,7 @@ function objectsAt(
   if (from === undefined) throw expired('The resourceVersion for the provided list is too old.');
   throw expired(
     'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
-    encodeToken(-1, from.start),
+    encodeToken(-1, from.start.replace(/^\//, '')),
   );
 }
 
@@ -105,7 +108,7 @@ function startAfter({ metadata }: StoredObject): string {
 }
 
 function isAfter({ metadata }: StoredObject, start: string | undefined): boolean {
-  return start === undefined || `/${metadata.name}` >= start;
+  return start === undefined || metadata.name >= start.replace(/^\//, '');
 }
 
 function encodeToken(revision: number, start: string): string {

@@ -12,6 +12,8 @@ export interface SchemaFindings {
   readonly wrongType: string | undefined;
   /** Paths of fields that the kind does not have, in the order of the document. */
   readonly unknown: readonly string[];
+  /** The same fields as keys to follow. */
+  readonly unknownKeys: readonly (readonly string[])[];
 }
 
 export interface Schemas {
@@ -82,7 +84,7 @@ export function createSchemas(): Schemas {
   return {
     check: (resource, body) => {
       const root = nameOf(resource);
-      if (root === undefined) return { wrongType: undefined, unknown: [] };
+      if (root === undefined) return { wrongType: undefined, unknown: [], unknownKeys: [] };
       const bare = withoutNulls(body);
       const validate = validatorOf(root);
       validate?.(bare);
@@ -92,12 +94,12 @@ export function createSchemas(): Schemas {
         choice ?? errors.find(({ keyword, schemaPath }) => keyword === 'type' && !schemaPath.includes('oneOf'));
       const bad = badQuantity(bare);
       const order = pathsOf(bare, '');
-      const unknown = errors
+      const extra = errors
         .filter(({ keyword }) => keyword === 'additionalProperties')
-        .map(({ instancePath, params }) => dotted(`${instancePath}/${params['additionalProperty']}`))
-        .sort((a, b) => order.indexOf(a) - order.indexOf(b));
+        .map(({ instancePath, params }) => `${instancePath}/${params['additionalProperty']}`);
+      const unknown = extra.map(dotted).sort((a, b) => order.indexOf(a) - order.indexOf(b));
       const wrongType = wrong !== undefined ? decodeError(root, wrong, bare) : bad ? QUANTITY_TEXT : undefined;
-      return { wrongType, unknown };
+      return { wrongType, unknown, unknownKeys: extra.map((path) => path.slice(1).split('/')) };
     },
   };
 }

@@ -21,7 +21,7 @@ import { getObject, listObjects } from './read.ts';
 import { bodyOf, queryOf, type Route, routeOf, type Target } from './request.ts';
 import { PODS } from './resources.ts';
 import { review } from './reviews.ts';
-import { ApiError, badRequest, unauthorized, unknownResource } from './status.ts';
+import { ApiError, badRequest, methodNotAllowed, notAcceptable, unauthorized, unknownResource } from './status.ts';
 import type { Store } from './store.ts';
 import { KubeletRefusal, serveAttach, serveExec, streamTarget } from './streams.ts';
 import { type OpenWatch, serveWatch, type WatchOptions } from './watch.ts';
@@ -132,6 +132,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
     query: URLSearchParams,
   ): Promise<void> {
     const { name, subresource } = target;
+    if (!isAcceptable(request.headers.accept)) throw notAcceptable();
     authorize(user, attributesOf(request.method ?? '', target, query));
     const type = request.headers['content-type'] ?? '';
     const send = ({ code, object, warnings }: Written): void =>
@@ -160,12 +161,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
       case 'DELETE collection':
         return send(parts.writer.removeAll(target, await bodyOf(request), query));
       default:
-        throw new ApiError(
-          405,
-          'MethodNotAllowed',
-          'the server does not allow this method on the requested resource',
-          {},
-        );
+        throw methodNotAllowed();
     }
   }
 
@@ -185,6 +181,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
     query: URLSearchParams,
   ): Promise<void> {
     if (target.resource.plural !== PODS.plural) throw unknownResource();
+    if (subresource === 'eviction' && request.method !== 'POST') throw methodNotAllowed();
     const pod = podOf(target);
     switch (subresource) {
       case 'log':
@@ -260,7 +257,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
       const [code, text, type] = refusal(error);
       entry.status = code;
       socket.end(
-        `HTTP/1.1 ${code} ${STATUS_TEXTS[code] ?? ''}\r\nCache-Control: no-cache, private\r\nContent-Type: ${type}\r\nDate: ${new Date().toUTCString()}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
+        `HTTP/1.1 ${code} ${STATUS_TEXTS[code] ?? ''}\r\nCache-Control: no-cache, private\r\n${text === '' ? '' : `Content-Type: ${type}\r\n`}Date: ${new Date().toUTCString()}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
       );
     }
   }
@@ -347,6 +344,11 @@ function attributesOf(
     ...(subresource === undefined ? {} : { subresource }),
     ...(name === undefined ? {} : { name }),
   };
+}
+
+/** Whether a client takes one of the encodings there are. */
+function isAcceptable(accept = '*/*'): boolean {
+  return /\*\/\*|application\/(\*|json|yaml|vnd\.kubernetes\.protobuf)/.test(accept);
 }
 
 function bestProtocol(offered: Iterable<string>): string | undefined {

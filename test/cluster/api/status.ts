@@ -25,14 +25,14 @@ export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: Status;
   readonly code: number;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | string[]>>;
 
   constructor(
     code: number,
     reason: string | undefined,
     message: string,
     details?: object,
-    more: { headers?: Record<string, string>; continue?: string } = {},
+    more: { headers?: Record<string, string | string[]>; continue?: string } = {},
   ) {
     super(message);
     this.code = code;
@@ -47,6 +47,13 @@ export class ApiError extends Error {
       ...(details === undefined ? {} : { details }),
       code,
     };
+  }
+
+  /** The same refusal with further headers. */
+  with(headers: Readonly<Record<string, string | string[]>>): ApiError {
+    const { reason, message = '', details, metadata } = this.status;
+    const more = { headers: { ...this.headers, ...headers }, ...(metadata.continue === undefined ? {} : metadata) };
+    return new ApiError(this.code, reason, message, details, more);
   }
 }
 
@@ -113,6 +120,24 @@ export function invalid(kind: string, group: string, name: string, causes: reado
     kind,
     causes,
   });
+}
+
+/** 415 of a PATCH, and 406, whose texts differ from that of a POST. */
+export function unsupportedPatch(): ApiError {
+  return new ApiError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
+}
+
+export function notAcceptable(): ApiError {
+  return new ApiError(
+    406,
+    'NotAcceptable',
+    '406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',
+    {},
+  );
+}
+
+export function methodNotAllowed(): ApiError {
+  return new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 }
 
 export function unauthorized(): ApiError {

@@ -19,7 +19,7 @@ export interface Decoded {
 export interface Validation {
   /** @throws ApiError 400, 415, 422 */
   readonly decode: (resource: Resource, body: Buffer, type: string, query: URLSearchParams) => Decoded;
-  /** Unknown fields of a patched object: warnings, or an error where the query says Strict. */
+  /** Unknown fields of a patched object: taken out, with warnings; an error where the query says Strict. */
   readonly checkFields: (resource: Resource, object: Json, query: URLSearchParams) => readonly string[];
   /** @throws ApiError 422 */
   readonly checkChanged: (resource: Resource, next: StoredObject, current: StoredObject) => void;
@@ -35,12 +35,13 @@ export function createValidation(): Validation {
     const mode = query.get('fieldValidation') ?? '';
     checkOptions(query, mode);
     if (!isObject(object)) return [];
-    const { wrongType, unknown } = schemas.check(resource, object);
+    const { wrongType, unknown, unknownKeys } = schemas.check(resource, object);
     if (wrongType !== undefined) throw undecodable(resource, resource.kind, resource.version, wrongType);
     const texts = unknown.map((path) => `unknown field "${path}"`);
     if (mode === 'Strict' && texts.length > 0) {
       throw undecodable(resource, resource.kind, resource.version, `strict decoding error: ${texts.join(', ')}`);
     }
+    for (const keys of unknownKeys) prune(object, keys);
     return mode === 'Ignore' ? [] : texts;
   }
 
@@ -54,6 +55,18 @@ export function createValidation(): Validation {
     checkFields,
     checkChanged,
   };
+}
+
+/** What the kind does not have is not stored. */
+function prune(object: Json, [key = '', ...rest]: readonly string[]): void {
+  if (Array.isArray(object)) {
+    const item = object[Number(key)];
+    if (item !== undefined) prune(item, rest);
+  } else if (isObject(object)) {
+    const inner = object[key];
+    if (rest.length === 0) delete object[key];
+    else if (inner !== undefined) prune(inner, rest);
+  }
 }
 
 function checkType(type: string): void {
@@ -111,7 +124,7 @@ function unreadable(resource: Resource, text: string): ApiError {
       ? 'unexpected end of JSON input'
       : `invalid character '${start}' looking for beginning of value`;
   const shown =
-    text === '' ? '<empty>' : start === undefined ? `${text.slice(0, 27)} ...` : Buffer.from(text).toString('hex');
+    text === '' ? '<empty>' : start === undefined ? `${text.slice(0, 30)} ...` : Buffer.from(text).toString('hex');
   return badRequest(
     `the object provided is unrecognized (must be of type ${resource.kind}): couldn't get version/kind; json parse error: ${why} (${shown})`,
   );

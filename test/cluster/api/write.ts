@@ -2,15 +2,16 @@
  * POST, PUT, PATCH and DELETE of objects.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { StoredObject } from '../model.ts';
+import { type StoredObject, timestamp } from '../model.ts';
 import { type Admission, encodeText } from './admission.ts';
+import { warningHeader } from './answer.ts';
 import { type DeleteOptions, deleteObject, warningsOf } from './deletion.ts';
 import { isObject, type Json, type JsonObject, jsonPatch, mergePatch, strategicMergePatch } from './patch.ts';
 import { getObject } from './read.ts';
 import type { Target } from './request.ts';
 import { apiVersionOf, type Resource, SECRETS } from './resources.ts';
 import { bothSelectors } from './selectors.ts';
-import { ApiError, badRequest, conflict } from './status.ts';
+import { ApiError, badRequest, conflict, invalid, unsupportedPatch } from './status.ts';
 import type { Draft, Store } from './store.ts';
 import type { Validation } from './validation.ts';
 
@@ -42,7 +43,9 @@ export function createWriter(store: Store, admission: Admission, validation: Val
     const draft = admission.admit(resource, namespace, object);
     if (query.get('dryRun') === 'All') {
       const { metadata, ...rest } = draft;
-      const stored = { kind: resource.kind, apiVersion: apiVersionOf(resource), metadata, ...rest };
+      const generation = resource.generation ? { generation: 1 } : {};
+      const created = { ...metadata, ...generation, creationTimestamp: timestamp(Date.now()) };
+      const stored = { kind: resource.kind, apiVersion: apiVersionOf(resource), metadata: created, ...rest };
       return { code: 201, object: stored, warnings };
     }
     return { code: 201, object: store.create(resource, draft), warnings };
@@ -73,7 +76,8 @@ export function createWriter(store: Store, admission: Admission, validation: Val
     patch: (target, body, type, query) => {
       const current = getObject(store, target);
       const apply = PATCHES[type.split(';')[0]?.trim() ?? ''];
-      if (apply === undefined) throw unsupportedPatch(type);
+      if (type === APPLY && query.get('fieldManager') === null) throw needsManager();
+      if (apply === undefined) throw unsupportedPatch();
       const patch = parsePatch(body);
       const patched = apply(toJson(current), patch);
       const warnings = validation.checkFields(target.resource, patched, query);
@@ -86,11 +90,16 @@ export function createWriter(store: Store, admission: Admission, validation: Val
       return { code: 200, object: save(target, current, patched, query), warnings };
     },
     remove: (target, body, query) => {
-      const object = getObject(store, target);
       const options = deleteOptions(body, query);
       const warnings = warningsOf(target.resource, options);
-      if (query.get('dryRun') === 'All') return { code: 200, object, warnings };
-      return { code: 200, object: deleteObject(store, target.resource, object, options), warnings };
+      try {
+        const object = getObject(store, target);
+        if (query.get('dryRun') === 'All') return { code: 200, object, warnings };
+        return { code: 200, object: deleteObject(store, target.resource, object, options), warnings };
+      } catch (error) {
+        // Warnings come with refusals, too.
+        throw error instanceof ApiError ? error.with(warningHeader(warnings)) : error;
+      }
     },
     removeAll: ({ resource, namespace }, body, query) => {
       const matches = bothSelectors(resource, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
@@ -192,27 +201,24 @@ function deleteOptions(body: Buffer, query: URLSearchParams): DeleteOptions {
 }
 
 function parsePatch(body: Buffer): Json {
+  const text = body.toString();
   try {
-    return JSON.parse(body.toString());
+    return JSON.parse(text);
   } catch {
-    throw badRequest('error decoding patch: invalid character in JSON');
+    const wrong = /^\s*\{\s*([^"}\s])/.exec(text)?.[1];
+    const where =
+      wrong === undefined
+        ? 'unexpected end of JSON input'
+        : `invalid character '${wrong}' looking for beginning of object key string`;
+    throw badRequest(`error decoding patch: ${where}`);
   }
 }
 
-function unsupportedPatch(_type: string): ApiError {
-  const accepted = [
-    'application/json-patch+json',
-    'application/merge-patch+json',
-    'application/strategic-merge-patch+json',
-    'application/apply-patch+yaml',
-    'application/apply-patch+cbor',
-  ];
-  return new ApiError(
-    415,
-    'UnsupportedMediaType',
-    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
-    {},
-  );
+const APPLY = 'application/apply-patch+yaml';
+
+function needsManager(): ApiError {
+  const message = 'Required value: is required for apply patch';
+  return invalid('PatchOptions', 'meta.k8s.io', '', [{ reason: 'FieldValueRequired', message, field: 'fieldManager' }]);
 }
 
 function otherUid({ resource, namespace, name = '' }: Target, asked: string, current: StoredObject): ApiError {

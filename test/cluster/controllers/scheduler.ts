@@ -54,7 +54,10 @@ export function startScheduler(store: Store, events: EventRecorder, pace: Pace):
       .filter((_node, index) => problems[index]?.length === 0)
       .sort((a, b) => (counts.get(a.metadata.name) ?? 0) - (counts.get(b.metadata.name) ?? 0))[0];
     if (free !== undefined) bind(pod, free);
-    else if (!preempt(pod, nodes, pods)) refuse(pod, unschedulable(nodes.length, problems.flat(), problems));
+    else if (!preempt(pod, nodes, pods)) {
+      const hopeless = nodes.filter((node) => problemsOf(pod, node, []).length > 0).length;
+      refuse(pod, unschedulable(nodes.length, problems.flat(), hopeless));
+    }
   }
 
   function bind(pod: Pod, node: ClusterNode): void {
@@ -171,6 +174,7 @@ function problemsOf(pod: Pod, node: ClusterNode, here: readonly Pod[]): string[]
   if (node.spec.unschedulable) return ['node(s) were unschedulable'];
   const taint = untolerated(pod, node);
   if (taint !== undefined) return [`node(s) had untolerated taint(s)`];
+  if (namesAnotherNode(pod, node)) return ["node(s) didn't satisfy plugin(s) [NodeAffinity]"];
   if (!matchesNode(pod, node)) return ["node(s) didn't match Pod's node affinity/selector"];
   const ports = new Set(here.flatMap(hostPorts));
   if (hostPorts(pod).some((port) => ports.has(port)))
@@ -217,6 +221,13 @@ function matchesNode(pod: Pod, node: ClusterNode): boolean {
   );
 }
 
+/** An affinity that names nodes is looked at before everything else, with a text of its own (FACTS 135). */
+function namesAnotherNode(pod: Pod, node: ClusterNode): boolean {
+  const terms =
+    pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  return terms.some(({ matchFields }) => matchFields !== undefined) && !terms.some((term) => matchesTerm(term, node));
+}
+
 function matchesTerm({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm, node: ClusterNode): boolean {
   const labels = node.metadata.labels ?? {};
   const matches = (value: string | undefined, operator: string, values: readonly string[] = []): boolean => {
@@ -239,23 +250,18 @@ function matchesTerm({ matchExpressions = [], matchFields = [] }: NodeSelectorTe
   );
 }
 
-function unschedulable(nodes: number, all: readonly string[], byNode: readonly (readonly string[])[]): string {
+/** @param hopeless nodes that the pod would not fit on even if nothing else ran there */
+function unschedulable(nodes: number, problems: readonly string[], hopeless: number): string {
   const head = `0/${nodes} nodes are available: `;
-  const claim = all.find((text) => text.startsWith('persistentvolumeclaim'));
-  if (claim !== undefined) return `${head}${claim}. not found`.replace('. not found', '.');
+  const claim = problems.find((text) => text.startsWith('persistentvolumeclaim'));
+  if (claim !== undefined) return `${head}${claim}. not found`;
   const counts = new Map<string, number>();
-  for (const text of all) counts.set(text, (counts.get(text) ?? 0) + 1);
-  const list = [...counts]
-    .map(([text, count]) => `${count} ${text}`)
-    .sort()
-    .join(', ');
-  const helpless = byNode.filter(
-    (problems) => !problems.some((text) => text.startsWith('Insufficient') || text.includes('free ports')),
-  ).length;
-  const victims = nodes - helpless;
+  for (const text of problems) counts.set(text, (counts.get(text) ?? 0) + 1);
+  const list = [...counts].map(([text, count]) => `${count} ${text}`).sort();
+  const crowded = nodes - hopeless;
   const why = [
-    ...(helpless > 0 ? [`${helpless} Preemption is not helpful for scheduling`] : []),
-    ...(victims > 0 ? [`${victims} No preemption victims found for incoming pod`] : []),
-  ].join(', ');
-  return `${head}${list}. no new claims to deallocate, preemption: 0/${nodes} nodes are available: ${why}.`;
+    ...(crowded > 0 ? [`${crowded} No preemption victims found for incoming pod`] : []),
+    ...(hopeless > 0 ? [`${hopeless} Preemption is not helpful for scheduling`] : []),
+  ];
+  return `${head}${list.join(', ')}. no new claims to deallocate, preemption: 0/${nodes} nodes are available: ${why.join(', ')}.`;
 }

@@ -9,7 +9,7 @@ export interface FalseAnswer {
   readonly status: number;
   readonly body: string;
   readonly contentType: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
 }
 
 export type Fault =

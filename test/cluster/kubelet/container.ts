@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Guard } from './guard.ts';
 import type { ContainerLog } from './log.ts';
 import { cpuMs, hasVariable, listProcesses, membersOf, residentBytes } from './processes.ts';
+import type { Reaper } from './reaper.ts';
 
 /** Who the processes run as, where the simulator is root. */
 export interface Identity {
@@ -31,6 +32,7 @@ export interface ContainerOptions {
   readonly isAlone: () => boolean;
   readonly log: ContainerLog;
   readonly guard: Guard;
+  readonly reaper: Reaper;
 }
 
 /** The runtime's text where a program cannot be started. */
@@ -110,6 +112,7 @@ export function startContainer(options: ContainerOptions): RunningContainer {
     if (started.pid !== undefined) {
       guard.register(started.pid);
       sessions.add(started.pid);
+      options.reaper.watch(started.pid);
     }
     return started;
   }
@@ -161,7 +164,10 @@ export function startContainer(options: ContainerOptions): RunningContainer {
     });
     child.on('close', () => {
       log.finish();
-      for (const session of sessions) guard.forget(session);
+      for (const session of sessions) {
+        guard.forget(session);
+        options.reaper.forget(session);
+      }
       resolve({ exitCode, outOfMemory });
     });
   });

@@ -13,6 +13,7 @@ import type { Pace } from '../pace.ts';
 import type { Guard } from './guard.ts';
 import type { ImageOutcome } from './images.ts';
 import type { Programs } from './programs.ts';
+import type { Reaper } from './reaper.ts';
 import { type PodWorker, startPod } from './worker.ts';
 
 /** A test's own rule for an image; undefined leaves it to the name. */
@@ -24,6 +25,7 @@ export interface KubeletOptions {
   readonly pace: Pace;
   readonly journal: JournalWriter;
   readonly guard: Guard;
+  readonly reaper: Reaper;
   readonly nodeName: string;
   readonly hostIP: string;
   /** Addresses of its pods: `10.244.<this>.x`. */

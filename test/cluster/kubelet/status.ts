@@ -71,10 +71,10 @@ export function podStatus(record: PodRecord, pod: Pod, now: number): Pod['status
     startTime: record.startTime,
     ...(record.initContainers.length === 0
       ? {}
-      : { initContainerStatuses: record.initContainers.map((one) => containerStatus(one, pod)) }),
+      : { initContainerStatuses: record.initContainers.map((one) => containerStatus(one, pod, 'init')) }),
     containerStatuses: [...record.containers]
       .sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1))
-      .map((one) => containerStatus(one, pod)),
+      .map((one) => containerStatus(one, pod, 'main')),
     ...(before.qosClass === undefined ? {} : { qosClass: before.qosClass }),
     resources: {},
   };
@@ -160,7 +160,8 @@ function withTimes(
   return condition as unknown as PodCondition;
 }
 
-function containerStatus({ spec, state, id }: ContainerRecord, pod: Pod): ContainerStatus {
+/** An init container is ready when it has done its work, any other one while it runs. */
+function containerStatus({ spec, state, id }: ContainerRecord, pod: Pod, role: 'init' | 'main'): ContainerStatus {
   const running = state.running !== undefined;
   const image = spec.image ?? '';
   const user = userOf(pod, spec);
@@ -174,7 +175,7 @@ function containerStatus({ spec, state, id }: ContainerRecord, pod: Pod): Contai
     name: spec.name,
     state,
     lastState: {},
-    ready: running,
+    ready: role === 'init' && !isSidecar(spec) ? state.terminated?.exitCode === 0 : running,
     restartCount: 0,
     image: id === undefined ? image : resolvedName(image),
     imageID: id === undefined ? '' : imageId(image),

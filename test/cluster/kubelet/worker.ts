@@ -225,6 +225,7 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
       isAlone: () => [...containers.values()].every((other) => other === running || other.hasEnded()),
       log,
       guard: context.guard,
+      reaper: context.reaper,
     });
     containers.set(spec.name, running);
     const entry: { endedAt?: number; exitCode?: number } & Parameters<typeof journal.processStarted>[0] = {
