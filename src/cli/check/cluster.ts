@@ -7,7 +7,7 @@ import type { Constraint } from '../../config/profile-table.ts';
 import type { Setting } from '../../config/profiles.ts';
 import { INSTANCE_LABEL, OURS } from '../../jobs/annotations.ts';
 import { type Client, JOBS, NODES, POD_METRICS } from '../../kubernetes/contract.ts';
-import { isForbidden, isNotFound, KubernetesError } from '../../kubernetes/errors.ts';
+import { isForbidden, KubernetesError } from '../../kubernetes/errors.ts';
 import { failedCall, type Right } from './api.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 
@@ -37,25 +37,26 @@ function isReady({ spec, status }: Node): boolean {
   return ready?.status === 'True' && spec?.unschedulable !== true;
 }
 
+/** Metrics of no pod in particular: the answer tells whether there are any, and takes nothing but the right to get. */
 export async function checkMetrics(client: Client): Promise<Checked<true>> {
+  const without = 'the use of CPU and memory of jobs is not shown';
   try {
-    const { items } = await client.list(POD_METRICS);
-    return only(ok(`metrics.k8s.io answers (${items.length} pods of the namespace)`));
+    await client.get(POD_METRICS, 'no-such-pod');
   } catch (error) {
-    const without = 'the use of CPU and memory of jobs is not shown';
-    if (isNotFound(error))
-      return only(
-        warning(`there is no metrics.k8s.io: ${without}`, 'install metrics-server, or leave it: it is optional'),
-      );
-    if (isForbidden(error)) return only(warning(`metrics.k8s.io may not be read: ${without}`, 'see permissions above'));
     if (!(error instanceof KubernetesError)) throw error;
-    return only(
-      warning(
-        `metrics.k8s.io does not work: ${error.text}`,
-        'look at the pods of metrics-server (kubectl -n kube-system get pods)',
-      ),
-    );
+    const { code, text } = error;
+    if (code === 'forbidden')
+      return only(warning(`metrics.k8s.io may not be read: ${without}`, 'see permissions above'));
+    if (code !== 'not-found') {
+      const remedy = 'look at the pods of metrics-server (kubectl -n kube-system get pods)';
+      return only(warning(`metrics.k8s.io does not work: ${text}`, remedy));
+    }
+    if (!text.startsWith('podmetrics')) {
+      const remedy = 'install metrics-server, or leave it: it is optional';
+      return only(warning(`there is no metrics.k8s.io: ${without}`, remedy));
+    }
   }
+  return only(ok('metrics.k8s.io answers'));
 }
 
 /** Constraints without a node that has their label: jobs that choose them stay Pending. */

@@ -140,7 +140,7 @@ const INDENT = ' '.repeat(STATUS_WIDTH + STEP_WIDTH);
 
 /** `failed   tcp             what was found -> how to mend it`, and the details below. */
 function lineOf(step: string, { status, found, remedy, details = [] }: Finding, terminal: Terminal): string {
-  const text = clean(remedy === undefined ? found : `${found} -> ${remedy}`);
+  const text = clean(remedy === undefined ? found : `${found.replace(/\.$/, '')} -> ${remedy}`);
   const width = terminal.columns === undefined ? undefined : Math.max(20, terminal.columns - INDENT.length);
   const [first = '', ...more] = fold(text, width);
   const head = `${paint(terminal, STATUS_COLORS[status], status.padEnd(STATUS_WIDTH))}${step.padEnd(STEP_WIDTH)}${first}`;
