@@ -266,7 +266,10 @@ export function projectPod(pod: Pod): PodView {
     ...(memoryLimit === undefined ? {} : { memoryLimit }),
     sharesProcesses: spec?.shareProcessNamespace === true && spec.hostPID !== true,
     hostIp: status?.hostIP ?? '',
-    podIps: (status?.podIPs ?? []).flatMap(({ ip }) => (ip === undefined ? [] : [ip])),
+    podIps: (status?.podIPs ?? [])
+      .map(({ ip }) => ip ?? '')
+      .filter((ip) => ip !== '')
+      .slice(),
   };
 }
 

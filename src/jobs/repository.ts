@@ -33,16 +33,42 @@ export interface JobEntry {
   readonly gone: boolean;
 }
 
-interface MutableEntry extends JobEntry {
+/** What is known of the pods and services of all jobs, by the uid of their job. */
+interface Parts {
+  readonly pods: Map<string, PodsOfJob>;
+  readonly services: Map<string, ServiceView>;
+}
+
+/** A class, because there are many: members of their own that are functions would be most of an entry. */
+class Entry implements JobEntry {
+  readonly id: string;
+  readonly uid: string;
+  readonly #parts: Parts;
   job: JobView;
-  outcome: Outcome;
+  outcome = UNKNOWN;
   ran: boolean;
-  announced: boolean;
-  gone: boolean;
+  announced = false;
+  gone = false;
   /** The Job and its pods are being read, or were read, before a doubtful end. */
-  reading: 'no' | 'running' | 'done';
-  createWarning: string;
-  inputProblem: string;
+  reading: 'no' | 'running' | 'done' = 'no';
+  createWarning = '';
+  inputProblem = '';
+
+  constructor(job: JobView, parts: Parts) {
+    this.id = job.name;
+    this.uid = job.uid;
+    this.#parts = parts;
+    this.job = job;
+    this.ran = job.result?.startedAt !== undefined;
+  }
+
+  get pod(): SeenPod | undefined {
+    return newestOf(this.#parts.pods.get(this.uid) ?? []);
+  }
+
+  get service(): ServiceView | undefined {
+    return this.#parts.services.get(this.uid);
+  }
 }
 
 export interface RepositoryOptions {
@@ -138,17 +164,18 @@ function withoutHint(hints: Hints, event: EventView): Hints {
   return hints;
 }
 
-/** Pods of one job, by uid; those that are gone stay until a newer one comes, because they tell how it ended. */
-type PodsOfJob = Map<string, SeenPod>;
+/** Pods of one job; those that are gone stay until a newer one comes, because they tell how it ended. */
+type PodsOfJob = readonly SeenPod[];
 
 const MOST_LOST = 1_000;
 
 export function createRepository({ readAgain }: RepositoryOptions): Repository {
-  const byUid = new Map<string, MutableEntry>();
-  const byId = new Map<string, MutableEntry>();
+  const byUid = new Map<string, Entry>();
+  const byId = new Map<string, Entry>();
   const podsByJob = new Map<string, PodsOfJob>();
   const jobByPod = new Map<string, string>();
   const serviceByJob = new Map<string, ServiceView>();
+  const parts: Parts = { pods: podsByJob, services: serviceByJob };
   const hintsBySubject = new Map<string, Hints>();
   /** Unknown jobs whose pods are gone, the oldest first. */
   const lost = new Set<string>();
@@ -157,7 +184,7 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
   const updateListeners = new Set<EntryListener>();
   let open = false;
 
-  function situation(entry: MutableEntry): Situation {
+  function situation(entry: Entry): Situation {
     const { pod } = entry;
     const { warning, pulling } = hintsBySubject.get(pod?.present === true ? pod.view.uid : entry.uid) ?? {};
     return {
@@ -172,7 +199,7 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
     };
   }
 
-  function refresh(entry: MutableEntry): void {
+  function refresh(entry: Entry): void {
     const { pod } = entry;
     if (pod !== undefined && podRan(pod.view)) entry.ran = true;
     if (!open || hidden.has(entry.id)) return;
@@ -193,7 +220,7 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
   }
 
   /** A terminal state is announced once; a different one that another instance wrote changes what is shown only. */
-  function announce(entry: MutableEntry, outcome: Outcome): void {
+  function announce(entry: Entry, outcome: Outcome): void {
     const changed = !entry.announced || !sameOutcome(entry.outcome, outcome);
     const wasTerminal = entry.announced && isTerminal(entry);
     entry.outcome = outcome;
@@ -201,7 +228,7 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
     if (changed && !wasTerminal) for (const listener of changeListeners) listener(entry);
   }
 
-  function read(entry: MutableEntry): void {
+  function read(entry: Entry): void {
     if (entry.reading === 'running') return;
     entry.reading = 'running';
     void readAgain(entry).then(
@@ -218,7 +245,7 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
     );
   }
 
-  function forget(entry: MutableEntry): void {
+  function forget(entry: Entry): void {
     byUid.delete(entry.uid);
     if (byId.get(entry.id) === entry) byId.delete(entry.id);
     podsByJob.delete(entry.uid);
@@ -240,31 +267,14 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
     if (entry !== undefined) refresh(entry);
   }
 
-  function addJob(job: JobView): MutableEntry {
-    const entry: MutableEntry = {
-      id: job.name,
-      uid: job.uid,
-      job,
-      get pod() {
-        return newestOf(podsByJob.get(job.uid));
-      },
-      get service() {
-        return serviceByJob.get(job.uid);
-      },
-      outcome: UNKNOWN,
-      announced: false,
-      ran: job.result?.startedAt !== undefined,
-      gone: false,
-      reading: 'no',
-      createWarning: '',
-      inputProblem: '',
-    };
+  function addJob(job: JobView): Entry {
+    const entry = new Entry(job, parts);
     byUid.set(job.uid, entry);
     byId.set(job.name, entry);
     return entry;
   }
 
-  const visible = (entry: MutableEntry): boolean => !hidden.has(entry.id);
+  const visible = (entry: Entry): boolean => !hidden.has(entry.id);
 
   return {
     onJob: (event) => {
@@ -282,12 +292,14 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
       if (event.type === 'SYNCED' || event.type === 'DESYNCED') return;
       const { object } = event;
       if (object.jobUid === '') return;
-      const pods = podsByJob.get(object.jobUid) ?? new Map<string, SeenPod>();
+      const known = podsByJob.get(object.jobUid) ?? [];
       const present = event.type !== 'DELETED';
-      pods.set(object.uid, seePod(pods.get(object.uid), object, present));
-      podsByJob.set(object.jobUid, pods);
-      const newest = newestOf(pods)?.view.uid;
-      for (const [uid, pod] of pods) if (!pod.present && uid !== newest) pods.delete(uid);
+      const before = known.find(({ view }) => view.uid === object.uid);
+      const seen = seePod(before, object, present);
+      const pods = [...known.filter((pod) => pod !== before), seen];
+      const newest = newestOf(pods);
+      // Copied, because filter keeps room for more.
+      podsByJob.set(object.jobUid, [...pods.filter((pod) => pod.present || pod === newest)]);
       if (present) jobByPod.set(object.uid, object.jobUid);
       else {
         jobByPod.delete(object.uid);
@@ -362,9 +374,9 @@ function isNewer(a: SeenPod, b: SeenPod): boolean {
   return Number(a.view.resourceVersion) > Number(b.view.resourceVersion);
 }
 
-function newestOf(pods: PodsOfJob | undefined): SeenPod | undefined {
+function newestOf(pods: PodsOfJob): SeenPod | undefined {
   let newest: SeenPod | undefined;
-  for (const pod of pods?.values() ?? []) if (newest === undefined || isNewer(pod, newest)) newest = pod;
+  for (const pod of pods) if (newest === undefined || isNewer(pod, newest)) newest = pod;
   return newest;
 }
 
