@@ -43,8 +43,8 @@ async function fails(t: Test, situation: Situation, step: string, ...expected: r
 t.test('the options file', async (t) => {
   const missing = await run(t, ['check', '--config-file=DIR/launcher.gpu.conf']);
   t.strictSame(missing.lines.slice(0, 4), [
-    'failed   options         DIR/launcher.gpu.conf: config-file: there is no such file -> mend that line; the plugin does not start before',
-    'failed   options         DIR/launcher.gpu.conf: api-url: is required outside a cluster; looked for an options file at DIR/launcher.gpu.conf -> mend that line; the plugin does not start before',
+    'failed   options         DIR/launcher.gpu.conf: config-file: there is no such file -> the plugin does not start before this is mended',
+    'failed   options         DIR/launcher.gpu.conf: api-url: is required outside a cluster; looked for an options file at DIR/launcher.gpu.conf -> the plugin does not start before this is mended',
     'skipped  server-user     not tried, because of what failed above',
     'skipped  open-files      not tried, because of what failed above',
   ]);

@@ -11,6 +11,12 @@ import { readOptions, type Surroundings } from '../session.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 
 const MEND_LINE = 'mend that line; the plugin does not start before';
+const MEND_FILE = 'the plugin does not start before this is mended';
+
+function mending({ line, message }: Problem): string {
+  if (message.startsWith('cannot be read')) return 'run check as root, as the launcher starts the plugin';
+  return line > 0 ? MEND_LINE : MEND_FILE;
+}
 
 const warningOf = (found: Problem): Finding =>
   warning(describe(found), 'mend that line, or leave it if it is meant so');
@@ -20,7 +26,7 @@ export async function checkOptions(argv: readonly string[], surroundings: Surrou
   const loaded = await readOptions(argv, surroundings);
   const warnings = loaded.warnings.map(warningOf);
   if (!loaded.ok)
-    return { findings: [...loaded.problems.map((found) => failed(describe(found), MEND_LINE)), ...warnings] };
+    return { findings: [...loaded.problems.map((found) => failed(describe(found), mending(found))), ...warnings] };
   const { options } = loaded;
   const count = options.writtenInFile.size;
   const found = ok(`${options.configFile}, ${count} option${count === 1 ? '' : 's'}`);

@@ -1,0 +1,150 @@
+/** Commands as root: in processes of their own, because they give up root for good. */
+import { execFile } from 'node:child_process';
+import { chmodSync, chownSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { SOURCES } from '../support/plugin.ts';
+import { directoryOf, linesOf, type Outcome, type Situation } from './harness.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'only for root';
+const NOBODY = 65534;
+const OPTIONS = { 'api-url': 'http://127.0.0.1:9', 'auth-token': 'a-token' };
+
+interface Start {
+  readonly uid?: number;
+  /** Soft and hard limit of open files. */
+  readonly files?: number;
+  readonly prepare?: (directory: string) => void;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs `node src/main.ts ARGS` as root, or as another user. */
+function start(
+  t: Test,
+  args: readonly string[],
+  situation: Situation,
+  { uid, files, prepare, env = {} }: Start = {},
+): Promise<Outcome> {
+  const { path, configFile } = directoryOf(t, situation);
+  prepare?.(path);
+  const [command = '', ...rest] = args;
+  const node = [process.execPath, SOURCES, command, `--config-file=${configFile}`, ...rest];
+  const [program = '', ...own] = files === undefined ? node : ['/usr/bin/prlimit', `--nofile=${files}`, ...node];
+  return new Promise((resolve) => {
+    const options = { timeout: 20_000, cwd: '/', env: { ...env }, ...(uid === undefined ? {} : { uid, gid: uid }) };
+    execFile(program, own, options, (error, stdout, stderr) => {
+      const out = stdout.replaceAll(path, 'DIR');
+      const code = typeof error?.code === 'number' ? error.code : error === null ? 0 : -1;
+      resolve({ code, out, lines: out.split('\n').slice(0, -1), err: stderr.replaceAll(path, 'DIR') });
+    });
+  });
+}
+
+t.test('as root', { skip }, async (t) => {
+  const [unknown, secret, few] = await Promise.all([
+    start(t, ['check'], { options: { ...OPTIONS, 'server-user': 'no-such-user' } }),
+    start(
+      t,
+      ['check', '--user=nobody'],
+      {
+        options: { ...OPTIONS, 'auth-token-path': 'DIR/token', 'certificate-authority': 'DIR/ca.crt' },
+        files: { 'launcher.kubernetes.profiles.conf': '[*]\n', token: 'a', 'ca.crt': 'b' },
+      },
+      {
+        prepare: (path) =>
+          ['token', 'ca.crt', 'launcher.kubernetes.profiles.conf'].forEach((name) => {
+            chmodSync(join(path, name), 0o600);
+          }),
+      },
+    ),
+    start(t, ['check'], { options: OPTIONS }, { files: 256 }),
+  ]);
+  t.strictSame(unknown.lines.slice(0, 3), [
+    'ok       options         DIR/launcher.kubernetes.conf, 3 options',
+    'failed   server-user     server-user "no-such-user" is not a user of this host: create it, or set server-user to one that exists -> nothing else is tried as root',
+    'skipped  open-files      not tried, because of what failed above',
+  ]);
+  t.equal(unknown.code, 1);
+
+  t.strictSame(linesOf(secret, 'server-user'), ['ok server-user nobody (uid 65534)']);
+  t.strictSame(linesOf(secret, 'profiles'), [
+    'failed profiles DIR/launcher.kubernetes.profiles.conf: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES -> let the server user read it (chmod, chown), or correct its path',
+  ]);
+  t.strictSame(linesOf(secret, 'ca'), [
+    'failed ca DIR/ca.crt: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES -> correct the path, or let the server user read the file (chmod, chown)',
+  ]);
+  t.equal(secret.err, '');
+
+  t.strictSame(linesOf(few, 'open-files'), [
+    "warning open-files 256 open files are allowed, so that at most 128 outputs can be read at a time -> LimitNOFILE=65536 in the launcher's unit (systemctl edit rstudio-launcher); ulimit -n shows it",
+  ]);
+});
+
+t.test('a token that only root can read', { skip }, async (t) => {
+  const outcome = await start(
+    t,
+    ['check'],
+    { options: { 'api-url': 'http://127.0.0.1:9', 'auth-token-path': 'DIR/token' }, files: { token: 'a' } },
+    { prepare: (path) => chmodSync(join(path, 'token'), 0o600) },
+  );
+  t.strictSame(linesOf(outcome, 'token'), [
+    'failed token DIR/token: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES -> let the server user read it: chgrp and chmod g+r, and x on the directories above',
+  ]);
+  t.equal(outcome.code, 1);
+});
+
+t.test('as an ordinary user', { skip }, async (t) => {
+  const [unreadable, other] = await Promise.all([
+    start(t, ['check'], { options: OPTIONS }, { uid: NOBODY }),
+    start(
+      t,
+      ['check'],
+      { options: { ...OPTIONS, 'server-user': 'rstudio-server' } },
+      {
+        uid: NOBODY,
+        prepare: (path) => chownSync(join(path, 'launcher.kubernetes.conf'), NOBODY, NOBODY),
+      },
+    ),
+  ]);
+  t.strictSame(
+    unreadable.lines[0],
+    'failed   options         DIR/launcher.kubernetes.conf: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES -> run check as root, as the launcher starts the plugin',
+  );
+  t.strictSame(linesOf(other, 'server-user'), [
+    'warning server-user this runs as nobody (uid 65534), the plugin as rstudio-server, which may not be able to read what nobody can -> run check as root: it lowers itself as the plugin does',
+  ]);
+});
+
+t.test('usage errors, and what is on stdout', async (t) => {
+  const [unknown, wrong, version] = await Promise.all([
+    start(t, ['chekc'], {}),
+    start(t, ['profile'], { options: OPTIONS }),
+    start(t, ['rbac'], { options: { 'kubernetes-namespace': 'jobs' } }),
+  ]);
+  t.strictSame(
+    [unknown.code, unknown.out, unknown.err],
+    [2, '', 'rstudio-kubernetes-launcher: there is no command chekc; see --help\n'],
+  );
+  t.strictSame(
+    [wrong.code, wrong.out, wrong.err],
+    [2, '', 'rstudio-kubernetes-launcher: profile: USER is missing; see profile --help\n'],
+  );
+  t.match(version.out, '# The namespace of the jobs.\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: jobs\n');
+  t.strictSame([version.code, version.err], [0, '']);
+});
+
+t.test('a job file that the server user cannot read comes through stdin', { skip }, async (t) => {
+  const outcome = await start(t, ['render', '/nowhere/job.json', '--user=jane'], { options: OPTIONS });
+  t.strictSame(
+    [outcome.code, outcome.err],
+    [2, "rstudio-kubernetes-launcher: render: ENOENT: no such file or directory, open '/nowhere/job.json'\n"],
+  );
+  const file = join(t.testdir(), 'job.json');
+  writeFileSync(file, '{}', { mode: 0o600 });
+  chmodSync(file, 0o600);
+  const secret = await start(t, ['render', file, '--user=jane'], { options: OPTIONS });
+  t.match(
+    secret.err,
+    /^rstudio-kubernetes-launcher: render: EACCES: permission denied, open '.*'; pass it on stdin: render - <FILE\n$/,
+  );
+});
