@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { SECRETS } from '../cluster/api/resources.ts';
 import { startCluster } from '../cluster/cluster.ts';
 import { createLauncher } from '../support/launcher.ts';
 import { type PluginProcess, startPlugin } from '../support/plugin.ts';
@@ -36,6 +37,14 @@ if (build.status !== 0) {
 for (const line of build.stdout.trim().split('\n')) say(line);
 
 const cluster = await startCluster({ programs: join(import.meta.dirname, '../../fixtures/images') });
+cluster.store.create(SECRETS, {
+  // What the sample job secrets-and-mounts.json reads.
+  metadata: { name: 'warehouse', namespace: cluster.namespace },
+  data: {
+    username: Buffer.from('loader').toString('base64'),
+    password: Buffer.from('correct horse').toString('base64'),
+  },
+});
 say(`A simulated Kubernetes cluster listens on ${cluster.url}`);
 
 async function start(): Promise<PluginProcess> {

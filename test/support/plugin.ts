@@ -236,7 +236,12 @@ export function withEnvironment(
 
 /** 4 bytes of length, then JSON (protocol 4.1). */
 export function encodeFrame(frame: unknown): Buffer {
-  const body = Buffer.from(JSON.stringify(frame));
+  return encodeFrameBody(JSON.stringify(frame));
+}
+
+/** A frame of a text that is written as it is. */
+export function encodeFrameBody(text: string): Buffer {
+  const body = Buffer.from(text);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(body.length);
   return Buffer.concat([length, body]);
