@@ -152,6 +152,23 @@ function answer(records: readonly FileRecord[], since: number | undefined, stamp
   return Buffer.concat(parts);
 }
 
+t.test('a long line that goes on into the next second: its tail is not taken for a line', async (t) => {
+  const at = (second: number): number => Date.UTC(2026, 10, 23, 10, 0, 0, second * 1000);
+  const tail = Buffer.from('tail of the long line\n');
+  const records: FileRecord[] = [
+    { millis: at(10.9), bytes: Buffer.alloc(16_384, 'x'), full: false },
+    { millis: at(11.05), bytes: tail, full: true },
+    { millis: at(11.2), bytes: Buffer.from('b\n'), full: true },
+    { millis: at(12), bytes: Buffer.from('c\n'), full: true },
+    { millis: at(13), bytes: Buffer.from('d\n'), full: true },
+  ];
+  const position = new LogPosition();
+  read(position, [answer(records.slice(0, 4), position.since, false)], true);
+  const { text, lines } = read(position, [answer(records, position.since, false)]);
+  t.equal(lines.foreign, undefined);
+  t.equal(text, 'd\n');
+});
+
 t.test('any log, cut anywhere, any number of times, comes once and whole', async (t) => {
   const record = fc.record({
     // Two readers stamp the lines: nearly in order.
