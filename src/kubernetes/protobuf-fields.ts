@@ -59,7 +59,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   PodSpec:
     '2 containers PodContainer*, 5 activeDeadlineSeconds number!, 10 nodeName text, 12 hostPID flag, ' +
     '20 initContainers PodContainer*, 27 shareProcessNamespace flag!',
-  PodContainer: '1 name text!, 2 image text, 8 resources Resources',
+  PodContainer: '1 name text!, 2 image text, 8 resources Limits',
+  Limits: '1 limits quantities',
   PodStatus:
     '1 phase text, 2 conditions Condition*, 3 message text, 4 reason text, 5 hostIP text, 7 startTime time, ' +
     '8 containerStatuses ContainerStatus*, 10 initContainerStatuses ContainerStatus*, 12 podIPs PodIp*',
@@ -93,8 +94,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   WatchEvent: '1 type text, 2 object RawExtension',
   RawExtension: '1 raw bytes',
 
-  // Messages that are no objects in JSON.
-  time: '1 seconds number!',
+  // Messages that are no objects in JSON; a time is read by itself.
   quantity: '1 string text',
   numberOrText: '1 type number, 2 number number!, 3 text text!',
   map: '1 key text, 2 value text',

@@ -68,6 +68,8 @@ const VARINT = 0;
 const FIXED64 = 1;
 const LENGTH = 2;
 const FIXED32 = 5;
+/** Tag of field 1 as a number: the seconds of a Time. */
+const SECONDS = 8;
 
 /** Reads one message after the other, and remembers texts and times that come again and again. */
 export class ProtobufReader {
@@ -116,21 +118,28 @@ export class ProtobufReader {
       if (number > 0 || field.zero || field.repeated) put(target, field, this.#texts.read(this.#bytes, start, stop));
     } else if (kind === 'bytes') {
       put(target, field, this.#bytes.subarray(start, stop));
+    } else if (kind === 'time') {
+      this.#putTime(target, field, stop);
     } else {
       const inner: Target = kind === 'inline' ? target : {};
       this.#message(field.message, stop, inner, depth + 1);
       if (kind === 'message') put(target, field, inner);
       else if (kind === 'map') putEntry(target, field.name, inner);
-      else if (kind === 'time') this.#putTime(target, field, inner['seconds']);
       else if (kind === 'quantity') put(target, field, inner['string'] ?? '');
       else if (kind === 'numberOrText') put(target, field, inner['type'] === 1 ? inner['text'] : inner['number']);
     }
     this.#at = stop;
   }
 
-  /** Whole seconds; a Time of no bytes is none, which JSON writes as null. */
-  #putTime(target: Target, field: Field, seconds: unknown): void {
-    if (typeof seconds !== 'number') return;
+  /** Whole seconds, field 1; a Time of no bytes is none, which JSON writes as null. */
+  #putTime(target: Target, field: Field, end: number): void {
+    let seconds: number | undefined;
+    while (this.#at < end) {
+      const tag = this.#varint(end);
+      if (tag === SECONDS) seconds = this.#varint(end);
+      else this.#skip(tag % 8, end);
+    }
+    if (seconds === undefined) return;
     let text = this.#times.get(seconds);
     if (text === undefined) {
       const date = new Date(seconds * 1000);
@@ -202,8 +211,8 @@ function putEntry(target: Target, name: string, { key = '', value = '' }: Target
 
 /** How many texts and times are remembered; a power of two. */
 const REMEMBERED = 4096;
-/** Texts up to this length are looked for: `True`, `PodScheduled`, an image, a user. */
-const SHORT = 40;
+/** Texts up to this length are looked for: `True`, `PodScheduled`, an image, a user; no uid, which is another each time. */
+const SHORT = 32;
 
 /** Decodes UTF-8. A short ASCII text that was seen lately is found instead, which is quicker and holds it once only. */
 class Texts {
