@@ -144,10 +144,11 @@ function answer(records: readonly FileRecord[], since: number | undefined, stamp
   const parts: Buffer[] = [];
   let lineBegins = true;
   for (const { millis, bytes, full } of records) {
-    if (since !== undefined && millis < since * 1000) continue;
-    if (lineBegins || stampEach) parts.push(Buffer.from(`${new Date(millis).toISOString().replace('Z', '000000Z')} `));
-    parts.push(bytes);
+    const stamped = lineBegins || stampEach;
     lineBegins = full;
+    if (since !== undefined && millis < since * 1000) continue;
+    if (stamped) parts.push(Buffer.from(`${new Date(millis).toISOString().replace('Z', '000000Z')} `));
+    parts.push(bytes);
   }
   return Buffer.concat(parts);
 }
