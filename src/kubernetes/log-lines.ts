@@ -75,7 +75,7 @@ export class StampedLines {
     let i = 0;
     while (i < bytes.length) {
       if (this.#expecting !== 'content') {
-        const found = stampAt(bytes, i);
+        const found = stampAt(bytes, i, this.#stamp);
         if (found === 'short') {
           this.#held = Buffer.from(bytes.subarray(i));
           break;

@@ -14,6 +14,9 @@ const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d
 const SHAPE = '0000-00-00T00:00:00';
 const ZERO = 48;
 const NINE = 57;
+const POINT = 46;
+const ZULU = 90;
+const BLANK = 32;
 
 /** Could these bytes be, or become, a stamp? Decides most lines without one by their first byte. */
 function looksLikeStamp(bytes: Uint8Array, start: number): boolean {
@@ -26,11 +29,32 @@ function looksLikeStamp(bytes: Uint8Array, start: number): boolean {
   return true;
 }
 
-/** The stamp at `start`; 'short' if more bytes are needed to tell; undefined if there is none. */
+/** Length of a stamp of the same second as `before`, in the form that nodes usually write; 0 if it is not one. */
+function lengthInSecond(bytes: Buffer, start: number, before: Stamp): number {
+  for (let i = 0; i < SHAPE.length; i++) if (bytes[start + i] !== before.text.charCodeAt(i)) return 0;
+  let end = start + SHAPE.length + 1;
+  if (bytes[end - 1] !== POINT || !before.text.endsWith('Z')) return 0;
+  while (isDigit(bytes[end]) && end - start < SHAPE.length + 10) end++;
+  return isDigit(bytes[end - 1]) && bytes[end] === ZULU && bytes[end + 1] === BLANK ? end + 2 - start : 0;
+}
+
+const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= ZERO && byte <= NINE;
+
+/**
+ * The stamp at `start`; 'short' if more bytes are needed to tell; undefined if there is none. `before` is the stamp of the
+ * line before, whose second most lines share: these are read several times faster.
+ */
 export function stampAt(
   bytes: Buffer,
   start: number,
+  before?: Stamp,
 ): { readonly stamp: Stamp; readonly length: number } | 'short' | undefined {
+  const length = before === undefined ? 0 : lengthInSecond(bytes, start, before);
+  if (before !== undefined && length > 0) {
+    const text = bytes.toString('latin1', start, start + length - 1);
+    const nanos = text.slice(SHAPE.length + 1, -1).padEnd(9, '0');
+    return { stamp: { text, second: before.second, nanos }, length };
+  }
   if (!looksLikeStamp(bytes, start)) return undefined;
   const head = bytes.toString('latin1', start, Math.min(bytes.length, start + LONGEST_STAMP));
   const match = STAMP.exec(head);
