@@ -62,6 +62,8 @@ const refuse = (sentence: string): never => {
 
 export function buildJob(resolved: ResolvedJob, context: ManifestContext): KubernetesJob {
   const { request, pod } = resolved;
+  checkPorts(request);
+  if (request.workingDirectory.includes('\0')) refuse('workingDirectory holds a NUL character.');
   const main = containerCommand(request);
   const { spec, initNotes } = podSpec(resolved, main.container, context);
   const ours = ourLabels(request);
@@ -102,6 +104,21 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
 /** job-expiry-hours and one more, when no plugin removes the job. */
 export function ttlSeconds(jobExpiryHours: number): number {
   return Math.min(MAX_INT32, Math.ceil(jobExpiryHours * 3600) + 3600);
+}
+
+const PROTOCOLS: readonly string[] = ['TCP', 'UDP', 'SCTP'];
+const HIGHEST_PORT = 65_535;
+
+/** What Kubernetes would refuse of a Service after the Job was made. */
+function checkPorts({ exposedPorts }: JobRequest): void {
+  for (const { targetPort, publishedPort = targetPort, protocol } of exposedPorts) {
+    for (const [name, port] of Object.entries({ targetPort, publishedPort })) {
+      if (port < 1 || port > HIGHEST_PORT)
+        refuse(`exposedPorts: ${name} ${port} is not a port from 1 to ${HIGHEST_PORT}.`);
+    }
+    if (!PROTOCOLS.includes(protocol))
+      refuse(`exposedPorts: protocol ${JSON.stringify(protocol)} is not one of ${PROTOCOLS.join(', ')}.`);
+  }
 }
 
 /** Labels of Job and pod that are ours. */
@@ -274,6 +291,7 @@ const unlessBare = <K extends string, V extends object>(key: K, value: V): { [k 
 function environment(variables: readonly NameValue[], field: string): EnvVar[] {
   return variables.map(({ name, value }) => {
     if (name === '' || name.includes('=')) return refuse(`${field}: "${name}" is not the name of a variable.`);
+    if (`${name}${value}`.includes('\0')) return refuse(`${field}: ${name} holds a NUL character.`);
     const size = Buffer.byteLength(`${name}=${value}`);
     if (size > ARGUMENT_LIMIT)
       return refuse(`${field}: ${name} has ${size} bytes; Linux starts no program with more than ${ARGUMENT_LIMIT}.`);
@@ -358,12 +376,12 @@ function checkSizes(job: KubernetesJob): void {
   checkAnnotationSize(job.metadata?.annotations ?? {});
   checkAnnotationSize(metadata?.annotations ?? {});
   for (const { name, command = [], args = [] } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]) {
+    const where = name === CONTAINER_NAME ? 'command or args' : `initContainers (${name})`;
     for (const argument of [...command, ...args]) {
+      if (argument.includes('\0')) refuse(`${where}: an argument holds a NUL character.`);
       const size = Buffer.byteLength(argument.replaceAll('$$', '$'));
       if (size > ARGUMENT_LIMIT)
-        refuse(
-          `${name === CONTAINER_NAME ? 'command or args' : `initContainers (${name})`}: an argument has ${size} bytes; Linux starts no program with more than ${ARGUMENT_LIMIT}.`,
-        );
+        refuse(`${where}: an argument has ${size} bytes; Linux starts no program with more than ${ARGUMENT_LIMIT}.`);
     }
   }
   const size = Buffer.byteLength(JSON.stringify(job));

@@ -2,8 +2,10 @@
  * The Service of a job that exposes ports without naming a port of the host (kubernetes-objects.md section 3). The Job
  * owns it, so that it goes with the Job. Needs create on services.
  */
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
-import { SERVICES } from '../kubernetes/contract.ts';
+import { isReserved } from '../config/reserved-keys.ts';
+import { JOBS, SERVICES } from '../kubernetes/contract.ts';
 import { JOB_NAME_LABEL } from './annotations.ts';
 import type { Chore } from './chores.ts';
 import type { Context } from './context.ts';
@@ -11,7 +13,7 @@ import type { JobRequest } from './job.ts';
 import { baseLabels, metadataOf } from './manifest.ts';
 import { projectService } from './projection.ts';
 import { isTerminal } from './repository.ts';
-import { NO_EXTRAS, type ResolvedJob } from './resolved.ts';
+import { NO_EXTRAS, type PodExtras, type ResolvedJob } from './resolved.ts';
 
 /** Does the job need a Service? */
 export function needsService({ exposedPorts }: Pick<JobRequest, 'exposedPorts'>): boolean {
@@ -76,6 +78,18 @@ export async function createService(
   services.offer(projectService(object));
 }
 
+/** What the profile has put on Job, pod and Service alike: what Job and pod have in common and is not ours. */
+export function extrasOf({ metadata: ofJob, spec }: KubernetesJob): PodExtras {
+  const ofPod = spec?.template.metadata;
+  const common = (kind: 'label' | 'annotation', member: 'labels' | 'annotations'): Readonly<Record<string, string>> =>
+    Object.fromEntries(
+      Object.entries(ofJob?.[member] ?? {}).filter(
+        ([key, value]) => ofPod?.[member]?.[key] === value && !isReserved(kind, key),
+      ),
+    );
+  return { ...NO_EXTRAS, labels: common('label', 'labels'), annotations: common('annotation', 'annotations') };
+}
+
 const MISSING_MS = 60_000;
 
 /** Makes the Service that a crash in the middle of a submit left out, whichever instance submitted the job. */
@@ -92,8 +106,10 @@ export function makeMissingServices(
       context.permissions.allows('services') &&
       context.services.state().syncedSince !== undefined,
     act: async ({ job }) => {
-      const service = buildService({ request: job.request, pod: NO_EXTRAS }, job, context.options().serviceType);
-      await createService(context, service, context.signal);
+      const { client, options, signal } = context;
+      const { object } = await client.get(JOBS, job.name, { signal });
+      const service = buildService({ request: job.request, pod: extrasOf(object) }, job, options().serviceType);
+      await createService(context, service, signal);
     },
   };
 }

@@ -73,15 +73,18 @@ const SOURCES: Readonly<Record<string, (source: Source, mount: Mount) => VolumeS
   }),
 };
 
+const byType = <T>(table: Readonly<Record<string, T>>, { type }: Mount): T | undefined =>
+  Object.hasOwn(table, type) ? table[type] : undefined;
+
 /** What a mount's volume is. Throws JobError 'invalid-request' for what the server (Kubernetes 1.`minor`) cannot do. */
 function volumeSource(mount: Mount, minor: number): VolumeSource {
-  const removed = REMOVED_IN[mount.type];
+  const removed = byType(REMOVED_IN, mount);
   if (removed !== undefined && minor >= removed)
     throw new JobError(
       'invalid-request',
       `Kubernetes has no ${mount.type} mounts since 1.${removed} (mount at ${mount.mountPath}): make a PersistentVolumeClaim of it and mount that, with type passthrough and source {"persistentVolumeClaim": {"claimName": ...}}.`,
     );
-  const known = SOURCES[mount.type];
+  const known = byType(SOURCES, mount);
   return known === undefined ? passthrough(mount.source) : known(mount.source, mount);
 }
 
@@ -112,7 +115,7 @@ export function podVolumes(minor: number): {
           name,
           mountPath: mount.mountPath,
           ...(mount.readOnly ? { readOnly: true } : {}),
-          ...(typeof subPath === 'string' && SOURCES[mount.type] === undefined ? { subPath } : {}),
+          ...(typeof subPath === 'string' && byType(SOURCES, mount) === undefined ? { subPath } : {}),
         };
       }),
     volumes: () => [...bySource.values()],

@@ -3,7 +3,7 @@ import t from 'tap';
 import { JobError } from '../../src/jobs/contract.ts';
 import type { JobRequest, Mount } from '../../src/jobs/job.ts';
 import { buildJob, type ManifestContext, ttlSeconds } from '../../src/jobs/manifest.ts';
-import { buildService } from '../../src/jobs/service.ts';
+import { buildService, extrasOf } from '../../src/jobs/service.ts';
 import { buildInputSecret, checkInput } from '../../src/jobs/stdin.ts';
 import { request, resolved, schemaCheck } from './requests.ts';
 
@@ -310,6 +310,8 @@ t.test('everything that a job and its profile can say', async (t) => {
     },
   });
   t.equal(check('core.v1.Service', service), '');
+  const made = extrasOf(buildJob(job, CONTEXT));
+  t.strictSame([made.labels, made.annotations], [{ tier: 'gold' }, { contact: 'ops' }], 'for a Service made later');
 
   const secret = buildInputSecret(owner, 'secret text');
   t.strictSame(secret, {
@@ -358,6 +360,7 @@ t.test('every type of mount', async (t) => {
       mount('cephFs', { monitors: ['a:1', 'b:1'], path: '/p', user: 'u', secretFile: '/f', secretRef: 'r' }),
       mount('passthrough', { persistentVolumeClaim: { claimName: 'home' }, subPath: 'jane' }),
       mount('custom', { emptyDir: { sizeLimit: '1Gi' } }),
+      mount('constructor', { emptyDir: { medium: 'Memory' }, subPath: 'x' }),
     ]),
     {
       volumes: [
@@ -368,12 +371,14 @@ t.test('every type of mount', async (t) => {
         },
         { name: 'mount2', persistentVolumeClaim: { claimName: 'home' } },
         { name: 'mount3', emptyDir: { sizeLimit: '1Gi' } },
+        { name: 'mount4', emptyDir: { medium: 'Memory' } },
       ],
       mounts: [
         { name: 'mount0', mountPath: '/m', readOnly: true },
         { name: 'mount1', mountPath: '/m' },
         { name: 'mount2', mountPath: '/m', subPath: 'jane' },
         { name: 'mount3', mountPath: '/m' },
+        { name: 'mount4', mountPath: '/m', subPath: 'x' },
       ],
     },
   );
@@ -436,6 +441,33 @@ t.test('what cannot be made is refused, naming the field', async (t) => {
     ['a variable that is too long', { environment: [{ name: 'A', value: 'x'.repeat(131_070) }] }, /A has 131072 bytes/],
     ['an argument that is too long', { exe: '/x', args: ['é'.repeat(65_536)] }, /131072 bytes.*131071/],
     ['a command that is too long', { command: 'x', args: ['y'.repeat(131_070)] }, /131072 bytes/],
+    [
+      'a port that is none',
+      { exposedPorts: [{ targetPort: 0, protocol: 'TCP' }] },
+      /^exposedPorts: targetPort 0 is not a port from 1 to 65535\.$/,
+    ],
+    [
+      'a port that is too high',
+      { exposedPorts: [{ targetPort: 70_000, protocol: 'TCP' }] },
+      /^exposedPorts: targetPort 70000 is not a port from 1 to 65535\.$/,
+    ],
+    [
+      'a port of the host that is none',
+      { exposedPorts: [{ targetPort: 80, publishedPort: -1, protocol: 'TCP' }] },
+      /^exposedPorts: publishedPort -1 is not a port from 1 to 65535\.$/,
+    ],
+    [
+      'a protocol that is none',
+      { exposedPorts: [{ targetPort: 80, protocol: 'HTTP' }] },
+      /^exposedPorts: protocol "HTTP" is not one of TCP, UDP, SCTP\.$/,
+    ],
+    ['a NUL in the directory', { workingDirectory: '/a\0b' }, /^workingDirectory holds a NUL character\.$/],
+    ['a NUL in an argument', { exe: '/x', args: ['a\0b'] }, /^command or args: an argument holds a NUL character\.$/],
+    [
+      'a NUL in a variable',
+      { environment: [{ name: 'A', value: 'secret\0' }] },
+      /^environment: A holds a NUL character\.$/,
+    ],
     ['tags that are too many', { tags: Array.from({ length: 300 }, () => 'x'.repeat(1000)) }, /262144/],
     ['a job that is too large', { exe: '/x', args: Array.from({ length: 15 }, () => 'x'.repeat(100_000)) }, /1400000/],
     [
@@ -463,6 +495,7 @@ t.test('what cannot be made is refused, naming the field', async (t) => {
     t.match(String(error instanceof JobError ? error.message : ''), sentence, what);
   }
   t.doesNotThrow(() => buildJob(resolved({ environment: [{ name: 'A', value: 'x'.repeat(131_069) }] }), CONTEXT));
+  t.doesNotThrow(() => buildJob(resolved({ exposedPorts: [{ targetPort: 65_535, protocol: 'SCTP' }] }), CONTEXT));
   t.doesNotThrow(() => buildJob(resolved({ exe: '/x', args: ['$'.repeat(131_071)] }), CONTEXT), '$ is counted once');
   t.throws(() => checkInput('x'.repeat(1_048_577)), { code: 'invalid-request' });
   t.doesNotThrow(() => checkInput('x'.repeat(1_048_576)));
