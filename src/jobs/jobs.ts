@@ -7,6 +7,7 @@ import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { OURS } from './annotations.ts';
+import { boundClient } from './bound-client.ts';
 import { runChores } from './chores.ts';
 import type { Context, JobsOptions, Policy } from './context.ts';
 import { JobError, type Jobs } from './contract.ts';
@@ -47,12 +48,14 @@ export interface RunningJobs extends Jobs {
 const DULL_EVENTS = ['Scheduled', 'Pulled', 'Created', 'Started', 'SuccessfulCreate', 'Completed'];
 
 export function createJobs(dependencies: JobsDependencies): RunningJobs {
-  const { client, clock, log } = dependencies;
+  const { clock, log } = dependencies;
   const life = new AbortController();
+  const client = boundClient(dependencies.client, life.signal);
   const repository = createRepository({ readAgain: (entry) => readJobAgain(context, entry.job) });
   const ours = { labelSelector: OURS };
   const context: Context = {
     ...dependencies,
+    client,
     repository,
     jobs: client.reflector({ resource: JOBS, selection: ours, project: projectJob, onEvent: repository.onJob }),
     pods: client.reflector({ resource: PODS, selection: ours, project: projectPod, onEvent: repository.onPod }),

@@ -10,7 +10,8 @@ const cluster = await startCluster({ speed: 20 });
 const admin = await startInstance(cluster, { token: cluster.adminToken, options: { pendingTimeoutSeconds: 0 } });
 const started: Instance[] = [admin];
 t.teardown(async () => {
-  for (const instance of started) await instance.stop();
+  for (const one of started) await one.stop();
+  await cluster.stopApi('clean');
   await cluster.close();
 });
 async function instance(...given: Parameters<typeof startInstance> extends [unknown, ...infer Rest] ? Rest : never) {
@@ -387,7 +388,7 @@ t.test('expiry: by the server clock, from the end that is written down, only wha
     await eventually(async () => !(await exists(JOBS_KIND, id)));
     for (const each of [one, two]) await eventually(() => each.jobs.list('*').every((job) => job.id !== id));
   }
-  t.equal(await podOf(old), undefined, 'with its pods');
+  await eventually(async () => (await podOf(old)) === undefined);
   t.ok(await exists(JOBS_KIND, young));
   await stop(two);
   await stop(one);
@@ -451,5 +452,21 @@ t.test('missing permissions switch off one feature each, named once', async (t) 
   t.equal(warnings().length, 6, 'each of them once');
 
   cluster.access.setRules(documented);
+  await stop(one);
+});
+
+t.test('an injected container that never ends: the end is told at once, and the Job ends after all', async (t) => {
+  cluster.injectSidecar({ name: 'aaa-proxy', image: 'busybox', command: ['/bin/sh', '-c', 'sleep 600'] });
+  const one = await instance({ clock: fastClock(200) });
+  const id = await admin.submit({ command: 'echo out; exit 3' });
+  t.match(await one.until(id, terminal), { status: 'Finished', statusCode: 'Error', exitCode: 3 });
+  t.equal(await one.output(id), 'out\n', 'the log of our container');
+  await eventually(async () => (await admin.client.get(JOBS_KIND, id)).object.status?.failed);
+  t.equal((await podOf(id))?.status?.reason, 'DeadlineExceeded');
+  t.match(one.jobs.find(id, 'alice'), { status: 'Finished', statusCode: 'Error', exitCode: 3 });
+  t.strictSame(
+    one.told.get(id)?.filter((told) => told.startsWith('Finished')),
+    ['Finished/Error'],
+  );
   await stop(one);
 });
