@@ -1,7 +1,7 @@
 /** `profile USER`: what holds for a user, and who wrote that where. */
 import { type CamelCase, camelCase } from '../config/option-table.ts';
 import { place } from '../config/problem.ts';
-import { PROFILE_KEYS, type ProfileKey } from '../config/profile-table.ts';
+import { PROFILE_KEYS, type ProfileKey, profileRow } from '../config/profile-table.ts';
 import type { EffectiveProfile, Setting } from '../config/profiles.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command.ts';
@@ -36,7 +36,7 @@ async function runProfile(args: Arguments, surroundings: Surroundings, terminal:
     );
     const rows = settingsOf(person.profile).map(({ key, value, origin }) => [
       key,
-      valueText(value),
+      valueText(key, value),
       origin === undefined ? 'default' : place(origin),
     ]);
     terminal.write(table([['KEY', 'VALUE', 'FROM'], ...rows], terminal, { flowing: 1 }));
@@ -67,11 +67,13 @@ function asJson({ name, user, sections, profile: of }: Person) {
 }
 
 /** A value as it would be written in a profiles file; `-` for none. */
-export function valueText(value: unknown): string {
+function valueText(key: ProfileKey, value: unknown): string {
   if (value === undefined || value === '') return '-';
   if (typeof value === 'boolean') return value ? '1' : '0';
   if (!Array.isArray(value)) return String(value);
-  return value.length === 0 ? '-' : value.map(itemText).join(',');
+  // What is not listed is not allowed, or there is just no list.
+  if (value.length === 0) return profileRow(key).fallback === 'any' ? 'none' : '-';
+  return value.map(itemText).join(',');
 }
 
 /** Constraints, tolerations, key=value pairs, overrides. */

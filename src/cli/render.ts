@@ -49,11 +49,11 @@ async function runRender(args: Arguments, surroundings: Surroundings, terminal: 
   if (format !== 'yaml' && format !== 'json')
     throw new UsageError(`render: --output is yaml or json, not ${clean(format)}`);
   const options = await begin(args.options, surroundings, terminal);
-  const request = await readRequest(args, surroundings);
   const files = openFiles(options, terminal);
   const access = readClusterAccess(options);
   const client = args.flags.has('server-dry-run') ? connect(options, surroundings, { access }) : undefined;
   try {
+    const request = await readRequest(args, surroundings);
     const resolved = await policyOf(files, options, access.namespace, surroundings).resolve(request, request.user);
     const { profile } = await userProfile(files.profiles, surroundings.users, request.user);
     const objects = await build(resolved, options, surroundings, client);

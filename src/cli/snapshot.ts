@@ -48,15 +48,14 @@ export async function takeSnapshot(
       return { items: [], resourceVersion: '' };
     }
   };
-  const [jobPage, podPage, servicePage, ...eventPages] = await Promise.all([
-    client.list(JOBS, ours),
-    client.list(PODS, ours),
-    optional(SERVICES, ours),
-    ...(allEvents ? [{}] : TELLING).map((selection) => optional(EVENTS, selection)),
-  ]);
+  // One after the other: where the first is refused, nothing else is asked.
+  const jobPage = await client.list(JOBS, ours);
+  const podPage = await client.list(PODS, ours);
+  const servicePage = await optional(SERVICES, ours);
+  const events: Event[] = [];
+  for (const selection of allEvents ? [{}] : TELLING) events.push(...(await optional(EVENTS, selection)).items);
   // All was just read: there is nothing to read again.
   const repository = createRepository({ readAgain: async () => true });
-  const events = eventPages.flatMap(({ items }) => items);
   for (const job of jobPage.items) repository.onJob({ type: 'ADDED', object: projectJob(job) });
   for (const pod of podPage.items) repository.onPod({ type: 'ADDED', object: projectPod(pod) });
   for (const service of servicePage.items) repository.onService({ type: 'ADDED', object: projectService(service) });
