@@ -85,10 +85,7 @@ t.test('profile', async (t) => {
     '[*] line 4, [@rstudio-power-users] line 13, [jsmith] line 25, of DIR/launcher.kubernetes.profiles.conf',
     '',
     'KEY                              VALUE                                              FROM',
-    'container-images                 r-session:3.4.2,r-session:3.5.0,r-session:preview  DIR/launcher.kubernetes.profiles.conf:22'.replace(
-      '  DIR',
-      ' DIR',
-    ),
+    'container-images                 r-session:3.4.2,r-session:3.5.0,r-session:preview  DIR/launcher.kubernetes.profiles.conf:22',
     'default-container-image          -                                                  default',
     'allow-unknown-images             1                                                  DIR/launcher.kubernetes.profiles.conf:23',
     'placement-constraints            node,region:us,region:eu                           DIR/launcher.kubernetes.profiles.conf:5',
