@@ -8,6 +8,8 @@ import { type ApiAnswer, type ApiTarget, api } from './api.ts';
 
 export interface Cluster extends ApiTarget {
   readonly namespace: string;
+  /** Whether containers have file systems of their own; those of simulated nodes are processes of this machine. */
+  readonly isolated: boolean;
   /** An image with /bin/sh. */
   readonly image: string;
   /** The minor version of the server: 36 for v1.36. */
@@ -50,9 +52,11 @@ async function describe(
 ): Promise<Cluster> {
   const target = { url, ca, token };
   const version = await api(target, 'GET', '/version');
+  const nodes = await api(target, 'GET', '/api/v1/nodes');
   return {
     ...target,
     minor: Number.parseInt(String(version.body['minor']), 10),
+    isolated: !JSON.stringify(nodes.body['items'] ?? []).includes('"osImage":"Simulated Linux"'),
     namespace,
     image,
     simulated,
