@@ -66,7 +66,11 @@ const container = fc.record(
   { requiredKeys: ['image'] },
 );
 const port = fc.record(
-  { targetPort: fc.nat(), publishedPort: fc.nat(), protocol: fc.constantFrom('TCP', 'UDP') },
+  {
+    targetPort: fc.integer({ min: 1, max: 65_535 }),
+    publishedPort: fc.integer({ min: 1, max: 65_535 }),
+    protocol: fc.constantFrom('TCP', 'UDP'),
+  },
   { requiredKeys: ['targetPort', 'protocol'] },
 );
 const members = fc.record(
