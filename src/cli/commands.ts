@@ -7,7 +7,7 @@ import { UserLookupError } from '../system/users.ts';
 import { parseArguments, UsageError } from './arguments.ts';
 import { check } from './check/check.ts';
 import { type Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from './command.ts';
-import { commandHelp } from './help.ts';
+import { commandHelp } from './command-help.ts';
 import { jobs } from './jobs.ts';
 import { profile } from './profile.ts';
 import { rbac } from './rbac.ts';

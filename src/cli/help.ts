@@ -1,11 +1,7 @@
 import { OPTION_NAMES, optionRow } from '../config/option-table.ts';
-import type { Command } from './command.ts';
+import { indented, synopsis } from './command-help.ts';
 import { COMMANDS } from './commands.ts';
-import { fold } from './terminal.ts';
 import { PROGRAM } from './version.ts';
-
-const WIDTH = 100;
-const INDENT = '      ';
 
 /** What `--help` prints: how it is started, its commands, and every option with its default. */
 export function helpText(): string {
@@ -32,34 +28,4 @@ ${commands.join('')}
 Options, as --NAME=VALUE on the command line or NAME=VALUE in the options file, which wins:
 
 ${options.join('')}`;
-}
-
-/** What `COMMAND --help` prints. */
-export function commandHelp(command: Command): string {
-  const flags = command.flags.map(({ name, short, value, doc }) => {
-    const letter = short === undefined ? '' : `-${short}, `;
-    return `  ${letter}--${name}${value === undefined ? '' : ` ${value}`}\n${indented(doc)}`;
-  });
-  const examples = command.examples.map(([typed, purpose]) => `  ${typed}\n${indented(purpose)}`);
-  return `\
-${PROGRAM} ${synopsis(command)}
-
-${fold(command.about, WIDTH).join('\n')}
-
-${flags.join('')}  --config-file FILE, and every other option of the plugin
-${indented('As the launcher passes them: --plugin-name=NAME reads launcher.NAME.conf.')}
-Examples:
-
-${examples.join('')}`;
-}
-
-function synopsis({ name, words, flags }: Command): string {
-  const shown = flags.map(({ name: flag, value }) => `[--${flag}${value === undefined ? '' : ` ${value}`}]`);
-  return [name, ...words, ...shown].join(' ');
-}
-
-function indented(text: string): string {
-  return fold(text, WIDTH - INDENT.length)
-    .map((line) => `${INDENT}${line}\n`)
-    .join('');
 }

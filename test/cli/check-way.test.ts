@@ -5,6 +5,7 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
+import { type Clock, systemClock } from '../../src/system/clock.ts';
 import { day, type Identity, issue } from './certificates.ts';
 import { linesOf, type Outcome, run, type Situation } from './harness.ts';
 
@@ -20,6 +21,9 @@ async function listen(t: Test, server: Server): Promise<number> {
   });
   return (server.address() as AddressInfo).port;
 }
+
+/** Time passes eight times as fast; everything else is as it is. */
+const hurried: Clock = { ...systemClock, after: (ms, run) => systemClock.after(ms / 8, run) };
 
 const base64 = (pem: string): string => Buffer.from(pem).toString('base64');
 
@@ -145,8 +149,10 @@ t.test('what takes its time', async (t) => {
   const identity = await issue();
   const hangs = createHttpsServer(identity, () => {});
   const [dropped, silent, slow] = await Promise.all([full(t), listen(t, createServer()), listen(t, hangs)]);
-  const at = (port: number) =>
-    options({ 'api-url': `https://127.0.0.1:${port}`, 'certificate-authority': base64(identity.ca) });
+  const at = (port: number): Situation => ({
+    ...options({ 'api-url': `https://127.0.0.1:${port}`, 'certificate-authority': base64(identity.ca) }),
+    surroundings: { clock: hurried },
+  });
   await Promise.all([
     fails(
       t,
@@ -167,6 +173,50 @@ t.test('what takes its time', async (t) => {
       "failed version the API server did not answer GET /version in time -> the API server is overloaded or hangs: look at its log and at the cluster's own health",
     ),
   ]);
+});
+
+t.test('all steps together have 15 s', async (t) => {
+  const identity = await issue();
+  // As every answer takes 4 s of the hurried clock, questions of rights take more than is left.
+  const slow = createHttpsServer({ cert: identity.cert, key: identity.key }, (request, response) => {
+    setTimeout(() => {
+      response.setHeader('Content-Type', 'application/json');
+      const review = { kind: 'SelfSubjectAccessReview', status: { allowed: true } };
+      response.end(
+        JSON.stringify(request.url === '/version' ? { major: '1', minor: '36', gitVersion: 'v1.36.2' } : review),
+      );
+    }, 500);
+  });
+  const port = await listen(t, slow);
+  const outcome = await run(t, ['check'], {
+    ...options({ 'api-url': `https://127.0.0.1:${port}`, 'certificate-authority': base64(identity.ca) }),
+    surroundings: { clock: hurried },
+  });
+  t.strictSame(linesOf(outcome, 'version'), ['ok version Kubernetes v1.36.2']);
+  t.strictSame(linesOf(outcome, 'rights'), [
+    'failed rights no answer within the 15 s that all steps together have -> see what is slow above',
+  ]);
+  t.strictSame(linesOf(outcome, 'nodes'), ['skipped nodes no answer within the 15 s that all steps together have']);
+  const seconds = Number(/\((\d+\.\d) s\)$/.exec(outcome.lines.at(-1) ?? '')?.[1]);
+  t.ok(seconds < 4, `${seconds} s`);
+});
+
+t.test('on a terminal', async (t) => {
+  const { out, lines } = await run(t, ['check'], {
+    ...options({ 'log-level': '9' }),
+    terminal: { columns: 60, color: true },
+  });
+  t.strictSame(lines.slice(0, 5), [
+    '\u001b[31mfailed   \u001b[0moptions         DIR/launcher.kubernetes.conf:4:',
+    '                         log-level: "9" must be one of OFF,',
+    '                         ERROR, WARNING, INFO, DEBUG, or 0',
+    '                         to 4 -> mend that line; the plugin',
+    '                         does not start before',
+  ]);
+  t.match(
+    out,
+    '\u001b[90mskipped  \u001b[0mserver-user     not tried, because of what failed\n                         above\n',
+  );
 });
 
 t.test('something else than TLS', async (t) => {
