@@ -318,7 +318,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
       server = undefined;
       const closed = new Promise<void>((resolve) => closing.close(() => resolve()));
       if (how === 'clean') for (const open of [...watches]) open.end();
-      else for (const socket of sockets) socket.resetAndDestroy?.();
+      else for (const socket of sockets) socket.destroy();
       await Promise.race([new Promise((resolve) => setTimeout(resolve, 50)), closed]);
       for (const socket of sockets) socket.destroy();
       await closed;

@@ -1,0 +1,102 @@
+/**
+ * The suite is tested itself: bundles with a defect each, made by replacing a piece of one function while esbuild reads
+ * its file. Nothing of this is in the product.
+ */
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Plugin } from 'esbuild';
+import { bundle } from '../../build/bundle.ts';
+import { type RunOptions, run } from './run.ts';
+import type { Count } from './verdict.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+
+interface Defect {
+  readonly name: string;
+  /** Below src/. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+  /** At least one of these counts is above 0 then. */
+  readonly seenAs: readonly Count[];
+}
+
+const DEFECTS: readonly Defect[] = [
+  {
+    name: 'what comes after sinceTime is delivered again',
+    file: 'kubernetes/log-position.ts',
+    from: "this.#mode = delivered === undefined ? 'new' : 'first';",
+    to: "this.#mode = 'new';",
+    seenAs: ['doubled'],
+  },
+  {
+    name: 'a list does not show what is no longer there',
+    file: 'kubernetes/store.ts',
+    from: 'if (listed.has(uid) || (!setBack && isNewer(known.resourceVersion, version))) continue;',
+    to: 'if (uid !== undefined) continue;',
+    seenAs: ['states lost', 'ghost jobs'],
+  },
+  {
+    name: 'a 409 is success, whoever made the object',
+    file: 'kubernetes/objects.ts',
+    from: 'if (isOurs(stored.object)) return stored;',
+    to: 'return stored;',
+    seenAs: ['duplicate jobs'],
+  },
+  {
+    name: 'a 410 in the watch is taken for its end',
+    file: 'kubernetes/watch.ts',
+    from: "return isExpired(error) ? { next: 'list', error } : this.#broken(error);",
+    to: "return { next: 'pause', error };",
+    seenAs: ['states lost'],
+  },
+  {
+    name: 'a terminal state is worked out anew',
+    file: 'jobs/state.ts',
+    from: 'when: ({ job, announced }) => job.result !== undefined || (announced !== undefined && isEnd(announced)),',
+    to: 'when: () => false,',
+    seenAs: ['states changed'],
+  },
+];
+
+/** Runs the suite against each; true if it found all of them. */
+export async function runPlanted(options: RunOptions): Promise<boolean> {
+  const directory = mkdtempSync(join(tmpdir(), 'planted-'));
+  chmodSync(directory, 0o755);
+  let found = 0;
+  try {
+    for (const [index, defect] of DEFECTS.entries()) {
+      const file = join(directory, `${index}.cjs`);
+      await bundle(root, file, [planting(defect)]);
+      chmodSync(file, 0o644);
+      const { verdict } = await run({ ...options, command: [process.execPath, file], log: () => undefined });
+      const reds = [...verdict.counts].filter(([, count]) => count > 0);
+      const isFound = reds.some(([count]) => defect.seenAs.includes(count));
+      if (isFound) found++;
+      const said = reds.map(([count, number]) => `${count} ${number}`).join(', ') || 'nothing wrong';
+      options.log(`${isFound ? 'red' : 'NOT FOUND'}: ${defect.name}: ${said}`);
+      options.log(`  ${verdict.findings[0] ?? ''}`);
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  options.log(`${found} of ${DEFECTS.length} planted defects found`);
+  return found === DEFECTS.length;
+}
+
+/** Throws if the place is not there exactly once: a defect that is not planted would never be missed. */
+function planting({ file, from, to, name }: Defect): Plugin {
+  return {
+    name: 'planted defect',
+    setup: ({ onLoad }) => {
+      const path = join(root, 'src', file);
+      onLoad({ filter: /\.ts$/ }, (loaded) => {
+        if (loaded.path !== path) return undefined;
+        const [before = '', after, ...more] = readFileSync(path, 'utf8').split(from);
+        if (after === undefined || more.length > 0) throw new Error(`"${name}" has no place in src/${file}`);
+        return { contents: before + to + after, loader: 'ts' };
+      });
+    },
+  };
+}

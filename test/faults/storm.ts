@@ -1,0 +1,187 @@
+/** Faults of every kind, put in the way of the executable by chance: the same ones for the same seed and requests. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SimulatedCluster } from '../cluster/cluster.ts';
+import type { ActiveFault } from '../cluster/faults/faults.ts';
+import { FAULTS, type Fault } from '../cluster/faults/rules.ts';
+
+/** Requests by what they are for. */
+const WHERE = {
+  watch: { method: 'GET', path: /[?&]watch=true/ },
+  list: { method: 'GET', path: /\/(jobs|pods|services|events)\?(?!.*watch=true)/ },
+  object: { method: 'GET', path: /\/(jobs|pods|services|nodes)\/[^/?]+(\?|$)/ },
+  create: { method: 'POST', path: /\/(jobs|services|secrets)(\?|$)/ },
+  patch: { method: 'PATCH', path: /./ },
+  remove: { method: 'DELETE', path: /./ },
+  /** A log that is read, followed or not. */
+  log: { method: 'GET', path: /\/log\?/ },
+  follow: { method: 'GET', path: /\/log\?.*follow=true/ },
+  channel: { method: 'GET', path: /\/(exec|attach)\?/ },
+} as const;
+
+type Where = keyof typeof WHERE;
+
+interface Row {
+  readonly name: string;
+  readonly fault: Fault;
+  /** Chance in a hundred. Where it says how often, it strikes no more than that, because the pauses after it are long. */
+  readonly at: Readonly<Partial<Record<Where, number | { readonly times: number }>>>;
+}
+
+const cut = (bytes: number): Fault => ({ type: 'resetAfterBytes', bytes });
+const truncated = (bytes: number): Fault => ({ type: 'truncate', bytes });
+const CALLS = { object: 4, create: 4, patch: 4, remove: 4 } as const;
+const ONCE = { times: 1 } as const;
+const RARE_CHANCE = 0.04;
+const OPENING = { watch: ONCE, list: ONCE } as const;
+
+const ROWS: readonly Row[] = [
+  { name: '401', fault: FAULTS.unauthorized, at: { ...OPENING, log: 2, object: 1, patch: 1, channel: 3 } },
+  { name: '403 for a moment', fault: FAULTS.transientForbidden, at: { ...OPENING, log: 1, object: 1, patch: 1 } },
+  { name: '410', fault: FAULTS.gone, at: { watch: { times: 6 } } },
+  { name: '429', fault: FAULTS.tooManyRequests, at: { ...OPENING, ...CALLS, log: 3, channel: 5 } },
+  { name: '500', fault: FAULTS.internalError, at: { ...OPENING, ...CALLS, log: 5, channel: 5 } },
+  { name: '500 of a webhook', fault: FAULTS.webhookTimeout, at: { create: 3, patch: 2 } },
+  { name: '502 with a page', fault: FAULTS.htmlPage, at: { ...OPENING, ...CALLS, log: 4, channel: 3 } },
+  { name: '503', fault: FAULTS.unavailable, at: { ...OPENING, ...CALLS, log: 4, channel: 5 } },
+  { name: '504', fault: FAULTS.timeout, at: { ...OPENING, ...CALLS, log: 4 } },
+  { name: '200 with a page', fault: FAULTS.loginPage, at: { ...OPENING, log: 2 } },
+  { name: 'no agent', fault: FAULTS.noAgent, at: { log: 5, channel: 8 } },
+  { name: 'words of the kubelet', fault: FAULTS.logPathLost, at: { log: 4 } },
+  { name: 'too many open files', fault: FAULTS.tooManyOpenFiles, at: { log: 4 } },
+  { name: '404 of a log', fault: FAULTS.transientLogNotFound, at: { log: 4 } },
+  { name: 'reset before the work', fault: FAULTS.resetBeforeWork, at: { ...OPENING, ...CALLS, log: 5, channel: 5 } },
+  {
+    name: 'lost answer',
+    fault: FAULTS.lostAnswer,
+    at: { ...OPENING, object: 4, create: 12, patch: 8, remove: 8, log: 4 },
+  },
+  { name: 'reset after the headers', fault: FAULTS.resetAfterHeaders, at: { ...OPENING, ...CALLS, log: 6 } },
+  { name: 'cut in a line', fault: cut(60), at: { log: 5, ...CALLS } },
+  { name: 'cut in a line', fault: cut(1_777), at: { watch: 8, list: ONCE, log: 12 } },
+  { name: 'cut in a line', fault: cut(9_001), at: { watch: 10, log: 12 } },
+  { name: 'cut in a line', fault: cut(33_333), at: { watch: 10, log: 12 } },
+  { name: 'truncated', fault: truncated(100), at: { log: 5, list: ONCE, object: 3 } },
+  { name: 'truncated', fault: truncated(5_432), at: { watch: 8, log: 8 } },
+  { name: 'truncated', fault: truncated(21_000), at: { watch: 8, log: 8 } },
+  { name: 'silent', fault: FAULTS.silent, at: { object: 1, create: 2, patch: 1, follow: 1, watch: ONCE, channel: 2 } },
+  { name: 'stalled', fault: { type: 'stall', bytes: 700 }, at: { follow: 3, watch: ONCE, object: 1, patch: 1 } },
+  { name: 'slow', fault: { type: 'slow', bytes: 512, ms: 5 }, at: { log: 4, object: 3, list: 10 } },
+  { name: 'delay', fault: { type: 'delay', ms: 300 }, at: { ...CALLS, watch: 5, list: 5, log: 5, channel: 5 } },
+  { name: 'duplicate events', fault: FAULTS.duplicateEvents, at: { watch: 30 } },
+];
+
+export interface Storm {
+  /** Faults that have struck, by kind. */
+  readonly counts: () => ReadonlyMap<string, number>;
+  readonly total: () => number;
+  /** Runs `action` the next time that the API server is away: nobody is told of it, the next list shows it. */
+  readonly whileAway: (action: () => void) => void;
+  /** Ends the faults; what disturbs the cluster itself is put right again. */
+  readonly end: () => Promise<void>;
+}
+
+export interface StormOptions {
+  readonly cluster: SimulatedCluster;
+  readonly random: () => number;
+  /** Milliseconds between two disturbances of the cluster itself. */
+  readonly everyMs: number;
+  /** The launcher's token is another one now. */
+  readonly onToken: (token: string) => void;
+}
+
+export function startStorm({ cluster, random, everyMs, onToken }: StormOptions): Storm {
+  const active: { readonly name: string; readonly fault: ActiveFault }[] = [];
+  const disturbed = new Map<string, number>();
+  const away: (() => void)[] = [];
+  const ending = new AbortController();
+
+  for (const { name, fault, at } of ROWS) {
+    for (const [where, often] of Object.entries(at)) {
+      const limits =
+        typeof often === 'number'
+          ? { times: Number.POSITIVE_INFINITY, chance: often / 100 }
+          : { ...often, chance: RARE_CHANCE };
+      active.push({ name, fault: cluster.faults.add({ ...WHERE[where as Where], fault, ...limits }) });
+    }
+  }
+
+  async function restart(history: 'kept' | 'lost'): Promise<void> {
+    await cluster.stopApi('cut');
+    if (history === 'lost') {
+      for (const action of away.splice(0)) action();
+      cluster.compact();
+    }
+    await sleep(300);
+    await cluster.startApi();
+  }
+
+  const DISTURBANCES: readonly { readonly name: string; readonly run: () => Promise<void> | void }[] = [
+    { name: 'restart, history lost', run: () => restart('lost') },
+    { name: 'watches ended', run: cluster.endWatches },
+    {
+      name: 'compaction',
+      run: () => {
+        cluster.compact();
+        cluster.endWatches();
+      },
+    },
+    { name: 'token replaced', run: () => rotate() },
+    { name: 'restart, history kept', run: () => restart('kept') },
+    {
+      name: 'kubelet restarted',
+      run: async () => {
+        const names = [...cluster.kubelets.keys()];
+        const name = names[Math.floor(random() * names.length)];
+        cluster.killKubelet(name);
+        await sleep(1_000);
+        cluster.startKubelet(name);
+      },
+    },
+    {
+      name: 'nodes out of reach',
+      run: async () => {
+        cluster.setAgent('away');
+        await sleep(1_000);
+        cluster.setAgent('available');
+      },
+    },
+  ];
+
+  async function rotate(): Promise<void> {
+    const token = cluster.rotateToken();
+    // For a moment the old one is refused and the new one is not there yet.
+    await sleep(500);
+    onToken(token);
+  }
+
+  async function disturb(): Promise<void> {
+    for (let round = 0; !ending.signal.aborted; round++) {
+      await sleep(everyMs * (0.5 + random()), undefined, { signal: ending.signal }).catch(() => undefined);
+      if (ending.signal.aborted) return;
+      const next = DISTURBANCES[round % DISTURBANCES.length];
+      if (next === undefined) return;
+      await next.run();
+      disturbed.set(next.name, (disturbed.get(next.name) ?? 0) + 1);
+    }
+  }
+  const disturbing = disturb();
+
+  function counts(): ReadonlyMap<string, number> {
+    const all = new Map<string, number>();
+    for (const { name, fault } of active) all.set(name, (all.get(name) ?? 0) + fault.hits());
+    for (const [name, count] of disturbed) all.set(name, count);
+    return all;
+  }
+
+  return {
+    counts,
+    total: () => [...counts().values()].reduce((sum, count) => sum + count, 0),
+    whileAway: (action) => away.push(action),
+    end: async () => {
+      ending.abort();
+      await disturbing;
+      if (away.length > 0) await restart('lost');
+      cluster.faults.clear();
+    },
+  };
+}

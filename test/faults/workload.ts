@@ -1,0 +1,139 @@
+/** The jobs of a run: what they do, what is done to them, and how they have to end. */
+import { type Ending, writing, written } from './texts.ts';
+
+/** What the driver does to a job once it is in a state. */
+export type Action = 'stop' | 'kill' | 'cancel' | 'evict' | 'delete-pod' | 'delete-job';
+
+export interface Expected {
+  readonly state: 'Finished' | 'Failed' | 'Killed' | 'Canceled';
+  readonly statusCode?: string;
+}
+
+export interface Assignment {
+  readonly name: string;
+  readonly kind: string;
+  /** Members of the submit's job, beside user, name and container. */
+  readonly job: Readonly<Record<string, unknown>>;
+  readonly action?: Action;
+  readonly expected: Expected;
+  /** The first `bytes` of what it writes. */
+  readonly text: (bytes: number) => string;
+}
+
+interface Kind {
+  readonly kind: string;
+  /** How many of a hundred. */
+  readonly share: number;
+  readonly action?: Action;
+  readonly expected: Expected;
+  readonly ending?: Ending;
+  readonly job: (name: string, random: () => number) => Readonly<Record<string, unknown>>;
+  /** Where what it writes is not of its own making. */
+  readonly text?: (name: string, bytes: number) => string;
+}
+
+const between = (random: () => number, least: number, most: number): number =>
+  least + Math.floor(random() * (most - least + 1));
+const code = (random: () => number): string => `exit ${between(random, 0, 5)}`;
+const ENDLESS = (name: string) => ({ command: writing(name, '\n', 'endless', 0.3) });
+const input = (name: string): string => written(name, '\n', 4_000);
+
+/** Ends by itself: its exit code is in the journal. */
+const FINISHED: Expected = { state: 'Finished' };
+
+const KINDS: readonly Kind[] = [
+  {
+    kind: 'many lines',
+    share: 24,
+    expected: FINISHED,
+    job: (name, random) => ({ command: `${writing(name, '\n', between(random, 20, 600))}; ${code(random)}` }),
+  },
+  {
+    kind: 'slow lines',
+    share: 22,
+    expected: FINISHED,
+    job: (name, random) => ({ command: `${writing(name, '\n', between(random, 3, 20), 0.25)}; ${code(random)}` }),
+  },
+  {
+    kind: 'one long line without end',
+    share: 8,
+    expected: FINISHED,
+    ending: ';',
+    job: (name, random) => ({ command: `${writing(name, ';', between(random, 300, 1500))}; ${code(random)}` }),
+  },
+  {
+    kind: 'quiet',
+    share: 6,
+    expected: FINISHED,
+    job: (name) => ({ command: writing(name, '\n', 2, 3) }),
+  },
+  {
+    kind: 'kills itself',
+    share: 5,
+    expected: FINISHED,
+    job: (name) => ({ command: `${writing(name, '\n', 5)}; kill -KILL $$` }),
+  },
+  {
+    kind: 'cannot start',
+    share: 4,
+    expected: { state: 'Failed', statusCode: 'StartError' },
+    job: () => ({ exe: '/no/such/program' }),
+  },
+  {
+    kind: 'with a port',
+    share: 4,
+    expected: FINISHED,
+    job: (name, random) => ({
+      command: `${writing(name, '\n', 4, 0.5)}; ${code(random)}`,
+      exposedPorts: [{ targetPort: 8080, protocol: 'TCP' }],
+    }),
+  },
+  {
+    kind: 'with input',
+    share: 3,
+    expected: FINISHED,
+    job: (name) => ({ exe: '/bin/cat', stdin: input(name) }),
+    text: (name, bytes) => input(name).slice(0, bytes),
+  },
+  { kind: 'stopped', share: 6, action: 'stop', expected: { state: 'Finished', statusCode: 'Stopped' }, job: ENDLESS },
+  { kind: 'killed', share: 6, action: 'kill', expected: { state: 'Killed', statusCode: 'Killed' }, job: ENDLESS },
+  {
+    kind: 'canceled',
+    share: 4,
+    action: 'cancel',
+    expected: { state: 'Canceled', statusCode: 'Canceled' },
+    job: (name) => ({ ...ENDLESS(name), host: 'no-such-node' }),
+  },
+  { kind: 'evicted', share: 2, action: 'evict', expected: { state: 'Killed', statusCode: 'Evicted' }, job: ENDLESS },
+  { kind: 'pod deleted', share: 3, action: 'delete-pod', expected: { state: 'Killed' }, job: ENDLESS },
+  {
+    kind: 'job deleted',
+    share: 3,
+    action: 'delete-job',
+    expected: { state: 'Killed', statusCode: 'Deleted' },
+    job: ENDLESS,
+  },
+];
+
+/** The first kinds come one after the other, so that small runs have all of them, then by their shares. */
+export function assignment(index: number, random: () => number): Assignment {
+  const kind = KINDS[index] ?? drawn(random);
+  const name = `f${String(index).padStart(4, '0')}`;
+  return {
+    name,
+    kind: kind.kind,
+    job: kind.job(name, random),
+    expected: kind.expected,
+    text: (bytes) => kind.text?.(name, bytes) ?? written(name, kind.ending ?? '\n', bytes),
+    ...(kind.action === undefined ? {} : { action: kind.action }),
+  };
+}
+
+function drawn(random: () => number): Kind {
+  let left = random() * KINDS.reduce((sum, { share }) => sum + share, 0);
+  for (const kind of KINDS) {
+    left -= kind.share;
+    if (left < 0) return kind;
+  }
+  throw new Error('BUG: shares that do not add up');
+}
