@@ -50,15 +50,21 @@ try {
   const contestants = await makeContestants(directory);
   for (const [letter, item] of Object.entries(ITEMS)) {
     if (!values.only.includes(letter)) continue;
-    const found = await item({
-      server,
-      contestants,
-      quick,
-      runs,
-      progress: (text) => console.error(`${elapsed()}  ${letter}. ${text}`),
-      busy: (what, part) => busy.set(what, Math.max(part, busy.get(what) ?? 0)),
-    });
-    rows.push(...found);
+    try {
+      const found = await item({
+        server,
+        contestants,
+        quick,
+        runs,
+        progress: (text) => console.error(`${elapsed()}  ${letter}. ${text}`),
+        busy: (what, part) => busy.set(what, Math.max(part, busy.get(what) ?? 0)),
+      });
+      rows.push(...found);
+    } catch (error) {
+      // The others are worth knowing all the same.
+      console.error(error);
+      process.exitCode = 1;
+    }
   }
 } finally {
   server.close();
