@@ -28,6 +28,31 @@ export function usageOf(metrics: PodMetrics, container: string): JobUsage {
   };
 }
 
+/** Processor time that measurements account for. */
+export interface CpuTime {
+  readonly seconds: number;
+  /** Milliseconds since 1970, of the server that measured: the end of the last measurement. */
+  readonly until: number;
+}
+
+/**
+ * Processor time up to a measurement: its rate held since the one before, or for its own window where it is the first
+ * (what the job used before anybody looked is not known). A measurement that was seen before changes nothing.
+ */
+export function cpuTimeUntil(before: CpuTime | undefined, metrics: PodMetrics, usage: JobUsage): CpuTime | undefined {
+  const until = Date.parse(metrics.timestamp ?? '');
+  if (Number.isNaN(until) || usage.cpuPercent === undefined) return before;
+  const seconds = before === undefined ? windowSeconds(metrics.window ?? '') : (until - before.until) / 1000;
+  if (seconds <= 0) return before;
+  return { seconds: (before?.seconds ?? 0) + (usage.cpuPercent / 100) * seconds, until };
+}
+
+/** `1m2.5s` as Go writes durations; 0 if it is none. */
+function windowSeconds(text: string): number {
+  const [, hours = 0, minutes = 0, seconds = 0] = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?$/.exec(text) ?? [];
+  return Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+}
+
 interface Poller {
   /** Who waits for the next measurement; undefined tells the end. */
   readonly waiting: Set<(usage: JobUsage | undefined) => void>;
@@ -38,6 +63,7 @@ interface Poller {
 export function createUsage(context: Context): UsageOf {
   const { client, clock, repository, options, log, permissions, signal: life } = context;
   const pollers = new Map<string, Poller>();
+  const cpuTimes = new WeakMap<JobEntry, CpuTime>();
   let toldAbsent = false;
 
   async function measure(entry: JobEntry, signal: AbortSignal): Promise<JobUsage> {
@@ -46,7 +72,11 @@ export function createUsage(context: Context): UsageOf {
     try {
       const { object } = await client.get(POD_METRICS, pod.view.name, { signal, timeoutMs: LONGEST_PAUSE_MS });
       toldAbsent = false;
-      return usageOf(object, pod.view.container.name);
+      const usage = usageOf(object, pod.view.container.name);
+      const cpuTime = cpuTimeUntil(cpuTimes.get(entry), object, usage);
+      if (cpuTime === undefined) return usage;
+      cpuTimes.set(entry, cpuTime);
+      return { ...usage, cpuTime: cpuTime.seconds };
     } catch (error) {
       signal.throwIfAborted();
       // A Status of that kind: the pod has no sample yet. Anything else: nobody serves metrics.
