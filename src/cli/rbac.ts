@@ -4,10 +4,10 @@ import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from 'kuberne
 import { readClusterAccess } from '../config/cluster-access.ts';
 import type { Options } from '../config/options.ts';
 import { ConfigError } from '../config/problem.ts';
-import type { Arguments } from './arguments.ts';
+import { type Arguments, UsageError } from './arguments.ts';
 import { type Command, EXIT_OK } from './command.ts';
 import { permissions, rulesOf } from './permissions.ts';
-import { readOptions, type Surroundings } from './session.ts';
+import { readOptions, type Surroundings, typedInVain } from './session.ts';
 import type { Terminal } from './terminal.ts';
 import { toYaml } from './yaml.ts';
 
@@ -20,7 +20,7 @@ export const rbac: Command = {
   flags: [{ name: 'account', value: 'NAME', doc: 'Name of the service account; default: job-launcher.' }],
   examples: [
     ['rstudio-kubernetes-launcher rbac | kubectl apply -f -', 'Once, by somebody who may grant rights.'],
-    ['rstudio-kubernetes-launcher rbac --kubernetes-namespace=jobs --kill-method=delete', 'Without the right to exec.'],
+    ['rstudio-kubernetes-launcher rbac --plugin-name=gpu', 'For the namespace of launcher.gpu.conf.'],
   ],
   run: runRbac,
 };
@@ -28,6 +28,9 @@ export const rbac: Command = {
 async function runRbac(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
   const options = await optionsBeforeToken(args.options, surroundings);
   surroundings.lower(options.serverUser);
+  // Piped into kubectl, rights for another namespace than the one that was typed would be granted at once.
+  const [vain] = typedInVain(args.options, options);
+  if (vain !== undefined) throw new UsageError(`rbac: --${vain.option} ${vain.message}`);
   const { namespace } = readClusterAccess({ ...options, certificateAuthorityPath: undefined });
   const documents = manifest(options, namespace, args.flags.get('account') ?? 'job-launcher');
   terminal.write(documents.map(({ comment, object }) => `# ${comment}\n${toYaml(object)}`).join('---\n'));

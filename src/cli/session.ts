@@ -4,8 +4,9 @@
  */
 import { availableParallelism } from 'node:os';
 import { type ClusterAccess, readClusterAccess } from '../config/cluster-access.ts';
+import { isOptionName } from '../config/option-table.ts';
 import { type LoadedOptions, loadOptions, type Options } from '../config/options.ts';
-import { ConfigError, describe, type Problem } from '../config/problem.ts';
+import { COMMAND_LINE, ConfigError, describe, type Problem, problem } from '../config/problem.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { createClient } from '../kubernetes/client.ts';
 import type { Client } from '../kubernetes/contract.ts';
@@ -71,12 +72,20 @@ export function readOptions(
   return loadOptions({ argv, env: environment, uid, cpus: availableParallelism(), findUser });
 }
 
+/** Options that were typed in vain: the options file beats the command line (design.md section 4). */
+export function typedInVain(argv: readonly string[], { writtenInFile, configFile }: Options): readonly Problem[] {
+  const typed = argv.map((option) => option.slice(2, option.indexOf('=')));
+  return typed
+    .filter((name) => isOptionName(name) && writtenInFile.has(name))
+    .map((name) => problem({ file: COMMAND_LINE, line: 0 }, name, `has no effect: ${configFile} sets it, which wins`));
+}
+
 /** Options read and root given up. Warnings are said. Throws ConfigError or PrivilegeError. */
 export async function begin(argv: readonly string[], surroundings: Surroundings, terminal: Terminal): Promise<Options> {
   const loaded = await readOptions(argv, surroundings);
   if (!loaded.ok) throw new ConfigError('wrong', loaded.problems);
   surroundings.lower(loaded.options.serverUser);
-  sayWarnings(loaded.warnings, terminal);
+  sayWarnings([...loaded.warnings, ...typedInVain(argv, loaded.options)], terminal);
   return loaded.options;
 }
 

@@ -60,6 +60,11 @@ Examples:
 });
 
 t.test('what is wrong is said in one line each', async (t) => {
+  const typed = await run(t, ['profile', 'jane', '--auth-token-path=/x', '--api-url=http://x'], { options: NOWHERE });
+  t.equal(
+    typed.err,
+    'warning: DIR/launcher.kubernetes.conf:3: auth-token: is not used: auth-token-path is set\nwarning: command line: api-url: has no effect: DIR/launcher.kubernetes.conf sets it, which wins\n',
+  );
   const unknown = await run(t, ['render', '--user=jane', '-o', 'xml'], { options: NOWHERE });
   t.strictSame(
     [unknown.code, unknown.out, unknown.err],
@@ -289,6 +294,17 @@ t.test('rbac', async (t) => {
   const narrow = await run(t, ['rbac', '--kill-method=delete', '--account=posit'], { options: {} });
   t.notMatch(narrow.out, 'pods/exec');
   t.match(narrow.out, "kubectl -n rstudio get secret posit-token -o jsonpath='{.data.token}' | base64 -d");
+  const vain = await run(t, ['rbac', '--kubernetes-namespace=jobs'], {
+    options: { 'kubernetes-namespace': 'rstudio' },
+  });
+  t.strictSame(
+    [vain.code, vain.out, vain.err],
+    [
+      2,
+      '',
+      'rstudio-kubernetes-launcher: rbac: --kubernetes-namespace has no effect: DIR/launcher.kubernetes.conf sets it, which wins\n',
+    ],
+  );
   const wrong = await run(t, ['rbac'], { options: { 'kubernetes-namespace': 'No' } });
   t.match(
     wrong.err,

@@ -7,7 +7,7 @@ import { ConfigError, describe, type Problem } from '../../config/problem.ts';
 import { missingGroups } from '../../config/user-profile.ts';
 import { openFileLimit } from '../../system/limits.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
-import { readOptions, type Surroundings } from '../session.ts';
+import { readOptions, type Surroundings, typedInVain } from '../session.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 
 const MEND_LINE = 'mend that line; the plugin does not start before';
@@ -30,7 +30,8 @@ export async function checkOptions(argv: readonly string[], surroundings: Surrou
   const { options } = loaded;
   const count = options.writtenInFile.size;
   const found = ok(`${options.configFile}, ${count} option${count === 1 ? '' : 's'}`);
-  return { findings: [found, ...warnings], value: options };
+  const vain = typedInVain(argv, options).map(warningOf);
+  return { findings: [found, ...warnings, ...vain], value: options };
 }
 
 /** Gives up root for the user as whom the plugin runs. */
