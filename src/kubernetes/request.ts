@@ -66,8 +66,8 @@ export interface TransportOptions {
   readonly timings: Timings;
 }
 
-/** How many calls are in flight at a time; more wait. */
-const CALL_CONNECTIONS = 8;
+/** How many calls are in flight at a time; more wait. As many as a class has students who start their sessions at once. */
+const CALL_CONNECTIONS = 64;
 const ERROR_BODY_BYTES = 64 * 1024;
 const USER_AGENT = 'rstudio-kubernetes-launcher';
 
