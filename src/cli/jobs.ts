@@ -79,8 +79,8 @@ function list({ repository }: Snapshot, user: string, now: number, json: boolean
 
 /** What tells more than the state. */
 function reasonOf({ status, statusCode, statusMessage, exitCode }: Job): string {
-  const code = exitCode === undefined || exitCode === 0 ? '' : `exit code ${exitCode}`;
-  return [statusCode === status ? '' : statusCode, code, statusMessage].filter(Boolean).join(': ');
+  const words = statusMessage || (exitCode === undefined || exitCode === 0 ? '' : `exit code ${exitCode}`);
+  return [statusCode === status ? '' : statusCode, words].filter(Boolean).join(': ');
 }
 
 /** `45s`, `12m`, `3h`, `8d`, as kubectl has it. */

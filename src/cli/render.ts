@@ -67,6 +67,7 @@ async function runRender(args: Arguments, surroundings: Surroundings, terminal: 
         : [
             `its input of ${Buffer.byteLength(request.stdin)} bytes goes into Secret ${inputSecretName(objects.job.metadata?.name ?? '')}`,
           ]),
+      ...(objects.service === undefined ? [] : ["the uid of the Service's owner is known when the Job was made"]),
       ...objects.notes,
     ];
     write(objects, notes, format, terminal);

@@ -142,6 +142,7 @@ t.test('render', async (t) => {
   t.equal(
     out,
     `# override /spec/template/spec/hostAliases from DIR/aliases.json (DIR/launcher.kubernetes.profiles.conf:4)
+# the uid of the Service's owner is known when the Job was made
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -370,7 +371,7 @@ t.test('in a cluster', async (t) => {
   t.equal(lines.length, 3);
   t.match(lines[0], /^ID {2,}STATE {5}USER {2}AGE {2,}REASON$/);
   const row = (id: string) => lines.find((line) => line.startsWith(id))?.split(/ {2,}/) ?? [];
-  t.match(row(ended), [ended, 'Finished', 'jane', /^\d+s$/, 'Error: exit code 3']);
+  t.match(row(ended), [ended, 'Finished', 'jane', /^\d+s$/, 'Error: ended with exit code 3']);
   t.match(row(stuck).slice(0, 4), [stuck, 'Pending', 'eve', /^\d+s$/]);
   t.match(row(stuck)[4], /image missing\/image/);
 
