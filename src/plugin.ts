@@ -98,12 +98,13 @@ async function tellWhenSynced(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
+  const cluster = { url, namespace: client.namespace };
   try {
     await jobs.synced(signal);
     const { gitVersion: kubernetes } = await client.version({ signal });
-    log.notice('Synced: the jobs of the cluster are known', { url, namespace: client.namespace, kubernetes });
+    log.notice('Synced: the jobs of the cluster are known', { ...cluster, kubernetes });
   } catch (error) {
-    if (!signal.aborted) log.warning('The version of the cluster cannot be read', { error });
+    if (!signal.aborted) log.notice('Synced, but the version of the cluster cannot be read', { ...cluster, error });
   }
 }
 

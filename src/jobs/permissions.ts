@@ -92,10 +92,10 @@ export function createPermissions(client: Client, clock: Clock, log: Log): Permi
     if (missing.length > 0) {
       off.add(feature);
       const right = missing.map(rightInWords).join(', ');
-      log.warning(`A permission is missing: ${FEATURES[feature].without}`, { feature, missing: right });
+      log.notice(`A permission is missing: ${FEATURES[feature].without}`, { feature, missing: right }, 'WARNING');
     } else {
       off.delete(feature);
-      log.info('A permission that was missing is there now', { feature });
+      log.notice('A permission that was missing is there now', { feature });
     }
     for (const listener of listeners) listener();
   }

@@ -5,6 +5,7 @@ import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { attachInput } from './attach.ts';
 import { Calls } from './calls.ts';
+import { createContact } from './contact.ts';
 import { type Client, PODS } from './contract.ts';
 import { type Credentials, tokenSource } from './credentials.ts';
 import { exec } from './exec.ts';
@@ -56,6 +57,7 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
   const channels = { transport, clock, timings, upgradeMs: options.requestTimeoutMs, sockets };
   const calls = new Calls({ transport, clock, random, timings, timeoutMs: options.requestTimeoutMs });
   const objects = createObjects(calls, namespace, options.fetchLimit);
+  const contact = createContact(clock, log);
 
   return {
     namespace,
@@ -94,6 +96,7 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
         random,
         log,
         timings,
+        contact,
         namespace,
         fetchLimit: options.fetchLimit,
         watchTimeoutSeconds: options.watchTimeoutSeconds,

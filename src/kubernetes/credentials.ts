@@ -8,33 +8,6 @@ export type Credentials =
   | { readonly kind: 'token'; readonly token: string }
   | { readonly kind: 'token-file'; readonly path: string };
 
-/** Where a service account's token, CA and namespace are mounted inside a pod. */
-export const IN_CLUSTER_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
-
-/** Inside a cluster: URL, token, CA and namespace as one set; undefined outside (configuration.md section 1). */
-export async function inCluster(
-  environment: Readonly<Record<string, string | undefined>>,
-  directory = IN_CLUSTER_DIRECTORY,
-): Promise<{ apiUrl: string; credentials: Credentials; ca: string; namespace: string } | undefined> {
-  const host = environment['KUBERNETES_SERVICE_HOST'];
-  if (!host) return undefined;
-  const port = environment['KUBERNETES_SERVICE_PORT'] || '443';
-  try {
-    const ca = await readFile(`${directory}/ca.crt`, 'utf8');
-    const namespace = (await readFile(`${directory}/namespace`, 'utf8')).trim();
-    await stat(`${directory}/token`);
-    return {
-      apiUrl: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
-      credentials: { kind: 'token-file', path: `${directory}/token` },
-      ca,
-      namespace,
-    };
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
 export interface TokenSource {
   /** The Authorization header's value; undefined without a token. Rejects with KubernetesError `credentials`. */
   readonly authorization: () => Promise<string | undefined>;

@@ -8,6 +8,7 @@ import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { Backoff } from './backoff.ts';
 import type { Body } from './calls.ts';
+import type { Contact } from './contact.ts';
 import type {
   KubernetesObject,
   Projected,
@@ -32,6 +33,7 @@ export interface ReflectorDependencies {
   readonly random: Random;
   readonly log: Log;
   readonly timings: Timings;
+  readonly contact: Contact;
   readonly namespace: string;
   readonly fetchLimit: number;
   /** Asked of the server, 0 = not asked. */
@@ -44,7 +46,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   options: ReflectorOptions<T, P>,
   dependencies: ReflectorDependencies,
 ): Reflector<P> {
-  const { clock, random, timings } = dependencies;
+  const { clock, random, timings, contact } = dependencies;
   const { resource, selection, project } = options;
   const path = resourcePath(resource, dependencies.namespace);
   const name = resource.plural;
@@ -100,6 +102,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   function succeeded(): void {
     failures = 0;
     lastError = undefined;
+    contact.regained(name);
     if (syncedSince !== undefined) return;
     syncedSince = clock.now();
     log.info('In step with Kubernetes', { kind: name, resourceVersion: store.version });
@@ -114,6 +117,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       log.warning('Kubernetes does not tell its changes; trying again', { kind: name, error });
       if (listed) emit({ type: 'DESYNCED', error });
     } else {
+      contact.lost(name, error);
       log.debug('Kubernetes still does not tell its changes', { kind: name, failures, error });
     }
     syncedSince = undefined;
@@ -183,6 +187,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
         await sleep(clock, backoff.next(error), signal).catch(() => {});
       }
     }
+    contact.left(name);
     syncedSince = undefined;
   }
 

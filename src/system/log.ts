@@ -18,8 +18,11 @@ export interface Log {
   readonly warning: (sentence: string, fields?: LogFields) => void;
   readonly info: (sentence: string, fields?: LogFields) => void;
   readonly debug: (sentence: string, fields?: LogFields) => void;
-  /** Written as INFO at every level but OFF: what an administrator must know, and who did what to which job. */
-  readonly notice: (sentence: string, fields?: LogFields) => void;
+  /**
+   * Written at every level but OFF, as INFO unless it is trouble: what an administrator must know, and who did what to
+   * which job. Never counted instead of written, so only for what happens once or was done by somebody.
+   */
+  readonly notice: (sentence: string, fields?: LogFields, as?: 'INFO' | 'WARNING') => void;
 }
 
 /** Says nothing. */

@@ -108,8 +108,8 @@ export function createLogger(options: LoggerOptions): Logger {
     warning: say('WARNING', writeOnce),
     info: say('INFO', write),
     debug: say('DEBUG', write),
-    notice: (sentence, fields = {}) => {
-      if (level !== 'OFF') write({ time: clock.now(), level: 'INFO', sentence, fields });
+    notice: (sentence, fields = {}, as = 'INFO') => {
+      if (level !== 'OFF') write({ time: clock.now(), level: as, sentence, fields });
     },
     setLevel: (wanted) => {
       level = wanted;

@@ -430,7 +430,7 @@ t.test('missing permissions switch off one feature each, named once', async (t) 
   const warnings = (): string[] =>
     one.log
       .flatMap(({ level, fields }) =>
-        level === 'warning' && typeof fields['feature'] === 'string' ? [fields['feature']] : [],
+        level === 'notice' && typeof fields['feature'] === 'string' ? [fields['feature']] : [],
       )
       .sort();
   await eventually(() => warnings().length === 6);

@@ -5,7 +5,6 @@ import t, { type Test } from 'tap';
 import type { ClientOptions } from '../../src/kubernetes/client.ts';
 import { createClient } from '../../src/kubernetes/client.ts';
 import { EVENTS, JOBS, NODES, PODS, SECRETS } from '../../src/kubernetes/contract.ts';
-import { inCluster } from '../../src/kubernetes/credentials.ts';
 import { KubernetesError } from '../../src/kubernetes/errors.ts';
 import { systemRoots, tlsSettings } from '../../src/kubernetes/tls.ts';
 import { systemClock } from '../../src/system/clock.ts';
@@ -456,21 +455,6 @@ t.test('without a token there is no Authorization header', async (t) => {
   const server = await apiServer(t, ({ request, answer }) => answer(200, { headers: Object.keys(request.headers) }));
   const { object } = await clientOf(t, server.url, { credentials: { kind: 'none' } }).get(JOBS, 'job-1');
   t.notOk(JSON.stringify(object).includes('authorization'));
-});
-
-t.test('inside a cluster: all or nothing', async (t) => {
-  const directory = t.testdir({ token: 'abc', namespace: 'jobs\n', 'ca.crt': 'PEM' });
-  const environment = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' };
-  t.strictSame(await inCluster(environment, directory), {
-    apiUrl: 'https://[fd00::1]:6443',
-    credentials: { kind: 'token-file', path: `${directory}/token` },
-    ca: 'PEM',
-    namespace: 'jobs',
-  });
-  t.equal((await inCluster({ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, directory))?.apiUrl, 'https://10.0.0.1:443');
-  t.equal(await inCluster({}, directory), undefined);
-  rmSync(`${directory}/token`);
-  t.equal(await inCluster(environment, directory), undefined);
 });
 
 t.test('TLS: authority, names, addresses, the verify toggle', async (t) => {

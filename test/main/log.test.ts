@@ -7,6 +7,7 @@ import { type PluginStart, startPlugin } from '../support/plugin.ts';
 
 const cluster = await startCluster();
 t.teardown(() => cluster.close());
+t.jobs = 3;
 
 async function start(t: Test, { options, ...more }: PluginStart = {}) {
   const plugin = await startPlugin({
@@ -94,6 +95,56 @@ t.test('at ERROR: what an administrator must know, and a line for all that is do
   t.match(
     lines[8],
     /^INFO Did not submit a job \[user: jane, requester: jane, name: "evil \\u001b\[2J, user: root(\\n)?", code: invalid-request, reason: ".*image.*"\]$/,
+  );
+});
+
+t.test('at ERROR: what the cluster does not allow, an API server that goes and comes back', async (t) => {
+  const other = await startCluster();
+  t.teardown(() => other.close());
+  const subject = `system:serviceaccount:${other.namespace}:job-launcher`;
+  const rule = { subject, namespace: other.namespace, verbs: ['*'] };
+  const resources = ['pods', 'pods/log', 'pods/exec', 'pods/attach', 'secrets', 'services', 'serviceaccounts'];
+  const rules = [
+    { ...rule, groups: ['batch'], resources: ['jobs'] },
+    { ...rule, groups: [''], resources },
+    { ...rule, namespace: '*', groups: [''], resources: ['nodes'] },
+    { ...rule, groups: ['metrics.k8s.io'], resources: ['pods'] },
+  ];
+  other.access.setRules(rules);
+  const { plugin } = await start(t, {
+    options: {
+      'api-url': other.url,
+      'auth-token': other.token,
+      'certificate-authority': Buffer.from(other.ca).toString('base64'),
+      'log-level': 'ERROR',
+    },
+  });
+  await plugin.logged(/ A permission is missing/);
+  await plugin.logged(/ Synced/);
+  await other.stopApi();
+  await plugin.logged(/ No contact/);
+  await other.startApi();
+  await plugin.logged(/ again \[/);
+  plugin.kill('SIGTERM');
+  await plugin.exit;
+  const lines = plugin
+    .log()
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.slice(line.indexOf('] ') + 2));
+  const { host } = new URL(other.url);
+  t.strictSame(
+    lines.slice(1, -2).map((line) => line.replaceAll(host, 'HOST').replace(/seconds: \d+/, 'seconds: N')),
+    [
+      'WARNING A permission is missing: why jobs are pending is often not known [feature: events, missing: "list events, watch events"]',
+      'INFO Synced: the jobs of the cluster are known [url: https://HOST, namespace: rstudio, kubernetes: v1.36.2]',
+      lines[3]?.replaceAll(host, 'HOST'),
+      'INFO Contact with the API server again [seconds: N]',
+    ],
+  );
+  t.match(
+    lines[3],
+    /^WARNING No contact with the API server; trying again; KubernetesError error unreachable \(The Kubernetes API server cannot be reached: https:.*: connect ECONNREFUSED .* \[GET \S+\/(jobs|pods|services)\]\); CAUSED BY: Error error ECONNREFUSED /,
   );
 });
 

@@ -105,6 +105,8 @@ t.test('levels', async (t) => {
 
 t.test('repeated trouble is counted, what was done to jobs is not', async (t) => {
   const { log, lines, clock } = memoryLogger('WARNING');
+  log.notice('trouble', {}, 'WARNING');
+  t.match(lines.pop(), / WARNING trouble$/);
   for (let i = 0; i < 5; i++) {
     log.warning('The API server is gone', { error: new Error('refused'), attempt: i });
     log.notice('Stopped a job');
