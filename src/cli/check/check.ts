@@ -2,6 +2,10 @@
  * `check`: goes through what can be wrong, in the order in which the plugin would meet it, with the code that the plugin
  * uses (design.md section 8). Later steps are tried wherever they can be.
  */
+import type { Node } from 'kubernetes-types/core/v1.d.ts';
+import type { Options } from '../../config/options.ts';
+import type { PolicyFiles } from '../../config/policy-files.ts';
+import type { Policy } from '../../jobs/context.ts';
 import type { Client } from '../../kubernetes/contract.ts';
 import type { Arguments } from '../arguments.ts';
 import type { Command } from '../command.ts';
@@ -12,7 +16,7 @@ import { askRights, checkClock, checkNamespace, checkPermissions, checkVersion }
 import { checkAccounts, checkConstraints, checkInstances, checkMetrics, checkNodes, sharedRole } from './cluster.ts';
 import { checkAccess, checkOpenFiles, checkOptions, checkProfiles, checkServerUser } from './configuration.ts';
 import { checkName, checkTcp, endpointOf } from './network.ts';
-import { all, createReport, only } from './report.ts';
+import { all, createReport, only, type Report } from './report.ts';
 import { rootOnNode } from './root-on-node.ts';
 import { runTestJob, TEST_JOB_MS } from './test-job.ts';
 import { checkTls } from './tls.ts';
@@ -110,18 +114,8 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
         : policyOf(files, options, access.namespace, surroundings);
     const asked = api === undefined || version === undefined ? undefined : { client: api, minor: version.minor };
     if (name !== undefined) {
-      const person = await step('user', files, (of) => checkUser(of, name, surroundings));
-      await step('images', person, checkImages);
-      await step('user-labels', all(person, nodes), ([who, known]) => checkUserConstraints(who, known));
-      await step('resources', all(person, files, policy), ([who, of, rules]) =>
-        checkResourceProfiles(who, of, rules, surroundings),
-      );
-      await step('user-job', all(person, policy, options), ([who, rules, given]) =>
-        checkUserJob(who, rules, given, surroundings, asked),
-      );
-      await step('root-on-node', person, ({ profile }) =>
-        only(rootOnNode(name, profile, rights !== undefined && sharedRole(rights)?.role === 'cluster-admin')),
-      );
+      const strong = rights !== undefined && sharedRole(rights)?.role === 'cluster-admin';
+      await checkPerson(step, { name, files, policy, options, nodes, asked, strong }, surroundings);
     }
     if (withJob) {
       const image = args.flags.get('image');
@@ -133,4 +127,32 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
     await client?.close();
   }
   return report.finish();
+}
+
+/** What the steps before have left; what they could not find out is undefined. */
+interface Found {
+  readonly name: string;
+  readonly files: PolicyFiles | undefined;
+  readonly policy: Policy | undefined;
+  readonly options: Options | undefined;
+  readonly nodes: readonly Node[] | undefined;
+  /** The API server, if it answers. */
+  readonly asked: { readonly client: Client; readonly minor: number } | undefined;
+  /** Every account of the namespace is an administrator. */
+  readonly strong: boolean;
+}
+
+/** The steps of `--user`. */
+async function checkPerson(step: Report['step'], found: Found, surroundings: Surroundings): Promise<void> {
+  const { name, files, policy, options, nodes, asked, strong } = found;
+  const person = await step('user', files, (of) => checkUser(of, name, surroundings));
+  await step('images', person, checkImages);
+  await step('user-labels', all(person, nodes), ([who, known]) => checkUserConstraints(who, known));
+  await step('resources', all(person, files, policy), ([who, of, rules]) =>
+    checkResourceProfiles(who, of, rules, surroundings),
+  );
+  await step('user-job', all(person, policy, options), ([who, rules, given]) =>
+    checkUserJob(who, rules, given, surroundings, asked),
+  );
+  await step('root-on-node', person, ({ profile }) => only(rootOnNode(name, profile, strong)));
 }
