@@ -6,7 +6,7 @@
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
-import { loadOptions, type Options } from './config/options.ts';
+import { type LogOptions, loadOptions, type Options } from './config/options.ts';
 import { ConfigError, describe, type Problem } from './config/problem.ts';
 import { systemClock } from './system/clock.ts';
 import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
@@ -19,6 +19,7 @@ import { becomeUser, findServerUser } from './system/privileges.ts';
 import { isRoot, ownArguments, replaceProcess } from './system/process.ts';
 
 const EXIT_START_ERROR = 1;
+const NO_START = 'The plugin does not start';
 
 /** Resolves with the exit code. */
 async function main(): Promise<number> {
@@ -51,7 +52,7 @@ async function main(): Promise<number> {
     const { runPlugin } = await import('./plugin.ts');
     return await runPlugin(options, log);
   } catch (error) {
-    log.error('The plugin does not start', { error });
+    log.error(NO_START, { error });
     throw error;
   } finally {
     log.close();
@@ -73,11 +74,25 @@ async function readOptions(
     cpus: availableParallelism(),
     findUser: async (name) => (isRoot() ? findServerUser(name) : undefined),
   });
-  if (!loaded.ok) throw new ConfigError('wrong', loaded.problems);
-  return loaded;
+  if (loaded.ok) return loaded;
+  const error = new ConfigError('wrong', loaded.problems);
+  if (loaded.log !== undefined) tellInLog(loaded.log, error);
+  throw error;
 }
 
-function giveUpRoot({ serverUser, unprivileged, scratchPath, loggingDir }: Options): void {
+/** As the server user, like all of the log: where there is no such user, stderr alone has it. */
+function tellInLog(options: LogOptions, error: ConfigError): void {
+  try {
+    if (isRoot()) giveUpRoot(options);
+  } catch {
+    return;
+  }
+  const log = openLog(options);
+  log.error(NO_START, { error });
+  log.close();
+}
+
+function giveUpRoot({ serverUser, unprivileged, scratchPath, loggingDir }: LogOptions): void {
   const user = findServerUser(serverUser);
   for (const path of unprivileged ? [] : [scratchPath, loggingDir]) {
     try {
@@ -90,7 +105,7 @@ function giveUpRoot({ serverUser, unprivileged, scratchPath, loggingDir }: Optio
 }
 
 /** The log of this start; its file is opened with the first line. */
-function openLog({ loggingDir, logFormat, logLevel, pluginName }: Options): Logger {
+function openLog({ loggingDir, logFormat, logLevel, pluginName }: LogOptions): Logger {
   const program = programName(pluginName);
   return createLogger({
     level: logLevel,

@@ -64,7 +64,19 @@ export interface Surroundings {
 
 export type LoadedOptions =
   | { readonly ok: true; readonly options: Options; readonly warnings: readonly Problem[] }
-  | { readonly ok: false; readonly problems: readonly Problem[]; readonly warnings: readonly Problem[] };
+  | {
+      readonly ok: false;
+      readonly problems: readonly Problem[];
+      readonly warnings: readonly Problem[];
+      /** Where to say so: what could be read. Undefined if that is nothing, or may be written by others. */
+      readonly log: LogOptions | undefined;
+    };
+
+/** What is needed to write into the log. */
+export type LogOptions = Pick<
+  Options,
+  'serverUser' | 'unprivileged' | 'scratchPath' | 'loggingDir' | 'logFormat' | 'logLevel' | 'pluginName'
+>;
 
 /** One written value; the file's beat the command line's. */
 interface Written extends Origin {
@@ -86,7 +98,7 @@ export async function loadOptions(start: Surroundings): Promise<LoadedOptions> {
     file = place.problems.length > 0 ? undefined : readTextFile(place.file);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { ok: false, problems: [...problems, ...error.problems], warnings };
+    return { ok: false, problems: [...problems, ...error.problems], warnings, log: undefined };
   }
   if (file === undefined && place.required && place.problems.length === 0) {
     problems.push(problem({ file: place.file, line: 0 }, 'config-file', 'there is no such file'));
@@ -96,15 +108,18 @@ export async function loadOptions(start: Surroundings): Promise<LoadedOptions> {
   const written = collect(commandLine, inFile, place.file);
   const values = decodeAll(written, problems, warnings);
   const completed = complete(values, written, place, start, problems, warnings);
+  let log: LogOptions | undefined = completed;
   if (file !== undefined) {
     const serverUser = await start.findUser(values.serverUser).catch(() => undefined);
-    problems.push(...ownership(place.file, file, serverUser, start.uid));
+    const suspicions = ownership(place.file, file, serverUser, start.uid);
+    problems.push(...suspicions);
+    if (suspicions.length > 0) log = undefined;
     if ((file.mode & 0o004) !== 0 && inFile.get('auth-token')?.value) {
       const message = 'everybody on this host can read the file and the token in it: chmod 600';
       warnings.push(problem({ file: place.file, line: 0 }, 'auth-token', message));
     }
   }
-  if (problems.length > 0) return { ok: false, problems, warnings };
+  if (problems.length > 0) return { ok: false, problems, warnings, log };
   return { ok: true, options: Object.freeze(completed), warnings };
 }
 

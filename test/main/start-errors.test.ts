@@ -1,5 +1,5 @@
 import { type ExecFileException, execFile, execFileSync } from 'node:child_process';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
@@ -167,12 +167,25 @@ t.test('files that the server user reads', async (t) => {
       `DIR/${profiles}: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES`,
     ],
   ];
-  for (const [options, prepare, sentence] of ROOT ? [...cases, ...unreadable] : cases) {
-    await refuses(t, { options }, sentence, prepare);
-  }
+  const all = ROOT ? [...cases, ...unreadable] : cases;
+  await Promise.all(all.map(([options, prepare, sentence]) => refuses(t, { options }, sentence, prepare)));
 });
 
 t.test('what keeps the plugin from starting is in the log, too', async (t) => {
+  const wrong = await start(t, { options: { ...ACCESS, 'fetch-limit': 'many', 'log-level': 'ERROR' } });
+  const said = `${wrong.directory}/launcher.kubernetes.conf:8: fetch-limit: "many" must be a whole number from 0 to 1000000`;
+  t.equal(wrong.stderr, `rstudio-kubernetes-launcher: ${said}\n`);
+  t.match(
+    readFileSync(wrong.log, 'utf8'),
+    ` ERROR The plugin does not start; ConfigError error wrong (${said}); OCCURRED `,
+  );
+  if (ROOT) t.equal(lstatSync(wrong.log).uid, 65534, 'written by the server user');
+
+  const suspect = await start(t, { options: { ...ACCESS, 'fetch-limit': 'many' } }, (directory) =>
+    chmodSync(join(directory, 'launcher.kubernetes.conf'), 0o602),
+  );
+  t.match(suspect.stderr, /fetch-limit.*can be changed by everybody/);
+  t.notOk(existsSync(suspect.log), 'a file that others may write does not say where the log is');
   const { stderr, log } = await start(t, {
     options: ACCESS,
     files: { 'launcher.kubernetes.profiles.conf': '[*]\nmax-cpu=1\n' },
