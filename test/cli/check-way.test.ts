@@ -89,6 +89,16 @@ t.test('profiles, and later steps that still run', async (t) => {
   t.match(linesOf(outcome, 'tcp'), ['ok tcp 127.0.0.1:PORT answers']);
 });
 
+t.test('a group that this host does not have', async (t) => {
+  const files = { 'launcher.kubernetes.profiles.conf': '[*]\nmax-cpus=2\n\n[@no such group]\nmax-cpus=4\n' };
+  const outcome = await run(t, ['check'], { ...options({ 'api-url': 'http://kubernetes.invalid' }), files });
+  t.strictSame(linesOf(outcome, 'profiles'), [
+    'ok profiles 2 sections in DIR/launcher.kubernetes.profiles.conf',
+    'ok profiles 0 resource profiles in DIR/launcher.kubernetes.resources.conf',
+    'warning profiles DIR/launcher.kubernetes.profiles.conf:4: this host has no group no such group -> correct the section, or add the group to this host: nobody gets it',
+  ]);
+});
+
 t.test('files that are named and not there', async (t) => {
   const outcome = await fails(
     t,
@@ -265,7 +275,7 @@ t.test('certificates', async (t) => {
       t,
       { options: await secured(t, good) },
       'tls',
-      "failed tls 127.0.0.1:PORT shows a certificate issued by CN=an authority, which this host does not trust (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls 127.0.0.1:PORT shows a certificate issued by CN=an authority, which this host does not trust (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
   });
 
@@ -275,14 +285,14 @@ t.test('certificates', async (t) => {
       t,
       { options: { ...(await secured(t, good)), 'certificate-authority': base64(other.ca) } },
       'tls',
-      "failed tls certificate-authority does not match: it is CN=the old cluster, but the certificate of 127.0.0.1:PORT was issued by CN=an authority (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls certificate-authority does not match: it is CN=the old cluster, but the certificate of 127.0.0.1:PORT was issued by CN=an authority (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
     const renamed = await issue();
     await fails(
       t,
       { options: { ...(await secured(t, good)), 'certificate-authority': base64(renamed.ca) } },
       'tls',
-      "failed tls certificate-authority does not match: it is CN=an authority, but the certificate of 127.0.0.1:PORT was issued by another CN=an authority (CERT_SIGNATURE_FAILURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls certificate-authority does not match: it is CN=an authority, but the certificate of 127.0.0.1:PORT was issued by another CN=an authority (CERT_SIGNATURE_FAILURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
   });
 

@@ -76,7 +76,10 @@ export async function checkProfiles(options: Options, { users }: Surroundings): 
             : `${counted(profiles.sections.length, 'section')} in ${options.profileConfig}`,
         ),
         ok(`${counted(resourceProfiles.length, 'resource profile')} in ${options.resourceProfileConfig}`),
-        ...[...warnings, ...groups].map(warningOf),
+        ...warnings.map(warningOf),
+        ...groups.map((found) =>
+          warning(describe(found), 'correct the section, or add the group to this host: nobody gets it'),
+        ),
       ],
       value: files,
     };

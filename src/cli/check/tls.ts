@@ -28,7 +28,7 @@ export async function checkTls(
   if (!endpoint.isTls) return only(ok('not used: api-url is http'));
   const shown = await handshake(endpoint, access.certificateAuthority, clock);
   if (typeof shown === 'string') return { findings: [noHandshake(endpoint, shown)] };
-  const finding = judge(endpoint, shown, access.certificateAuthority, clock.now());
+  const finding = judge(endpoint, shown, access, clock.now());
   if (verifySslCerts) return { findings: [finding], value: finding.status === 'failed' ? undefined : true };
   const said = finding.status === 'failed' ? `; verified, it would fail: ${finding.found}` : '';
   return only(
@@ -101,12 +101,12 @@ function noHandshake({ text }: Endpoint, code: string): Finding {
 
 const DATES: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
 
-function judge(endpoint: Endpoint, { chain, problem }: Shown, ca: string | undefined, now: number): Finding {
+function judge(endpoint: Endpoint, { chain, problem }: Shown, access: ClusterAccess, now: number): Finding {
   const [own] = chain;
   if (own === undefined) return failed(`${endpoint.text} showed no certificate`, 'is api-url the API server itself?');
   if (DATES.has(problem)) return outOfDate(chain, now);
   if (problem === 'ERR_TLS_CERT_ALTNAME_INVALID') return wrongName(endpoint, own);
-  if (problem !== '') return unknownIssuer(endpoint, chain, problem, ca);
+  if (problem !== '') return unknownIssuer(endpoint, chain, problem, access);
   const ends = Math.min(...chain.map(({ validTo }) => Date.parse(validTo)));
   const found = `${nameOf(own.subject)}, issued by ${nameOf(own.issuer)}, valid until ${day(ends)}`;
   if (ends - now > SOON_MS) return ok(found);
@@ -147,7 +147,7 @@ function unknownIssuer(
   { text }: Endpoint,
   chain: readonly X509Certificate[],
   problem: string,
-  ca: string | undefined,
+  { certificateAuthority: ca, namespace }: ClusterAccess,
 ): Finding {
   const trusted = ca === undefined ? [] : certificatesOf(ca);
   // Of the chain as TLS libraries build it, what came from the server.
@@ -164,7 +164,7 @@ function unknownIssuer(
       `${index}: ${nameOf(subject)}, issued by ${nameOf(by)}, until ${day(Date.parse(validTo))}`,
   );
   if (last === undefined || last.subject !== last.issuer) {
-    const remedy = `put the cluster's CA into certificate-authority; the server does not send it: kubectl get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0`;
+    const remedy = `put the cluster's CA into certificate-authority; the server does not send it: kubectl -n ${namespace} get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0`;
     return failed(found, remedy, shown);
   }
   const remedy = "if this fingerprint is that of your cluster's CA, put this line into the options file";
