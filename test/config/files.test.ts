@@ -12,6 +12,7 @@ import { missingGroups, userProfile } from '../../src/config/user-profile.ts';
 import { JobError } from '../../src/jobs/contract.ts';
 import { createPolicy } from '../../src/jobs/user-policy.ts';
 import { type SystemUser, UserLookupError, type Users } from '../../src/system/users.ts';
+import { EMPTY_REQUEST } from '../support/job-request.ts';
 import { CA, JWT } from './samples.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/config', import.meta.url));
@@ -217,32 +218,7 @@ t.test('the policy in force: what is not the fault of users is Error 0', async (
     ownAccount: () => undefined,
     serviceAccounts: async () => ['a'],
   });
-  const request = (user: string) => ({
-    name: '',
-    user,
-    group: '',
-    args: [],
-    cluster: '',
-    command: 'true',
-    exe: '',
-    config: [],
-    environment: [],
-    exposedPorts: [],
-    host: '',
-    initContainers: [],
-    instanceId: '',
-    mounts: [],
-    placementConstraints: [],
-    queues: [],
-    resourceLimits: [],
-    resourceProfile: '',
-    stdin: '',
-    stderrFile: '',
-    stdoutFile: '',
-    systemJob: false,
-    tags: [],
-    workingDirectory: '',
-  });
+  const request = (user: string) => ({ ...EMPTY_REQUEST, name: '', user, command: 'true' });
   t.match(await policy.resolve(request('jane'), 'jane'), { image: 'r:4', overrides: [{ value: [1] }] });
   t.match(await policy.clusterInfo('*'), { defaultImage: 'r:4' });
   const failed = (work: Promise<unknown>): Promise<unknown> =>

@@ -11,33 +11,15 @@ import type { JobRequest, Mount, ResourceLimit } from '../../src/jobs/job.ts';
 import { buildJob } from '../../src/jobs/manifest.ts';
 import { type PolicyInput, resolveJob } from '../../src/jobs/policy.ts';
 import type { SystemUser } from '../../src/system/users.ts';
+import { EMPTY_REQUEST } from '../support/job-request.ts';
 
 const REQUEST: JobRequest = {
+  ...EMPTY_REQUEST,
   name: 'a job',
   user: 'jane',
   group: 'staff',
-  args: [],
-  cluster: '',
   command: 'true',
-  exe: '',
-  config: [],
   container: { image: 'r:4' },
-  environment: [],
-  exposedPorts: [],
-  host: '',
-  initContainers: [],
-  instanceId: '',
-  mounts: [],
-  placementConstraints: [],
-  queues: [],
-  resourceLimits: [],
-  resourceProfile: '',
-  stdin: '',
-  stderrFile: '',
-  stdoutFile: '',
-  systemJob: false,
-  tags: [],
-  workingDirectory: '',
 };
 
 const RESOURCES = `

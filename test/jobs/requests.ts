@@ -3,37 +3,14 @@ import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import type { JobRequest } from '../../src/jobs/job.ts';
 import { NO_EXTRAS, type PodExtras, type ResolvedJob } from '../../src/jobs/resolved.ts';
-
-const EMPTY: JobRequest = {
-  name: 'report',
-  user: 'alice',
-  group: '',
-  args: [],
-  cluster: '',
-  command: '',
-  exe: '',
-  config: [],
-  environment: [],
-  exposedPorts: [],
-  host: '',
-  initContainers: [],
-  instanceId: '',
-  mounts: [],
-  placementConstraints: [],
-  queues: [],
-  resourceLimits: [],
-  resourceProfile: '',
-  stdin: '',
-  stderrFile: '',
-  stdoutFile: '',
-  systemJob: false,
-  tags: [],
-  workingDirectory: '',
-  container: { image: 'busybox' },
-};
+import { EMPTY_REQUEST } from '../support/job-request.ts';
 
 /** A request of alice for a job in busybox. */
-export const request = (members: Partial<JobRequest> = {}): JobRequest => ({ ...EMPTY, ...members });
+export const request = (members: Partial<JobRequest> = {}): JobRequest => ({
+  ...EMPTY_REQUEST,
+  container: { image: 'busybox' },
+  ...members,
+});
 
 export function resolved(
   members: Partial<JobRequest> = {},

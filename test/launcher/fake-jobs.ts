@@ -13,6 +13,7 @@ import {
   type Requester,
 } from '../../src/jobs/contract.ts';
 import type { Job, JobRequest } from '../../src/jobs/job.ts';
+import { EMPTY_REQUEST } from '../support/job-request.ts';
 
 /** An async iterable that a test feeds. Reading is counted, so that a test sees who stopped reading. */
 export interface Feed<T> {
@@ -106,30 +107,10 @@ export const SUBMITTED_AT = 1767323045000;
 
 export function aJob(job: Partial<Job> & { id: string }): Job {
   return {
+    ...EMPTY_REQUEST,
     name: job.id,
-    user: 'alice',
-    group: '',
-    args: [],
-    cluster: '',
     command: 'true',
-    exe: '',
-    config: [],
-    environment: [],
-    exposedPorts: [],
-    host: '',
-    initContainers: [],
-    instanceId: '',
-    mounts: [],
-    placementConstraints: [],
-    queues: [],
-    resourceLimits: [],
     resourceProfile: 'custom',
-    stdin: '',
-    stderrFile: '',
-    stdoutFile: '',
-    systemJob: false,
-    tags: [],
-    workingDirectory: '',
     status: 'Pending',
     statusMessage: '',
     statusCode: '',
