@@ -329,6 +329,56 @@ t.test('a user', async (t) => {
   );
 });
 
+t.test('who can become root on a node', async (t) => {
+  const files = {
+    'launcher.kubernetes.profiles.conf': `[home]
+host-paths=/home
+capabilities=NET_BIND_SERVICE
+[above]
+host-paths=/home,/var/lib
+capabilities=none
+[below]
+host-paths=/etc/cron.d
+capabilities=none
+mount-types=passthrough
+[capable]
+mount-types=nfs
+capabilities=NET_RAW,SYS_ADMIN
+[restricted]
+host-paths=none
+pod-security=restricted
+[token]
+host-paths=none
+capabilities=none
+`,
+  };
+  const remedy =
+    'the keys of hardened.profiles.conf (mount-types, host-paths, run-as, capabilities, service-accounts) close this';
+  const file = 'DIR/launcher.kubernetes.profiles.conf';
+  const cases: readonly (readonly [user: string, ways: string])[] = [
+    ['home', ''],
+    ['above', `mount /var/lib of the node as any user (host-paths, ${file}:5; mount-types, run-as not set)`],
+    [
+      'below',
+      `mount /etc/cron.d of the node as any user (mount-types, ${file}:10; host-paths, ${file}:8; run-as not set)`,
+    ],
+    ['capable', `run as root with SYS_ADMIN (capabilities, ${file}:13; run-as not set)`],
+    ['restricted', ''],
+    ['token', ''],
+  ];
+  for (const [user, ways] of cases) {
+    const line =
+      ways === ''
+        ? `ok root-on-node ${user} cannot become root on a node by what jobs may ask for`
+        : `warning root-on-node ${user} can become root on a node: a job may ${ways} -> ${remedy}`;
+    t.strictSame(linesOf(await check(t, SMALLEST, { files }, ['--user', user]), 'root-on-node'), [line]);
+  }
+  t.match(
+    linesOf(await check(t, documentedRules('rstudio'), { files }, ['--user', 'token']), 'root-on-node')[0],
+    /a job may make privileged pods with the token of a service account/,
+  );
+});
+
 t.test('a user whose jobs cannot work', async (t) => {
   const files = {
     'launcher.kubernetes.profiles.conf':
