@@ -3,7 +3,7 @@
  * CLUSTER_API_URL, CLUSTER_TOKEN_FILE, CLUSTER_CA_FILE, CLUSTER_NAMESPACE and CLUSTER_IMAGE name.
  */
 import { readFileSync } from 'node:fs';
-import { type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
+import { type ClusterOptions, type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
 import { type ApiAnswer, type ApiTarget, api } from './api.ts';
 
 export interface Cluster extends ApiTarget {
@@ -27,7 +27,7 @@ function needed(name: string): string {
   return value;
 }
 
-export async function openCluster(): Promise<Cluster> {
+export async function openCluster(simulation: ClusterOptions = {}): Promise<Cluster> {
   if (process.env['TEST_ON'] === 'cluster') {
     return describe(
       {
@@ -40,7 +40,7 @@ export async function openCluster(): Promise<Cluster> {
       undefined,
     );
   }
-  const simulated = await startCluster();
+  const simulated = await startCluster(simulation);
   return describe(simulated, simulated.namespace, 'busybox', simulated);
 }
 

@@ -1,7 +1,7 @@
 /** What every case needs: a cluster, the built executable against it, users of its own, and nothing left behind. */
 import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
-import type { SimulatedCluster } from '../cluster/cluster.ts';
+import type { ClusterOptions, SimulatedCluster } from '../cluster/cluster.ts';
 import { createLauncher, type JobFrame, type Launcher, LauncherError, type StatusFrame } from '../support/launcher.ts';
 import { type PluginProcess, startPlugin } from '../support/plugin.ts';
 import { type Cluster, openCluster } from './cluster.ts';
@@ -14,6 +14,13 @@ export interface Plugin {
   readonly process: PluginProcess;
 }
 
+export interface PluginMore {
+  /** What the launcher calls it: on one host, plugins of one name are runs of one plugin. */
+  readonly name?: string;
+  /** Lines of the profiles file for all users. */
+  readonly profile?: string;
+}
+
 export interface World {
   readonly cluster: Cluster;
   /** A user nobody else uses: its jobs are removed at the end. */
@@ -21,7 +28,7 @@ export interface World {
   readonly other: string;
   readonly launcher: Launcher;
   /** One more plugin on the same cluster; it has answered Bootstrap. */
-  readonly plugin: (options?: Readonly<Record<string, string>>) => Promise<Plugin>;
+  readonly plugin: (options?: Readonly<Record<string, string>>, more?: PluginMore) => Promise<Plugin>;
   /** The first plugin of this world. */
   readonly first: Plugin;
   /** Submits for `user` with the cluster's image unless the job names one. */
@@ -38,13 +45,17 @@ export interface World {
   readonly text: (id: string, launcher?: Launcher) => Promise<string>;
 }
 
-/** Sets a world up and takes it down at the end of the test; `prepare` changes a simulated cluster before anything starts. */
+/**
+ * Sets a world up and takes it down at the end of the test. `prepare` changes a simulated cluster before anything starts,
+ * `simulation` says what it is like.
+ */
 export async function setUp(
   t: Test,
   options: Readonly<Record<string, string>> = {},
   prepare: (simulated: SimulatedCluster) => void = () => undefined,
+  simulation: ClusterOptions = {},
 ): Promise<World> {
-  const cluster = await openCluster();
+  const cluster = await openCluster(simulation);
   if (cluster.simulated !== undefined) prepare(cluster.simulated);
   t.comment(
     `${cluster.simulated === undefined ? 'cluster' : 'simulated cluster'} v1.${cluster.minor} at ${cluster.url}`,
@@ -60,8 +71,9 @@ export async function setUp(
     await cluster.close();
   });
 
-  const plugin: World['plugin'] = async (more = {}) => {
+  const plugin: World['plugin'] = async (more = {}, { name = 'kubernetes', profile = '' } = {}) => {
     const process = await startPlugin({
+      name,
       options: {
         'api-url': cluster.url,
         'auth-token': cluster.token,
@@ -71,7 +83,7 @@ export async function setUp(
         ...more,
       },
       // A cluster without internet has its image already, but `busybox` alone means `busybox:latest`, pulled always.
-      files: { 'launcher.kubernetes.profiles.conf': '[*]\nimage-pull-policy=IfNotPresent\n' },
+      files: { [`launcher.${name}.profiles.conf`]: `[*]\nimage-pull-policy=IfNotPresent\n${profile}` },
     });
     const started = { process, launcher: createLauncher(process.wire) };
     plugins.push(started);
@@ -151,4 +163,15 @@ async function removeJobs(cluster: Cluster, users: readonly string[]): Promise<v
 export async function refused(t: Test, asked: Promise<unknown>, errorCode: number, what = ''): Promise<void> {
   const answer = await asked.catch((error: unknown) => error);
   t.equal(answer instanceof LauncherError ? answer.errorCode : answer, errorCode, what);
+}
+
+/** Asks until it is so; rejects after 30 s. */
+export async function eventually<T>(what: string, ask: () => Promise<T | undefined | false> | T | undefined | false) {
+  const end = Date.now() + 30_000;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined && answer !== false) return answer;
+    if (Date.now() > end) throw new Error(`not within 30 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }

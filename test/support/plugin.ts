@@ -25,6 +25,8 @@ const KEPT_FRAMES = 1_000;
 
 /** What the plugin is started with; everything may be left out. */
 export interface PluginStart {
+  /** What the launcher calls it; default: what it calls itself, `kubernetes`. */
+  readonly name?: string;
   /** Lines of the options file, beside those that tests always need (`options` wins over them). */
   readonly options?: Readonly<Record<string, string>>;
   /** The whole text of the options file instead. */
@@ -82,7 +84,7 @@ export interface PluginProcess {
 }
 
 /** Writes an options file and whatever else; as root the server user is `nobody`. */
-export function writeConfig({ options, configText, files }: PluginStart): ConfigDirectory {
+export function writeConfig({ name = 'kubernetes', options, configText, files }: PluginStart): ConfigDirectory {
   const path = mkdtempSync(join(tmpdir(), 'kubernetes-plugin-'));
   // The server user reads profiles, token and CA there.
   chmodSync(path, 0o755);
@@ -96,13 +98,13 @@ export function writeConfig({ options, configText, files }: PluginStart): Config
     'plugin-metrics-interval-seconds': '0',
     ...options,
   };
-  const text = Object.entries(all).map(([name, value]) => `${name}=${value}\n`);
+  const text = Object.entries(all).map(([option, value]) => `${option}=${value}\n`);
   writeFileSync(configFile, configText ?? text.join(''), { mode: 0o600 });
-  for (const [name, content] of Object.entries(files ?? {})) writeFileSync(join(path, name), content, { mode: 0o644 });
+  for (const [file, content] of Object.entries(files ?? {})) writeFileSync(join(path, file), content, { mode: 0o644 });
   return {
     path,
     configFile,
-    logFile: join(logging, 'rstudio-kubernetes-launcher.log'),
+    logFile: join(logging, `rstudio-${name}-launcher.log`),
     remove: () => rmSync(path, { recursive: true, force: true }),
   };
 }
@@ -110,7 +112,8 @@ export function writeConfig({ options, configText, files }: PluginStart): Config
 /** Resolves when the process was started; whether it works is seen from its frames. */
 export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
   const directory = start.directory ?? writeConfig(start);
-  const own = [`--config-file=${directory.configFile}`, ...(start.args ?? [])];
+  const named = start.name === undefined ? [] : [`--plugin-name=${start.name}`];
+  const own = [`--config-file=${directory.configFile}`, ...named, ...(start.args ?? [])];
   const [program, args] = withEnvironment(start.env ?? LAUNCHER_ENVIRONMENT, [
     ...(start.command ?? [EXECUTABLE]),
     ...own,

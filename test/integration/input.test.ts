@@ -1,0 +1,172 @@
+/** Input of jobs (kubernetes-objects.md section 4): at most once, whoever dies when; and if not, the job says why. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { FaultRule } from '../cluster/faults/rules.ts';
+import { eventually, type Plugin, setUp, type World } from './harness.ts';
+
+const onCluster = process.env['TEST_ON'] === 'cluster';
+const INPUT = Array.from({ length: 20_000 }, (_, line) => `line ${line} of the input\n`).join('');
+const LOST = 'its input was lost';
+const CUT = 'its input may have been cut';
+const END = '--- end of input\n';
+/** Reads all of its input, says so, and goes on. */
+const READER = `cat; echo '${END.trim()}'; while :; do sleep 1; done`;
+t.jobs = 8;
+
+/** What became of the input: output up to now, and the message, as soon as there is one or the input has ended. */
+async function outcome({ launcher }: Plugin, user: string, id: string): Promise<{ text: string; message: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ text: string; message: string }>();
+  let text = '';
+  let message = '';
+  const done = (): void => {
+    if (text.endsWith(END) || message === LOST || message === CUT) resolve({ text, message });
+  };
+  const status = launcher.status(user, id, (seen) => {
+    message = seen.statusMessage;
+    done();
+  });
+  const output = launcher.output(user, id, (piece) => {
+    text += piece;
+    done();
+  });
+  output.completed.catch(reject);
+  const timer = setTimeout(() => reject(new Error(`${id}: ${text.length} characters, "${message}"`)), 60_000);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    status.cancel();
+    output.cancel();
+  }
+}
+
+/** Ends the job and gives everything it ever read. */
+async function readAltogether(world: World, plugin: Plugin, id: string): Promise<string> {
+  await world.until(id, 'Running', plugin.launcher);
+  await plugin.launcher.control(world.user, id, 'kill');
+  await world.until(id, 'Killed', plugin.launcher);
+  return (await world.text(id, plugin.launcher)).replace(END, '');
+}
+
+t.test('killed some time after the submit: once, or cut and said so', async (t) => {
+  const world = await setUp(t);
+  const moments = [0, 400, 800, 1_200, 2_000];
+  await Promise.all(
+    moments.map(async (ms) => {
+      const name = `m${ms}`;
+      const before = await world.plugin({}, { name });
+      const { id } = await world.submit({ command: READER, stdin: INPUT }, before.launcher);
+      await sleep(ms);
+      before.process.kill('SIGKILL');
+      const after = await world.plugin({}, { name });
+      const { message } = await outcome(after, world.user, id);
+      const read = await readAltogether(world, after, id);
+      t.comment(`killed after ${ms} ms: ${read.length} of ${INPUT.length} characters, "${message}"`);
+      t.ok(INPUT.startsWith(read), 'nothing twice');
+      if (message !== CUT) t.equal(read.length, INPUT.length, `all of it after ${ms} ms`);
+    }),
+  );
+});
+
+interface Step {
+  readonly killed: string;
+  /** What the plugin has begun, and never gets an answer to, when it is killed. */
+  readonly at: FaultRule;
+  /** Whether the request has been carried out when it is killed. */
+  readonly carriedOut?: (world: World, id: string) => Promise<boolean>;
+  readonly read: string;
+  readonly message: string;
+}
+
+const silent = { type: 'stall', bytes: 0 } as const;
+const before = { type: 'resetBeforeWork' } as const;
+const secretIsThere = async ({ cluster }: World, id: string): Promise<boolean> =>
+  (await cluster.namespaced('GET', '', `secrets/${id}-stdin`)).status === 200;
+const isClaimed = async ({ cluster }: World, id: string): Promise<boolean> =>
+  JSON.stringify((await cluster.namespaced('GET', 'batch/v1', `jobs/${id}`)).body).includes('"job-launcher/stdin":');
+
+const STEPS: readonly Step[] = [
+  {
+    killed: 'before the Secret is made',
+    at: { method: 'POST', path: /\/secrets/, fault: before },
+    read: '',
+    message: LOST,
+  },
+  {
+    killed: 'before the submit is answered',
+    at: { method: 'POST', path: /\/secrets/, fault: silent },
+    carriedOut: secretIsThere,
+    read: INPUT,
+    message: '',
+  },
+  {
+    killed: 'before the claim',
+    at: { method: 'PATCH', path: /\/jobs\//, fault: before },
+    read: INPUT,
+    message: '',
+  },
+  {
+    killed: 'after the claim',
+    at: { method: 'PATCH', path: /\/jobs\//, fault: silent },
+    carriedOut: isClaimed,
+    read: '',
+    message: CUT,
+  },
+  {
+    killed: 'before the attach',
+    at: { method: 'GET', path: /\/attach/, fault: before },
+    read: '',
+    message: CUT,
+  },
+  {
+    killed: 'before the Secret is deleted',
+    at: { method: 'DELETE', path: /\/secrets\//, fault: before },
+    read: INPUT,
+    message: CUT,
+  },
+];
+
+for (const { killed, at, carriedOut, read, message } of STEPS) {
+  t.test(`killed ${killed}`, { skip: onCluster && 'requests of a real cluster cannot be held' }, async (t: Test) => {
+    const world = await setUp(t);
+    const cluster = world.cluster.simulated;
+    if (cluster === undefined) throw new Error('this needs the simulated cluster');
+    const dying = await world.plugin({}, { name: 'dying' });
+    const fault = cluster.faults.add({ times: 1_000, ...at });
+    const submitted = world.submit({ command: READER, stdin: INPUT }, dying.launcher).catch(() => undefined);
+    await eventually('the moment', () => fault.hits() > 0);
+    const id = await eventually('the job', async () => (await world.launcher.jobs(world.user))[0]?.id);
+    await eventually('the work', async () => carriedOut === undefined || (await carriedOut(world, id)));
+    dying.process.kill('SIGKILL');
+    fault.remove();
+    await submitted;
+    const next = await world.plugin({}, { name: 'dying' });
+    t.equal((await outcome(next, world.user, id)).message, message);
+    const all = await readAltogether(world, next, id);
+    t.equal(all.length, read.length);
+    t.ok(all === read, 'to the letter');
+  });
+}
+
+t.test('killed in the middle of the input', { skip: onCluster && 'where the middle is cannot be seen' }, async (t) => {
+  const world = await setUp(t);
+  const cluster = world.cluster.simulated;
+  if (cluster === undefined) throw new Error('this needs the simulated cluster');
+  const dying = await world.plugin({}, { name: 'dying' });
+  const slowly = `head -c 100; sleep 4; ${READER}`;
+  const { id } = await world.submit({ command: slowly, stdin: INPUT }, dying.launcher);
+  await eventually('some input has come', () => cluster.journal.input.some(({ bytes }) => bytes > 0));
+  dying.process.kill('SIGKILL');
+  const next = await world.plugin({}, { name: 'dying' });
+  t.equal((await outcome(next, world.user, id)).message, CUT);
+  await eventually('the end of the input', async () => {
+    let seen = '';
+    const { completed, cancel } = next.launcher.output(world.user, id, (piece) => {
+      seen += piece;
+    });
+    await Promise.race([completed, sleep(500)]);
+    cancel();
+    return seen.endsWith(END);
+  });
+  t.ok(INPUT.startsWith(await readAltogether(world, next, id)), 'nothing twice');
+});
