@@ -4,7 +4,8 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { LOG_LINE, logBlock } from './log.ts';
+import type { Writable } from 'node:stream';
+import { BLOCK_BYTES, logBlocks } from './log.ts';
 import {
   type Encoding,
   type Kind,
@@ -123,24 +124,26 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString('utf8');
 }
 
-async function log(response: ServerResponse, stamped: boolean): Promise<void> {
-  response.writeHead(200, { 'content-type': 'text/plain' });
-  const block = logBlock(stamped);
-  for (let sent = 0; sent < (world.logBytes ?? 0); sent += block.lines * LOG_LINE.length) {
-    if (!response.write(block.next())) await drained(response);
-    if (response.destroyed) return;
+async function log(response: ServerResponse): Promise<void> {
+  response.writeHead(200, { 'content-type': 'text/plain', 'transfer-encoding': 'chunked' });
+  response.flushHeaders();
+  const { socket } = response;
+  const next = logBlocks();
+  for (let sent = 0; sent < (world.logBytes ?? 0) && socket !== null; sent += BLOCK_BYTES) {
+    if (!socket.write(next())) await drained(socket);
+    if (socket.destroyed) return;
   }
 }
 
-function drained(response: ServerResponse): Promise<void> {
+function drained(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
     const go = (): void => {
-      response.off('drain', go);
-      response.off('close', go);
+      stream.off('drain', go);
+      stream.off('close', go);
       resolve();
     };
-    response.on('drain', go);
-    response.on('close', go);
+    stream.on('drain', go);
+    stream.on('close', go);
   });
 }
 
@@ -157,7 +160,7 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   if (url.pathname === '/bench/body') return send(response, 200, lastBody);
   const [, plural = '', name, subresource] =
     /\/namespaces\/rstudio\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/.exec(url.pathname) ?? [];
-  if (subresource === 'log') return log(response, url.searchParams.get('timestamps') === 'true');
+  if (subresource === 'log') return log(response);
   if (request.method === 'POST') return create(request, response);
   if (url.searchParams.get('watch') === 'true') return watch(request, response, plural);
   const kind = LIST_KINDS[plural];

@@ -14,4 +14,7 @@ const sink = new Writable({
   },
 });
 ready();
-void new Log(kubeConfig(url)).log('rstudio', 'bench-pod', 'rs-launcher-container', sink, { follow: true });
+void new Log(kubeConfig(url)).log('rstudio', 'bench-pod', 'rs-launcher-container', sink, {
+  follow: true,
+  timestamps: true,
+});

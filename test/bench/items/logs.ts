@@ -1,6 +1,6 @@
 /** f. A long log, through to frames. */
 import { type Bench, expect, type Item } from '../item.ts';
-import { LOG_LINE, logBlock } from '../log.ts';
+import { BLOCK_BYTES, STAMPED_BLOCK_BYTES } from '../log.ts';
 import { startMeasured } from '../plugin.ts';
 import { median } from '../statistics.ts';
 
@@ -34,8 +34,8 @@ async function ours(bench: Bench, bytes: number): Promise<{ cpu: number; grown: 
 }
 
 export const logs: Item = async (bench) => {
-  const block = logBlock(false).lines * LOG_LINE.length;
-  const bytes = Math.ceil((bench.quick ? BYTES / 16 : BYTES) / block) * block;
+  const blocks = Math.ceil((bench.quick ? BYTES / 16 : BYTES) / BLOCK_BYTES);
+  const bytes = blocks * BLOCK_BYTES;
   await bench.server.have({ jobs: 1, logBytes: bytes });
   const cpu: number[] = [];
   const grown: number[] = [];
@@ -45,7 +45,8 @@ export const logs: Item = async (bench) => {
     const found = await ours(bench, bytes);
     cpu.push(found.cpu);
     grown.push(found.grown);
-    theirs.push((await bench.contestants.run('log', { url: bench.server.url, count: bytes })).cpu);
+    const task = { url: bench.server.url, count: blocks * STAMPED_BLOCK_BYTES };
+    theirs.push((await bench.contestants.run('log', task)).cpu);
   }
   const perMegabyte = (values: readonly number[]): number => (median(values) / bytes) * 1e9;
   return [
