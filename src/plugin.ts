@@ -4,7 +4,6 @@
  */
 import { hostname } from 'node:os';
 import { programName } from './cli/version.ts';
-import { readClusterAccess } from './config/cluster-access.ts';
 import { readTextFile } from './config/file.ts';
 import type { Options } from './config/options.ts';
 import { readPolicyFiles } from './config/policy-files.ts';
@@ -12,11 +11,11 @@ import { ConfigError, describe, problem } from './config/problem.ts';
 import { createReloadable, type InheritedSettings, type Reloadable } from './config/reload.ts';
 import { missingGroups } from './config/user-profile.ts';
 import { auditedJobs } from './jobs/audit.ts';
+import { connect } from './jobs/connect.ts';
 import type { Jobs } from './jobs/contract.ts';
 import { createJobs, type RunningJobs } from './jobs/jobs.ts';
 import { serviceAccountNames } from './jobs/service-accounts.ts';
 import { createPolicy } from './jobs/user-policy.ts';
-import { createClient } from './kubernetes/client.ts';
 import type { Client } from './kubernetes/contract.ts';
 import { observedClient } from './kubernetes/observed.ts';
 import { tokenSubject } from './kubernetes/token-subject.ts';
@@ -52,7 +51,12 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
     },
   });
   const latencies = createLatencyHistogram();
-  const client = observedClient(connect(options, log), systemClock, latencies.observe);
+  if (options.authTokenPath !== undefined) readToken(options.authTokenPath);
+  const client = observedClient(
+    connect(options, { clock: systemClock, random: systemRandom, log }),
+    systemClock,
+    latencies.observe,
+  );
   const users = createUsers({ clock: systemClock });
   const running = followJobs(options, reloadable, client, users, log);
   const ending = new AbortController();
@@ -118,30 +122,7 @@ async function tellMissingGroups(reloadable: Reloadable, users: Users, log: Logg
   }
 }
 
-/** The client of the cluster. What it will need later is read now, so that the start says what is wrong. */
-function connect(options: Options, log: Logger): Client {
-  const { authToken, authTokenPath } = options;
-  const { namespace, certificateAuthority } = readClusterAccess(options);
-  if (authTokenPath !== undefined) readToken(authTokenPath);
-  return createClient(
-    {
-      apiUrl: options.apiUrl,
-      credentials:
-        authTokenPath !== undefined
-          ? { kind: 'token-file', path: authTokenPath }
-          : authToken !== undefined
-            ? { kind: 'token', token: authToken }
-            : { kind: 'none' },
-      tls: { ca: certificateAuthority, verify: options.verifySslCerts },
-      namespace,
-      fetchLimit: options.fetchLimit,
-      watchTimeoutSeconds: options.watchTimeoutSeconds,
-      requestTimeoutMs: options.requestTimeoutSeconds * 1000,
-    },
-    { clock: systemClock, random: systemRandom, log },
-  );
-}
-
+/** Throws ConfigError if the file holds no token now: the start says so, and in the plugin's words. */
 function readToken(file: string): string {
   const token = readTextFile(file)?.text.trim();
   if (token) return token;

@@ -4,13 +4,14 @@
  */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../config/options.ts';
+import { connect } from '../jobs/connect.ts';
 import { JobError } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
 import { projectEvent } from '../jobs/projection.ts';
 import { type JobEntry, jobOf } from '../jobs/repository.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command.ts';
-import { begin, connect, type Surroundings } from './session.ts';
+import { begin, type Surroundings } from './session.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import { clean, type Terminal, table } from './terminal.ts';
 

@@ -3,14 +3,10 @@
  * only then is anything else read, so that a command sees what the plugin sees (design.md section 7).
  */
 import { availableParallelism } from 'node:os';
-import { type ClusterAccess, readClusterAccess } from '../config/cluster-access.ts';
 import { isOptionName } from '../config/option-table.ts';
 import { type LoadedOptions, loadOptions, type Options } from '../config/options.ts';
 import { COMMAND_LINE, ConfigError, describe, type Problem, problem } from '../config/problem.ts';
 import type { JobRequest } from '../jobs/job.ts';
-import { createClient } from '../kubernetes/client.ts';
-import type { Client } from '../kubernetes/contract.ts';
-import type { Credentials } from '../kubernetes/credentials.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { type Log, silentLog } from '../system/log.ts';
 import { becomeUser, findServerUser, type ServerUser } from '../system/privileges.ts';
@@ -91,36 +87,4 @@ export async function begin(argv: readonly string[], surroundings: Surroundings,
 
 export function sayWarnings(warnings: readonly Problem[], terminal: Terminal): void {
   for (const warning of warnings) terminal.say(`warning: ${describe(warning)}`);
-}
-
-/** How the plugin shows who it is; the token's file is read when it is used. */
-export function credentialsOf({ authToken, authTokenPath }: Options): Credentials {
-  if (authTokenPath !== undefined) return { kind: 'token-file', path: authTokenPath };
-  return authToken === undefined ? { kind: 'none' } : { kind: 'token', token: authToken };
-}
-
-/** The client as the plugin makes it. Throws ConfigError if a file with CA or namespace cannot be used. */
-export function connect(
-  options: Options,
-  { clock, random, log }: Surroundings,
-  { access = readClusterAccess(options), timeoutMs = options.requestTimeoutSeconds * 1000 }: ConnectOptions = {},
-): Client {
-  return createClient(
-    {
-      apiUrl: options.apiUrl,
-      credentials: credentialsOf(options),
-      tls: { ca: access.certificateAuthority, verify: options.verifySslCerts },
-      namespace: access.namespace,
-      fetchLimit: options.fetchLimit,
-      watchTimeoutSeconds: options.watchTimeoutSeconds,
-      requestTimeoutMs: timeoutMs,
-    },
-    { clock, random, log },
-  );
-}
-
-export interface ConnectOptions {
-  readonly access?: ClusterAccess;
-  /** Deadline of one call. */
-  readonly timeoutMs?: number;
 }

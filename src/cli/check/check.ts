@@ -5,12 +5,13 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options.ts';
 import type { PolicyFiles } from '../../config/policy-files.ts';
+import { connect } from '../../jobs/connect.ts';
 import type { Policy } from '../../jobs/context.ts';
 import type { Client } from '../../kubernetes/contract.ts';
 import type { Arguments } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { policyOf } from '../policy.ts';
-import { connect, type Surroundings } from '../session.ts';
+import type { Surroundings } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
 import { askRights, checkClock, checkNamespace, checkPermissions, checkVersion } from './api.ts';
 import { checkAccounts, checkConstraints, checkInstances, checkMetrics, checkNodes, sharedRole } from './cluster.ts';
