@@ -25,6 +25,7 @@ export class StampedLines {
   #recordBytes = 0;
   #lineBytes = 0;
   #foreign: string | undefined;
+  #hasNews = false;
 
   constructor(position: LogPosition) {
     this.#position = position;
@@ -39,6 +40,17 @@ export class StampedLines {
   /** Set as soon as it is known that lines may be lost between these two. */
   get gap(): { readonly from: Stamp; readonly to: Stamp } | undefined {
     return this.#resume.gap;
+  }
+
+  /** Did it hold anything that had not been delivered? */
+  get hasNews(): boolean {
+    return this.#hasNews;
+  }
+
+  /** Did it hold all that had been delivered before, as far as the node was asked for it? */
+  get reached(): boolean {
+    const isCutInDelivered = this.#drop > 0 && this.#drop !== Number.POSITIVE_INFINITY;
+    return this.#resume.reached && !isCutInDelivered;
   }
 
   /** What is new in this chunk, without stamps. */
@@ -103,6 +115,7 @@ export class StampedLines {
       if (from < end) {
         bytes.copy(out, written, from, end);
         written += end - from;
+        this.#hasNews = true;
         this.#position.deliver(end - from);
       }
       this.#recordBytes += end - i;

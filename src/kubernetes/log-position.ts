@@ -121,6 +121,14 @@ export class Resume {
     this.#mode = delivered === undefined ? 'new' : 'first';
   }
 
+  /** Has the answer come as far as what was delivered before it? One that has not is no proof of the end. */
+  get reached(): boolean {
+    const delivered = this.#delivered;
+    if (delivered === undefined || this.#mode === 'new') return true;
+    if (this.#mode === 'first' || delivered.open !== undefined) return false;
+    return this.#mode === 'counting' ? this.#seen >= delivered.lines : this.#equal >= delivered.equal;
+  }
+
   /** `position` is told when the node has thrown away the beginning of what was counted. */
   line(stamp: Stamp, position: LogPosition): LineVerdict {
     const delivered = this.#delivered;

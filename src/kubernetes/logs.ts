@@ -30,8 +30,11 @@ export interface LogDependencies {
 
 /** How one connection ended. */
 type Reading =
-  /** All there was to read was read. */
-  | { readonly kind: 'end' }
+  /**
+   * It ended in order. An API server ends an answer like that also when it has lost the kubelet in the middle: only one
+   * that has all that is known and nothing else shows the end of a log.
+   */
+  | { readonly kind: 'end'; readonly isWhole: boolean; readonly hasNews: boolean }
   /** It was silent for too long; nothing says that it failed. */
   | { readonly kind: 'silent' }
   /** There is no log yet. */
@@ -42,6 +45,9 @@ type Reading =
 
 /** After so many follows in a row that brought nothing, the log is polled for a while. */
 const FOLLOWS_BEFORE_POLLING = 3;
+
+/** So many answers in a row that lack what was delivered before: the node no longer has it. */
+const SHORT_ANSWERS = 3;
 
 /** A refusal may be a server that has just started (FACTS 108); this often in a row it is meant. */
 const REFUSALS = 3;
@@ -59,6 +65,7 @@ export async function* followLog(
   const pauses = new Backoff(clock, random, { first: timings.logWaitFirst, longest: timings.logWaitLongest });
   let failures = 0;
   let refusals = 0;
+  let shortAnswers = 0;
   let pollUntil = Number.NEGATIVE_INFINITY;
   /** When the node began to give no log although there should be one. */
   let withheldSince: number | undefined;
@@ -75,8 +82,12 @@ export async function* followLog(
       case 'end':
         failures = 0;
         refusals = 0;
-        if (ended) return;
-        await pause(follow ? pauses.next() : timings.logPoll);
+        if (ended && reading.hasNews) {
+          shortAnswers = 0;
+          continue;
+        }
+        if (ended && (reading.isWhole || ++shortAnswers >= SHORT_ANSWERS)) return;
+        await pause(follow || ended ? pauses.next() : timings.logPoll);
         continue;
       case 'waiting':
         if (ended) return;
@@ -158,7 +169,8 @@ export async function* followLog(
         arm();
       }
       yield* deliver(lines.end(), lines);
-      return lines.foreign === undefined ? { kind: 'end' } : { kind: 'foreign', error: foreignError(lines.foreign) };
+      if (lines.foreign !== undefined) return { kind: 'foreign', error: foreignError(lines.foreign) };
+      return { kind: 'end', isWhole: lines.reached, hasNews: lines.hasNews };
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof QuietFollow) return { kind: 'silent' };
