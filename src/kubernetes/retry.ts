@@ -17,6 +17,8 @@ export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
   /** May it be done twice? Otherwise only what surely was not carried out is tried again. */
   readonly idempotent: boolean;
+  /** Called when an attempt has failed that may have been carried out all the same. */
+  readonly onUnclear?: (() => void) | undefined;
 }
 
 /** A server gives a 403 of the authorizer to valid tokens while it starts (FACTS 108). */
@@ -45,6 +47,7 @@ export async function withRetries<T>(options: RetryOptions, attempt: (signal: Ab
       try {
         return await attempt(deadline.signal);
       } catch (error) {
+        if (isTransient(error) && !wasNotSent(error)) options.onUnclear?.();
         deadline.signal.throwIfAborted();
         const again = options.idempotent ? isTransient(error) : wasNotSent(error);
         if (isMissingRight(error) ? ++refusals > REFUSALS : !again) throw error;

@@ -136,6 +136,14 @@ t.test('create: a lost answer is retried with the same name, and our own object 
   ]);
   t.strictSame(bodies.slice(0, 3), [JOB, JOB, JOB]);
 
+  const quota = refuse(403, 'Forbidden', 'jobs.batch "job-1" is forbidden: exceeded quota: q');
+  const unclear = await scripted(t, [lose, quota]);
+  const error = await failure(unclear.client.create(JOBS, JOB, { isOurs }));
+  t.equal(error.code, 'interrupted', 'the first attempt may have made it');
+  t.match(error.text, /exceeded quota: q$/);
+  const clear = await scripted(t, [refuse(429, 'TooManyRequests', 'busy'), quota]);
+  t.equal((await failure(clear.client.create(JOBS, JOB, { isOurs }))).code, 'forbidden', 'no attempt was carried out');
+
   const foreign = { ...JOB, metadata: { name: 'job-1' } };
   const other = await scripted(t, [exists, ok(foreign)]);
   t.equal((await failure(other.client.create(JOBS, JOB, { isOurs }))).code, 'already-exists');
