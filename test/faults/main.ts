@@ -3,6 +3,8 @@
  * `--planted` runs the suite against five defective executables, each of which it must find.
  */
 import { randomInt } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runPlanted } from './planted.ts';
 import { type RunReport, run } from './run.ts';
@@ -17,7 +19,7 @@ const { values } = parseArgs({
   },
 });
 
-const FULL = { jobs: 300, faults: 2_000, disturbEveryMs: 6_000, settleMs: 100_000, waitForSockets: true };
+const FULL = { jobs: 300, faults: 2_000, disturbEveryMs: 2_500, settleMs: 100_000, waitForSockets: true };
 const SHORT = { jobs: 40, faults: 200, disturbEveryMs: 2_000, settleMs: 60_000, waitForSockets: false };
 
 const seed = numberOf('seed', values.seed) ?? randomInt(2 ** 31);
@@ -33,8 +35,10 @@ console.log(`seed ${seed}`);
 if (values.planted) {
   process.exitCode = (await runPlanted({ ...SHORT, seed, log: say })) ? 0 : 1;
 } else {
-  const report = await run({ ...options, log: say });
+  const logFile = join(tmpdir(), `fault-suite-${seed}.log`);
+  const report = await run({ ...options, logFile, log: say });
   print(report);
+  if (report.verdict.findings.length > 0) console.log(`the executable's log: ${logFile}`);
   process.exitCode = report.verdict.findings.length === 0 ? 0 : 1;
 }
 

@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly waitForSockets: boolean;
   /** Program and first arguments; default: the built executable. */
   readonly command?: readonly string[];
+  /** Where the log of an executable goes in whose run something was wrong. */
+  readonly logFile?: string;
   readonly log: (text: string) => void;
 }
 
@@ -115,7 +117,7 @@ export async function run(options: RunOptions): Promise<RunReport> {
         'watch-timeout-seconds': String(WATCH_SECONDS),
         'request-timeout-seconds': '5',
         'fetch-limit': '50',
-        'log-level': 'INFO',
+        'log-level': 'DEBUG',
       },
       files: { 'launcher.kubernetes.profiles.conf': '[*]\nimage-pull-policy=IfNotPresent\n' },
       ...(options.command === undefined ? {} : { command: options.command }),
@@ -175,6 +177,7 @@ export async function run(options: RunOptions): Promise<RunReport> {
         endedIn,
         exitCode: code,
       });
+      if (verdict.findings.length > 0 && options.logFile !== undefined) writeFileSync(options.logFile, process.log());
       const seconds = (performance.now() - startedAt) / 1000;
       return { seed: options.seed, jobs: records.length, faults: storm.counts(), seconds, verdict };
     } finally {

@@ -74,7 +74,7 @@ export interface Storm {
   /** Faults that have struck, by kind. */
   readonly counts: () => ReadonlyMap<string, number>;
   readonly total: () => number;
-  /** Runs `action` the next time that the API server is away: nobody is told of it, the next list shows it. */
+  /** Runs `action` the next time that the API server is away, or at once after the storm: the next list shows it. */
   readonly whileAway: (action: () => void) => void;
   /** Ends the faults; what disturbs the cluster itself is put right again. */
   readonly end: () => Promise<void>;
@@ -176,7 +176,10 @@ export function startStorm({ cluster, random, everyMs, onToken }: StormOptions):
   return {
     counts,
     total: () => [...counts().values()].reduce((sum, count) => sum + count, 0),
-    whileAway: (action) => away.push(action),
+    whileAway: (action) => {
+      if (ending.signal.aborted) action();
+      else away.push(action);
+    },
     end: async () => {
       ending.abort();
       await disturbing;
