@@ -4,6 +4,8 @@
 import { parseArgs } from 'node:util';
 import { startCluster } from './cluster.ts';
 import { launcherConfig } from './config.ts';
+import type { Fault } from './faults/rules.ts';
+import { FAULTS } from './faults/rules.ts';
 
 const HELP = `Usage: npm run cluster -- [options]
 
@@ -16,6 +18,9 @@ Containers are real processes of this machine, without isolation: do not run wha
   --token TEXT     accept this text as the launcher's token (default: one is made)
   --speed N        scheduling, pulls and controllers N times as fast as the recorded cluster (default 1)
   --time-scale N   let grace periods and deadlines pass N times as fast (default 1)
+  --fault NAME=P   put a fault in the way of requests with chance P (0 to 1); may be given more than once.
+                   Names: ${Object.keys(FAULTS).join(', ')}
+  --seed N         seed of those chances (default 1)
   --metrics        serve metrics.k8s.io
   --help           this text
 `;
@@ -28,6 +33,8 @@ const { values } = parseArgs({
     token: { type: 'string' },
     speed: { type: 'string' },
     'time-scale': { type: 'string' },
+    fault: { type: 'string', multiple: true },
+    seed: { type: 'string' },
     metrics: { type: 'boolean' },
     help: { type: 'boolean' },
   },
@@ -43,9 +50,11 @@ async function main(): Promise<void> {
     ...numberOption('nodes', values.nodes),
     ...numberOption('speed', values.speed),
     ...numberOption('timeScale', values['time-scale']),
+    ...numberOption('seed', values.seed),
     ...(values.namespace === undefined ? {} : { namespace: values.namespace }),
     ...(values.token === undefined ? {} : { token: values.token }),
   });
+  for (const text of values.fault ?? []) cluster.faults.add({ ...faultOption(text), times: Number.POSITIVE_INFINITY });
   if (values.metrics === true) cluster.setMetrics('present');
   process.stdout.write(
     [
@@ -69,6 +78,13 @@ function numberOption(name: string, text: string | undefined): Record<string, nu
   const value = Number(text);
   if (!Number.isFinite(value) || value < 0) throw new Error(`--${name} must be a number, not ${text}`);
   return { [name]: value };
+}
+
+function faultOption(text: string): { fault: Fault; chance: number } {
+  const [name = '', chance = '1'] = text.split('=');
+  const fault = Object.entries<Fault>(FAULTS).find(([known]) => known === name)?.[1];
+  if (fault === undefined) throw new Error(`--fault: ${name} is not one of ${Object.keys(FAULTS).join(', ')}`);
+  return { fault, chance: Number(chance) };
 }
 
 await main();

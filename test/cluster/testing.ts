@@ -103,6 +103,7 @@ export function createCaller(cluster: SimulatedCluster): Caller {
           const limit = setTimeout(() => socket.terminate(), limitMs);
           socket.on('close', () => clearTimeout(limit));
         }
+        socket.setMaxListeners(0);
         socket.on('open', () => {
           for (const { at, data } of timed) {
             const timer = setTimeout(

@@ -56,7 +56,7 @@ export function normalText(text: string): string {
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uid>')
     .replace(/[0-9a-f]{64}/g, '<id>')
     .replace(/\.[0-9a-f]{14,17}\b/g, '.<event>')
-    .replace(/-[bcdfghjklmnpqrstvwxz2456789]{5}(?![\w-])/g, '-<pod>')
+    .replace(/-[bcdfghjklmnpqrstvwxz2456789]{5}(?![a-z0-9-])/g, '-<pod>')
     .replace(/\b10\.(\d+)\.\d+\.\d+\b/g, '<ip>')
     .replace(/\(\d+\)/g, '(<n>)')
     .replace(/current: \d+/g, 'current: <n>');

@@ -21,9 +21,9 @@ export interface Outcome {
 
 /** How long an answer may take to become the recorded one. */
 const PATIENCE_MS = 600;
-const POLL_MS = 20;
-/** How long a stream may take to its end. */
-const STREAM_LIMIT_MS = 6000;
+const POLL_MS = 40;
+/** How long a stream may take to its end; any other answer has twice as long. */
+const STREAM_LIMIT_MS = 3000;
 
 export async function replay(
   cluster: SimulatedCluster,
@@ -110,6 +110,7 @@ async function one(
   try {
     const path = await ownPath(cluster, exchange.path ?? '', names);
     if (exchange.protocol !== undefined || exchange.status === 101) {
+      if (exchange.status === 101) await untilRunning(cluster, path);
       actual = await stream(caller, exchange, path, tokenOf(cluster, exchange), start);
       return give(actual === expected);
     }
@@ -137,8 +138,19 @@ function wasSo({ method, answer, status }: Exchange, history: History, path: str
   );
 }
 
+/** The recorder connected when the container ran. */
+async function untilRunning(cluster: SimulatedCluster, path: string): Promise<void> {
+  const name = /\/pods\/([^/]+)/.exec(path)?.[1];
+  const deadline = Date.now() + PATIENCE_MS;
+  while (Date.now() < deadline) {
+    const pod = cluster.store.list(PODS).find(({ metadata }) => metadata.name === name);
+    if (pod?.status.containerStatuses?.some(({ state }) => state?.running !== undefined)) return;
+    await sleep(POLL_MS);
+  }
+}
+
 async function limit(): Promise<never> {
-  await sleep(STREAM_LIMIT_MS);
+  await sleep(2 * STREAM_LIMIT_MS);
   throw new Error('no end of the answer');
 }
 
@@ -169,17 +181,23 @@ function nameOf(answer: Json | undefined): string | undefined {
 
 function send(cluster: SimulatedCluster, caller: Caller, exchange: Exchange, path: string): Promise<CallAnswer> {
   const { method, body, type, accept } = exchange;
-  return caller.call(method ?? 'GET', path, exchange.raw ?? ownUids(cluster, body), {
-    token: tokenOf(cluster, exchange),
-    ...(type === undefined ? {} : { contentType: type }),
-    ...(accept === undefined ? {} : { headers: { accept } }),
-  });
+  return caller.call(
+    method ?? 'GET',
+    path,
+    exchange.raw ?? ownVersions(cluster, exchange, path, ownUids(cluster, body)),
+    {
+      token: tokenOf(cluster, exchange),
+      ...(type === undefined ? {} : { contentType: type }),
+      ...(accept === undefined ? {} : { headers: { accept } }),
+    },
+  );
 }
 
 function tokenOf(cluster: SimulatedCluster, { as, status }: Exchange): string {
+  if (status === 401) return 'not-a-token';
   if (as === '<launcher-token>') return cluster.token;
   if (as === 'admin') return cluster.adminToken;
-  if (as === '<other-token>' && status !== 401) return cluster.accounts.issue('default', 'default');
+  if (as === '<other-token>') return cluster.accounts.issue('default', 'default');
   return as === 'none' ? '' : 'not-a-token';
 }
 
@@ -241,7 +259,7 @@ async function stream(caller: Caller, exchange: Exchange, path: string, token: s
   const isJson = (result.text ?? '').startsWith('{');
   const body = isJson ? { answer: JSON.parse(result.text ?? '') as Json } : { text: result.text ?? '' };
   const headers = (exchange.headers ?? []).filter(([name]) => name !== 'Content-Type');
-  const type = result.contentType === undefined ? [] : [['Content-Type', result.contentType] as const];
+  const type = (result.contentType ?? '') === '' ? [] : [['Content-Type', result.contentType ?? ''] as const];
   return describe({ status: result.status, headers: [...headers, ...type], ...body });
 }
 
@@ -285,6 +303,28 @@ function ownUids(cluster: SimulatedCluster, body: Json | undefined): Json | unde
     return isObject(owner) && uid !== undefined ? { ...owner, uid } : owner;
   });
   return { ...body, metadata: { ...(isObject(body['metadata']) ? body['metadata'] : {}), ownerReferences: own } };
+}
+
+/** A guard that held in the recording holds here: by the version and the uid that the object has now. */
+function ownVersions(
+  cluster: SimulatedCluster,
+  { status }: Exchange,
+  path: string,
+  body: Json | undefined,
+): Json | undefined {
+  if (!isObject(body) || status !== 200) return body;
+  const [, plural, name] = /\/(jobs|pods)\/([^/?]+)/.exec(path) ?? [];
+  const object = [...cluster.store.list(JOBS), ...cluster.store.list(PODS)].find(
+    ({ kind, metadata }) => metadata.name === name && kind === (plural === 'jobs' ? 'Job' : 'Pod'),
+  );
+  if (object === undefined) return body;
+  const { uid, resourceVersion } = object.metadata;
+  const { metadata, preconditions } = body;
+  return {
+    ...body,
+    ...(isObject(metadata) && 'resourceVersion' in metadata ? { metadata: { ...metadata, resourceVersion } } : {}),
+    ...(isObject(preconditions) && 'uid' in preconditions ? { preconditions: { ...preconditions, uid } } : {}),
+  };
 }
 
 /** A change whose answer shows a status is sent when the object has that status. */

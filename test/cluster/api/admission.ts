@@ -26,7 +26,7 @@ export function createAdmission(store: Store, random: () => number): Admission {
     const { metadata } = draft;
     switch (resource.plural) {
       case JOBS.plural:
-        return { ...defaultJob(draft as Draft<Job>), metadata };
+        return { ...defaultJob(draft as Draft<Job>), metadata: withTemplateLabels(draft as Draft<Job>) };
       case PODS.plural: {
         const spec = completePod((draft as Draft<Pod>).spec, random);
         return { ...draft, spec, status: podStatusAtCreation(spec) } as Draft<Pod>;
@@ -63,6 +63,12 @@ export function createAdmission(store: Store, random: () => number): Admission {
       return draft;
     },
   };
+}
+
+/** A Job without labels of its own gets those of its pods. */
+function withTemplateLabels({ metadata, spec }: Draft<Job>): Partial<Meta> {
+  const labels = spec?.template?.metadata?.labels;
+  return metadata.labels !== undefined || labels === undefined ? metadata : { ...metadata, labels: { ...labels } };
 }
 
 function completeSecret(secret: Draft<Secret>): Draft<Secret> {

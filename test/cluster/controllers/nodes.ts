@@ -17,6 +17,7 @@ export interface NodeController {
   readonly close: () => void;
 }
 
+const CORDONED = 'node.kubernetes.io/unschedulable';
 const UNREACHABLE = 'node.kubernetes.io/unreachable';
 const SILENT = { reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' };
 const FINE = { reason: 'KubeletReady', message: 'kubelet is posting ready status' };
@@ -79,6 +80,24 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
     deleteObject(store, PODS, marked, {});
   }
 
+  /** A cordoned node gets a taint, and loses it again (FACTS 121). */
+  function followCordon(node: ClusterNode): void {
+    const others = (node.spec.taints ?? []).filter(({ key }) => key !== CORDONED);
+    const tainted = others.length !== (node.spec.taints ?? []).length;
+    if (tainted === (node.spec.unschedulable === true)) return;
+    const taint = { key: CORDONED, effect: 'NoSchedule', timeAdded: timestamp(Date.now()) };
+    store.edit<ClusterNode>(NODES, node, ({ spec }) => {
+      const taints = tainted ? others : [...others, taint];
+      if (taints.length > 0) spec.taints = taints;
+      else delete spec.taints;
+    });
+  }
+
+  const unlisten = store.listen(NODES, ({ type, object }) => {
+    // The store keeps only nodes under this kind.
+    if (type !== 'DELETED') timers.after(pace.delay('garbage'), () => followCordon(object as ClusterNode));
+  });
+
   return {
     kubeletDown: (name) => {
       waiting.get(name)?.();
@@ -110,6 +129,9 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
         }
       });
     },
-    close: timers.close,
+    close: () => {
+      unlisten();
+      timers.close();
+    },
   };
 }

@@ -52,6 +52,7 @@ class Interrupted extends Error {}
 export function startPod(context: NodeContext, first: Pod): PodWorker {
   const { store, events, pace, journal } = context;
   const timers: Timers = createTimers();
+  const startedAt = Date.now();
   const source = { component: 'kubelet', host: context.nodeName };
   const containers = new Map<string, RunningContainer>();
   const logs = new Map<string, ContainerLog>();
@@ -59,7 +60,7 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     containers: first.spec.containers.map(newRecord('ContainerCreating', first)),
     initContainers: (first.spec.initContainers ?? []).map(newRecord('PodInitializing', first)),
     hostIP: context.hostIP,
-    startTime: timestamp(Date.now()),
+    startTime: timestamp(startedAt),
     sandboxReady: false,
     podIP: undefined,
     addressShown: false,
@@ -129,7 +130,9 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     cancelDeadline();
     const seconds = pod.spec.activeDeadlineSeconds;
     if (seconds === undefined || record.tornDown) return;
-    const left = Date.parse(record.startTime) + pace.seconds(seconds) - Date.now();
+    // The start is known in whole seconds; where seconds are scaled down that would be far too rough.
+    const start = pace.timeScale === 1 ? Date.parse(record.startTime) : startedAt;
+    const left = start + pace.seconds(seconds) - Date.now();
     cancelDeadline = timers.after(Math.max(left, 0), () => context.whenAlive(() => end({ type: 'deadline' })));
   }
 
