@@ -3,8 +3,8 @@ import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } fr
 import type { ResourceProfile } from '../config/resource-profiles.ts';
 import type { ClusterInfo, ResourceProfileInfo } from './contract.ts';
 import { allows } from './hardening.ts';
+import { imagesOf } from './images.ts';
 import type { JobConfig, ResourceLimit } from './job.ts';
-import { imagesOf } from './policy.ts';
 
 export interface ClusterFacts {
   readonly profile: EffectiveProfile;

@@ -7,6 +7,7 @@ import type { Volume } from 'kubernetes-types/core/v1.d.ts';
 import { type Allowed, capabilityName } from '../config/profile-kinds.ts';
 import type { EffectiveProfile } from '../config/profiles.ts';
 import type { SystemUser } from '../system/users.ts';
+import { checkImage } from './images.ts';
 import type { JobRequest } from './job.ts';
 import { accountOf, metadataOf } from './manifest.ts';
 import { refuse, refuseBy } from './refusal.ts';
@@ -114,6 +115,7 @@ function checkVolume(volume: Volume, where: string, request: JobRequest, circums
   const found = findReferences(volume);
   for (const path of found.hostPaths) checkHostPath(path, where, profile);
   for (const secret of found.secrets) checkSecret(secret, where, profile);
+  for (const image of found.images) checkImage(image, profile);
   if (!found.accountToken) return;
   const account = accountOf(request.config) ?? profile.serviceAccount.value ?? 'default';
   const isOwn = account === ownAccount;
@@ -142,19 +144,22 @@ function segments(path: string): readonly string[] {
 interface References {
   readonly hostPaths: string[];
   readonly secrets: string[];
+  readonly images: string[];
   accountToken: boolean;
 }
 
 /**
- * What of the host, of Secrets and of accounts a volume names, at any depth: `secret.secretName`, `secretRef.name`,
+ * What of the host, of Secrets, of accounts and of images a volume names, at any depth: `secret.secretName`, `secretRef.name`,
  * `csi.nodePublishSecretRef.name`, `projected.sources[].secret.name`, `projected.sources[].serviceAccountToken`.
  */
 function findReferences(volume: unknown): References {
-  const found: References = { hostPaths: [], secrets: [], accountToken: false };
+  const found: References = { hostPaths: [], secrets: [], images: [], accountToken: false };
   const visit = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return;
     for (const [key, inner] of Object.entries(value)) {
       if (key === 'hostPath') found.hostPaths.push(String(member(inner, 'path') ?? ''));
+      const reference = key === 'image' ? member(inner, 'reference') : undefined;
+      if (typeof reference === 'string') found.images.push(reference);
       if (key === 'serviceAccountToken') found.accountToken = true;
       if (/secretName$/i.test(key) && typeof inner === 'string') found.secrets.push(inner);
       if (/secret(ref)?$/i.test(key)) {

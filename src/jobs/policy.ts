@@ -10,9 +10,10 @@ import { isLabelValue } from '../config/values.ts';
 import { resolveAmounts } from './amounts.ts';
 import type { Requester } from './contract.ts';
 import { allows, type Circumstances, checkHardening } from './hardening.ts';
+import { checkImage } from './images.ts';
 import type { JobRequest, PlacementConstraint } from './job.ts';
 import { labelValue } from './names.ts';
-import { by, refuse, refuseBy } from './refusal.ts';
+import { refuse, refuseBy } from './refusal.ts';
 import type { PodExtras, ResolvedJob } from './resolved.ts';
 import { runAs } from './run-as.ts';
 
@@ -71,20 +72,8 @@ function imageOf(request: JobRequest, profile: EffectiveProfile): string {
   if (image === undefined) {
     return refuse('The job names no container image, and there is no default-container-image.');
   }
-  for (const each of [image, ...request.initContainers.map((init) => init.image)]) {
-    if (!profile.allowUnknownImages.value && !imagesOf(profile).includes(each)) {
-      refuse(
-        `Image ${each} is not one of ${imagesOf(profile).join(', ') || 'no images'} (${by('container-images', profile.containerImages)}; ${by('allow-unknown-images', profile.allowUnknownImages)}).`,
-      );
-    }
-  }
+  for (const each of [image, ...request.initContainers.map((init) => init.image)]) checkImage(each, profile);
   return image;
-}
-
-/** The images that a user sees; the default one is always among them. */
-export function imagesOf(profile: EffectiveProfile): readonly string[] {
-  const byDefault = profile.defaultContainerImage.value;
-  return [...new Set([...profile.containerImages.value, ...(byDefault === undefined ? [] : [byDefault])])];
 }
 
 function podExtras(request: JobRequest, profile: EffectiveProfile, given: ResourceProfile | undefined): PodExtras {

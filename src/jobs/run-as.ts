@@ -8,16 +8,20 @@ import { refuseBy } from './refusal.ts';
  * where the job says nothing, and anything else is refused with JobError 'invalid-request'.
  */
 export function runAs(request: JobRequest, image: string, circumstances: Circumstances): Container {
-  const { profile, user } = circumstances;
+  const { profile } = circumstances;
+  const container =
+    profile.runAs.value === 'any' ? { ...request.container, image } : own(request, image, circumstances);
+  if (container.runAsUserId === 0) {
+    const sentence = 'container.runAsUserId 0 is not allowed';
+    if (profile.runAsNonRoot.value) refuseBy(sentence, 'run-as-non-root', profile);
+    if (profile.podSecurity.value === 'restricted') refuseBy(sentence, 'pod-security', profile);
+  }
+  return container;
+}
+
+function own(request: JobRequest, image: string, { profile, user }: Circumstances): Container {
   const container = { ...request.container, image };
   const { runAsUserId, runAsGroupId, supplementalGroupIds } = container;
-  if (runAsUserId === 0 && profile.runAsNonRoot.value) {
-    refuseBy('container.runAsUserId 0 is not allowed', 'run-as-non-root', profile);
-  }
-  if (runAsUserId === 0 && profile.podSecurity.value === 'restricted') {
-    refuseBy('container.runAsUserId 0 is not allowed', 'pod-security', profile);
-  }
-  if (profile.runAs.value === 'any') return container;
   if (user === undefined) {
     const sentence = `${request.user} is not a user of this host, so that it is not known as whom the job may run`;
     return refuseBy(sentence, 'run-as', profile);

@@ -187,11 +187,15 @@ export function createConversation(options: ConversationOptions): Conversation {
   return {
     receive: (body) => {
       const parsed = parseRequest(body);
+      const bytes = body.length;
       if (parsed.outcome === 'request') {
-        dispatch(parsed.request, body.length);
+        const { kind, requestId } = parsed.request;
+        log.debug('Asked by the launcher', { kind, requestId, bytes });
+        dispatch(parsed.request, bytes);
       } else if (parsed.outcome === 'refused') {
         const { requestId, code, message } = parsed;
-        void answering.answer(requestId, '', body.length, async () => () => refuse(requestId, code, message));
+        log.debug('Asked by the launcher what is refused', { requestId, code, bytes });
+        void answering.answer(requestId, '', bytes, async () => () => refuse(requestId, code, message));
       } else {
         log.warning('A message of the launcher cannot be answered and was dropped', { reason: parsed.message });
       }

@@ -28,6 +28,8 @@ export interface WriterOptions {
   readonly maxMessageSize: number;
   /** What goes instead of a response above `maxMessageSize`; undefined: nothing. */
   readonly tooLarge: (response: Response, bytes: number) => Response | undefined;
+  /** Called with each message that was written. */
+  readonly written?: (response: Response, bytes: number) => void;
 }
 
 interface Waiting {
@@ -35,7 +37,7 @@ interface Waiting {
   readonly written: () => void;
 }
 
-export function createWriter({ output, maxMessageSize, tooLarge }: WriterOptions): Writer {
+export function createWriter({ output, maxMessageSize, tooLarge, written }: WriterOptions): Writer {
   const queues: Readonly<Record<Priority, Waiting[]>> = { answer: [], bulk: [] };
   let responseId = 0;
   let full = false;
@@ -56,7 +58,9 @@ export function createWriter({ output, maxMessageSize, tooLarge }: WriterOptions
     const bytes = excess(body);
     if (bytes === 0) {
       if (isCounted(response)) responseId++;
-      full = !output.write(frame(body));
+      const message = frame(body);
+      full = !output.write(message);
+      written?.(response, message.length);
       return;
     }
     const instead = tooLarge(response, bytes);

@@ -249,6 +249,13 @@ t.test('images', async (t) => {
     t.equal(refused(only, { container: { image: each } }), said(each));
   }
   t.equal(refused(only, { container: { image: 'a:1' }, initContainers: [INIT] }), said('init:1'));
+  const image1 = mount('passthrough', { image: { reference: 'c:1', pullPolicy: 'Always' } });
+  const of = { container: { image: 'a:1' } };
+  t.equal(refused(only, { ...of, ...image1 }), said('c:1'), 'an image as a volume');
+  t.equal(refused(only, { ...of, initContainers: [{ ...INIT, image: 'b:1', ...image1 }] }), said('c:1'));
+  t.equal(refused(only, { ...of, ...mount('passthrough', { image: { reference: 'b:1' } }) }), 'allowed');
+  t.equal(refused(only, { ...of, ...mount('passthrough', { rbd: { monitors: ['m'], image: 'disk' } }) }), 'allowed');
+  t.equal(refused('', image1), 'allowed');
   t.equal(
     refused('allow-unknown-images=0', {}),
     'Image r:4 is not one of no images (container-images is not set; allow-unknown-images, F:2).',
@@ -566,6 +573,12 @@ t.test('hardening: as whom a job runs', async (t) => {
   t.equal(
     refused('run-as=own', {}, { user: undefined }),
     'jane is not a user of this host, so that it is not known as whom the job may run (run-as, F:2).',
+  );
+  const root: SystemUser = { name: 'jane', uid: 0, gid: 0, groups: new Set([0]) };
+  t.equal(
+    refused('run-as=own\npod-security=restricted', {}, { user: root }),
+    'container.runAsUserId 0 is not allowed (pod-security, F:3).',
+    "the user's own id, but root",
   );
   t.equal(
     refused('run-as-non-root=1', run({ runAsUserId: 0 })),

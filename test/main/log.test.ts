@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startCluster } from '../cluster/cluster.ts';
 import { createLauncher } from '../support/launcher.ts';
-import { type PluginStart, startPlugin } from '../support/plugin.ts';
+import { type PluginStart, startPlugin, writeConfig } from '../support/plugin.ts';
 
 const cluster = await startCluster();
 t.teardown(() => cluster.close());
@@ -200,6 +200,9 @@ t.test('no secrets at DEBUG, in either format, whatever goes wrong', async (t) =
     }
   }
   t.match(said[0], 'harmless-marker-4714');
+  t.match(said[0], / DEBUG Asked by the launcher \[kind: submit, requestId: 1, bytes: \d+\]\n/);
+  t.match(said[0], / DEBUG Told the launcher \[kind: jobs, requestId: 1, bytes: \d+\]\n/);
+  t.match(said[0], / DEBUG Asked by the launcher what is refused \[requestId: 3, code: \S+, bytes: \d+\]\n/);
   t.match(said[1], 'harmless-marker-4714');
   for (const line of said[1]?.trimEnd().split('\n') ?? [])
     t.match(JSON.parse(line), { program: 'rstudio-kubernetes-launcher' });
@@ -226,4 +229,41 @@ t.test('profiles are reloaded, or stay as they were', async (t) => {
   t.match(plugin.log(), / INFO Reloaded profiles, resource profiles and overrides \[applied: \["job-expiry-hours"\], /);
   t.match(plugin.log(), / ERROR Nothing was reloaded, what was in force stays so: .*max-cpus/);
   t.match(readFileSync(plugin.directory.logFile, 'utf8'), plugin.log());
+});
+
+t.test('a launcher pushes settings: the log goes on elsewhere, and says more', async (t) => {
+  const directory = writeConfig({
+    configText: `server-user=nobody\napi-url=${cluster.url}\nauth-token=${cluster.token}\ncertificate-authority=${Buffer.from(cluster.ca).toString('base64')}\nheartbeat-interval-seconds=7\n`,
+  });
+  t.teardown(directory.remove);
+  const other = join(directory.path, 'other');
+  mkdirSync(other);
+  if (process.getuid?.() === 0) chownSync(other, 65534, 65534);
+  const args = [`--logging-dir=${directory.path}/log`, `--scratch-path=${directory.path}/s`];
+  const { plugin, launcher } = await start(t, { directory, args });
+  const { applied, pendingRestart } = await launcher.request(202, {
+    generation: 1,
+    inheritedSettings: {
+      loggingDir: other,
+      enableDebugLogging: true,
+      heartbeatIntervalSeconds: 9,
+      scratchPath: '/elsewhere',
+    },
+  });
+  t.strictSame([applied, pendingRestart], [['logging-dir', 'enable-debug-logging'], ['scratch-path']]);
+  await launcher.clusterInfo('jane');
+  plugin.kill('SIGTERM');
+  await plugin.exit;
+  const lines = (path: string): readonly string[] =>
+    readFileSync(path, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.slice(line.indexOf('] ') + 2));
+  t.notOk(lines(directory.logFile).some((line) => / DEBUG |Reloaded/.test(line)));
+  const [first, ...rest] = lines(join(other, 'rstudio-kubernetes-launcher.log'));
+  t.equal(
+    first,
+    'INFO Reloaded profiles, resource profiles and overrides [applied: ["logging-dir","enable-debug-logging"], pendingRestart: ["scratch-path"]]',
+  );
+  t.match(rest.join('\n'), /^DEBUG Asked by the launcher \[kind: clusterInfo, /m);
 });
