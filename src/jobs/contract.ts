@@ -93,11 +93,11 @@ export interface Jobs {
   readonly visible: (job: Job, requester: Requester) => boolean;
   readonly control: (id: string, requester: Requester, operation: ControlOperation) => Promise<ControlResult>;
   /**
-   * The job's output from its beginning to its end, decoded. Throws 'job-not-found' at once. Nothing comes while the job
+   * The job's output from its beginning to its end, in UTF-8 (what is none is replaced), cut between characters. Throws 'job-not-found' at once. Nothing comes while the job
    * is Pending; a job that never ran ends without text. Not consumed, not read. Throws 'output-not-found' if there was
    * output but it is gone.
    */
-  readonly output: (id: string, requester: Requester, signal: AbortSignal) => AsyncIterable<string>;
+  readonly output: (id: string, requester: Requester, signal: AbortSignal) => AsyncIterable<Uint8Array>;
   /**
    * Measurements while the job runs, at least every 15 s; ends when the job has ended. Throws 'job-not-found' and
    * 'job-not-running' at once. One poller per job, however many ask.

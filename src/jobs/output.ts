@@ -1,7 +1,8 @@
 /**
- * The output of a job: the log of its container, from the beginning to the end, as text (launcher-plugin-api.md 8.3).
+ * The output of a job: the log of its container, from the beginning to the end, as text in UTF-8 (launcher-plugin-api.md 8.3).
  * Needs get on pods/log.
  */
+import { isUtf8 } from 'node:buffer';
 import { isForbidden, isNotFound } from '../kubernetes/errors.ts';
 import type { Context } from './context.ts';
 import { JobError, type Requester } from './contract.ts';
@@ -11,13 +12,18 @@ import { isTerminal, type JobEntry } from './repository.ts';
 import { podEnded, podRan } from './state.ts';
 
 /** Throws JobError 'job-not-found' at once; what follows is read only as it is consumed. */
-export function output(context: Context, id: string, requester: Requester, signal: AbortSignal): AsyncIterable<string> {
+export function output(
+  context: Context,
+  id: string,
+  requester: Requester,
+  signal: AbortSignal,
+): AsyncIterable<Uint8Array> {
   const entry = context.repository.find(id, requester);
   return read(context, entry, AbortSignal.any([signal, context.signal]));
 }
 
 /** After a suspension by somebody else the job goes on in a new pod, and so does its output. */
-async function* read(context: Context, entry: JobEntry, signal: AbortSignal): AsyncGenerator<string> {
+async function* read(context: Context, entry: JobEntry, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const done = new Set<string>();
   let delivered = false;
   for (;;) {
@@ -104,7 +110,7 @@ async function* podOutput(
   entry: JobEntry,
   pod: PodView,
   signal: AbortSignal,
-): AsyncGenerator<string> {
+): AsyncGenerator<Uint8Array> {
   const ended = new AbortController();
   const check = (): void => {
     const now = entry.pod;
@@ -115,17 +121,34 @@ async function* podOutput(
     if (changed === entry) check();
   });
   check();
-  // A character may be split between chunks; a byte order mark is the job's own.
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  const text = new WholeText();
   try {
     const subject = { pod: pod.name, container: pod.container.name, ended: ended.signal };
     for await (const bytes of client.followLog(subject, signal)) {
-      const text = decoder.decode(bytes, { stream: true });
-      if (text !== '') yield text;
+      const whole = text.push(bytes);
+      if (whole.length > 0) yield whole;
     }
-    const rest = decoder.decode();
-    if (rest !== '') yield rest;
+    const rest = text.end();
+    if (rest.length > 0) yield rest;
   } finally {
     stopListening();
+  }
+}
+
+/** Makes UTF-8 of bytes that need not be, and keeps back a character that is split between two pieces. */
+class WholeText {
+  /** A byte order mark is the job's own. */
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  #mayHold = false;
+
+  push(bytes: Uint8Array): Uint8Array {
+    if (!this.#mayHold && isUtf8(bytes)) return bytes;
+    const text = this.#decoder.decode(bytes, { stream: true });
+    this.#mayHold = (bytes.at(-1) ?? 0) >= 0x80;
+    return Buffer.from(text);
+  }
+
+  end(): Uint8Array {
+    return Buffer.from(this.#decoder.decode());
   }
 }

@@ -12,11 +12,12 @@ export class BrokenFrameError extends Error {
 }
 
 /** Puts the body of one message into a frame. */
-export function frame(body: string): Buffer {
+export function frame(body: string | Uint8Array): Buffer {
   const length = Buffer.byteLength(body);
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + length);
   bytes.writeUInt32BE(length, 0);
-  bytes.write(body, HEADER_BYTES);
+  if (typeof body === 'string') bytes.write(body, HEADER_BYTES);
+  else bytes.set(body, HEADER_BYTES);
   return bytes;
 }
 

@@ -5,6 +5,7 @@
 import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
 import type { Log } from '../system/log.ts';
 import type { RefuseStream } from './answering.ts';
+import { MOST_JSON_BYTES } from './json-text.ts';
 import type { RequestId } from './request-id.ts';
 import type { OutputType } from './requests.ts';
 import { outputEnd, outputResponse, type Response } from './responses.ts';
@@ -113,17 +114,16 @@ export function createOutputStreams(options: OutputStreamsOptions): OutputStream
 /** More than everything in an output message but its text. */
 const ENVELOPE_BYTES = 200;
 
-/** The most bytes that one UTF-16 unit takes in JSON: \u001b. */
-const BYTES_PER_UNIT = 6;
+/** Is this byte of UTF-8 within a character? */
+const continues = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80;
 
 /** Cuts a text, between characters, into parts that fit into a frame whatever they hold. */
-export function* parts(output: string, maxMessageSize: number): Generator<string, void, undefined> {
-  const most = Math.max(2, Math.floor((maxMessageSize - ENVELOPE_BYTES) / BYTES_PER_UNIT));
+export function* parts(output: Uint8Array, maxMessageSize: number): Generator<Uint8Array, void, undefined> {
+  const most = Math.max(4, Math.floor((maxMessageSize - ENVELOPE_BYTES) / MOST_JSON_BYTES));
   for (let from = 0; from < output.length; ) {
-    const to = from + most;
-    const splitsPair = /[\ud800-\udbff]/.test(output.charAt(to - 1)) && /[\udc00-\udfff]/.test(output.charAt(to));
-    const end = splitsPair ? to - 1 : to;
-    yield output.slice(from, end);
+    let end = Math.min(from + most, output.length);
+    while (continues(output[end])) end--;
+    yield output.subarray(from, end);
     from = end;
   }
 }

@@ -4,6 +4,7 @@
 import type { ClusterInfo, ControlResult, JobErrorCode, JobNetwork, JobUsage } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
 import { configJson, type Json, placementConstraintJson, resourceLimitJson } from './job-json.ts';
+import { jsonText } from './json-text.ts';
 import type { RequestId } from './request-id.ts';
 import type { OutputType } from './requests.ts';
 
@@ -36,8 +37,8 @@ export interface Response {
   readonly kind: ResponseKind;
   /** '0' in messages that are nobody's answer, and in those that serve many requests. */
   readonly requestId: RequestId;
-  /** The members after requestId and responseId, as JSON: `"a":1,"b":2`, or ''. */
-  readonly members: string;
+  /** The members after requestId and responseId, as JSON: `"a":1,"b":2`, or ''. Much text comes as bytes. */
+  readonly members: string | Buffer;
 }
 
 /** Error codes of protocol section 9. */
@@ -62,9 +63,10 @@ export interface Sequence {
 }
 
 /** The text of a response with its number. */
-export function encode(response: Response, responseId: number): string {
-  const rest = response.members === '' ? '' : `,${response.members}`;
-  return `{"messageType":${NUMBERS[response.kind]},"requestId":${response.requestId},"responseId":${responseId}${rest}}`;
+export function encode({ kind, requestId, members }: Response, responseId: number): string | Buffer {
+  const head = `{"messageType":${NUMBERS[kind]},"requestId":${requestId},"responseId":${responseId}`;
+  if (typeof members === 'string') return `${head}${members === '' ? '' : `,${members}`}}`;
+  return Buffer.concat([Buffer.from(`${head},`), members, Buffer.from('}')]);
 }
 
 /** Does this response take a number of the counter? */
@@ -105,8 +107,20 @@ export function controlResponse(requestId: RequestId, result: ControlResult): Re
   return { kind: 'control', requestId, members: members(json) };
 }
 
-export function outputResponse(requestId: RequestId, seqId: number, output: string, outputType: OutputType): Response {
-  return { kind: 'output', requestId, members: members({ seqId, complete: false, output, outputType }) };
+/** `output`: UTF-8, whole characters. */
+export function outputResponse(
+  requestId: RequestId,
+  seqId: number,
+  output: Uint8Array,
+  outputType: OutputType,
+): Response {
+  const before = `${members({ seqId, complete: false })},"output":`;
+  const after = `,${members({ outputType })}`;
+  return {
+    kind: 'output',
+    requestId,
+    members: Buffer.concat([Buffer.from(before), jsonText(output), Buffer.from(after)]),
+  };
 }
 
 /** The last message of an output stream: neither text nor label. */

@@ -43,10 +43,10 @@ export function createWriter({ output, maxMessageSize, tooLarge, written }: Writ
   let full = false;
   let closed = false;
 
-  const bodyOf = (response: Response): string => encode(response, isCounted(response) ? responseId : 0);
+  const bodyOf = (response: Response): string | Buffer => encode(response, isCounted(response) ? responseId : 0);
 
   /** The bytes of a body if they are too many, else 0. They are counted only where three for each UTF-16 unit might not fit. */
-  const excess = (body: string): number => {
+  const excess = (body: string | Buffer): number => {
     const bytes = body.length * 3 <= maxMessageSize ? 0 : Buffer.byteLength(body);
     return bytes > maxMessageSize ? bytes : 0;
   };

@@ -1,4 +1,5 @@
 /** One running plugin, from the client to the jobs, against a simulated cluster. */
+import { isUtf8 } from 'node:buffer';
 import type { JobsOptions, Policy } from '../../src/jobs/context.ts';
 import type { Job, JobRequest } from '../../src/jobs/job.ts';
 import { createJobs, type RunningJobs } from '../../src/jobs/jobs.ts';
@@ -142,9 +143,12 @@ export async function startInstance(cluster: SimulatedCluster, given: InstanceOp
         check();
       }),
     output: async (id) => {
-      let text = '';
-      for await (const piece of jobs.output(id, '*', AbortSignal.timeout(PATIENCE_MS))) text += piece;
-      return text;
+      const pieces: Uint8Array[] = [];
+      for await (const piece of jobs.output(id, '*', AbortSignal.timeout(PATIENCE_MS))) {
+        if (!isUtf8(piece)) throw new Error('a piece is cut within a character');
+        pieces.push(piece);
+      }
+      return Buffer.concat(pieces).toString();
     },
     stop: async () => {
       ending.abort(new Error('the test ends'));

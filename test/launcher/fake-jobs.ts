@@ -71,6 +71,10 @@ export function createFeed<T>(): Feed<T> {
   };
 }
 
+async function* encoded(texts: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  for await (const text of texts) yield Buffer.from(text);
+}
+
 const EMPTY_INFO: ClusterInfo = {
   allowUnknownImages: true,
   images: [],
@@ -194,7 +198,7 @@ export function createFakeJobs(): FakeJobs {
     output: (id, requester, signal) => {
       find(id, requester);
       calls.push(`output ${id} ${requester}`);
-      return counted(feed(outputs, id).iterate(signal));
+      return counted(encoded(feed(outputs, id).iterate(signal)));
     },
     usage: (id, requester, signal) => {
       if (find(id, requester).status !== 'Running') throw new JobError('job-not-running', `job ${id} is not running`);

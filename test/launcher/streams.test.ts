@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import t from 'tap';
 import { JobError } from '../../src/jobs/contract.ts';
+import { jsonText } from '../../src/launcher/json-text.ts';
 import { createFakeJobs } from './fake-jobs.ts';
 import { type Message, settle, startLauncher } from './harness.ts';
 
@@ -271,7 +273,7 @@ t.test('[output-chunks] text is cut between characters, so that no frame is abov
     '😀'.repeat(700),
     `x${'😀'.repeat(300)}`,
     'é'.repeat(600),
-    '\ud800'.repeat(300),
+    '日'.repeat(300),
     'plain\n',
   ];
   for (const text of texts) launcher.jobs.outputOf('job-1').push(text);
@@ -291,6 +293,16 @@ t.test('[output-chunks] text is cut between characters, so that no frame is abov
   );
   t.strictSame(messages.map(({ complete }) => complete).indexOf(true), messages.length - 1);
   await launcher.end();
+});
+
+t.test('[output-json] bytes become the very JSON that JSON.stringify makes of the text', async (t) => {
+  const texts = fc
+    .array(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\n', '"', '\\', '\u007f', '\ud83d\ude00')))
+    .map((all) => all.join('').toWellFormed());
+  fc.assert(fc.property(texts, (text) => jsonText(Buffer.from(text)).toString() === JSON.stringify(text)));
+  for (const text of ['', '\u0000'.repeat(1000), '\u001f\b\t\n\f\r', '"'.repeat(500)]) {
+    t.equal(jsonText(Buffer.from(text)).toString(), JSON.stringify(text));
+  }
 });
 
 t.test('[usage-frames] one reading per job serves all who ask; complete at the end', async (t) => {
