@@ -33,6 +33,7 @@ const TOO_LATE = Symbol('too late');
 type Action = ControlResult | typeof TOO_LATE;
 
 const KILL_COMMAND = ['/bin/sh', '-c', 'kill -KILL -1'];
+const KILLED_CODE = 137;
 /** How long exec may take, and how long its effect may take to be seen. */
 const EXEC_MS = 10_000;
 const EFFECT_MS = 5_000;
@@ -158,29 +159,47 @@ function refusal(error: unknown, what: string): ControlResult {
 }
 
 async function kill(context: Context, entry: JobEntry, known: PodView): Promise<Action> {
-  const { client, pods, log, options, permissions } = context;
-  let pod: PodView;
-  try {
-    pod = projectPod((await client.get(PODS, known.name)).object);
-  } catch (error) {
-    if (isNotFound(error)) return TOO_LATE;
-    throw error;
-  }
-  pods.offer(pod);
-  if (pod.uid !== known.uid || podEnded(pod)) return TOO_LATE;
+  const { options, permissions } = context;
+  const pod = await readPod(context, known);
+  if (pod === undefined || podEnded(pod)) return TOO_LATE;
   if (options().killMethod === 'auto' && pod.sharesProcesses && permissions.allows('exec')) {
-    try {
-      const { message } = await client.exec(pod.name, pod.container.name, KILL_COMMAND, { timeoutMs: EXEC_MS });
-      if (message !== '') log.info('The kill inside the container says', { job: entry.id, message });
-    } catch (error) {
-      await permissions.isMissing('exec', error);
-      log.info('The kill inside the container did not work; deleting the pod', { job: entry.id, error });
-      return deletePod(context, entry, pod);
-    }
-    if (await endsSoon(context, entry, pod.uid)) return DONE;
+    const wasTold = await killInside(context, entry, pod);
+    if (wasTold && (await endsSoon(context, entry, pod.uid))) return endedOtherwise(entry.pod?.view) ? TOO_LATE : DONE;
+    // What refused the exec may be that the container has just ended: then its end and its log are to stay.
+    const now = await readPod(context, pod);
+    if (now === undefined || podEnded(now)) return endedOtherwise(now) ? TOO_LATE : DONE;
   }
   return deletePod(context, entry, pod);
 }
+
+/** The pod as it is; undefined if it is gone, or another one has its name. */
+async function readPod({ client, pods }: Context, known: PodView): Promise<PodView | undefined> {
+  try {
+    const pod = projectPod((await client.get(PODS, known.name)).object);
+    pods.offer(pod);
+    return pod.uid === known.uid ? pod : undefined;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Signals every process of the container; false if that could not be done. */
+async function killInside({ client, log, permissions }: Context, { id }: JobEntry, pod: PodView): Promise<boolean> {
+  try {
+    const { message } = await client.exec(pod.name, pod.container.name, KILL_COMMAND, { timeoutMs: EXEC_MS });
+    if (message !== '') log.info('The kill inside the container says', { job: id, message });
+    return true;
+  } catch (error) {
+    await permissions.isMissing('exec', error);
+    log.info('The kill inside the container did not work', { job: id, error });
+    return false;
+  }
+}
+
+/** Did the container come to an end that is not the kill's? */
+const endedOtherwise = (pod: PodView | undefined): boolean =>
+  pod !== undefined && endedByItself(pod) && pod.container.terminated?.exitCode !== KILLED_CODE;
 
 /** Does the container show its end within EFFECT_MS? What exec says is no proof (FACTS 134). */
 function endsSoon({ repository, clock }: Context, entry: JobEntry, podUid: string): Promise<boolean> {

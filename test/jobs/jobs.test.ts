@@ -204,6 +204,31 @@ t.test('kill where signals cannot do it, or only say so; cancel of a job that ha
   await stop(behind);
 });
 
+t.test('a kill of a job that ends by itself at that moment', async (t) => {
+  let running = '';
+  let refuses = false;
+  const one = await instance({
+    wrap: (client) => ({
+      ...client,
+      exec: async (pod) => {
+        await client.exec(pod, 'rs-launcher-container', ['/bin/sh', '-c', 'touch go']);
+        await eventually(async () => (await podOf(running))?.status?.containerStatuses?.[0]?.state?.terminated);
+        if (refuses) throw new Error('container not found');
+        return { exitCode: 0, output: '', message: '' };
+      },
+    }),
+  });
+  for (refuses of [false, true]) {
+    running = await one.submit({ command: 'echo out; while [ ! -e go ]; do sleep 0.02; done; exit 3' });
+    await one.until(running, hasState('Running'));
+    await t.rejects(one.jobs.control(running, 'alice', 'kill'), { code: 'invalid-job-state' });
+    t.match(await one.until(running, terminal), { status: 'Finished', exitCode: 3 });
+    t.equal(await annotation(running, 'control'), undefined, 'taken back');
+    t.equal(await one.output(running), 'out\n', 'its log is still there');
+  }
+  await stop(one);
+});
+
 t.test('recorded, and the plugin died before it acted: any instance does it again', async (t) => {
   const one = await instance({ clock: fastClock(40) });
   const id = await admin.submit({ command: 'sleep 60' });
