@@ -1,14 +1,15 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openCluster } from '../integration/cluster.ts';
 import { createLauncher, LauncherError } from '../support/launcher.ts';
-import { SOURCES, startPlugin } from '../support/plugin.ts';
+import { SOURCES, startPlugin, writeConfig } from '../support/plugin.ts';
 
 /** Whole conversations: what administrators wrote, seen by launchers, and in the Job that the cluster received. */
 const cluster = await openCluster();
 t.teardown(() => cluster.close());
+t.jobs = 3;
 const overrides = mkdtempSync(join(tmpdir(), 'overrides-'));
 t.teardown(() => rmSync(overrides, { recursive: true }));
 // The server user reads it.
@@ -136,6 +137,113 @@ t.test('profiles, overrides and resource profiles in force, and reloaded', async
   plugin.kill('SIGHUP');
   await plugin.logged(/Reloaded[\s\S]*Reloaded/);
   t.match(await said(asks('cpuCount', '2')), 'Error 2: cpuCount 2 is above the maximum of 1');
+});
+
+t.test('each option and key has its effect on what the cluster receives', async (t) => {
+  const directory = writeConfig({
+    options: {
+      'api-url': `${cluster.url}/`,
+      'certificate-authority': `${overrides}/ca.pem`,
+      'auth-token-path': `${overrides}/token`,
+      'kubernetes-namespace': cluster.namespace,
+      'fetch-limit': '7',
+      'watch-timeout-seconds': '77',
+      'thread-pool-size': '3',
+      'job-expiry-hours': '0.5',
+      'service-type': 'ClusterIP',
+      'share-process-namespace': 'off',
+      'profile-config': `${overrides}/all.conf`,
+      'resource-profile-config': `${overrides}/resources.conf`,
+    },
+  });
+  writeFileSync(join(overrides, 'ca.pem'), cluster.ca);
+  writeFileSync(join(overrides, 'token'), `${cluster.token}\n`, { mode: 0o644 });
+  writeFileSync(
+    join(overrides, 'resources.conf'),
+    '[big]\ncpus=1.5\ncpus-request=0.25\nmem-mb=300\nmem-mb-request=100\nnvidia-gpus=1\namd-gpus=2\nplacement-constraints=disk:ssd\n',
+  );
+  writeFileSync(
+    join(overrides, 'all.conf'),
+    `[*]
+default-container-image=registry/r:4
+max-nvidia-gpus=1
+max-amd-gpus=2
+image-pull-policy=Always
+image-pull-secrets=reg1,reg2
+service-account=jobs
+automount-service-account-token=0
+tolerations=gpu=yes:NoSchedule
+node-selector=pool=batch
+run-as-non-root=1
+drop-capabilities=NET_RAW
+pod-security=restricted
+active-deadline-seconds=90
+job-labels=owner={user},size={resource-profile}
+job-annotations=note={name} of {group}
+run-as=own
+`,
+  );
+  const plugin = await startPlugin({ directory, command: [process.execPath, SOURCES] });
+  t.teardown(() => plugin.close());
+  const launcher = createLauncher(plugin.wire);
+  await launcher.bootstrap();
+  const { id } = await launcher.submit('nobody', {
+    name: 'all of it',
+    group: 'staff',
+    command: 'true',
+    resourceProfile: 'big',
+    exposedPorts: [{ targetPort: 8787, protocol: 'TCP' }],
+  });
+  const { body } = await cluster.namespaced('GET', 'batch/v1', `jobs/${id}`);
+  const marks = { labels: { owner: 'nobody', size: 'big' }, annotations: { note: 'all of it of staff' } };
+  t.match(body, {
+    metadata: marks,
+    spec: {
+      ttlSecondsAfterFinished: 5400,
+      template: {
+        metadata: marks,
+        spec: {
+          activeDeadlineSeconds: 90,
+          automountServiceAccountToken: false,
+          imagePullSecrets: [{ name: 'reg1' }, { name: 'reg2' }],
+          nodeSelector: { disk: 'ssd', pool: 'batch' },
+          securityContext: { runAsUser: 65534, runAsGroup: 65534, supplementalGroups: [65534] },
+          serviceAccountName: 'jobs',
+          tolerations: [{ key: 'gpu', operator: 'Equal', value: 'yes', effect: 'NoSchedule' }],
+          containers: [
+            {
+              image: 'registry/r:4',
+              imagePullPolicy: 'Always',
+              resources: {
+                limits: { cpu: '1500m', memory: '300M', 'nvidia.com/gpu': '1', 'amd.com/gpu': '2' },
+                requests: { cpu: '250m', memory: '100M' },
+              },
+              securityContext: {
+                allowPrivilegeEscalation: false,
+                runAsNonRoot: true,
+                seccompProfile: { type: 'RuntimeDefault' },
+                capabilities: { drop: ['NET_RAW', 'ALL'] },
+              },
+            },
+          ],
+        },
+      },
+    },
+  });
+  t.notMatch(body, { spec: { template: { spec: { shareProcessNamespace: true } } } });
+  const service = await cluster.namespaced('GET', '', `services/${id}`);
+  t.match(service.body, { metadata: marks, spec: { type: 'ClusterIP', ports: [{ port: 8787 }] } });
+
+  const asked = cluster.simulated?.journal.requests.map(({ path }) => path);
+  t.ok(asked?.some((path) => /\/jobs\?.*limit=7(&|$)/.test(path)) ?? true, 'fetch-limit');
+  t.ok(
+    asked?.some((path) => /\/jobs\?.*watch=true.*timeoutSeconds=77(&|$)/.test(path)) ?? true,
+    'watch-timeout-seconds',
+  );
+  const threads = readdirSync(`/proc/${plugin.pid}/task`)
+    .map((thread) => readFileSync(`/proc/${plugin.pid}/task/${thread}/comm`, 'utf8'))
+    .filter((name) => name.startsWith('libuv-worker'));
+  t.equal(threads.length, 3);
 });
 
 t.test('a wrong profiles file stops the start; all problems are named', async (t) => {
