@@ -47,10 +47,10 @@ export class LogPosition {
       // The pieces of a long line are stamped one by one: later ones may belong to this second.
       if (!this.#lastLineWasLong) {
         if (this.#now !== undefined) this.#before = { ...this.#now, lines: this.#now.lines - this.#now.late };
-        this.#now = { second: stamp.second, head: stamp.text, lines: 0, late: 0 };
+        this.#now = { second: stamp.second, head: stamp, lines: 0, late: 0 };
       }
     }
-    if (this.#last?.text !== stamp.text) {
+    if (this.#last === undefined || compareStamps(this.#last, stamp) !== 0) {
       this.#last = stamp;
       this.#equal = 0;
     }
@@ -76,7 +76,7 @@ export class LogPosition {
 
   /** The node has thrown away lines: from now on the log since `since` begins with this stamp, and so many lines of it are done. */
   rebase(head: Stamp, lines: number): void {
-    this.#before = { second: this.since, head: head.text, lines, late: 0 };
+    this.#before = { second: this.since, head, lines, late: 0 };
     this.#now = undefined;
   }
 }
@@ -85,7 +85,7 @@ export class LogPosition {
 interface Bucket {
   /** undefined: the beginning of what the node has. */
   readonly second: number | undefined;
-  readonly head: string;
+  readonly head: Stamp;
   lines: number;
   /** How many of them are stamped before it; asking for the log since its second does not bring these. */
   late: number;
@@ -96,7 +96,7 @@ function isBefore(second: number, bucket: Bucket | undefined): boolean {
 }
 
 interface Delivered {
-  readonly head: string;
+  readonly head: Stamp;
   readonly lines: number;
   readonly last: Stamp;
   readonly equal: number;
@@ -105,6 +105,8 @@ interface Delivered {
 
 /** What to do with the line that begins now: drop it, or deliver it from this byte on (`begun`: some of it was). */
 export type LineVerdict = 'drop' | { readonly from: number; readonly begun: boolean };
+
+const NEW_LINE: LineVerdict = { from: 0, begun: false };
 
 /** Tells, for one answer of the kubelet, which lines were delivered already. */
 export class Resume {
@@ -132,10 +134,10 @@ export class Resume {
   /** `position` is told when the node has thrown away the beginning of what was counted. */
   line(stamp: Stamp, position: LogPosition): LineVerdict {
     const delivered = this.#delivered;
-    if (delivered === undefined || this.#mode === 'new') return { from: 0, begun: false };
+    if (delivered === undefined || this.#mode === 'new') return NEW_LINE;
     if (this.#mode === 'first') {
       this.#first = stamp;
-      this.#mode = stamp.text === delivered.head ? 'counting' : 'comparing';
+      this.#mode = compareStamps(stamp, delivered.head) === 0 ? 'counting' : 'comparing';
       if (this.#mode === 'comparing' && compareStamps(stamp, delivered.last) > 0) {
         this.gap = { from: delivered.last, to: stamp };
       }
@@ -158,7 +160,7 @@ export class Resume {
   #compare(stamp: Stamp, delivered: Delivered): LineVerdict {
     const order = compareStamps(stamp, delivered.last);
     if (order < 0) return 'drop';
-    if (order > 0) return { from: 0, begun: false };
+    if (order > 0) return NEW_LINE;
     if (this.#equal++ < delivered.equal) return 'drop';
     return { from: delivered.open ?? 0, begun: delivered.open !== undefined };
   }

@@ -11,7 +11,7 @@ import { Deadline } from './deadline.ts';
 import { isForbidden, isNotFound, isTransient, isUnauthorized, KubernetesError } from './errors.ts';
 import { StampedLines } from './log-lines.ts';
 import { LogPosition } from './log-position.ts';
-import { sinceTime } from './log-stamps.ts';
+import { sinceTime, stampText } from './log-stamps.ts';
 import { queryOf } from './paths.ts';
 import type { Transport } from './request.ts';
 import type { Timings } from './timings.ts';
@@ -184,9 +184,9 @@ export async function* followLog(
 
   function* deliver(bytes: Buffer, lines: StampedLines): Generator<Uint8Array, void> {
     const { gap } = lines;
-    if (gap !== undefined && reportedGap !== gap.to.text) {
-      reportedGap = gap.to.text;
-      const between = { from: gap.from.text, to: gap.to.text };
+    if (gap !== undefined && reportedGap !== stampText(gap.to)) {
+      reportedGap = stampText(gap.to);
+      const between = { from: stampText(gap.from), to: stampText(gap.to) };
       log.warning('A node no longer has all of a log: lines between these times may be lost', { ...what, ...between });
     }
     if (bytes.length === 0) return;
