@@ -163,8 +163,8 @@ async function kill(context: Context, entry: JobEntry, known: PodView): Promise<
   const pod = await readPod(context, known);
   if (pod === undefined || podEnded(pod)) return TOO_LATE;
   if (options().killMethod === 'auto' && pod.sharesProcesses && permissions.allows('exec')) {
-    const wasTold = await killInside(context, entry, pod);
-    if (wasTold && (await endsSoon(context, entry, pod.uid))) return endedOtherwise(entry.pod?.view) ? TOO_LATE : DONE;
+    const mayEnd = await killInside(context, entry, pod);
+    if (mayEnd && (await endsSoon(context, entry, pod.uid))) return endedOtherwise(entry.pod?.view) ? TOO_LATE : DONE;
     // What refused the exec may be that the container has just ended: then its end and its log are to stay.
     const now = await readPod(context, pod);
     if (now === undefined || podEnded(now)) return endedOtherwise(now) ? TOO_LATE : DONE;
@@ -184,7 +184,10 @@ async function readPod({ client, pods }: Context, known: PodView): Promise<PodVi
   }
 }
 
-/** Signals every process of the container; false if that could not be done. */
+/** How kubelet and container runtimes say that there is nothing left to signal; the pod shows the end later. */
+const NOT_RUNNING = /container not found|not running|CONTAINER_EXITED|stopped/i;
+
+/** Signals every process of the container; false if that could not be done although it runs. */
 async function killInside({ client, log, permissions }: Context, { id }: JobEntry, pod: PodView): Promise<boolean> {
   try {
     const { message } = await client.exec(pod.name, pod.container.name, KILL_COMMAND, { timeoutMs: EXEC_MS });
@@ -193,7 +196,7 @@ async function killInside({ client, log, permissions }: Context, { id }: JobEntr
   } catch (error) {
     await permissions.isMissing('exec', error);
     log.info('The kill inside the container did not work', { job: id, error });
-    return false;
+    return error instanceof KubernetesError && NOT_RUNNING.test(error.text);
   }
 }
 

@@ -18,6 +18,7 @@ export interface Cluster extends ApiTarget {
   readonly simulated: SimulatedCluster | undefined;
   /** A request below the namespace of a group, e.g. `namespaced('GET', 'batch/v1', 'jobs/x')`; '' is the core group's v1. */
   readonly namespaced: (method: string, group: string, path: string, body?: unknown) => Promise<ApiAnswer>;
+  readonly node: (name: string) => Promise<ApiAnswer>;
   readonly close: () => Promise<void>;
 }
 
@@ -62,6 +63,7 @@ async function describe(
     simulated,
     namespaced: (method, group, path, body) =>
       api(target, method, `${group === '' ? '/api/v1' : `/apis/${group}`}/namespaces/${namespace}/${path}`, body),
+    node: (name) => api(target, 'GET', `/api/v1/nodes/${name}`),
     close: async () => simulated?.close(),
   };
 }

@@ -95,8 +95,10 @@ export async function setUp(
   const submit: World['submit'] = (job, launcher = first.launcher) =>
     launcher.submit(user, { name: 'integration', container: { image: cluster.image }, tags: [tag], ...job });
 
-  const until: World['until'] = (id, wanted, launcher = first.launcher) =>
-    new Promise((resolve, reject) => {
+  const until: World['until'] = async (id, wanted, launcher = first.launcher) => {
+    // A job that another plugin has just made.
+    await eventually(`${id} is known`, async () => (await launcher.jobs(user)).some((job) => job.id === id));
+    return new Promise((resolve, reject) => {
       const accepts = typeof wanted === 'string' ? (status: StatusFrame) => status.status === wanted : wanted;
       const seen: string[] = [];
       const end = (settle: () => void): void => {
@@ -122,6 +124,7 @@ export async function setUp(
         (error) => end(() => reject(error)),
       );
     });
+  };
 
   return {
     cluster,

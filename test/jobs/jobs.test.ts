@@ -2,6 +2,7 @@
 import t from 'tap';
 import type { Client } from '../../src/kubernetes/contract.ts';
 import { JOBS as JOBS_KIND, PODS, SECRETS, SERVICES } from '../../src/kubernetes/contract.ts';
+import { KubernetesError } from '../../src/kubernetes/errors.ts';
 import { startCluster } from '../cluster/cluster.ts';
 import { eventually, fastClock, hasState, type Instance, startInstance } from './instance.ts';
 import { request } from './requests.ts';
@@ -207,13 +208,15 @@ t.test('kill where signals cannot do it, or only say so; cancel of a job that ha
 t.test('a kill of a job that ends by itself at that moment', async (t) => {
   let running = '';
   let refuses = false;
+  const text = 'container not found ("rs-launcher-container")';
+  const notRunning = new KubernetesError({ code: 'server-error', method: 'EXEC', path: '', status: 500, text });
   const one = await instance({
     wrap: (client) => ({
       ...client,
       exec: async (pod) => {
         await client.exec(pod, 'rs-launcher-container', ['/bin/sh', '-c', 'touch go']);
+        if (refuses) throw notRunning;
         await eventually(async () => (await podOf(running))?.status?.containerStatuses?.[0]?.state?.terminated);
-        if (refuses) throw new Error('container not found');
         return { exitCode: 0, output: '', message: '' };
       },
     }),

@@ -1,0 +1,189 @@
+/** Control by several plugins at once, across crashes, and where signals cannot reach the job (kubernetes-objects.md 5). */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { LauncherError } from '../support/launcher.ts';
+import { eventually, setUp } from './harness.ts';
+
+const onCluster = process.env['TEST_ON'] === 'cluster';
+const world = await setUp(t);
+const { cluster, user } = world;
+const [a, b] = await Promise.all(['one', 'two'].map((name) => world.plugin({}, { name })));
+if (a === undefined || b === undefined) throw new Error('two plugins were started');
+t.jobs = 8;
+
+const forever = 'while :; do sleep 1; done';
+const stubborn = `trap '' TERM; echo here; ${forever}`;
+const DONE = { complete: true, message: '' };
+/** Kubelets before 1.22 never report the end of a container that a deadline stopped. */
+const TERM_CODE = cluster.minor < 22 ? undefined : 143;
+
+/** `done`, or the number of the error. */
+const answered = (asked: Promise<{ complete: boolean; message: string }>): Promise<unknown> =>
+  asked.then(
+    (answer) => (answer.complete ? 'done' : answer.message),
+    (error: unknown) => (error instanceof LauncherError ? error.errorCode : error),
+  );
+
+/** A job that both plugins see running. */
+async function running(command: string): Promise<string> {
+  const { id } = await world.submit({ command }, a?.launcher);
+  await Promise.all([a, b].map((plugin) => world.until(id, 'Running', plugin?.launcher)));
+  return id;
+}
+
+/** How each of the two plugins says that the job ended: state, status code, exit code. */
+async function ends(id: string): Promise<readonly (readonly unknown[])[]> {
+  return Promise.all(
+    [a, b].map(async (plugin) => {
+      const { launcher } = plugin ?? world;
+      await world.until(id, ({ status }) => !['Pending', 'Running'].includes(status), launcher);
+      const { status, statusCode, exitCode } = await launcher.job(user, id);
+      return [status, statusCode, exitCode];
+    }),
+  );
+}
+
+async function podNames(id: string): Promise<readonly string[]> {
+  const { body } = await cluster.namespaced('GET', '', `pods?labelSelector=job-name%3D${id}`);
+  return (body['items'] as { metadata: { name: string } }[]).map(({ metadata }) => metadata.name);
+}
+
+t.test('the same by two plugins at once', async (t) => {
+  const [stopped, killed, pending] = await Promise.all([
+    running(forever),
+    running(stubborn),
+    world.submit({ command: 'true', host: 'no-such-node' }).then(async ({ id }) => {
+      await Promise.all([a, b].map((plugin) => world.until(id, 'Pending', plugin.launcher)));
+      return id;
+    }),
+  ]);
+  const both = (id: string, operation: 'stop' | 'kill' | 'cancel') =>
+    Promise.all([a, b].map(({ launcher }) => answered(launcher.control(user, id, operation))));
+  const [stops, kills, cancels] = await Promise.all([
+    both(stopped, 'stop'),
+    both(killed, 'kill'),
+    both(pending, 'cancel'),
+  ]);
+  t.same(stops, ['done', 'done']);
+  t.same(kills, ['done', 'done']);
+  t.ok(cancels.includes('done') && cancels.every((each) => each === 'done' || each === 8), cancels.join());
+  t.same(await ends(stopped), Array(2).fill(['Finished', 'Stopped', TERM_CODE]));
+  t.same(await ends(killed), Array(2).fill(['Killed', 'Killed', 137]));
+  t.same(await ends(pending), Array(2).fill(['Canceled', 'Canceled', undefined]));
+});
+
+t.test('stop by one and kill by the other: the kill wins', async (t) => {
+  const id = await running(stubborn);
+  const [stop, kill] = await Promise.all([
+    answered(a.launcher.control(user, id, 'stop')),
+    answered(b.launcher.control(user, id, 'kill')),
+  ]);
+  t.ok(stop === 'done' || stop === 8, `the stop: ${stop}`);
+  t.equal(kill, 'done');
+  t.same(await ends(id), Array(2).fill(['Killed', 'Killed', 137]));
+  t.equal(await world.text(id), 'here\n');
+});
+
+t.test('a kill while the job ends by itself: answer and end agree', async (t) => {
+  const moments = [0, 100, 200, 300, 400, 600];
+  await Promise.all(
+    moments.map(async (ms) => {
+      const id = await running('sleep 1.5');
+      await sleep(700 + ms);
+      const answer = await answered(b.launcher.control(user, id, 'kill'));
+      const end = answer === 'done' ? ['Killed', 'Killed', 137] : ['Finished', 'Completed', 0];
+      t.ok(answer === 'done' || answer === 8, `${ms} ms: ${answer}`);
+      t.same(await ends(id), [end, end], `${ms} ms: ${answer}`);
+    }),
+  );
+});
+
+t.test('a cancel while the job begins: answer and end agree', async (t) => {
+  const moments = [0, 200, 400, 600, 800];
+  await Promise.all(
+    moments.map(async (ms) => {
+      const { id } = await world.submit({ command: forever }, a.launcher);
+      await world.until(id, () => true, b.launcher);
+      await sleep(ms);
+      const answer = await answered(b.launcher.control(user, id, 'cancel'));
+      t.ok(answer === 'done' || answer === 8, `${ms} ms: ${answer}`);
+      if (answer === 8) {
+        t.same(await a.launcher.control(user, id, 'stop'), DONE);
+        t.same(await ends(id), Array(2).fill(['Finished', 'Stopped', TERM_CODE]), `${ms} ms: too late`);
+      } else {
+        t.same(await ends(id), Array(2).fill(['Canceled', 'Canceled', undefined]), `${ms} ms: canceled`);
+        await eventually('no pod is left', async () => (await podNames(id)).length === 0);
+      }
+    }),
+  );
+});
+
+t.test('recorded, and the plugin died before it acted: another one does it', async (t) => {
+  const cases = [
+    { operation: 'stop', command: forever, end: ['Finished', 'Stopped', TERM_CODE] },
+    { operation: 'kill', command: stubborn, end: ['Killed', 'Killed', 137] },
+  ] as const;
+  await Promise.all(
+    cases.map(async ({ operation, command, end }) => {
+      const id = await running(command);
+      const record = JSON.stringify({ operation, at: new Date().toISOString(), user });
+      const metadata = { annotations: { 'job-launcher/control': record } };
+      await cluster.namespaced('PATCH', 'batch/v1', `jobs/${id}`, { metadata });
+      t.same(await ends(id), [end, end], operation);
+    }),
+  );
+});
+
+t.test('killed between recording a stop and doing it', { skip: onCluster && 'needs a request to fail' }, async (t) => {
+  const id = await running(forever);
+  const dying = await world.plugin({}, { name: 'dying' });
+  await world.until(id, 'Running', dying.launcher);
+  const pod = (await podNames(id))[0];
+  const path = new RegExp(`/pods/${pod}(\\?|$)`);
+  const fault = cluster.simulated?.faults.add({
+    method: 'PATCH',
+    path,
+    fault: { type: 'resetBeforeWork' },
+    times: 1_000,
+  });
+  const unanswered = answered(dying.launcher.control(user, id, 'stop'));
+  await eventually('the stop was tried', () => (fault?.hits() ?? 0) > 0);
+  dying.process.kill('SIGKILL');
+  t.match(await unanswered, /the plugin ended with SIGKILL/);
+  fault?.remove();
+  t.same(await ends(id), Array(2).fill(['Finished', 'Stopped', TERM_CODE]));
+});
+
+t.test('without a shared process namespace a kill deletes the pod', async (t) => {
+  const alone = await world.plugin({ 'share-process-namespace': '0' }, { name: 'alone' });
+  const { id } = await world.submit({ command: forever }, alone.launcher);
+  await world.until(id, 'Running', b.launcher);
+  t.same(await b.launcher.control(user, id, 'kill'), DONE, 'the pod decides, not the option of who kills it');
+  t.same(await ends(id), Array(2).fill(['Killed', 'Killed', 137]));
+  await eventually('the pod is gone', async () => (await podNames(id)).length === 0);
+});
+
+t.test(
+  'a pod with the processes of its node is deleted, too',
+  { skip: onCluster && 'a mistake would end every process of this machine' },
+  async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'overrides-'));
+    t.teardown(() => rmSync(directory, { recursive: true }));
+    chmodSync(directory, 0o755);
+    const file = join(directory, 'true.json');
+    writeFileSync(file, 'true', { mode: 0o644 });
+    const overrides = `job-json-overrides="/spec/template/spec/hostPID":"${file}"\n`;
+    const host = await world.plugin({}, { name: 'host', profile: overrides });
+    const { id } = await world.submit({ command: forever }, host.launcher);
+    await Promise.all([a, host].map((plugin) => world.until(id, 'Running', plugin.launcher)));
+    const [pod] = await podNames(id);
+    t.match((await cluster.namespaced('GET', '', `pods/${pod}`)).body, { spec: { hostPID: true } });
+    t.same(await a.launcher.control(user, id, 'kill'), DONE);
+    t.same(await ends(id), Array(2).fill(['Killed', 'Killed', 137]));
+    const execs = cluster.simulated?.journal.requests.filter(({ path }) => path.includes(`/pods/${pod}/exec`));
+    t.same(execs, [], 'nothing was signalled');
+  },
+);
