@@ -132,15 +132,28 @@ function readToken(file: string): string {
   ]);
 }
 
+/** Whose token it is that the file holds now; undefined if that cannot be told. */
+function subjectOf(file: string): ReturnType<typeof tokenSubject> {
+  try {
+    return tokenSubject(readToken(file));
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
+}
+
 function followJobs(options: Options, reloadable: Reloadable, client: Client, users: Users, log: Logger): RunningJobs {
   const { authToken, authTokenPath } = options;
-  const subject = tokenSubject(authTokenPath === undefined ? (authToken ?? '') : readToken(authTokenPath));
+  let subject = tokenSubject(authToken ?? '');
   return createJobs({
     client,
     policy: createPolicy({
       files: reloadable.files,
       users,
-      ownAccount: () => (subject?.namespace === client.namespace ? subject.name : undefined),
+      ownAccount: () => {
+        if (authTokenPath !== undefined) subject = subjectOf(authTokenPath) ?? subject;
+        return subject?.namespace === client.namespace ? subject.name : undefined;
+      },
       serviceAccounts: () => serviceAccountNames(client, log),
     }),
     options: () => ({ ...options, ...reloadable.settings() }),

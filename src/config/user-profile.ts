@@ -32,6 +32,9 @@ export async function userProfile(profiles: Profiles, users: Users, name: string
   }
 }
 
+/** Lookups of groups at a time: a slow directory must not add up, nor a hundred programs be started at once. */
+const AT_ONCE = 8;
+
 /** Sections are compared with the name as given and as the name services write it; groups by their numbers. */
 async function matching(
   { sections }: Profiles,
@@ -40,10 +43,15 @@ async function matching(
   user: SystemUser | undefined,
 ): Promise<Matching> {
   if (user === undefined) return { names: [name], inGroup: () => false };
+  const groups = sections.filter(({ kind }) => kind === 'group').map((section) => section.name);
   const member = new Set<string>();
-  for (const section of sections) {
-    const gid = section.kind === 'group' ? await users.group(section.name) : undefined;
-    if (gid !== undefined && user.groups.has(gid)) member.add(section.name);
+  for (let first = 0; first < groups.length; first += AT_ONCE) {
+    const asked = groups.slice(first, first + AT_ONCE);
+    const gids = await Promise.all(asked.map((group) => users.group(group)));
+    asked.forEach((group, index) => {
+      const gid = gids[index];
+      if (gid !== undefined && user.groups.has(gid)) member.add(group);
+    });
   }
   return { names: [name, user.name], inGroup: (group) => member.has(group) };
 }

@@ -234,6 +234,22 @@ run-as=own
   const service = await cluster.namespaced('GET', '', `services/${id}`);
   t.match(service.body, { metadata: marks, spec: { type: 'ClusterIP', ports: [{ port: 8787 }] } });
 
+  const named = (account: string): Promise<unknown> =>
+    launcher
+      .submit('nobody', { name: 'x', command: 'true', config: [{ name: 'serviceAccountName', value: account }] })
+      .then(
+        ({ status }) => status,
+        (error: Error) => error.message,
+      );
+  const own = (account: string): string =>
+    `Error 2: serviceAccountName ${account} is the plugin's own and cannot be used by jobs.`;
+  t.equal(await named('job-launcher'), own('job-launcher'));
+  if (cluster.simulated !== undefined) {
+    const token = cluster.simulated.accounts.issue(cluster.namespace, 'second');
+    writeFileSync(join(overrides, 'token'), token);
+    t.equal(await named('second'), own('second'), 'the account of the token that the file holds now');
+  }
+
   const asked = cluster.simulated?.journal.requests.map(({ path }) => path);
   t.ok(asked?.some((path) => /\/jobs\?.*limit=7(&|$)/.test(path)) ?? true, 'fetch-limit');
   t.ok(
