@@ -21,6 +21,9 @@ export type EffectiveProfile = {
   readonly [Name in keyof ProfileValues]: Setting<ProfileValues[Name]>;
 };
 
+/** Each key with its camel-cased name. */
+const NAMES = PROFILE_KEYS.map((key) => [key, camelCase(key)] as const);
+
 /** Keys whose values are numbers. */
 export type NumberKey = {
   [Key in ProfileKey]: ProfileValues[CamelCase<Key>] extends number ? Key : never;
@@ -148,7 +151,7 @@ export function effectiveProfile({ sections }: Profiles, user: Matching): Effect
     }
   }
   const profile: Record<string, unknown> = {};
-  for (const [key, setting] of settings) profile[camelCase(key)] = setting;
+  for (const [key, name] of NAMES) profile[name] = settings.get(key);
   return Object.freeze(profile) as EffectiveProfile;
 }
 
