@@ -37,8 +37,8 @@ export type Report =
   | { readonly did: 'listen'; readonly port: number }
   | { readonly did: 'have' }
   | { readonly did: 'change' }
-  /** CPU seconds until now. */
-  | { readonly did: 'usage'; readonly cpu: number };
+  /** CPU seconds, and requests served, until now. */
+  | { readonly did: 'usage'; readonly cpu: number; readonly requests: number };
 
 /** What a create took on the recorded cluster (median). */
 const WRITE_MS = 10;
@@ -62,6 +62,7 @@ interface Watcher {
 let world: World = { jobs: 0 };
 let version = FIRST_VERSION;
 let created = 0;
+let requests = 0;
 let lastBody = '';
 const podWatchers = new Set<Watcher>();
 let watched = Promise.withResolvers<void>();
@@ -231,13 +232,14 @@ process.on('message', (order: Order) => {
       return void change(order).then(() => tell({ did: 'change' }));
     case 'usage': {
       const { user, system } = process.cpuUsage();
-      return tell({ did: 'usage', cpu: (user + system) / 1e6 });
+      return tell({ did: 'usage', cpu: (user + system) / 1e6, requests });
     }
   }
 });
 process.on('disconnect', () => process.exit(0));
 
 const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => {
+  requests++;
   response.on('error', () => response.destroy());
   handle(request, response).catch((error: unknown) => {
     console.error(error);

@@ -3,12 +3,18 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import type { Order, Report, World } from './server.ts';
 
+export interface Busy<T> {
+  readonly result: T;
+  readonly busy: number;
+  readonly requests: number;
+}
+
 export interface Server {
   readonly url: string;
   readonly have: (world: World) => Promise<void>;
   readonly change: (events: number, different: number, perSecond?: number) => Promise<void>;
-  /** Runs something; tells which part of one core the server needed meanwhile. */
-  readonly busyWhile: <T>(run: () => Promise<T>) => Promise<{ readonly result: T; readonly busy: number }>;
+  /** Runs something; tells which part of one core the server needed meanwhile, and how many requests it served. */
+  readonly busyWhile: <T>(run: () => Promise<T>) => Promise<Busy<T>>;
   readonly close: () => void;
 }
 
@@ -39,10 +45,10 @@ export async function startServer(): Promise<Server> {
     child.send(what);
     return told;
   }
-  async function usage(): Promise<number> {
+  async function usage(): Promise<Extract<Report, { did: 'usage' }>> {
     const told = report('usage');
     child.send({ do: 'usage' } satisfies Order);
-    return (await told).cpu;
+    return told;
   }
 
   const { port } = await report('listen');
@@ -58,7 +64,8 @@ export async function startServer(): Promise<Server> {
       const start = performance.now();
       const result = await run();
       const seconds = (performance.now() - start) / 1000;
-      return { result, busy: ((await usage()) - before) / seconds };
+      const after = await usage();
+      return { result, busy: (after.cpu - before.cpu) / seconds, requests: after.requests - before.requests };
     },
     close: () => child.disconnect(),
   };

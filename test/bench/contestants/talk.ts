@@ -6,6 +6,8 @@ export interface Task {
   readonly objects: number;
   /** How many events, or jobs, or bytes there will be. */
   readonly count: number;
+  /** How many of the same before those that count. */
+  readonly uncounted: number;
   /** Requests at a time. */
   readonly parallel: number;
 }
