@@ -1,11 +1,14 @@
 import { createServer } from 'node:http';
 import t from 'tap';
+import { createPermissions } from '../../src/jobs/permissions.ts';
 import { createClient } from '../../src/kubernetes/client.ts';
-import { PODS } from '../../src/kubernetes/contract.ts';
+import { type Access, PODS } from '../../src/kubernetes/contract.ts';
 import { observedClient } from '../../src/kubernetes/observed.ts';
 import { tokenSubject } from '../../src/kubernetes/token-subject.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
+import { textFormat } from '../../src/system/log-format.ts';
+import { createLogger } from '../../src/system/logger.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 
 const jwt = (claims: unknown): string =>
@@ -26,6 +29,49 @@ t.test('a token says whose it is, if it is a service account token', async (t) =
     jwt({ sub: 'system:serviceaccount:x' }),
   ];
   for (const token of others) t.equal(tokenSubject(token), undefined, token);
+});
+
+t.test('a permission that is missing, and there again, is told at every level', async (t) => {
+  const clock = fakeClock();
+  const lines: string[] = [];
+  const log = createLogger({
+    level: 'ERROR',
+    format: textFormat('p'),
+    clock,
+    open: () => ({ write: (line) => void lines.push(line.slice(line.indexOf('] ') + 2)), close: () => {} }),
+  });
+  let granted = false;
+  const unused = createClient(
+    {
+      apiUrl: 'http://127.0.0.1:9',
+      credentials: { kind: 'none' },
+      tls: { verify: true },
+      namespace: 'rstudio',
+      fetchLimit: 0,
+      watchTimeoutSeconds: 0,
+      requestTimeoutMs: 5_000,
+    },
+    { clock, random: () => 0.5, log },
+  );
+  t.teardown(() => unused.close());
+  const client = { ...unused, allowed: async ({ subresource }: Access) => granted || subresource !== 'exec' };
+  const permissions = createPermissions(client, clock, log);
+  const ending = new AbortController();
+  const running = permissions.run(ending.signal);
+  await permissions.asked;
+  const there = new Promise<void>((resolve) => permissions.onChange(resolve));
+  granted = true;
+  // Asked for again when the wait for it has begun.
+  await new Promise(setImmediate);
+  clock.advance(5 * 60_000);
+  await there;
+  ending.abort(new Error('enough'));
+  await running;
+  t.strictSame(lines, [
+    'WARNING A permission is missing: jobs are killed by deleting their pods, and with them their output [feature: exec, missing: "get pods/exec, create pods/exec"]',
+    'INFO A permission that was missing is there now [feature: exec]',
+  ]);
+  log.close();
 });
 
 t.test('each call is observed, also one that fails', async (t) => {
