@@ -233,7 +233,7 @@ async function deletePod(context: Context, entry: JobEntry, pod: PodView): Promi
     await context.permissions.isMissing('delete', error);
     return refusal(error, 'Kubernetes refused to delete the pod');
   }
-  return pod.nodeSilent
+  return pod.nodeSilentSince !== undefined
     ? { complete: true, message: `Node ${pod.node} does not answer: the process may still run there.` }
     : DONE;
 }

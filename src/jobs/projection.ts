@@ -90,8 +90,8 @@ export interface PodView extends Projected {
   readonly init: readonly ContainerView[];
   /** Message of PodScheduled=False. */
   readonly unscheduled?: string;
-  /** Ready=False without a reason: the node controller says so of a node that is silent (FACTS 122). */
-  readonly nodeSilent: boolean;
+  /** Since when Ready is False without a reason: the node controller says so of a node that is silent (FACTS 122). */
+  readonly nodeSilentSince?: number;
   /** As written in the pod, e.g. `512M`. */
   readonly memoryLimit?: string;
   /** May a signal to all processes reach the job's own only? (section 5, kill) */
@@ -262,7 +262,9 @@ export function projectPod(pod: Pod): PodView {
     container,
     init,
     ...(scheduled?.status === 'False' ? { unscheduled: scheduled.message ?? '' } : {}),
-    nodeSilent: ready?.status === 'False' && (ready.reason ?? '') === '',
+    ...(ready?.status === 'False' && (ready.reason ?? '') === ''
+      ? { nodeSilentSince: time(ready.lastTransitionTime) ?? 0 }
+      : {}),
     ...(memoryLimit === undefined ? {} : { memoryLimit }),
     sharesProcesses: spec?.shareProcessNamespace === true && spec.hostPID !== true,
     hostIp: status?.hostIP ?? '',

@@ -116,7 +116,9 @@ export function removing(pod: PodView): string {
   return pod.deletion === undefined ? '' : 'its pod is being deleted in Kubernetes by somebody else';
 }
 
-export const nodeSilence = (node: string): string => `node ${node} does not answer`;
+/** `since` is in milliseconds since 1970; Kubernetes tells whole seconds. */
+export const nodeSilence = (node: string, since: number): string =>
+  `node ${node} does not answer since ${new Date(since).toISOString().replace('.000Z', 'Z')}`;
 
 export function outOfMemory(limit: string | undefined): string {
   return limit === undefined ? 'out of memory' : `out of memory (limit ${limit})`;

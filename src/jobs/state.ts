@@ -336,7 +336,9 @@ const TABLE: readonly Row[] = [
 function runningMessage({ podView, inputProblem, stop, kill }: Facts): string {
   if (podView === undefined) return inputProblem;
   // What we do ourselves needs no explanation.
-  return (stop || kill ? '' : removing(podView)) || (podView.nodeSilent ? nodeSilence(podView.node) : inputProblem);
+  const { node, nodeSilentSince } = podView;
+  const silence = nodeSilentSince === undefined ? '' : nodeSilence(node, nodeSilentSince);
+  return (stop || kill ? '' : removing(podView)) || silence || inputProblem;
 }
 
 function decide(facts: Facts, rows: readonly Row[]): Verdict | undefined {

@@ -51,7 +51,6 @@ const pod = (members: Partial<PodView> = {}): PodView => ({
   startTime: START,
   container: { name: 'c', image: 'busybox', running: { startedAt: START } },
   init: [],
-  nodeSilent: false,
   sharesProcesses: true,
   hostIp: '',
   podIps: [],
@@ -356,8 +355,8 @@ const ROWS: readonly Case[] = [
   {
     what: 'running on a node that is silent',
     row: '14',
-    seen: { pod: seen(pod({ nodeSilent: true })) },
-    told: ['Running', 'Running', undefined, 'node node0 does not answer'],
+    seen: { pod: seen(pod({ nodeSilentSince: Date.parse('2026-11-01T10:00:00Z') })) },
+    told: ['Running', 'Running', undefined, 'node node0 does not answer since 2026-11-01T10:00:00Z'],
   },
   {
     what: 'running while it is being evicted',
