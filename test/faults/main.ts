@@ -19,7 +19,7 @@ const { values } = parseArgs({
   },
 });
 
-const FULL = { jobs: 300, faults: 2_000, disturbEveryMs: 2_500, settleMs: 100_000, waitForSockets: true };
+const FULL = { jobs: 300, faults: 2_000, disturbEveryMs: 6_000, settleMs: 100_000, waitForSockets: true };
 const SHORT = { jobs: 40, faults: 200, disturbEveryMs: 2_000, settleMs: 60_000, waitForSockets: false };
 
 const seed = numberOf('seed', values.seed) ?? randomInt(2 ** 31);

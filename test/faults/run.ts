@@ -90,7 +90,7 @@ export interface RunReport {
 }
 
 const USER = 'fault';
-const AT_A_TIME = 32;
+const AT_A_TIME = 64;
 const READERS = 8;
 const SUBMITS = 8;
 const WATCH_SECONDS = 10;
