@@ -125,6 +125,15 @@ export function time(text: string | undefined | null): number | undefined {
 
 const newest = (...times: readonly (number | undefined)[]): number => Math.max(0, ...times.map((at) => at ?? 0));
 
+/** The newest of the conditions' times; they are all written alike (UTC, whole seconds), and so compare as texts. */
+function newestTransition(conditions: readonly { readonly lastTransitionTime?: string }[]): number | undefined {
+  let text = '';
+  for (const { lastTransitionTime } of conditions) {
+    if (lastTransitionTime && lastTransitionTime > text) text = lastTransitionTime;
+  }
+  return time(text);
+}
+
 const identity = (metadata: ObjectMeta | undefined): Projected => ({
   uid: metadata?.uid ?? '',
   name: metadata?.name ?? '',
@@ -154,16 +163,17 @@ export function projectJob(job: KubernetesJob): JobView {
   const result = readResult(annotations[RESULT_ANNOTATION]);
   const stdinClaim = annotations[STDIN_ANNOTATION];
   const submission = annotations[SUBMISSION_ANNOTATION];
+  const createdAt = time(metadata?.creationTimestamp) ?? 0;
   const ttlSeconds = spec?.ttlSecondsAfterFinished;
   return {
     ...identity(metadata),
     request: recoverRequest(job),
-    createdAt: time(metadata?.creationTimestamp) ?? 0,
+    createdAt,
     lastTransition: newest(
-      time(metadata?.creationTimestamp),
+      createdAt,
       time(status?.startTime),
       time(status?.completionTime),
-      ...conditions.map(({ lastTransitionTime }) => time(lastTransitionTime)),
+      newestTransition(conditions),
       time(result?.endedAt),
     ),
     suspended: spec?.suspend === true,
@@ -222,6 +232,7 @@ export function projectPod(pod: Pod): PodView {
       ),
     )
     .filter(({ waiting, terminated }) => waiting !== undefined || (terminated?.exitCode ?? 0) !== 0);
+  const createdAt = time(metadata?.creationTimestamp) ?? 0;
   const startTime = time(status?.startTime);
   const deletedAt = time(metadata?.deletionTimestamp);
   const disruption = condition('DisruptionTarget');
@@ -232,14 +243,14 @@ export function projectPod(pod: Pod): PodView {
   return {
     ...identity(metadata),
     jobUid: owner(metadata, true),
-    createdAt: time(metadata?.creationTimestamp) ?? 0,
+    createdAt,
     lastTransition: newest(
-      time(metadata?.creationTimestamp),
+      createdAt,
       startTime,
       container.running?.startedAt,
       container.terminated?.startedAt,
       container.terminated?.finishedAt,
-      ...conditions.map(({ lastTransitionTime }) => time(lastTransitionTime)),
+      newestTransition(conditions),
     ),
     node: spec?.nodeName ?? '',
     phase: status?.phase ?? '',

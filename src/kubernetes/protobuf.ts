@@ -80,7 +80,7 @@ export class ProtobufReader {
 
   /** Throws a ProtobufError if the message is not well made. */
   read(bytes: Uint8Array, message: Message): Target {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = 0;
     const target: Target = {};
     this.#message(message, bytes.length, target, 0);
