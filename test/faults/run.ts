@@ -238,6 +238,8 @@ async function work(options: Work): Promise<readonly JobRecord[]> {
   const over = new AbortController();
   const running = new Set<Promise<void>>();
   const readers = new Set<Promise<void>>();
+  const readings: Promise<void>[] = [];
+  const reads = (reading: Promise<void>): void => void readings.push(reading);
   const enough = (): boolean => records.length >= options.jobs && storm.total() >= options.faults;
 
   let said = performance.now();
@@ -256,7 +258,9 @@ async function work(options: Work): Promise<readonly JobRecord[]> {
         inputLost: false,
       };
       records.push(record);
-      const one: Promise<void> = drive(record, { ...options, over: over.signal }).finally(() => running.delete(one));
+      const one: Promise<void> = drive(record, { ...options, over: over.signal, reads }).finally(() =>
+        running.delete(one),
+      );
       running.add(one);
     }
     // Logs of jobs that have ended are read again: readers meet faults, too.
@@ -274,9 +278,7 @@ async function work(options: Work): Promise<readonly JobRecord[]> {
   log(`The storm is over: ${records.length} jobs, ${storm.total()} faults`);
   const timer = setTimeout(() => over.abort(), options.settleMs);
   await Promise.all(running);
-  await Promise.race([Promise.all(readers), sleep(options.settleMs, undefined, { signal: over.signal })]).catch(
-    () => undefined,
-  );
+  await Promise.race([Promise.all([...readers, ...readings]), aborted(over.signal)]);
   await untilClean(cluster, records, over.signal);
   clearTimeout(timer);
   over.abort();
@@ -287,6 +289,8 @@ async function work(options: Work): Promise<readonly JobRecord[]> {
 interface Driving extends Work {
   /** No more time. */
   readonly over: AbortSignal;
+  /** Its output is being read; that may take longer than the job. */
+  readonly reads: (reading: Promise<void>) => void;
 }
 
 /** One job from its submit to its end. Never rejects: what is missing is in the record. */
@@ -304,7 +308,7 @@ async function drive(record: JobRecord, options: Driving): Promise<void> {
   }
   const { id } = record;
   if (id === undefined) return;
-  const reading = read(launcher, record);
+  options.reads(read(launcher, record));
   if (assignment.action !== undefined) {
     const wanted = assignment.action === 'cancel' ? 'Pending' : 'Running';
     await ledger.until(id, ({ status }) => status === wanted, over);
@@ -312,7 +316,6 @@ async function drive(record: JobRecord, options: Driving): Promise<void> {
   }
   if (assignment.kind === 'with input') await rescue(record, id, options);
   await ledger.until(id, isEnd, over);
-  await Promise.race([reading, aborted(over)]);
 }
 
 async function act(action: Action, id: string, { cluster, launcher, ledger, storm, over }: Driving): Promise<void> {
