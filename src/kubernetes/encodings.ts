@@ -53,9 +53,7 @@ export class Encodings {
   failed(error: Error): void {
     const trouble = error instanceof ProtobufError ? error : error.cause;
     if (this.#protobuf === undefined || !(trouble instanceof ProtobufError)) return;
-    this.#troubles++;
-    // Something that only JSON tells would be met again.
-    if (this.#troubles < TROUBLES && trouble.code !== 'protobuf-unknown') return;
+    if (++this.#troubles < TROUBLES) return;
     this.#protobuf = undefined;
     const sentence = 'Objects of Kubernetes are read as JSON from now on, which takes more CPU time';
     this.#log.warning(sentence, { kind: this.#kind, error: trouble });

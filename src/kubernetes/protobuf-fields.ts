@@ -38,7 +38,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   Volume: '1 name text!, 2 - VolumeSource',
   VolumeSource:
     '1 hostPath HostPath, 2 emptyDir EmptyDir, 6 secret SecretVolume, 7 nfs Nfs, 9 glusterfs Glusterfs, ' +
-    '10 persistentVolumeClaim Claim, 14 cephfs CephFs, 18 azureFile AzureFile, 19 configMap ConfigMapVolume',
+    '10 persistentVolumeClaim Claim, 14 cephfs CephFs, 16 downwardAPI DownwardVolume, 18 azureFile AzureFile, ' +
+    '19 configMap ConfigMapVolume, 26 projected Projected, 28 csi Csi, 29 ephemeral Ephemeral, 30 image ImageVolume',
   HostPath: '1 path text!, 2 type text!',
   EmptyDir: '1 medium text, 2 sizeLimit quantity',
   SecretVolume: '1 secretName text, 2 items KeyToPath*, 3 defaultMode number!, 4 optional flag!',
@@ -49,6 +50,25 @@ const MESSAGES: Readonly<Record<string, string>> = {
   CephFs: '1 monitors text*, 2 path text, 3 user text, 4 secretFile text, 5 secretRef Reference, 6 readOnly flag',
   AzureFile: '1 secretName text!, 2 shareName text!, 3 readOnly flag',
   ConfigMapVolume: '1 - Reference, 2 items KeyToPath*, 3 defaultMode number!, 4 optional flag!',
+  DownwardVolume: '1 items DownwardFile*, 2 defaultMode number!',
+  DownwardFile: '1 path text!, 2 fieldRef FieldOfPod, 3 resourceFieldRef ResourceField, 4 mode number!',
+  FieldOfPod: '1 apiVersion text, 2 fieldPath text!',
+  ResourceField: '1 containerName text, 2 resource text!, 3 divisor quantity',
+  Projected: '1 sources Projection*, 2 defaultMode number!',
+  Projection:
+    '1 secret ProjectedKeys, 2 downwardAPI ProjectedDownward, 3 configMap ProjectedKeys, ' +
+    '4 serviceAccountToken ProjectedToken, 5 clusterTrustBundle TrustBundle',
+  ProjectedKeys: '1 - Reference, 2 items KeyToPath*, 4 optional flag!',
+  ProjectedDownward: '1 items DownwardFile*',
+  ProjectedToken: '1 audience text, 2 expirationSeconds number!, 3 path text!',
+  TrustBundle: '1 name text!, 2 signerName text!, 4 path text!, 5 optional flag!',
+  Csi: '1 driver text!, 2 readOnly flag!, 3 fsType text!, 4 volumeAttributes map, 5 nodePublishSecretRef Reference',
+  Ephemeral: '1 volumeClaimTemplate ClaimTemplate',
+  ClaimTemplate: '1 metadata ClaimMeta, 2 spec ClaimSpec',
+  ClaimMeta: '11 labels map, 12 annotations map',
+  ClaimSpec:
+    '1 accessModes text*, 2 resources Resources, 3 volumeName text, 5 storageClassName text!, 6 volumeMode text!',
+  ImageVolume: '1 reference text, 2 pullPolicy text',
 
   // Of a pod only what becomes of it: what it was to do is read from its Job.
   Pod: '1 metadata PodMeta, 2 spec PodSpec, 3 status PodStatus',
@@ -101,8 +121,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   quantities: '1 key text, 2 value quantity',
 };
 
-/** Jobs are shown with their volumes, so one of a kind that is not listed must not be jumped over. */
-const STRICT: ReadonlySet<string> = new Set(['VolumeSource']);
+/** Jobs are shown with their volumes, so one of a kind that is not listed must not be jumped over without a word. */
+const TOLD: ReadonlySet<string> = new Set(['VolumeSource']);
 
 const KINDS: Readonly<Record<string, Field['kind']>> = {
   text: 'text',
@@ -116,7 +136,7 @@ const KINDS: Readonly<Record<string, Field['kind']>> = {
   quantities: 'map',
 };
 
-const NOTHING: Message = { fields: [], strict: false };
+const NOTHING: Message = { fields: [], tellsUnlisted: false };
 
 function messageOf(type: string): Message {
   const fields: (Field | undefined)[] = [];
@@ -131,7 +151,7 @@ function messageOf(type: string): Message {
       message: of in MESSAGES ? messageOf(of) : NOTHING,
     };
   }
-  return { fields: Array.from(fields), strict: STRICT.has(type) };
+  return { fields: Array.from(fields), tellsUnlisted: TOLD.has(type) };
 }
 
 /** The objects that can be read, by kind. */

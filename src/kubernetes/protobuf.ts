@@ -13,7 +13,7 @@ export type ProtobufErrorCode =
   | 'protobuf-wire-type'
   /** A body without the magic bytes, or with an encoding of its own inside. */
   | 'protobuf-envelope'
-  /** A kind of object without a table, or a field that must not be jumped over. */
+  /** A kind of object without a table. */
   | 'protobuf-unknown';
 
 /** The bytes are not what the tables expect; the same thing as JSON can still be read. */
@@ -56,8 +56,8 @@ export interface Field {
 export interface Message {
   /** By number. */
   readonly fields: readonly (Field | undefined)[];
-  /** Fields that are not listed are an error instead of being jumped over. */
-  readonly strict: boolean;
+  /** Fields that are not listed are told instead of being jumped over: field 8 as the empty object `field8`. */
+  readonly tellsUnlisted: boolean;
 }
 
 type Target = Record<string, unknown>;
@@ -88,7 +88,7 @@ export class ProtobufReader {
   }
 
   /** Reads the fields up to `end` into `target`. */
-  #message({ fields, strict }: Message, end: number, target: Target, depth: number): void {
+  #message({ fields, tellsUnlisted }: Message, end: number, target: Target, depth: number): void {
     if (depth > MAX_DEPTH) throw new ProtobufError('protobuf-depth', `objects within each other, over ${MAX_DEPTH}`);
     while (this.#at < end) {
       const tag = this.#varint(end);
@@ -96,8 +96,10 @@ export class ProtobufReader {
       const number = (tag - wireType) / 8;
       const field = fields[number];
       if (field !== undefined) this.#field(field, wireType, end, target, depth);
-      else if (strict) throw new ProtobufError('protobuf-unknown', `field ${number} is not known`);
-      else this.#skip(wireType, end);
+      else {
+        if (tellsUnlisted) target[`field${number}`] = {};
+        this.#skip(wireType, end);
+      }
     }
   }
 

@@ -34,6 +34,8 @@ const EMBEDDED: ReadonlySet<string> = new Set([
   'Volume.volumeSource',
   'SecretKeySelector.localObjectReference',
   'ConfigMapVolumeSource.localObjectReference',
+  'ConfigMapProjection.localObjectReference',
+  'SecretProjection.localObjectReference',
 ]);
 
 type JsonObject = Readonly<Record<string, unknown>>;

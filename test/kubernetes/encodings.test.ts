@@ -162,15 +162,15 @@ t.test('given protobuf that cannot be read twice, JSON is asked for, with one wa
   t.strictSame(warnings, [TROUBLE, FALLBACK]);
 });
 
-t.test('given something that only JSON tells, JSON is asked for at once', async (t) => {
+t.test('given a volume of a kind that is not read, protobuf goes on', async (t) => {
   const spec = { template: { spec: { volumes: [{ name: 'v', iscsi: {} }] } } };
   const { accepts, warnings } = await follow(
     t,
-    [sends(200, list(10, job('a', 5, spec))), (exchange) => exchange.answer(200, list(10, job('a', 5, spec)))],
-    1,
+    [sends(200, list(10, job('a', 5, spec))), streams(['MODIFIED', job('a', 11)])],
+    2,
   );
-  t.strictSame(accepts.slice(0, 2), [BOTH.LIST, 'application/json']);
-  t.strictSame(warnings, [FALLBACK, TROUBLE]);
+  t.strictSame(accepts, [BOTH.LIST, BOTH.WATCH]);
+  t.strictSame(warnings, []);
 });
 
 t.test('given a kind without a table, JSON is asked for', async (t) => {
