@@ -80,7 +80,8 @@ export function createInputs(context: Context): Inputs {
       const isOfJob = object.metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true;
       return isOfJob ? Buffer.from(object.data?.[KEY] ?? '', 'base64') : undefined;
     } catch (error) {
-      if (isNotFound(error)) return undefined;
+      // Where Secrets may not be read, none was made.
+      if (isNotFound(error) || (await permissions.isMissing('secrets', error))) return undefined;
       throw error;
     }
   }
@@ -130,19 +131,23 @@ export function createInputs(context: Context): Inputs {
         if (isRunning(entry)) repository.setInputProblem(entry.id, CUT);
         throw error;
       }
-      kept.delete(entry.uid);
-      await client.delete(SECRETS, inputSecretName(entry.id), { propagationPolicy: 'Background' });
+      if (!kept.delete(entry.uid))
+        await client.delete(SECRETS, inputSecretName(entry.id), { propagationPolicy: 'Background' });
     } finally {
       busy.delete(entry.uid);
     }
   }
 
-  /** The claim stands, but the text still waits: whoever claimed it did not finish. */
+  /**
+   * The claim stands, but the text still waits: whoever claimed it did not finish. Of text that an earlier run of ours
+   * had in its memory nobody knows.
+   */
   async function judgeClaim(entry: JobEntry): Promise<void> {
     if (busy.has(entry.uid)) return;
     const isWaiting = (await waitingText(entry)) !== undefined;
+    const wasInMemory = isEarlierRun(entry.job.stdinClaim ?? '') && !permissions.allows('secrets');
     judged.add(entry.uid);
-    if (isWaiting) repository.setInputProblem(entry.id, CUT);
+    if (isWaiting || wasInMemory) repository.setInputProblem(entry.id, CUT);
   }
 
   const isClaimed = (entry: JobEntry): boolean =>

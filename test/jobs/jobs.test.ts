@@ -288,6 +288,60 @@ t.test('input is delivered once, whoever does it', async (t) => {
   await stop(two);
 });
 
+t.test('input that waits after it was claimed, and input that nobody may look for', async (t) => {
+  const dead = await instance({
+    processId: 'elsewhere/kube/x',
+    wrap: (client) => ({ ...client, attachInput: () => Promise.reject(new Error('the process died')) }),
+  });
+  const id = await dead.submit({ command: 'sleep 60', stdin: 'x' });
+  await eventually(() => annotation(id, 'stdin'));
+  await stop(dead);
+  const says = (text: string) => (job: { status: string; statusMessage: string }) =>
+    job.status === 'Running' && job.statusMessage === text;
+  const hasTold = (one: Instance): boolean => one.log.some(({ sentence }) => /claimed long ago/.test(sentence));
+  // Ten minutes are three seconds.
+  const other = await instance({ processId: 'host/kube/1', clock: fastClock(200) });
+  const before = Date.now();
+  await other.until(id, says('its input may have been cut'));
+  t.ok(Date.now() - before > 2_500, 'not before ten minutes have passed');
+  t.ok(hasTold(other));
+  await stop(other);
+
+  const rules = cluster.access.rules();
+  cluster.access.setRules([
+    {
+      subject: `system:serviceaccount:${cluster.namespace}:job-launcher`,
+      namespace: cluster.namespace,
+      verbs: ['*'],
+      groups: ['*'],
+      resources: ['jobs', 'pods', 'pods/log', 'pods/exec', 'pods/attach', 'services', 'events'],
+    },
+  ]);
+  const token = cluster.currentToken();
+  const poor = await instance({
+    processId: 'elsewhere/kube/y',
+    token,
+    wrap: (client) => ({ ...client, attachInput: () => Promise.reject(new Error('the process died')) }),
+  });
+  const kept = await poor.submit({ command: 'sleep 60', stdin: 'y' });
+  await eventually(() => annotation(kept, 'stdin'));
+  await stop(poor);
+  const next = await instance({ processId: 'elsewhere/kube/z', token, clock: fastClock(200) });
+  await next.until(kept, says('its input may have been cut'));
+  const unclaimed = JSON.stringify({ metadata: { annotations: { 'job-launcher/stdin': null } } });
+  await stop(next);
+  await admin.client.patch(JOBS_KIND, kept, JSON.parse(unclaimed));
+  const last = await instance({ processId: 'elsewhere/kube/0', token, clock: fastClock(200) });
+  await last.until(kept, says('its input was lost'));
+  t.strictSame(
+    [...next.log, ...last.log].filter(({ sentence }) => /did not work$/.test(sentence)),
+    [],
+  );
+  await stop(last);
+  cluster.access.setRules(rules);
+  for (const each of [id, kept]) await admin.jobs.control(each, '*', 'kill');
+});
+
 t.test('ports: a Service, its addresses, made later if it is missing, undone if it cannot be made', async (t) => {
   const one = await instance();
   const healer = await instance({ clock: fastClock(100) });
