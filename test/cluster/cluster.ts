@@ -19,7 +19,9 @@ import { createIdentity } from './authority.ts';
 import { createEventRecorder } from './controllers/events.ts';
 import { startGarbageCollector } from './controllers/garbage.ts';
 import { startJobController } from './controllers/jobs.ts';
+import { startNamespaceController } from './controllers/namespaces.ts';
 import { createNodeController } from './controllers/nodes.ts';
+import { startQuotaController } from './controllers/quotas.ts';
 import { startScheduler } from './controllers/scheduler.ts';
 import { type Controls, createControls } from './controls.ts';
 import { createFaults, type Faults } from './faults/faults.ts';
@@ -122,6 +124,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
     startJobController(store, admission, events, pace),
     startScheduler(store, events, pace),
     startGarbageCollector(store, pace),
+    startQuotaController(store, pace),
+    startNamespaceController(store, pace),
   ];
 
   for (let index = 0; index < (options.nodes ?? 1); index++) {
@@ -223,8 +227,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
 }
 
 function addNamespace(store: Store, name: string): void {
-  const draft = { metadata: { name, labels: { 'kubernetes.io/metadata.name': name } }, status: { phase: 'Active' } };
-  store.create(NAMESPACES, draft);
+  store.create(NAMESPACES, {
+    metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
+    spec: { finalizers: ['kubernetes'] },
+    status: { phase: 'Active' },
+  });
   for (const account of ['default', LAUNCHER_ACCOUNT]) {
     store.create(SERVICE_ACCOUNTS, { metadata: { name: account, namespace: name } });
   }

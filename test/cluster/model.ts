@@ -7,14 +7,18 @@ import type {
   Container,
   ContainerState,
   EventSource,
+  LimitRangeSpec,
   NodeSpec,
   NodeStatus,
   ObjectReference,
   PodSpec,
   PodStatus,
+  ResourceQuotaSpec,
+  ResourceQuotaStatus,
   ServiceSpec,
 } from 'kubernetes-types/core/v1.d.ts';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
+import type { PodDisruptionBudgetSpec } from 'kubernetes-types/policy/v1.d.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -66,6 +70,31 @@ export interface Secret extends StoredObject {
 
 export interface ConfigMap extends StoredObject {
   data?: Record<string, string>;
+}
+
+export interface Namespace extends StoredObject {
+  spec: { finalizers?: string[] };
+  status: { phase: 'Active' | 'Terminating' };
+}
+
+export interface ResourceQuota extends StoredObject {
+  spec: ResourceQuotaSpec;
+  status: ResourceQuotaStatus;
+}
+
+export interface LimitRange extends StoredObject {
+  spec: LimitRangeSpec;
+}
+
+export interface PriorityClass extends StoredObject {
+  value: number;
+  globalDefault?: boolean;
+  preemptionPolicy?: string;
+}
+
+export interface DisruptionBudget extends StoredObject {
+  spec: PodDisruptionBudgetSpec;
+  status: object;
 }
 
 /** An event in its core/v1 form (FACTS 20). */

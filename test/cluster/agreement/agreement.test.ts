@@ -3,18 +3,35 @@
  * table.json says why not; the totals are printed.
  */
 import t from 'tap';
+import { documentedRules } from '../api/access.ts';
+import { PRIORITY_CLASSES } from '../api/resources.ts';
 import { type SimulatedCluster, startCluster } from '../cluster.ts';
 import { type Caller, createCaller } from '../testing.ts';
+import { BY_HAND } from './byhand.ts';
 import { SCALE } from './normal.ts';
 import { type Exchange, exchangesOf, scenarioNames } from './recordings.ts';
 import { type Outcome, replay } from './replay.ts';
 import { numbersOf, readTable } from './table.ts';
 
+/** The recorder had prepared it: the launcher's account was bound there, too. */
+const QUOTA_NAMESPACE = 'rs-quota';
+
 /** Scenarios that change nodes or rights, or fill a node, and so would disturb the others. */
 const ALONE = ['13-eviction', '20-discovery', '22-nodes', '23-preemption'];
 
 async function withCluster<T>(work: (cluster: SimulatedCluster, caller: Caller) => Promise<T>): Promise<T> {
-  const cluster = await startCluster({ speed: SCALE, timeScale: SCALE, cpuPerNode: '2', memoryPerNode: '24581696Ki' });
+  const cluster = await startCluster({
+    speed: SCALE,
+    timeScale: SCALE,
+    cpuPerNode: '2',
+    memoryPerNode: '24581696Ki',
+    namespaces: [QUOTA_NAMESPACE],
+  });
+  cluster.access.setRules([
+    ...cluster.access.rules(),
+    ...documentedRules(QUOTA_NAMESPACE).map((rule) => ({ ...rule, subject: 'system:serviceaccounts:rstudio' })),
+  ]);
+  cluster.store.create(PRIORITY_CLASSES, { metadata: { name: 's23-high' }, value: 1000 });
   const caller = createCaller(cluster);
   try {
     return await work(cluster, caller);
@@ -77,7 +94,7 @@ async function disagreements(
   caller: Caller,
   scenario: (typeof scenarios)[number],
 ): Promise<Outcome[]> {
-  const outcomes = await replay(cluster, caller, scenario.exchanges, skipped(scenario));
+  const outcomes = await replay(cluster, caller, scenario.exchanges, skipped(scenario), BY_HAND[scenario.name]);
   const differing = new Set(numbersOf(scenario.row.differs));
   return outcomes.filter(({ n, same }) => !same && !differing.has(n));
 }

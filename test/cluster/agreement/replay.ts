@@ -7,6 +7,7 @@ import { isObject, type Json } from '../api/patch.ts';
 import { JOBS, PODS } from '../api/resources.ts';
 import type { SimulatedCluster } from '../cluster.ts';
 import type { CallAnswer, Caller } from '../testing.ts';
+import type { ByHand } from './byhand.ts';
 import { type History, recordHistory } from './history.ts';
 import { faster, normal, normalText, SCALE } from './normal.ts';
 import type { Exchange } from './recordings.ts';
@@ -30,6 +31,7 @@ export async function replay(
   caller: Caller,
   exchanges: readonly Exchange[],
   skip: ReadonlySet<number>,
+  byHand: readonly ByHand[] = [],
 ): Promise<Outcome[]> {
   const start = Date.now();
   /** Names that the server made: recorded -> here. */
@@ -38,9 +40,13 @@ export async function replay(
   const outcomes: Promise<Outcome>[] = [];
   const wanted = exchanges.filter(({ n, method, path }) => method !== null && path !== null && !skip.has(n));
   await prelude(cluster, caller, exchanges);
-  for (const exchange of [...wanted].sort((a, b) => (a.t ?? 0) - (b.t ?? 0))) {
+  for (const exchange of [...wanted, ...byHand].sort((a, b) => (a.t ?? 0) - (b.t ?? 0))) {
     const wait = (exchange.t ?? 0) / SCALE - (Date.now() - start);
     if (wait > 0) await sleep(wait);
+    if (!('n' in exchange)) {
+      await caller.call(exchange.method, exchange.path, undefined, { token: cluster.adminToken });
+      continue;
+    }
     const outcome = one(cluster, caller, faster(exchange), start, names, history);
     outcomes.push(outcome);
     if (!isStream(exchange)) await outcome;

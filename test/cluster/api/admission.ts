@@ -3,10 +3,25 @@
  * way as objects that a client posts.
  */
 import { randomUUID } from 'node:crypto';
-import type { Job, Meta, Pod, Secret, Service, StoredObject } from '../model.ts';
+import type { Job, LimitRange, Meta, Namespace, Pod, Secret, Service, StoredObject } from '../model.ts';
 import { checkNew } from './checks.ts';
 import { completePod, defaultJob, defaultService, nameSuffix, podStatusAtCreation } from './defaults.ts';
-import { JOBS, NAMESPACES, PODS, type Resource, SECRETS, SERVICE_ACCOUNTS, SERVICES } from './resources.ts';
+import { checkLimits, defaultLimitRange, withLimitDefaults } from './limits.ts';
+import { checkPodSecurity, podSecurityWarnings } from './podsecurity.ts';
+import { withPriority } from './priority.ts';
+import { checkQuotas } from './quotas.ts';
+import {
+  DISRUPTION_BUDGETS,
+  JOBS,
+  LIMIT_RANGES,
+  NAMESPACES,
+  PODS,
+  QUOTAS,
+  type Resource,
+  SECRETS,
+  SERVICE_ACCOUNTS,
+  SERVICES,
+} from './resources.ts';
 import { ApiError, forbidden, invalid } from './status.ts';
 import type { Draft, Store } from './store.ts';
 
@@ -16,6 +31,8 @@ export type AdmissionPlugin = (resource: Resource, object: Draft<StoredObject>, 
 export interface Admission {
   /** A complete object, ready for the store. @throws ApiError 403 or 422 */
   readonly admit: (resource: Resource, namespace: string, body: Draft<StoredObject>) => Draft<StoredObject>;
+  /** Texts of Warning headers for a new object. */
+  readonly warnings: (resource: Resource, namespace: string, object: Draft<StoredObject>) => readonly string[];
   readonly plugins: AdmissionPlugin[];
 }
 
@@ -26,10 +43,11 @@ export function createAdmission(store: Store, random: () => number): Admission {
     const { metadata } = draft;
     switch (resource.plural) {
       case JOBS.plural:
-        return { ...defaultJob(draft as Draft<Job>), metadata: withTemplateLabels(draft as Draft<Job>) };
+        return withTemplateLabels(draft as Draft<Job>, defaultJob(draft as Draft<Job>));
       case PODS.plural: {
-        const spec = completePod((draft as Draft<Pod>).spec, random);
-        return { ...draft, spec, status: podStatusAtCreation(spec) } as Draft<Pod>;
+        const complete = withPriority(store, metadata, completePod((draft as Draft<Pod>).spec, random));
+        const limited = withLimitDefaults(store, metadata.namespace ?? '', metadata, complete);
+        return { ...draft, ...limited, status: podStatusAtCreation(limited.spec) } as Draft<Pod>;
       }
       case SECRETS.plural:
         return completeSecret(draft as Draft<Secret>);
@@ -39,6 +57,21 @@ export function createAdmission(store: Store, random: () => number): Admission {
           spec: defaultService((draft as Draft<Service>).spec, serviceAllocation(store, metadata.name ?? '', random)),
           status: { loadBalancer: {} },
         } as Draft<Service>;
+      case NAMESPACES.plural:
+        return {
+          ...draft,
+          metadata: { ...metadata, labels: { 'kubernetes.io/metadata.name': metadata.name ?? '', ...metadata.labels } },
+          spec: { finalizers: ['kubernetes'] },
+          status: { phase: 'Active' },
+        } as Draft<Namespace>;
+      case LIMIT_RANGES.plural:
+        return defaultLimitRange(draft as Draft<LimitRange>);
+      case QUOTAS.plural:
+        return { ...draft, status: {} } as Draft<StoredObject>;
+      case DISRUPTION_BUDGETS.plural: {
+        const status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
+        return { ...draft, status } as Draft<StoredObject>;
+      }
       default:
         return draft;
     }
@@ -60,15 +93,22 @@ export function createAdmission(store: Store, random: () => number): Admission {
       if (resource.plural === PODS.plural) checkServiceAccount(store, namespace, draft as Draft<Pod>);
       checkNew(resource, draft);
       for (const plugin of plugins) plugin(resource, draft, store);
+      if (resource.plural === PODS.plural) {
+        checkLimits(store, namespace, draft as Draft<Pod>);
+        checkPodSecurity(store, namespace, draft as Draft<Pod>);
+      }
+      checkQuotas(store, resource, namespace, draft);
       return draft;
     },
+    warnings: (resource, namespace, object) => podSecurityWarnings(store, resource, namespace, object),
   };
 }
 
-/** A Job without labels of its own gets those of its pods. */
-function withTemplateLabels({ metadata, spec }: Draft<Job>): Partial<Meta> {
-  const labels = spec?.template?.metadata?.labels;
-  return metadata.labels !== undefined || labels === undefined ? metadata : { ...metadata, labels: { ...labels } };
+/** A Job without labels of its own gets those of its pods, once these have some. */
+function withTemplateLabels({ metadata, spec: asked }: Draft<Job>, job: Omit<Job, 'metadata'>): Draft<Job> {
+  const isLabelled = metadata.labels !== undefined || asked?.template?.metadata?.labels === undefined;
+  const labels = job.spec.template.metadata?.labels ?? {};
+  return { ...job, metadata: isLabelled ? metadata : { ...metadata, labels: { ...labels } } };
 }
 
 function completeSecret(secret: Draft<Secret>): Draft<Secret> {

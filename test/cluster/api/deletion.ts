@@ -2,7 +2,7 @@
  * DELETE: preconditions, propagation, grace periods, finalizers (FACTS 45 to 49, 61 to 66).
  */
 import { isFinishedPod, type Pod, type StoredObject, timestamp } from '../model.ts';
-import { JOBS, PODS, type Resource } from './resources.ts';
+import { JOBS, NAMESPACES, PODS, type Resource } from './resources.ts';
 import { conflict } from './status.ts';
 import { isDue, type Store } from './store.ts';
 
@@ -28,6 +28,7 @@ export function warningsOf(resource: Resource, options: DeleteOptions): string[]
 export function deleteObject(store: Store, resource: Resource, object: StoredObject, options: DeleteOptions): object {
   checkPreconditions(resource, object, options);
   if (resource.plural === PODS.plural) return deletePod(store, object, options);
+  if (resource.plural === NAMESPACES.plural) return endNamespace(store, object);
   const finalizer = finalizerOf(resource, options);
   const finalizers = [...(object.metadata.finalizers ?? [])];
   if (finalizer !== undefined && !finalizers.includes(finalizer)) finalizers.push(finalizer);
@@ -51,6 +52,20 @@ export function deleteObject(store: Store, resource: Resource, object: StoredObj
       if (metadata.generation !== undefined) metadata.generation += 1;
     }) ?? object
   );
+}
+
+/** It goes when its content has gone (controllers/namespaces.ts). */
+function endNamespace(store: Store, namespace: StoredObject): object {
+  const ended = store.edit(
+    NAMESPACES,
+    namespace,
+    (draft) => {
+      draft.metadata.deletionTimestamp ??= timestamp(Date.now());
+      draft.status = { phase: 'Terminating' };
+    },
+    'held',
+  );
+  return ended ?? namespace;
 }
 
 /** Jobs are orphaned where nothing is said; other kinds have no dependents here. */

@@ -33,6 +33,7 @@ export const GROUPS = [
   'authentication.k8s.io/v1',
   'events.k8s.io/v1',
   'policy/v1',
+  'scheduling.k8s.io/v1',
   'discovery.k8s.io/v1',
 ];
 

@@ -1,7 +1,21 @@
 /**
  * The kinds of objects that are served, and what differs between them. Everything else is common to all.
  */
-import type { ClusterEvent, ClusterNode, ConfigMap, Job, Pod, Secret, Service, StoredObject } from '../model.ts';
+import type {
+  ClusterEvent,
+  ClusterNode,
+  ConfigMap,
+  DisruptionBudget,
+  Job,
+  LimitRange,
+  Namespace,
+  Pod,
+  PriorityClass,
+  ResourceQuota,
+  Secret,
+  Service,
+  StoredObject,
+} from '../model.ts';
 
 export interface Resource<T extends StoredObject = StoredObject> {
   /** '' for the core group. */
@@ -118,7 +132,7 @@ export const NODES: Resource<ClusterNode> = {
   hasStatus: true,
   bookmark: { spec: {}, status: {} },
 };
-export const NAMESPACES: Resource = {
+export const NAMESPACES: Resource<Namespace> = {
   ...core,
   plural: 'namespaces',
   kind: 'Namespace',
@@ -126,7 +140,7 @@ export const NAMESPACES: Resource = {
   fields: path('status.phase'),
   bookmark: { spec: {}, status: {} },
 };
-export const QUOTAS: Resource = {
+export const QUOTAS: Resource<ResourceQuota> = {
   ...core,
   plural: 'resourcequotas',
   kind: 'ResourceQuota',
@@ -134,12 +148,33 @@ export const QUOTAS: Resource = {
   hasStatus: true,
   bookmark: { spec: {}, status: {} },
 };
-export const LIMIT_RANGES: Resource = {
+export const LIMIT_RANGES: Resource<LimitRange> = {
   ...core,
   plural: 'limitranges',
   kind: 'LimitRange',
   fields: {},
   bookmark: { spec: { limits: null } },
+};
+
+export const PRIORITY_CLASSES: Resource<PriorityClass> = {
+  ...core,
+  group: 'scheduling.k8s.io',
+  plural: 'priorityclasses',
+  kind: 'PriorityClass',
+  namespaced: false,
+  fields: {},
+  generation: true,
+  bookmark: { value: 0 },
+};
+export const DISRUPTION_BUDGETS: Resource<DisruptionBudget> = {
+  ...core,
+  group: 'policy',
+  plural: 'poddisruptionbudgets',
+  kind: 'PodDisruptionBudget',
+  fields: {},
+  generation: true,
+  hasStatus: true,
+  bookmark: { spec: {}, status: {} },
 };
 
 export const RESOURCES: readonly Resource[] = [
@@ -154,6 +189,8 @@ export const RESOURCES: readonly Resource[] = [
   NAMESPACES,
   QUOTAS,
   LIMIT_RANGES,
+  PRIORITY_CLASSES,
+  DISRUPTION_BUDGETS,
 ];
 
 export function apiVersionOf(resource: Resource): string {

@@ -41,14 +41,15 @@ export function createWriter(store: Store, admission: Admission, validation: Val
     const { object, warnings } = validation.decode(resource, body, type, query);
     checkNamespace(object, namespace);
     const draft = admission.admit(resource, namespace, object);
+    const told = [...warnings, ...admission.warnings(resource, namespace, draft)];
     if (query.get('dryRun') === 'All') {
       const { metadata, ...rest } = draft;
       const generation = resource.generation ? { generation: 1 } : {};
       const created = { ...metadata, ...generation, creationTimestamp: timestamp(Date.now()) };
       const stored = { kind: resource.kind, apiVersion: apiVersionOf(resource), metadata: created, ...rest };
-      return { code: 201, object: stored, warnings };
+      return { code: 201, object: stored, warnings: told };
     }
-    return { code: 201, object: store.create(resource, draft), warnings };
+    return { code: 201, object: store.create(resource, draft), warnings: told };
   }
 
   /** Everything a client may not change keeps its old value; then the usual checks. */

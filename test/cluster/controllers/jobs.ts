@@ -217,7 +217,7 @@ export function startJobController(store: Store, admission: Admission, events: E
       });
       const seconds = backoffs.get(key) ?? 1;
       backoffs.set(key, Math.min(seconds * 2, MAX_BACKOFF_S));
-      timers.after(pace.delay('quotaRetry') * seconds, () => sync(key));
+      queue.add(key, pace.delay('quotaRetry') * seconds);
       return undefined;
     }
   }
