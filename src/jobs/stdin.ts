@@ -68,6 +68,8 @@ export function createInputs(context: Context): Inputs {
   /** Texts for which no Secret may be made, by uid. */
   const kept = new Map<string, string>();
   const busy = new Set<string>();
+  /** Jobs to whose containers this process has begun to pass their input, by uid. */
+  const passed = new Set<string>();
   /** Claims that were looked at, by the uid of their job. */
   const judged = new Set<string>();
   const isEarlierRun = (claim: string): boolean => claim !== processId && ownerOf(claim) === ownerOf(processId);
@@ -125,6 +127,7 @@ export function createInputs(context: Context): Inputs {
         return;
       }
       if (!(await claim(entry))) return;
+      passed.add(entry.uid);
       try {
         await attach(entry, input);
       } catch (error) {
@@ -153,8 +156,11 @@ export function createInputs(context: Context): Inputs {
   const isClaimed = (entry: JobEntry): boolean =>
     isRunning(entry) && entry.job.stdinDue && entry.job.stdinClaim !== undefined && !judged.has(entry.uid);
 
-  const isDueNow = (entry: JobEntry): boolean =>
-    isRunning(entry) && entry.job.stdinDue && entry.job.stdinClaim === undefined;
+  /** A claim of this process may stand although its answer never came: then nothing was passed. */
+  const isClaimable = ({ uid, job }: JobEntry): boolean =>
+    job.stdinClaim === undefined || (job.stdinClaim === processId && !passed.has(uid));
+
+  const isDueNow = (entry: JobEntry): boolean => isRunning(entry) && entry.job.stdinDue && isClaimable(entry);
 
   return {
     put: async (job, text, signal) => {
@@ -190,6 +196,7 @@ export function createInputs(context: Context): Inputs {
       repository.onUpdate((entry) => {
         if (entry.gone || entry.job.result !== undefined) {
           kept.delete(entry.uid);
+          passed.delete(entry.uid);
           judged.delete(entry.uid);
         }
         if (!submitted.has(entry.id) || !isDueNow(entry) || busy.has(entry.uid)) return;

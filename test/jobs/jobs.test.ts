@@ -288,6 +288,25 @@ t.test('input is delivered once, whoever does it', async (t) => {
   await stop(two);
 });
 
+t.test('a claim whose answer was lost is our own: the input is delivered all the same', async (t) => {
+  let claims = 0;
+  const one = await instance({
+    wrap: (client) => ({
+      ...client,
+      patch: async (resource, name, change, options) => {
+        const answer = await client.patch(resource, name, change, options);
+        if (!JSON.stringify(change).includes('job-launcher/stdin') || claims++ > 0) return answer;
+        const text = 'other side closed';
+        throw new KubernetesError({ code: 'bad-answer', method: 'PATCH', path: '/', text });
+      },
+    }),
+  });
+  const id = await one.submit({ command: 'cat', stdin: 'once\n' });
+  t.match(await one.until(id, terminal), { status: 'Finished', exitCode: 0 });
+  t.equal(await one.output(id), 'once\n');
+  await stop(one);
+});
+
 t.test('input that waits after it was claimed, and input that nobody may look for', async (t) => {
   const dead = await instance({
     processId: 'elsewhere/kube/x',
