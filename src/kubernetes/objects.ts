@@ -42,7 +42,13 @@ export function createObjects(calls: Calls, namespace: string, fetchLimit: numbe
           throw new KubernetesError({ code: 'interrupted', method: 'POST', path, text, cause: error });
         }
         if (isOurs === undefined || name === undefined || !isAlreadyExists(error)) throw error;
-        const stored = await get(resource, name, { signal, timeoutMs });
+        const stored = await get(resource, name, { signal, timeoutMs }).catch((cause: unknown) => {
+          signal.throwIfAborted();
+          if (isNotFound(cause)) throw error;
+          if (!(cause instanceof KubernetesError)) throw cause;
+          const text = `it is there, but whose it is cannot be told: ${cause.text}`;
+          throw new KubernetesError({ code: 'interrupted', method: 'POST', path, text, cause });
+        });
         if (isOurs(stored.object)) return stored;
         throw error;
       }

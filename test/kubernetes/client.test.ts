@@ -136,6 +136,10 @@ t.test('create: a lost answer is retried with the same name, and our own object 
   ]);
   t.strictSame(bodies.slice(0, 3), [JOB, JOB, JOB]);
 
+  const unknown = await scripted(t, [lose, exists, refuse(401, 'Unauthorized', 'Unauthorized')]);
+  t.equal((await failure(unknown.client.create(JOBS, JOB, { isOurs }))).code, 'interrupted', 'it may be ours');
+  const vanished = await scripted(t, [lose, exists, refuse(404, 'NotFound', 'jobs.batch "job-1" not found')]);
+  t.equal((await failure(vanished.client.create(JOBS, JOB, { isOurs }))).code, 'already-exists');
   const quota = refuse(403, 'Forbidden', 'jobs.batch "job-1" is forbidden: exceeded quota: q');
   const unclear = await scripted(t, [lose, quota]);
   const error = await failure(unclear.client.create(JOBS, JOB, { isOurs }));
@@ -352,6 +356,11 @@ t.test(
 );
 
 t.test('answers that are none of Kubernetes', async (t) => {
+  const cut = await scripted(t, [
+    ({ response }) => void response.setHeader('content-type', 'application/json').end('{"metadata":{"na'),
+    ok(JOB),
+  ]);
+  t.strictSame((await cut.client.get(JOBS, 'job-1')).object, JOB, 'JSON that was cut on its way is asked for again');
   const { client, requests } = await scripted(t, [
     ({ response }) => void response.writeHead(302, { location: 'http://127.0.0.1:1/login' }).end(),
     ({ response }) => void response.end('<html>Welcome</html>'),
