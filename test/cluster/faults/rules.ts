@@ -40,6 +40,8 @@ export interface FaultRule {
   readonly path?: RegExp;
   /** How often it strikes; default 1. */
   readonly times?: number;
+  /** The fault's bytes are drawn anew each time, between 1 and what it says. */
+  readonly drawn?: boolean;
   /** Chance of a request to be struck, 0 to 1, from the seeded generator; default 1. */
   readonly chance?: number;
 }
