@@ -10,9 +10,13 @@ export interface MeasuredPlugin {
   readonly memory: () => { readonly now: number; readonly peak: number };
 }
 
+/** Options that every start for a benchmark has. */
+export function benchOptions(url: string): Readonly<Record<string, string>> {
+  return { 'api-url': url, 'auth-token': 'bench', 'kubernetes-namespace': 'rstudio', 'log-level': 'WARNING' };
+}
+
 export async function startMeasured(url: string, start: PluginStart = {}): Promise<MeasuredPlugin> {
-  const options = { 'api-url': url, 'auth-token': 'bench', 'kubernetes-namespace': 'rstudio', 'log-level': 'WARNING' };
-  const plugin = await startPlugin({ ...start, options: { ...options, ...start.options } });
+  const plugin = await startPlugin({ ...start, options: { ...benchOptions(url), ...start.options } });
   return {
     process: plugin,
     launcher: createLauncher(plugin.wire),

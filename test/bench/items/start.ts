@@ -1,27 +1,45 @@
 /** c. From exec to the answer of Bootstrap, and to the jobs being known. */
+import { chownSync } from 'node:fs';
+import { EXECUTABLE, type PluginStart, writeConfig } from '../../support/plugin.ts';
 import { type Bench, expect, type Item } from '../item.ts';
-import { startMeasured } from '../plugin.ts';
+import { benchOptions, startMeasured } from '../plugin.ts';
 import type { Row } from '../report.ts';
 import { median } from '../statistics.ts';
 
 const JOBS = 10_000;
 const SMALL_START_MS = 150;
 
-/** Variables that make root replace itself once more (design.md section 7), and those that do not. */
-const ENVIRONMENTS = {
-  'full environment': {
-    PATH: '/usr/local/bin:/usr/bin:/bin',
-    HOME: '/root',
-    USER: 'root',
-    LD_PRELOAD: '',
-    SHELL: '/bin/sh',
-  },
-  'clean environment': {},
+/** Variables that make root replace itself once more (design.md section 7). */
+const FULL = {
+  PATH: '/usr/local/bin:/usr/bin:/bin',
+  HOME: '/root',
+  USER: 'root',
+  LD_PRELOAD: '',
+  SHELL: '/bin/sh',
 } as const;
+/** `nobody`, where the benchmark runs as root. */
+const NOBODY = 65534;
 
-async function startOnce(bench: Bench, env: Readonly<Record<string, string>>, jobs: number): Promise<number> {
+type Start = Pick<PluginStart, 'env' | 'directory' | 'command'>;
+
+/** Ways to start, by name. */
+const STARTS: Readonly<Record<string, (url: string) => Start>> = {
+  'root, full environment': () => ({ env: FULL }),
+  'root, clean environment': () => ({ env: {} }),
+  'not root': (url) => {
+    const directory = writeConfig({ options: benchOptions(url) });
+    for (const path of [directory.path, directory.configFile]) chownSync(path, NOBODY, NOBODY);
+    const ids = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+    return { env: FULL, directory, command: ['/usr/bin/setpriv', ...ids, EXECUTABLE] };
+  },
+};
+/** Without root there is one way. */
+const waysToStart = (): readonly (readonly [string, (url: string) => Start])[] =>
+  process.getuid?.() === 0 ? Object.entries(STARTS) : [['not root', () => ({ env: FULL })]];
+
+async function startOnce(bench: Bench, how: Start, jobs: number): Promise<number> {
   const start = performance.now();
-  const plugin = await startMeasured(bench.server.url, { env });
+  const plugin = await startMeasured(bench.server.url, how);
   try {
     await plugin.launcher.bootstrap();
     if (jobs > 0) {
@@ -36,18 +54,17 @@ async function startOnce(bench: Bench, env: Readonly<Record<string, string>>, jo
 
 export const start: Item = async (bench) => {
   const rows: Row[] = [];
-  const who = process.getuid?.() === 0 ? 'root' : 'not root';
   await bench.server.have({ jobs: 0 });
-  for (const [name, env] of Object.entries(ENVIRONMENTS)) {
+  for (const [name, make] of waysToStart()) {
     const times: number[] = [];
     for (let round = 1; round <= bench.runs; round++) {
-      bench.progress(`start without jobs, ${who}, ${name}, run ${round}`);
-      times.push(await startOnce(bench, env, 0));
+      bench.progress(`start without jobs, ${name}, run ${round}`);
+      times.push(await startOnce(bench, make(bench.server.url), 0));
     }
     const result = median(times);
     rows.push({
       item: 'c',
-      what: `exec to Bootstrap answer, ${who}, ${name}`,
+      what: `exec to Bootstrap answer, ${name}`,
       bars: [{ name: 'ours', value: result }],
       unit: 'ms',
       result,
@@ -62,7 +79,7 @@ export const start: Item = async (bench) => {
   const floor: number[] = [];
   for (let round = 1; round <= bench.runs; round++) {
     bench.progress(`start with ${jobs} jobs, run ${round}`);
-    ours.push(await startOnce(bench, ENVIRONMENTS['full environment'], jobs));
+    ours.push(await startOnce(bench, { env: FULL }, jobs));
     const fetched = await bench.contestants.run('fetch', { url: bench.server.url });
     floor.push(Number(fetched.findings['ms']));
   }
