@@ -4,6 +4,7 @@ import { BLOCK_BYTES, STAMPED_BLOCK_BYTES } from '../log.ts';
 import { startMeasured } from '../plugin.ts';
 import { median } from '../statistics.ts';
 
+/** Of all runs together. */
 const BYTES = 512e6;
 const JOB_ID = 'bench-00000000';
 
@@ -34,7 +35,7 @@ async function ours(bench: Bench, bytes: number): Promise<{ cpu: number; grown: 
 }
 
 export const logs: Item = async (bench) => {
-  const blocks = Math.ceil((bench.quick ? BYTES / 16 : BYTES) / BLOCK_BYTES);
+  const blocks = Math.ceil(BYTES / (bench.quick ? 16 : bench.runs) / BLOCK_BYTES);
   const bytes = blocks * BLOCK_BYTES;
   await bench.server.have({ jobs: 1, logBytes: bytes });
   const cpu: number[] = [];
