@@ -57,6 +57,7 @@ t.test('at ERROR: what an administrator must know, and a line for all that is do
   await t.rejects(launcher.control('jane', ids[2] ?? '', 'stop'));
   await t.rejects(launcher.submit('jane', { name: 'evil \u001b[2J, user: root\n', command: 'true' }));
   plugin.kill('SIGHUP');
+  await plugin.logged(/ Reloaded /);
   plugin.kill('SIGTERM');
   await plugin.exit;
   const all = plugin
