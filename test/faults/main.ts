@@ -20,7 +20,7 @@ const { values } = parseArgs({
 });
 
 const FULL = { jobs: 300, faults: 2_000, disturbEveryMs: 6_000, settleMs: 100_000, waitForSockets: true };
-const SHORT = { jobs: 40, faults: 200, disturbEveryMs: 2_000, settleMs: 60_000, waitForSockets: false };
+const SHORT = { jobs: 40, faults: 200, disturbEveryMs: 1_500, settleMs: 60_000, waitForSockets: false };
 
 const seed = numberOf('seed', values.seed) ?? randomInt(2 ** 31);
 const usual = values.short ? SHORT : FULL;

@@ -240,7 +240,7 @@ async function work(options: Work): Promise<readonly JobRecord[]> {
   const readers = new Set<Promise<void>>();
   const readings: Promise<void>[] = [];
   const reads = (reading: Promise<void>): void => void readings.push(reading);
-  const enough = (): boolean => records.length >= options.jobs && storm.total() >= options.faults;
+  const enough = (): boolean => records.length >= options.jobs && storm.total() >= options.faults && storm.isComplete();
 
   let said = performance.now();
   while (!enough()) {

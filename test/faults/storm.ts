@@ -37,7 +37,7 @@ const OPENING = { watch: ONCE, list: ONCE } as const;
 const ROWS: readonly Row[] = [
   { name: '401', fault: FAULTS.unauthorized, at: { ...OPENING, log: 2, object: 1, patch: 1, channel: 3 } },
   { name: '403 for a moment', fault: FAULTS.transientForbidden, at: { ...OPENING, log: 1, object: 1, patch: 1 } },
-  { name: '410', fault: FAULTS.gone, at: { watch: { times: 6 } } },
+  { name: '410', fault: FAULTS.gone, at: { watch: 10 } },
   { name: '429', fault: FAULTS.tooManyRequests, at: { ...OPENING, ...CALLS, log: 3, channel: 5 } },
   { name: '500', fault: FAULTS.internalError, at: { ...OPENING, ...CALLS, log: 5, channel: 5 } },
   { name: '500 of a webhook', fault: FAULTS.webhookTimeout, at: { create: 3, patch: 2 } },
@@ -74,6 +74,8 @@ export interface Storm {
   /** Faults that have struck, by kind. */
   readonly counts: () => ReadonlyMap<string, number>;
   readonly total: () => number;
+  /** Has each disturbance of the cluster itself happened? */
+  readonly isComplete: () => boolean;
   /** Runs `action` the next time that the API server is away, or at once after the storm: the next list shows it. */
   readonly whileAway: (action: () => void) => void;
   /** Ends the faults; what disturbs the cluster itself is put right again. */
@@ -176,6 +178,7 @@ export function startStorm({ cluster, random, everyMs, onToken }: StormOptions):
   return {
     counts,
     total: () => [...counts().values()].reduce((sum, count) => sum + count, 0),
+    isComplete: () => DISTURBANCES.every(({ name }) => disturbed.has(name)),
     whileAway: (action) => {
       if (ending.signal.aborted) action();
       else away.push(action);
