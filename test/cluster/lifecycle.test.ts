@@ -176,3 +176,11 @@ t.test('start errors, images that cannot be pulled, pods that fit nowhere', asyn
   t.equal(job.status.active, undefined);
   t.equal(cluster.store.list(PODS).filter(({ metadata }) => metadata.labels?.['job-name'] === 'nonode').length, 0);
 });
+
+t.test('a NUL in a text that is handed to the operating system: StartError, and the kubelet goes on', async (t) => {
+  await call('POST', JOBS_PATH, jobBody('nul', ['/bin/true'], {}, { workingDir: '/tmp/a\0b' }));
+  const pod = await untilPod(cluster, 'nul', hasEnded);
+  t.match(pod.status.containerStatuses?.[0]?.state?.terminated, { exitCode: 128, reason: 'StartError' });
+  await call('POST', JOBS_PATH, jobBody('after-nul', ['/bin/true']));
+  t.equal((await untilPod(cluster, 'after-nul', hasEnded)).status.phase, 'Succeeded');
+});

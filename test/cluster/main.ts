@@ -3,7 +3,7 @@
  */
 import { parseArgs } from 'node:util';
 import { startCluster } from './cluster.ts';
-import { launcherConfig } from './config.ts';
+import { launcherConfig, writeFiles } from './config.ts';
 import type { Fault } from './faults/rules.ts';
 import { FAULTS } from './faults/rules.ts';
 
@@ -21,6 +21,7 @@ Containers are real processes of this machine, without isolation: do not run wha
   --fault NAME=P   put a fault in the way of requests with chance P (0 to 1); may be given more than once.
                    Names: ${Object.keys(FAULTS).join(', ')}
   --seed N         seed of those chances (default 1)
+  --files DIR      write token, ca.crt and launcher.kubernetes.conf there and print the variables for npm run test:cluster
   --metrics        serve metrics.k8s.io
   --help           this text
 `;
@@ -35,6 +36,7 @@ const { values } = parseArgs({
     'time-scale': { type: 'string' },
     fault: { type: 'string', multiple: true },
     seed: { type: 'string' },
+    files: { type: 'string' },
     metrics: { type: 'boolean' },
     help: { type: 'boolean' },
   },
@@ -62,8 +64,9 @@ async function main(): Promise<void> {
       'Serves jobs, pods (log, exec, attach, eviction), services, secrets, events, nodes, serviceaccounts, access reviews.',
       'Ctrl-C ends it and everything that runs in it.',
       '',
-      '# launcher.kubernetes.conf',
-      launcherConfig(cluster),
+      ...(values.files === undefined
+        ? ['# launcher.kubernetes.conf', launcherConfig(cluster)]
+        : [...writeFiles(values.files, cluster), '']),
     ].join('\n'),
   );
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

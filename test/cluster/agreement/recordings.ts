@@ -1,8 +1,9 @@
 /**
  * The recorded exchanges with a real cluster, as fixtures/recordings holds them: trimmed to what is compared.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { Json } from '../api/patch.ts';
+import type { WatchLine } from './stages.ts';
 
 export interface Exchange {
   readonly n: number;
@@ -42,4 +43,15 @@ export function exchangesOf(scenario: string): Exchange[] {
     .trim()
     .split('\n');
   return lines.map((line) => JSON.parse(line));
+}
+
+/** The lines of the watch of a kind that ran beside a scenario, up to a time; none came where there is no file. */
+export function watchLinesOf(scenario: string, plural: string, untilMs: number): WatchLine[] {
+  const file = new URL(`${scenario}/watch-${plural}.jsonl`, FOLDER);
+  if (!existsSync(file)) return [];
+  const lines: { t_ms: number; event: WatchLine }[] = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+  return lines.filter(({ t_ms }) => t_ms <= untilMs).map(({ event }) => event);
 }

@@ -7,10 +7,11 @@ import { isObject, type Json } from '../api/patch.ts';
 import { JOBS, PODS } from '../api/resources.ts';
 import type { SimulatedCluster } from '../cluster.ts';
 import type { CallAnswer, Caller } from '../testing.ts';
-import type { ByHand } from './byhand.ts';
+import { BY_HAND } from './byhand.ts';
 import { type History, recordHistory } from './history.ts';
 import { faster, normal, normalText, SCALE } from './normal.ts';
 import type { Exchange } from './recordings.ts';
+import { isBackgroundWatch, watchDifferences } from './watched.ts';
 
 export interface Outcome {
   readonly n: number;
@@ -29,18 +30,22 @@ const STREAM_LIMIT_MS = 3000;
 export async function replay(
   cluster: SimulatedCluster,
   caller: Caller,
+  scenario: string,
   exchanges: readonly Exchange[],
   skip: ReadonlySet<number>,
-  byHand: readonly ByHand[] = [],
 ): Promise<Outcome[]> {
   const start = Date.now();
+  const since = cluster.store.revision();
   /** Names that the server made: recorded -> here. */
   const names = new Map<string, string>();
   const history = recordHistory(cluster);
   const outcomes: Promise<Outcome>[] = [];
   const wanted = exchanges.filter(({ n, method, path }) => method !== null && path !== null && !skip.has(n));
+  const watches = wanted.filter(isBackgroundWatch);
+  const requests = wanted.filter((exchange) => !watches.includes(exchange));
+  const byHand = BY_HAND[scenario] ?? [];
   await prelude(cluster, caller, exchanges);
-  for (const exchange of [...wanted, ...byHand].sort((a, b) => (a.t ?? 0) - (b.t ?? 0))) {
+  for (const exchange of [...requests, ...byHand].sort((a, b) => (a.t ?? 0) - (b.t ?? 0))) {
     const wait = (exchange.t ?? 0) / SCALE - (Date.now() - start);
     if (wait > 0) await sleep(wait);
     if (!('n' in exchange)) {
@@ -52,8 +57,27 @@ export async function replay(
     if (!isStream(exchange)) await outcome;
   }
   const all = await Promise.all(outcomes);
+  const end = Math.max(...requests.map(({ t }) => t ?? 0));
+  for (const watch of watches) all.push(await watched(cluster, scenario, watch, since, end));
   history.close();
   return all;
+}
+
+/** Whether all objects came as far as the recorded ones had at the end. */
+async function watched(
+  cluster: SimulatedCluster,
+  scenario: string,
+  watch: Exchange,
+  since: number,
+  end: number,
+): Promise<Outcome> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const found = watchDifferences(cluster, scenario, watch, since, end);
+    const same = found.length === 0;
+    if (same || Date.now() > deadline) return { n: watch.n, same, expected: '', actual: found.join('\n') };
+    await sleep(POLL_MS);
+  }
 }
 
 /** Objects that were there before a scenario of lists began: those of its first list. */
@@ -120,6 +144,7 @@ async function one(
       actual = await stream(caller, exchange, path, tokenOf(cluster, exchange), start);
       return give(actual === expected);
     }
+    if (path.endsWith('/eviction')) await untilRunning(cluster, path);
     if (exchange.method !== 'GET') await stateBefore(cluster, caller, exchange, path);
     const deadline = Date.now() + PATIENCE_MS;
     for (;;) {

@@ -104,10 +104,11 @@ export function createAdmission(store: Store, random: () => number): Admission {
   };
 }
 
-/** A Job without labels of its own gets those of its pods, once these have some. */
+/** A Job without labels of its own gets those of its pods; without the cluster's own ones if the cluster also names it. */
 function withTemplateLabels({ metadata, spec: asked }: Draft<Job>, job: Omit<Job, 'metadata'>): Draft<Job> {
   const isLabelled = metadata.labels !== undefined || asked?.template?.metadata?.labels === undefined;
-  const labels = job.spec.template.metadata?.labels ?? {};
+  const labels =
+    metadata.generateName === undefined ? job.spec.template.metadata?.labels : asked.template.metadata?.labels;
   return { ...job, metadata: isLabelled ? metadata : { ...metadata, labels: { ...labels } } };
 }
 

@@ -1,7 +1,6 @@
 /**
  * GET pods/NAME/log (FACTS 85 to 95).
  */
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Kubelet } from '../kubelet/kubelet.ts';
@@ -85,16 +84,16 @@ async function follow(
   let wake: () => void = () => {};
   const stop = [log.listen(() => wake()), kubelet.onDown(() => wake())];
   response.on('close', () => wake());
+  response.on('drain', () => wake());
+  const next = () => (response.writableNeedDrain || response.destroyed ? undefined : cursor.next());
   try {
     while (!response.destroyed && kubelet.isAlive()) {
       const more = new Promise<void>((resolve) => {
         wake = resolve;
       });
-      for (let piece = cursor.next(); piece !== undefined; piece = cursor.next()) {
-        if (response.destroyed) return;
-        if (!response.write(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-      }
-      if (log.finished()) break;
+      // What the reader has not taken yet comes first.
+      for (let piece = next(); piece !== undefined; piece = next()) response.write(piece);
+      if (log.finished() && !response.writableNeedDrain) break;
       await more;
     }
     if (log.finished()) await wait(pace.delay('followEnd'));

@@ -90,7 +90,7 @@ export function startJobController(store: Store, admission: Admission, events: E
       active = [];
       suspend(job, status);
     } else {
-      resume(job, status);
+      const resumed = resume(status);
       const wanted = Math.min(job.spec.parallelism ?? 1, (job.spec.completions ?? 1) - successes);
       if (active.length > wanted) {
         for (const pod of active.slice(Math.max(wanted, 0))) removePod(job, pod, 'released');
@@ -101,6 +101,7 @@ export function startJobController(store: Store, admission: Admission, events: E
         );
         active = [...active, ...made];
       }
+      if (resumed) events.record(SOURCE, job, { type: 'Normal', reason: 'Resumed', message: 'Job resumed' });
       if (seconds !== undefined && status.startTime !== undefined) {
         queue.add(key, Math.max(0, Date.parse(status.startTime) + pace.seconds(seconds) - Date.now()) + 1);
       }
@@ -176,11 +177,12 @@ export function startJobController(store: Store, admission: Admission, events: E
     events.record(SOURCE, job, { type: 'Normal', reason: 'Suspended', message: 'Job suspended' });
   }
 
-  function resume(job: Job, status: JobStatus): void {
+  /** Whether it was suspended until now. */
+  function resume(status: JobStatus): boolean {
     if (status.startTime === undefined) status.startTime = timestamp(Date.now());
-    if (jobCondition(job, 'Suspended') !== 'True') return;
+    if (!status.conditions?.some((one) => one.type === 'Suspended' && one.status === 'True')) return false;
     setCondition(status, { type: 'Suspended', status: 'False', reason: 'JobResumed', message: 'Job resumed' });
-    events.record(SOURCE, job, { type: 'Normal', reason: 'Resumed', message: 'Job resumed' });
+    return true;
   }
 
   function makePod(job: Job, key: string): Pod | undefined {

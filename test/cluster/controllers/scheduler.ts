@@ -147,7 +147,7 @@ export function disrupt(store: Store, pod: Pod, reason: string, message: string)
     };
     const others = (draft.status.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget');
     // lastProbeTime is always null in the API; the type knows only absent.
-    draft.status.conditions = [condition as unknown as (typeof others)[number], ...others];
+    draft.status.conditions = [...others, condition as unknown as (typeof others)[number]];
   });
 }
 

@@ -76,6 +76,7 @@ const DRAIN_MS = 2000;
 export function startContainer(options: ContainerOptions): RunningContainer {
   const { command, guard, log, identity } = options;
   const [program = ''] = command;
+  checkTexts(options);
   const cwd = workingDirectory(options);
   const env = Object.fromEntries(options.env);
   const sessions = new Set<number>();
@@ -208,6 +209,14 @@ export function startContainer(options: ContainerOptions): RunningContainer {
 }
 
 /** The directory itself where the machine has it and the user may enter it, else one of that name of its own. */
+/** No system call takes a NUL in a text. */
+function checkTexts({ command, env, workingDir = '' }: ContainerOptions): void {
+  if (workingDir.includes('\0')) throw new StartError(`mkdir ${JSON.stringify(workingDir)}: invalid argument`);
+  if ([...command, ...[...env].flat()].some((text) => text.includes('\0'))) {
+    throw new StartError(`exec: ${JSON.stringify(command[0])}: invalid argument`);
+  }
+}
+
 function workingDirectory({ workingDir, directory, identity }: ContainerOptions): string {
   if (workingDir === undefined || workingDir === '') return directory;
   if (isEnterable(workingDir, identity)) return workingDir;
