@@ -131,13 +131,17 @@ for (const { killed, at, carriedOut, read, message } of STEPS) {
     const world = await setUp(t);
     const cluster = world.cluster.simulated;
     if (cluster === undefined) throw new Error('this needs the simulated cluster');
-    const dying = await world.plugin({}, { name: 'dying' });
+    // An answer that is held may have been a conflict: it is tried again soon.
+    const dying = await world.plugin({ 'request-timeout-seconds': '5' }, { name: 'dying' });
     const fault = cluster.faults.add({ times: 1_000, ...at });
     const submitted = world.submit({ command: READER, stdin: INPUT }, dying.launcher).catch(() => undefined);
     await eventually('the moment', () => fault.hits() > 0);
     const id = await eventually('the job', async () => (await world.launcher.jobs(world.user))[0]?.id);
     await eventually('the work', async () => carriedOut === undefined || (await carriedOut(world, id)));
     dying.process.kill('SIGKILL');
+    await dying.process.exit;
+    // What it had sent has reached the server before this does, and shares its fate.
+    await world.cluster.namespaced('GET', 'batch/v1', `jobs/${id}`);
     fault.remove();
     await submitted;
     const next = await world.plugin({}, { name: 'dying' });
