@@ -558,7 +558,7 @@ t.test('missing permissions switch off one feature each, named once', async (t) 
 
 t.test('an injected container that never ends: the end is told at once, and the Job ends after all', async (t) => {
   cluster.injectSidecar({ name: 'aaa-proxy', image: 'busybox', command: ['/bin/sh', '-c', 'sleep 600'] });
-  const one = await instance({ clock: fastClock(200) });
+  const one = await instance({ clock: fastClock(30) });
   const id = await admin.submit({ command: 'echo out; exit 3' });
   t.match(await one.until(id, terminal), { status: 'Finished', statusCode: 'Error', exitCode: 3 });
   t.equal(await one.output(id), 'out\n', 'the log of our container');
