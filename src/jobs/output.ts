@@ -8,6 +8,7 @@ import type { Context } from './context.ts';
 import { JobError, type Requester } from './contract.ts';
 import { jobErrorOf } from './failures.ts';
 import type { PodView } from './projection.ts';
+import { readPods } from './reading.ts';
 import { isTerminal, type JobEntry } from './repository.ts';
 import { podEnded, podRan } from './state.ts';
 
@@ -26,9 +27,20 @@ export function output(
 async function* read(context: Context, entry: JobEntry, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const done = new Set<string>();
   let delivered = false;
+  let looked = false;
   for (;;) {
     const pod = await nextPod(context, entry, done, signal);
-    if (pod === undefined) break;
+    if (pod === undefined) {
+      if (done.size > 0 || !wrote(entry)) return;
+      if (looked) throw lost(entry.id);
+      // The end came by the watch of jobs, and the watch of pods may be behind it.
+      looked = true;
+      await readPods(context, entry.id, signal).catch((error: unknown) => {
+        signal.throwIfAborted();
+        throw jobErrorOf(error, `The output of job ${entry.id} cannot be read`);
+      });
+      continue;
+    }
     done.add(pod.uid);
     try {
       for await (const text of podOutput(context, entry, pod, signal)) {
@@ -44,14 +56,13 @@ async function* read(context: Context, entry: JobEntry, signal: AbortSignal): As
         });
       }
       if (!isNotFound(error)) throw jobErrorOf(error, `The output of job ${entry.id} cannot be read`);
-      if (!delivered) throw lost(entry.id);
+      if (!delivered) throw lost(entry.id, error);
     }
   }
-  if (!delivered && done.size === 0 && wrote(entry)) throw lost(entry.id);
 }
 
-const lost = (id: string): JobError =>
-  new JobError('output-not-found', `The output of job ${id} is gone with its pod.`);
+const lost = (id: string, cause?: unknown): JobError =>
+  new JobError('output-not-found', `The output of job ${id} is gone with its pod.`, { cause });
 
 /** Did its program run, so that there was a log? */
 function wrote({ ran, outcome, job }: JobEntry): boolean {

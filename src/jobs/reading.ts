@@ -32,12 +32,11 @@ async function readOnce({ client, jobs, pods, clock, signal, log }: Reading, job
   );
   const exists = found?.uid === job.uid;
   if (exists && found !== undefined) jobs.offer(found);
-  const list = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${job.name}` }, { signal });
-  for (const pod of list.items) pods.offer(projectPod(pod));
+  const version = await readPods({ client, pods }, job.name, signal);
   const late = new AbortController();
   const cancel = clock.after(CATCH_UP_MS, () => late.abort(new Error('the watch of pods is behind')));
   try {
-    await pods.reached(list.resourceVersion, AbortSignal.any([signal, late.signal]));
+    await pods.reached(version, AbortSignal.any([signal, late.signal]));
   } catch (error) {
     signal.throwIfAborted();
     log.debug('Judging a job although the watch of pods is behind', { job: job.name, error });
@@ -45,4 +44,15 @@ async function readOnce({ client, jobs, pods, clock, signal, log }: Reading, job
     cancel();
   }
   return exists;
+}
+
+/** Takes in the newest pods of a job, without waiting for their watch; returns the version of the list. */
+export async function readPods(
+  { client, pods }: Pick<Context, 'client' | 'pods'>,
+  job: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const list = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${job}` }, { signal });
+  for (const pod of list.items) pods.offer(projectPod(pod));
+  return list.resourceVersion;
 }
