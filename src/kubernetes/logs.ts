@@ -86,7 +86,7 @@ export async function* followLog(
           shortAnswers = 0;
           continue;
         }
-        if (ended && (reading.isWhole || ++shortAnswers >= SHORT_ANSWERS)) return;
+        if (ended && (isAll(reading.isWhole) || ++shortAnswers >= SHORT_ANSWERS)) return;
         await pause(follow || ended ? pauses.next() : timings.logPoll);
         continue;
       case 'waiting':
@@ -118,6 +118,11 @@ export async function* followLog(
     failures++;
     if (follow && failures >= FOLLOWS_BEFORE_POLLING) pollUntil = clock.monotonic() + timings.logPollOnly;
     await pause(pauses.next(reading.error));
+  }
+
+  /** An empty answer may be one that was cut in order before its first byte: an empty log is asked for twice. */
+  function isAll(isWhole: boolean): boolean {
+    return isWhole && (position.last !== undefined || shortAnswers > 0);
   }
 
   /** Throws if the container has ended and the node withholds its log for too long. */
