@@ -150,15 +150,21 @@ export async function setUp(
   };
 }
 
-/** Deletes the jobs that were made for these users, pods included, and waits until they are gone. */
+/** Deletes the jobs that were made for these users, and their pods: old servers collect those late. */
 async function removeJobs(cluster: Cluster, users: readonly string[]): Promise<void> {
   const selector = encodeURIComponent(
     `app.kubernetes.io/managed-by=launcher,job-launcher/user in (${users.join(',')})`,
   );
-  const listed = await cluster.namespaced('GET', 'batch/v1', `jobs?labelSelector=${selector}`);
-  const items = (listed.body['items'] ?? []) as { metadata: { name: string } }[];
-  for (const { metadata } of items) {
-    await cluster.namespaced('DELETE', 'batch/v1', `jobs/${metadata.name}`, { propagationPolicy: 'Background' });
+  for (const [group, plural] of [
+    ['batch/v1', 'jobs'],
+    ['', 'pods'],
+  ] as const) {
+    const listed = await cluster.namespaced('GET', group, `${plural}?labelSelector=${selector}`);
+    const items = (listed.body['items'] ?? []) as { metadata: { name: string } }[];
+    const how = { propagationPolicy: 'Background', gracePeriodSeconds: 0 };
+    await Promise.all(
+      items.map(({ metadata }) => cluster.namespaced('DELETE', group, `${plural}/${metadata.name}`, how)),
+    );
   }
 }
 
