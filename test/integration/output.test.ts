@@ -27,8 +27,9 @@ t.test('output comes while the job runs, and again after it ended', async (t) =>
 });
 
 t.test('a last line without newline, both streams, and bytes that are no UTF-8', async (t) => {
+  // Two readers bring the streams into the log: what stderr got is there a second later, and nothing follows the open line.
   const { id } = await world.submit({
-    command: "printf 'a\\n'; printf 'b\\n' >&2; printf '\\303\\050\\360\\237\\230\\200 end'",
+    command: "printf 'a\\n'; printf 'b\\n' >&2; sleep 1; printf '\\303\\050\\360\\237\\230\\200 end'",
   });
   await world.until(id, 'Finished');
   const text = await world.text(id);
