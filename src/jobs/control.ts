@@ -14,7 +14,7 @@ import { type JobPatch, patchJob } from './guarded.ts';
 import type { JobState } from './job.ts';
 import { type JobView, type PodView, projectPod } from './projection.ts';
 import type { JobEntry } from './repository.ts';
-import { podEnded, seePod, wasRemoved } from './state.ts';
+import { podEnded, seePod, wasRemoved } from './seen-pod.ts';
 
 /** In which state an operation makes sense (launcher-plugin-api.md 7.5). */
 const ALLOWED: Readonly<Record<ControlOperation, JobState>> = {

@@ -10,7 +10,7 @@ import { jobErrorOf } from './failures.ts';
 import type { PodView } from './projection.ts';
 import { readPods } from './reading.ts';
 import { isTerminal, type JobEntry } from './repository.ts';
-import { podEnded, podRan } from './state.ts';
+import { podEnded, podRan } from './seen-pod.ts';
 
 /** Throws JobError 'job-not-found' at once; what follows is read only as it is consumed. */
 export function output(

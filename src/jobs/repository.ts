@@ -7,16 +7,9 @@ import { JobError, type Requester } from './contract.ts';
 import { type Job, TERMINAL_STATES } from './job.ts';
 import type { EventView, JobView, PodView, ServiceView } from './projection.ts';
 import { isTelling } from './reasons.ts';
-import {
-  type Outcome,
-  podRan,
-  type SeenPod,
-  type Situation,
-  seePod,
-  stateOf,
-  stateWithoutJob,
-  type Verdict,
-} from './state.ts';
+import { podRan, type SeenPod, seePod } from './seen-pod.ts';
+import type { Outcome, Situation } from './situation.ts';
+import { stateOf, stateWithoutJob, type Verdict } from './state.ts';
 
 /** One job and all that is known of it. */
 export interface JobEntry {

@@ -3,18 +3,10 @@
  * matches wins. Pure; what this process knew before is handed in.
  */
 import type { JobResult } from './annotations.ts';
-import type { JobState } from './job.ts';
-import { TERMINAL_STATES } from './job.ts';
-import type { EventView, JobView, PodView, Terminated } from './projection.ts';
+import { type JobState, TERMINAL_STATES } from './job.ts';
+import type { Terminated } from './projection.ts';
 import { duration, nodeSilence, outOfMemory, pendingReason, removalReason, removing, startFailure } from './reasons.ts';
-
-/** What people are told of a job. */
-export interface Outcome {
-  readonly state: JobState;
-  readonly statusCode: string;
-  readonly message: string;
-  readonly exitCode?: number;
-}
+import { type Facts, factsOf, type Outcome, type Situation } from './situation.ts';
 
 /** An outcome and the row of the table that gave it. */
 export interface Verdict extends Outcome {
@@ -23,116 +15,11 @@ export interface Verdict extends Outcome {
   readonly doubtful: boolean;
 }
 
-/** The newest pod of a job as this process saw it. */
-export interface SeenPod {
-  /** Its last version. */
-  readonly view: PodView;
-  /** Is it still there? */
-  readonly present: boolean;
-  /** Which was seen first, its end or its removal; undefined if neither, or both in one version. */
-  readonly first?: 'end' | 'removal';
-}
-
-/** Everything that the state of a job depends on. */
-export interface Situation {
-  readonly job: JobView;
-  readonly pod?: SeenPod;
-  /** What was announced last. */
-  readonly announced?: Outcome;
-  /** Its program was seen running, in whichever pod. */
-  readonly ran: boolean;
-  /** Newest Warning event of the pod, or of the Job while there is no pod. */
-  readonly warning?: EventView;
-  /** Newest event Pulling of the pod. */
-  readonly pulling?: EventView;
-  /** Warnings of the create answer. */
-  readonly createWarning: string;
-  /** What the delivery of its input says of a running job. */
-  readonly inputProblem: string;
-}
-
-/** Kubelets' and controllers' clocks may differ this much where nothing better than times is known. */
-const CLOCK_TOLERANCE_MS = 2_000;
 const KILL_CODE = 137;
 const SIGNAL_CODES: ReadonlySet<number> = new Set([KILL_CODE, 143]);
 const POD_ENDINGS: ReadonlySet<string> = new Set(['Evicted', 'Terminated', 'NodeShutdown', 'Preempting', 'NodeLost']);
 const NOT_STARTED: ReadonlySet<string> = new Set(['StartError', 'ContainerCannotRun']);
 const STATUS_LOST: ReadonlySet<string> = new Set(['ContainerStatusUnknown', 'Unknown']);
-
-/** Is it the end of its program, whatever becomes of the pod? */
-export function podEnded(pod: PodView): boolean {
-  return pod.container.terminated !== undefined || pod.phase === 'Succeeded' || pod.phase === 'Failed';
-}
-
-export function podRan(pod: PodView): boolean {
-  return pod.container.running !== undefined || pod.container.terminated?.startedAt !== undefined;
-}
-
-/** Takes in a version of a pod: which of end and removal came first is known only by those who saw both. */
-export function seePod(previous: SeenPod | undefined, view: PodView, present: boolean): SeenPod {
-  const ended = podEnded(view);
-  const removed = view.deletion !== undefined || view.disruption !== undefined;
-  const first = previous?.first ?? (ended === removed ? undefined : ended ? 'end' : 'removal');
-  return { view, present, ...(first === undefined ? {} : { first }) };
-}
-
-/** Was it taken away before its program had ended? */
-export function wasRemoved({ view, present, first }: SeenPod): boolean {
-  const ended = podEnded(view);
-  if (!ended) return !present || view.deletion !== undefined || view.disruption !== undefined;
-  if (view.deletion === undefined && view.disruption === undefined) return false;
-  if (first !== undefined) return first === 'removal';
-  const finishedAt = view.container.terminated?.finishedAt;
-  if (finishedAt === undefined) return true;
-  const removedAt = [
-    ...(view.deletion === undefined ? [] : [view.deletion.at - view.deletion.graceSeconds * 1000]),
-    ...(view.disruption === undefined ? [] : [view.disruption.at]),
-  ];
-  return Math.min(...removedAt) <= finishedAt + CLOCK_TOLERANCE_MS;
-}
-
-/** The words of section 2, worked out once. */
-interface Facts extends Situation {
-  readonly podView: PodView | undefined;
-  readonly present: boolean;
-  readonly terminated: Terminated | undefined;
-  readonly stop: boolean;
-  readonly kill: boolean;
-  readonly cancel: boolean;
-  readonly decided: boolean;
-  readonly gone: boolean;
-  readonly ended: boolean;
-  readonly removed: boolean;
-  readonly endedByItself: boolean;
-}
-
-function factsOf(situation: Situation): Facts {
-  const { job, pod } = situation;
-  const podView = pod?.view;
-  const present = pod?.present === true;
-  const operation = job.control?.operation;
-  const stop = operation === 'stop';
-  const kill = operation === 'kill';
-  const decided = job.decision !== undefined;
-  const gone = !present && (decided || stop || kill);
-  const ended = (podView !== undefined && podEnded(podView)) || gone;
-  const removed = pod !== undefined && wasRemoved(pod);
-  return {
-    ...situation,
-    ran: situation.ran || (podView !== undefined && podRan(podView)),
-    podView,
-    present,
-    terminated: podView?.container.terminated,
-    stop,
-    kill,
-    cancel: operation === 'cancel',
-    decided,
-    gone,
-    ended,
-    removed,
-    endedByItself: ended && !removed,
-  };
-}
 
 interface Row {
   readonly row: string;

@@ -18,7 +18,9 @@ import {
   startFailure,
   waitingReason,
 } from '../../src/jobs/reasons.ts';
-import { type Outcome, type SeenPod, type Situation, seePod, stateOf, stateWithoutJob } from '../../src/jobs/state.ts';
+import { type SeenPod, seePod } from '../../src/jobs/seen-pod.ts';
+import type { Outcome, Situation } from '../../src/jobs/situation.ts';
+import { stateOf, stateWithoutJob } from '../../src/jobs/state.ts';
 import { request } from './requests.ts';
 
 const SECOND = 1000;
