@@ -4,12 +4,10 @@
  */
 import { type Random, randomText } from '../system/random.ts';
 
+const LABEL_LENGTH = 63;
+/** 40, a dash and 10: the name is also a label of the pod, and with `-stdin` that of a Secret. */
 const SLUG_LENGTH = 40;
 const RANDOM_LENGTH = 10;
-const LABEL_LENGTH = 63;
-
-/** What a job's name looks like; anything else never was the id of a job of ours. */
-export const JOB_NAME = /^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$/;
 
 /** Lower-case letters, digits and single dashes; accents are dropped, everything else separates. */
 function slug(text: string): string {

@@ -88,7 +88,8 @@ const DISRUPTIONS: Readonly<Record<string, string>> = {
   TerminationByKubelet: 'ended by its node',
 };
 
-const POD_REASONS: Readonly<Record<string, string>> = {
+/** Reasons of a pod that something else ended. */
+export const POD_ENDINGS: Readonly<Record<string, string>> = {
   Evicted: 'evicted',
   Terminated: 'ended because its node shut down',
   NodeShutdown: 'ended because its node shut down',
@@ -103,7 +104,7 @@ const said = (what: string, message: string): string => (message === '' ? what :
 /** Who removed a pod, and why. */
 export function removalReason(pod: PodView | undefined): string {
   if (pod === undefined) return DELETED_BY_OTHERS;
-  const ofPod = POD_REASONS[pod.reason];
+  const ofPod = POD_ENDINGS[pod.reason];
   if (ofPod !== undefined) return said(ofPod, pod.message);
   const { disruption } = pod;
   if (disruption === undefined) return DELETED_BY_OTHERS;

@@ -1,11 +1,20 @@
 /**
- * From what is seen of a job to its state: the table of kubernetes-objects.md section 2, as a table. The first row that
- * matches wins. Pure; what this process knew before is handed in.
+ * From what is seen of a job to its state: the table of kubernetes-objects.md section 2, row by row; the first that matches
+ * wins. Finished: its program ended by itself, with whatever exit code, or was stopped. Killed: it ran, and something else ended it.
  */
 import type { JobResult } from './annotations.ts';
 import { type JobState, TERMINAL_STATES } from './job.ts';
 import type { Terminated } from './projection.ts';
-import { duration, nodeSilence, outOfMemory, pendingReason, removalReason, removing, startFailure } from './reasons.ts';
+import {
+  duration,
+  nodeSilence,
+  outOfMemory,
+  POD_ENDINGS,
+  pendingReason,
+  removalReason,
+  removing,
+  startFailure,
+} from './reasons.ts';
 import { type Facts, factsOf, type Outcome, type Situation } from './situation.ts';
 
 /** An outcome and the row of the table that gave it. */
@@ -17,7 +26,6 @@ export interface Verdict extends Outcome {
 
 const KILL_CODE = 137;
 const SIGNAL_CODES: ReadonlySet<number> = new Set([KILL_CODE, 143]);
-const POD_ENDINGS: ReadonlySet<string> = new Set(['Evicted', 'Terminated', 'NodeShutdown', 'Preempting', 'NodeLost']);
 const NOT_STARTED: ReadonlySet<string> = new Set(['StartError', 'ContainerCannotRun']);
 const STATUS_LOST: ReadonlySet<string> = new Set(['ContainerStatusUnknown', 'Unknown']);
 
@@ -28,7 +36,7 @@ interface Row {
   readonly doubtful?: true;
 }
 
-const ranOrNot = (facts: Facts): JobState => (facts.ran ? 'Killed' : 'Failed');
+const killedOr = (otherwise: JobState, { ran }: Facts): JobState => (ran ? 'Killed' : otherwise);
 const codeAsSeen = ({ terminated }: Facts): Pick<Outcome, 'exitCode'> =>
   terminated === undefined ? {} : { exitCode: terminated.exitCode };
 
@@ -112,9 +120,9 @@ const TABLE: readonly Row[] = [
   },
   {
     row: '6a',
-    when: (f) => (f.ended && f.removed) || (f.podView !== undefined && POD_ENDINGS.has(f.podView.reason)),
+    when: (f) => (f.ended && f.removed) || (f.podView !== undefined && f.podView.reason in POD_ENDINGS),
     outcome: (f) => ({
-      state: ranOrNot(f),
+      state: killedOr('Failed', f),
       statusCode:
         f.podView?.reason ||
         f.podView?.disruption?.reason ||
@@ -128,7 +136,7 @@ const TABLE: readonly Row[] = [
     row: '7',
     when: (f) => f.ended && f.podView?.reason === 'DeadlineExceeded' && !endedInTime(f),
     outcome: (f) => ({
-      state: ranOrNot(f),
+      state: killedOr('Failed', f),
       statusCode: 'DeadlineExceeded',
       message: deadlineMessage(f),
       ...(f.ran ? codeAsSeen(f) : {}),
@@ -148,7 +156,7 @@ const TABLE: readonly Row[] = [
     row: '9',
     when: ({ terminated }) => terminated !== undefined && STATUS_LOST.has(terminated.reason),
     outcome: (f) => ({
-      state: ranOrNot(f),
+      state: killedOr('Failed', f),
       statusCode: f.terminated?.reason ?? '',
       message: f.terminated?.message || 'its node or container runtime was restarted; how it ended is not known',
     }),
@@ -178,12 +186,12 @@ const TABLE: readonly Row[] = [
     },
   },
   {
-    row: '12',
+    row: '12a',
     when: ({ podView }) => podView?.phase === 'Succeeded',
     outcome: () => ({ state: 'Finished', statusCode: 'Completed', message: '', exitCode: 0 }),
   },
   {
-    row: '12',
+    row: '12b',
     when: ({ podView }) => podView?.phase === 'Failed',
     outcome: (f) => {
       const init = endedInit(f);
@@ -197,13 +205,13 @@ const TABLE: readonly Row[] = [
     },
   },
   {
-    row: '13',
+    row: '13a',
     when: ({ gone, job }) => gone && (job.decision?.type === 'Complete' || job.decision?.type === 'SuccessCriteriaMet'),
     outcome: () => ({ state: 'Finished', statusCode: 'Completed', message: GONE_MESSAGE, exitCode: 0 }),
     doubtful: true,
   },
   {
-    row: '13',
+    row: '13b',
     when: ({ gone, decided }) => gone && decided,
     outcome: ({ job }) => ({ state: 'Failed', statusCode: job.decision?.reason ?? '', message: GONE_MESSAGE }),
     doubtful: true,
@@ -213,12 +221,16 @@ const TABLE: readonly Row[] = [
     when: ({ podView, present }) => present && podView?.container.running !== undefined,
     outcome: (f) => ({ state: 'Running', statusCode: 'Running', message: runningMessage(f) }),
   },
-  {
-    row: '15',
-    when: () => true,
-    outcome: (f) => ({ state: 'Pending', statusCode: 'Pending', message: reasonToWait(f) }),
-  },
 ];
+
+/** When no other row matches. */
+const PENDING: Row = {
+  row: '15',
+  when: () => true,
+  outcome: (f) => ({ state: 'Pending', statusCode: 'Pending', message: reasonToWait(f) }),
+};
+
+export const ROW_NAMES: readonly string[] = [...TABLE, PENDING].map(({ row }) => row);
 
 function runningMessage({ podView, inputProblem, stop, kill }: Facts): string {
   if (podView === undefined) return inputProblem;
@@ -228,9 +240,10 @@ function runningMessage({ podView, inputProblem, stop, kill }: Facts): string {
   return (stop || kill ? '' : removing(podView)) || silence || inputProblem;
 }
 
-function decide(facts: Facts, rows: readonly Row[]): Verdict | undefined {
-  const row = rows.find(({ when }) => when(facts));
-  if (row === undefined) return undefined;
+/** The state of a job whose Job object is there. */
+export function stateOf(situation: Situation): Verdict {
+  const facts = factsOf(situation);
+  const row = TABLE.find(({ when }) => when(facts)) ?? PENDING;
   const outcome = row.outcome(facts);
   const unexplained =
     facts.job.control === undefined && facts.terminated !== undefined && SIGNAL_CODES.has(facts.terminated.exitCode);
@@ -241,23 +254,12 @@ function decide(facts: Facts, rows: readonly Row[]): Verdict | undefined {
   };
 }
 
-const NOTHING_KNOWN: Verdict = { state: 'Pending', statusCode: 'Pending', message: '', row: '15', doubtful: false };
-
-/** The state of a job whose Job object is there. */
-export function stateOf(situation: Situation): Verdict {
-  return decide(factsOf(situation), TABLE) ?? NOTHING_KNOWN;
-}
-
-/** The rows that tell of ends. */
-const ENDINGS = TABLE.filter(({ row }) => row !== '14' && row !== '15');
-
 /** The last state of a job whose Job object is gone, or is no longer marked as ours. */
 export function stateWithoutJob(situation: Situation): Verdict {
-  const facts = factsOf(situation);
-  const verdict = decide(facts, ENDINGS);
-  if (verdict !== undefined && isEnd(verdict)) return verdict;
+  const verdict = stateOf(situation);
+  if (isEnd(verdict)) return verdict;
   return {
-    state: facts.ran ? 'Killed' : 'Canceled',
+    state: killedOr('Canceled', factsOf(situation)),
     statusCode: 'Deleted',
     message: 'its Job was deleted in Kubernetes by somebody else',
     row: 'deleted',

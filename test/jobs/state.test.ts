@@ -20,7 +20,7 @@ import {
 } from '../../src/jobs/reasons.ts';
 import { type SeenPod, seePod } from '../../src/jobs/seen-pod.ts';
 import type { Outcome, Situation } from '../../src/jobs/situation.ts';
-import { stateOf, stateWithoutJob } from '../../src/jobs/state.ts';
+import { ROW_NAMES, stateOf, stateWithoutJob } from '../../src/jobs/state.ts';
 import { request } from './requests.ts';
 
 const SECOND = 1000;
@@ -320,8 +320,36 @@ const ROWS: readonly Case[] = [
     told: ['Finished', 'Error', 5, 'no licence'],
   },
   {
+    what: 'suspended by somebody else, and its pod was removed',
+    row: '5',
+    seen: { job: job({ suspended: true }), announced: RUNNING, ran: true },
+    told: ['Pending', 'Suspended', undefined, 'suspended in Kubernetes by somebody else'],
+  },
+  {
+    what: 'a program that is not there',
+    row: '8',
+    seen: {
+      pod: seen(
+        pod({
+          container: {
+            name: 'c',
+            image: 'busybox',
+            terminated: {
+              exitCode: 128,
+              reason: 'StartError',
+              message:
+                'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: ' +
+                'unable to start container process: exec: "/no/such/exe": stat /no/such/exe: no such file or directory',
+            },
+          },
+        }),
+      ),
+    },
+    told: ['Failed', 'StartError', undefined, 'exec: "/no/such/exe": no such file or directory'],
+  },
+  {
     what: 'a node without room, after all',
-    row: '12',
+    row: '12b',
     seen: {
       pod: seen(
         pod({
@@ -336,20 +364,20 @@ const ROWS: readonly Case[] = [
   },
   {
     what: 'succeeded, the container told nothing',
-    row: '12',
+    row: '12a',
     seen: { pod: seen(pod({ phase: 'Succeeded', container: { name: 'c', image: 'b' } })) },
     told: ['Finished', 'Completed', 0, ''],
   },
   {
     what: 'complete, and the pod went before this process started',
-    row: '13',
+    row: '13a',
     seen: { job: job(COMPLETE) },
     told: ['Finished', 'Completed', 0, 'its pod is gone; how it ended is not known'],
     doubtful: true,
   },
   {
     what: 'failed, and the pod went before this process started',
-    row: '13',
+    row: '13b',
     seen: { job: job(FAILED) },
     told: ['Failed', 'BackoffLimitExceeded', undefined, 'its pod is gone; how it ended is not known'],
     doubtful: true,
@@ -396,6 +424,8 @@ t.test('rows', async (t) => {
     t.strictSame(told(verdict), expected, what);
     t.strictSame([verdict.row, verdict.doubtful], [row, doubtful], `${what}: row ${row}`);
   }
+  const tried = new Set(ROWS.map(({ row }) => row));
+  t.strictSame([...tried].sort(), [...ROW_NAMES].sort(), 'each row has its case');
 });
 
 t.test('the Job object is gone', async (t) => {
