@@ -1,6 +1,6 @@
 /**
  * Makes dist/plugin.cjs (the bundle) and dist/rstudio-kubernetes-launcher (the bundle inside Node.js, one file for hosts
- * that have neither). `--if-missing` leaves outputs alone that are newer than everything they are made of.
+ * that have neither). `--if-stale` leaves outputs alone that are newer than all that they are made of.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -14,9 +14,9 @@ const dist = join(root, 'dist');
 const NAME = 'rstudio-kubernetes-launcher';
 const SOURCES = ['src', 'build', 'package.json', 'package-lock.json', 'sea-config.json'];
 
-const { values } = parseArgs({ options: { 'if-missing': { type: 'boolean', default: false } } });
+const { values } = parseArgs({ options: { 'if-stale': { type: 'boolean', default: false } } });
 
-if (values['if-missing'] && isCurrent()) {
+if (values['if-stale'] && isCurrent()) {
   console.log('dist/ is up to date');
 } else {
   await build();

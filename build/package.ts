@@ -29,7 +29,7 @@ const { name, version }: { name: string; version: string } = JSON.parse(
 );
 const title = `${name}-${version}-linux-x64`;
 
-execFileSync(process.execPath, [join(root, 'build/build.ts'), '--if-missing'], { stdio: 'inherit' });
+execFileSync(process.execPath, [join(root, 'build/build.ts'), '--if-stale'], { stdio: 'inherit' });
 mkdirSync(dist, { recursive: true });
 const work = mkdtempSync(join(dist, '.package-'));
 try {

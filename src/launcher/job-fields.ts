@@ -1,7 +1,7 @@
 /**
  * The table of a job as it arrives in Submit (protocol sections 6 and 15).
  */
-import { JOB_STATES, type JobRequest, type Mount } from '../jobs/job.ts';
+import { JOB_STATES, type Job, type JobRequest, type Mount } from '../jobs/job.ts';
 import { parseDate } from './dates.ts';
 import {
   anyObject,
@@ -182,7 +182,7 @@ const JOB = {
   tags: defaulted(list(text), []),
   user: defaulted(trimmedText, ''),
   workingDirectory: defaulted(text, ''),
-};
+} satisfies Readonly<Record<keyof Job, unknown>>;
 
 /** A job as Submit brings it. Throws FieldError also where fields contradict each other. */
 export const submittedJob: FieldType<JobRequest> = made(record(JOB), toRequest, 'an object');

@@ -76,7 +76,7 @@ export function resourceLimitJson(limit: Omit<ResourceLimit, 'value'> & { readon
 }
 
 /** What a job looks like to a launcher of a minor version: each member, in the order of writing. undefined: left out. */
-const MEMBERS: Readonly<Record<string, (job: Job, minor: number) => unknown>> = {
+const MEMBERS: Readonly<Record<keyof Job, (job: Job, minor: number) => unknown>> = {
   args: (job) => job.args,
   cluster: (job) => ifAny(job.cluster),
   command: (job) => job.command,

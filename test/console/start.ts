@@ -26,7 +26,7 @@ function detail(text: string): void {
   console.log(`          | ${printable(text)}`);
 }
 
-const build = spawnSync(process.execPath, [join(import.meta.dirname, '../../build/build.ts'), '--if-missing'], {
+const build = spawnSync(process.execPath, [join(import.meta.dirname, '../../build/build.ts'), '--if-stale'], {
   stdio: ['ignore', 'pipe', 'inherit'],
   encoding: 'utf8',
 });

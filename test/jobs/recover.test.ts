@@ -99,7 +99,7 @@ const members = fc.record(
     workingDirectory: text,
     pid: fc.nat(),
     stdin: text,
-  },
+  } satisfies Readonly<Record<Exclude<keyof JobRequest, 'command' | 'exe' | 'args'>, unknown>>,
   { requiredKeys: ['container'] },
 );
 
