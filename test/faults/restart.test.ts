@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import { deleteObject } from '../cluster/api/deletion.ts';
 import { JOBS } from '../cluster/api/resources.ts';
 import { startCluster } from '../cluster/cluster.ts';
+import { eventually } from '../support/eventually.ts';
 import { createLauncher } from '../support/launcher.ts';
 import { startPlugin } from '../support/plugin.ts';
 import { createLedger, disorder, isEnd } from './ledger.ts';
@@ -132,10 +133,3 @@ t.test(
     t.equal(listed.filter(({ status, exitCode }) => status === 'Finished' && exitCode === 5).length, 40);
   },
 );
-
-async function eventually(holds: () => boolean): Promise<void> {
-  while (!holds()) {
-    LATEST.throwIfAborted();
-    await sleep(50);
-  }
-}

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { SimulatedCluster } from '../cluster/cluster.ts';
+import { eventually } from '../support/eventually.ts';
 import type { Launcher } from '../support/launcher.ts';
-import { eventually, setUp, type World } from './harness.ts';
+import { setUp, type World } from './harness.ts';
 
 const skip = process.env['TEST_ON'] === 'cluster' && 'needs control of the cluster';
 const world = await setUp(t);
@@ -178,12 +179,12 @@ t.test('a node that falls silent, and one that is taken away', { skip }, async (
 
 t.test('what the launcher knows of a job stays when the cluster has forgotten it', { skip }, async (t) => {
   const { id } = await world.run({ command: 'exit 9' });
-  await eventually('the end is written', async () => {
+  await eventually(async () => {
     const { body } = await world.cluster.namespaced('GET', 'batch/v1', `jobs/${id}`);
     return JSON.stringify(body).includes('job-launcher/result');
-  });
+  }, 'the end is written');
   const pod = await podOf(world, id);
   await world.cluster.namespaced('DELETE', '', `pods/${pod}`, { gracePeriodSeconds: 0 });
-  await eventually('the pod is gone', async () => (await podOf(world, id)) === '');
+  await eventually(async () => (await podOf(world, id)) === '', 'the pod is gone');
   t.same(await endOf(world, id), ['Finished', 'Error', 9, 'ended with exit code 9']);
 });

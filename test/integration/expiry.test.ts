@@ -1,6 +1,7 @@
 /** Finished jobs go by themselves (kubernetes-objects.md section 5), and nothing else does. */
 import t, { type Test } from 'tap';
-import { eventually, refused, setUp, type World } from './harness.ts';
+import { eventually } from '../support/eventually.ts';
+import { refused, setUp, type World } from './harness.ts';
 
 const skip =
   process.env['TEST_ON'] === 'cluster' && 'a plugin that expires jobs would remove those of everybody in the namespace';
@@ -34,9 +35,9 @@ t.test('several plugins: what ended goes, canceled jobs too; the rest stays', { 
   const canceled = await world.submit({ command: 'true', host: 'no-such-node' });
   t.same(await launcher.control(user, canceled.id, 'cancel'), { complete: true, message: '' });
   for (const { id } of [failed, canceled]) {
-    await eventually(`${id} is removed`, async () => (await statusOf(world, id)) === 404);
+    await eventually(async () => (await statusOf(world, id)) === 404, `${id} is removed`);
     for (const each of [launcher, ...more.map((plugin) => plugin.launcher)]) {
-      await eventually(`${id} is unknown`, async () => (await each.jobs(user)).every((job) => job.id !== id));
+      await eventually(async () => (await each.jobs(user)).every((job) => job.id !== id), `${id} is unknown`);
       await refused(t, each.job(user, id), 3);
     }
   }
@@ -55,7 +56,7 @@ async function leftAfter(t: Test, hours: string, ages: readonly number[]): Promi
   const ids = await Promise.all(
     ages.map(async (age) => {
       const { id } = await world.run({ command: 'true' });
-      await eventually('the end is written', async () => (await annotations(world, id))['job-launcher/result']);
+      await eventually(async () => (await annotations(world, id))['job-launcher/result'], 'the end is written');
       const result = JSON.parse((await annotations(world, id))['job-launcher/result'] ?? '');
       const endedAt = new Date(Date.now() - age).toISOString();
       const changed = { 'job-launcher/result': JSON.stringify({ ...result, endedAt }) };
@@ -67,7 +68,7 @@ async function leftAfter(t: Test, hours: string, ages: readonly number[]): Promi
   t.match(body, { spec: { ttlSecondsAfterFinished: (Number(hours) + 1) * 3_600 } }, 'the safety net');
   const next = await world.plugin();
   await next.process.logged(/Deleted a job that had ended long enough ago/);
-  await eventually('the oldest is gone', async () => (await statusOf(world, ids.at(-1) ?? '')) === 404);
+  await eventually(async () => (await statusOf(world, ids.at(-1) ?? '')) === 404, 'the oldest is gone');
   t.same((await world.run({ command: 'exit 1' })).exitCode, 1, 'the plugin does its work');
   return Promise.all(ids.map(async (id) => (await statusOf(world, id)) === 200));
 }

@@ -2,7 +2,8 @@
  * Jobs that the first-party plugin made: its labels and annotations, nothing of ours (kubernetes-objects.md section 1).
  */
 import t from 'tap';
-import { eventually, refused, setUp } from './harness.ts';
+import { eventually } from '../support/eventually.ts';
+import { refused, setUp } from './harness.ts';
 
 const world = await setUp(t);
 const { cluster, launcher, user, other } = world;
@@ -47,7 +48,7 @@ async function make(name: string, script: string, pod: Record<string, unknown> =
     },
   });
   t.equal(made.status, 201, JSON.stringify(made.body['message'] ?? ''));
-  await eventually('the job is known', async () => (await launcher.jobs(user)).some((job) => job.id === id));
+  await eventually(async () => (await launcher.jobs(user)).some((job) => job.id === id), 'the job is known');
   return id;
 }
 
@@ -115,7 +116,7 @@ t.test('without the annotation of an owner it is shown to administrators only', 
     metadata: { name: id, labels: { ...labels, 'job-launcher/user': user } },
     spec: { backoffLimit: 0, template: { metadata: { labels }, spec: { restartPolicy: 'Never', containers } } },
   });
-  await eventually('the job is known', async () => (await launcher.jobs('*')).some((job) => job.id === id));
+  await eventually(async () => (await launcher.jobs('*')).some((job) => job.id === id), 'the job is known');
   await refused(t, launcher.job(user, id), 3);
   t.match(await launcher.job('*', id), { id, name: id, user: '' });
 });

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
 import type { ClusterOptions, SimulatedCluster } from '../cluster/cluster.ts';
+import { eventually } from '../support/eventually.ts';
 import { createLauncher, type JobFrame, type Launcher, LauncherError, type StatusFrame } from '../support/launcher.ts';
 import { type PluginProcess, startPlugin } from '../support/plugin.ts';
 import { type Cluster, openCluster } from './cluster.ts';
@@ -97,7 +98,7 @@ export async function setUp(
 
   const until: World['until'] = async (id, wanted, launcher = first.launcher) => {
     // A job that another plugin has just made.
-    await eventually(`${id} is known`, async () => (await launcher.jobs(user)).some((job) => job.id === id));
+    await eventually(async () => (await launcher.jobs(user)).some((job) => job.id === id), `${id} is known`);
     return new Promise((resolve, reject) => {
       const accepts = typeof wanted === 'string' ? (status: StatusFrame) => status.status === wanted : wanted;
       const seen: string[] = [];
@@ -172,15 +173,4 @@ async function removeJobs(cluster: Cluster, users: readonly string[]): Promise<v
 export async function refused(t: Test, asked: Promise<unknown>, errorCode: number, what = ''): Promise<void> {
   const answer = await asked.catch((error: unknown) => error);
   t.equal(answer instanceof LauncherError ? answer.errorCode : answer, errorCode, what);
-}
-
-/** Asks until it is so; rejects after 30 s. */
-export async function eventually<T>(what: string, ask: () => Promise<T | undefined | false> | T | undefined | false) {
-  const end = Date.now() + 30_000;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined && answer !== false) return answer;
-    if (Date.now() > end) throw new Error(`not within 30 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

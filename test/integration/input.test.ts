@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { FaultRule } from '../cluster/faults/rules.ts';
-import { eventually, type Plugin, setUp, type World } from './harness.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Plugin, setUp, type World } from './harness.ts';
 
 const onCluster = process.env['TEST_ON'] === 'cluster';
 const INPUT = Array.from({ length: 20_000 }, (_, line) => `line ${line} of the input\n`).join('');
@@ -135,9 +136,9 @@ for (const { killed, at, carriedOut, read, message } of STEPS) {
     const dying = await world.plugin({ 'request-timeout-seconds': '5' }, { name: 'dying' });
     const fault = cluster.faults.add({ times: 1_000, ...at });
     const submitted = world.submit({ command: READER, stdin: INPUT }, dying.launcher).catch(() => undefined);
-    await eventually('the moment', () => fault.hits() > 0);
-    const id = await eventually('the job', async () => (await world.launcher.jobs(world.user))[0]?.id);
-    await eventually('the work', async () => carriedOut === undefined || (await carriedOut(world, id)));
+    await eventually(() => fault.hits() > 0, 'the moment');
+    const id = await eventually(async () => (await world.launcher.jobs(world.user))[0]?.id, 'the job');
+    await eventually(async () => carriedOut === undefined || (await carriedOut(world, id)), 'the work');
     dying.process.kill('SIGKILL');
     await dying.process.exit;
     // What it had sent has reached the server before this does, and shares its fate.
@@ -160,11 +161,11 @@ t.test('killed in the middle of the input', { skip: onCluster && 'where the midd
   const dying = await world.plugin({}, { name: 'dying' });
   const slowly = `head -c 100; sleep 4; ${READER}`;
   const { id } = await world.submit({ command: slowly, stdin: INPUT }, dying.launcher);
-  await eventually('some input has come', () => cluster.journal.input.some(({ bytes }) => bytes > 0));
+  await eventually(() => cluster.journal.input.some(({ bytes }) => bytes > 0), 'some input has come');
   dying.process.kill('SIGKILL');
   const next = await world.plugin({}, { name: 'dying' });
   await world.until(id, ({ statusMessage }) => statusMessage === CUT, next.launcher);
-  await eventually('the end of the input', async () => {
+  await eventually(async () => {
     let seen = '';
     const { completed, cancel } = next.launcher.output(world.user, id, (piece) => {
       seen += piece;
@@ -172,6 +173,6 @@ t.test('killed in the middle of the input', { skip: onCluster && 'where the midd
     await Promise.race([completed, sleep(500)]);
     cancel();
     return seen.endsWith(END);
-  });
+  }, 'the end of the input');
   t.ok(INPUT.startsWith(await readAltogether(world, next, id)), 'nothing twice');
 });

@@ -1,7 +1,8 @@
 /** Where jobs are reached (kubernetes-objects.md section 3), for each type of Service and for ports of the node. */
 import t from 'tap';
 import { SERVICES } from '../cluster/api/resources.ts';
-import { eventually, type Plugin, refused, setUp } from './harness.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Plugin, refused, setUp } from './harness.ts';
 
 const onCluster = process.env['TEST_ON'] === 'cluster';
 const world = await setUp(t);
@@ -78,10 +79,10 @@ t.test('LoadBalancer: the node until there is one, then the load balancer', asyn
   store.edit(SERVICES, service, (draft) => {
     draft.status = { loadBalancer: { ingress: [{ ip: '203.0.113.7' }, { hostname: 'lb.example.com' }] } };
   });
-  await eventually('the load balancer is told', async () => {
+  await eventually(async () => {
     const { ipAddresses } = await plugin.launcher.network(user, job.id);
     return ipAddresses.join() === '203.0.113.7,lb.example.com';
-  });
+  }, 'the load balancer is told');
 });
 
 t.test('a port of the node: no Service', async (t) => {

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { eventually } from '../support/eventually.ts';
 import { LauncherError } from '../support/launcher.ts';
-import { eventually, setUp } from './harness.ts';
+import { setUp } from './harness.ts';
 
 const onCluster = process.env['TEST_ON'] === 'cluster';
 const world = await setUp(t);
@@ -115,7 +116,7 @@ t.test('a cancel while the job begins: answer and end agree', async (t) => {
         t.same(await ends(id), Array(2).fill(['Finished', 'Stopped', TERM_CODE]), `${ms} ms: too late`);
       } else {
         t.same(await ends(id), Array(2).fill(['Canceled', 'Canceled', undefined]), `${ms} ms: canceled`);
-        await eventually('no pod is left', async () => (await podNames(id)).length === 0);
+        await eventually(async () => (await podNames(id)).length === 0, 'no pod is left');
       }
     }),
   );
@@ -150,7 +151,7 @@ t.test('killed between recording a stop and doing it', { skip: onCluster && 'nee
     times: 1_000,
   });
   const unanswered = answered(dying.launcher.control(user, id, 'stop'));
-  await eventually('the stop was tried', () => (fault?.hits() ?? 0) > 0);
+  await eventually(() => (fault?.hits() ?? 0) > 0, 'the stop was tried');
   dying.process.kill('SIGKILL');
   t.match(await unanswered, /the plugin ended with SIGKILL/);
   fault?.remove();
@@ -163,7 +164,7 @@ t.test('without a shared process namespace a kill deletes the pod', async (t) =>
   await world.until(id, 'Running', b.launcher);
   t.same(await b.launcher.control(user, id, 'kill'), DONE, 'the pod decides, not the option of who kills it');
   t.same(await ends(id), Array(2).fill(['Killed', 'Killed', 137]));
-  await eventually('the pod is gone', async () => (await podNames(id)).length === 0);
+  await eventually(async () => (await podNames(id)).length === 0, 'the pod is gone');
 });
 
 t.test(

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { eventually } from '../support/eventually.ts';
 import { refused, setUp } from './harness.ts';
 
 const world = await setUp(t);
@@ -65,29 +66,21 @@ t.test('a job that somebody deletes ends, and is then unknown', async (t) => {
 
 /** Waits until the end of the job is written on the Job. */
 async function hasResult(id: string): Promise<void> {
-  await eventually(`${id} has job-launcher/result`, async () => {
+  await eventually(async () => {
     const { body } = await world.cluster.namespaced('GET', 'batch/v1', `jobs/${id}`);
     const { annotations } = body['metadata'] as { annotations?: Record<string, string> };
     return annotations?.['job-launcher/result'] !== undefined;
-  });
+  }, `${id} has job-launcher/result`);
 }
 
 /** Deletes the pods of a job, as a node does that is scaled away, and waits until they are gone. */
 async function removePods(id: string): Promise<void> {
-  await eventually(`${id} has no pod`, async () => {
+  await eventually(async () => {
     const { body } = await world.cluster.namespaced('GET', '', `pods?labelSelector=job-name%3D${id}`);
     const names = (body['items'] as { metadata: { name: string } }[]).map(({ metadata }) => metadata.name);
     for (const name of names) {
       await world.cluster.namespaced('DELETE', '', `pods/${name}`, { gracePeriodSeconds: 0 });
     }
     return names.length === 0;
-  });
-}
-
-async function eventually(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 20_000;
-  while (!(await isSo())) {
-    if (Date.now() > end) throw new Error(`not within 20 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  }, `${id} has no pod`);
 }

@@ -158,17 +158,6 @@ export async function startInstance(cluster: SimulatedCluster, given: InstanceOp
   };
 }
 
-/** Looks again and again until something is there. */
-export async function eventually<T>(look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
-  const until = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > until) throw new Error(`it never came: ${look.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 export const hasState =
   (...states: readonly string[]) =>
   (job: Job): boolean =>

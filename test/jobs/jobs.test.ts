@@ -4,7 +4,8 @@ import type { Client } from '../../src/kubernetes/contract.ts';
 import { JOBS as JOBS_KIND, PODS, SECRETS, SERVICES } from '../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../src/kubernetes/errors.ts';
 import { startCluster } from '../cluster/cluster.ts';
-import { eventually, fastClock, hasState, type Instance, startInstance } from './instance.ts';
+import { eventually } from '../support/eventually.ts';
+import { fastClock, hasState, type Instance, startInstance } from './instance.ts';
 import { request } from './requests.ts';
 
 const cluster = await startCluster({ speed: 20 });
