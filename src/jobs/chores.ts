@@ -4,7 +4,7 @@
  */
 import { sleep } from '../system/clock.ts';
 import type { Context } from './context.ts';
-import type { JobEntry } from './repository.ts';
+import type { JobEntry } from './entry.ts';
 
 export interface Chore {
   /** For the log: "Stopping a job again". */

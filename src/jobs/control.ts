@@ -9,11 +9,11 @@ import { CONTROL_ANNOTATION, type ControlRecord, JOB_NAME_LABEL } from './annota
 import type { Chore } from './chores.ts';
 import type { Context } from './context.ts';
 import { type ControlOperation, type ControlResult, JobError, type Requester } from './contract.ts';
+import type { JobEntry } from './entry.ts';
 import { jobErrorOf } from './failures.ts';
 import { type JobPatch, patchJob } from './guarded.ts';
 import type { JobState } from './job.ts';
 import { type JobView, type PodView, projectPod } from './projection.ts';
-import type { JobEntry } from './repository.ts';
 import { podEnded, seePod, wasRemoved } from './seen-pod.ts';
 
 /** In which state an operation makes sense (launcher-plugin-api.md 7.5). */

@@ -6,8 +6,8 @@ import { JOBS } from '../kubernetes/contract.ts';
 import { isConflict } from '../kubernetes/errors.ts';
 import { sleep } from '../system/clock.ts';
 import type { Context } from './context.ts';
+import type { JobEntry } from './entry.ts';
 import type { JobView } from './projection.ts';
-import type { JobEntry } from './repository.ts';
 
 const SWEEP_MS = 60_000;
 const HOUR_MS = 3_600_000;

@@ -12,6 +12,7 @@ import { runChores } from './chores.ts';
 import type { Context, JobsOptions, Policy } from './context.ts';
 import { JobError, type Jobs } from './contract.ts';
 import { control, redoControl } from './control.ts';
+import { jobOf, maySee } from './entry.ts';
 import { expireJobs } from './expiry.ts';
 import { createNetwork } from './network.ts';
 import { output } from './output.ts';
@@ -19,7 +20,7 @@ import { cancelLatePending } from './pending-timeout.ts';
 import { createPermissions, type Feature } from './permissions.ts';
 import { projectEvent, projectJob, projectPod, projectService } from './projection.ts';
 import { readJobAgain } from './reading.ts';
-import { createRepository, jobOf, maySee } from './repository.ts';
+import { createRepository } from './repository.ts';
 import { writeResults } from './result.ts';
 import { makeMissingServices } from './service.ts';
 import { endSidecars } from './sidecar.ts';
@@ -101,7 +102,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     synced,
     submit: (request, requester, timeoutMs) => submit(context, inputs, request, requester, timeoutMs),
     find: (id, requester) => jobOf(repository.find(id, requester)),
-    list: (requester) => [...repository.entries()].map(jobOf).filter((job) => maySee(job.user, requester)),
+    list: (requester) => [...repository.entries()].filter(({ job }) => maySee(job.request.user, requester)).map(jobOf),
     onChange: (listener) => repository.onChange((entry) => listener(jobOf(entry))),
     visible: (job, requester) => maySee(job.user, requester),
     control: (id, requester, operation) => control(context, id, requester, operation),

@@ -5,7 +5,7 @@
 import { NODES } from '../kubernetes/contract.ts';
 import type { Context } from './context.ts';
 import { JobError, type JobNetwork, type Requester } from './contract.ts';
-import { isTerminal, type JobEntry } from './repository.ts';
+import { isTerminal, type JobEntry } from './entry.ts';
 import { needsService } from './service.ts';
 
 interface NodeAddresses {

@@ -6,10 +6,10 @@ import { isUtf8 } from 'node:buffer';
 import { isForbidden, isNotFound } from '../kubernetes/errors.ts';
 import type { Context } from './context.ts';
 import { JobError, type Requester } from './contract.ts';
+import { isTerminal, type JobEntry } from './entry.ts';
 import { jobErrorOf } from './failures.ts';
 import type { PodView } from './projection.ts';
 import { readPods } from './reading.ts';
-import { isTerminal, type JobEntry } from './repository.ts';
 import { podEnded, podRan } from './seen-pod.ts';
 
 /** Throws JobError 'job-not-found' at once; what follows is read only as it is consumed. */

@@ -4,65 +4,13 @@
  */
 import type { ReflectorEvent } from '../kubernetes/contract.ts';
 import { JobError, type Requester } from './contract.ts';
-import { type Job, TERMINAL_STATES } from './job.ts';
+import { Entry, isTerminal, type JobEntry, maySee, newestOf, type Parts, type PodsOfJob, UNKNOWN } from './entry.ts';
+import { type Hints, withHint, withoutHint } from './hints.ts';
+import { TERMINAL_STATES } from './job.ts';
 import type { EventView, JobView, PodView, ServiceView } from './projection.ts';
-import { isTelling } from './reasons.ts';
-import { podRan, type SeenPod, seePod } from './seen-pod.ts';
+import { podRan, seePod } from './seen-pod.ts';
 import type { Outcome, Situation } from './situation.ts';
 import { stateOf, stateWithoutJob, type Verdict } from './state.ts';
-
-/** One job and all that is known of it. */
-export interface JobEntry {
-  readonly id: string;
-  readonly uid: string;
-  readonly job: JobView;
-  readonly pod: SeenPod | undefined;
-  readonly service: ServiceView | undefined;
-  /** What was announced last. */
-  readonly outcome: Outcome;
-  /** Its program was seen running. */
-  readonly ran: boolean;
-  /** Its Job object is gone, or is no longer marked as ours. */
-  readonly gone: boolean;
-}
-
-/** What is known of the pods and services of all jobs, by the uid of their job. */
-interface Parts {
-  readonly pods: Map<string, PodsOfJob>;
-  readonly services: Map<string, ServiceView>;
-}
-
-/** A class, because there are many: members of their own that are functions would be most of an entry. */
-class Entry implements JobEntry {
-  readonly id: string;
-  readonly uid: string;
-  readonly #parts: Parts;
-  job: JobView;
-  outcome = UNKNOWN;
-  ran: boolean;
-  announced = false;
-  gone = false;
-  /** The Job and its pods are being read, or were read, before a doubtful end. */
-  reading: 'no' | 'running' | 'done' = 'no';
-  createWarning = '';
-  inputProblem = '';
-
-  constructor(job: JobView, parts: Parts) {
-    this.id = job.name;
-    this.uid = job.uid;
-    this.#parts = parts;
-    this.job = job;
-    this.ran = job.result?.startedAt !== undefined;
-  }
-
-  get pod(): SeenPod | undefined {
-    return newestOf(this.#parts.pods.get(this.uid) ?? []);
-  }
-
-  get service(): ServiceView | undefined {
-    return this.#parts.services.get(this.uid);
-  }
-}
 
 export interface RepositoryOptions {
   /**
@@ -98,67 +46,10 @@ export interface Repository {
   readonly onUpdate: (listener: EntryListener) => () => void;
 }
 
-export const isTerminal = ({ outcome }: JobEntry): boolean => TERMINAL_STATES.has(outcome.state);
-
-/** A job without an owner is visible to administrators only. */
-export function maySee(owner: string, requester: Requester): boolean {
-  return requester === '*' || (owner !== '' && owner === requester);
-}
-
-/** The job as the protocol shows it. */
-export function jobOf({ id, job, pod, service, outcome }: JobEntry): Job {
-  const { request } = job;
-  return {
-    ...request,
-    exposedPorts: request.exposedPorts.map((port) => {
-      const published = service?.ports.find(
-        ({ targetPort, protocol }) => targetPort === port.targetPort && protocol === port.protocol,
-      );
-      return port.publishedPort !== undefined || published === undefined
-        ? port
-        : { ...port, publishedPort: published.published };
-    }),
-    host: pod?.view.node || request.host,
-    id,
-    status: outcome.state,
-    statusMessage: outcome.message,
-    statusCode: outcome.statusCode,
-    ...(outcome.exitCode === undefined ? {} : { exitCode: outcome.exitCode }),
-    submissionTime: job.createdAt,
-    lastUpdateTime: Math.max(job.lastTransition, pod?.view.lastTransition ?? 0),
-  };
-}
-
-const UNKNOWN: Outcome = { state: 'Pending', statusCode: 'Pending', message: '' };
-
 const sameOutcome = (a: Outcome, b: Outcome): boolean =>
   a.state === b.state && a.statusCode === b.statusCode && a.message === b.message && a.exitCode === b.exitCode;
 
 const plain = ({ row: _row, doubtful: _doubtful, ...outcome }: Verdict): Outcome => outcome;
-
-interface Hints {
-  readonly warning?: EventView;
-  readonly pulling?: EventView;
-}
-
-function withHint(hints: Hints, event: EventView): Hints {
-  if (event.warning) {
-    const counts = event.at >= (hints.warning?.at ?? 0) && isTelling(event);
-    return counts ? { ...hints, warning: event } : hints;
-  }
-  return event.reason === 'Pulling' && event.at >= (hints.pulling?.at ?? 0) ? { ...hints, pulling: event } : hints;
-}
-
-/** Events live for an hour; so do we remember them. */
-function withoutHint(hints: Hints, event: EventView): Hints {
-  const { warning, pulling, ...rest } = hints;
-  if (warning?.uid === event.uid) return pulling === undefined ? rest : { ...rest, pulling };
-  if (pulling?.uid === event.uid) return warning === undefined ? rest : { ...rest, warning };
-  return hints;
-}
-
-/** Pods of one job; those that are gone stay until a newer one comes, because they tell how it ended. */
-type PodsOfJob = readonly SeenPod[];
 
 const MOST_LOST = 1_000;
 
@@ -358,19 +249,6 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
     onChange: (listener) => listen(changeListeners, listener),
     onUpdate: (listener) => listen(updateListeners, listener),
   };
-}
-
-/** A pod that is there before one that is gone; else the younger. */
-function isNewer(a: SeenPod, b: SeenPod): boolean {
-  if (a.present !== b.present) return a.present;
-  if (a.view.createdAt !== b.view.createdAt) return a.view.createdAt > b.view.createdAt;
-  return Number(a.view.resourceVersion) > Number(b.view.resourceVersion);
-}
-
-function newestOf(pods: PodsOfJob): SeenPod | undefined {
-  let newest: SeenPod | undefined;
-  for (const pod of pods) if (newest === undefined || isNewer(pod, newest)) newest = pod;
-  return newest;
 }
 
 function listen(listeners: Set<EntryListener>, listener: EntryListener): () => void {

@@ -6,10 +6,10 @@ import { isMissingRight, isNotFound } from '../kubernetes/errors.ts';
 import { sleep } from '../system/clock.ts';
 import { type JobResult, RESULT_ANNOTATION } from './annotations.ts';
 import type { Context } from './context.ts';
+import { isTerminal, type JobEntry } from './entry.ts';
 import { persist } from './failures.ts';
 import { patchJob } from './guarded.ts';
 import { ttlSeconds } from './manifest.ts';
-import { isTerminal, type JobEntry } from './repository.ts';
 
 /** Who did not submit the job lets the one who did go first. */
 const OTHERS_WAIT_MS = 10_000;

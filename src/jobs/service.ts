@@ -9,10 +9,10 @@ import { JOBS, SERVICES } from '../kubernetes/contract.ts';
 import { JOB_NAME_LABEL } from './annotations.ts';
 import type { Chore } from './chores.ts';
 import type { Context } from './context.ts';
+import { isTerminal } from './entry.ts';
 import type { JobRequest } from './job.ts';
 import { baseLabels, metadataOf } from './manifest.ts';
 import { projectService } from './projection.ts';
-import { isTerminal } from './repository.ts';
 import { NO_EXTRAS, type PodExtras, type ResolvedJob } from './resolved.ts';
 
 /** Does the job need a Service? */

@@ -11,8 +11,8 @@ import { LAUNCHER, MANAGED_BY, STDIN_ANNOTATION } from './annotations.ts';
 import type { Chore } from './chores.ts';
 import type { Context } from './context.ts';
 import { JobError } from './contract.ts';
+import type { JobEntry } from './entry.ts';
 import { patchJob } from './guarded.ts';
-import type { JobEntry } from './repository.ts';
 import { ownedBy } from './service.ts';
 
 const INPUT_LIMIT = 1_048_576;

@@ -10,12 +10,12 @@ import { randomText } from '../system/random.ts';
 import { SUBMISSION_ANNOTATION } from './annotations.ts';
 import type { Context } from './context.ts';
 import { JobError, type Requester } from './contract.ts';
+import { jobOf } from './entry.ts';
 import { jobErrorOf, persist } from './failures.ts';
 import type { Job, JobRequest } from './job.ts';
 import { buildJob } from './manifest.ts';
 import { newJobName } from './names.ts';
 import { projectJob } from './projection.ts';
-import { jobOf } from './repository.ts';
 import { buildService, createService, needsService } from './service.ts';
 import { checkInput, type Inputs } from './stdin.ts';
 

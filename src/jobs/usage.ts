@@ -7,8 +7,8 @@ import { isNotFound, KubernetesError } from '../kubernetes/errors.ts';
 import { sleep } from '../system/clock.ts';
 import type { Context } from './context.ts';
 import { JobError, type JobUsage, type Requester } from './contract.ts';
+import { isTerminal, type JobEntry } from './entry.ts';
 import { quantity } from './quantity.ts';
-import { isTerminal, type JobEntry } from './repository.ts';
 
 /** Nobody waits longer for a measurement (launcher-plugin-api.md section 0). */
 const LONGEST_PAUSE_MS = 15_000;

@@ -7,9 +7,10 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Event, Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
 import { type JobResult, readResult } from '../../src/jobs/annotations.ts';
+import type { JobEntry } from '../../src/jobs/entry.ts';
 import { type JobState, TERMINAL_STATES } from '../../src/jobs/job.ts';
 import { type JobView, projectEvent, projectJob, projectPod } from '../../src/jobs/projection.ts';
-import { createRepository, type JobEntry } from '../../src/jobs/repository.ts';
+import { createRepository } from '../../src/jobs/repository.ts';
 import type { Projected } from '../../src/kubernetes/contract.ts';
 import { Store } from '../../src/kubernetes/store.ts';
 
