@@ -4,13 +4,14 @@
  * it should be.
  */
 import { spawnSync } from 'node:child_process';
+import { constants } from 'node:os';
 import { join } from 'node:path';
+import { escapeControls } from '../../src/system/escape.ts';
 import { SECRETS } from '../cluster/api/resources.ts';
 import { startCluster } from '../cluster/cluster.ts';
 import { createLauncher } from '../support/launcher.ts';
 import { type PluginProcess, startPlugin } from '../support/plugin.ts';
 import { runConsole } from './console.ts';
-import { printable } from './screen.ts';
 import { tour } from './tour.ts';
 
 const began = performance.now();
@@ -19,11 +20,11 @@ const color = process.stdout.isTTY && !process.env['NO_COLOR'];
 
 function say(sentence: string): void {
   const seconds = `${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s`;
-  console.log(`${color ? `\u001b[90m${seconds}\u001b[0m` : seconds}  ${printable(sentence)}`);
+  console.log(`${color ? `\u001b[90m${seconds}\u001b[0m` : seconds}  ${escapeControls(sentence)}`);
 }
 
 function detail(text: string): void {
-  console.log(`          | ${printable(text)}`);
+  console.log(`          | ${escapeControls(text)}`);
 }
 
 const build = spawnSync(process.execPath, [join(import.meta.dirname, '../../build/build.ts'), '--if-stale'], {
@@ -36,6 +37,31 @@ if (build.status !== 0) {
 }
 for (const line of build.stdout.trim().split('\n')) say(line);
 
+/** 128 and its number, as shells say it of a program that a signal ended. */
+class Interrupted extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: keyof typeof constants.signals) {
+    super(`ended by ${signal}`);
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
+
+const interrupted = new AbortController();
+// The first one counts; what comes while everything is taken down changes nothing: Ctrl-C reaches npm and this process,
+// and npm hands it on.
+for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => interrupted.abort(new Interrupted(signal)));
+}
+// A closed terminal or pipe: nobody reads this any more.
+for (const stream of [process.stdin, process.stdout, process.stderr]) {
+  stream.on('error', () => interrupted.abort(new Interrupted('SIGPIPE')));
+}
+const interruption = new Promise<never>((_, reject) => {
+  interrupted.signal.addEventListener('abort', () => reject(interrupted.signal.reason));
+});
+interruption.catch(() => undefined);
+
 const cluster = await startCluster({ programs: join(import.meta.dirname, '../../fixtures/images') });
 cluster.store.create(SECRETS, {
   // What the sample job secrets-and-mounts.json reads.
@@ -47,8 +73,12 @@ cluster.store.create(SECRETS, {
 });
 say(`A simulated Kubernetes cluster listens on ${cluster.url}`);
 
+let plugin: Promise<PluginProcess> | undefined;
+
 async function start(): Promise<PluginProcess> {
-  const plugin = await startPlugin({
+  // The tour does not know that it was interrupted, and would start the plugin again.
+  interrupted.signal.throwIfAborted();
+  plugin = startPlugin({
     options: {
       'api-url': cluster.url,
       'auth-token': cluster.token,
@@ -56,43 +86,66 @@ async function start(): Promise<PluginProcess> {
       'kubernetes-namespace': cluster.namespace,
     },
   });
-  const { version } = (await createLauncher(plugin.wire).bootstrap()) as { version?: Record<string, number> };
+  const { pid, wire, directory } = await plugin;
+  const { version } = (await createLauncher(wire).bootstrap()) as { version?: Record<string, number> };
   say(
-    `The plugin is process ${plugin.pid}, configured by ${plugin.directory.configFile}; ` +
+    `The plugin is process ${pid}, configured by ${directory.configFile} as long as it runs; ` +
       `it speaks API ${version?.['major']}.${version?.['minor']}.${version?.['patch']}`,
   );
-  return plugin;
+  return await plugin;
 }
 
-let plugin: PluginProcess | undefined;
-try {
-  plugin = await start();
-  if (interactive) {
-    const ended = plugin.exit.then(({ code, signal }) => `the plugin ended with ${signal ?? `exit code ${code}`}`);
-    const launcher = createLauncher(plugin.wire);
-    await runConsole(launcher, `Job Launcher console  ${cluster.url}`, process.stdin, process.stdout, ended);
-  } else {
-    // The launcher of the stage changes with each restart.
-    let launcher = createLauncher(plugin.wire);
-    await tour(
-      {
-        launcher: () => launcher,
-        restart: async () => {
-          await plugin?.close();
-          plugin = await start();
-          launcher = createLauncher(plugin.wire);
-        },
-      },
-      { say, detail },
-    );
-    say('All of it was as it should be');
-  }
-} catch (error) {
-  console.error(`This was not as it should be: ${error instanceof Error ? error.message : String(error)}`);
-  console.error(plugin?.stderr() ?? '');
-  console.error(plugin?.log().split('\n').slice(-30).join('\n') ?? '');
-  process.exitCode = 1;
-} finally {
-  await plugin?.close();
-  await cluster.close();
+async function consoleOf({ wire, exit }: PluginProcess): Promise<void> {
+  const ended = exit.then(({ code, signal }) => `the plugin ended with ${signal ?? `exit code ${code}`}`);
+  const reason = Promise.race([ended, interruption.catch((error: Error) => error.message)]);
+  const title = `Job Launcher console  ${cluster.url}`;
+  await runConsole(createLauncher(wire), title, process.stdin, process.stdout, reason);
 }
+
+async function tourOf(first: PluginProcess): Promise<void> {
+  // The launcher of the stage changes with each restart.
+  let current = first;
+  let launcher = createLauncher(current.wire);
+  const restart = async (): Promise<void> => {
+    await current.close();
+    current = await start();
+    launcher = createLauncher(current.wire);
+  };
+  await tour({ launcher: () => launcher, restart }, { say, detail });
+  say('All of it was as it should be');
+}
+
+/** Ends and removes all that was started. Rejects if the plugin's log holds secrets. */
+async function end(): Promise<void> {
+  const closed = plugin?.then(
+    (started) => started.close(),
+    () => undefined,
+  );
+  await Promise.allSettled([closed, cluster.close()]);
+  await closed;
+}
+
+async function report(error: unknown): Promise<number> {
+  if (error instanceof Interrupted) return error.exitCode;
+  const started = await plugin?.catch(() => undefined);
+  console.error(`This was not as it should be: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(started?.stderr() ?? '');
+  console.error(started?.log().split('\n').slice(-30).join('\n') ?? '');
+  return 1;
+}
+
+try {
+  const run = start().then(interactive ? consoleOf : tourOf);
+  // A console is waited for: it leaves the terminal as it was.
+  await (interactive ? run : Promise.race([run, interruption]));
+  interrupted.signal.throwIfAborted();
+} catch (error) {
+  process.exitCode = await report(error);
+}
+try {
+  await end();
+} catch (error) {
+  process.exitCode = await report(error);
+}
+// What the tour waits for would keep the process for another minute.
+if (interrupted.signal.aborted) process.exit();

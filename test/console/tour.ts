@@ -157,6 +157,9 @@ async function cancelPending(launcher: Launcher, narrator: Narrator): Promise<st
   const why = await states.until('the reason', (status) => /cannot|failed|no such host/.test(status.statusMessage));
   equal('state with the reason', why.status, 'Pending');
   narrator.say(`It stays Pending and says why: ${why.statusMessage}`);
+  narrator.detail(
+    'simulated, like the cluster: no registry was looked for, and nothing outside this machine was asked',
+  );
   equal('answer of cancel', await launcher.control(USER, id, 'cancel'), { complete: true, message: '' });
   await states.until('the job is canceled', inState('Canceled'));
   narrator.say('It is Canceled');
