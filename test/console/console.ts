@@ -1,58 +1,86 @@
-import { emitKeypressEvents } from 'node:readline';
-import type { ReadStream, WriteStream } from 'node:tty';
-import type { EndingStream, Launcher } from '../support/launcher.ts';
+/** The console: what is known of the jobs, what keys do with it. How it looks is screen.ts. */
+import type { Readable, Writable } from 'node:stream';
+import { toYaml } from '../../src/cli/yaml.ts';
+import type { Launcher } from '../support/launcher.ts';
+import { keysOf } from './keys.ts';
 import { samples } from './samples.ts';
-import { type Pane, type Row, screen } from './screen.ts';
+import { type Pane, type Row, rowAfter, screen, scrolled, type Terminal, type View } from './screen.ts';
 
 const USER = 'jane';
 const KEPT_LINES = 500;
+const KEPT_OF_LINE = 2_000;
 const REDRAW_MS = 50;
 
-interface Key {
-  readonly name?: string;
-  readonly ctrl?: boolean;
-}
+/** Members of an answer that say nothing of the cluster. */
+const OF_THE_FRAME = ['messageType', 'requestId', 'responseId'];
 
-/** Shows the jobs with their live states and obeys keys, until `q`, Ctrl-C or the end of the plugin. */
+const NO_PANE: Pane = { kind: 'none' };
+const HELP = [
+  'n          new job: shows the samples, a number submits one of them',
+  'o          output of the selected job, as it comes',
+  's, k, c    stop the selected job (TERM), kill it, cancel it while it is Pending',
+  'i          what the plugin says of the cluster',
+  'arrows     select another job; an open output changes with it',
+  'PgUp PgDn  a page of what is open, back and on (b and space do the same)',
+  'esc        closes what is open',
+  'q, Ctrl-C  ends jobs, plugin and cluster, and leaves',
+];
+
+/** A terminal's input, in short. */
+export type Input = Readable & { readonly setRawMode: (mode: boolean) => unknown };
+/** A terminal, with its size if it knows that. */
+export type Output = Writable & { readonly columns?: number; readonly rows?: number };
+
+/** Shows the jobs with their live states and obeys keys, until `q`, Ctrl-C, the end of the input, or a reason to end. */
 export async function runConsole(
   launcher: Launcher,
   title: string,
-  input: ReadStream,
-  output: WriteStream,
-  pluginEnded: Promise<string>,
+  input: Input,
+  output: Output,
+  reasonToEnd: Promise<string>,
 ): Promise<void> {
   const rows = new Map<string, Row>();
   const color = process.env['NO_COLOR'] === undefined || process.env['NO_COLOR'] === '';
-  let selected = 0;
-  let pane: Pane = { kind: 'none' };
+  let selected = '';
+  let pane = NO_PANE;
   let note = '';
-  let followed: EndingStream | undefined;
+  /** The job whose output is in the pane. */
+  let followed: { readonly id: string; readonly cancel: () => void } | undefined;
   let redraw: NodeJS.Timeout | undefined;
+  let left = false;
+  const quit = Promise.withResolvers<string>();
+  const leave = (): void => quit.resolve('');
 
-  const draw = (): void => {
+  const selectedIndex = (): number => Math.max(0, [...rows.keys()].indexOf(selected));
+  const current = (): Row | undefined => [...rows.values()][selectedIndex()];
+  const view = (): View => ({ title, rows: [...rows.values()], selected: selectedIndex(), pane, note });
+  const terminal = (): Terminal => ({ columns: output.columns || 80, rows: output.rows || 24, color });
+
+  function draw(): void {
+    if (left) return;
     redraw ??= setTimeout(() => {
       redraw = undefined;
-      const view = { title, rows: [...rows.values()], selected, pane, note };
-      const lines = screen(view, { columns: output.columns || 80, rows: output.rows || 24, color });
+      const lines = screen(view(), terminal());
       output.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join('\r\n')}\u001b[J`);
     }, REDRAW_MS);
-  };
-  const say = (text: string): void => {
+  }
+
+  function say(text: string): void {
     note = text;
     draw();
-  };
-  const current = (): Row | undefined => [...rows.values()][selected];
+  }
+  const sayError = (error: Error): void => say(error.message);
 
-  const states = launcher.status(USER, '*', (status) => {
-    rows.set(status.id, {
-      id: status.id,
-      name: status.name,
-      state: status.status,
-      detail: status.statusMessage || rows.get(status.id)?.detail || status.name,
-    });
-    draw();
-    if (['Finished', 'Killed', 'Failed'].includes(status.status)) void showEnd(status.id);
-  });
+  const states = launcher.status(
+    USER,
+    '*',
+    (status) => {
+      rows.set(status.id, rowAfter(rows.get(status.id), status));
+      draw();
+      if (['Finished', 'Killed', 'Failed'].includes(status.status)) showEnd(status.id).catch(sayError);
+    },
+    sayError,
+  );
 
   async function showEnd(id: string): Promise<void> {
     const job = await launcher.job(USER, id);
@@ -62,32 +90,50 @@ export async function runConsole(
     draw();
   }
 
-  function unfollow(): void {
+  /** Puts something else into the pane; an output that was followed there is not any more. */
+  function open(next: Pane): void {
     followed?.cancel();
     followed = undefined;
+    pane = next;
+    draw();
   }
 
-  function follow(row: Row): void {
-    unfollow();
+  function follow({ id }: Row): void {
     const lines: string[] = [''];
-    const title = `output of ${row.id}`;
-    pane = { kind: 'text', title, lines };
-    followed = launcher.output(USER, row.id, (text) => {
-      const pieces = text.split('\n');
-      lines[lines.length - 1] += pieces[0] ?? '';
-      lines.push(...pieces.slice(1));
+    open({ kind: 'text', title: `output of ${id}`, lines, first: 'newest' });
+    const stream = launcher.output(USER, id, (text) => {
+      const [rest = '', ...more] = text.split('\n');
+      lines.push(`${lines.pop()}${rest}`.slice(-KEPT_OF_LINE), ...more);
       lines.splice(0, lines.length - KEPT_LINES);
       draw();
     });
-    followed.completed.then(
+    const mine = { id, cancel: stream.cancel };
+    followed = mine;
+    stream.completed.then(
       () => {
-        followed = undefined;
+        if (followed !== mine) return;
+        // It ended by itself: there is nothing to cancel.
+        followed = { id, cancel: () => undefined };
         lines.push('-- end --');
         draw();
       },
-      (error: Error) => say(error.message),
+      (error: Error) => {
+        if (followed === mine) sayError(error);
+      },
     );
-    draw();
+  }
+
+  function showOutput(): void {
+    const row = current();
+    if (row === undefined) say('no job is selected');
+    else follow(row);
+  }
+
+  function select(step: number): void {
+    const row = [...rows.values()][selectedIndex() + step];
+    if (row === undefined) return;
+    selected = row.id;
+    if (followed !== undefined) follow(row);
   }
 
   async function control(operation: 'stop' | 'kill' | 'cancel'): Promise<void> {
@@ -98,62 +144,67 @@ export async function runConsole(
   }
 
   async function showCluster(): Promise<void> {
-    const info = await launcher.clusterInfo(USER);
-    const members = Object.entries(info).filter(([name]) => !['messageType', 'requestId', 'responseId'].includes(name));
-    const lines = members.map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-    pane = { kind: 'text', title: 'cluster info', lines };
-    draw();
+    const answer = Object.entries(await launcher.clusterInfo(USER));
+    const info = Object.fromEntries(answer.filter(([name]) => !OF_THE_FRAME.includes(name)));
+    open({ kind: 'text', title: 'cluster info (PgUp PgDn)', lines: toYaml(info).trimEnd().split('\n'), first: 0 });
   }
 
-  async function submit(index: number): Promise<void> {
-    const chosen = samples()[index];
-    if (chosen === undefined) return;
-    pane = { kind: 'none' };
+  async function submit(number: string): Promise<void> {
+    const chosen = samples()[Number(number) - 1];
+    if (chosen === undefined) return say(`there is no job ${number}: press 1 to ${samples().length}, or esc`);
+    open(NO_PANE);
     const job = await launcher.submit(USER, chosen.job);
+    selected = job.id;
     say(`submitted ${job.id}`);
-    selected = [...rows.keys()].indexOf(job.id);
-    if (selected < 0) selected = Math.max(0, rows.size - 1);
   }
 
-  async function press(text: string, key: Key): Promise<boolean> {
-    if (key.name === 'q' || (key.ctrl && key.name === 'c')) return true;
-    if (pane.kind === 'samples' && /^[1-9]$/.test(text)) await submit(Number(text) - 1);
-    else if (key.name === 'up') selected = Math.max(0, selected - 1);
-    else if (key.name === 'down') selected = Math.min(rows.size - 1, selected + 1);
-    else if (key.name === 'escape') {
-      unfollow();
-      pane = { kind: 'none' };
-    } else if (key.name === 'n') pane = { kind: 'samples', names: samples().map(({ job }) => job.name) };
-    else if (key.name === 'o') {
-      const row = current();
-      if (row !== undefined) follow(row);
-    } else if (key.name === 's') await control('stop');
-    else if (key.name === 'k') await control('kill');
-    else if (key.name === 'c') await control('cancel');
-    else if (key.name === 'i') await showCluster();
-    return false;
+  const turn = (pages: number): void => {
+    pane = scrolled(view(), terminal(), pages);
+  };
+
+  const actions: Readonly<Record<string, () => unknown>> = {
+    n: () => open({ kind: 'samples', names: samples().map(({ job }) => job.name) }),
+    o: showOutput,
+    s: () => control('stop'),
+    k: () => control('kill'),
+    c: () => control('cancel'),
+    i: showCluster,
+    '?': () => open({ kind: 'text', title: 'keys', lines: HELP, first: 0 }),
+    up: () => select(-1),
+    down: () => select(1),
+    'page up': () => turn(-1),
+    'page down': () => turn(1),
+    escape: () => open(NO_PANE),
+    q: leave,
+  };
+
+  async function press(key: string): Promise<void> {
+    note = '';
+    draw();
+    if (pane.kind === 'samples' && /^\d$/.test(key)) return submit(key);
+    const action = actions[key];
+    if (action === undefined) return say(`${key} does nothing: press ? for the keys`);
+    await action();
   }
 
+  const take = (text: string): void => {
+    for (const key of keysOf(text)) press(key).catch(sayError);
+  };
   output.write('\u001b[?1049h\u001b[?25l\u001b[2J');
-  emitKeypressEvents(input);
+  input.setEncoding('utf8');
   input.setRawMode(true);
-  input.resume();
+  input.on('data', take);
+  input.on('end', leave);
   output.on('resize', draw);
   draw();
-  const quit = new Promise<string>((resolve) => {
-    input.on('keypress', (text: string | undefined, key: Key) => {
-      press(text ?? '', key).then(
-        (leave) => (leave ? resolve('') : draw()),
-        (error: Error) => say(error.message),
-      );
-    });
-  });
-  const why = await Promise.race([quit, pluginEnded]);
-  unfollow();
+  const why = await Promise.race([quit.promise, reasonToEnd]);
+  left = true;
+  followed?.cancel();
   states.cancel();
   clearTimeout(redraw);
-  redraw = undefined;
   output.removeListener('resize', draw);
+  input.removeListener('data', take);
+  input.removeListener('end', leave);
   input.setRawMode(false);
   input.pause();
   output.write(`\u001b[?25h\u001b[?1049l${why === '' ? '' : `${why}\n`}`);

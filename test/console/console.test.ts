@@ -1,0 +1,188 @@
+/** The console with a launcher and a terminal that are played: what is drawn, what is asked for, what comes after `q`. */
+import { PassThrough } from 'node:stream';
+import t, { type Test } from 'tap';
+import type { Launcher, StatusFrame } from '../support/launcher.ts';
+import { runConsole } from './console.ts';
+
+const notAsked = (): never => {
+  throw new Error('the console does not ask for this');
+};
+
+interface Stage {
+  readonly press: (keys: string) => void;
+  readonly status: (id: string, status: string, statusMessage?: string) => void;
+  /** Writes into the output that is followed, or ends it. */
+  readonly print: (text: string) => void;
+  readonly failOutput: (message: string) => void;
+  /** Resolves when the screen, as it was drawn last and without its colors, has this text. */
+  readonly shows: (text: string) => Promise<void>;
+  readonly shown: () => string;
+  /** All that was written to the terminal. */
+  readonly written: () => string;
+  readonly asked: readonly string[];
+  readonly end: (why: string) => void;
+  readonly left: Promise<void>;
+}
+
+function stage(t: Test): Stage {
+  const input = Object.assign(new PassThrough(), { setRawMode: () => undefined });
+  const output = Object.assign(new PassThrough({ encoding: 'utf8' }), { columns: 80, rows: 24 });
+  const asked: string[] = [];
+  let written = '';
+  const looking = new Set<() => void>();
+  output.on('data', (text: string) => {
+    written += text;
+    for (const look of looking) look();
+  });
+  const shown = (): string => written.slice(written.lastIndexOf('\u001b[H')).replaceAll(/\u001b\[(K|\d+m)/g, '');
+  let onStatus: (status: StatusFrame) => void = notAsked;
+  let onText: (text: string) => void = notAsked;
+  let ending = Promise.withResolvers<number>();
+  const launcher: Launcher = {
+    request: notAsked,
+    bootstrap: notAsked,
+    submit: notAsked,
+    jobs: notAsked,
+    network: notAsked,
+    usage: notAsked,
+    job: async (user, id) => ({ id, name: 'n', user, status: 'Finished', exitCode: 3, statusMessage: '' }),
+    control: async (_user, id, operation) => {
+      asked.push(`${operation} ${id}`);
+      return { complete: false, message: 'it is not there' };
+    },
+    clusterInfo: async () => ({
+      messageType: 9,
+      requestId: 1,
+      responseId: 2,
+      supportsContainers: true,
+      queues: ['a', 'b'],
+    }),
+    status: (_user, _id, listener) => {
+      onStatus = listener;
+      return { cancel: () => asked.push('cancel status') };
+    },
+    output: (_user, id, listener) => {
+      asked.push(`output ${id}`);
+      onText = listener;
+      ending = Promise.withResolvers<number>();
+      return { cancel: () => asked.push(`cancel output ${id}`), completed: ending.promise };
+    },
+  };
+  const reason = Promise.withResolvers<string>();
+  const left = runConsole(launcher, 'title', input, output, reason.promise);
+  t.teardown(() => {
+    reason.resolve('');
+    return left;
+  });
+  return {
+    press: (keys) => input.write(keys),
+    status: (id, status, statusMessage = '') =>
+      onStatus({ id, name: `name of ${id}`, status, statusMessage, statusCode: '', seqId: 1 }),
+    print: (text) => onText(text),
+    failOutput: (message) => ending.reject(new Error(message)),
+    shows: (text) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (!shown().includes(text)) return;
+          looking.delete(look);
+          resolve();
+        };
+        looking.add(look);
+        look();
+      }),
+    shown,
+    written: () => written,
+    asked,
+    end: reason.resolve,
+    left,
+  };
+}
+
+t.test('q while an output is followed: the terminal is as it was, and nothing is drawn after that', async (t) => {
+  const { press, status, print, failOutput, shows, written, asked, left } = stage(t);
+  status('a-1', 'Running');
+  press('o');
+  await shows('-- output of a-1 --');
+  print('first line\n');
+  await shows('first line');
+  press('q');
+  await left;
+  t.match(written(), /\u001b\[\?25h\u001b\[\?1049l$/);
+  t.strictSame(asked, ['output a-1', 'cancel output a-1', 'cancel status']);
+  const before = written();
+  status('a-1', 'Finished');
+  print('more');
+  failOutput('the stream ended: the plugin ended with exit code 0: ');
+  await new Promise((resolve) => setTimeout(resolve, 120));
+  t.equal(written(), before);
+});
+
+t.test('an output that fails is told, one that was left is not', async (t) => {
+  const { press, status, failOutput, shows, shown } = stage(t);
+  status('a-1', 'Running');
+  press('o');
+  await shows('-- output of a-1 --');
+  failOutput('Error 8: gone with its pod');
+  await shows('Error 8: gone with its pod');
+  press('o\u001b');
+  failOutput('nobody looks at this');
+  press('?');
+  await shows('-- keys --');
+  t.notMatch(shown(), 'nobody looks at this');
+});
+
+t.test('an open output changes with the selection', async (t) => {
+  const { press, status, shows, asked } = stage(t);
+  status('a-1', 'Running');
+  status('b-2', 'Running');
+  press('o');
+  await shows('-- output of a-1 --');
+  press('\u001b[B');
+  await shows('-- output of b-2 --');
+  press('\u001b[B');
+  press('\u001b');
+  await shows('> b-2');
+  t.strictSame(asked, ['output a-1', 'cancel output a-1', 'output b-2', 'cancel output b-2']);
+});
+
+t.test('a new state has no reason of the old one; an end has its exit code', async (t) => {
+  const { status, shows } = stage(t);
+  status('a-1', 'Pending', 'Pulling image "busybox"');
+  await shows('Pending   Pulling image "busybox"');
+  status('a-1', 'Running');
+  await shows('Running   name of a-1');
+  status('a-1', 'Finished');
+  await shows('exit code 3');
+});
+
+t.test('keys that do nothing say so, and the next key takes the sentence away', async (t) => {
+  const { press, status, shows, shown } = stage(t);
+  press('x');
+  await shows('x does nothing: press ? for the keys');
+  press('o');
+  await shows('no job is selected');
+  press('n');
+  await shows('Which job? Press its number:');
+  press('9');
+  await shows('there is no job 9: press 1 to 4, or esc');
+  press('h');
+  await shows('ends jobs, plugin and cluster, and leaves');
+  t.notMatch(shown(), 'there is no job 9');
+  status('a-1', 'Running');
+  press('k');
+  await shows('kill failed: it is not there');
+});
+
+t.test('the cluster, a member a line', async (t) => {
+  const { press, shows, shown } = stage(t);
+  press('i');
+  await shows('-- cluster info (PgUp PgDn) --');
+  t.match(shown(), '-- cluster info (PgUp PgDn) --\r\nsupportsContainers: true\r\nqueues: [a, b]\r\n');
+});
+
+t.test('the reason to end stays on the screen', async (t) => {
+  const { end, written, left } = stage(t);
+  end('the plugin ended with exit code 1');
+  await left;
+  t.match(written(), /\u001b\[\?1049lthe plugin ended with exit code 1\n$/);
+});
