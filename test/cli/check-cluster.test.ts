@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { parseAllDocuments } from 'yaml';
 import type { Rule } from '../cluster/api/access.ts';
-import { documentedRules } from '../cluster/api/access.ts';
+import { documentedRules, smallestRules } from '../cluster/api/access.ts';
 import { JOBS, NODES } from '../cluster/api/resources.ts';
 import { startCluster } from '../cluster/cluster.ts';
 import { linesOf, type Outcome, run, type Situation } from './harness.ts';
@@ -12,27 +12,7 @@ t.teardown(() => cluster.close());
 
 const ACCOUNT = 'system:serviceaccount:rstudio:job-launcher';
 
-/** The minimal rules, as README and fixtures/config/rbac.yaml have them, bound to the account. */
-const SMALLEST: readonly Rule[] = [
-  ['batch', ['jobs'], ['get', 'list', 'watch', 'create', 'patch', 'delete'], 'rstudio'],
-  ['', ['pods'], ['get', 'list', 'watch', 'patch', 'delete'], 'rstudio'],
-  ['', ['pods/log'], ['get'], 'rstudio'],
-  ['', ['pods/exec', 'pods/attach'], ['get', 'create'], 'rstudio'],
-  ['', ['services'], ['get', 'list', 'watch', 'create', 'delete'], 'rstudio'],
-  ['', ['secrets'], ['get', 'create', 'delete'], 'rstudio'],
-  ['', ['events'], ['list', 'watch'], 'rstudio'],
-  ['', ['serviceaccounts'], ['list'], 'rstudio'],
-  ['metrics.k8s.io', ['pods'], ['get', 'list'], 'rstudio'],
-  ['', ['nodes'], ['get', 'list', 'watch'], '*'],
-].map(([group, resources, verbs, namespace]) => ({
-  subject: ACCOUNT,
-  namespace: String(namespace),
-  verbs: [verbs ?? []].flat(),
-  groups: [String(group)],
-  resources: [resources ?? []].flat(),
-  binding:
-    'RBAC: allowed by RoleBinding "job-launcher/rstudio" of Role "job-launcher" to ServiceAccount "job-launcher/rstudio"',
-}));
+const SMALLEST = smallestRules('rstudio');
 
 const OPTIONS = {
   'api-url': cluster.url,

@@ -58,6 +58,31 @@ export function documentedRules(namespace: string): Rule[] {
   ];
 }
 
+/** What the plugin needs, bound to its account alone: README and fixtures/config/rbac.yaml. Reading nodes is the last. */
+export function smallestRules(namespace: string): Rule[] {
+  const account = 'job-launcher';
+  const needs: readonly (readonly [group: string, resources: readonly string[], verbs: readonly string[]])[] = [
+    ['batch', ['jobs'], ['get', 'list', 'watch', 'create', 'patch', 'delete']],
+    ['', ['pods'], ['get', 'list', 'watch', 'patch', 'delete']],
+    ['', ['pods/log'], ['get']],
+    ['', ['pods/exec', 'pods/attach'], ['get', 'create']],
+    ['', ['services'], ['get', 'list', 'watch', 'create', 'delete']],
+    ['', ['secrets'], ['get', 'create', 'delete']],
+    ['', ['events'], ['list', 'watch']],
+    ['', ['serviceaccounts'], ['list']],
+    ['metrics.k8s.io', ['pods'], ['get', 'list']],
+    ['', ['nodes'], ['get', 'list', 'watch']],
+  ];
+  return needs.map(([group, resources, verbs]) => ({
+    subject: `system:serviceaccount:${namespace}:${account}`,
+    namespace: resources[0] === 'nodes' ? '*' : namespace,
+    verbs,
+    groups: [group],
+    resources,
+    binding: `RBAC: allowed by RoleBinding "${account}/${namespace}" of Role "${account}" to ServiceAccount "${account}/${namespace}"`,
+  }));
+}
+
 /** Everybody who is authenticated may do this; no test takes it away. */
 const BASIC: readonly Rule[] = [
   {
