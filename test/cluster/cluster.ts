@@ -95,6 +95,7 @@ export interface SimulatedCluster extends Controls {
 
 export const LAUNCHER_ACCOUNT = 'job-launcher';
 
+/** Rejects with the error of the socket if `port` is not to be had. */
 export async function startCluster(options: ClusterOptions = {}): Promise<SimulatedCluster> {
   const namespace = options.namespace ?? 'rstudio';
   const random = options.random ?? Math.random;
@@ -179,7 +180,23 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
     }),
     version: { ...VERSION, ...options.version },
   });
-  await server.listen(options.port ?? 0);
+
+  async function close(): Promise<void> {
+    for (const controller of controllers) controller.close();
+    nodeController.close();
+    metrics.close();
+    await Promise.all([...kubelets.values()].map((kubelet) => kubelet.destroy()));
+    reaper.close();
+    await server.stop('cut');
+    rmSync(directory, { recursive: true, force: true });
+  }
+
+  try {
+    await server.listen(options.port ?? 0);
+  } catch (error) {
+    await close();
+    throw error;
+  }
 
   const controls = createControls({
     store,
@@ -214,15 +231,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
     store,
     kubelets,
     setMetrics: metrics.setState,
-    close: async () => {
-      for (const controller of controllers) controller.close();
-      nodeController.close();
-      metrics.close();
-      await Promise.all([...kubelets.values()].map((kubelet) => kubelet.destroy()));
-      reaper.close();
-      await server.stop('cut');
-      rmSync(directory, { recursive: true, force: true });
-    },
+    close,
   };
 }
 

@@ -1,93 +1,84 @@
 /**
  * `npm run cluster`: the simulated cluster in the foreground, on loopback, until Ctrl-C.
  */
-import { parseArgs } from 'node:util';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Arguments, HELP, readArguments, UsageError } from './arguments.ts';
 import { startCluster } from './cluster.ts';
-import { launcherConfig, writeFiles } from './config.ts';
-import type { Fault } from './faults/rules.ts';
-import { FAULTS } from './faults/rules.ts';
+import { type Files, writeFiles } from './config.ts';
 
-const HELP = `Usage: npm run cluster -- [options]
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
 
-Starts a simulated Kubernetes cluster on 127.0.0.1 and prints an options file for the plugin that works with it.
-Containers are real processes of this machine, without isolation: do not run what you do not trust.
+async function run({ cluster: options, rules, faults, files, metrics }: Arguments): Promise<void> {
+  const cluster = await startCluster(options);
+  cluster.access.setRules(rules(cluster.namespace));
+  for (const fault of faults) cluster.faults.add(fault);
+  if (metrics) cluster.setMetrics('present');
 
-  --port N         port of the API server (default: any free one)
-  --nodes N        number of nodes (default 1)
-  --namespace NAME namespace of the launcher (default rstudio)
-  --token TEXT     accept this text as the launcher's token (default: one is made)
-  --speed N        scheduling, pulls and controllers N times as fast as the recorded cluster (default 1)
-  --time-scale N   let grace periods and deadlines pass N times as fast (default 1)
-  --fault NAME=P   put a fault in the way of requests with chance P (0 to 1); may be given more than once.
-                   Names: ${Object.keys(FAULTS).join(', ')}
-  --seed N         seed of those chances (default 1)
-  --files DIR      write token, ca.crt and launcher.kubernetes.conf there and print the variables for npm run test:cluster
-  --metrics        serve metrics.k8s.io
-  --help           this text
-`;
-
-const { values } = parseArgs({
-  options: {
-    port: { type: 'string' },
-    nodes: { type: 'string' },
-    namespace: { type: 'string' },
-    token: { type: 'string' },
-    speed: { type: 'string' },
-    'time-scale': { type: 'string' },
-    fault: { type: 'string', multiple: true },
-    seed: { type: 'string' },
-    files: { type: 'string' },
-    metrics: { type: 'boolean' },
-    help: { type: 'boolean' },
-  },
-});
-
-async function main(): Promise<void> {
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return;
+  const directory = files ?? temporaryDirectory();
+  async function end(): Promise<void> {
+    await cluster.close();
+    if (files === undefined) rmSync(directory, { recursive: true, force: true });
   }
-  const cluster = await startCluster({
-    ...numberOption('port', values.port),
-    ...numberOption('nodes', values.nodes),
-    ...numberOption('speed', values.speed),
-    ...numberOption('timeScale', values['time-scale']),
-    ...numberOption('seed', values.seed),
-    ...(values.namespace === undefined ? {} : { namespace: values.namespace }),
-    ...(values.token === undefined ? {} : { token: values.token }),
-  });
-  for (const text of values.fault ?? []) cluster.faults.add({ ...faultOption(text), times: Number.POSITIVE_INFINITY });
-  if (values.metrics === true) cluster.setMetrics('present');
+  let isEnding = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      // More than one comes: Ctrl-C reaches npm and this process, and npm hands it on.
+      if (!isEnding) void end();
+      isEnding = true;
+    });
+  }
+
+  let written: Files;
+  try {
+    written = writeFiles(directory, cluster);
+  } catch (error) {
+    await end();
+    throw error;
+  }
   process.stdout.write(
     [
       `Simulated cluster on ${cluster.url}, namespace ${cluster.namespace}, nodes ${[...cluster.kubelets.keys()].join(', ')}.`,
       'Serves jobs, pods (log, exec, attach, eviction), services, secrets, events, nodes, serviceaccounts, access reviews.',
-      'Ctrl-C ends it and everything that runs in it.',
+      `Ctrl-C ends it and everything that runs in it${files === undefined ? ', and removes these files' : ''}.`,
       '',
-      ...(values.files === undefined
-        ? ['# launcher.kubernetes.conf', launcherConfig(cluster)]
-        : [...writeFiles(values.files, cluster), '']),
+      'The plugin on it:',
+      `  dist/rstudio-kubernetes-launcher check --config-file=${written.configFile}`,
+      'The integration tests on it, with npm run test:cluster and:',
+      ...written.variables.map((line) => `  ${line}`),
+      '',
     ].join('\n'),
   );
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      void cluster.close();
-    });
-  }
 }
 
-function numberOption(name: string, text: string | undefined): Record<string, number> {
-  if (text === undefined) return {};
-  const value = Number(text);
-  if (!Number.isFinite(value) || value < 0) throw new Error(`--${name} must be a number, not ${text}`);
-  return { [name]: value };
+/** The plugin's user must be able to pass through. */
+function temporaryDirectory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'simulated-cluster-files-'));
+  chmodSync(path, 0o755);
+  return path;
 }
 
-function faultOption(text: string): { fault: Fault; chance: number } {
-  const [name = '', chance = '1'] = text.split('=');
-  const fault = Object.entries<Fault>(FAULTS).find(([known]) => known === name)?.[1];
-  if (fault === undefined) throw new Error(`--fault: ${name} is not one of ${Object.keys(FAULTS).join(', ')}`);
-  return { fault, chance: Number(chance) };
+/** What went wrong, in a sentence. */
+function sentence(error: unknown, port: number | undefined): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? error.code : undefined;
+  if (code === 'EADDRINUSE') return `port ${port} is used already: take another one, or leave --port out`;
+  if (code === 'EACCES') return `port ${port} needs root: take one from 1024 on, or leave --port out`;
+  return error.message;
 }
 
-await main();
+function fail(what: string, exitCode: number): void {
+  process.stderr.write(`npm run cluster: ${what}\n`);
+  process.exitCode = exitCode;
+}
+
+try {
+  const args = readArguments(process.argv.slice(2));
+  if (args.help) process.stdout.write(HELP);
+  else await run(args).catch((error: unknown) => fail(sentence(error, args.cluster.port), EXIT_FAILED));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  fail(`${error.message}\n\n${HELP.trimEnd()}`, EXIT_USAGE);
+}
