@@ -11,13 +11,27 @@ export class BrokenFrameError extends Error {
   readonly code = 'broken-frame';
 }
 
+/** The body of one message in pieces, which a frame joins: text, and what is UTF-8 already. */
+export type Body = readonly (string | Uint8Array)[];
+
+/** The bytes of a body. */
+export function bodyLength(body: Body): number {
+  return body.reduce((length, piece) => length + Buffer.byteLength(piece), 0);
+}
+
 /** Puts the body of one message into a frame. */
-export function frame(body: string | Uint8Array): Buffer {
-  const length = Buffer.byteLength(body);
+export function frame(body: string | Body): Buffer {
+  const pieces = typeof body === 'string' ? [body] : body;
+  const length = bodyLength(pieces);
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + length);
-  bytes.writeUInt32BE(length, 0);
-  if (typeof body === 'string') bytes.write(body, HEADER_BYTES);
-  else bytes.set(body, HEADER_BYTES);
+  let end = bytes.writeUInt32BE(length, 0);
+  for (const piece of pieces) {
+    if (typeof piece === 'string') end += bytes.write(piece, end);
+    else {
+      bytes.set(piece, end);
+      end += piece.length;
+    }
+  }
   return bytes;
 }
 

@@ -3,6 +3,7 @@
  */
 import type { ClusterInfo, ControlResult, JobErrorCode, JobNetwork, JobUsage } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
+import type { Body } from './frames.ts';
 import { configJson, type Json, placementConstraintJson, resourceLimitJson } from './job-json.ts';
 import { jsonText } from './json-text.ts';
 import type { RequestId } from './request-id.ts';
@@ -37,8 +38,8 @@ export interface Response {
   readonly kind: ResponseKind;
   /** '0' in messages that are nobody's answer, and in those that serve many requests. */
   readonly requestId: RequestId;
-  /** The members after requestId and responseId, as JSON: `"a":1,"b":2`, or ''. Much text comes as bytes. */
-  readonly members: string | Buffer;
+  /** The members after requestId and responseId, as JSON: `"a":1,"b":2`, or ''. Much text comes as bytes between others. */
+  readonly members: string | readonly [before: string, text: Uint8Array, after: string];
 }
 
 /** Error codes of protocol section 9. */
@@ -62,11 +63,12 @@ export interface Sequence {
   readonly seqId: number;
 }
 
-/** The text of a response with its number. */
-export function encode({ kind, requestId, members }: Response, responseId: number): string | Buffer {
+/** The text of a response with its number, in pieces. */
+export function encode({ kind, requestId, members }: Response, responseId: number): Body {
   const head = `{"messageType":${NUMBERS[kind]},"requestId":${requestId},"responseId":${responseId}`;
-  if (typeof members === 'string') return `${head}${members === '' ? '' : `,${members}`}}`;
-  return Buffer.concat([Buffer.from(`${head},`), members, Buffer.from('}')]);
+  if (typeof members === 'string') return [`${head}${members === '' ? '' : `,${members}`}}`];
+  const [before, text, after] = members;
+  return [`${head},${before}`, text, `${after}}`];
 }
 
 /** Does this response take a number of the counter? */
@@ -116,11 +118,7 @@ export function outputResponse(
 ): Response {
   const before = `${members({ seqId, complete: false })},"output":`;
   const after = `,${members({ outputType })}`;
-  return {
-    kind: 'output',
-    requestId,
-    members: Buffer.concat([Buffer.from(before), jsonText(output), Buffer.from(after)]),
-  };
+  return { kind: 'output', requestId, members: [before, jsonText(output), after] };
 }
 
 /** The last message of an output stream: neither text nor label. */

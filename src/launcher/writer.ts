@@ -3,7 +3,7 @@
  * too: while the launcher does not read, nothing is built up but the intentions to write.
  */
 import type { Writable } from 'node:stream';
-import { frame } from './frames.ts';
+import { type Body, bodyLength, frame } from './frames.ts';
 import { encode, isCounted, type Response } from './responses.ts';
 
 /** Makes a response when its turn has come; undefined: there is nothing to say any more. Must not throw. */
@@ -43,11 +43,12 @@ export function createWriter({ output, maxMessageSize, tooLarge, written }: Writ
   let full = false;
   let closed = false;
 
-  const bodyOf = (response: Response): string | Buffer => encode(response, isCounted(response) ? responseId : 0);
+  const bodyOf = (response: Response): Body => encode(response, isCounted(response) ? responseId : 0);
 
   /** The bytes of a body if they are too many, else 0. They are counted only where three for each UTF-16 unit might not fit. */
-  const excess = (body: string | Buffer): number => {
-    const bytes = body.length * 3 <= maxMessageSize ? 0 : Buffer.byteLength(body);
+  const excess = (body: Body): number => {
+    const units = body.reduce((sum, { length }) => sum + length, 0);
+    const bytes = units * 3 <= maxMessageSize ? 0 : bodyLength(body);
     return bytes > maxMessageSize ? bytes : 0;
   };
 
