@@ -53,7 +53,7 @@ export class StampedLines {
     return this.#resume.reached && !isCutInDelivered;
   }
 
-  /** What is new in this chunk, without stamps. */
+  /** What is new in this chunk, without stamps, moved to its beginning: a chunk is its reader's own. */
   push(chunk: Uint8Array): Buffer {
     if (this.#foreign !== undefined) {
       this.#foreign = (this.#foreign + Buffer.from(chunk).toString('utf8')).slice(0, FOREIGN_BYTES);
@@ -82,7 +82,6 @@ export class StampedLines {
   }
 
   #take(bytes: Buffer): Buffer {
-    const out = Buffer.allocUnsafe(bytes.length);
     let written = 0;
     let i = 0;
     while (i < bytes.length) {
@@ -113,7 +112,7 @@ export class StampedLines {
       const from = Math.min(end, i + this.#drop);
       this.#drop -= from - i;
       if (from < end) {
-        bytes.copy(out, written, from, end);
+        bytes.copyWithin(written, from, end);
         written += end - from;
         this.#hasNews = true;
         this.#position.deliver(end - from);
@@ -124,7 +123,7 @@ export class StampedLines {
       if (newline !== -1 && end === lineEnd) this.#endLine();
       else if (this.#recordBytes === RECORD_BYTES) this.#expecting = 'record';
     }
-    return out.subarray(0, written);
+    return bytes.subarray(0, written);
   }
 
   #beginLine(stamp: Stamp): void {

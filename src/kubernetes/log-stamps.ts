@@ -37,21 +37,21 @@ function looksLikeStamp(bytes: Uint8Array, start: number): boolean {
   return true;
 }
 
-const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= ZERO && byte <= NINE;
-
 /** The stamp at `start` if it is of the same second as `before`, in the form that nodes always write (FACTS 88). */
-function stampInSecond(bytes: Uint8Array, start: number, before: Stamp): FoundStamp | undefined {
-  if (bytes.length - start < USUAL_LENGTH) return undefined;
-  for (let i = 0; i < SHAPE.length; i++) if (bytes[start + i] !== before.time.charCodeAt(i)) return undefined;
+function stampInSecond(bytes: Uint8Array, start: number, before: Stamp): Stamp | undefined {
+  const { time } = before;
+  const point = start + SHAPE.length;
   const end = start + USUAL_LENGTH;
-  if (bytes[start + SHAPE.length] !== POINT || bytes[end - 2] !== ZULU || bytes[end - 1] !== BLANK) return undefined;
+  // What changes most is looked at first.
+  if (bytes[end - 1] !== BLANK || bytes[end - 2] !== ZULU || bytes[point] !== POINT) return undefined;
+  for (let i = SHAPE.length - 1; i >= 0; i--) if (bytes[start + i] !== time.charCodeAt(i)) return undefined;
   let nanos = 0;
-  for (let i = start + SHAPE.length + 1; i < end - 2; i++) {
-    const byte = bytes[i];
-    if (byte === undefined || !isDigit(byte)) return undefined;
-    nanos = nanos * 10 + byte - ZERO;
+  for (let i = point + 1; i < end - 2; i++) {
+    const digit = (bytes[i] ?? 0) - ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    nanos = nanos * 10 + digit;
   }
-  return { stamp: { time: before.time, second: before.second, nanos }, length: USUAL_LENGTH };
+  return { time, second: before.second, nanos };
 }
 
 /**
@@ -59,8 +59,8 @@ function stampInSecond(bytes: Uint8Array, start: number, before: Stamp): FoundSt
  * line before, whose second most lines share: these are read many times faster.
  */
 export function stampAt(bytes: Buffer, start: number, before?: Stamp): FoundStamp | 'short' | undefined {
-  const found = before === undefined ? undefined : stampInSecond(bytes, start, before);
-  if (found !== undefined) return found;
+  const same = before === undefined ? undefined : stampInSecond(bytes, start, before);
+  if (same !== undefined) return { stamp: same, length: USUAL_LENGTH };
   if (!looksLikeStamp(bytes, start)) return undefined;
   const head = bytes.toString('latin1', start, Math.min(bytes.length, start + LONGEST_STAMP));
   const match = STAMP.exec(head);
