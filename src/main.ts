@@ -7,7 +7,8 @@ import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
 import { type LogOptions, loadOptions, type Options } from './config/options.ts';
-import { ConfigError, describe, type Problem } from './config/problem.ts';
+import { advise, ConfigError, type Problem } from './config/problem.ts';
+import { directoryRefusal } from './system/access.ts';
 import { systemClock } from './system/clock.ts';
 import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
 import { withCleanEnvironment } from './system/environment.ts';
@@ -46,7 +47,7 @@ async function main(): Promise<number> {
   if (isRoot()) giveUpRoot(options);
   const log = openLog(options);
   try {
-    for (const warning of warnings) log.warning(describe(warning));
+    for (const warning of warnings) log.warning(advise(warning));
     checkScratchPath(options.scratchPath, log);
     log.notice('Started', { version: VERSION, node: process.versions.node, uid: process.getuid?.() });
     const { runPlugin } = await import('./plugin.ts');
@@ -121,7 +122,7 @@ function checkScratchPath(path: string, log: Logger): void {
     makeDirectory(path);
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
-    log.warning('The scratch path cannot be made or written', { path, error });
+    log.warning('The scratch path cannot be made or written', { path, remedy: directoryRefusal(path)?.remedy, error });
   }
 }
 

@@ -1,5 +1,5 @@
 /** What an administrator types: every command, in the order of the help. */
-import { ConfigError, describe } from '../config/problem.ts';
+import { advise, ConfigError } from '../config/problem.ts';
 import { JobError } from '../jobs/contract.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
 import { PrivilegeError } from '../system/privileges.ts';
@@ -46,7 +46,7 @@ export async function runCommand(
     return await command.run(parseArguments(command, rest), surroundings, terminal);
   } catch (error) {
     if (!(error instanceof Error) || !TOLD.some((kind) => error instanceof kind)) throw error;
-    const lines = error instanceof ConfigError ? error.problems.map(describe) : [error.message];
+    const lines = error instanceof ConfigError ? error.problems.map(advise) : [error.message];
     for (const line of lines) terminal.say(`${PROGRAM}: ${clean(line)}`);
     return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
   }

@@ -147,7 +147,7 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
   );
   t.match(
     lines[3],
-    /^WARNING No contact with the API server; trying again; KubernetesError error unreachable \(The Kubernetes API server cannot be reached: https:.*: connect ECONNREFUSED .* \[GET \S+\/(jobs|pods|services)\]\); CAUSED BY: Error error ECONNREFUSED /,
+    /^WARNING No contact with the API server; trying again; KubernetesError error unreachable \(The Kubernetes API server cannot be reached: https:.*: connect ECONNREFUSED .* \[GET \S+\/(jobs|pods|services)\]\); CAUSED BY: SystemError error ECONNREFUSED /,
   );
 });
 
