@@ -31,13 +31,10 @@ async function main(): Promise<number> {
     args: ownArguments(),
     replace: replaceProcess,
   });
-  if (args[0]?.startsWith('-') === false) {
+  const isCommand = args[0]?.startsWith('-') === false;
+  if (isCommand || args.includes('--help')) {
     const { runOnTerminal } = await import('./commands.ts');
-    return await runOnTerminal(args);
-  }
-  if (args.includes('--help')) {
-    const { helpText } = await import('./cli/help.ts');
-    return print(helpText());
+    return await runOnTerminal(isCommand ? args : ['help']);
   }
   if (args.includes('--version')) return print(versionText());
 

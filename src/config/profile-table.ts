@@ -79,7 +79,12 @@ export const PROFILE_TABLE = {
     'Pieces of JSON, by pointer and file, to put into every Job.',
     { raw: true },
   ),
-  'resource-profiles': row<Allowed>(allowed(NAME, ['all']), 'any', 'all', 'Resource profiles the user may pick.'),
+  'resource-profiles': row<Allowed>(
+    allowed(NAME, ['all', 'any']),
+    'any',
+    'all',
+    'Resource profiles the user may pick.',
+  ),
   'allow-custom-resources': row(BOOLEAN, true, '1', '0: a job must name a resource profile.'),
   'image-pull-policy': optional(choice('Always', 'IfNotPresent', 'Never'), 'Always, IfNotPresent or Never.'),
   'image-pull-secrets': items(list(OBJECT_NAME), 'Secrets for pulling images.'),

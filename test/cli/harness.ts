@@ -72,7 +72,10 @@ export async function run(t: Test, args: readonly string[], situation: Situation
   const [command = '', ...rest] = args;
   const named = rest.map((arg) => arg.replace('DIR', path));
   const hasFile = named.some((arg) => arg.startsWith('--config-file=') || arg === '--help');
-  const all = hasFile || command === '' ? [command, ...named] : [command, `--config-file=${configFile}`, ...named];
+  const all =
+    hasFile || command === '' || command === 'help'
+      ? [command, ...named]
+      : [command, `--config-file=${configFile}`, ...named];
   const code = await runCommand(all, surroundings, terminal);
   const { 'api-url': url = '' } = situation.options ?? {};
   const port = URL.canParse(url) && new URL(url).port;

@@ -166,7 +166,7 @@ t.test('usage errors, and what is on stdout', async (t) => {
   ]);
   t.strictSame(
     [unknown.code, unknown.out, unknown.err],
-    [2, '', 'rstudio-kubernetes-launcher: there is no command chekc; see --help\n'],
+    [2, '', 'rstudio-kubernetes-launcher: there is no command chekc (did you mean "check"?); see --help\n'],
   );
   t.strictSame(
     [wrong.code, wrong.out, wrong.err],
