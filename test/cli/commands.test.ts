@@ -297,6 +297,11 @@ spec:
   t.equal(nobody.err, 'rstudio-kubernetes-launcher: render: --user is missing: whose job is it?\n');
 });
 
+t.test('rbac without options is the manifest that the README applies', async (t) => {
+  const { out } = await run(t, ['rbac']);
+  t.equal(out, fixture('config/rbac.yaml'));
+});
+
 t.test('rbac', async (t) => {
   const { out, code } = await run(t, ['rbac'], { options: { 'kubernetes-namespace': 'jobs' } });
   t.equal(code, 0);

@@ -351,16 +351,30 @@ t.test('the reference names everything', async (t) => {
   const lines = text.split('\n');
   t.ok(
     lines.includes(
-      '| `fetch-limit` | 500 | a whole number from 0 to 1000000 | Most objects to ask for in one list call; 0 means no limit. |',
+      '| `fetch-limit` | 500 | a whole number from 0 to 1000000 | Most objects to ask for in one list call; 0 means no limit. | documented |',
+    ),
+  );
+  const originOf = (name: string): string | undefined =>
+    lines
+      .find((line) => line.startsWith(`| \`${name}\``))
+      ?.split(' | ')
+      .at(-1)
+      ?.replace(' |', '');
+  t.strictSame(
+    ['log-level', 'logging-dir', 'auth-token-path', 'resource-profile-config', 'kill-method', 'tolerations'].map(
+      originOf,
+    ),
+    ['SDK', 'SDK, newer', 'newer', 'newer, name ours', 'ours', 'ours'],
+  );
+  t.ok(
+    lines.includes(
+      "| `run-as` | any | one of any, own | own: user, group and supplemental groups of the container are the user's own on this host. | ours |",
     ),
   );
   t.ok(
     lines.includes(
-      "| `run-as` | any | one of any, own | own: user, group and supplemental groups of the container are the user's own on this host. |",
+      '| `mem-mb` | a number such as 1.5 from 0 to 1000000000000 | Limit of memory in MB (10^6 bytes). | newer |',
     ),
-  );
-  t.ok(
-    lines.includes('| `mem-mb` | a number such as 1.5 from 0 to 1000000000000 | Limit of memory in MB (10^6 bytes). |'),
   );
   t.equal(lines.filter((line) => line.startsWith('| `')).length, 34 + 43 + 8);
 });
