@@ -4,9 +4,9 @@ import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 
 export interface Refusal {
-  /** Completes "it ...", or "nobody (uid 65534) ...". */
+  /** Completes "nobody (uid 65534) ...". */
   readonly why: string;
-  /** To be typed as root. */
+  /** To be typed as root, where something can be typed. */
   readonly remedy: string;
 }
 
@@ -44,7 +44,7 @@ export function directoryRefusal(path: string): Refusal | undefined {
   } catch {
     return refusal(path);
   }
-  if (stats?.isDirectory() === false) return { why: 'finds a file there', remedy: `rm ${quoted(path)}` };
+  if (stats?.isDirectory() === false) return { why: 'finds no directory there', remedy: 'name a directory' };
   if (stats !== undefined) return allows(path, constants.W_OK | constants.X_OK) ? undefined : refusal(path);
   const nearest = directoriesAbove(path).findLast((directory) => existsSync(directory)) ?? '/';
   if (allows(nearest, constants.W_OK | constants.X_OK)) return undefined;

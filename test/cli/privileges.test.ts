@@ -80,6 +80,23 @@ t.test('as root', { skip }, async (t) => {
   ]);
 });
 
+t.test('a token that everybody can read', { skip }, async (t) => {
+  const outcome = await start(
+    t,
+    ['check'],
+    { options: { ...OPTIONS, 'logging-dir': '/dev/null' } },
+    { prepare: (path) => chmodSync(join(path, 'launcher.kubernetes.conf'), 0o644) },
+  );
+  t.equal(
+    linesOf(outcome, 'options')[1],
+    'warning options DIR/launcher.kubernetes.conf: auth-token: everybody on this host can read the file and the token in it -> chmod 600 DIR/launcher.kubernetes.conf',
+  );
+  t.equal(
+    linesOf(outcome, 'directories')[0],
+    'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: /dev/null cannot be written (the log goes to stderr): nobody (uid 65534) finds no directory there -> name a directory',
+  );
+});
+
 t.test('a token that only root can read', { skip }, async (t) => {
   const outcome = await start(
     t,
