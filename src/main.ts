@@ -7,7 +7,8 @@ import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
 import { type LogOptions, loadOptions, type Options } from './config/options.ts';
-import { ConfigError, describe, type Problem } from './config/problem.ts';
+import { advise, ConfigError, type Problem } from './config/problem.ts';
+import { directoryRefusal } from './system/access.ts';
 import { systemClock } from './system/clock.ts';
 import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
 import { withCleanEnvironment } from './system/environment.ts';
@@ -30,13 +31,10 @@ async function main(): Promise<number> {
     args: ownArguments(),
     replace: replaceProcess,
   });
-  if (args[0]?.startsWith('-') === false) {
+  const isCommand = args[0]?.startsWith('-') === false;
+  if (isCommand || args.includes('--help')) {
     const { runOnTerminal } = await import('./commands.ts');
-    return await runOnTerminal(args);
-  }
-  if (args.includes('--help')) {
-    const { helpText } = await import('./cli/help.ts');
-    return print(helpText());
+    return await runOnTerminal(isCommand ? args : ['help']);
   }
   if (args.includes('--version')) return print(versionText());
 
@@ -46,7 +44,7 @@ async function main(): Promise<number> {
   if (isRoot()) giveUpRoot(options);
   const log = openLog(options);
   try {
-    for (const warning of warnings) log.warning(describe(warning));
+    for (const warning of warnings) log.warning(advise(warning));
     checkScratchPath(options.scratchPath, log);
     log.notice('Started', { version: VERSION, node: process.versions.node, uid: process.getuid?.() });
     const { runPlugin } = await import('./plugin.ts');
@@ -121,7 +119,7 @@ function checkScratchPath(path: string, log: Logger): void {
     makeDirectory(path);
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
-    log.warning('The scratch path cannot be made or written', { path, error });
+    log.warning('The scratch path cannot be made or written', { path, remedy: directoryRefusal(path)?.remedy, error });
   }
 }
 

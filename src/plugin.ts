@@ -4,10 +4,10 @@
  */
 import { hostname } from 'node:os';
 import { programName } from './cli/version.ts';
-import { readTextFile } from './config/file.ts';
+import { readTokenFile } from './config/cluster-access.ts';
 import type { Options } from './config/options.ts';
 import { readPolicyFiles } from './config/policy-files.ts';
-import { ConfigError, describe, problem } from './config/problem.ts';
+import { advise, ConfigError } from './config/problem.ts';
 import { createReloadable, type InheritedSettings, type Reloadable } from './config/reload.ts';
 import { missingGroups } from './config/user-profile.ts';
 import { auditedJobs } from './jobs/audit.ts';
@@ -40,7 +40,7 @@ const CLOSE_MS = 1_500;
 /** Resolves with the exit code at the end of the conversation. Throws ConfigError if the plugin cannot start. */
 export async function runPlugin(options: Options, log: Logger): Promise<number> {
   const { files, warnings } = readPolicyFiles(options);
-  for (const warning of warnings) log.warning(describe(warning));
+  for (const warning of warnings) log.warning(advise(warning));
   const reloadable = createReloadable({
     options,
     files,
@@ -51,7 +51,8 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
     },
   });
   const latencies = createLatencyHistogram();
-  if (options.authTokenPath !== undefined) readToken(options.authTokenPath);
+  // The start says what is wrong with it, in the plugin's words.
+  if (options.authTokenPath !== undefined) readTokenFile(options.authTokenPath, options);
   const client = observedClient(
     connect(options, { clock: systemClock, random: systemRandom, log }),
     systemClock,
@@ -116,26 +117,16 @@ async function tellWhenSynced(
 async function tellMissingGroups(reloadable: Reloadable, users: Users, log: Logger): Promise<void> {
   try {
     const missing = await missingGroups(reloadable.files().profiles, users);
-    for (const group of missing) log.warning(describe(group));
+    for (const group of missing) log.warning(advise(group));
   } catch (error) {
     log.warning('The groups of the profiles cannot be looked up', { error });
   }
 }
 
-/** Throws ConfigError if the file holds no token now: the start says so, and in the plugin's words. */
-function readToken(file: string): string {
-  const token = readTextFile(file)?.text.trim();
-  if (token) return token;
-  const why = token === undefined ? 'there is no such file' : 'the file holds no token';
-  throw new ConfigError(token === undefined ? 'unreadable' : 'wrong', [
-    problem({ file, line: 0 }, 'auth-token-path', why),
-  ]);
-}
-
 /** Whose token it is that the file holds now; undefined if that cannot be told. */
-function subjectOf(file: string): ReturnType<typeof tokenSubject> {
+function subjectOf(file: string, options: Options): ReturnType<typeof tokenSubject> {
   try {
-    return tokenSubject(readToken(file));
+    return tokenSubject(readTokenFile(file, options));
   } catch (error) {
     if (error instanceof ConfigError) return undefined;
     throw error;
@@ -151,7 +142,7 @@ function followJobs(options: Options, reloadable: Reloadable, client: Client, us
       files: reloadable.files,
       users,
       ownAccount: () => {
-        if (authTokenPath !== undefined) subject = subjectOf(authTokenPath) ?? subject;
+        if (authTokenPath !== undefined) subject = subjectOf(authTokenPath, options) ?? subject;
         return subject?.namespace === client.namespace ? subject.name : undefined;
       },
       serviceAccounts: () => serviceAccountNames(client, log),
@@ -167,7 +158,7 @@ function followJobs(options: Options, reloadable: Reloadable, client: Client, us
 function reloadAndLog(reloadable: Reloadable, log: Logger, pushed?: InheritedSettings) {
   const { warnings, ...report } = reloadable.reload(pushed);
   const { errorType, errorMessage, applied, pendingRestart } = report;
-  for (const warning of warnings) log.warning(describe(warning));
+  for (const warning of warnings) log.warning(advise(warning));
   if (errorType === 0) log.notice('Reloaded profiles, resource profiles and overrides', { applied, pendingRestart });
   else log.error(`Nothing was reloaded, what was in force stays so: ${errorMessage}`);
   return report;

@@ -1,5 +1,6 @@
 /** What an administrator types: every command, in the order of the help. */
-import { ConfigError, describe } from '../config/problem.ts';
+import { didYouMean } from '../config/nearest.ts';
+import { advise, ConfigError } from '../config/problem.ts';
 import { JobError } from '../jobs/contract.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
 import { PrivilegeError } from '../system/privileges.ts';
@@ -8,6 +9,7 @@ import { parseArguments, UsageError } from './arguments.ts';
 import { check } from './check/check.ts';
 import { type Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from './command.ts';
 import { commandHelp } from './command-help.ts';
+import { helpText } from './help.ts';
 import { jobs } from './jobs.ts';
 import { profile } from './profile.ts';
 import { rbac } from './rbac.ts';
@@ -18,11 +20,6 @@ import { PROGRAM } from './version.ts';
 
 export const COMMANDS: readonly Command[] = [check, render, profile, rbac, jobs];
 
-/** The command that these arguments begin with, if any. */
-export function findCommand([name]: readonly string[]): Command | undefined {
-  return COMMANDS.find((command) => command.name === name);
-}
-
 /** Errors that are told in their own words; everything else is a defect. */
 const TOLD = [ConfigError, PrivilegeError, KubernetesError, JobError, UserLookupError, UsageError];
 
@@ -32,12 +29,18 @@ export async function runCommand(
   surroundings: Surroundings,
   terminal: Terminal,
 ): Promise<number> {
-  const command = findCommand(argv);
+  // `help check` is `check --help`.
+  const [name = 'help', ...rest] = argv[0] === 'help' && argv.length > 1 ? [...argv.slice(1), '--help'] : argv;
+  if (name === 'help') {
+    terminal.write(helpText(COMMANDS));
+    return EXIT_OK;
+  }
+  const command = COMMANDS.find((each) => each.name === name);
   if (command === undefined) {
-    terminal.say(`${PROGRAM}: there is no command ${clean(argv[0] ?? '')}; see --help`);
+    const names = ['help', ...COMMANDS.map((each) => each.name)];
+    terminal.say(`${PROGRAM}: there is no command ${clean(name)}${didYouMean(name, names)}; see --help`);
     return EXIT_USAGE;
   }
-  const rest = argv.slice(1);
   if (rest.includes('--help')) {
     terminal.write(commandHelp(command));
     return EXIT_OK;
@@ -46,7 +49,7 @@ export async function runCommand(
     return await command.run(parseArguments(command, rest), surroundings, terminal);
   } catch (error) {
     if (!(error instanceof Error) || !TOLD.some((kind) => error instanceof kind)) throw error;
-    const lines = error instanceof ConfigError ? error.problems.map(describe) : [error.message];
+    const lines = error instanceof ConfigError ? error.problems.map(advise) : [error.message];
     for (const line of lines) terminal.say(`${PROGRAM}: ${clean(line)}`);
     return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
   }

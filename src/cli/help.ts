@@ -1,17 +1,17 @@
 import { OPTION_NAMES, optionRow } from '../config/option-table.ts';
+import type { Command } from './command.ts';
 import { indented, synopsis } from './command-help.ts';
-import { COMMANDS } from './commands.ts';
 import { PROGRAM } from './version.ts';
 
 /** What `--help` prints: how it is started, its commands, and every option with its default. */
-export function helpText(): string {
+export function helpText(all: readonly Command[]): string {
   const options = OPTION_NAMES.map((name) => {
     const { shown, doc, only } = optionRow(name);
     const facts = [shown === '' ? '' : `default: ${shown}`, only === undefined ? '' : `${only} only`].filter(Boolean);
     const title = facts.length === 0 ? name : `${name} (${facts.join('; ')})`;
     return `  ${title}\n${indented(doc)}`;
   });
-  const commands = COMMANDS.map((command) => `  ${synopsis(command)}\n${indented(command.summary)}`);
+  const commands = all.map((command) => `  ${synopsis(command)}\n${indented(command.summary)}`);
   return `\
 ${PROGRAM}: Kubernetes plugin of the Job Launcher.
 
@@ -21,11 +21,12 @@ exe=...). Started by hand it only waits for frames on stdin.
   ${PROGRAM} [--OPTION=VALUE ...]
   ${PROGRAM} --help | --version
   ${PROGRAM} COMMAND [...]
+  ${PROGRAM} help [COMMAND]
 
-Commands for administrators; COMMAND --help tells more. They change nothing in the cluster unless told to.
+Commands for administrators; help COMMAND tells more. They change nothing in the cluster unless told to.
 
 ${commands.join('')}
-Options, as --NAME=VALUE on the command line or NAME=VALUE in the options file, which wins:
+Options, as --NAME=VALUE on the command line or NAME=VALUE in the options file. If both are given, the file wins.
 
 ${options.join('')}`;
 }

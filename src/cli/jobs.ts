@@ -84,6 +84,8 @@ function reasonOf({ status, statusCode, statusMessage, exitCode }: Job): string 
   return [statusCode === status ? '' : statusCode, words].filter(Boolean).join(': ');
 }
 
+const second = (ms: number): number => Math.floor(ms / 1000);
+
 /** `45s`, `12m`, `3h`, `8d`, as kubectl has it. */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
@@ -113,7 +115,8 @@ function tell(
       ...projectEvent(event),
       of: `${event.involvedObject.kind ?? ''} ${event.involvedObject.name ?? ''}`,
     }))
-    .toSorted((a, b) => a.at - b.at);
+    // Most events know the second only.
+    .toSorted((a, b) => second(a.at) - second(b.at) || Number(a.resourceVersion) - Number(b.resourceVersion));
   const job = jobOf(entry);
   if (json) {
     const { environment, ...shown } = job;
@@ -148,6 +151,8 @@ function factsOf(
 ): readonly (readonly [string, string])[] {
   const { control, result } = view;
   const when = (at: number): string => `${new Date(at).toISOString().replace('.000', '')} (${age(now - at)} ago)`;
+  /** A time of an annotation, which anybody can write. */
+  const written = (text: string): string => (Number.isNaN(Date.parse(text)) ? text : when(Date.parse(text)));
   const { image = '', runAsUserId, runAsGroupId } = job.container ?? {};
   return [
     ['id', job.id],
@@ -158,12 +163,12 @@ function factsOf(
     ['exit code', job.exitCode === undefined ? '' : String(job.exitCode)],
     ['submitted', when(job.submissionTime)],
     ['changed', when(job.lastUpdateTime)],
-    ['ended', result?.endedAt ?? ''],
+    ['ended', written(result?.endedAt ?? '')],
     [
       'control',
       control === undefined
         ? ''
-        : `${control.operation} by ${control.user} at ${control.at}${control.reason === undefined ? '' : `: ${control.reason}`}`,
+        : `${control.operation} by ${control.user} at ${written(control.at)}${control.reason === undefined ? '' : `: ${control.reason}`}`,
     ],
     ['node', job.host],
     ['pods', pods.map(({ metadata, status }) => `${metadata?.name} ${status?.phase}`).join(', ')],

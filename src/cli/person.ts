@@ -1,4 +1,6 @@
 /** A user as the plugin sees him: on this host, and in the profiles file. */
+
+import { nearest } from '../config/nearest.ts';
 import type { EffectiveProfile, ProfileSection, Profiles } from '../config/profiles.ts';
 import { userProfile } from '../config/user-profile.ts';
 import type { SystemUser, Users } from '../system/users.ts';
@@ -10,6 +12,8 @@ export interface Person {
   readonly user: SystemUser | undefined;
   /** The sections that match, in the order of the file. */
   readonly sections: readonly ProfileSection[];
+  /** Where no section is the user's own: one that is perhaps meant for him, of nobody whom this host knows. */
+  readonly nearest: ProfileSection | undefined;
 }
 
 /** Throws UserLookupError if the name services gave no answer. */
@@ -18,7 +22,23 @@ export async function findPerson(profiles: Profiles, users: Users, name: string)
   const user = await users.user(name);
   const sections: ProfileSection[] = [];
   for (const section of profiles.sections) if (await matches(section, name, user, users)) sections.push(section);
-  return { name, profile, user, sections };
+  return { name, profile, user, sections, nearest: await nearestSection(profiles, sections, users, name) };
+}
+
+async function nearestSection(
+  profiles: Profiles,
+  matching: readonly ProfileSection[],
+  users: Users,
+  name: string,
+): Promise<ProfileSection | undefined> {
+  if (matching.some(({ kind }) => kind === 'user')) return undefined;
+  const others = profiles.sections.filter(({ kind }) => kind === 'user');
+  const near = nearest(
+    name,
+    others.map((section) => section.name),
+  );
+  if (near === undefined || (await users.user(near)) !== undefined) return undefined;
+  return others.find((section) => section.name === near);
 }
 
 async function matches(
@@ -47,8 +67,9 @@ export function describeUser({ name, user }: Person): string {
 }
 
 /** `[*] line 1, [@power-users] line 9`. */
-export function describeSections({ sections }: Person): string {
+export function describeSections({ sections, nearest: near }: Person): string {
   const names = { everybody: '*', group: '@', user: '' } as const;
-  if (sections.length === 0) return 'no section of the profiles matches';
-  return sections.map(({ kind, name, line }) => `[${names[kind]}${name}] line ${line}`).join(', ');
+  const matching = sections.map(({ kind, name, line }) => `[${names[kind]}${name}] line ${line}`).join(', ');
+  const own = near === undefined ? '' : `; no section of its own, the nearest is [${near.name}] line ${near.line}`;
+  return `${matching || 'no section of the profiles matches'}${own}`;
 }

@@ -34,10 +34,10 @@ async function runProfile(args: Arguments, surroundings: Surroundings, terminal:
     terminal.write(
       `${clean(describeUser(person))}\n${clean(describeSections(person))}, of ${clean(options.profileConfig)}\n\n`,
     );
-    const rows = settingsOf(person.profile).map(({ key, value, origin }) => [
-      key,
-      valueText(key, value),
-      origin === undefined ? 'default' : place(origin),
+    const rows = settingsOf(person.profile).map((setting) => [
+      setting.key,
+      valueText(setting),
+      setting.origin === undefined ? 'default' : place(setting.origin),
     ]);
     terminal.write(table([['KEY', 'VALUE', 'FROM'], ...rows], terminal, { flowing: 1 }));
   }
@@ -66,13 +66,14 @@ function asJson({ name, user, sections, profile: of }: Person) {
   };
 }
 
-/** A value as it would be written in a profiles file; `-` for none. */
-function valueText(key: ProfileKey, value: unknown): string {
-  if (value === undefined || value === '') return '-';
+/** A value as it would be written in a profiles file, a default as the reference has it; `-` for none. */
+function valueText({ key, value, origin }: KeyedSetting): string {
+  const { fallback, shown } = profileRow(key);
+  if (origin === undefined || value === fallback) return shown || '-';
   if (typeof value === 'boolean') return value ? '1' : '0';
   if (!Array.isArray(value)) return String(value);
   // What is not listed is not allowed, or there is just no list.
-  if (value.length === 0) return profileRow(key).fallback === 'any' ? 'none' : '-';
+  if (value.length === 0) return fallback === 'any' ? 'none' : shown || '-';
   return value.map(itemText).join(',');
 }
 

@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { isOptionName } from '../config/option-table.ts';
 import { type LoadedOptions, loadOptions, type Options } from '../config/options.ts';
-import { COMMAND_LINE, ConfigError, describe, type Problem, problem } from '../config/problem.ts';
+import { advise, COMMAND_LINE, ConfigError, type Problem, problem } from '../config/problem.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { type Log, silentLog } from '../system/log.ts';
@@ -86,5 +86,5 @@ export async function begin(argv: readonly string[], surroundings: Surroundings,
 }
 
 export function sayWarnings(warnings: readonly Problem[], terminal: Terminal): void {
-  for (const warning of warnings) terminal.say(`warning: ${describe(warning)}`);
+  for (const warning of warnings) terminal.say(`warning: ${advise(warning)}`);
 }

@@ -1,8 +1,9 @@
 /** What of the way to the cluster stands in files; read after privileges were dropped, as the server user. */
 import { decodeCertificates } from './credentials.ts';
-import { readTextFile } from './file.ts';
+import { fileError, namingOf, readNamedFile } from './file.ts';
+import type { OptionName } from './option-table.ts';
 import type { Options } from './options.ts';
-import { ConfigError, problem } from './problem.ts';
+import type { Origin } from './problem.ts';
 import { DNS_LABEL } from './values.ts';
 
 export interface ClusterAccess {
@@ -12,25 +13,41 @@ export interface ClusterAccess {
   readonly certificateAuthority: string | undefined;
 }
 
-/** Reads the CA file and, inside a cluster, the namespace file. Throws ConfigError naming the file. */
+/** Reads the CA file and, inside a cluster, the namespace file. Throws ConfigError naming the file and its option. */
 export function readClusterAccess(
-  options: Pick<Options, 'certificateAuthority' | 'certificateAuthorityPath' | 'kubernetesNamespace' | 'namespacePath'>,
+  options: Pick<
+    Options,
+    'certificateAuthority' | 'certificateAuthorityPath' | 'kubernetesNamespace' | 'namespacePath' | 'origins'
+  >,
 ): ClusterAccess {
-  const { certificateAuthorityPath: caPath, namespacePath } = options;
+  const { certificateAuthorityPath: caPath, namespacePath, origins } = options;
   const namespace =
     namespacePath === undefined
       ? options.kubernetesNamespace
-      : decoded(namespacePath, 'kubernetes-namespace', DNS_LABEL.parse);
+      : decoded(namespacePath, 'kubernetes-namespace', origins, DNS_LABEL.parse);
   const certificateAuthority =
-    caPath === undefined ? options.certificateAuthority : decoded(caPath, 'certificate-authority', decodeCertificates);
+    caPath === undefined
+      ? options.certificateAuthority
+      : decoded(caPath, 'certificate-authority', origins, decodeCertificates);
   return { namespace, certificateAuthority };
 }
 
-function decoded(file: string, option: string, parse: typeof decodeCertificates): string {
-  const text = readTextFile(file)?.text;
-  const at = { file, line: 0 };
-  if (text === undefined) throw new ConfigError('unreadable', [problem(at, option, 'there is no such file')]);
-  const parsed = parse(text.trim());
-  if (!parsed.ok) throw new ConfigError('wrong', [problem(at, option, `must be ${parsed.reason}`)]);
+function decoded(
+  file: string,
+  option: OptionName,
+  origins: ReadonlyMap<OptionName, Origin>,
+  parse: typeof decodeCertificates,
+): string {
+  const by = namingOf(origins, option) ?? { file, line: 0, option };
+  const parsed = parse(readNamedFile(file, by).text.trim());
+  if (!parsed.ok) throw fileError('wrong', file, by, `must be ${parsed.reason}`);
   return parsed.value;
+}
+
+/** The token in the file of `auth-token-path`, as it is now. Throws ConfigError if there is none. */
+export function readTokenFile(file: string, { origins }: Pick<Options, 'origins'>): string {
+  const by = namingOf(origins, 'auth-token-path');
+  const token = readNamedFile(file, by).text.trim();
+  if (token === '') throw fileError('wrong', file, by, 'holds no token');
+  return token;
 }

@@ -1,6 +1,7 @@
 /** Opens the files that an administrator wrote: without blocking, regular ones only, at most 1 MiB, UTF-8. */
-import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
-import { ConfigError, problem } from './problem.ts';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { ownUser, refusal } from '../system/access.ts';
+import { ConfigError, type Origin, problem } from './problem.ts';
 
 /** Most bytes of any file of ours. */
 export const MAX_FILE_BYTES = 1024 * 1024;
@@ -13,59 +14,79 @@ export interface TextFile {
   readonly gid: number;
 }
 
+/** The option or key that names a file: what is wrong with the file as a whole is told there. */
+export interface Naming extends Origin {
+  readonly option: string;
+}
+
+/** Where this option was written; undefined: nowhere, so that its default holds. */
+export function namingOf<Name extends string>(origins: ReadonlyMap<Name, Origin>, option: Name): Naming | undefined {
+  const at = origins.get(option);
+  return at && { ...at, option };
+}
+
 /**
  * Reads a file. Returns undefined if there is none; throws ConfigError `unreadable` (it exists, but not for us: mode and
  * owner are named) or `wrong` (not regular, too large, not UTF-8).
  */
-export function readTextFile(file: string): TextFile | undefined {
+export function readTextFile(file: string, by?: Naming): TextFile | undefined {
+  const failed = (code: ConfigError['code'], message: string, cause?: unknown): ConfigError =>
+    fileError(code, file, by, message, cause);
   let descriptor: number;
   try {
     descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-  } catch (error) {
-    const code = errorCode(error);
+  } catch (cause) {
+    const code = errorCode(cause);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw fileError('unreadable', file, `cannot be read by ${whoIsRefused(file)}: ${code}`, error);
+    const { why, remedy } = refusal(file);
+    throw fileError('unreadable', file, by, `cannot be read: ${ownUser().text} ${why} (${code})`, cause, remedy);
   }
   try {
     const stat = fstatSync(descriptor);
-    if (!stat.isFile()) throw fileError('wrong', file, 'is not a regular file');
+    if (!stat.isFile()) throw failed('wrong', 'is not a regular file');
     const bytes = Buffer.alloc(MAX_FILE_BYTES + 1);
     let length = 0;
     for (let read = -1; read !== 0 && length < bytes.length; length += read) {
       read = readSync(descriptor, bytes, length, bytes.length - length, null);
     }
-    if (length > MAX_FILE_BYTES) throw fileError('wrong', file, 'is larger than 1 MiB');
-    return { text: decode(file, bytes.subarray(0, length)), mode: stat.mode, uid: stat.uid, gid: stat.gid };
+    if (length > MAX_FILE_BYTES) throw failed('wrong', 'is larger than 1 MiB');
+    if (bytes.subarray(0, length).includes(0)) throw failed('wrong', 'holds a NUL byte');
+    return { text: decode(bytes.subarray(0, length), failed), mode: stat.mode, uid: stat.uid, gid: stat.gid };
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    throw fileError('unreadable', file, `cannot be read: ${errorCode(error)}`, error);
+    throw failed('unreadable', `cannot be read: ${errorCode(error)}`, error);
   } finally {
     closeSync(descriptor);
   }
 }
 
-/** Which user may not read it, and what the file's mode says; or that a directory above it is closed to him. */
-function whoIsRefused(file: string): string {
-  const who = `user ${process.getuid?.() ?? -1}`;
-  try {
-    const { mode, uid, gid } = statSync(file);
-    return `${who} (owner ${uid}, group ${gid}, mode 0${(mode & 0o7777).toString(8)})`;
-  } catch {
-    return `${who} (who may not enter a directory above it)`;
-  }
+/** As `readTextFile`; that there is no such file is an error, too. */
+export function readNamedFile(file: string, by?: Naming): TextFile {
+  const found = readTextFile(file, by);
+  if (found === undefined) throw fileError('unreadable', file, by, 'does not exist');
+  return found;
 }
 
-function decode(file: string, bytes: Uint8Array): string {
-  if (bytes.includes(0)) throw fileError('wrong', file, 'holds a NUL byte');
+function decode(bytes: Uint8Array, failed: (code: 'wrong', message: string, cause: unknown) => ConfigError): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw fileError('wrong', file, 'is not UTF-8', error);
+    throw failed('wrong', 'is not UTF-8', error);
   }
 }
 
-function fileError(code: 'unreadable' | 'wrong', file: string, message: string, cause?: unknown): ConfigError {
-  return new ConfigError(code, [problem({ file, line: 0 }, '', message)], cause === undefined ? {} : { cause });
+/** An error about a file as a whole: at the place that names it, else at the file. */
+export function fileError(
+  code: ConfigError['code'],
+  file: string,
+  by: Naming | undefined,
+  message: string,
+  cause?: unknown,
+  remedy?: string,
+): ConfigError {
+  const at = by ?? { file, line: 0, option: '' };
+  const found = problem(at, at.option, at.file === file ? message : `${file} ${message}`, remedy);
+  return new ConfigError(code, [found], cause === undefined ? {} : { cause });
 }
 
 function errorCode(error: unknown): string {

@@ -1,16 +1,13 @@
 /** JSON files of an administrator: what is wrong is told by line and column, never by content. */
-import { readTextFile } from './file.ts';
+import { type Naming, readNamedFile } from './file.ts';
 import { ConfigError, problem } from './problem.ts';
 
 /** Most levels of arrays and objects. */
 const MAX_DEPTH = 64;
 
 /** Reads a JSON file of at most 1 MiB and 64 levels. Throws ConfigError naming file, line and column. */
-export function readJsonFile(file: string): unknown {
-  const text = readTextFile(file)?.text;
-  if (text === undefined) {
-    throw new ConfigError('unreadable', [problem({ file, line: 0 }, '', 'there is no such file')]);
-  }
+export function readJsonFile(file: string, by?: Naming): unknown {
+  const { text } = readNamedFile(file, by);
   const mistake = findMistake(text);
   if (mistake === undefined) return JSON.parse(text);
   const before = text.slice(0, mistake.index).split('\n');

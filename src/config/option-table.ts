@@ -3,7 +3,18 @@
  * reference in the README follow from this table.
  */
 import { LOG_LEVELS, type LogLevel } from '../system/log.ts';
-import { BOOLEAN, choice, DNS_LABEL, type Kind, kind, PATH, scientific, TEXT, wholeNumber } from './values.ts';
+import {
+  BOOLEAN,
+  choice,
+  DNS_LABEL,
+  type Kind,
+  kind,
+  PATH,
+  type Provenance,
+  scientific,
+  TEXT,
+  wholeNumber,
+} from './values.ts';
 
 export interface OptionRow<T> {
   readonly kind: Kind<T>;
@@ -12,6 +23,7 @@ export interface OptionRow<T> {
   /** The default as the reference shows it. */
   readonly shown: string;
   readonly doc: string;
+  readonly provenance: Provenance;
   /** Never echoed. */
   readonly secret?: true;
   /** What of a value may be shown; default: all of it. */
@@ -73,18 +85,25 @@ const NO_TEMPLATES: Kind<boolean> = {
   },
 };
 
-function row<T>(rowKind: Kind<T>, fallback: T, doc: string, more: { shown?: string } = {}): OptionRow<T> {
-  return { kind: rowKind, fallback, shown: more.shown ?? showDefault(fallback), doc };
+function row<T>(
+  provenance: Provenance,
+  rowKind: Kind<T>,
+  fallback: T,
+  doc: string,
+  more: { shown?: string } = {},
+): OptionRow<T> {
+  return { kind: rowKind, fallback, shown: more.shown ?? showDefault(fallback), doc, provenance };
 }
 
 /** A row whose value may be absent. */
 function optional<T>(
+  provenance: Provenance,
   rowKind: Kind<T>,
   shown: string,
   doc: string,
   more: Pick<OptionRow<T>, 'secret' | 'echo' | 'only'> = {},
 ): OptionRow<T | undefined> {
-  return { kind: rowKind, fallback: undefined, shown, doc, ...more };
+  return { kind: rowKind, fallback: undefined, shown, doc, provenance, ...more };
 }
 
 function showDefault(value: unknown): string {
@@ -96,108 +115,139 @@ const seconds = (least: number): Kind<number> => wholeNumber(least, MOST_SECONDS
 /** By name, in the order of the reference. */
 export const OPTION_TABLE = {
   'server-user': row(
+    'documented',
     USER_NAME,
     'rstudio-server',
     'User to run as once started; the plugin is started as root and lowers itself to this user.',
   ),
-  'thread-pool-size': row(wholeNumber(0, 1024), 0, 'Size of the worker pool; 0 means the default.', {
+  'thread-pool-size': row('documented', wholeNumber(0, 1024), 0, 'Size of the worker pool; 0 means the default.', {
     shown: 'CPUs x 2',
   }),
-  'enable-debug-logging': row(BOOLEAN, false, 'Verbose log; beats log-level.'),
-  'log-level': row(LOG_LEVEL, 'WARNING', 'How much is logged: OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4.'),
-  'log-format': row(choice('text', 'json'), 'text', 'Lines of the log: text, or json (one object a line).'),
+  'enable-debug-logging': row('documented', BOOLEAN, false, 'Verbose log; beats log-level.'),
+  'log-level': row('SDK', LOG_LEVEL, 'WARNING', 'How much is logged: OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4.'),
+  'log-format': row('ours', choice('text', 'json'), 'text', 'Lines of the log: text, or json (one object a line).'),
   'logging-dir': row(
+    'SDK, newer',
     PATH,
     '/var/log/rstudio/launcher',
     'Directory of the log file rstudio-NAME-launcher.log (mode 0600). Not writable: a warning, and the log goes to stderr.',
   ),
   'scratch-path': optional(
+    'documented',
     PATH,
     '/var/lib/rstudio-launcher/NAME',
     'Where the plugin may write. Created if missing and then owned by the server user; an existing one is never changed.',
   ),
   'job-expiry-hours': row(
+    'documented',
     scientific(0, 87600),
     24,
     'A finished job is removed from the cluster and forgotten after this many hours; fractions allowed.',
   ),
   'profile-config': optional(
+    'documented',
     PATH,
     'launcher.NAME.profiles.conf beside the options file',
     'Profiles file. Without the default file there are no restrictions; a file named here must exist.',
   ),
   'resource-profile-config': optional(
+    'newer, name ours',
     PATH,
     'launcher.NAME.resources.conf beside the options file',
     'Resource profiles file; a file named here must exist.',
   ),
   'api-url': optional(
+    'documented',
     API_URL,
     'required outside a cluster',
     'Base URL of the Kubernetes API up to, not including, /api; may carry a path prefix. IPv6 addresses in brackets.',
     { echo: withoutSecrets },
   ),
   'auth-token': optional(
+    'documented',
     TEXT,
     'required outside a cluster, unless auth-token-path is set',
     'Token of the service account, plain or base64. Not accepted on the command line.',
     { secret: true, only: 'file' },
   ),
-  'auth-token-path': optional(PATH, '', 'File with the token; read again when it changes. Beats auth-token.'),
-  'kubernetes-namespace': row(DNS_LABEL, 'rstudio', 'Namespace of the jobs.'),
+  'auth-token-path': optional('newer', PATH, '', 'File with the token; read again when it changes. Beats auth-token.'),
+  'kubernetes-namespace': row('documented', DNS_LABEL, 'rstudio', 'Namespace of the jobs.'),
   'verify-ssl-certs': row(
+    'documented',
     BOOLEAN,
     true,
     '0 turns off TLS verification everywhere, with a warning in the log at each start.',
   ),
   'certificate-authority': optional(
+    'documented',
     TEXT,
     'roots of the system',
     'What to trust instead of the roots of the system: base64 of a PEM certificate or bundle, plain PEM, or an absolute path to a PEM file.',
     { secret: true },
   ),
-  'watch-timeout-seconds': row(seconds(0), 300, 'Ask the server to end each watch after this long; 0 means not asked.'),
-  'fetch-limit': row(wholeNumber(0, 1000000), 500, 'Most objects to ask for in one list call; 0 means no limit.'),
-  'request-timeout-seconds': row(seconds(1), 30, 'Deadline of one API call (not of watches and logs).'),
+  'watch-timeout-seconds': row(
+    'documented',
+    seconds(0),
+    300,
+    'Ask the server to end each watch after this long; 0 means not asked.',
+  ),
+  'fetch-limit': row(
+    'documented',
+    wholeNumber(0, 1000000),
+    500,
+    'Most objects to ask for in one list call; 0 means no limit.',
+  ),
+  'request-timeout-seconds': row('ours', seconds(1), 30, 'Deadline of one API call (not of watches and logs).'),
   'service-type': row(
+    'ours',
     choice('NodePort', 'ClusterIP', 'LoadBalancer'),
     'NodePort',
     'Type of the Service made for exposed ports: NodePort, ClusterIP or LoadBalancer.',
   ),
-  'share-process-namespace': row(BOOLEAN, true, '0 for images whose init insists on being PID 1.'),
-  'pending-timeout-seconds': row(seconds(0), 0, 'Cancel a job that has been Pending this long; 0 means never.'),
+  'share-process-namespace': row('ours', BOOLEAN, true, '0 for images whose init insists on being PID 1.'),
+  'pending-timeout-seconds': row('ours', seconds(0), 0, 'Cancel a job that has been Pending this long; 0 means never.'),
   'unknown-options': row(
+    'ours',
     choice('refuse', 'warn'),
     'refuse',
     'warn: start although the file has options that this version does not know.',
   ),
   'kill-method': row(
+    'ours',
     choice('auto', 'delete'),
     'auto',
     'auto: exec kill in the container, else delete the pod. delete: never exec.',
   ),
   'resource-poll-seconds': row(
+    'ours',
     seconds(1),
     5,
     'How often metrics are asked for while somebody watches them, in seconds.',
   ),
-  'heartbeat-interval-seconds': row(seconds(0), 5, 'Time between heartbeats; 0 means none.'),
+  'heartbeat-interval-seconds': row('SDK', seconds(0), 5, 'Time between heartbeats; 0 means none.'),
   'plugin-metrics-interval-seconds': row(
+    'SDK',
     seconds(0),
     60,
     'Time between reports of the plugin about itself; 0 means none.',
   ),
-  'max-message-size': row(wholeNumber(1024, 536870000), 5242880, 'Largest message to and from the launcher, in bytes.'),
+  'max-message-size': row(
+    'SDK',
+    wholeNumber(1024, 536870000),
+    5242880,
+    'Largest message to and from the launcher, in bytes.',
+  ),
   'plugin-name': row(
+    'SDK',
     PLUGIN_NAME,
     'kubernetes',
     'Name of this instance (NAME), lower-cased; names of files and directories follow from it.',
   ),
-  'launcher-config-file': optional(TEXT, '', "The launcher's own file; information only."),
-  unprivileged: row(BOOLEAN, false, '1: make no directories. As root the plugin lowers itself all the same.'),
-  'rsandbox-path': optional(TEXT, '', 'Ignored.'),
-  'config-file': optional(TEXT, 'launcher.NAME.conf', 'The options file.', { only: 'command line' }),
-  'use-templating': row(NO_TEMPLATES, false, 'Only 0: templates of the first-party plugin are not read.'),
+  'launcher-config-file': optional('SDK', TEXT, '', "The launcher's own file; information only."),
+  unprivileged: row('SDK', BOOLEAN, false, '1: make no directories. As root the plugin lowers itself all the same.'),
+  'rsandbox-path': optional('SDK', TEXT, '', 'Ignored.'),
+  'config-file': optional('SDK', TEXT, 'launcher.NAME.conf', 'The options file.', { only: 'command line' }),
+  'use-templating': row('newer', NO_TEMPLATES, false, 'Only 0: templates of the first-party plugin are not read.'),
 } as const satisfies Readonly<Record<string, OptionRow<unknown>>>;
 
 export type OptionName = keyof typeof OPTION_TABLE;

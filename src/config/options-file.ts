@@ -60,5 +60,5 @@ export function ownership(
   if ((file.mode & 0o002) !== 0) found.push('everybody');
   if (found.length === 0) return [];
   const message = `can be changed by ${found.join(' and ')}; it must be writable for root and the server user only`;
-  return [problem({ file: path, line: 0 }, '', message)];
+  return [problem({ file: path, line: 0 }, '', message, `chown root:root ${path} && chmod 600 ${path}`)];
 }

@@ -3,6 +3,7 @@
  * of the configuration that is read as root, so nothing here opens any file but the options file.
  */
 import type { LogLevel } from '../system/log.ts';
+import { clusterAccess } from './cluster-options.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { decodeCertificates, decodeToken } from './credentials.ts';
 import { readTextFile, type TextFile } from './file.ts';
@@ -17,7 +18,7 @@ import {
   type OptionValues,
   optionRow,
 } from './option-table.ts';
-import { findOptionsFile, isDirectory, ownership, type Place } from './options-file.ts';
+import { findOptionsFile, ownership, type Place } from './options-file.ts';
 import { COMMAND_LINE, ConfigError, type Origin, type Problem, problem } from './problem.ts';
 import type { Parsed } from './values.ts';
 
@@ -44,8 +45,8 @@ export interface Options extends Omit<OptionValues, Completed> {
   readonly configDirectory: string;
   /** Options written in the file, even without a value: they beat what the launcher passes or pushes. */
   readonly writtenInFile: ReadonlySet<OptionName>;
-  /** Options that have a value of their own, from the file or the command line. */
-  readonly given: ReadonlySet<OptionName>;
+  /** Options that have a value of their own which counts, and where it was written. */
+  readonly origins: ReadonlyMap<OptionName, Origin>;
 }
 
 /** What a start knows of its surroundings. */
@@ -78,6 +79,9 @@ export type LogOptions = Pick<
   'serverUser' | 'unprivileged' | 'scratchPath' | 'loggingDir' | 'logFormat' | 'logLevel' | 'pluginName'
 >;
 
+const AS_ROOT = 'run it as root, as the launcher starts the plugin';
+const NEWER = 'mend that line; for the file of a newer first-party plugin write unknown-options=warn';
+
 /** One written value; the file's beat the command line's. */
 interface Written extends Origin {
   readonly text: string;
@@ -98,16 +102,18 @@ export async function loadOptions(start: Surroundings): Promise<LoadedOptions> {
     file = place.problems.length > 0 ? undefined : readTextFile(place.file);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { ok: false, problems: [...problems, ...error.problems], warnings, log: undefined };
+    const found = error.problems.map((each) => (each.remedy === undefined ? each : { ...each, remedy: AS_ROOT }));
+    return { ok: false, problems: [...problems, ...found], warnings, log: undefined };
   }
-  if (file === undefined && place.required && place.problems.length === 0) {
+  const isMissing = file === undefined && place.required && place.problems.length === 0;
+  if (isMissing) {
     problems.push(problem({ file: place.file, line: 0 }, 'config-file', 'there is no such file'));
   }
 
   const inFile = readEntries(place.file, file?.text ?? '', commandLine, problems, warnings);
   const written = collect(commandLine, inFile, place.file);
   const values = decodeAll(written, problems, warnings);
-  const completed = complete(values, written, place, start, problems, warnings);
+  const completed = complete(values, written, { ...place, isMissing }, start, problems, warnings);
   let log: LogOptions | undefined = completed;
   if (file !== undefined) {
     const serverUser = await start.findUser(values.serverUser).catch(() => undefined);
@@ -115,8 +121,8 @@ export async function loadOptions(start: Surroundings): Promise<LoadedOptions> {
     problems.push(...suspicions);
     if (suspicions.length > 0) log = undefined;
     if ((file.mode & 0o004) !== 0 && inFile.get('auth-token')?.value) {
-      const message = 'everybody on this host can read the file and the token in it: chmod 600';
-      warnings.push(problem({ file: place.file, line: 0 }, 'auth-token', message));
+      const message = 'everybody on this host can read the file and the token in it';
+      warnings.push(problem({ file: place.file, line: 0 }, 'auth-token', message, `chmod 600 ${place.file}`));
     }
   }
   if (problems.length > 0) return { ok: false, problems, warnings, log };
@@ -148,7 +154,8 @@ function readEntries(
   const leniency = known.get('unknown-options')?.value || commandLine.values.get('unknown-options');
   for (const { key, line } of unknown) {
     const said = `is not an option of this plugin${didYouMean(key, OPTION_NAMES)}`;
-    (leniency === 'warn' ? warnings : problems).push(problem({ file, line }, nameOnly(key), said));
+    if (leniency === 'warn') warnings.push(problem({ file, line }, nameOnly(key), said));
+    else problems.push(problem({ file, line }, nameOnly(key), said, NEWER));
   }
   return known;
 }
@@ -187,7 +194,7 @@ function decodeAll(written: ReadonlyMap<OptionName, Written>, problems: Problem[
 function complete(
   values: OptionValues,
   written: ReadonlyMap<OptionName, Written>,
-  place: Place,
+  place: Place & { readonly isMissing: boolean },
   start: Surroundings,
   problems: Problem[],
   warnings: Problem[],
@@ -196,21 +203,27 @@ function complete(
   const warn = (name: OptionName, message: string): void => {
     warnings.push(problem(origin(name), name, message));
   };
-  const given = new Set([...written].filter(([, { text }]) => text !== '').map(([name]) => name));
+  const given = new Map(
+    [...written].flatMap(([name, { text, file, line }]) => (text === '' ? [] : [[name, { file, line }] as const])),
+  );
   const beside = `${place.directory}/launcher.${values.pluginName}`;
   if (!values.verifySslCerts)
     warn('verify-ssl-certs', 'TLS certificates are not verified: anybody between can read tokens');
 
   const access = clusterAccess(values, given, start);
-  if (access.apiUrl === undefined) {
+  // What is in a file that is not there cannot be told.
+  const isRequired = (name: OptionName): boolean => !place.isMissing && !given.has(name);
+  if (access.apiUrl === undefined && isRequired('api-url')) {
     const message = `is required outside a cluster; looked for an options file at ${place.tried.join(', ')}`;
     problems.push(problem(origin('api-url'), 'api-url', message));
-  } else if (access.inCluster) {
+  }
+  if (access.inCluster) {
     for (const name of ['auth-token', 'auth-token-path', 'certificate-authority'] as const) {
-      if (given.has(name)) warn(name, "is not used: without api-url the cluster's own address, token and CA are used");
+      if (given.delete(name))
+        warn(name, "is not used: without api-url the cluster's own address, token and CA are used");
     }
-  } else {
-    if (access.authToken === undefined && access.authTokenPath === undefined) {
+  } else if (access.apiUrl !== undefined) {
+    if (isRequired('auth-token') && isRequired('auth-token-path')) {
       problems.push(problem(origin('auth-token'), 'auth-token', 'is required with api-url, or else auth-token-path'));
     }
     if (given.has('auth-token') && given.has('auth-token-path'))
@@ -246,45 +259,6 @@ function complete(
     configFile: place.file,
     configDirectory: place.directory,
     writtenInFile: new Set([...written].filter(([, { file }]) => file !== COMMAND_LINE).map(([name]) => name)),
-    given,
-  };
-}
-
-/** How the cluster is reached; texts as written. */
-interface ClusterAccess {
-  readonly inCluster: boolean;
-  readonly apiUrl: string | undefined;
-  readonly authToken?: string | undefined;
-  readonly authTokenPath?: string | undefined;
-  readonly certificateAuthority?: string | undefined;
-  readonly certificateAuthorityPath?: string | undefined;
-  readonly namespacePath?: string | undefined;
-}
-
-/**
- * With `api-url` written: what was written. Without, and inside a cluster: address, token, CA and (if not written)
- * namespace of that cluster, all of them, so that its token never goes to another host.
- */
-function clusterAccess(values: OptionValues, given: ReadonlySet<OptionName>, start: Surroundings): ClusterAccess {
-  const { authTokenPath, certificateAuthority: ca } = values;
-  const mounted = start.serviceAccountDirectory ?? '/var/run/secrets/kubernetes.io/serviceaccount';
-  const host = start.env['KUBERNETES_SERVICE_HOST'];
-  if (values.apiUrl === undefined && host && isDirectory(mounted)) {
-    return {
-      inCluster: true,
-      apiUrl: `https://${host.includes(':') ? `[${host}]` : host}:${start.env['KUBERNETES_SERVICE_PORT'] || '443'}`,
-      authTokenPath: `${mounted}/token`,
-      certificateAuthorityPath: `${mounted}/ca.crt`,
-      namespacePath: given.has('kubernetes-namespace') ? undefined : `${mounted}/namespace`,
-    };
-  }
-  const isPath = ca?.startsWith('/') === true;
-  return {
-    inCluster: false,
-    apiUrl: values.apiUrl,
-    authToken: authTokenPath === undefined ? values.authToken : undefined,
-    authTokenPath,
-    certificateAuthority: isPath ? undefined : ca,
-    certificateAuthorityPath: isPath ? ca : undefined,
+    origins: given,
   };
 }

@@ -1,5 +1,5 @@
 /** Profiles, resource profiles and override files: read together, used together, replaced together. */
-import type { OptionName } from './option-table.ts';
+import { namingOf } from './file.ts';
 import type { Options } from './options.ts';
 import { checkOverrides } from './overrides.ts';
 import { ConfigError, type Problem, problem } from './problem.ts';
@@ -12,9 +12,7 @@ export interface PolicyFiles {
   readonly resourceProfiles: readonly ResourceProfile[];
 }
 
-export type PolicyFileOptions = Pick<Options, 'profileConfig' | 'resourceProfileConfig'> & {
-  readonly given: ReadonlySet<OptionName>;
-};
+export type PolicyFileOptions = Pick<Options, 'profileConfig' | 'resourceProfileConfig' | 'origins'>;
 
 /**
  * Reads all of them, as the server user. A missing default file is empty. Throws ConfigError with the problems of all
@@ -34,9 +32,11 @@ export function readPolicyFiles(options: PolicyFileOptions): {
       return undefined;
     }
   };
-  const { profileConfig, resourceProfileConfig, given } = options;
-  const loaded = attempt(() => readProfiles(profileConfig, given.has('profile-config')));
-  const resources = attempt(() => readResourceProfiles(resourceProfileConfig, given.has('resource-profile-config')));
+  const { profileConfig, resourceProfileConfig, origins } = options;
+  const loaded = attempt(() => readProfiles(profileConfig, namingOf(origins, 'profile-config')));
+  const resources = attempt(() =>
+    readResourceProfiles(resourceProfileConfig, namingOf(origins, 'resource-profile-config')),
+  );
   if (loaded !== undefined) attempt(() => checkOverrides(loaded.profiles));
   if (errors.length > 0 || loaded === undefined || resources === undefined) {
     const code = errors.some((error) => error.code === 'unreadable') ? 'unreadable' : 'wrong';

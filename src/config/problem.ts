@@ -15,14 +15,17 @@ export interface Problem extends Origin {
   readonly option: string;
   /** One line, printable, without the place. */
   readonly message: string;
+  /** How to mend it, where that can be said exactly: what to type, or what to write. */
+  readonly remedy?: string;
 }
 
 /** The `file` of a problem that stands on the command line. */
 export const COMMAND_LINE = 'command line';
 
 /** Makes a problem whose message is safe to print. */
-export function problem(at: Origin, option: string, message: string): Problem {
-  return { file: at.file, line: at.line, option: printable(option), message: printable(message, 1000) };
+export function problem(at: Origin, option: string, message: string, remedy?: string): Problem {
+  const found = { file: at.file, line: at.line, option: printable(option), message: printable(message, 1000) };
+  return remedy === undefined ? found : { ...found, remedy: printable(remedy, 1000) };
 }
 
 /** `/etc/rstudio/launcher.kubernetes.conf:3`, without `:0`. */
@@ -33,6 +36,11 @@ export function place(at: Origin): string {
 /** The whole sentence: place, option, what is wrong. */
 export function describe(found: Problem): string {
   return `${place(found)}: ${found.option === '' ? '' : `${found.option}: `}${found.message}`;
+}
+
+/** The whole sentence, and how to mend it. */
+export function advise(found: Problem): string {
+  return found.remedy === undefined ? describe(found) : `${describe(found)} -> ${found.remedy}`;
 }
 
 /** A text for a terminal or a log: escaped, and cut after `most` characters. */
@@ -48,7 +56,7 @@ export class ConfigError extends Error {
   readonly problems: readonly Problem[];
 
   constructor(code: 'unreadable' | 'wrong', problems: readonly Problem[], options?: ErrorOptions) {
-    super(problems.map(describe).join('; '), options);
+    super(problems.map(advise).join('; '), options);
     this.code = code;
     this.problems = problems;
   }

@@ -2,7 +2,7 @@
  * Profiles: what users and groups may use (configuration.md section 2). Sections are read from top to bottom; of all that
  * match a user, the last one that sets a key wins, key by key; lists are replaced, not merged.
  */
-import { readTextFile, type TextFile } from './file.ts';
+import { type Naming, readNamedFile, readTextFile } from './file.ts';
 import { type Entry, nameOnly, parseIni, type Section } from './ini.ts';
 import { didYouMean } from './nearest.ts';
 import { type CamelCase, camelCase } from './option-table.ts';
@@ -63,14 +63,10 @@ export interface LoadedProfiles {
   readonly warnings: readonly Problem[];
 }
 
-/** Reads a profiles file. A missing one has no sections, unless it is `required`. Throws ConfigError with all problems. */
-export function readProfiles(file: string, required: boolean): LoadedProfiles {
-  const found: TextFile | undefined = readTextFile(file);
-  if (found !== undefined) return parseProfiles(file, found.text);
-  if (required) {
-    throw new ConfigError('unreadable', [problem({ file, line: 0 }, 'profile-config', 'there is no such file')]);
-  }
-  return { profiles: { file, sections: [] }, warnings: [] };
+/** Reads a profiles file. A missing one has no sections, unless it was named. Throws ConfigError with all problems. */
+export function readProfiles(file: string, by?: Naming): LoadedProfiles {
+  const found = by === undefined ? readTextFile(file) : readNamedFile(file, by);
+  return found === undefined ? { profiles: { file, sections: [] }, warnings: [] } : parseProfiles(file, found.text);
 }
 
 /** Reads the text of a profiles file. Throws ConfigError `wrong` with all problems of all sections. */

@@ -1,5 +1,5 @@
 /** Resource profiles: named sets of limits that users may pick (configuration.md section 3). */
-import { readTextFile } from './file.ts';
+import { type Naming, readNamedFile, readTextFile } from './file.ts';
 import { nameOnly, parseIni, type Section } from './ini.ts';
 import { didYouMean } from './nearest.ts';
 import { ConfigError, type Origin, type Problem, problem } from './problem.ts';
@@ -68,15 +68,10 @@ export interface LoadedResourceProfiles {
   readonly warnings: readonly Problem[];
 }
 
-/** Reads a resource profiles file; a missing one is empty, unless it is `required`. Throws ConfigError with all problems. */
-export function readResourceProfiles(file: string, required: boolean): LoadedResourceProfiles {
-  const found = readTextFile(file);
-  if (found !== undefined) return parseResourceProfiles(file, found.text);
-  if (required) {
-    const missing = problem({ file, line: 0 }, 'resource-profile-config', 'there is no such file');
-    throw new ConfigError('unreadable', [missing]);
-  }
-  return { profiles: [], warnings: [] };
+/** Reads a resource profiles file; a missing one is empty, unless it was named. Throws ConfigError with all problems. */
+export function readResourceProfiles(file: string, by?: Naming): LoadedResourceProfiles {
+  const found = by === undefined ? readTextFile(file) : readNamedFile(file, by);
+  return found === undefined ? { profiles: [], warnings: [] } : parseResourceProfiles(file, found.text);
 }
 
 /** Reads the text of a resource profiles file. Throws ConfigError `wrong` with all problems. */

@@ -8,6 +8,12 @@ export type Parsed<T> =
   /** `reason` completes "must be ...". */
   | { readonly ok: false; readonly reason: string };
 
+/**
+ * Where an option or a key comes from (configuration.md): the documentation that this project follows, the public SDKs,
+ * newer documentation of the first-party plugin. What is ours may stop that plugin.
+ */
+export type Provenance = 'documented' | 'SDK' | 'SDK, newer' | 'newer' | 'newer, name ours' | 'ours';
+
 export interface Kind<T> {
   /** What may be written, for tables of the reference: "a whole number, 0 or more". */
   readonly allowed: string;

@@ -28,7 +28,7 @@ export function createPolicy({ files, users, ownAccount, serviceAccounts }: Poli
     resolve: async (request, requester) => {
       const { profiles, resourceProfiles } = files();
       const known = await lookUp(() => userProfile(profiles, users, request.user));
-      const overrides = await lookUp(async () => readOverrides(known.profile.jobJsonOverrides.value));
+      const overrides = await lookUp(async () => readOverrides(known.profile.jobJsonOverrides));
       return resolveJob({ ...known, request, requester, resourceProfiles, overrides, ownAccount: ownAccount() });
     },
     clusterInfo: async (requester) => {

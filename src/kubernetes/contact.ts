@@ -2,30 +2,59 @@ import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { KubernetesError, type KubernetesErrorCode } from './errors.ts';
 
-/** Whether the API server answers, as all that follow it see it together: an outage is told once, and so is its end. */
+/** Whether the API server serves us, as all that follow it see it together: trouble is told once, and so is its end. */
 export interface Contact {
-  /** Somebody got no answer again and again. */
-  readonly lost: (who: string, error: Error) => void;
-  /** Somebody got an answer. */
+  /** Somebody failed, so many times in a row. True: it is everybody's trouble, and nobody needs to tell it himself. */
+  readonly lost: (who: string, error: Error, times: number) => boolean;
+  /** Somebody got what was asked for. */
   readonly regained: (who: string) => void;
   /** Somebody does not ask any more. */
   readonly left: (who: string) => void;
 }
 
-/** Answers of a server that works. */
-const ANSWERS: ReadonlySet<KubernetesErrorCode> = new Set(['forbidden', 'expired']);
+interface Trouble {
+  readonly sentence: string;
+  /** Failures in a row from which on it is told: a single connection breaks now and then. */
+  readonly from: number;
+}
+
+const NO_ANSWER: Trouble = { sentence: 'No contact with the API server; trying again', from: 2 };
+
+/** What concerns all who ask; everything else is an answer of a server that works. */
+const TROUBLES: Readonly<Partial<Record<KubernetesErrorCode, Trouble>>> = {
+  timeout: NO_ANSWER,
+  unreachable: NO_ANSWER,
+  interrupted: NO_ANSWER,
+  tls: {
+    sentence:
+      'The certificate of the API server is refused, or TLS fails: is option certificate-authority right? rstudio-kubernetes-launcher check tells more; trying again',
+    from: 1,
+  },
+  unauthorized: {
+    sentence: 'The API server refuses the token (401): rstudio-kubernetes-launcher check tells more; trying again',
+    from: 1,
+  },
+  'server-error': { sentence: 'The API server answers with errors; trying again', from: 2 },
+};
 
 export function createContact(clock: Clock, log: Log): Contact {
   const without = new Set<string>();
+  /** Of this trouble, until it is over. */
+  const told = new Set<string>();
   let since = 0;
   return {
-    lost: (who, error) => {
-      if (error instanceof KubernetesError && ANSWERS.has(error.code)) return;
+    lost: (who, error, times) => {
+      const trouble = error instanceof KubernetesError ? TROUBLES[error.code] : undefined;
+      if (trouble === undefined) return false;
+      if (times < trouble.from) return true;
       if (without.size === 0) {
         since = clock.monotonic();
-        log.notice('No contact with the API server; trying again', { error }, 'WARNING');
+        told.clear();
       }
       without.add(who);
+      if (!told.has(trouble.sentence)) log.notice(trouble.sentence, { error }, 'WARNING');
+      told.add(trouble.sentence);
+      return true;
     },
     regained: (who) => {
       if (!without.delete(who) || without.size > 0) return;

@@ -206,6 +206,7 @@ export function errorOfConnection(
 ): KubernetesError {
   if (error instanceof KubernetesError) return error;
   const systemCode = connectionCode(error);
+  withoutHint(error);
   const words = error instanceof Error && error.message !== '' ? error.message : systemCode || String(error);
   let code: KubernetesErrorCode = call.answered ? 'interrupted' : 'unreachable';
   if (TIMEOUTS.has(systemCode)) code = 'timeout';
@@ -218,6 +219,11 @@ export function errorOfConnection(
     reason: systemCode,
     cause: error,
   });
+}
+
+/** Node advises on its own command line, which nobody has here: the option certificate-authority is the place. */
+function withoutHint(error: unknown): void {
+  if (error instanceof Error) error.message = error.message.replace(/; if the root CA is installed locally, .*$/s, '');
 }
 
 /** The system's or library's code of a connection error, '' if it has none. Attempts over several addresses share one. */

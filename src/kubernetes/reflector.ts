@@ -113,13 +113,11 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     failures++;
     lastError = error;
     encodings.failed(error);
-    if (failures === 1) {
-      log.warning('Kubernetes does not tell its changes; trying again', { kind: name, error });
-      if (listed) emit({ type: 'DESYNCED', error });
-    } else {
-      contact.lost(name, error);
-      log.debug('Kubernetes still does not tell its changes', { kind: name, failures, error });
-    }
+    const isEverybodys = contact.lost(name, error, failures);
+    const sentence = 'Kubernetes does not tell its changes; trying again';
+    if (failures === 1 && !isEverybodys) log.warning(sentence, { kind: name, error });
+    else log.debug(sentence, { kind: name, failures, error });
+    if (failures === 1 && listed) emit({ type: 'DESYNCED', error });
     syncedSince = undefined;
   }
 

@@ -49,6 +49,15 @@ export function makeDirectoryAsRoot(path: string, owner: Owner): void {
   }
 }
 
+/** Would a start as root make this directory? Asked by anybody. */
+export function isMadeByRoot(path: string): boolean {
+  try {
+    return missingBelowTrusted(path).length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * As the server user, after the drop: makes what is missing, from the top. Throws the file system's error. (Not by
  * `recursive: true`, which never ends where a parent can neither be found nor made, as in /proc.)

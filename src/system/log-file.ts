@@ -11,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { directoryRefusal, fileRefusal, ownUser } from './access.ts';
 import type { Clock } from './clock.ts';
 import { makeDirectory } from './directories.ts';
 
@@ -34,13 +35,19 @@ export interface LogSink {
 
 /**
  * Opens the log for appending, 0600, in a directory that is made if it is missing, never through a symbolic link. It is rotated when it is full or a day old, and
- * opened anew when somebody else has moved it away. Throws the file system's error, from here and from `write`.
+ * opened anew when somebody else has moved it away. Throws the file system's error, from here (with the remedy, if one is known) and from `write`.
  */
 export function openLogFile({ directory, program, clock }: LogFileOptions): LogSink {
   const path = join(directory, `${program}.log`);
   const old = (index: number): string => join(directory, `${program}.${index}.log`);
-  makeDirectory(directory);
-  let file = open();
+  let file: ReturnType<typeof open>;
+  try {
+    makeDirectory(directory);
+    file = open();
+  } catch (cause) {
+    const { remedy } = directoryRefusal(directory) ?? fileRefusal(path) ?? {};
+    throw remedy === undefined ? cause : new Error(`${ownUser().text} cannot write ${path}: ${remedy}`, { cause });
+  }
 
   function open(): { descriptor: number; inode: number; bytes: number; began: number } {
     const flags =

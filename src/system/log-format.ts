@@ -73,7 +73,8 @@ function causes(error: unknown): readonly Cause[] {
     const code = 'code' in next && (typeof next.code === 'string' || typeof next.code === 'number') ? next.code : '';
     const frames = next.stack?.slice(next.stack.indexOf('\n    at ') + 1);
     chain.push({
-      name: next.name,
+      // Errors of the operating system have no name of their own.
+      name: next.name === 'Error' && 'syscall' in next ? 'SystemError' : next.name,
       ...(code !== '' && { code }),
       message: next.message,
       ...(frames?.startsWith('    at ') && { stack: frames }),

@@ -13,6 +13,16 @@ export interface ServerUser {
 export class PrivilegeError extends Error {
   override readonly name = 'PrivilegeError';
   readonly code = 'PRIVILEGES';
+  /** How to mend it, where that is known; the message ends with it. */
+  readonly remedy: string | undefined;
+  /** The message without the remedy. */
+  readonly found: string;
+
+  constructor(found: string, { remedy, cause }: { readonly remedy?: string; readonly cause?: unknown } = {}) {
+    super(remedy === undefined ? found : `${found}: ${remedy}`, cause === undefined ? undefined : { cause });
+    this.found = found;
+    this.remedy = remedy;
+  }
 }
 
 /**
@@ -25,10 +35,8 @@ export function findServerUser(name: string): ServerUser {
   try {
     seteuid(name);
   } catch (cause) {
-    throw new PrivilegeError(
-      `server-user "${name}" is not a user of this host: create it, or set server-user to one that exists`,
-      { cause },
-    );
+    const remedy = `useradd --system ${name}, or server-user=NAME in the options file`;
+    throw new PrivilegeError(`server-user "${name}" is not a user of this host`, { remedy, cause });
   }
   try {
     const { username, uid, gid, homedir } = userInfo();

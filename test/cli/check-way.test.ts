@@ -46,14 +46,13 @@ async function fails(t: Test, situation: Situation, step: string, ...expected: r
 
 t.test('the options file', async (t) => {
   const missing = await run(t, ['check', '--config-file=DIR/launcher.gpu.conf']);
-  t.strictSame(missing.lines.slice(0, 4), [
+  t.strictSame(missing.lines.slice(0, -1), [
     'failed   options         DIR/launcher.gpu.conf: config-file: there is no such file -> the plugin does not start before this is mended',
-    'failed   options         DIR/launcher.gpu.conf: api-url: is required outside a cluster; looked for an options file at DIR/launcher.gpu.conf -> the plugin does not start before this is mended',
-    'skipped  server-user     not tried, because of what failed above',
-    'skipped  open-files      not tried, because of what failed above',
+    'skipped  19 steps        not tried, because of what failed above: server-user, open-files, directories, profiles, ca, token, name, tcp, tls, version, clock, rights, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
   ]);
-  t.equal(missing.lines.filter((line) => line.startsWith('skipped')).length, 18, 'everything else was skipped');
-  t.match(missing.lines.at(-1), /^2 failed, 18 skipped \(\d+\.\d s\)$/);
+  t.match(missing.lines.at(-1), /^1 failed, 19 skipped \(\d+\.\d s\)$/);
+  const json = JSON.parse((await run(t, ['check', '--config-file=DIR/launcher.gpu.conf', '--json'])).out);
+  t.equal(json.results.length, 20, 'machines are told each step');
   t.equal(missing.code, 1);
 
   await fails(
@@ -61,6 +60,18 @@ t.test('the options file', async (t) => {
     options({ 'job-expiry-hours': 'soon' }),
     'options',
     'failed options DIR/launcher.kubernetes.conf:4: job-expiry-hours: "soon" must be a number such as 0.5 or 1e-3 from 0 to 87600 -> mend that line; the plugin does not start before',
+  );
+  await fails(
+    t,
+    options({ 'api-url': '127.0.0.1:6443' }),
+    'options',
+    'failed options DIR/launcher.kubernetes.conf:2: api-url: "127.0.0.1:6443" must be an http or https URL without user info, query and fragment, such as https://10.0.0.1:6443 -> mend that line; the plugin does not start before',
+  );
+  await fails(
+    t,
+    options({ 'tolerations-x': '1' }),
+    'options',
+    'failed options DIR/launcher.kubernetes.conf:4: tolerations-x: is not an option of this plugin -> mend that line; for the file of a newer first-party plugin write unknown-options=warn',
   );
   await fails(
     t,
@@ -104,16 +115,16 @@ t.test('files that are named and not there', async (t) => {
     t,
     options({ 'certificate-authority': 'DIR/ca.crt', 'auth-token-path': 'DIR/token', 'profile-config': 'DIR/none' }),
     'ca',
-    'failed ca DIR/ca.crt: certificate-authority: there is no such file -> correct the path, or let the server user read the file (chmod, chown)',
+    'failed ca DIR/launcher.kubernetes.conf:4: certificate-authority: DIR/ca.crt does not exist -> mend that line; the plugin does not start before',
   );
   t.strictSame(linesOf(outcome, 'profiles'), [
-    'failed profiles DIR/none: profile-config: there is no such file -> let the server user read it (chmod, chown), or correct its path',
+    'failed profiles DIR/launcher.kubernetes.conf:6: profile-config: DIR/none does not exist -> mend that line; the plugin does not start before',
   ]);
   await fails(
     t,
     options({ 'auth-token-path': 'DIR/token' }),
     'token',
-    'failed token DIR/token: there is no such file -> correct auth-token-path',
+    'failed token DIR/launcher.kubernetes.conf:4: auth-token-path: DIR/token does not exist -> mend that line; the plugin does not start before',
   );
 });
 
@@ -124,7 +135,10 @@ t.test('a name that nobody knows', async (t) => {
     'name',
     'failed name kubernetes.invalid is not a name that this host can resolve -> correct api-url, or add the name to /etc/hosts or the name server; then getent hosts shows it',
   );
-  t.strictSame(linesOf(outcome, 'tcp'), ['skipped tcp not tried, because of what failed above']);
+  t.match(
+    linesOf(outcome, '12 steps')[0],
+    /^skipped 12 steps not tried, because of what failed above: tcp, tls, version, /,
+  );
 });
 
 t.test('nobody listens', async (t) => {
@@ -206,7 +220,10 @@ t.test('all steps together have 15 s', async (t) => {
   t.strictSame(linesOf(outcome, 'rights'), [
     'failed rights no answer within the 15 s that all steps together have -> see what is slow above',
   ]);
-  t.strictSame(linesOf(outcome, 'nodes'), ['skipped nodes no answer within the 15 s that all steps together have']);
+  t.match(
+    outcome.out,
+    /^skipped {2}\d steps {9}no answer within the 15 s that all steps together have: .*nodes, metrics/m,
+  );
   const seconds = Number(/\((\d+\.\d) s\)$/.exec(outcome.lines.at(-1) ?? '')?.[1]);
   t.ok(seconds < 4, `${seconds} s`);
 });
@@ -225,7 +242,7 @@ t.test('on a terminal', async (t) => {
   ]);
   t.match(
     out,
-    '\u001b[90mskipped  \u001b[0mserver-user     not tried, because of what failed\n                         above\n',
+    '\u001b[90mskipped  \u001b[0m19 steps        not tried, because of what failed\n                         above: server-user, open-files,\n',
   );
 });
 
@@ -237,6 +254,26 @@ t.test('something else than TLS', async (t) => {
     'tls',
     'failed tls 127.0.0.1:PORT does not speak TLS (ERR_SSL_WRONG_VERSION_NUMBER) -> this is not the secure port of an API server: correct the port, or https, of api-url',
   );
+});
+
+t.test('http to a port that speaks https', async (t) => {
+  const identity = await issue();
+  const silent = createHttpsServer(identity);
+  // As Go's server does it.
+  const telling = createServer((socket) => {
+    socket.on('data', () => {
+      socket.end('HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n');
+    });
+  });
+  for (const [server, said] of [
+    [silent, /^failed version /],
+    [telling, /^failed version .*: Client sent an HTTP request to an HTTPS server\. /],
+  ] as const) {
+    const port = await listen(t, server);
+    const [line = ''] = linesOf(await run(t, ['check'], options({ 'api-url': `http://127.0.0.1:${port}` })), 'version');
+    t.match(line, said);
+    t.equal(line.split(' -> ')[1], 'api-url says http, but the port may speak https: write https:// there');
+  }
 });
 
 /** An https server with this identity, and options that reach it. */
@@ -387,10 +424,14 @@ t.test('tokens', async (t) => {
   const outcome = await run(t, ['check'], { options: { ...reach, 'auth-token': expired } });
   t.match(
     linesOf(outcome, 'token')[0],
-    /^failed token auth-token: expired \d+ days ago: account system:serviceaccount:rstudio:job-launcher, issuer https:\/\/kubernetes.default.svc, until 2025-01-02T03:04:05Z -> make a new one: kubectl -n rstudio create token job-launcher, or the Secret that `rbac` prints, which does not expire$/,
+    /^failed token DIR\/launcher.kubernetes.conf:3: auth-token: expired \d+ days ago: account system:serviceaccount:rstudio:job-launcher, issuer https:\/\/kubernetes.default.svc, until 2025-01-02T03:04:05Z -> /,
+  );
+  t.equal(
+    linesOf(outcome, 'token')[0]?.split(' -> ')[1],
+    "the token of the Secret that rbac prints does not expire: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d into auth-token; one that a timer renews: kubectl -n rstudio create token job-launcher --duration=24h into the file of auth-token-path",
   );
   t.strictSame(linesOf(outcome, 'version'), [
-    'failed version the API server does not accept the token (401), which has expired: account system:serviceaccount:rstudio:job-launcher, issuer https://kubernetes.default.svc, until 2025-01-02T03:04:05Z -> make a new one: kubectl -n rstudio create token job-launcher',
+    'failed version DIR/launcher.kubernetes.conf:3: auth-token: the API server does not accept the token (401), which has expired -> see token above',
   ]);
   t.notMatch(outcome.out, expired.split('.')[1] ?? '-', 'the token is never shown');
 
@@ -399,7 +440,15 @@ t.test('tokens', async (t) => {
     'ok token auth-token: a token that is not a JWT, so that nothing can be told of it',
   ]);
   t.strictSame(linesOf(opaque, 'version'), [
-    'failed version the API server does not accept the token (401) -> it was revoked, its account deleted, or it is of another cluster; put a valid one into auth-token',
+    "failed version DIR/launcher.kubernetes.conf:3: auth-token: the API server does not accept the token (401) -> it was revoked, its account deleted, or it is of another cluster; the token of the Secret that rbac prints does not expire: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d into auth-token; one that a timer renews: kubectl -n rstudio create token job-launcher --duration=24h into the file of auth-token-path",
+  ]);
+
+  const inFile = await run(t, ['check'], {
+    options: { ...reach, 'auth-token-path': 'DIR/token' },
+    files: { token: 'opaque' },
+  });
+  t.strictSame(linesOf(inFile, 'version'), [
+    "failed version DIR/launcher.kubernetes.conf:5: auth-token-path: DIR/token: the API server does not accept the token (401) -> it was revoked, its account deleted, or it is of another cluster; the token of the Secret that rbac prints does not expire: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d > DIR/token; one that a timer renews: kubectl -n rstudio create token job-launcher --duration=24h > DIR/token",
   ]);
 
   const foreign = await run(t, ['check'], {

@@ -59,6 +59,26 @@ Examples:
   }
 });
 
+t.test('help as a word, and commands that were mistyped', async (t) => {
+  const whole = await run(t, ['help']);
+  t.equal(whole.code, 0);
+  t.match(whole.out, '  rstudio-kubernetes-launcher help [COMMAND]\n');
+  t.match(whole.out, '\n  check [--user USER] [--json] [--submit-test-job] [--image IMAGE]\n');
+  t.match(
+    whole.out,
+    '\nOptions, as --NAME=VALUE on the command line or NAME=VALUE in the options file. If both are given, the file wins.\n',
+  );
+  t.equal((await run(t, ['help', 'rbac'])).out, (await run(t, ['rbac', '--help'])).out);
+  for (const [typed, sentence] of [
+    [['chekc'], 'there is no command chekc (did you mean "check"?); see --help'],
+    [['help', 'rback'], 'there is no command rback (did you mean "rbac"?); see --help'],
+    [['uninstall'], 'there is no command uninstall; see --help'],
+  ] as const) {
+    const { code, out, err } = await run(t, typed);
+    t.strictSame([code, out, err], [2, '', `rstudio-kubernetes-launcher: ${sentence}\n`]);
+  }
+});
+
 t.test('what is wrong is said in one line each', async (t) => {
   const typed = await run(t, ['profile', 'jane', '--auth-token-path=/x', '--api-url=http://x'], { options: NOWHERE });
   t.equal(
@@ -72,7 +92,7 @@ t.test('what is wrong is said in one line each', async (t) => {
   );
   const options = await run(t, ['jobs'], { options: { 'api-ur': 'x', 'log-level': 'LOUD' } });
   t.strictSame(options.err.split('\n').slice(0, 2), [
-    'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:2: api-ur: is not an option of this plugin (did you mean "api-url"?)',
+    'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:2: api-ur: is not an option of this plugin (did you mean "api-url"?) -> mend that line; for the file of a newer first-party plugin write unknown-options=warn',
     'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:3: log-level: "LOUD" must be one of OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4',
   ]);
   t.equal(options.code, 1);
@@ -98,8 +118,8 @@ t.test('profile', async (t) => {
     'default-mem-mb                   4096                                               DIR/launcher.kubernetes.profiles.conf:15',
     'max-cpus                         3                                                  DIR/launcher.kubernetes.profiles.conf:26',
     'max-mem-mb                       20480                                              DIR/launcher.kubernetes.profiles.conf:21',
-    'cpu-request-ratio                1                                                  default',
-    'memory-request-ratio             1                                                  default',
+    'cpu-request-ratio                1.0                                                default',
+    'memory-request-ratio             1.0                                                default',
   ]);
   const json = JSON.parse((await run(t, ['profile', 'jane', '--json'], documented)).out);
   t.strictSame([json.user, json.uid, json.groups], ['jane', 1002, [100]]);
@@ -126,6 +146,31 @@ t.test('profile', async (t) => {
   t.equal(value('job-json-overrides'), '"/spec/x":"DIR/x.json"');
   t.equal(value('mount-types'), 'none');
   t.equal(value('host-paths'), '/home');
+  t.equal(value('resource-profiles'), 'all', 'as it may be typed');
+  t.equal(value('drop-capabilities'), 'none');
+  t.equal(value('capabilities'), 'any');
+  t.equal(value('container-images'), '-');
+
+  for (const word of ['any', 'all']) {
+    const everything = await run(t, ['profile', 'jane'], {
+      ...documented,
+      files: { 'launcher.kubernetes.profiles.conf': `[*]\nresource-profiles=${word}\nmount-types=${word}\n` },
+    });
+    t.equal(everything.err, '', 'no resource profile of that name is missing');
+    t.match(everything.out, /^resource-profiles +all +DIR\S+:2$/m);
+    t.match(everything.out, /^mount-types +all +DIR\S+:3$/m);
+  }
+});
+
+t.test('profile of somebody without a section', async (t) => {
+  const files = { 'launcher.kubernetes.profiles.conf': '[*]\nmax-cpus=2\n\n[jsmiht]\nmax-cpus=4\n\n[jane]\n' };
+  const second = async (name: string): Promise<string | undefined> =>
+    (await run(t, ['profile', name], { ...documented, files })).lines[1];
+  const of = ', of DIR/launcher.kubernetes.profiles.conf';
+  t.equal(await second('jsmith'), `[*] line 1; no section of its own, the nearest is [jsmiht] line 4${of}`);
+  t.equal(await second('jan'), `[*] line 1${of}`, 'jane is a user of this host');
+  t.equal(await second('jsmiht'), `[*] line 1, [jsmiht] line 4${of}`);
+  t.equal(await second('mallory'), `[*] line 1${of}`);
 });
 
 t.test('render', async (t) => {
@@ -250,6 +295,11 @@ spec:
   }
   const nobody = await run(t, ['render'], overridden);
   t.equal(nobody.err, 'rstudio-kubernetes-launcher: render: --user is missing: whose job is it?\n');
+});
+
+t.test('rbac without options is the manifest that the README applies', async (t) => {
+  const { out } = await run(t, ['rbac']);
+  t.equal(out, fixture('config/rbac.yaml'));
 });
 
 t.test('rbac', async (t) => {
@@ -390,6 +440,24 @@ t.test('in a cluster', async (t) => {
   t.match(all.out, /\n\nAGE {2,}EVENT {4}REASON {2,}OF {2,}MESSAGE\n/);
   t.match(all.out, /\n\d+s {2,}Warning {2}Failed {2,}Pod /);
 
+  const stored = cluster.store.list(JOBS).find(({ metadata }) => metadata.name === ended);
+  if (stored !== undefined) {
+    cluster.store.edit(JOBS, stored, ({ metadata }) => {
+      metadata.annotations = {
+        ...metadata.annotations,
+        'job-launcher/result': '{"state":"Finished","exitCode":3,"endedAt":"2026-01-02T03:04:05.000Z"}',
+      };
+    });
+  }
+  const report = await run(t, ['jobs', ended], { options });
+  t.strictSame(
+    report.lines
+      .slice(report.lines.findIndex((line) => line.startsWith('AGE')) + 1)
+      .map((line) => line.split(/ {2,}/)[2]),
+    ['SuccessfulCreate', 'Scheduled', 'Pulling', 'Pulled', 'Created', 'Started', 'BackoffLimitExceeded'],
+    'events of one second in the order in which the cluster got them',
+  );
+  t.match(report.out, /\nended +2026-01-02T03:04:05Z \(\d+d ago\)\n/);
   const json = JSON.parse((await run(t, ['jobs', ended, '--json'], { options })).out);
   t.match(json, { id: ended, user: 'jane', status: 'Finished', exitCode: 3, environment: [] });
   const list = JSON.parse((await run(t, ['jobs', '--json', '--user=jane'], { options })).out);

@@ -72,9 +72,13 @@ export async function run(t: Test, args: readonly string[], situation: Situation
   const [command = '', ...rest] = args;
   const named = rest.map((arg) => arg.replace('DIR', path));
   const hasFile = named.some((arg) => arg.startsWith('--config-file=') || arg === '--help');
-  const all = hasFile || command === '' ? [command, ...named] : [command, `--config-file=${configFile}`, ...named];
+  const all =
+    hasFile || command === '' || command === 'help'
+      ? [command, ...named]
+      : [command, `--config-file=${configFile}`, ...named];
   const code = await runCommand(all, surroundings, terminal);
-  const port = situation.options?.['api-url'] && new URL(situation.options['api-url']).port;
+  const { 'api-url': url = '' } = situation.options ?? {};
+  const port = URL.canParse(url) && new URL(url).port;
   const shown = (text: string): string => {
     const placed = text.replaceAll(path, 'DIR');
     return port ? placed.replaceAll(`:${port}`, ':PORT') : placed;

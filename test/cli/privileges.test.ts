@@ -1,6 +1,6 @@
 /** Commands as root: in processes of their own, because they give up root for good. */
 import { execFile } from 'node:child_process';
-import { chmodSync, chownSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SOURCES } from '../support/plugin.ts';
@@ -61,23 +61,40 @@ t.test('as root', { skip }, async (t) => {
   ]);
   t.strictSame(unknown.lines.slice(0, 3), [
     'ok       options         DIR/launcher.kubernetes.conf, 3 options',
-    'failed   server-user     server-user "no-such-user" is not a user of this host: create it, or set server-user to one that exists -> nothing else is tried as root',
-    'skipped  open-files      not tried, because of what failed above',
+    'failed   server-user     DIR/launcher.kubernetes.conf:1: server-user "no-such-user" is not a user of this host -> useradd --system no-such-user, or server-user=NAME in the options file',
+    'skipped  18 steps        not tried, because of what failed above: open-files, directories, profiles, ca, token, name, tcp, tls, version, clock, rights, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
   ]);
   t.equal(unknown.code, 1);
 
   t.strictSame(linesOf(secret, 'server-user'), ['ok server-user nobody (uid 65534)']);
   t.strictSame(linesOf(secret, 'profiles'), [
-    'failed profiles DIR/launcher.kubernetes.profiles.conf: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES -> let the server user read it (chmod, chown), or correct its path',
+    'failed profiles DIR/launcher.kubernetes.profiles.conf: cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chown nobody DIR/launcher.kubernetes.profiles.conf',
   ]);
   t.strictSame(linesOf(secret, 'ca'), [
-    'failed ca DIR/ca.crt: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES -> correct the path, or let the server user read the file (chmod, chown)',
+    'failed ca DIR/launcher.kubernetes.conf:5: certificate-authority: DIR/ca.crt cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chown nobody DIR/ca.crt',
   ]);
   t.equal(secret.err, '');
 
   t.strictSame(linesOf(few, 'open-files'), [
     "warning open-files 256 open files are allowed, so that at most 128 outputs can be read at a time -> LimitNOFILE=65536 in the launcher's unit (systemctl edit rstudio-launcher); ulimit -n shows it",
   ]);
+});
+
+t.test('a token that everybody can read', { skip }, async (t) => {
+  const outcome = await start(
+    t,
+    ['check'],
+    { options: { ...OPTIONS, 'logging-dir': '/dev/null' } },
+    { prepare: (path) => chmodSync(join(path, 'launcher.kubernetes.conf'), 0o644) },
+  );
+  t.equal(
+    linesOf(outcome, 'options')[1],
+    'warning options DIR/launcher.kubernetes.conf: auth-token: everybody on this host can read the file and the token in it -> chmod 600 DIR/launcher.kubernetes.conf',
+  );
+  t.equal(
+    linesOf(outcome, 'directories')[0],
+    'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: /dev/null cannot be written (the log goes to stderr): nobody (uid 65534) finds no directory there -> name a directory',
+  );
 });
 
 t.test('a token that only root can read', { skip }, async (t) => {
@@ -88,9 +105,52 @@ t.test('a token that only root can read', { skip }, async (t) => {
     { prepare: (path) => chmodSync(join(path, 'token'), 0o600) },
   );
   t.strictSame(linesOf(outcome, 'token'), [
-    'failed token DIR/token: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES -> let the server user read it: chgrp and chmod g+r, and x on the directories above',
+    'failed token DIR/launcher.kubernetes.conf:3: auth-token-path: DIR/token cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chown nobody DIR/token',
   ]);
   t.equal(outcome.code, 1);
+});
+
+t.test('directories that the server user cannot use', { skip }, async (t) => {
+  const directories = { 'logging-dir': 'DIR/log', 'scratch-path': 'DIR/closed/none/scratch' };
+  const make =
+    (mode: number, log: (path: string) => void) =>
+    (path: string): void => {
+      mkdirSync(join(path, 'closed'), { mode });
+      log(join(path, 'log'));
+    };
+  const [unusable, file, missing] = await Promise.all([
+    start(t, ['check'], { options: { ...OPTIONS, ...directories } }, { prepare: make(0o700, (log) => mkdirSync(log)) }),
+    start(
+      t,
+      ['check'],
+      { options: { ...OPTIONS, ...directories, unprivileged: '1' } },
+      {
+        prepare: make(0o755, (log) => {
+          mkdirSync(log);
+          chownSync(log, NOBODY, NOBODY);
+          writeFileSync(join(log, 'rstudio-kubernetes-launcher.log'), '', { mode: 0o600 });
+        }),
+      },
+    ),
+    start(
+      t,
+      ['check'],
+      { options: { ...OPTIONS, 'logging-dir': 'DIR/log', 'scratch-path': 'DIR/log/scratch' } },
+      { prepare: (path) => chownSync(path, 0, 0) },
+    ),
+  ]);
+  t.strictSame(linesOf(unusable, 'directories'), [
+    'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: DIR/log cannot be written (the log goes to stderr): nobody (uid 65534) is refused: owner 0, group 0, mode 0755 -> chown nobody DIR/log',
+    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (nothing depends on it today): nobody (uid 65534) may not enter DIR/closed -> chmod o+x DIR/closed',
+  ]);
+  t.strictSame(linesOf(file, 'directories'), [
+    'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: DIR/log/rstudio-kubernetes-launcher.log cannot be written (the log goes to stderr): nobody (uid 65534) is refused: owner 0, group 0, mode 0600 -> chown nobody DIR/log/rstudio-kubernetes-launcher.log',
+    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (nothing depends on it today): nobody (uid 65534) may not make it in DIR/closed -> mkdir -p DIR/closed/none/scratch && chown nobody DIR/closed/none/scratch',
+  ]);
+  t.strictSame(linesOf(missing, 'directories'), [
+    'ok directories DIR/log is made by the plugin, started as root',
+    'ok directories DIR/log/scratch is made by the plugin, started as root',
+  ]);
 });
 
 t.test('as an ordinary user', { skip }, async (t) => {
@@ -108,7 +168,7 @@ t.test('as an ordinary user', { skip }, async (t) => {
   ]);
   t.strictSame(
     unreadable.lines[0],
-    'failed   options         DIR/launcher.kubernetes.conf: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES -> run check as root, as the launcher starts the plugin',
+    'failed   options         DIR/launcher.kubernetes.conf: cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> run it as root, as the launcher starts the plugin',
   );
   t.strictSame(linesOf(other, 'server-user'), [
     'warning server-user this runs as nobody (uid 65534), the plugin as rstudio-server, which may not be able to read what nobody can -> run check as root: it lowers itself as the plugin does',
@@ -123,7 +183,7 @@ t.test('usage errors, and what is on stdout', async (t) => {
   ]);
   t.strictSame(
     [unknown.code, unknown.out, unknown.err],
-    [2, '', 'rstudio-kubernetes-launcher: there is no command chekc; see --help\n'],
+    [2, '', 'rstudio-kubernetes-launcher: there is no command chekc (did you mean "check"?); see --help\n'],
   );
   t.strictSame(
     [wrong.code, wrong.out, wrong.err],

@@ -84,6 +84,7 @@ t.test('what of the way to the cluster stands in files', async (t) => {
     certificateAuthorityPath: undefined,
     kubernetesNamespace: 'rstudio',
     namespacePath: undefined,
+    origins: new Map([['certificate-authority', { file: '/etc/l.conf', line: 4 }]] as const),
   };
   t.same(readClusterAccess({ ...base, certificateAuthority: CA }), { namespace: 'rstudio', certificateAuthority: CA });
   t.same(
@@ -96,7 +97,7 @@ t.test('what of the way to the cluster stands in files', async (t) => {
   );
   t.throws(() => readClusterAccess({ ...base, certificateAuthorityPath: `${directory}/none` }), {
     code: 'unreadable',
-    message: `${directory}/none: certificate-authority: there is no such file`,
+    message: `/etc/l.conf:4: certificate-authority: ${directory}/none does not exist`,
   });
   t.throws(() => readClusterAccess({ ...base, certificateAuthorityPath: `${directory}/bad.pem` }), { code: 'wrong' });
   t.throws(() => readClusterAccess({ ...base, namespacePath: `${directory}/Bad` }), {
@@ -129,8 +130,8 @@ t.test('policy files: missing ones, all problems at once, override files', async
     {
       code: 'unreadable',
       problems: [
-        '/nonexistent/p: profile-config: there is no such file',
-        '/nonexistent/r: resource-profile-config: there is no such file',
+        'DIR/launcher.kubernetes.conf:3: profile-config: /nonexistent/p does not exist',
+        'DIR/launcher.kubernetes.conf:4: resource-profile-config: /nonexistent/r does not exist',
       ],
     },
   );
@@ -151,7 +152,10 @@ t.test('policy files: missing ones, all problems at once, override files', async
   writeFileSync(`${directory}/o.json`, '{\n  "SECRET": x }');
   t.same(failure(), {
     code: 'unreadable',
-    problems: ['DIR/o.json:2: column 13: a value was expected', 'DIR/none.json: there is no such file'],
+    problems: [
+      'DIR/o.json:2: column 13: a value was expected',
+      'DIR/launcher.kubernetes.profiles.conf:5: job-json-overrides: DIR/none.json does not exist',
+    ],
   });
   writeFileSync(`${directory}/o.json`, '{}');
   writeFileSync(`${directory}/none.json`, '{}');
@@ -242,7 +246,7 @@ t.test('the policy in force: what is not the fault of users is Error 0', async (
   rmSync(`${directory}/o.json`);
   t.same(await failed(policy.resolve(request('jane'), 'jane')), [
     'unknown',
-    `${directory}/o.json: there is no such file`,
+    `F:3: job-json-overrides: ${directory}/o.json does not exist`,
   ]);
 });
 
@@ -329,7 +333,10 @@ t.test('reload: files are swapped together, or the old ones stay', async (t) => 
   t.match(reload(), { errorType: 2, errorMessage: `${resources}: is not a regular file` });
   rmSync(resources, { recursive: true });
   writeFileSync(profiles, `[*]\njob-json-overrides="/a":"${directory}/none"\n`);
-  t.match(reload(), { errorType: 1, errorMessage: `${directory}/none: there is no such file` });
+  t.match(reload(), {
+    errorType: 1,
+    errorMessage: `${profiles}:2: job-json-overrides: ${directory}/none does not exist`,
+  });
   t.equal(files(), first);
   writeFileSync(profiles, '[*]\ndefault-nvidia-gpus=1\n');
   const done = reload();
@@ -344,16 +351,30 @@ t.test('the reference names everything', async (t) => {
   const lines = text.split('\n');
   t.ok(
     lines.includes(
-      '| `fetch-limit` | 500 | a whole number from 0 to 1000000 | Most objects to ask for in one list call; 0 means no limit. |',
+      '| `fetch-limit` | 500 | a whole number from 0 to 1000000 | Most objects to ask for in one list call; 0 means no limit. | documented |',
+    ),
+  );
+  const originOf = (name: string): string | undefined =>
+    lines
+      .find((line) => line.startsWith(`| \`${name}\``))
+      ?.split(' | ')
+      .at(-1)
+      ?.replace(' |', '');
+  t.strictSame(
+    ['log-level', 'logging-dir', 'auth-token-path', 'resource-profile-config', 'kill-method', 'tolerations'].map(
+      originOf,
+    ),
+    ['SDK', 'SDK, newer', 'newer', 'newer, name ours', 'ours', 'ours'],
+  );
+  t.ok(
+    lines.includes(
+      "| `run-as` | any | one of any, own | own: user, group and supplemental groups of the container are the user's own on this host. | ours |",
     ),
   );
   t.ok(
     lines.includes(
-      "| `run-as` | any | one of any, own | own: user, group and supplemental groups of the container are the user's own on this host. |",
+      '| `mem-mb` | a number such as 1.5 from 0 to 1000000000000 | Limit of memory in MB (10^6 bytes). | newer |',
     ),
-  );
-  t.ok(
-    lines.includes('| `mem-mb` | a number such as 1.5 from 0 to 1000000000000 | Limit of memory in MB (10^6 bytes). |'),
   );
   t.equal(lines.filter((line) => line.startsWith('| `')).length, 34 + 43 + 8);
 });

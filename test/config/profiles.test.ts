@@ -180,7 +180,7 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       'resource-profiles',
       'any',
       { 'small, big': ['small', 'big'], all: 'any', none: [] },
-      { 'a,,b': 'must be all, none or a comma-separated list, each a name; an item is empty' },
+      { 'a,,b': 'must be all, any, none or a comma-separated list, each a name; an item is empty' },
     ],
     ['allow-custom-resources', true, { '0': false }, { x: bool }],
     ['image-pull-policy', undefined, { Always: 'Always' }, { always: 'must be one of Always, IfNotPresent, Never' }],

@@ -145,7 +145,10 @@ t.test('an override that hides the job from the plugin is refused', async (t) =>
 t.test('files are read as they are now, and what is wrong is told without their content', async (t) => {
   const directory = t.testdir({ 'a.json': '[1]' });
   const file = `${directory}/a.json`;
-  const read = (): unknown => readOverrides([{ pointer: '/x', tokens: ['x'], file }]).map(({ value }) => value);
+  const origin = { file: '/etc/p.conf', line: 2 };
+  const readFrom = (path: string) =>
+    readOverrides({ value: [{ pointer: '/x', tokens: ['x'], file: path }], origin }).map(({ value }) => value);
+  const read = (): unknown => readFrom(file);
   const said = (): string => {
     try {
       read();
@@ -180,27 +183,30 @@ t.test('files are read as they are now, and what is wrong is told without their 
   writeFileSync(file, `"${'x'.repeat(1_000_000)}"`);
   t.equal(said(), 'read', 'almost 1 MiB');
   writeFileSync(file, ' '.repeat(1024 * 1024 + 1));
-  t.equal(said(), 'DIR/a.json: is larger than 1 MiB');
-  t.throws(() => readOverrides([{ pointer: '/x', tokens: ['x'], file: directory }]), {
+  t.equal(said(), '/etc/p.conf:2: job-json-overrides: DIR/a.json is larger than 1 MiB');
+  t.throws(() => readFrom(directory), {
     code: 'wrong',
-    message: `${directory}: is not a regular file`,
+    message: `/etc/p.conf:2: job-json-overrides: ${directory} is not a regular file`,
   });
-  t.throws(() => readOverrides([{ pointer: '/x', tokens: ['x'], file: '/dev/zero' }]), {
-    message: '/dev/zero: is not a regular file',
+  t.throws(() => readFrom('/dev/zero'), {
+    message: '/etc/p.conf:2: job-json-overrides: /dev/zero is not a regular file',
   });
-  t.throws(() => readOverrides([{ pointer: '/x', tokens: ['x'], file: `${file}.none` }]), {
+  t.throws(() => readFrom(`${file}.none`), {
     code: 'unreadable',
-    message: `${file}.none: there is no such file`,
+    message: `/etc/p.conf:2: job-json-overrides: ${file}.none does not exist`,
   });
   chmodSync(file, 0o000);
   if (process.getuid?.() !== 0)
-    t.match(said(), /DIR\/a\.json: cannot be read by user \d+ \(owner \d+, group \d+, mode 00\): EACCES/);
+    t.match(
+      said(),
+      /^\/etc\/p\.conf:2: job-json-overrides: DIR\/a\.json cannot be read: .* is refused: owner \d+, group \d+, mode 00 \(EACCES\) -> chmod u\+rw DIR\/a\.json$/,
+    );
 });
 
 t.test('a pipe does not block', async (t) => {
   const pipe = `${t.testdir()}/pipe`;
   execFileSync('mkfifo', [pipe]);
-  t.throws(() => readOverrides([{ pointer: '/x', tokens: ['x'], file: pipe }]), {
+  t.throws(() => readOverrides({ value: [{ pointer: '/x', tokens: ['x'], file: pipe }] }), {
     message: `${pipe}: is not a regular file`,
   });
 });

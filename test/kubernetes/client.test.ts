@@ -487,6 +487,12 @@ t.test('TLS: authority, names, addresses, the verify toggle', async (t) => {
   }
   const unknown = await failure(clientOf(t, v4.url).get(JOBS, 'job-1'));
   t.equal(unknown.code, 'tls', 'the system does not know this authority');
+  t.match(
+    unknown.message,
+    'unable to verify the first certificate [GET ',
+    'without advice on the command line of Node',
+  );
+  t.match((unknown.cause as Error).message, /^unable to verify the first certificate$/);
   t.match(unknown.message, /There is no secure connection to the Kubernetes API server: https:\/\/127\.0\.0\.1/);
   const other = await failure(clientOf(t, elsewhere.url, { tls: { ca: named.ca, verify: true } }).get(JOBS, 'job-1'));
   t.equal(other.code, 'tls', 'its certificate is for another name');

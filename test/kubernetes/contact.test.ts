@@ -13,9 +13,11 @@ t.test('an outage is told once, and so is its end, however many watches see it',
   const contact = createContact(clock, log);
   const gone = failure('unreachable');
   contact.regained('jobs');
-  contact.lost('jobs', gone);
-  contact.lost('pods', failure('timeout'));
-  contact.lost('jobs', gone);
+  t.equal(contact.lost('jobs', gone, 1), true, 'a connection breaks now and then');
+  t.strictSame(log.lines, []);
+  contact.lost('jobs', gone, 2);
+  contact.lost('pods', failure('timeout'), 2);
+  contact.lost('jobs', gone, 3);
   clock.advance(90_000);
   contact.regained('jobs');
   t.equal(log.lines.length, 1, 'pods do not know yet');
@@ -27,18 +29,55 @@ t.test('an outage is told once, and so is its end, however many watches see it',
   ]);
 });
 
-t.test('a refusal is an answer; who does not ask any more says nothing', async (t) => {
+t.test('a refusal is an answer, and the business of who got it', async (t) => {
   const log = recordingLog();
   const contact = createContact(fakeClock(), log);
-  contact.lost('events', failure('forbidden'));
-  contact.lost('jobs', failure('expired'));
+  for (const code of ['forbidden', 'expired', 'bad-answer', 'not-found'] as const)
+    t.equal(contact.lost('events', failure(code), 5), false, code);
+  t.equal(contact.lost('jobs', new Error('no error of Kubernetes'), 5), false);
   t.strictSame(log.lines, []);
-  for (const code of ['unauthorized', 'tls', 'server-error', 'bad-answer', 'interrupted'] as const) {
-    contact.lost('jobs', failure(code));
-    contact.left('jobs');
+});
+
+t.test('what is wrong is told once, at once where trying again does not help', async (t) => {
+  const rows: readonly (readonly [code: KubernetesErrorCode, times: number, sentence: string])[] = [
+    [
+      'unauthorized',
+      1,
+      'The API server refuses the token (401): rstudio-kubernetes-launcher check tells more; trying again',
+    ],
+    [
+      'tls',
+      1,
+      'The certificate of the API server is refused, or TLS fails: is option certificate-authority right? rstudio-kubernetes-launcher check tells more; trying again',
+    ],
+    ['server-error', 2, 'The API server answers with errors; trying again'],
+    ['interrupted', 2, 'No contact with the API server; trying again'],
+  ];
+  for (const [code, times, sentence] of rows) {
+    const log = recordingLog();
+    const contact = createContact(fakeClock(), log);
+    for (const who of ['jobs', 'pods', 'services', 'events']) {
+      t.equal(contact.lost(who, failure(code), times), true);
+      contact.lost(who, failure(code), times + 1);
+    }
+    t.strictSame(
+      log.lines.map((line) => line.sentence),
+      [sentence],
+    );
   }
-  t.strictSame(
+});
+
+t.test('trouble that changes is told again; who does not ask any more says nothing', async (t) => {
+  const log = recordingLog();
+  const contact = createContact(fakeClock(), log);
+  for (const code of ['unreachable', 'unauthorized', 'unreachable', 'unauthorized'] as const)
+    contact.lost('jobs', failure(code), 2);
+  t.match(
     log.lines.map(({ sentence }) => sentence),
-    Array(5).fill('No contact with the API server; trying again'),
+    [/^No contact/, /^The API server refuses the token/],
   );
+  t.equal(log.lines.length, 2);
+  contact.left('jobs');
+  contact.lost('jobs', failure('unreachable'), 2);
+  t.match(log.lines[2]?.sentence, /^No contact/);
 });

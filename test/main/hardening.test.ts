@@ -152,11 +152,11 @@ t.test('directories', { skip }, async (t) => {
   t.equal(shape(join(trap.path, 'precious')), '0 755', 'nor is what exists given away');
   t.match(
     trapped.stderr(),
-    /^\S+ \[rstudio-kubernetes-launcher\] WARNING The log cannot be written, and goes on to stderr; Error error EACCES \(EACCES: permission denied, mkdir '.*\/link\/log'\)\n/,
+    /^\S+ \[rstudio-kubernetes-launcher\] WARNING The log cannot be written, and goes on to stderr; Error \(nobody \(uid 65534\) cannot write (\S+\/link\/log)\/rstudio-kubernetes-launcher\.log: mkdir -p \1 && chown nobody \1\); CAUSED BY: SystemError error EACCES \(EACCES: permission denied, mkdir '\1'\)\n/,
   );
   t.match(
     trapped.stderr(),
-    / WARNING The scratch path cannot be made or written \[path: .*\/precious\]; Error error EACCES /,
+    / WARNING The scratch path cannot be made or written \[path: (\S+\/precious), remedy: "chown nobody \1"\]; SystemError error EACCES /,
   );
 
   const theirs = writeConfig({ options: cluster.options });
@@ -173,9 +173,12 @@ t.test('directories that cannot be made stop nothing', async (t) => {
   });
   t.match(
     plugin.stderr(),
-    /WARNING The log cannot be written, and goes on to stderr; Error error ENOENT \(ENOENT: no such file or directory, mkdir '\/proc\/none'\)/,
+    /WARNING The log cannot be written, and goes on to stderr; Error \(nobody .*CAUSED BY: SystemError error ENOENT \(ENOENT: no such file or directory, mkdir '\/proc\/none'\)/,
   );
-  t.match(plugin.stderr(), 'WARNING The scratch path cannot be made or written [path: /proc/none/scratch]');
+  t.match(
+    plugin.stderr(),
+    'WARNING The scratch path cannot be made or written [path: /proc/none/scratch, remedy: "mkdir -p /proc/none/scratch && chown nobody /proc/none/scratch"]',
+  );
 });
 
 t.test('unprivileged: root makes no directories, and gives itself up all the same', { skip }, async (t) => {

@@ -147,7 +147,7 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
   );
   t.match(
     lines[3],
-    /^WARNING No contact with the API server; trying again; KubernetesError error unreachable \(The Kubernetes API server cannot be reached: https:.*: connect ECONNREFUSED .* \[GET \S+\/(jobs|pods|services)\]\); CAUSED BY: Error error ECONNREFUSED /,
+    /^WARNING No contact with the API server; trying again; KubernetesError error unreachable \(The Kubernetes API server cannot be reached: https:.*: connect ECONNREFUSED .* \[GET \S+\/(jobs|pods|services)\]\); CAUSED BY: SystemError error ECONNREFUSED /,
   );
 });
 
@@ -186,10 +186,15 @@ t.test('no secrets at DEBUG, in either format, whatever goes wrong', async (t) =
       'auth-token': token.bad,
       'certificate-authority': Buffer.from(cluster.ca).toString('base64'),
       'fetch-limit': '1',
+      'log-level': 'DEBUG',
     },
   });
   t.teardown(refused.close);
-  await refused.logged(/unauthorized|401/i);
+  await refused.logged(/ DEBUG Kubernetes does not tell its changes.*failures: 2/);
+  const warnings = refused.log().match(/ (WARNING|ERROR) [^;[]*/g);
+  t.strictSame(warnings, [
+    ' WARNING The API server refuses the token (401): rstudio-kubernetes-launcher check tells more',
+  ]);
   said.push(refused.log());
   const everything = said.join('\n');
   for (const secret of [secrets.stdin, 'stdin-se', secrets.environment, ...Object.values(token)]) {

@@ -58,7 +58,7 @@ t.test('options', async (t) => {
   await refuses(
     t,
     { options: { ...ACCESS, 'fetch-limt': '5' } },
-    'DIR/launcher.kubernetes.conf:8: fetch-limt: is not an option of this plugin (did you mean "fetch-limit"?)',
+    'DIR/launcher.kubernetes.conf:8: fetch-limt: is not an option of this plugin (did you mean "fetch-limit"?) -> mend that line; for the file of a newer first-party plugin write unknown-options=warn',
   );
   await refuses(
     t,
@@ -68,7 +68,7 @@ t.test('options', async (t) => {
   await refuses(
     t,
     { options: ACCESS },
-    'DIR/launcher.kubernetes.conf: can be changed by everybody; it must be writable for root and the server user only',
+    'DIR/launcher.kubernetes.conf: can be changed by everybody; it must be writable for root and the server user only -> chown root:root DIR/launcher.kubernetes.conf && chmod 600 DIR/launcher.kubernetes.conf',
     (directory) => chmodSync(join(directory, 'launcher.kubernetes.conf'), 0o646),
   );
 });
@@ -77,7 +77,7 @@ t.test('the server user', { skip: ROOT ? false : 'only for root' }, async (t) =>
   await refuses(
     t,
     { options: { ...ACCESS, 'server-user': 'no-such-user' } },
-    'server-user "no-such-user" is not a user of this host: create it, or set server-user to one that exists',
+    'server-user "no-such-user" is not a user of this host: useradd --system no-such-user, or server-user=NAME in the options file',
   );
   await refuses(
     t,
@@ -97,6 +97,7 @@ t.test('an environment that is not clean after it was cleaned', { skip: ROOT ? f
   t.equal(failure.code, 1);
 });
 
+const CONF = 'DIR/launcher.kubernetes.conf';
 const PRIVATE = { mode: 0o600 };
 
 t.test('files that the server user reads', async (t) => {
@@ -123,49 +124,54 @@ t.test('files that the server user reads', async (t) => {
   const huge = Buffer.alloc(1024 * 1024 + 1, 'x');
 
   const cases: [options: Readonly<Record<string, string>>, prepare: (directory: string) => void, string][] = [
-    [url, token, 'DIR/token: auth-token-path: there is no such file'],
-    [url, both(token, written('token', ' \n')), 'DIR/token: auth-token-path: the file holds no token'],
-    [url, both(token, fifo('token')), 'DIR/token: is not a regular file'],
-    [url, both(token, written('token', huge)), 'DIR/token: is larger than 1 MiB'],
-    [ACCESS, authority, 'DIR/ca.pem: certificate-authority: there is no such file'],
-    [ACCESS, both(authority, fifo('ca.pem')), 'DIR/ca.pem: is not a regular file'],
+    [url, token, `${CONF}:7: auth-token-path: DIR/token does not exist`],
+    [url, both(token, written('token', ' \n')), `${CONF}:7: auth-token-path: DIR/token holds no token`],
+    [url, both(token, fifo('token')), `${CONF}:7: auth-token-path: DIR/token is not a regular file`],
+    [url, both(token, written('token', huge)), `${CONF}:7: auth-token-path: DIR/token is larger than 1 MiB`],
+    [ACCESS, authority, `${CONF}:8: certificate-authority: DIR/ca.pem does not exist`],
+    [ACCESS, both(authority, fifo('ca.pem')), `${CONF}:8: certificate-authority: DIR/ca.pem is not a regular file`],
     [
       ACCESS,
       both(authority, written('ca.pem', 'nonsense')),
-      'DIR/ca.pem: certificate-authority: must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: no BEGIN CERTIFICATE was found in it',
+      `${CONF}:8: certificate-authority: DIR/ca.pem must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: no BEGIN CERTIFICATE was found in it`,
     ],
     [ACCESS, fifo(profiles), `DIR/${profiles}: is not a regular file`],
     [ACCESS, written(profiles, huge), `DIR/${profiles}: is larger than 1 MiB`],
-    [ACCESS, inDirectory('profile-config', 'gone'), 'DIR/gone: profile-config: there is no such file'],
+    [ACCESS, inDirectory('profile-config', 'gone'), `${CONF}:8: profile-config: DIR/gone does not exist`],
   ];
   const overrides = (directory: string): void =>
     written(profiles, `[*]\njob-json-overrides="/spec/a":"${join(directory, 'override')}"\n`)(directory);
   cases.push(
-    [ACCESS, overrides, `DIR/override: there is no such file`],
-    [ACCESS, both(overrides, fifo('override')), `DIR/override: is not a regular file`],
-    [ACCESS, both(overrides, written('override', huge)), `DIR/override: is larger than 1 MiB`],
+    [ACCESS, overrides, `DIR/${profiles}:2: job-json-overrides: DIR/override does not exist`],
+    [
+      ACCESS,
+      both(overrides, fifo('override')),
+      `DIR/${profiles}:2: job-json-overrides: DIR/override is not a regular file`,
+    ],
+    [
+      ACCESS,
+      both(overrides, written('override', huge)),
+      `DIR/${profiles}:2: job-json-overrides: DIR/override is larger than 1 MiB`,
+    ],
   );
+  const refused = 'cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES)';
   const unreadable: typeof cases = [
     [
       ACCESS,
       both(overrides, written('override', '1', 0o600)),
-      `DIR/override: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES`,
+      `DIR/${profiles}:2: job-json-overrides: DIR/override ${refused} -> chown nobody DIR/override`,
     ],
     [
       url,
       both(token, written('token', 'x', 0o600)),
-      `DIR/token: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES`,
+      `${CONF}:7: auth-token-path: DIR/token ${refused} -> chown nobody DIR/token`,
     ],
     [
       ACCESS,
       both(authority, written('ca.pem', 'x', 0o600)),
-      `DIR/ca.pem: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES`,
+      `${CONF}:8: certificate-authority: DIR/ca.pem ${refused} -> chown nobody DIR/ca.pem`,
     ],
-    [
-      ACCESS,
-      written(profiles, '[*]\n', 0o600),
-      `DIR/${profiles}: cannot be read by user 65534 (owner 0, group 0, mode 0600): EACCES`,
-    ],
+    [ACCESS, written(profiles, '[*]\n', 0o600), `DIR/${profiles}: ${refused} -> chown nobody DIR/${profiles}`],
   ];
   const all = ROOT ? [...cases, ...unreadable] : cases;
   await Promise.all(all.map(([options, prepare, sentence]) => refuses(t, { options }, sentence, prepare)));

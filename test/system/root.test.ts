@@ -116,7 +116,7 @@ t.test('refusals', { skip }, async (t) => {
     asRoot(`try { ${code} } catch (error) { console.log(error.name, error.code, error.message); }`, wrapper);
   t.equal(
     await refusal(`privileges.findServerUser('no-such-user')`),
-    'PrivilegeError PRIVILEGES server-user "no-such-user" is not a user of this host: create it, or set server-user to one that exists\n',
+    'PrivilegeError PRIVILEGES server-user "no-such-user" is not a user of this host: useradd --system no-such-user, or server-user=NAME in the options file\n',
   );
   t.equal(
     await refusal(`privileges.findServerUser('root')`),

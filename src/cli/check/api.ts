@@ -9,7 +9,7 @@ import type { Clock } from '../../system/clock.ts';
 import { type Random, randomText } from '../../system/random.ts';
 import { type Permission, permissions, ruleText } from '../permissions.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
-import { accountOf, type Claims, told } from './token.ts';
+import { type Claims, renewal, tokenPlace, told } from './token.ts';
 
 /** Minor versions of Kubernetes 1: kubernetes-objects.md, head. */
 const OLDEST = 20;
@@ -27,17 +27,28 @@ const REMEDIES: Readonly<Partial<Record<KubernetesError['code'], string>>> = {
   'too-many-requests': 'the API server is overloaded; try again',
 };
 
-/** A failed step from an error of a call; errors of other kinds pass. */
-export function failedCall(error: unknown): Finding {
+/** What a server that expects TLS does to plain http: Go's says so, others say nothing or hang up. */
+const PLAIN_HTTP: ReadonlySet<KubernetesError['code']> = new Set([
+  'timeout',
+  'unreachable',
+  'interrupted',
+  'bad-request',
+]);
+
+/** A failed step from an error of a call; errors of other kinds pass. `isPlain`: api-url is http. */
+export function failedCall(error: unknown, isPlain = false): Finding {
   if (!(error instanceof KubernetesError)) throw error;
   const { code, method, path, message } = error;
   const found = code === 'timeout' ? `the API server did not answer ${method} ${path} in time` : message;
+  if (isPlain && PLAIN_HTTP.has(code))
+    return failed(found, 'api-url says http, but the port may speak https: write https:// there');
   return failed(found, REMEDIES[code] ?? 'see the text');
 }
 
 export async function checkVersion(
   client: Client,
   claims: Claims,
+  options: Options,
   clock: Clock,
 ): Promise<Checked<{ readonly minor: number }>> {
   try {
@@ -53,8 +64,8 @@ export async function checkVersion(
     }
     return { findings: [failed(`${name} is too old: 1.${OLDEST} is the oldest that works`, 'upgrade the cluster')] };
   } catch (error) {
-    if (!isUnauthorized(error)) return { findings: [failedCall(error)] };
-    return { findings: [rejected(claims, clock.now())] };
+    if (isUnauthorized(error)) return { findings: [rejected(claims, options, clock.now())] };
+    return { findings: [failedCall(error, options.apiUrl.startsWith('http:'))] };
   }
 }
 
@@ -69,16 +80,13 @@ function missingBefore(minor: number): readonly string[] {
   return LACKS.filter(([since]) => minor < since).map(([, what]) => what);
 }
 
-function rejected(claims: Claims, now: number): Finding {
+function rejected(claims: Claims, options: Options, now: number): Finding {
   const { expires, subject } = claims;
-  const account = accountOf(subject);
-  const who = account === undefined ? '' : ` -n ${account.namespace} create token ${account.name}`;
-  const renew = who === '' ? 'put a valid one into auth-token' : `make a new one: kubectl${who}`;
-  if (expires !== undefined && expires <= now) {
-    return failed(`the API server does not accept the token (401), which has expired: ${told(claims)}`, renew);
-  }
-  const found = `the API server does not accept the token (401)${subject === undefined ? '' : `: ${told(claims)}`}`;
-  return failed(found, `it was revoked, its account deleted, or it is of another cluster; ${renew}`);
+  const found = `${tokenPlace(options)}: the API server does not accept the token (401)`;
+  if (expires !== undefined && expires <= now) return failed(`${found}, which has expired`, 'see token above');
+  const whose = subject === undefined ? '' : `: ${told(claims)}`;
+  const why = 'it was revoked, its account deleted, or it is of another cluster';
+  return failed(`${found}${whose}`, `${why}; ${renewal(claims, options)}`);
 }
 
 const MOST_SKEW_MS = 30_000;
@@ -211,7 +219,9 @@ export function checkPermissions(rights: readonly Right[], account: string): Che
   const findings = [...new Set(denied.map(({ permission }) => permission))].map((permission): Finding => {
     const verbs = denied.filter((right) => right.permission === permission).map(({ verb }) => verb);
     const kind = permission.clusterWide ? 'ClusterRole' : 'Role';
-    const found = `${account} may not ${verbs.join(', ')} ${permission.resource}: ${permission.without}`;
+    // As kubectl writes it: jobs.batch, pods.metrics.k8s.io.
+    const resource = [permission.resource, permission.group].filter(Boolean).join('.');
+    const found = `${account} may not ${verbs.join(', ')} ${resource}: ${permission.without}`;
     const remedy = `add to its ${kind}: ${ruleText(permission, verbs)}`;
     return permission.required ? failed(found, remedy) : warning(found, remedy);
   });

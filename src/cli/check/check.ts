@@ -15,7 +15,14 @@ import type { Surroundings } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
 import { askRights, checkClock, checkNamespace, checkPermissions, checkVersion } from './api.ts';
 import { checkAccounts, checkConstraints, checkInstances, checkMetrics, checkNodes, sharedRole } from './cluster.ts';
-import { checkAccess, checkOpenFiles, checkOptions, checkProfiles, checkServerUser } from './configuration.ts';
+import {
+  checkAccess,
+  checkDirectories,
+  checkOpenFiles,
+  checkOptions,
+  checkProfiles,
+  checkServerUser,
+} from './configuration.ts';
 import { checkName, checkTcp, endpointOf } from './network.ts';
 import { all, createReport, only, type Report } from './report.ts';
 import { rootOnNode } from './root-on-node.ts';
@@ -71,13 +78,15 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
   const { step } = report;
 
   const read = await step('options', args.options, (argv) => checkOptions(argv, surroundings));
-  const lowered = await step('server-user', read, (options) => checkServerUser(options, surroundings));
-  const options = lowered === undefined ? undefined : read;
+  const isServerUser = await step('server-user', read, (given) => checkServerUser(given, surroundings));
+  const options = isServerUser === undefined ? undefined : read;
+  const asWhom = all(options, isServerUser);
   await step('open-files', options, () => checkOpenFiles());
-  const files = await step('profiles', options, (given) => checkProfiles(given, surroundings));
-  const access = await step('ca', options, (given) => checkAccess(given));
-  const claims = await step('token', all(options, access), ([given, { namespace }]) =>
-    checkToken(given, namespace, clock.now()),
+  await step('directories', asWhom, ([given, isIt]) => checkDirectories(given, isIt));
+  const files = await step('profiles', asWhom, ([given, isIt]) => checkProfiles(given, isIt, surroundings));
+  const access = await step('ca', asWhom, ([given, isIt]) => checkAccess(given, isIt));
+  const claims = await step('token', all(options, isServerUser, access), ([given, isIt, { namespace }]) =>
+    checkToken(given, isIt, namespace, clock.now()),
   );
 
   const endpoint = options === undefined ? undefined : endpointOf(options.apiUrl);
@@ -92,7 +101,9 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
     if (options !== undefined && access !== undefined && secure !== undefined && claims !== undefined) {
       client = connect(options, surroundings, { access, timeoutMs: CALL_MS });
     }
-    const version = await step('version', all(client, claims), ([api, whose]) => checkVersion(api, whose, clock));
+    const version = await step('version', all(client, claims, options), ([api, whose, given]) =>
+      checkVersion(api, whose, given, clock),
+    );
     const api = version === undefined ? undefined : client;
     await step('clock', api, (from) => checkClock(from, clock));
     const rights = await step('rights', all(api, options), async ([from, given]) => ({

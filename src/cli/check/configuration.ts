@@ -3,30 +3,39 @@ import { userInfo } from 'node:os';
 import { type ClusterAccess, readClusterAccess } from '../../config/cluster-access.ts';
 import type { Options } from '../../config/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../../config/policy-files.ts';
-import { ConfigError, describe, type Problem } from '../../config/problem.ts';
+import { ConfigError, describe, type Problem, place } from '../../config/problem.ts';
 import { missingGroups } from '../../config/user-profile.ts';
+import { directoryRefusal, fileRefusal, ownUser } from '../../system/access.ts';
+import { isMadeByRoot } from '../../system/directories.ts';
 import { openFileLimit } from '../../system/limits.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
 import { readOptions, type Surroundings, typedInVain } from '../session.ts';
+import { programName } from '../version.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 
 const MEND_LINE = 'mend that line; the plugin does not start before';
 const MEND_FILE = 'the plugin does not start before this is mended';
+const AS_ROOT = 'run check as root: it lowers itself as the plugin does';
 
-function mending({ line, message }: Problem): string {
-  if (message.startsWith('cannot be read')) return 'run check as root, as the launcher starts the plugin';
-  return line > 0 ? MEND_LINE : MEND_FILE;
+function failureOf(found: Problem): Finding {
+  return failed(describe(found), found.remedy ?? (found.line > 0 ? MEND_LINE : MEND_FILE));
 }
 
 const warningOf = (found: Problem): Finding =>
-  warning(describe(found), 'mend that line, or leave it if it is meant so');
+  warning(describe(found), found.remedy ?? 'mend that line, or leave it if it is meant so');
+
+/** Who is not the server user learns nothing of what that one may read. */
+export function unusable({ problems }: ConfigError, isServerUser: boolean): readonly Finding[] {
+  return problems.map((found) =>
+    found.remedy === undefined || isServerUser ? failureOf(found) : failureOf({ ...found, remedy: AS_ROOT }),
+  );
+}
 
 /** The options file, read as root if this is root. */
 export async function checkOptions(argv: readonly string[], surroundings: Surroundings): Promise<Checked<Options>> {
   const loaded = await readOptions(argv, surroundings);
   const warnings = loaded.warnings.map(warningOf);
-  if (!loaded.ok)
-    return { findings: [...loaded.problems.map((found) => failed(describe(found), mending(found))), ...warnings] };
+  if (!loaded.ok) return { findings: [...loaded.problems.map(failureOf), ...warnings] };
   const { options } = loaded;
   const count = options.writtenInFile.size;
   const found = ok(`${options.configFile}, ${count} option${count === 1 ? '' : 's'}`);
@@ -34,19 +43,47 @@ export async function checkOptions(argv: readonly string[], surroundings: Surrou
   return { findings: [found, ...warnings, ...vain], value: options };
 }
 
-/** Gives up root for the user as whom the plugin runs. */
-export function checkServerUser({ serverUser }: Options, { lower }: Surroundings): Checked<true> {
+/** Gives up root for the user as whom the plugin runs; leaves whether this is that user. */
+export function checkServerUser(
+  { serverUser, origins, configFile }: Options,
+  { lower }: Surroundings,
+): Checked<boolean> {
   try {
     const user = lower(serverUser);
     if (user !== undefined) return only(ok(`${user.name} (uid ${user.uid})`));
   } catch (error) {
     if (!(error instanceof PrivilegeError)) throw error;
-    return { findings: [failed(error.message, 'nothing else is tried as root')] };
+    const at = place(origins.get('server-user') ?? { file: configFile, line: 0 });
+    return { findings: [failed(`${at}: ${error.found}`, error.remedy ?? 'see the text')] };
   }
   const { username, uid } = userInfo();
   if (username === serverUser) return only(ok(`${username} (uid ${uid})`));
   const found = `this runs as ${username} (uid ${uid}), the plugin as ${serverUser}, which may not be able to read what ${username} can`;
-  return only(warning(found, 'run check as root: it lowers itself as the plugin does'));
+  return { findings: [warning(found, AS_ROOT)], value: false };
+}
+
+/** Where the plugin writes: the log, and the scratch directory. Nothing is made here. */
+export function checkDirectories(
+  { loggingDir, scratchPath, pluginName, unprivileged, origins }: Options,
+  isServerUser: boolean,
+): Checked<true> {
+  const { text } = ownUser();
+  const log = `${loggingDir}/${programName(pluginName)}.log`;
+  const rows = [
+    ['logging-dir', loggingDir, fileRefusal(log), 'the log goes to stderr'],
+    ['scratch-path', scratchPath, undefined, 'nothing depends on it today'],
+  ] as const;
+  return only(
+    ...rows.map(([option, path, inside, effect]) => {
+      const found = directoryRefusal(path) ?? inside;
+      if (found === undefined) return ok(`${path} can be written`);
+      if (!unprivileged && isMadeByRoot(path)) return ok(`${path} is made by the plugin, started as root`);
+      const origin = origins.get(option);
+      const at = origin === undefined ? '' : `${place(origin)}: `;
+      const said = `${at}${option}: ${found === inside ? log : path} cannot be written (${effect}): ${text} ${found.why}`;
+      return warning(said, isServerUser ? found.remedy : AS_ROOT);
+    }),
+  );
 }
 
 /** 1,000 output streams, of which each takes a file, may take half of what the limit allows. */
@@ -63,7 +100,11 @@ export function checkOpenFiles(limits?: string): Checked<true> {
 }
 
 /** Profiles, resource profiles and override files, read as the plugin does at its start. */
-export async function checkProfiles(options: Options, { users }: Surroundings): Promise<Checked<PolicyFiles>> {
+export async function checkProfiles(
+  options: Options,
+  isServerUser: boolean,
+  { users }: Surroundings,
+): Promise<Checked<PolicyFiles>> {
   try {
     const { files, warnings } = readPolicyFiles(options);
     const { profiles, resourceProfiles } = files;
@@ -85,9 +126,7 @@ export async function checkProfiles(options: Options, { users }: Surroundings): 
     };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const remedy =
-      error.code === 'unreadable' ? 'let the server user read it (chmod, chown), or correct its path' : MEND_LINE;
-    return { findings: error.problems.map((found) => failed(describe(found), remedy)) };
+    return { findings: unusable(error, isServerUser) };
   }
 }
 
@@ -96,7 +135,7 @@ function counted(count: number, noun: string): string {
 }
 
 /** What to trust, and inside a cluster the namespace: files that are read as the server user. */
-export function checkAccess(options: Options): Checked<ClusterAccess> {
+export function checkAccess(options: Options, isServerUser: boolean): Checked<ClusterAccess> {
   try {
     const access = readClusterAccess(options);
     const count = access.certificateAuthority?.split('-----BEGIN CERTIFICATE-----').length ?? 1;
@@ -107,7 +146,6 @@ export function checkAccess(options: Options): Checked<ClusterAccess> {
     return { findings: [ok(found)], value: access };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const remedy = 'correct the path, or let the server user read the file (chmod, chown)';
-    return { findings: error.problems.map((found) => failed(describe(found), remedy)) };
+    return { findings: unusable(error, isServerUser) };
   }
 }

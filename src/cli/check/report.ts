@@ -76,9 +76,27 @@ export function createReport({ terminal, clock, json, totalMs }: ReportOptions):
   const stop = clock.after(totalMs, () => deadline.abort(new Error(late)));
   const results: (Finding & { readonly step: string })[] = [];
 
+  /** Steps skipped one after the other for the same reason are told on one line. */
+  let skipped: { readonly steps: readonly string[]; readonly found: string } = { steps: [], found: '' };
+
+  function tellSkipped(): void {
+    const { steps, found } = skipped;
+    const [first = ''] = steps;
+    const all =
+      steps.length > 1
+        ? { step: `${steps.length} steps`, found: `${found}: ${steps.join(', ')}` }
+        : { step: first, found };
+    if (steps.length > 0) terminal.write(lineOf(all.step, { status: 'skipped', found: all.found }, terminal));
+    skipped = { steps: [], found: '' };
+  }
+
   function add(step: string, finding: Finding): void {
     results.push({ step, ...finding });
-    if (!json) terminal.write(lineOf(step, finding, terminal));
+    if (json) return;
+    const { status, found } = finding;
+    if (status !== 'skipped' || found !== skipped.found) tellSkipped();
+    if (status === 'skipped') skipped = { steps: [...skipped.steps, step], found };
+    else terminal.write(lineOf(step, finding, terminal));
   }
 
   return {
@@ -99,6 +117,7 @@ export function createReport({ terminal, clock, json, totalMs }: ReportOptions):
     },
     finish: () => {
       stop();
+      if (!json) tellSkipped();
       const seconds = (clock.monotonic() - begun) / 1000;
       const isGood = !results.some(({ status }) => status === 'failed');
       if (json)

@@ -81,7 +81,11 @@ export async function runTestJob(test: TestJob, surroundings: Surroundings): Pro
     return only(ok(`${id} on ${pod.spec?.nodeName ?? 'a node'}: ${said}`));
   } catch (error) {
     if (error instanceof JobError)
-      return { findings: [failed(error.message, 'name an image that the user may run: --image, and --user')] };
+      return {
+        findings: [
+          failed(error.message, 'the text names what refuses it; --user and --image choose another user and image'),
+        ],
+      };
     if (signal.aborted && made !== undefined) {
       const why = await reasonOf(client, made.name);
       return {

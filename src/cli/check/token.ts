@@ -1,7 +1,8 @@
 /** What can be told of the token without asking anybody: whose it is, and until when. Its text is never shown. */
-import { readTextFile } from '../../config/file.ts';
+import { readTokenFile } from '../../config/cluster-access.ts';
 import type { Options } from '../../config/options.ts';
-import { ConfigError, describe } from '../../config/problem.ts';
+import { ConfigError, place } from '../../config/problem.ts';
+import { unusable } from './configuration.ts';
 import { type Checked, type Finding, failed, ok, warning } from './report.ts';
 
 /** What stands in a token of a service account; absent members stand not there. */
@@ -14,8 +15,6 @@ export interface Claims {
 }
 
 const HOUR_MS = 3_600_000;
-const RENEW =
-  'make a new one: kubectl -n NAMESPACE create token ACCOUNT, or the Secret that `rbac` prints, which does not expire';
 
 /** Claims of a JWT, not verified: only the API server can do that. Undefined for other tokens. */
 export function readClaims(token: string): Claims | undefined {
@@ -55,54 +54,55 @@ function time(ms: number): string {
   return new Date(ms).toISOString().replace('.000', '');
 }
 
-/** The token as the client will use it, and what it says of itself. */
-export function checkToken(options: Options, namespace: string, now: number): Checked<Claims> {
-  const where = options.authTokenPath ?? 'auth-token';
-  let token = options.authToken ?? '';
-  if (options.authTokenPath !== undefined) {
-    try {
-      const text = readTextFile(options.authTokenPath)?.text;
-      if (text === undefined)
-        return { findings: [failed(`${where}: there is no such file`, 'correct auth-token-path')] };
-      token = text.trim();
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      const said = error.problems.map(describe).join('; ');
-      return {
-        findings: [failed(said, 'let the server user read it: chgrp and chmod g+r, and x on the directories above')],
-      };
-    }
-  }
-  if (token === '') return { findings: [failed(`${where} holds no token`, RENEW)] };
-  const claims = readClaims(token);
-  if (claims === undefined)
-    return { findings: [ok(`${where}: a token that is not a JWT, so that nothing can be told of it`)], value: {} };
-  return { findings: judge(where, claims, options, namespace, now), value: claims };
+/** How to come by a token that works: first the one that does not expire, then one that somebody must renew. */
+export function renewal({ subject }: Claims, { authTokenPath, kubernetesNamespace }: Options): string {
+  const { namespace, name } = accountOf(subject) ?? { namespace: kubernetesNamespace, name: 'job-launcher' };
+  const kubectl = `kubectl -n ${namespace}`;
+  const lasting = `${kubectl} get secret ${name}-token -o jsonpath='{.data.token}' | base64 -d`;
+  const passing = `${kubectl} create token ${name} --duration=24h`;
+  const [lastingPlace, passingPlace] =
+    authTokenPath === undefined
+      ? ['into auth-token', 'into the file of auth-token-path']
+      : [`> ${authTokenPath}`, `> ${authTokenPath}`];
+  return `the token of the Secret that rbac prints does not expire: ${lasting} ${lastingPlace}; one that a timer renews: ${passing} ${passingPlace}`;
 }
 
-function judge(
-  where: string,
-  claims: Claims,
-  { authTokenPath }: Options,
-  namespace: string,
-  now: number,
-): readonly Finding[] {
+/** `/etc/rstudio/launcher.kubernetes.conf:2: auth-token`, and the file that it names. */
+export function tokenPlace({ authTokenPath, origins }: Options): string {
+  const option = authTokenPath === undefined ? 'auth-token' : 'auth-token-path';
+  const origin = origins.get(option);
+  const named = origin === undefined ? option : `${place(origin)}: ${option}`;
+  return authTokenPath === undefined ? named : `${named}: ${authTokenPath}`;
+}
+
+/** The token as the client will use it, and what it says of itself. */
+export function checkToken(options: Options, isServerUser: boolean, namespace: string, now: number): Checked<Claims> {
+  const { authToken = '', authTokenPath } = options;
+  let token = authToken;
+  try {
+    if (authTokenPath !== undefined) token = readTokenFile(authTokenPath, options);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { findings: unusable(error, isServerUser) };
+  }
+  const claims = readClaims(token);
+  if (claims !== undefined) return { findings: judge(claims, options, namespace, now), value: claims };
+  const found = `${authTokenPath ?? 'auth-token'}: a token that is not a JWT, so that nothing can be told of it`;
+  return { findings: [ok(found)], value: {} };
+}
+
+function judge(claims: Claims, options: Options, namespace: string, now: number): readonly Finding[] {
   const { expires } = claims;
   const account = accountOf(claims.subject);
   const findings: Finding[] = [];
-  const renew =
-    account === undefined ? RENEW : RENEW.replace('NAMESPACE', account.namespace).replace('ACCOUNT', account.name);
+  const { authTokenPath } = options;
   if (expires !== undefined && expires <= now) {
-    findings.push(failed(`${where}: expired ${ago(now - expires)} ago: ${told(claims)}`, renew));
+    const found = `${tokenPlace(options)}: expired ${ago(now - expires)} ago: ${told(claims)}`;
+    findings.push(failed(found, renewal(claims, options)));
   } else if (expires !== undefined && authTokenPath === undefined && expires - now < 7 * 24 * HOUR_MS) {
-    const found = `${where}: expires in ${ago(expires - now)}: ${told(claims)}`;
-    findings.push(
-      warning(
-        found,
-        'a token of auth-token is never renewed: use auth-token-path and a timer that writes it, or one that does not expire',
-      ),
-    );
-  } else findings.push(ok(`${where}: ${told(claims)}`));
+    const found = `${tokenPlace(options)}: expires in ${ago(expires - now)}, and auth-token is never renewed: ${told(claims)}`;
+    findings.push(warning(found, renewal(claims, options)));
+  } else findings.push(ok(`${authTokenPath ?? 'auth-token'}: ${told(claims)}`));
   if (account !== undefined && account.namespace !== namespace) {
     const found = `the account ${account.name} belongs to namespace ${account.namespace}, jobs go to ${namespace}`;
     findings.push(
