@@ -1,12 +1,13 @@
 /**
  * Start-up in order (design.md section 7): a clean environment, the options file, directories, no more root, the log,
  * then everything else as the server user. With plugin.ts, which is loaded when root was given up, the only file that
- * wires rooms together: a process that replaces itself, or prints its help, starts without the rest.
+ * wires rooms together: a process that replaces itself, or prints its help, starts without the rest. Half of a start
+ * as root is the process that replaces itself, so until then hardly anything of Node.js is loaded either.
  */
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
-import { type LogOptions, loadOptions, type Options } from './config/options.ts';
+import type { LogOptions, Options } from './config/options.ts';
 import { advise, ConfigError, type Problem } from './config/problem.ts';
 import { directoryRefusal } from './system/access.ts';
 import { systemClock } from './system/clock.ts';
@@ -65,6 +66,7 @@ function print(text: string): number {
 async function readOptions(
   argv: readonly string[],
 ): Promise<{ readonly options: Options; readonly warnings: readonly Problem[] }> {
+  const { loadOptions } = await import('./config/options.ts');
   const loaded = await loadOptions({
     argv,
     env: process.env,

@@ -3,6 +3,7 @@
  * stays until the launcher or a signal ends it. main.ts loads it when root was given up.
  */
 import { hostname } from 'node:os';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { programName } from './cli/version.ts';
 import { readTokenFile } from './config/cluster-access.ts';
 import type { Options } from './config/options.ts';
@@ -24,7 +25,7 @@ import { createLatencyHistogram, type LatencyHistogram } from './launcher/metric
 import { createLauncherSession, type LauncherSession } from './launcher/session.ts';
 import { systemClock } from './system/clock.ts';
 import { exitOnCrash } from './system/crash.ts';
-import { openFileLimit } from './system/limits.ts';
+import { limitHeapGrowth, openFileLimit } from './system/limits.ts';
 import { openLogFile } from './system/log-file.ts';
 import type { Logger } from './system/logger.ts';
 import { randomText, systemRandom } from './system/random.ts';
@@ -61,10 +62,6 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
   const users = createUsers({ clock: systemClock });
   const running = followJobs(options, reloadable, client, users, log);
   const ending = new AbortController();
-  const followed = running.run(ending.signal);
-  void tellWhenSynced(running, client, options.apiUrl, log, ending.signal);
-
-  void tellMissingGroups(reloadable, users, log);
 
   const reload = (pushed?: InheritedSettings) => {
     const report = reloadAndLog(reloadable, log, pushed);
@@ -87,6 +84,13 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
   process.on('SIGHUP', () => reload());
+
+  // The launcher has sent its Bootstrap by now and waits: it is answered before the first connection is made.
+  await nextTurn();
+  limitHeapGrowth();
+  const followed = running.run(ending.signal);
+  void tellWhenSynced(running, client, options.apiUrl, log, ending.signal);
+  void tellMissingGroups(reloadable, users, log);
 
   const { reason, ...why } = await session.done;
   log.notice('The conversation with the launcher has ended', { reason, ...why });

@@ -3,7 +3,7 @@
  * 1970, from the objects, never from the clock of this machine.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
-import type { ContainerStatus, Event, Pod, Service } from 'kubernetes-types/core/v1.d.ts';
+import type { ContainerStatus, Event, Pod, PodSpec, PodStatus, Service } from 'kubernetes-types/core/v1.d.ts';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 import type { Projected } from '../kubernetes/contract.ts';
 import {
@@ -20,6 +20,7 @@ import {
 } from './annotations.ts';
 import type { JobRequest } from './job.ts';
 import { jobContainer, recoverRequest } from './recover.ts';
+import { newest, newestTransition, time } from './times.ts';
 
 /** Conditions by which the Job controller has decided; the later in the list, the more is settled. */
 const DECISIONS = ['SuccessCriteriaMet', 'FailureTarget', 'Complete', 'Failed'] as const;
@@ -117,23 +118,6 @@ export interface EventView extends Projected {
   readonly at: number;
 }
 
-/** Milliseconds since 1970 of an API time; undefined for none, and for 1970 itself, which means "never". */
-export function time(text: string | undefined | null): number | undefined {
-  const milliseconds = text === undefined || text === null ? Number.NaN : Date.parse(text);
-  return Number.isNaN(milliseconds) || milliseconds === 0 ? undefined : milliseconds;
-}
-
-const newest = (...times: readonly (number | undefined)[]): number => Math.max(0, ...times.map((at) => at ?? 0));
-
-/** The newest of the conditions' times; they are all written alike (UTC, whole seconds), and so compare as texts. */
-function newestTransition(conditions: readonly { readonly lastTransitionTime?: string }[]): number | undefined {
-  let text = '';
-  for (const { lastTransitionTime } of conditions) {
-    if (lastTransitionTime && lastTransitionTime > text) text = lastTransitionTime;
-  }
-  return time(text);
-}
-
 const identity = (metadata: ObjectMeta | undefined): Projected => ({
   uid: metadata?.uid ?? '',
   name: metadata?.name ?? '',
@@ -189,101 +173,93 @@ export function projectJob(job: KubernetesJob): JobView {
   };
 }
 
+/** Filled in member by member: most are absent most of the time, and pods are what changes most. */
+type Draft<T> = { -readonly [Member in keyof T]: T[Member] };
+
 function projectContainer(name: string, image: string, status: ContainerStatus | undefined): ContainerView {
   const { waiting, running, terminated } = status?.state ?? {};
-  const startedAt = time(running?.startedAt);
-  return {
-    name,
-    image,
-    ...(waiting === undefined ? {} : { waiting: { reason: waiting.reason ?? '', message: waiting.message ?? '' } }),
-    ...(running === undefined ? {} : { running: startedAt === undefined ? {} : { startedAt } }),
-    ...(terminated === undefined ? {} : { terminated: projectTerminated(terminated) }),
-  };
+  const view: Draft<ContainerView> = { name, image };
+  if (waiting !== undefined) view.waiting = { reason: waiting.reason ?? '', message: waiting.message ?? '' };
+  if (running !== undefined) {
+    const startedAt = time(running.startedAt);
+    view.running = startedAt === undefined ? {} : { startedAt };
+  }
+  if (terminated !== undefined) view.terminated = projectTerminated(terminated);
+  return view;
 }
 
 function projectTerminated(end: NonNullable<NonNullable<ContainerStatus['state']>['terminated']>): Terminated {
   const startedAt = time(end.startedAt);
   const finishedAt = time(end.finishedAt);
-  return {
-    exitCode: end.exitCode,
-    reason: end.reason ?? '',
-    message: end.message ?? '',
-    ...(startedAt === undefined ? {} : { startedAt }),
-    ...(finishedAt === undefined ? {} : { finishedAt }),
-  };
+  const view: Draft<Terminated> = { exitCode: end.exitCode, reason: end.reason ?? '', message: end.message ?? '' };
+  if (startedAt !== undefined) view.startedAt = startedAt;
+  if (finishedAt !== undefined) view.finishedAt = finishedAt;
+  return view;
+}
+
+/** The init containers that have not ended well. */
+function projectInit(spec: PodSpec | undefined, status: PodStatus | undefined): readonly ContainerView[] {
+  return (spec?.initContainers ?? [])
+    .map(({ name, image = '' }) =>
+      projectContainer(
+        name,
+        image,
+        status?.initContainerStatuses?.find((each) => each.name === name),
+      ),
+    )
+    .filter(({ waiting, terminated }) => waiting !== undefined || (terminated?.exitCode ?? 0) !== 0);
 }
 
 export function projectPod(pod: Pod): PodView {
   const { metadata, spec, status } = pod;
   const conditions = status?.conditions ?? [];
-  const condition = (type: string) => conditions.find((each) => each.type === type);
   const main = jobContainer(spec);
-  const container = projectContainer(
-    main?.name ?? '',
-    main?.image ?? '',
-    status?.containerStatuses?.find(({ name }) => name === main?.name),
-  );
-  const init = (spec?.initContainers ?? [])
-    .map(({ name, image }) =>
-      projectContainer(
-        name,
-        image ?? '',
-        status?.initContainerStatuses?.find((each) => each.name === name),
-      ),
-    )
-    .filter(({ waiting, terminated }) => waiting !== undefined || (terminated?.exitCode ?? 0) !== 0);
+  const name = main?.name ?? '';
+  const mainStatus = status?.containerStatuses?.find((each) => each.name === name);
+  const container = projectContainer(name, main?.image ?? '', mainStatus);
   const createdAt = time(metadata?.creationTimestamp) ?? 0;
   const startTime = time(status?.startTime);
-  const deletedAt = time(metadata?.deletionTimestamp);
-  const disruption = condition('DisruptionTarget');
-  const scheduled = condition('PodScheduled');
-  const ready = condition('Ready');
-  const deadline = spec?.activeDeadlineSeconds;
-  const memoryLimit = main?.resources?.limits?.['memory'];
-  return {
-    ...identity(metadata),
+  const view: Draft<PodView> = {
+    uid: metadata?.uid ?? '',
+    name: metadata?.name ?? '',
+    resourceVersion: metadata?.resourceVersion ?? '',
     jobUid: owner(metadata, true),
     createdAt,
-    lastTransition: newest(
+    lastTransition: Math.max(
       createdAt,
-      startTime,
-      container.running?.startedAt,
-      container.terminated?.startedAt,
-      container.terminated?.finishedAt,
-      newestTransition(conditions),
+      startTime ?? 0,
+      container.running?.startedAt ?? 0,
+      container.terminated?.startedAt ?? 0,
+      container.terminated?.finishedAt ?? 0,
+      newestTransition(conditions) ?? 0,
     ),
     node: spec?.nodeName ?? '',
     phase: status?.phase ?? '',
     reason: status?.reason ?? '',
     message: status?.message ?? '',
-    ...(startTime === undefined ? {} : { startTime }),
-    ...(deadline === undefined ? {} : { deadline }),
-    ...(deletedAt === undefined
-      ? {}
-      : { deletion: { at: deletedAt, graceSeconds: metadata?.deletionGracePeriodSeconds ?? 0 } }),
-    ...(disruption?.status === 'True'
-      ? {
-          disruption: {
-            reason: disruption.reason ?? '',
-            message: disruption.message ?? '',
-            at: time(disruption.lastTransitionTime) ?? 0,
-          },
-        }
-      : {}),
     container,
-    init,
-    ...(scheduled?.status === 'False' ? { unscheduled: scheduled.message ?? '' } : {}),
-    ...(ready?.status === 'False' && (ready.reason ?? '') === ''
-      ? { nodeSilentSince: time(ready.lastTransitionTime) ?? 0 }
-      : {}),
-    ...(memoryLimit === undefined ? {} : { memoryLimit }),
+    init: projectInit(spec, status),
     sharesProcesses: spec?.shareProcessNamespace === true && spec.hostPID !== true,
     hostIp: status?.hostIP ?? '',
-    podIps: (status?.podIPs ?? [])
-      .map(({ ip }) => ip ?? '')
-      .filter((ip) => ip !== '')
-      .slice(),
+    podIps: (status?.podIPs ?? []).flatMap(({ ip }) => ip || []),
   };
+  if (startTime !== undefined) view.startTime = startTime;
+  const deadline = spec?.activeDeadlineSeconds;
+  if (deadline !== undefined) view.deadline = deadline;
+  const deletedAt = time(metadata?.deletionTimestamp);
+  if (deletedAt !== undefined) {
+    view.deletion = { at: deletedAt, graceSeconds: metadata?.deletionGracePeriodSeconds ?? 0 };
+  }
+  const memoryLimit = main?.resources?.limits?.['memory'];
+  if (memoryLimit !== undefined) view.memoryLimit = memoryLimit;
+  for (const { type, status: is, reason = '', message = '', lastTransitionTime } of conditions) {
+    if (type === 'DisruptionTarget' && is === 'True') {
+      view.disruption = { reason, message, at: time(lastTransitionTime) ?? 0 };
+    }
+    if (type === 'PodScheduled' && is === 'False') view.unscheduled = message;
+    if (type === 'Ready' && is === 'False' && reason === '') view.nodeSilentSince = time(lastTransitionTime) ?? 0;
+  }
+  return view;
 }
 
 export function projectService(service: Service): ServiceView {

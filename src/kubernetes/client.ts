@@ -46,9 +46,10 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
   const timings: Timings = { ...TIMINGS, ...options.timings };
   const { namespace } = options;
   if (!isName(namespace)) throw new TypeError(`not a namespace: ${JSON.stringify(namespace)}`);
+  const apiUrl = checkedUrl(options.apiUrl);
   const transport = createTransport({
-    apiUrl: checkedUrl(options.apiUrl),
-    tls: tlsSettings(options.tls),
+    apiUrl,
+    tls: apiUrl.protocol === 'https:' ? tlsSettings(options.tls) : undefined,
     token: tokenSource(options.credentials, log),
     clock,
     timings,

@@ -10,7 +10,10 @@ export class Deadline {
   readonly #controller = new AbortController();
   readonly #parent: AbortSignal | undefined;
   readonly #follow = (): void => this.#controller.abort(this.#parent?.reason);
+  #due = 0;
+  #reason: (() => Error) | undefined;
   #cancel: (() => void) | undefined;
+  #timerDue = 0;
 
   constructor(clock: Clock, parent?: AbortSignal) {
     this.#clock = clock;
@@ -22,8 +25,21 @@ export class Deadline {
 
   /** Aborts with the reason in `ms` from now, instead of when it was set before. */
   set(ms: number, reason: () => Error): void {
-    this.clear();
-    this.#cancel = this.#clock.after(ms, () => this.#controller.abort(reason()));
+    this.#due = this.#clock.monotonic() + ms;
+    this.#reason = reason;
+    // Set for each piece of a stream: a timer that is too early is cheaper than another one.
+    if (this.#cancel === undefined || this.#due < this.#timerDue) this.#startTimer(ms);
+  }
+
+  #startTimer(ms: number): void {
+    this.#cancel?.();
+    this.#timerDue = this.#due;
+    this.#cancel = this.#clock.after(ms, () => {
+      this.#cancel = undefined;
+      const left = this.#due - this.#clock.monotonic();
+      if (left > 0) this.#startTimer(left);
+      else if (this.#reason !== undefined) this.#controller.abort(this.#reason());
+    });
   }
 
   /** No limit until the next `set`. */

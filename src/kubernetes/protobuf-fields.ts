@@ -7,12 +7,13 @@ import type { Field, Message } from './protobuf.ts';
 
 /**
  * `number name type`: a type in small letters is a Field's kind, others are messages of this table. `*` is repeated, `!`
- * tells '', 0 and false as well (Field.zero), the name `-` is a message whose members JSON shows one level up.
+ * tells '', 0 and false as well (Field.zero), `^` is another text in every object (Field.unique), the name `-` is a
+ * message whose members JSON shows one level up.
  */
 const MESSAGES: Readonly<Record<string, string>> = {
   Job: '1 metadata JobMeta, 2 spec JobSpec, 3 status JobStatus',
   JobMeta:
-    '1 name text, 5 uid text, 6 resourceVersion text, 8 creationTimestamp time, 11 labels map, 12 annotations map',
+    '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 11 labels map, 12 annotations map',
   JobSpec: '1 parallelism number!, 6 template PodTemplate, 8 ttlSecondsAfterFinished number!, 10 suspend flag!',
   JobStatus: '1 conditions Condition*, 2 startTime time, 3 completionTime time',
   Condition: '1 type text!, 2 status text!, 4 lastTransitionTime time, 5 reason text, 6 message text',
@@ -73,7 +74,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   // Of a pod only what becomes of it: what it was to do is read from its Job.
   Pod: '1 metadata PodMeta, 2 spec PodSpec, 3 status PodStatus',
   PodMeta:
-    '1 name text, 5 uid text, 6 resourceVersion text, 8 creationTimestamp time, 9 deletionTimestamp time, ' +
+    '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 9 deletionTimestamp time, ' +
     '10 deletionGracePeriodSeconds number!, 13 ownerReferences Owner*',
   Owner: '1 kind text!, 4 uid text!, 6 controller flag!',
   PodSpec:
@@ -92,7 +93,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   PodIp: '1 ip text',
 
   Service: '1 metadata ServiceMeta, 2 spec ServiceSpec, 3 status ServiceStatus',
-  ServiceMeta: '1 name text, 5 uid text, 6 resourceVersion text, 8 creationTimestamp time, 13 ownerReferences Owner*',
+  ServiceMeta:
+    '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 13 ownerReferences Owner*',
   ServiceSpec: '1 ports ServicePort*, 3 clusterIP text, 4 type text, 18 clusterIPs text*',
   ServicePort: '2 protocol text, 3 port number!, 4 targetPort numberOrText, 5 nodePort number',
   ServiceStatus: '1 loadBalancer LoadBalancer',
@@ -109,10 +111,10 @@ const MESSAGES: Readonly<Record<string, string>> = {
   Cause: '1 reason text, 2 message text, 3 field text',
 
   // What every body, and every event of a watch, is wrapped in.
-  Unknown: '1 typeMeta TypeMeta, 2 raw bytes, 3 contentEncoding text',
+  Unknown: '1 typeMeta TypeMeta, 2 raw part, 3 contentEncoding text',
   TypeMeta: '1 apiVersion text, 2 kind text',
   WatchEvent: '1 type text, 2 object RawExtension',
-  RawExtension: '1 raw bytes',
+  RawExtension: '1 raw part',
 
   // Messages that are no objects in JSON; a time is read by itself.
   quantity: '1 string text',
@@ -124,9 +126,12 @@ const MESSAGES: Readonly<Record<string, string>> = {
 /** Jobs are shown with their volumes, so one of a kind that is not listed must not be jumped over without a word. */
 const TOLD: ReadonlySet<string> = new Set(['VolumeSource']);
 
+/** Alike in many objects, or in all versions of one. */
+const RECURRING: ReadonlySet<string> = new Set(['Condition', 'ContainerState', 'Limits', 'TypeMeta']);
+
 const KINDS: Readonly<Record<string, Field['kind']>> = {
   text: 'text',
-  bytes: 'bytes',
+  part: 'part',
   number: 'number',
   flag: 'flag',
   time: 'time',
@@ -136,22 +141,23 @@ const KINDS: Readonly<Record<string, Field['kind']>> = {
   quantities: 'map',
 };
 
-const NOTHING: Message = { fields: [], tellsUnlisted: false };
+const NOTHING: Message = { fields: [], tellsUnlisted: false, recurs: false };
 
 function messageOf(type: string): Message {
   const fields: (Field | undefined)[] = [];
   for (const field of MESSAGES[type]?.split(', ') ?? []) {
-    const [, number, name = '', of = '', mark] = /^(\d+) (\S+) (\w+)([*!]?)$/.exec(field) ?? [];
+    const [, number, name = '', of = '', mark] = /^(\d+) (\S+) (\w+)([*!^]?)$/.exec(field) ?? [];
     if (number === undefined || (KINDS[of] ?? MESSAGES[of]) === undefined) throw new Error(`BUG: ${type}: ${field}`);
     fields[Number(number)] = {
       name,
       kind: name === '-' ? 'inline' : (KINDS[of] ?? 'message'),
       repeated: mark === '*',
       zero: mark === '!',
+      unique: mark === '^',
       message: of in MESSAGES ? messageOf(of) : NOTHING,
     };
   }
-  return { fields: Array.from(fields), tellsUnlisted: TOLD.has(type) };
+  return { fields: Array.from(fields), tellsUnlisted: TOLD.has(type), recurs: RECURRING.has(type) };
 }
 
 /** The objects that can be read, by kind. */

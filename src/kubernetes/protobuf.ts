@@ -3,6 +3,7 @@
  * objects that JSON.parse makes of the JSON encoding, but with the fields of the tables only: everything else is jumped
  * over, and that is why it is several times faster. Which field of the API has which number: protobuf-fields.ts.
  */
+import { LONGEST, SeenValues } from './seen-values.ts';
 
 export type ProtobufErrorCode =
   /** A field or frame goes beyond the bytes that are there. */
@@ -33,11 +34,11 @@ export interface Field {
   readonly name: string;
   /**
    * `inline`: the members of a message that JSON shows among those of the message around it. `map`: entries of key 1
-   * and value 2. `time`, `quantity`, `numberOrText`: messages that are a text or a number in JSON.
+   * and value 2. `part`: where bytes are. `time`, `quantity`, `numberOrText`: messages that are a text or a number in JSON.
    */
   readonly kind:
     | 'text'
-    | 'bytes'
+    | 'part'
     | 'number'
     | 'flag'
     | 'time'
@@ -49,6 +50,8 @@ export interface Field {
   readonly repeated: boolean;
   /** Tell '', 0 and false (a Go pointer, or a field without `omitempty`); otherwise they are left out, as JSON does. */
   readonly zero: boolean;
+  /** Another text in every object or version: not worth remembering. */
+  readonly unique?: boolean;
   /** Of the kinds that are messages. */
   readonly message: Message;
 }
@@ -58,6 +61,14 @@ export interface Message {
   readonly fields: readonly (Field | undefined)[];
   /** Fields that are not listed are told instead of being jumped over: field 8 as the empty object `field8`. */
   readonly tellsUnlisted: boolean;
+  /** Comes again and again with the same bytes: then it may be the object that was read before. */
+  readonly recurs?: boolean;
+}
+
+/** Where a message is in the bytes around it. */
+export interface Part {
+  readonly start: number;
+  readonly stop: number;
 }
 
 type Target = Record<string, unknown>;
@@ -68,22 +79,31 @@ const VARINT = 0;
 const FIXED64 = 1;
 const LENGTH = 2;
 const FIXED32 = 5;
+/** Texts up to this length are remembered: `True`, `PodScheduled`, an image, a user; a longer one is another each time. */
+const SHORT = 32;
 /** Tag of field 1 as a number: the seconds of a Time. */
 const SECONDS = 8;
 
-/** Reads one message after the other, and remembers texts and times that come again and again. */
+/** Reads one message after the other, and remembers values that come again and again. */
 export class ProtobufReader {
-  readonly #texts = new Texts();
-  readonly #times = new Map<number, string>();
+  readonly #seen = new SeenValues();
   #bytes: Buffer = Buffer.alloc(0);
+  #view = new DataView<ArrayBufferLike>(new ArrayBuffer(0));
   #at = 0;
 
-  /** Throws a ProtobufError if the message is not well made. */
-  read(bytes: Uint8Array, message: Message): Target {
-    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#at = 0;
-    const target: Target = {};
-    this.#message(message, bytes.length, target, 0);
+  /** Reads the message that `part` of the bytes is into `target`. Throws a ProtobufError if it is not well made. */
+  read(
+    bytes: Uint8Array,
+    message: Message,
+    part: Part = { start: 0, stop: bytes.length },
+    target: Target = {},
+  ): Target {
+    if (bytes !== this.#bytes) {
+      this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    this.#at = part.start;
+    this.#message(message, part.stop, target, 0);
     return target;
   }
 
@@ -92,8 +112,8 @@ export class ProtobufReader {
     if (depth > MAX_DEPTH) throw new ProtobufError('protobuf-depth', `objects within each other, over ${MAX_DEPTH}`);
     while (this.#at < end) {
       const tag = this.#varint(end);
-      const wireType = tag % 8;
-      const number = (tag - wireType) / 8;
+      const wireType = tag & 7;
+      const number = tag >>> 3;
       const field = fields[number];
       if (field !== undefined) this.#field(field, wireType, end, target, depth);
       else {
@@ -104,7 +124,7 @@ export class ProtobufReader {
   }
 
   #field(field: Field, wireType: number, end: number, target: Target, depth: number): void {
-    const { kind } = field;
+    const { kind, message } = field;
     const scalar = kind === 'number' || kind === 'flag';
     if (wireType !== (scalar ? VARINT : LENGTH)) {
       throw new ProtobufError('protobuf-wire-type', `field ${field.name} has wire type ${wireType}`);
@@ -114,45 +134,53 @@ export class ProtobufReader {
       if (number !== 0 || field.zero || field.repeated) put(target, field, kind === 'flag' ? number !== 0 : number);
       return;
     }
-    const start = this.#at;
     const stop = this.#stop(number, end);
-    if (kind === 'text') {
-      if (number > 0 || field.zero || field.repeated) put(target, field, this.#texts.read(this.#bytes, start, stop));
-    } else if (kind === 'bytes') {
-      put(target, field, this.#bytes.subarray(start, stop));
-    } else if (kind === 'time') {
-      this.#putTime(target, field, stop);
-    } else {
-      const inner: Target = kind === 'inline' ? target : {};
-      this.#message(field.message, stop, inner, depth + 1);
-      if (kind === 'message') put(target, field, inner);
-      else if (kind === 'map') putEntry(target, field.name, inner);
-      else if (kind === 'quantity') put(target, field, inner['string'] ?? '');
-      else if (kind === 'numberOrText') put(target, field, inner['type'] === 1 ? inner['text'] : inner['number']);
+    if (kind === 'inline') this.#message(message, stop, target, depth + 1);
+    else if (number > 0 || kind !== 'text' || field.zero || field.repeated) {
+      const type = memorable(field, number);
+      put(
+        target,
+        field,
+        type === undefined ? this.#value(field, stop, depth) : this.#remembered(type, field, stop, depth),
+      );
     }
     this.#at = stop;
   }
 
+  /** The value that was read from the same bytes before, if it is still known. */
+  #remembered(type: unknown, field: Field, stop: number, depth: number): unknown {
+    const start = this.#at;
+    const slot = this.#seen.slot(this.#view, start, stop);
+    if (this.#seen.holds(slot, type, this.#view, start, stop)) return this.#seen.value(slot);
+    const value = this.#value(field, stop, depth);
+    this.#seen.keep(slot, type, this.#view, start, stop, value);
+    return value;
+  }
+
+  #value(field: Field, stop: number, depth: number): unknown {
+    const { kind } = field;
+    if (kind === 'text') return this.#bytes.toString('utf8', this.#at, stop);
+    if (kind === 'part') return { start: this.#at, stop } satisfies Part;
+    if (kind === 'time') return this.#time(field, stop);
+    const inner: Target = {};
+    this.#message(field.message, stop, inner, depth + 1);
+    if (kind === 'quantity') return inner['string'] ?? '';
+    if (kind === 'numberOrText') return inner['type'] === 1 ? inner['text'] : inner['number'];
+    return inner;
+  }
+
   /** Whole seconds, field 1; a Time of no bytes is none, which JSON writes as null. */
-  #putTime(target: Target, field: Field, end: number): void {
+  #time(field: Field, end: number): string | undefined {
     let seconds: number | undefined;
     while (this.#at < end) {
       const tag = this.#varint(end);
       if (tag === SECONDS) seconds = this.#varint(end);
-      else this.#skip(tag % 8, end);
+      else this.#skip(tag & 7, end);
     }
-    if (seconds === undefined) return;
-    let text = this.#times.get(seconds);
-    if (text === undefined) {
-      const date = new Date(seconds * 1000);
-      if (Number.isNaN(date.getTime())) {
-        throw new ProtobufError('protobuf-wire-type', `field ${field.name} is no time`);
-      }
-      text = date.toISOString().replace('.000Z', 'Z');
-      if (this.#times.size === REMEMBERED) this.#times.clear();
-      this.#times.set(seconds, text);
-    }
-    put(target, field, text);
+    if (seconds === undefined) return undefined;
+    const date = new Date(seconds * 1000);
+    if (Number.isNaN(date.getTime())) throw new ProtobufError('protobuf-wire-type', `field ${field.name} is no time`);
+    return date.toISOString().replace('.000Z', 'Z');
   }
 
   #skip(wireType: number, end: number): void {
@@ -172,8 +200,14 @@ export class ProtobufReader {
 
   /** A signed 64-bit number; beyond 2^53 the nearest double, as JSON.parse gives it. */
   #varint(end: number): number {
-    let value = 0;
-    for (let unit = 1; unit < 2 ** 49; unit *= 128) {
+    const first = this.#byte(end);
+    return first < 128 ? first : this.#longVarint(first - 128, end);
+  }
+
+  /** The rest of a number that goes on after its first byte; most do not. */
+  #longVarint(first: number, end: number): number {
+    let value = first;
+    for (let unit = 128; unit < 2 ** 49; unit *= 128) {
       const byte = this.#byte(end);
       if (byte < 128) return value + byte * unit;
       value += (byte - 128) * unit;
@@ -195,8 +229,17 @@ export class ProtobufReader {
   }
 }
 
-function put(target: Target, { name, repeated }: Field, value: unknown): void {
-  if (!repeated) target[name] = value;
+/** As what a value of so many bytes is remembered: texts and times are alike in all fields. Undefined: not at all. */
+function memorable({ kind, unique, message }: Field, length: number): unknown {
+  if (length > LONGEST) return undefined;
+  if (kind === 'text') return unique === true || length > SHORT ? undefined : kind;
+  return kind === 'time' ? kind : message.recurs === true ? message : undefined;
+}
+
+function put(target: Target, { name, kind, repeated }: Field, value: unknown): void {
+  if (value === undefined) return;
+  if (kind === 'map') putEntry(target, name, value as Target);
+  else if (!repeated) target[name] = value;
   else if (target[name] === undefined) target[name] = [value];
   else (target[name] as unknown[]).push(value);
 }
@@ -209,35 +252,4 @@ function putEntry(target: Target, name: string, { key = '', value = '' }: Target
   // As JSON.parse does; an assignment would call the setter that `__proto__` is.
   if (key === '__proto__') Object.defineProperty(map, key, { ...OWN, value });
   else map[key as string] = value;
-}
-
-/** How many texts and times are remembered; a power of two. */
-const REMEMBERED = 4096;
-/** Texts up to this length are looked for: `True`, `PodScheduled`, an image, a user; no uid, which is another each time. */
-const SHORT = 32;
-
-/** Decodes UTF-8. A short ASCII text that was seen lately is found instead, which is quicker and holds it once only. */
-class Texts {
-  readonly #seen: string[] = Array.from({ length: REMEMBERED }, () => '');
-
-  read(bytes: Buffer, start: number, stop: number): string {
-    if (stop - start > SHORT) return bytes.toString('utf8', start, stop);
-    let hash = 0;
-    for (let at = start; at < stop; at++) hash = (Math.imul(hash, 31) + (bytes[at] ?? 0)) | 0;
-    const slot = (hash ^ (hash >>> 12)) & (REMEMBERED - 1);
-    const seen = this.#seen[slot] ?? '';
-    if (isText(seen, bytes, start, stop)) return seen;
-    const text = bytes.toString('utf8', start, stop);
-    this.#seen[slot] = text;
-    return text;
-  }
-}
-
-function isText(text: string, bytes: Buffer, start: number, stop: number): boolean {
-  if (text.length !== stop - start) return false;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code !== bytes[start + index] || code > 127) return false;
-  }
-  return true;
 }

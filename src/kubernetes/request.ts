@@ -32,11 +32,16 @@ export interface ApiResponse {
   readonly contentType: string;
   readonly warnings: readonly string[];
   readonly date: number | undefined;
-  /** The whole body. Every answer is consumed by exactly one of `text`, `bytes`, `chunks` and `discard`. */
+  /** The whole body. Every answer is consumed by exactly one of `text`, `bytes`, `chunks`, `read` and `discard`. */
   readonly text: () => Promise<string>;
   readonly bytes: () => Promise<Uint8Array>;
   /** The body as it comes, at the reader's pace. Leaving the loop early closes the connection. */
   readonly chunks: () => AsyncGenerator<Uint8Array, void>;
+  /**
+   * The body as it comes, at the server's pace: `take` gets each piece at once, without the copy and the promises of
+   * `chunks`, until it returns false. Then, or at the end of the body, it resolves; it rejects with what `take` throws.
+   */
+  readonly read: (take: (chunk: Uint8Array) => boolean) => Promise<void>;
   /** Closes the connection if the body has not ended. */
   readonly discard: () => void;
 }
@@ -46,7 +51,8 @@ export interface Transport {
   readonly origin: string;
   /** Path prefix of `api-url` without a slash at its end. */
   readonly prefix: string;
-  readonly tls: TlsSettings;
+  /** None with plain HTTP. */
+  readonly tls: TlsSettings | undefined;
   readonly token: TokenSource;
   /**
    * One request. Statuses of 300 and above reject as KubernetesError, lost connections likewise, an aborted signal with
@@ -60,7 +66,7 @@ export interface Transport {
 
 export interface TransportOptions {
   readonly apiUrl: URL;
-  readonly tls: TlsSettings;
+  readonly tls: TlsSettings | undefined;
   readonly token: TokenSource;
   readonly clock: Clock;
   readonly timings: Timings;
@@ -175,6 +181,24 @@ function responseOf(
       throw wrap(error);
     }
   }
+  function read(take: (chunk: Uint8Array) => boolean): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onData = (chunk: Uint8Array): void => {
+      try {
+        if (take(chunk)) return;
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
+      body.off('data', onData);
+      discard();
+    };
+    body.on('data', onData).on('end', resolve);
+    body.on('error', (error) => reject(signal.aborted ? signal.reason : wrap(error)));
+    return promise;
+  }
+  // An aborted body reports that as an error; nobody is there to hear it.
+  const discard = (): void => void body.on('error', () => {}).destroy();
   async function whole<T>(read: () => Promise<T>): Promise<T> {
     try {
       return await read();
@@ -191,10 +215,8 @@ function responseOf(
     text: () => whole(() => body.text()),
     bytes: () => whole(() => body.bytes()),
     chunks,
-    discard: () => {
-      // An aborted body reports that as an error; nobody is there to hear it.
-      body.on('error', () => {}).destroy();
-    },
+    read,
+    discard,
   };
 }
 

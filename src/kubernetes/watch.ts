@@ -78,14 +78,13 @@ export class Watches<T extends KubernetesObject> {
       this.#quietSince = clock.monotonic();
       const decoder = encodings.decoder(response.contentType);
       this.#arm(deadline);
-      for await (const chunk of response.chunks()) {
-        for (const line of decoder.split(chunk)) {
-          const end = this.#take(line, decoder);
-          if (end !== undefined) return end;
-        }
-        if (clock.monotonic() >= this.#relistAt) return { next: 'list' };
+      let end: WatchEnd | undefined;
+      await response.read((chunk) => {
+        end = this.#chunk(chunk, decoder);
         this.#arm(deadline);
-      }
+        return end === undefined;
+      });
+      if (end !== undefined) return end;
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof Silence) return error.end;
@@ -121,6 +120,15 @@ export class Watches<T extends KubernetesObject> {
       headersMs: timings.watchHeaders,
       signal: deadline.signal,
     });
+  }
+
+  /** A piece of a watch. Returns why the watch has to end, undefined if it goes on. */
+  #chunk(chunk: Uint8Array, decoder: Decoder): WatchEnd | undefined {
+    for (const line of decoder.split(chunk)) {
+      const end = this.#take(line, decoder);
+      if (end !== undefined) return end;
+    }
+    return this.#options.clock.monotonic() >= this.#relistAt ? { next: 'list' } : undefined;
   }
 
   /** One line of a watch. Returns why the watch has to end, undefined if it goes on. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import type { Clock } from '../system/clock.ts';
 import { Deadline } from './deadline.ts';
 import { errorOfAnswer, errorOfConnection, isUnauthorized, KubernetesError } from './errors.ts';
@@ -50,14 +50,16 @@ export async function openChannels(request: ChannelRequest, dependencies: Channe
   }
 }
 
-function upgrade(
+async function upgrade(
   request: ChannelRequest,
   { transport, clock, timings, upgradeMs, sockets }: ChannelDependencies,
   authorization: string | undefined,
 ): Promise<WebSocket> {
   const path = transport.prefix + request.path;
   const call = { method: 'GET', path };
-  return new Promise((resolve, reject) => {
+  // Loaded with the first channel: a plugin starts without.
+  const { WebSocket } = await import('ws');
+  return await new Promise<WebSocket>((resolve, reject) => {
     request.signal.throwIfAborted();
     const deadline = new Deadline(clock, request.signal);
     const options = {

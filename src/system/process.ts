@@ -1,6 +1,3 @@
-import { stopCoverage } from 'node:v8';
-import { isMainThread } from 'node:worker_threads';
-
 /** Is this the single executable, where the first argument is not a script? */
 export function isSingleExecutable(): boolean {
   return process.getBuiltinModule('node:sea')?.isSea() ?? false;
@@ -20,11 +17,11 @@ export function isRoot(): boolean {
  * from /proc/self/exe, which is what is running whatever became of its path.
  */
 export function replaceProcess(args: readonly string[], environment: Record<string, string>): never {
-  if (process.execve === undefined || !isMainThread) {
+  if (process.execve === undefined) {
     throw new Error('refusing to run as root: this JavaScript runtime cannot replace its process (process.execve)');
   }
-  // NODE_V8_COVERAGE would have root write files where it says.
-  stopCoverage();
+  // It would have root write files where it says. Loaded for that only: it takes its time.
+  if (process.env['NODE_V8_COVERAGE']) process.getBuiltinModule('node:v8').stopCoverage();
   const [, script = ''] = process.argv;
   const own = isSingleExecutable() ? [] : [...process.execArgv, script];
   process.execve('/proc/self/exe', [process.argv0, ...own, ...args], environment);

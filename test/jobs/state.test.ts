@@ -1,5 +1,6 @@
 /** The rows of the state table that no recording shows, what doubt is, and the words that people read. */
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import t from 'tap';
 import {
   type EventView,
@@ -21,6 +22,7 @@ import {
 import { type SeenPod, seePod } from '../../src/jobs/seen-pod.ts';
 import type { Outcome, Situation } from '../../src/jobs/situation.ts';
 import { ROW_NAMES, stateOf, stateWithoutJob } from '../../src/jobs/state.ts';
+import { time } from '../../src/jobs/times.ts';
 import { request } from './requests.ts';
 
 const SECOND = 1000;
@@ -550,4 +552,20 @@ t.test('words', async (t) => {
   t.equal(duration(90), '1 minute 30 seconds');
   t.equal(duration(0), '0 seconds');
   t.equal(duration(90_061), '1 day 1 hour 1 minute 1 second');
+});
+
+t.test('times of the API are milliseconds, none and 1970 are no time', async (t) => {
+  t.equal(time('2026-11-23T18:40:12Z'), 1_795_459_212_000);
+  t.equal(time('2026-11-23T18:40:12.345678Z'), 1_795_459_212_345);
+  t.equal(time('0050-01-01T00:00:00Z'), -60_589_296_000_000);
+  t.equal(time('1970-01-01T00:00:00Z'), undefined);
+  t.equal(time('soon'), undefined);
+  t.equal(time(''), undefined);
+  t.equal(time(null), undefined);
+  fc.assert(
+    fc.property(fc.date({ noInvalidDate: true }), (date) => {
+      const text = date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+      return time(text) === (Date.parse(text) || undefined);
+    }),
+  );
 });

@@ -257,6 +257,22 @@ t.test('given the same texts again and others of the same length, none is taken 
   );
 });
 
+t.test('given conditions that come again and others of the same length, none is taken for another', async (t) => {
+  const reader = new BodyReader();
+  const SECONDS = '2026-11-23T18:40:1';
+  const conditions = [
+    { type: 'Ready', status: 'True', lastTransitionTime: `${SECONDS}2Z` },
+    { type: 'Ready', status: 'True', lastTransitionTime: `${SECONDS}3Z` },
+    { type: 'Ready', status: 'Trua', lastTransitionTime: `${SECONDS}2Z` },
+    { type: 'Ready', status: 'False', lastTransitionTime: `${SECONDS}2Z`, message: 'x'.repeat(200) },
+    { type: 'Ready', status: 'False', lastTransitionTime: `${SECONDS}2Z`, message: `${'x'.repeat(199)}y` },
+  ];
+  for (const condition of [...conditions, ...conditions]) {
+    const pod = { kind: 'Pod', apiVersion: 'v1', status: { conditions: [condition] } };
+    t.strictSame(reader.body(writer.body(pod)), pod);
+  }
+});
+
 t.test('given a key that is __proto__, it is a key', async (t) => {
   const bytes = Buffer.from(nested(4, nested(1, text('__proto__'))));
   const { labels } = new ProtobufReader().read(bytes, table()) as { labels: object };
