@@ -414,7 +414,7 @@ t.test('watches of events send no bookmarks: their silence only opens them again
 t.test('a frozen server: the headers of a watch and of a list have deadlines', async (t) => {
   const frozen: Step = () => {};
   const w = await watching(t, [frozen, lists(10, []), frozen, stays(bookmark(11))], {
-    requestTimeoutMs: 100,
+    requestTimeoutMs: 1_000,
     timings: { watchHeaders: 100 },
   });
   await w.reflector.reached('11', never);
@@ -433,7 +433,7 @@ t.test('a list that freezes in the middle of its body', async (t) => {
       lists(10, []),
       stays(bookmark(11)),
     ],
-    { requestTimeoutMs: 100 },
+    { requestTimeoutMs: 1_000 },
   );
   await w.reflector.reached('11', never);
   t.strictSame(w.requests, ['LIST limit=2', 'LIST limit=2', 'WATCH resourceVersion=10']);
