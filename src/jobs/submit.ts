@@ -104,7 +104,7 @@ export function withOwner(request: JobRequest, requester: Requester): JobRequest
     throw new JobError('invalid-request', 'job.user must name the user whose job it is.');
   if (requester !== '*' && user !== requester)
     throw new JobError('invalid-request', `job.user is ${user}, but ${requester} may submit jobs of his own only.`);
-  return { ...request, user };
+  return user === request.user ? request : { ...request, user };
 }
 
 const isOfSubmission = (job: KubernetesJob, submissionId: string): boolean =>

@@ -71,12 +71,13 @@ export const defaulted = <T>(type: FieldType<T>, value: T): Defaulted<T> => ({
 /** Reads an object by its table. Throws FieldError. */
 export function readFields<F extends Fields>(fields: F, from: Readonly<Record<string, unknown>>): Values<F> {
   const values: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(fields)) {
+  for (const name of Object.keys(fields)) {
+    const field = fields[name];
     const value = Object.hasOwn(from, name) ? from[name] : undefined;
-    if (value !== undefined && value !== null) values[name] = inside(name, field.type, value);
-    else if (field.presence === 'required') {
+    if (field !== undefined && value !== undefined && value !== null) values[name] = inside(name, field.type, value);
+    else if (field?.presence === 'required') {
       throw new FieldError(`is missing; it must be ${field.type.description}`, [name]);
-    } else if (field.presence === 'default') values[name] = field.default;
+    } else if (field?.presence === 'default') values[name] = field.default;
   }
   return values as Values<F>;
 }
