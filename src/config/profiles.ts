@@ -7,7 +7,7 @@ import { type Entry, nameOnly, parseIni, type Section } from './ini.ts';
 import { didYouMean } from './nearest.ts';
 import { type CamelCase, camelCase } from './option-table.ts';
 import { ConfigError, type Origin, type Problem, problem } from './problem.ts';
-import { checkSection, checkTogether, GPU_MAXIMA, lastSetting, MAXIMA, numberOf } from './profile-checks.ts';
+import { checkSection, checkTogether, GPU_MAXIMA, MAXIMA, numberOf } from './profile-checks.ts';
 import { isProfileKey, PROFILE_KEYS, type ProfileKey, type ProfileValues, profileRow } from './profile-table.ts';
 
 /** A value and where it was written; no `origin`: the default. */
@@ -21,8 +21,15 @@ export type EffectiveProfile = {
   readonly [Name in keyof ProfileValues]: Setting<ProfileValues[Name]>;
 };
 
-/** Each key with its camel-cased name. */
-const NAMES = PROFILE_KEYS.map((key) => [key, camelCase(key)] as const);
+/** The camel-cased name of each key. */
+const NAMES: ReadonlyMap<ProfileKey, string> = new Map(PROFILE_KEYS.map((key) => [key, camelCase(key)]));
+
+const nameOf = (key: ProfileKey): string => NAMES.get(key) ?? key;
+
+/** What holds where nothing is written, by those names. */
+const DEFAULTS: Readonly<Record<string, Setting<unknown>>> = Object.fromEntries(
+  PROFILE_KEYS.map((key) => [nameOf(key), { value: profileRow(key).fallback }]),
+);
 
 /** Keys whose values are numbers. */
 export type NumberKey = {
@@ -31,7 +38,7 @@ export type NumberKey = {
 
 /** What holds for a key whose values are numbers. */
 export function numberSetting(profile: EffectiveProfile, key: NumberKey): Setting<number> {
-  return profile[camelCase(key) as CamelCase<NumberKey>];
+  return profile[nameOf(key) as CamelCase<NumberKey>];
 }
 
 export interface ProfileSection extends Origin {
@@ -135,19 +142,18 @@ export function effectiveProfile({ sections }: Profiles, user: Matching): Effect
     if (kind === 'everybody') return true;
     return kind === 'user' ? user.names.includes(name) : user.inGroup(name);
   });
-  const settings = new Map(
-    PROFILE_KEYS.map((key) => [key, lastSetting(matching, key) ?? { value: profileRow(key).fallback }] as const),
-  );
+  const profile: Record<string, Setting<unknown>> = { ...DEFAULTS };
+  for (const section of matching) {
+    for (const [key, setting] of section.settings) profile[nameOf(key)] = setting;
+  }
   for (const [byDefault, most] of MAXIMA) {
-    const maximum = settings.get(most);
+    const maximum = profile[nameOf(most)];
     const isGpus = GPU_MAXIMA.some(([each]) => each === byDefault);
     const limits = isGpus || numberOf(maximum) > 0;
-    if (maximum !== undefined && limits && numberOf(settings.get(byDefault)) > numberOf(maximum)) {
-      settings.set(byDefault, maximum);
+    if (maximum !== undefined && limits && numberOf(profile[nameOf(byDefault)]) > numberOf(maximum)) {
+      profile[nameOf(byDefault)] = maximum;
     }
   }
-  const profile: Record<string, unknown> = {};
-  for (const [key, name] of NAMES) profile[name] = settings.get(key);
   return Object.freeze(profile) as EffectiveProfile;
 }
 

@@ -1,11 +1,14 @@
 import type { CallOptions, Client } from '../kubernetes/contract.ts';
 
-/** The same client, whose calls end when the signal does: what goes on in the background must not outlive the plugin. */
+/**
+ * The same client, whose calls end when the signal does: what goes on in the background must not outlive the plugin. A
+ * call that brings a signal of its own brings one that ends by then (it follows Context.signal).
+ */
 export function boundClient(client: Client, life: AbortSignal): Client {
-  const bound = <O extends CallOptions>(options: O | undefined): O & CallOptions => {
-    const signal = options?.signal === undefined ? life : AbortSignal.any([options.signal, life]);
-    return { ...(options as O), signal };
-  };
+  const bound = <O extends CallOptions>(options: O | undefined): O & CallOptions => ({
+    ...(options as O),
+    signal: options?.signal ?? life,
+  });
   return {
     ...client,
     version: (options) => client.version(bound(options)),

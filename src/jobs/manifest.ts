@@ -29,7 +29,7 @@ import {
   USER_ANNOTATION,
   USER_LABEL,
 } from './annotations.ts';
-import { containerCommand, doubleDollars, type RunNote } from './command.ts';
+import { containerCommand, doubleDollars, halveDollars, type RunNote } from './command.ts';
 import { JobError } from './contract.ts';
 import type { InitContainer, JobConfig, JobRequest, NameValue } from './job.ts';
 import { labelValue } from './names.ts';
@@ -379,7 +379,7 @@ function checkSizes(job: KubernetesJob): void {
     const where = name === CONTAINER_NAME ? 'command or args' : `initContainers (${name})`;
     for (const argument of [...command, ...args]) {
       if (argument.includes('\0')) refuse(`${where}: an argument holds a NUL character.`);
-      const size = Buffer.byteLength(argument.replaceAll('$$', '$'));
+      const size = Buffer.byteLength(halveDollars(argument));
       if (size > ARGUMENT_LIMIT)
         refuse(`${where}: an argument has ${size} bytes; Linux starts no program with more than ${ARGUMENT_LIMIT}.`);
     }

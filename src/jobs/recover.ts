@@ -91,13 +91,10 @@ function json(text: string | undefined): unknown {
 /** Tags are numbered from 0 by us, from 1 by others; the order of the numbers is theirs. */
 function tagsOf(annotations: Readonly<Record<string, string>>): readonly string[] {
   return listOf(
-    Object.entries(annotations)
-      .flatMap(([key, tag]) => {
-        const number = key.startsWith(TAG_ANNOTATION) ? key.slice(TAG_ANNOTATION.length) : '';
-        return /^\d+$/.test(number) ? [{ number: Number(number), tag }] : [];
-      })
-      .toSorted((a, b) => a.number - b.number)
-      .map(({ tag }) => tag),
+    Object.keys(annotations)
+      .filter((key) => key.startsWith(TAG_ANNOTATION) && /^\d+$/.test(key.slice(TAG_ANNOTATION.length)))
+      .toSorted((a, b) => Number(a.slice(TAG_ANNOTATION.length)) - Number(b.slice(TAG_ANNOTATION.length)))
+      .map((key) => annotations[key] ?? ''),
   );
 }
 

@@ -5,6 +5,7 @@
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { JOBS } from '../kubernetes/contract.ts';
+import { Deadline } from '../kubernetes/deadline.ts';
 import { isNotFound, isTransient } from '../kubernetes/errors.ts';
 import { randomText } from '../system/random.ts';
 import { SUBMISSION_ANNOTATION } from './annotations.ts';
@@ -42,11 +43,12 @@ export async function submit(
   const submissionId = randomText(random, SUBMISSION_ID_LENGTH);
   const { jobExpiryHours, shareProcessNamespace, serviceType } = options();
 
-  const late = new AbortController();
-  const cancel = clock.after(Math.max(0, timeoutMs - ANSWER_MS), () =>
-    late.abort(new JobError('timeout', 'Kubernetes did not make the job in time; what there is of it is deleted.')),
+  const deadline = new Deadline(clock, context.signal);
+  const { signal } = deadline;
+  deadline.set(
+    Math.max(0, timeoutMs - ANSWER_MS),
+    () => new JobError('timeout', 'Kubernetes did not make the job in time; what there is of it is deleted.'),
   );
-  const signal = AbortSignal.any([late.signal, context.signal]);
   repository.hide(id);
   let created: KubernetesJob | undefined;
   try {
@@ -80,9 +82,9 @@ export async function submit(
     const unclear = created !== undefined || signal.aborted || isTransient(error);
     if (unclear) void undo(context, id, submissionId);
     else repository.reveal(id);
-    throw jobErrorOf(late.signal.aborted ? late.signal.reason : error, 'The job could not be made');
+    throw jobErrorOf(signal.aborted ? signal.reason : error, 'The job could not be made');
   } finally {
-    cancel();
+    deadline.end();
   }
 }
 
@@ -102,7 +104,7 @@ export function withOwner(request: JobRequest, requester: Requester): JobRequest
     throw new JobError('invalid-request', 'job.user must name the user whose job it is.');
   if (requester !== '*' && user !== requester)
     throw new JobError('invalid-request', `job.user is ${user}, but ${requester} may submit jobs of his own only.`);
-  return { ...request, user };
+  return user === request.user ? request : { ...request, user };
 }
 
 const isOfSubmission = (job: KubernetesJob, submissionId: string): boolean =>

@@ -71,23 +71,22 @@ export const defaulted = <T>(type: FieldType<T>, value: T): Defaulted<T> => ({
 /** Reads an object by its table. Throws FieldError. */
 export function readFields<F extends Fields>(fields: F, from: Readonly<Record<string, unknown>>): Values<F> {
   const values: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(fields)) {
+  for (const name of Object.keys(fields)) {
+    const field = fields[name];
     const value = Object.hasOwn(from, name) ? from[name] : undefined;
-    if (value === undefined || value === null) {
-      if (field.presence === 'required') {
-        throw new FieldError(`is missing; it must be ${field.type.description}`, [name]);
-      }
-      if (field.presence === 'default') values[name] = field.default;
-      continue;
-    }
-    values[name] = inside(name, () => field.type.read(value));
+    if (field !== undefined && value !== undefined && value !== null) values[name] = inside(name, field.type, value);
+    else if (field?.presence === 'required') {
+      throw new FieldError(`is missing; it must be ${field.type.description}`, [name]);
+    } else if (field?.presence === 'default') values[name] = field.default;
   }
   return values as Values<F>;
 }
 
-function inside<T>(step: string | number, read: () => T): T {
+/** Reads what stands at a step. An error says so. */
+function inside<T>(step: string | number, type: FieldType<T>, value: unknown): T {
   try {
-    return read();
+    if (value === null) throw wrongType(value, type.description);
+    return type.read(value);
   } catch (error) {
     throw error instanceof FieldError ? error.within(step) : error;
   }
@@ -202,12 +201,7 @@ export function list<T>(of: FieldType<T>, min = 0): FieldType<readonly T[]> {
     read: (value) => {
       if (!Array.isArray(value)) throw wrongType(value, description);
       if (value.length < min) throw new FieldError(`is a list of ${value.length}; it must be ${description}`);
-      return value.map((element: unknown, index) =>
-        inside(index, () => {
-          if (element === null) throw wrongType(element, of.description);
-          return of.read(element);
-        }),
-      );
+      return value.map((element: unknown, index) => inside(index, of, element));
     },
   };
 }

@@ -113,13 +113,18 @@ const MEMBERS: Readonly<Record<keyof Job, (job: Job, minor: number) => unknown>>
   user: (job) => job.user,
   workingDirectory: (job) => job.workingDirectory,
 };
+const MEMBER_LIST = Object.entries(MEMBERS);
 
 /** Names of members that mean another one (protocol 7.4). */
 const ALIASES: Readonly<Record<string, string>> = { env: 'environment' };
 
 /** Writes jobs for a launcher of this minor version; `fields`: only these members and `id` (empty: all). */
 export function jobWriter(minor: number, fields: readonly string[]): (job: Job) => Json {
-  const wanted = new Set([...fields.map((name) => ALIASES[name] ?? name), 'id']);
-  const members = Object.entries(MEMBERS).filter(([name]) => fields.length === 0 || wanted.has(name));
-  return (job) => Object.fromEntries(members.map(([name, value]) => [name, value(job, minor)]));
+  const wanted = new Set(fields.map((name) => ALIASES[name] ?? name)).add('id');
+  const members = fields.length === 0 ? MEMBER_LIST : MEMBER_LIST.filter(([name]) => wanted.has(name));
+  return (job) => {
+    const json: Record<string, unknown> = {};
+    for (const [name, value] of members) json[name] = value(job, minor);
+    return json;
+  };
 }

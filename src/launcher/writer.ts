@@ -42,6 +42,20 @@ export function createWriter({ output, maxMessageSize, tooLarge, written }: Writ
   let responseId = 0;
   let full = false;
   let closed = false;
+  let corked = false;
+
+  /** What is written in one turn of the event loop leaves together: a system call for many answers, not for each. */
+  const cork = (): void => {
+    if (corked) return;
+    corked = true;
+    output.cork();
+    setImmediate(uncork);
+  };
+  const uncork = (): void => {
+    if (!corked) return;
+    corked = false;
+    output.uncork();
+  };
 
   const bodyOf = (response: Response): Body => encode(response, isCounted(response) ? responseId : 0);
 
@@ -60,7 +74,9 @@ export function createWriter({ output, maxMessageSize, tooLarge, written }: Writ
     if (bytes === 0) {
       if (isCounted(response)) responseId++;
       const message = frame(body);
+      cork();
       full = !output.write(message);
+      if (full) uncork();
       written?.(response, message.length);
       return;
     }
@@ -96,6 +112,7 @@ export function createWriter({ output, maxMessageSize, tooLarge, written }: Writ
       }),
     close: () => {
       closed = true;
+      uncork();
       output.off('drain', onDrain);
       for (const queue of Object.values(queues)) {
         for (const { written } of queue.splice(0)) written();

@@ -1,5 +1,6 @@
 /** Contestants: each a process of its own, made alike (bundled, as the executable is), measured by the operating system. */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
@@ -34,11 +35,14 @@ export interface Contestants {
   readonly run: (name: ContestantName, task: Partial<Task>, begin?: () => Promise<void>) => Promise<Measured>;
 }
 
-/** As the executable is started (sea-config.json) and sets itself (limits.ts), and with a way to collect garbage on purpose. */
+/** As the executable is started and sets itself (limits.ts), and with a way to collect garbage on purpose. */
+const { execArgv }: { execArgv: readonly string[] } = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../../sea-config.json'), 'utf8'),
+);
 const OURS: ReadonlySet<ContestantName> = new Set(['reflector', 'hold-jobs']);
 const NODE_OPTIONS = (name: ContestantName): readonly string[] => [
   '--expose-gc',
-  ...(OURS.has(name) ? ['--max-semi-space-size=4', '--heap-growing-percent=100'] : ['--max-old-space-size=12000']),
+  ...(OURS.has(name) ? [...execArgv, '--heap-growing-percent=100'] : ['--max-old-space-size=12000']),
 ];
 
 export async function makeContestants(directory: string): Promise<Contestants> {

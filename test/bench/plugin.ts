@@ -1,13 +1,13 @@
 /** The built executable against the benchmark's server, with what the operating system says of it. */
 import { createLauncher, type Launcher } from '../support/launcher.ts';
 import { type PluginProcess, type PluginStart, startPlugin } from '../support/plugin.ts';
-import { cpuSeconds, memory } from './usage.ts';
+import { cpuSeconds, type Memory, memory } from './usage.ts';
 
 export interface MeasuredPlugin {
   readonly launcher: Launcher;
   readonly process: PluginProcess;
   readonly cpu: () => number;
-  readonly memory: () => { readonly now: number; readonly peak: number };
+  readonly memory: () => Memory;
 }
 
 /** Options that every start for a benchmark has. */

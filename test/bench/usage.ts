@@ -15,9 +15,18 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[UTIME]) + Number(fields[STIME])) / TICKS;
 }
 
-/** Resident memory in MB (10^6 bytes): now, and the most there ever was. */
-export function memory(pid: number): { readonly now: number; readonly peak: number } {
+/** Resident memory in MB (10^6 bytes). */
+export interface Memory {
+  readonly now: number;
+  /** The most there ever was. */
+  readonly peak: number;
+  /** What is its own now; the rest are pages of files, which all processes of a program share. */
+  readonly own: number;
+}
+
+export function memory(pid: number): Memory {
   const text = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const kilobytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0);
-  return { now: (kilobytes('VmRSS') * 1024) / 1e6, peak: (kilobytes('VmHWM') * 1024) / 1e6 };
+  const megabytes = (name: string): number =>
+    (Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024) / 1e6;
+  return { now: megabytes('VmRSS'), peak: megabytes('VmHWM'), own: megabytes('RssAnon') };
 }

@@ -49,7 +49,7 @@ export function createTestClock(): TestClock {
 
 /** Lets everything that can go on without time or input go on. */
 export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < 6; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 export interface Launcher {

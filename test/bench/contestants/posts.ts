@@ -1,6 +1,6 @@
 /** The floor of a submit: the bodies that the plugin sends, posted by undici. Tells the time of each. */
 import { Pool } from 'undici';
-import { done, JOBS_PATH, taskOf } from './talk.ts';
+import { done, JOBS_PATH, ready, taskOf } from './talk.ts';
 
 const { url, count, uncounted, parallel } = taskOf();
 const pool = new Pool(url, { connections: parallel });
@@ -27,6 +27,7 @@ async function run(): Promise<void> {
     return { times, seconds: (performance.now() - start) / 1000 };
   }
   await postAll(uncounted);
+  ready();
   const { times, seconds } = await postAll(count);
   times.sort((a, b) => a - b);
   const at = (part: number): number => times[Math.floor(part * times.length)] ?? 0;

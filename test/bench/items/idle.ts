@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Item } from '../item.ts';
 import { startMeasured } from '../plugin.ts';
+import type { Reach } from '../report.ts';
 import { median } from '../statistics.ts';
 
 const JOBS = 1_000;
@@ -21,17 +22,21 @@ export const idle: Item = async ({ server, runs, quick, progress }) => {
     const before = plugins.map(({ cpu }) => cpu());
     await wait(seconds * 1000);
     const cpu = median(plugins.map((plugin, index) => ((plugin.cpu() - (before[index] ?? 0)) / seconds) * 100));
-    const resident = median(plugins.map((plugin) => plugin.memory().now));
-    const row = (what: string, value: number, unit: string, most: number) => ({
+    const memories = plugins.map((plugin) => plugin.memory());
+    const row = (what: string, value: number, unit: string, reach: Reach) => ({
       item: 'g',
       what,
       bars: [{ name: 'ours', value }],
       unit,
       result: value,
-      reach: { most },
+      reach,
       ratio: false,
     });
-    return [row(`memory with ${JOBS} running jobs`, resident, 'MB', 95), row('CPU meanwhile', cpu, '% of a core', 0.5)];
+    return [
+      row(`memory with ${JOBS} running jobs`, median(memories.map(({ now }) => now)), 'MB', { most: 95 }),
+      row('of it not pages of files', median(memories.map(({ own }) => own)), 'MB', 'known'),
+      row('CPU meanwhile', cpu, '% of a core', { most: 0.5 }),
+    ];
   } finally {
     await Promise.all(plugins.map(({ process }) => process.close()));
   }
