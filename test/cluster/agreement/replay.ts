@@ -4,13 +4,17 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { isObject, type Json } from '../api/patch.ts';
-import { JOBS, PODS } from '../api/resources.ts';
+import { PODS } from '../api/resources.ts';
 import type { SimulatedCluster } from '../cluster.ts';
 import type { CallAnswer, Caller } from '../testing.ts';
 import { BY_HAND } from './byhand.ts';
+import { answered, describe } from './describe.ts';
 import { type History, recordHistory } from './history.ts';
-import { faster, normal, normalText, SCALE } from './normal.ts';
+import { faster, normal, SCALE } from './normal.ts';
+import { ownPath, ownUids, ownVersions, remember, tokenOf } from './own.ts';
+import { prelude } from './prelude.ts';
 import type { Exchange } from './recordings.ts';
+import { PATIENCE_MS, POLL_MS, STREAM_LIMIT_MS, sleep } from './waits.ts';
 import { isBackgroundWatch, watchDifferences } from './watched.ts';
 
 export interface Outcome {
@@ -20,12 +24,6 @@ export interface Outcome {
   readonly expected: string;
   readonly actual: string;
 }
-
-/** How long an answer may take to become the recorded one. */
-const PATIENCE_MS = 600;
-const POLL_MS = 40;
-/** How long a stream may take to its end; any other answer has twice as long. */
-const STREAM_LIMIT_MS = 3000;
 
 export async function replay(
   cluster: SimulatedCluster,
@@ -78,48 +76,6 @@ async function watched(
     if (same || Date.now() > deadline) return { n: watch.n, same, expected: '', actual: found.join('\n') };
     await sleep(POLL_MS);
   }
-}
-
-/** Objects that were there before a scenario of lists began: those of its first list. */
-async function prelude(cluster: SimulatedCluster, caller: Caller, exchanges: readonly Exchange[]): Promise<void> {
-  const lists = exchanges.filter(
-    ({ path, note }) =>
-      /^\/apis\/batch.*labelSelector=launcher-instance-id%3Ds17b?&limit/.test(path ?? '') &&
-      /^(page|last)/.test(note ?? ''),
-  );
-  const names = new Set<string>();
-  for (const { answer } of lists) {
-    const items = isObject(answer) && Array.isArray(answer['items']) ? answer['items'] : [];
-    for (const item of items) {
-      const name = nameOf(item);
-      if (!isObject(item) || name === undefined || names.has(name)) continue;
-      names.add(name);
-      await caller.call('POST', '/apis/batch/v1/namespaces/rstudio/jobs', createdFrom(item), {
-        token: cluster.adminToken,
-      });
-    }
-  }
-}
-
-/** The body that an object was created with, as far as it can be seen. */
-function createdFrom(item: Record<string, Json>): Json {
-  const { metadata, spec } = item;
-  if (!isObject(metadata) || !isObject(spec) || !isObject(spec['template'])) return item;
-  const template = isObject(spec['template']['metadata']) ? spec['template']['metadata'] : {};
-  const labels = Object.entries(isObject(template['labels']) ? template['labels'] : {}).filter(
-    ([key]) => !/controller-uid|job-name/.test(key),
-  );
-  const { selector: _selector, manualSelector: _manual, ...rest } = spec;
-  return {
-    apiVersion: 'batch/v1',
-    kind: 'Job',
-    metadata: { name: metadata['name'] ?? '', labels: metadata['labels'] ?? {} },
-    spec: { ...rest, template: { ...spec['template'], metadata: { ...template, labels: Object.fromEntries(labels) } } },
-  };
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function isStream({ path, status }: Exchange): boolean {
@@ -185,31 +141,6 @@ async function limit(): Promise<never> {
   throw new Error('no end of the answer');
 }
 
-function remember({ method, answer }: Exchange, actual: CallAnswer, names: Map<string, string>): void {
-  const recorded = nameOf(answer);
-  const own = nameOf(actual.body as Json);
-  if (method === 'POST' && recorded !== undefined && own !== undefined && recorded !== own) names.set(recorded, own);
-  const before = listMeta(answer);
-  const now = listMeta(actual.body as Json);
-  if (before['continue'] !== undefined && now['continue'] !== undefined) names.set(before['continue'], now['continue']);
-  if (method === 'GET' && before['resourceVersion'] !== undefined && now['resourceVersion'] !== undefined) {
-    names.set(`resourceVersion=${before['resourceVersion']}`, `resourceVersion=${now['resourceVersion']}`);
-  }
-}
-
-function listMeta(answer: Json | undefined): Record<string, string> {
-  const metadata = isObject(answer) && Array.isArray(answer['items']) ? answer['metadata'] : undefined;
-  if (!isObject(metadata)) return {};
-  return Object.fromEntries(
-    Object.entries(metadata).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  );
-}
-
-function nameOf(answer: Json | undefined): string | undefined {
-  const name = isObject(answer) && isObject(answer['metadata']) ? answer['metadata']['name'] : undefined;
-  return typeof name === 'string' ? name : undefined;
-}
-
 function send(cluster: SimulatedCluster, caller: Caller, exchange: Exchange, path: string): Promise<CallAnswer> {
   const { method, body, type, accept } = exchange;
   return caller.call(
@@ -222,58 +153,6 @@ function send(cluster: SimulatedCluster, caller: Caller, exchange: Exchange, pat
       ...(accept === undefined ? {} : { headers: { accept } }),
     },
   );
-}
-
-function tokenOf(cluster: SimulatedCluster, { as, status }: Exchange): string {
-  if (status === 401) return 'not-a-token';
-  if (as === '<launcher-token>') return cluster.token;
-  if (as === 'admin') return cluster.adminToken;
-  if (as === '<other-token>') return cluster.accounts.issue('default', 'default');
-  return as === 'none' ? '' : 'not-a-token';
-}
-
-/** What of an answer is compared, as text: status, headers that matter, body without what is random. */
-function describe({
-  status,
-  headers = [],
-  answer,
-  text,
-  frames,
-}: Pick<Exchange, 'status' | 'headers' | 'answer' | 'text' | 'frames'>): string {
-  const compared = headers
-    .map(([name, value]) => [name.toLowerCase(), value] as const)
-    .filter(([name]) => name === 'content-type' || name === 'warning' || name === 'retry-after')
-    .map(([name, value]) => `${name}: ${value}`);
-  const lines = (text ?? '').split('\n').map(normalText).slice(0, 100);
-  const body = answer !== undefined ? JSON.stringify(normal(answer), null, 1) : lines.join('\n');
-  const streams = frames === undefined ? '' : channels(frames);
-  return [status, ...compared.sort(), body, streams].join('\n');
-}
-
-/** Frames of one channel as one text: where they are split is chance. */
-function channels(frames: readonly (readonly [number, string])[]): string {
-  const texts = new Map<number, string>();
-  for (const [channel, text] of frames) texts.set(channel, (texts.get(channel) ?? '') + text);
-  return [...texts]
-    .filter(([channel]) => channel >= 0)
-    .sort(([a], [b]) => a - b)
-    .map(([channel, text]) => `${channel}: ${normalText(text)}`)
-    .join('\n');
-}
-
-function answered(
-  { answer, text }: Exchange,
-  actual: CallAnswer,
-): Pick<Exchange, 'status' | 'headers' | 'answer' | 'text'> {
-  const headers = Object.entries(actual.headers).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value ?? '']).map((single) => [name, single] as const),
-  );
-  // A body that the recorder kept as text is compared as text.
-  const body =
-    answer !== undefined && actual.body !== undefined
-      ? { answer: actual.body as Json }
-      : { text: text === undefined ? '' : actual.text.slice(0, 3000) };
-  return { status: actual.status, headers, ...body };
 }
 
 async function stream(caller: Caller, exchange: Exchange, path: string, token: string, start: number): Promise<string> {
@@ -292,70 +171,6 @@ async function stream(caller: Caller, exchange: Exchange, path: string, token: s
   const headers = (exchange.headers ?? []).filter(([name]) => name !== 'Content-Type');
   const type = (result.contentType ?? '') === '' ? [] : [['Content-Type', result.contentType ?? ''] as const];
   return describe({ status: result.status, headers: [...headers, ...type], ...body });
-}
-
-const RECORDED_POD = /\/pods\/((?!nope)[a-z0-9-]+?)-([bcdfghjklmnpqrstvwxz2456789]{5})(?=[/?]|$)/;
-
-/** The recorded path with the names that this cluster gave. */
-async function ownPath(
-  cluster: SimulatedCluster,
-  recorded: string,
-  names: ReadonlyMap<string, string>,
-): Promise<string> {
-  const path = [...names].reduce((text, [from, to]) => text.replaceAll(from, to), recorded);
-  const [, job, suffix] = RECORDED_POD.exec(path) ?? [];
-  if (job === undefined) return path;
-  const deadline = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const pods = cluster.store.list(PODS).filter(({ metadata }) => metadata.labels?.['job-name'] === job);
-    const pod = pods.at(-1);
-    if (pod !== undefined) return path.replace(`${job}-${suffix}`, pod.metadata.name);
-    if (Date.now() > deadline) return path;
-    await sleep(POLL_MS);
-  }
-}
-
-/** Owner references name objects of the recorded cluster by uid: here by what that name has now. */
-function ownUids(cluster: SimulatedCluster, body: Json | undefined): Json | undefined {
-  if (!isObject(body)) return body;
-  const metadata = isObject(body['metadata']) ? body['metadata'] : undefined;
-  const uid = metadata?.['uid'];
-  if (metadata !== undefined && typeof uid === 'string' && !uid.startsWith('00000000')) {
-    const own = cluster.store.list(JOBS).find((job) => job.metadata.name === metadata['name'])?.metadata.uid;
-    return own === undefined ? body : { ...body, metadata: { ...metadata, uid: own } };
-  }
-  const owners = isObject(body['metadata']) ? body['metadata']['ownerReferences'] : undefined;
-  if (!Array.isArray(owners)) return body;
-  const jobs = cluster.store.list(JOBS);
-  const own = owners.map((owner) => {
-    const uid = isObject(owner)
-      ? jobs.find(({ metadata }) => metadata.name === owner['name'])?.metadata.uid
-      : undefined;
-    return isObject(owner) && uid !== undefined ? { ...owner, uid } : owner;
-  });
-  return { ...body, metadata: { ...(isObject(body['metadata']) ? body['metadata'] : {}), ownerReferences: own } };
-}
-
-/** A guard that held in the recording holds here: by the version and the uid that the object has now. */
-function ownVersions(
-  cluster: SimulatedCluster,
-  { status }: Exchange,
-  path: string,
-  body: Json | undefined,
-): Json | undefined {
-  if (!isObject(body) || status !== 200) return body;
-  const [, plural, name] = /\/(jobs|pods)\/([^/?]+)/.exec(path) ?? [];
-  const object = [...cluster.store.list(JOBS), ...cluster.store.list(PODS)].find(
-    ({ kind, metadata }) => metadata.name === name && kind === (plural === 'jobs' ? 'Job' : 'Pod'),
-  );
-  if (object === undefined) return body;
-  const { uid, resourceVersion } = object.metadata;
-  const { metadata, preconditions } = body;
-  return {
-    ...body,
-    ...(isObject(metadata) && 'resourceVersion' in metadata ? { metadata: { ...metadata, resourceVersion } } : {}),
-    ...(isObject(preconditions) && 'uid' in preconditions ? { preconditions: { ...preconditions, uid } } : {}),
-  };
 }
 
 /** A change whose answer shows a status is sent when the object has that status. */
