@@ -24,10 +24,10 @@ export interface RestartOptions {
 }
 
 export interface Controls {
-  /** Connections are refused from now on. */
-  readonly stopApi: (how?: 'cut' | 'clean') => Promise<void>;
-  /** Listens again, on the same port. */
-  readonly startApi: () => Promise<void>;
+  /** Connections are refused from now on. `lingerMs`: what is open stays open so long before it ends (FACTS 108). */
+  readonly stopApi: (how?: 'cut' | 'clean', lingerMs?: number) => Promise<void>;
+  /** Listens again, on the same port. Default kept. */
+  readonly startApi: (history?: 'kept' | 'lost') => Promise<void>;
   readonly restartApi: (options?: RestartOptions) => Promise<void>;
   /** Forgets the history: older versions are 410 now. */
   readonly compact: () => void;
@@ -79,14 +79,16 @@ export function createControls(parts: ControlParts): Controls {
   }
 
   const controls: Controls = {
-    stopApi: (how = 'cut') => server.stop(how),
-    startApi: () => server.listen(server.port()),
+    stopApi: (how = 'cut', lingerMs = 0) => server.stop(how, lingerMs),
+    startApi: (history = 'kept') => {
+      if (history === 'lost') store.forget();
+      return server.listen(server.port());
+    },
     restartApi: async ({ how = 'cut', history = 'lost', versionsBack = 0, downMs = 0 } = {}) => {
       await server.stop(how);
       if (downMs > 0) await new Promise((resolve) => setTimeout(resolve, downMs));
       if (versionsBack > 0) store.setRevision(store.revision() - versionsBack);
-      if (history === 'lost') store.forget();
-      await server.listen(server.port());
+      await controls.startApi(history);
     },
     compact: () => store.forget(),
     endWatches: () => {

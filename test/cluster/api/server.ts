@@ -53,7 +53,7 @@ export interface ApiServer {
   readonly port: () => number;
   readonly listen: (port: number) => Promise<void>;
   /** No new connections. `cut`: those that are open break in the middle; else watches end cleanly (FACTS 108). */
-  readonly stop: (how: 'cut' | 'clean') => Promise<void>;
+  readonly stop: (how: 'cut' | 'clean', lingerMs?: number) => Promise<void>;
   readonly watches: () => readonly OpenWatch[];
 }
 
@@ -62,6 +62,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
   const encodings = createEncodings();
   const sockets = new Set<Socket>();
   const watches = new Set<OpenWatch>();
+  const responses = new Set<ServerResponse>();
   let server: Server | undefined;
   let port = 0;
 
@@ -83,6 +84,8 @@ export function createApiServer(parts: ServerParts): ApiServer {
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const entry = entryOf(request);
+    responses.add(response);
+    response.on('close', () => responses.delete(response));
     response.on('finish', () => {
       entry.status = response.statusCode;
     });
@@ -138,7 +141,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
     switch (`${request.method} ${name === undefined ? 'collection' : 'object'}`) {
       case 'GET collection':
         if (query.get('watch') === 'true' || query.get('watch') === '1') return watch(target, query, request, response);
-        return read(await listObjects(store, target, query));
+        return read(await listObjects(store, target, query, parts.pace));
       case 'GET object':
         return read(getObject(store, target));
       case 'POST collection':
@@ -225,13 +228,16 @@ export function createApiServer(parts: ServerParts): ApiServer {
       server = made;
       port = (made.address() as AddressInfo).port;
     },
-    stop: async (how) => {
+    stop: async (how, lingerMs = 0) => {
       const closing = server;
       if (closing === undefined) return;
       server = undefined;
       const closed = new Promise<void>((resolve) => closing.close(() => resolve()));
-      if (how === 'clean') for (const open of [...watches]) open.end();
-      else for (const socket of sockets) socket.destroy();
+      if (lingerMs > 0) await new Promise((resolve) => setTimeout(resolve, lingerMs));
+      if (how === 'clean') {
+        for (const open of [...watches]) open.end();
+        for (const response of responses) if (response.headersSent) response.end();
+      } else for (const socket of sockets) socket.destroy();
       await Promise.race([new Promise((resolve) => setTimeout(resolve, 50)), closed]);
       for (const socket of sockets) socket.destroy();
       await closed;

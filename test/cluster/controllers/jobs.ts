@@ -5,7 +5,16 @@ import type { JobStatus } from 'kubernetes-types/batch/v1.d.ts';
 import type { Admission } from '../api/admission.ts';
 import { JOBS, PODS } from '../api/resources.ts';
 import type { Store } from '../api/store.ts';
-import { controllerOf, isFinishedJob, isFinishedPod, type Job, jobCondition, type Pod, timestamp } from '../model.ts';
+import {
+  controllerOf,
+  isFinishedJob,
+  isFinishedPod,
+  isReadyPod,
+  type Job,
+  jobCondition,
+  type Pod,
+  timestamp,
+} from '../model.ts';
 import type { Pace } from '../pace.ts';
 import { createTimers } from '../timers.ts';
 import type { EventRecorder } from './events.ts';
@@ -18,8 +27,8 @@ import {
   DEADLINE_EXCEEDED,
   decided,
   hasFailed,
-  isOverdue,
   isRemoved,
+  timeLeft,
   type Verdict,
 } from './verdict.ts';
 
@@ -35,13 +44,15 @@ export function startJobController(store: Store, admission: Admission, events: E
   const jobPods = createJobPods(store, admission, events);
   /** Seconds of the next back-off after a pod could not be made, per Job. */
   const backoffs = new Map<string, number>();
+  /** When Jobs really started, milliseconds. */
+  const starts = new Map<string, number>();
 
   const soon = (key: string): void => queue.add(key, pace.delay('jobSync'));
   const batched = (key: string): void => queue.add(key, pace.delay('jobBatch'));
 
   const unlisten = [
     store.listen(JOBS, ({ type, object, previous }) => {
-      if (type === 'DELETED') backoffs.delete(keyOf(object));
+      if (type === 'DELETED') for (const map of [backoffs, starts]) map.delete(keyOf(object));
       else if (type === 'ADDED' || object.metadata.generation !== previous?.metadata.generation) soon(keyOf(object));
       else batched(keyOf(object));
     }),
@@ -76,13 +87,13 @@ export function startJobController(store: Store, admission: Admission, events: E
     let active = pods.filter((pod) => !isFinishedPod(pod) && pod.metadata.deletionTimestamp === undefined);
     const failures = (status.failed ?? 0) + uncounted.failed.length + failed.length;
     const successes = (status.succeeded ?? 0) + uncounted.succeeded.length + succeeded.length;
-    const seconds = job.spec.activeDeadlineSeconds;
+    const left = timeLeft(job, starts.get(key), pace);
     const suspended = job.spec.suspend === true;
 
     let verdict = decided(job);
     if (verdict === undefined && job.metadata.deletionTimestamp === undefined) {
       if (failures > (job.spec.backoffLimit ?? 6)) verdict = { type: 'Failed', ...BACKOFF_EXCEEDED };
-      else if (isOverdue(job, seconds, pace)) verdict = { type: 'Failed', ...DEADLINE_EXCEEDED };
+      else if (left !== undefined && left <= 0) verdict = { type: 'Failed', ...DEADLINE_EXCEEDED };
       else if (successes >= (job.spec.completions ?? 1)) verdict = { type: 'Complete', ...COMPLETED };
     }
 
@@ -95,7 +106,7 @@ export function startJobController(store: Store, admission: Admission, events: E
       active = [];
       suspend(job, status);
     } else {
-      const resumed = resume(status);
+      const resumed = resume(key, status);
       const wanted = Math.min(job.spec.parallelism ?? 1, (job.spec.completions ?? 1) - successes);
       if (active.length > wanted) {
         for (const pod of active.slice(Math.max(wanted, 0))) jobPods.remove(job, pod, 'released');
@@ -107,13 +118,12 @@ export function startJobController(store: Store, admission: Admission, events: E
         active = [...active, ...made];
       }
       if (resumed) events.record(SOURCE, job, { type: 'Normal', reason: 'Resumed', message: 'Job resumed' });
-      if (seconds !== undefined && status.startTime !== undefined) {
-        queue.add(key, Math.max(0, Date.parse(status.startTime) + pace.seconds(seconds) - Date.now()) + 1);
-      }
+      const end = timeLeft({ ...job, status }, starts.get(key), pace);
+      if (end !== undefined) queue.add(key, Math.max(0, end) + 1);
     }
 
     const now = pods.map((pod) => store.get(PODS, pod.metadata.namespace ?? '', pod.metadata.name) ?? gone(pod));
-    status.ready = active.filter((pod) => isReady(pod)).length;
+    status.ready = active.filter((pod) => isReadyPod(pod)).length;
     status.terminating = now.filter(
       (pod) => pod.metadata.deletionTimestamp !== undefined && !isFinishedPod(pod),
     ).length;
@@ -183,8 +193,11 @@ export function startJobController(store: Store, admission: Admission, events: E
   }
 
   /** Whether it was suspended until now. */
-  function resume(status: JobStatus): boolean {
-    if (status.startTime === undefined) status.startTime = timestamp(Date.now());
+  function resume(key: string, status: JobStatus): boolean {
+    if (status.startTime === undefined) {
+      status.startTime = timestamp(Date.now());
+      starts.set(key, Date.now());
+    }
     if (!status.conditions?.some((one) => one.type === 'Suspended' && one.status === 'True')) return false;
     setCondition(status, { type: 'Suspended', status: 'False', reason: 'JobResumed', message: 'Job resumed' });
     return true;
@@ -212,10 +225,6 @@ export function startJobController(store: Store, admission: Admission, events: E
 
 function keyOf({ metadata }: { metadata: { namespace?: string; name: string } }): string {
   return `${metadata.namespace}/${metadata.name}`;
-}
-
-function isReady(pod: Pod): boolean {
-  return pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }
 
 /** A pod that went away during this sync is still terminating for it (FACTS 54). */

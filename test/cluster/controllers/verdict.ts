@@ -32,11 +32,14 @@ export function decided(job: Job): Verdict | undefined {
   return undefined;
 }
 
-export function isOverdue(job: Job, seconds: number | undefined, pace: Pace): boolean {
+/** Milliseconds until a Job's time is over; undefined if it has no limit or has not started. */
+export function timeLeft(job: Job, startedAt: number | undefined, pace: Pace): number | undefined {
   const { startTime } = job.status;
-  return (
-    seconds !== undefined && startTime !== undefined && Date.now() - Date.parse(startTime) >= pace.seconds(seconds)
-  );
+  const seconds = job.spec.activeDeadlineSeconds;
+  if (seconds === undefined || startTime === undefined) return undefined;
+  // The start is known in whole seconds; where seconds are scaled down that would be far too rough.
+  const start = pace.timeScale === 1 ? Date.parse(startTime) : (startedAt ?? Date.parse(startTime));
+  return start + pace.seconds(seconds) - Date.now();
 }
 
 export function isRemoved(pod: Pod): boolean {

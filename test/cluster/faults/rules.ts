@@ -76,7 +76,7 @@ export const FAULTS = {
   ),
   tooManyRequests: text(429, 'Too many requests, please try again later.', undefined, { 'Retry-After': '1' }),
   internalError: answer(new ApiError(500, 'InternalError', 'Internal error occurred: etcdserver: leader changed')),
-  unavailable: text(503, 'error trying to reach service: dial tcp 10.250.0.1:443: connect: connection refused\n'),
+  unavailable: text(503, 'error trying to reach service: dial tcp 10.250.0.1:4443: connect: connection refused\n'),
   timeout: answer(new ApiError(504, 'Timeout', 'Timeout: request did not complete within the allotted timeout', {})),
   /** 410 of a watch as HTTP status, which older servers give. */
   gone: answer(new ApiError(410, 'Gone', 'too old resource version: 1 (1000)')),

@@ -52,6 +52,8 @@ export interface Kubelet {
   readonly nodeName: string;
   readonly hostIP: string;
   readonly isAlive: () => boolean;
+  /** It is back, but does not know its pods yet (FACTS 94). */
+  readonly isStarting: () => boolean;
   readonly worker: (uid: string) => PodWorker | undefined;
   readonly workers: () => Iterable<PodWorker>;
   /** The agent is gone; containers run on. */
@@ -72,6 +74,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   let waiting: (() => void)[] = [];
   let alive = true;
   let addresses = 1;
+  let knowsPodsAt = 0;
 
   const context: NodeContext = {
     ...options,
@@ -120,6 +123,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     nodeName: options.nodeName,
     hostIP: options.hostIP,
     isAlive: () => alive,
+    isStarting: () => Date.now() < knowsPodsAt,
     worker: (uid) => workers.get(uid),
     workers: () => workers.values(),
     kill: () => {
@@ -132,6 +136,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     },
     start: () => {
       alive = true;
+      knowsPodsAt = Date.now() + options.pace.delay('kubeletStart');
       const reports = [...unreported];
       unreported.clear();
       for (const worker of reports) worker.report();

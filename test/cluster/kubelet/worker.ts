@@ -149,13 +149,17 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     }
     for (const main of record.containers) await startOne(main);
     await unlessInterrupted(Promise.all(record.containers.map(watchEnd)));
-    await stopAll(
-      hands,
-      timers,
-      record.initContainers.filter(({ spec }) => isSidecar(spec)),
-      MINIMUM_GRACE_S,
-    );
+    await stopSidecars();
     await tearDown(pace.delay('teardown'));
+  }
+
+  /** The end of the pod, but for its phase, is reported once more where there are any (recorded in 35-native-sidecar). */
+  async function stopSidecars(): Promise<void> {
+    const sidecars = record.initContainers.filter(({ spec }) => isSidecar(spec));
+    if (sidecars.length === 0) return;
+    await stopAll(hands, timers, sidecars, MINIMUM_GRACE_S);
+    record.sandboxReady = false;
+    report();
   }
 
   async function volumes(): Promise<void> {
@@ -184,6 +188,8 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     if (ending !== undefined) return true;
     one.state = { terminated: terminated(one, running, end, finishedAt) };
     await timers.sleep(pace.delay('reportEnd'));
+    // Whoever was away reports every step when it is back (FACTS 124).
+    await context.alive();
     if (ending === undefined) report();
     return true;
   }
@@ -211,17 +217,17 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
       record.message = why.message;
       note(undefined, 'Warning', 'Evicted', why.message);
     }
-    if (alive.length > 0) {
-      report();
-      for (const { spec } of alive) note(spec, 'Normal', 'Killing', `Stopping container ${spec.name}`);
-    }
+    if (alive.length > 0 || record.ending) report();
+    for (const { spec } of alive) note(spec, 'Normal', 'Killing', `Stopping container ${spec.name}`);
     if (why.type === 'deadline') note(undefined, 'Normal', 'DeadlineExceeded', DEADLINE_MESSAGE);
     const grace =
       why.type === 'deleted'
         ? Math.max(why.graceSeconds, MINIMUM_GRACE_S)
         : (pod.spec.terminationGracePeriodSeconds ?? 30);
     await stopAll(hands, timers, alive, grace);
-    if (why.type === 'deadline' && !hadVolumes) for (const one of neverStarted) one.state = unknownEnd();
+    // Nobody waits for a pod that is deleted without a grace period.
+    const isLookedFor = why.type === 'deadline' || (why.type === 'deleted' && why.graceSeconds > 0);
+    if (isLookedFor && !hadVolumes) for (const one of neverStarted) one.state = unknownEnd();
     await tearDown(pace.delay('stopTeardown'));
     if (why.type === 'deadline') note(undefined, 'Normal', 'DeadlineExceeded', DEADLINE_MESSAGE);
   }
