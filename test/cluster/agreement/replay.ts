@@ -1,192 +1,88 @@
 /**
- * Sends the requests of a recorded scenario to the simulated cluster, at the recorded times divided by SCALE, and says
- * of each whether the answer was the same.
+ * Sends the requests of a recorded scenario to the simulated cluster, in the recorded order and at the recorded
+ * distances divided by SCALE. What had ended in the recording before a request was sent has ended here, too.
  */
-import { isDeepStrictEqual } from 'node:util';
-import { isObject, type Json } from '../api/patch.ts';
-import { PODS } from '../api/resources.ts';
 import type { SimulatedCluster } from '../cluster.ts';
-import type { CallAnswer, Caller } from '../testing.ts';
-import { BY_HAND } from './byhand.ts';
-import { answered, describe } from './describe.ts';
-import { type History, recordHistory } from './history.ts';
-import { faster, normal, SCALE } from './normal.ts';
-import { ownPath, ownUids, ownVersions, remember, tokenOf } from './own.ts';
+import type { Caller } from '../testing.ts';
+import { type ByHand, doneByHand } from './byhand.ts';
+import { exchange as exchangeOne, type Outcome, type Replay } from './exchange.ts';
+import type { History } from './history.ts';
+import { faster, SCALE } from './normal.ts';
+import { recordedPods } from './own.ts';
 import { prelude } from './prelude.ts';
 import type { Exchange } from './recordings.ts';
-import { PATIENCE_MS, POLL_MS, STREAM_LIMIT_MS, sleep } from './waits.ts';
-import { isBackgroundWatch, watchDifferences } from './watched.ts';
+import { became, PATIENCE_MS, sleep } from './waits.ts';
+import { isBackgroundWatch, type Watched, watchBeside } from './watched.ts';
 
-export interface Outcome {
-  readonly n: number;
-  readonly same: boolean;
-  /** What was expected and what came, for people. */
-  readonly expected: string;
-  readonly actual: string;
+/** What was done by hand is dated by the line of a watch that shows it. */
+const BEFORE_LINE_MS = 10;
+
+export interface Selection {
+  /** Not sent at all. */
+  readonly skip: ReadonlySet<number>;
+  /** Known to differ: nothing is waited for. */
+  readonly differing: ReadonlySet<number>;
 }
 
 export async function replay(
   cluster: SimulatedCluster,
   caller: Caller,
+  history: History,
   scenario: string,
   exchanges: readonly Exchange[],
-  skip: ReadonlySet<number>,
+  { skip, differing }: Selection,
 ): Promise<Outcome[]> {
-  const start = Date.now();
-  const since = cluster.store.revision();
-  /** Names that the server made: recorded -> here. */
-  const names = new Map<string, string>();
-  const history = recordHistory(cluster);
-  const outcomes: Promise<Outcome>[] = [];
   const wanted = exchanges.filter(({ n, method, path }) => method !== null && path !== null && !skip.has(n));
-  const watches = wanted.filter(isBackgroundWatch);
-  const requests = wanted.filter((exchange) => !watches.includes(exchange));
-  const byHand = BY_HAND[scenario] ?? [];
-  await prelude(cluster, caller, exchanges);
-  for (const exchange of [...requests, ...byHand].sort((a, b) => (a.t ?? 0) - (b.t ?? 0))) {
-    const wait = (exchange.t ?? 0) / SCALE - (Date.now() - start);
-    if (wait > 0) await sleep(wait);
-    if (!('n' in exchange)) {
-      await caller.call(exchange.method, exchange.path, undefined, { token: cluster.adminToken });
-      continue;
-    }
-    const outcome = one(cluster, caller, faster(exchange), start, names, history);
-    outcomes.push(outcome);
-    if (!isStream(exchange)) await outcome;
-  }
-  const all = await Promise.all(outcomes);
+  const requests = wanted.filter((exchange) => !isBackgroundWatch(exchange));
   const end = Math.max(...requests.map(({ t }) => t ?? 0));
-  for (const watch of watches) all.push(await watched(cluster, scenario, watch, since, end));
-  history.close();
+  const pods = recordedPods(scenario, exchanges);
+  const context: Replay = { cluster, caller, history, pods, names: new Map(), differing };
+  const sent: { readonly until: number; readonly outcome: Promise<Outcome> }[] = [];
+  const watches = wanted.filter(isBackgroundWatch).map((watch) => watchBeside(cluster, scenario, watch));
+  const guides = watches.filter(({ n, plural }) => (plural === 'jobs' || plural === 'pods') && !differing.has(n));
+  await prelude(cluster, caller, exchanges);
+  let start = Date.now();
+  const steps: (Exchange | ByHand)[] = [...requests, ...doneByHand(scenario, exchanges).filter(({ t }) => t <= end)];
+  for (const step of steps.sort((a, b) => (a.t ?? 0) - (b.t ?? 0))) {
+    const t = step.t ?? 0;
+    await Promise.all(sent.filter(({ until }) => until <= t).map(({ outcome }) => outcome));
+    if (!('n' in step)) await reached(guides, t - BEFORE_LINE_MS);
+    else if (step.method !== 'GET') await reached(guides, t);
+    const wait = start + t / SCALE - Date.now();
+    if (wait > 0) await sleep(wait);
+    // Whoever is late stays late: the distances between requests do not become shorter.
+    else start -= wait;
+    if (!('n' in step)) await step.act(cluster, caller);
+    else {
+      const begun = Promise.withResolvers<void>();
+      const outcome = exchangeOne(context, faster(step), begun.resolve);
+      sent.push({ until: step.until ?? t, outcome });
+      if (!isStream(step)) await outcome;
+      // What a program of an exec was killed in, it had begun.
+      else if (saidSomething(step)) await Promise.race([begun.promise, outcome]);
+    }
+  }
+  const all = await Promise.all(sent.map(({ outcome }) => outcome));
+  for (const watch of watches) all.push(await watched(watch, end, differing));
+  for (const watch of watches) watch.close();
   return all;
 }
 
+/** Somebody who changes something, changes what the watches have shown so far: here, too. */
+async function reached(guides: readonly Watched[], t: number): Promise<void> {
+  await became(() => guides.every(({ differences }) => differences(t).length === 0));
+}
+
 /** Whether all objects came as far as the recorded ones had at the end. */
-async function watched(
-  cluster: SimulatedCluster,
-  scenario: string,
-  watch: Exchange,
-  since: number,
-  end: number,
-): Promise<Outcome> {
-  const deadline = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const found = watchDifferences(cluster, scenario, watch, since, end);
-    const same = found.length === 0;
-    if (same || Date.now() > deadline) return { n: watch.n, same, expected: '', actual: found.join('\n') };
-    await sleep(POLL_MS);
-  }
+async function watched({ n, differences }: Watched, end: number, differing: ReadonlySet<number>): Promise<Outcome> {
+  const same = await became(() => differences(end).length === 0, differing.has(n) ? 0 : PATIENCE_MS);
+  return { n, same, expected: '', actual: same ? '' : differences(end).join('\n') };
+}
+
+function saidSomething({ path, frames = [] }: Exchange): boolean {
+  return /\/exec\?/.test(path ?? '') && frames.some(([, text]) => text !== '');
 }
 
 function isStream({ path, status }: Exchange): boolean {
   return status === 101 || /[?&](watch|follow)=true/.test(path ?? '');
-}
-
-async function one(
-  cluster: SimulatedCluster,
-  caller: Caller,
-  exchange: Exchange,
-  start: number,
-  names: Map<string, string>,
-  history: History,
-): Promise<Outcome> {
-  const expected = describe(exchange);
-  let actual = '';
-  const give = (same: boolean): Outcome => ({ n: exchange.n, same, expected, actual });
-  try {
-    const path = await ownPath(cluster, exchange.path ?? '', names);
-    if (exchange.protocol !== undefined || exchange.status === 101) {
-      if (exchange.status === 101) await untilRunning(cluster, path);
-      actual = await stream(caller, exchange, path, tokenOf(cluster, exchange), start);
-      return give(actual === expected);
-    }
-    if (path.endsWith('/eviction')) await untilRunning(cluster, path);
-    if (exchange.method !== 'GET') await stateBefore(cluster, caller, exchange, path);
-    const deadline = Date.now() + PATIENCE_MS;
-    for (;;) {
-      const answer = await Promise.race([send(cluster, caller, exchange, path), limit()]);
-      actual = describe(answered(exchange, answer));
-      remember(exchange, answer, names);
-      if (actual === expected) return give(true);
-      if (wasSo(exchange, history, path)) return give(true);
-      if (exchange.method !== 'GET' || Date.now() > deadline) return give(false);
-      await sleep(POLL_MS);
-    }
-  } catch (error) {
-    actual = String(error);
-    return give(false);
-  }
-}
-
-/** Whether the object was once as recorded. */
-function wasSo({ method, answer, status }: Exchange, history: History, path: string): boolean {
-  return (
-    method === 'GET' && answer !== undefined && status === 200 && history.had(path, JSON.stringify(normal(answer)))
-  );
-}
-
-/** The recorder connected when the container ran. */
-async function untilRunning(cluster: SimulatedCluster, path: string): Promise<void> {
-  const name = /\/pods\/([^/]+)/.exec(path)?.[1];
-  const deadline = Date.now() + PATIENCE_MS;
-  while (Date.now() < deadline) {
-    const pod = cluster.store.list(PODS).find(({ metadata }) => metadata.name === name);
-    if (pod?.status.containerStatuses?.some(({ state }) => state?.running !== undefined)) return;
-    await sleep(POLL_MS);
-  }
-}
-
-async function limit(): Promise<never> {
-  await sleep(2 * STREAM_LIMIT_MS);
-  throw new Error('no end of the answer');
-}
-
-function send(cluster: SimulatedCluster, caller: Caller, exchange: Exchange, path: string): Promise<CallAnswer> {
-  const { method, body, type, accept } = exchange;
-  return caller.call(
-    method ?? 'GET',
-    path,
-    exchange.raw ?? ownVersions(cluster, exchange, path, ownUids(cluster, body)),
-    {
-      token: tokenOf(cluster, exchange),
-      ...(type === undefined ? {} : { contentType: type }),
-      ...(accept === undefined ? {} : { headers: { accept } }),
-    },
-  );
-}
-
-async function stream(caller: Caller, exchange: Exchange, path: string, token: string, start: number): Promise<string> {
-  const protocols = (exchange.protocol ?? '')
-    .split(',')
-    .map((one) => one.trim())
-    .filter((one) => one !== '');
-  const input = (exchange.sent ?? []).map(([t, _opcode, hex]) => ({
-    at: start + t / SCALE,
-    data: Buffer.from(hex, 'hex'),
-  }));
-  const result = await caller.stream(path, { token, protocols, timed: input, limitMs: STREAM_LIMIT_MS });
-  if (result.status === undefined) return describe({ status: 101, frames: result.frames });
-  const isJson = (result.text ?? '').startsWith('{');
-  const body = isJson ? { answer: JSON.parse(result.text ?? '') as Json } : { text: result.text ?? '' };
-  const headers = (exchange.headers ?? []).filter(([name]) => name !== 'Content-Type');
-  const type = (result.contentType ?? '') === '' ? [] : [['Content-Type', result.contentType ?? ''] as const];
-  return describe({ status: result.status, headers: [...headers, ...type], ...body });
-}
-
-/** A change whose answer shows a status is sent when the object has that status. */
-async function stateBefore(
-  cluster: SimulatedCluster,
-  caller: Caller,
-  { answer, method }: Exchange,
-  path: string,
-): Promise<void> {
-  if (method === 'POST' || !isObject(answer) || answer['status'] === undefined || !isObject(answer['status'])) return;
-  const wanted = normal(answer['status']);
-  const deadline = Date.now() + PATIENCE_MS;
-  while (Date.now() < deadline) {
-    const { body } = await caller.call('GET', path.split('?')[0] ?? path, undefined, { token: cluster.adminToken });
-    const now = isObject(body as Json) ? (body as { status?: Json }).status : undefined;
-    if (isDeepStrictEqual(normal(now), wanted)) return;
-    await sleep(POLL_MS);
-  }
 }
