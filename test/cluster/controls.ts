@@ -35,6 +35,8 @@ export interface Controls {
   readonly endWatches: () => void;
   readonly killKubelet: (node?: string) => void;
   readonly startKubelet: (node?: string) => void;
+  /** The machine goes down with all that runs on it; `startKubelet` when it is back. */
+  readonly cutNode: (node?: string) => void;
   /** The machine and its node object are gone; pods on it follow. */
   readonly removeNode: (node: string) => Promise<void>;
   /** Whatever leads from the API server to the nodes is away: log and exec are 500. */
@@ -96,6 +98,10 @@ export function createControls(parts: ControlParts): Controls {
     },
     killKubelet: (node) => {
       kubelet(node).kill();
+      parts.nodeController.kubeletDown(kubelet(node).nodeName);
+    },
+    cutNode: (node) => {
+      kubelet(node).cut();
       parts.nodeController.kubeletDown(kubelet(node).nodeName);
     },
     startKubelet: (node) => {

@@ -41,8 +41,8 @@ export interface StreamOptions {
   readonly timed?: readonly { readonly at: number; readonly data: Buffer }[];
   /** Cuts the connection after this long. */
   readonly limitMs?: number;
-  /** Called with each frame that holds something. */
-  readonly onOutput?: () => void;
+  /** Called with each frame that holds something, and when the connection stands (with ''). */
+  readonly onOutput?: (text: string) => void;
   /** Sent after the connection is open; `null` closes stdin (v5). */
   readonly input?: readonly (string | null)[];
 }
@@ -105,6 +105,7 @@ export function createCaller(cluster: SimulatedCluster): Caller {
           headers: { authorization: `Bearer ${token}` },
         });
         socket.on('open', () => {
+          onOutput?.('');
           for (const text of input) {
             socket.send(text === null ? Buffer.from([255, 0]) : Buffer.concat([Buffer.from([0]), Buffer.from(text)]));
           }
@@ -125,7 +126,7 @@ export function createCaller(cluster: SimulatedCluster): Caller {
         });
         socket.on('message', (data: Buffer) => {
           frames.push([data[0] ?? -1, data.subarray(1).toString()]);
-          if (data.length > 1) onOutput?.();
+          if (data.length > 1) onOutput?.(data.subarray(1).toString());
         });
         socket.on('close', (code) => resolve({ frames, code }));
         socket.on('error', () => {});

@@ -19,8 +19,8 @@ import { numbersOf, readTable } from './table.ts';
 /** The recorder had prepared it: the launcher's account was bound there, too. */
 const QUOTA_NAMESPACE = 'rs-quota';
 
-/** Scenarios that change nodes or rights, or fill a node, and so would disturb the others. */
-const ALONE = ['13-eviction', '20-discovery', '22-nodes', '23-preemption', ...DONE_TO_THE_CLUSTER];
+/** Scenarios that change nodes or rights, fill a node, or list what is of others, too. */
+const ALONE = ['06-config-errors', '13-eviction', '20-discovery', '22-nodes', '23-preemption', ...DONE_TO_THE_CLUSTER];
 
 async function withCluster<T>(
   work: (cluster: SimulatedCluster, caller: Caller, history: History) => Promise<T>,
@@ -153,7 +153,8 @@ t.test('all other exchanges agree', async (t) => {
       for (const one of left) outcomes.push(...(await disagreeing([one])));
     }
     left = outcomes.filter(({ bad }) => bad.length > 0).map(({ scenario }) => scenario);
-    t.comment(`round ${round + 1}: ${outcomes.length} scenarios replayed, ${left.length} to be tried again`);
+    const names = left.map(({ name }) => name).join(' ');
+    t.comment(`round ${round + 1}: ${outcomes.length} scenarios replayed, ${left.length} to be tried again ${names}`);
   }
   for (const { name } of scenarios) {
     const outcome = left.some((one) => one.name === name)

@@ -10,7 +10,7 @@ import type { History } from './history.ts';
 import { normal, SCALE } from './normal.ts';
 import { type Names, ownPath, ownUids, ownVersions, type RecordedPod, remember, renamed, tokenOf } from './own.ts';
 import type { Exchange } from './recordings.ts';
-import { became, LIMIT_MS, PATIENCE_MS, POLL_MS, sleep, within } from './waits.ts';
+import { became, CONNECT_MS, LIMIT_MS, PATIENCE_MS, POLL_MS, sleep, within } from './waits.ts';
 
 export interface Outcome {
   readonly n: number;
@@ -31,14 +31,14 @@ export interface Replay {
   readonly differing: ReadonlySet<number>;
 }
 
-/** @param onOutput called when a stream has shown something */
-export async function exchange(replay: Replay, recorded: Exchange, onOutput: () => void): Promise<Outcome> {
+/** @param onBegun called when a stream stands and, if it showed anything, has shown something */
+export async function exchange(replay: Replay, recorded: Exchange, onBegun: () => void): Promise<Outcome> {
   const { n } = recorded;
   const expected = renamed(recordedAnswer(recorded), replay.names);
   try {
     const path = await ownPath(wholePath(recorded), replay.pods, replay.names, replay.history);
     if (recorded.protocol !== undefined || recorded.status === 101) {
-      const actual = await stream(replay, recorded, path, onOutput);
+      const actual = await stream(replay, recorded, path, onBegun);
       return { n, same: actual === expected, expected, actual };
     }
     return await request(replay, recorded, path, expected);
@@ -139,7 +139,7 @@ async function stream(
   { cluster, caller }: Replay,
   recorded: Exchange,
   path: string,
-  onOutput: () => void,
+  onBegun: () => void,
 ): Promise<string> {
   if (recorded.status === 101) await untilStarted(cluster, path);
   const protocols = (recorded.protocol ?? '')
@@ -153,8 +153,12 @@ async function stream(
   }));
   // What the recorder closed is closed here; anything else ends by itself.
   const isOurs = /client closed|recorder/.test(recorded.end ?? '');
-  const limitMs = lengthOf(recorded) + (isOurs ? 0 : LIMIT_MS);
+  const limitMs = lengthOf(recorded) + (isOurs ? CONNECT_MS : LIMIT_MS);
   const token = tokenOf(cluster, recorded);
+  const isSilent = (recorded.frames ?? []).every(([, text]) => text === '');
+  const onOutput = (text: string): void => {
+    if (isSilent || text !== '') onBegun();
+  };
   const result = await caller.stream(path, { token, protocols, timed: input, limitMs, onOutput });
   if (result.status === undefined) return describe({ status: 101, frames: result.frames });
   const isJson = (result.text ?? '').startsWith('{');

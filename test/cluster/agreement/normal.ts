@@ -59,8 +59,8 @@ function normalRecord(value: Readonly<Record<string, Json>>): Record<string, Jso
 /** How often an event was written again as a new object depends on the moment (FACTS 21). */
 function withoutRepeats({ kind, items, ...rest }: Readonly<Record<string, Json>>): Json {
   const texts = (Array.isArray(items) ? items : []).map((item) => {
-    const { series: _series, ...event } = isObject(item) ? item : {};
-    return JSON.stringify(normal(event));
+    const { series: _series, count = 0, ...event } = isObject(item) ? item : {};
+    return JSON.stringify(normal({ ...event, isRepeated: Number(count) > 1 }));
   });
   return { kind: kind ?? null, ...normalRecord(rest), items: [...new Set(texts)].map((text) => JSON.parse(text)) };
 }

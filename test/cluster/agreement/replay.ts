@@ -40,26 +40,27 @@ export async function replay(
   const sent: { readonly until: number; readonly outcome: Promise<Outcome> }[] = [];
   const watches = wanted.filter(isBackgroundWatch).map((watch) => watchBeside(cluster, scenario, watch));
   const guides = watches.filter(({ n, plural }) => (plural === 'jobs' || plural === 'pods') && !differing.has(n));
+  const begun: Promise<unknown>[] = [];
   await prelude(cluster, caller, exchanges);
   let start = Date.now();
   const steps: (Exchange | ByHand)[] = [...requests, ...doneByHand(scenario, exchanges).filter(({ t }) => t <= end)];
   for (const step of steps.sort((a, b) => (a.t ?? 0) - (b.t ?? 0))) {
     const t = step.t ?? 0;
     await Promise.all(sent.filter(({ until }) => until <= t).map(({ outcome }) => outcome));
-    if (!('n' in step)) await reached(guides, t - BEFORE_LINE_MS);
-    else if (step.method !== 'GET') await reached(guides, t);
+    if (!('n' in step)) await Promise.all([...begun, reached(guides, t - BEFORE_LINE_MS)]);
+    else if (!isLook(step)) await reached(guides, t);
     const wait = start + t / SCALE - Date.now();
     if (wait > 0) await sleep(wait);
     // Whoever is late stays late: the distances between requests do not become shorter.
     else start -= wait;
     if (!('n' in step)) await step.act(cluster, caller);
     else {
-      const begun = Promise.withResolvers<void>();
-      const outcome = exchangeOne(context, faster(step), begun.resolve);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const outcome = exchangeOne(context, faster(step), resolve);
       sent.push({ until: step.until ?? t, outcome });
       if (!isStream(step)) await outcome;
-      // What a program of an exec was killed in, it had begun.
-      else if (saidSomething(step)) await Promise.race([begun.promise, outcome]);
+      else if (step.status === 101) begun.push(Promise.race([promise, outcome]));
+      if (isExec(step)) await begun.at(-1);
     }
   }
   const all = await Promise.all(sent.map(({ outcome }) => outcome));
@@ -70,7 +71,7 @@ export async function replay(
 
 /** Somebody who changes something, changes what the watches have shown so far: here, too. */
 async function reached(guides: readonly Watched[], t: number): Promise<void> {
-  await became(() => guides.every(({ differences }) => differences(t).length === 0));
+  await became(() => guides.every(({ differences }) => differences(t).length === 0), 2 * PATIENCE_MS);
 }
 
 /** Whether all objects came as far as the recorded ones had at the end. */
@@ -79,8 +80,14 @@ async function watched({ n, differences }: Watched, end: number, differing: Read
   return { n, same, expected: '', actual: same ? '' : differences(end).join('\n') };
 }
 
-function saidSomething({ path, frames = [] }: Exchange): boolean {
-  return /\/exec\?/.test(path ?? '') && frames.some(([, text]) => text !== '');
+/** What comes after it may end it; it had begun by then. */
+function isExec({ path, status }: Exchange): boolean {
+  return status === 101 && /\/exec\?/.test(path ?? '');
+}
+
+/** A GET of objects: its answer is looked for in all that they were. */
+function isLook(step: Exchange): boolean {
+  return step.method === 'GET' && !isStream(step) && !/\/log(\?|$)/.test(step.path ?? '');
 }
 
 function isStream({ path, status }: Exchange): boolean {

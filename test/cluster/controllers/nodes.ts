@@ -25,6 +25,8 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
   const timers = createTimers();
   /** Node, or uid of a pod -> what calls off what is to happen to it. */
   const waiting = new Map<string, () => void>();
+  /** Pods, by uid, that were told to go. */
+  const evicted = new Set<string>();
   /** Nodes whose pods are to go. */
   const tainted = new Set<string>();
   /** Nodes that are not heard of -> their conditions before. */
@@ -79,11 +81,12 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
 
   function evictLater(pod: Pod): void {
     const seconds = pod.spec.tolerations?.find(({ key }) => key === UNREACHABLE)?.tolerationSeconds;
-    if (seconds === undefined || waiting.has(pod.metadata.uid)) return;
+    if (seconds === undefined || waiting.has(pod.metadata.uid) || evicted.has(pod.metadata.uid)) return;
     waiting.set(
       pod.metadata.uid,
       timers.after(pace.seconds(seconds), () => {
         waiting.delete(pod.metadata.uid);
+        evicted.add(pod.metadata.uid);
         evict(pod);
       }),
     );
@@ -132,8 +135,10 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
     }),
     store.listen(PODS, ({ type, object }) => {
       const pod = object as Pod;
-      if (type === 'DELETED') stayOrGo(pod);
-      else if (tainted.has(pod.spec.nodeName ?? '') && pod.metadata.deletionTimestamp === undefined) evictLater(pod);
+      if (type === 'DELETED') {
+        stayOrGo(pod);
+        evicted.delete(pod.metadata.uid);
+      } else if (tainted.has(pod.spec.nodeName ?? '') && pod.metadata.deletionTimestamp === undefined) evictLater(pod);
     }),
   ];
 

@@ -62,6 +62,9 @@ function text(status: number, body: string, contentType = 'text/plain; charset=u
   return { type: 'answer', answer: { status, body, contentType, headers } };
 }
 
+const WEBHOOK_TIMEOUT =
+  'failed calling webhook "check.example.com": failed to call webhook: Post "https://check.example.com/?timeout=10s": context deadline exceeded';
+
 /** Answers that clusters and what stands before them give. */
 export const FAULTS = {
   unauthorized: answer(new ApiError(401, 'Unauthorized', 'Unauthorized')),
@@ -99,12 +102,9 @@ export const FAULTS = {
     }),
   ),
   webhookTimeout: answer(
-    new ApiError(
-      500,
-      'InternalError',
-      'Internal error occurred: failed calling webhook "check.example.com": failed to call webhook: Post "https://check.example.com/?timeout=10s": context deadline exceeded',
-      { causes: [{ message: 'failed calling webhook "check.example.com"' }] },
-    ),
+    new ApiError(500, 'InternalError', `Internal error occurred: ${WEBHOOK_TIMEOUT}`, {
+      causes: [{ message: WEBHOOK_TIMEOUT }],
+    }),
   ),
   resetBeforeWork: { type: 'resetBeforeWork' },
   lostAnswer: { type: 'resetBeforeHeaders' },

@@ -1,7 +1,7 @@
 /**
  * The states of a container: waiting at first, how it ended, and that of one that never was.
  */
-import type { Container } from 'kubernetes-types/core/v1.d.ts';
+import type { Container, ContainerState } from 'kubernetes-types/core/v1.d.ts';
 import { type Pod, timestamp } from '../model.ts';
 import type { ContainerEnd, RunningContainer } from './container.ts';
 import type { ContainerRecord } from './status.ts';
@@ -16,19 +16,19 @@ export function containerId({ id }: ContainerRecord): { containerID?: string } {
   return id === undefined ? {} : { containerID: id };
 }
 
+/** @param end `unknown`: the container runtime was away at the time */
 export function terminated(
   one: ContainerRecord,
   running: RunningContainer,
-  { exitCode, outOfMemory }: ContainerEnd,
+  end: ContainerEnd | 'unknown',
   finishedAt: string,
-) {
-  return {
-    exitCode,
-    reason: outOfMemory ? 'OOMKilled' : exitCode === 0 ? 'Completed' : 'Error',
-    startedAt: timestamp(running.startedAt),
-    finishedAt,
-    ...containerId(one),
-  };
+): NonNullable<ContainerState['terminated']> {
+  const known = end === 'unknown' ? { exitCode: 255, reason: 'Unknown' } : knownEnd(end);
+  return { ...known, startedAt: timestamp(running.startedAt), finishedAt, ...containerId(one) };
+}
+
+function knownEnd({ exitCode, outOfMemory }: ContainerEnd): { exitCode: number; reason: string } {
+  return { exitCode, reason: outOfMemory ? 'OOMKilled' : exitCode === 0 ? 'Completed' : 'Error' };
 }
 
 /** A container that never was, of a pod that was stopped while it waited for a volume (FACTS 38). */

@@ -184,9 +184,11 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     const running = containers.get(one.spec.name);
     if (running === undefined) return true;
     const end = await running.ended;
+    // The runtime finds out when it is back, and only that it is over.
+    if (context.wasCut(running)) await context.alive();
     const finishedAt = timestamp(Date.now());
     if (ending !== undefined) return true;
-    one.state = { terminated: terminated(one, running, end, finishedAt) };
+    one.state = { terminated: terminated(one, running, context.wasCut(running) ? 'unknown' : end, finishedAt) };
     await timers.sleep(pace.delay('reportEnd'));
     // Whoever was away reports every step when it is back (FACTS 124).
     await context.alive();
