@@ -71,7 +71,7 @@ export async function replay(
 
 /** Somebody who changes something, changes what the watches have shown so far: here, too. */
 async function reached(guides: readonly Watched[], t: number): Promise<void> {
-  await became(() => guides.every(({ differences }) => differences(t).length === 0), 2 * PATIENCE_MS);
+  await became(() => guides.every(({ differences }) => differences(t).length === 0));
 }
 
 /** Whether all objects came as far as the recorded ones had at the end. */

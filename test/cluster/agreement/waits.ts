@@ -3,7 +3,7 @@
  */
 
 /** How long an answer may take to become the recorded one: as long as a busy machine may need. */
-export const PATIENCE_MS = 6000;
+export const PATIENCE_MS = 3000;
 export const POLL_MS = 25;
 /** How long a connection may take that the recorder closed some time after it stood. */
 export const CONNECT_MS = 400;
