@@ -176,6 +176,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
     intercept: faults.intercept,
     watchOptions: (path) => ({
       ...faults.watchOptions(path),
+      timeScale: pace.timeScale,
       ...(options.bookmarkMs === undefined ? {} : { bookmarkMs: options.bookmarkMs }),
     }),
     version: { ...VERSION, ...options.version },

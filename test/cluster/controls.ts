@@ -24,10 +24,10 @@ export interface RestartOptions {
 }
 
 export interface Controls {
-  /** Connections are refused from now on. */
-  readonly stopApi: (how?: 'cut' | 'clean') => Promise<void>;
-  /** Listens again, on the same port. */
-  readonly startApi: () => Promise<void>;
+  /** Connections are refused from now on. `lingerMs`: what is open stays open so long before it ends (FACTS 108). */
+  readonly stopApi: (how?: 'cut' | 'clean', lingerMs?: number) => Promise<void>;
+  /** Listens again, on the same port. Default kept. */
+  readonly startApi: (history?: 'kept' | 'lost') => Promise<void>;
   readonly restartApi: (options?: RestartOptions) => Promise<void>;
   /** Forgets the history: older versions are 410 now. */
   readonly compact: () => void;
@@ -35,6 +35,8 @@ export interface Controls {
   readonly endWatches: () => void;
   readonly killKubelet: (node?: string) => void;
   readonly startKubelet: (node?: string) => void;
+  /** The machine goes down with all that runs on it; `startKubelet` when it is back. */
+  readonly cutNode: (node?: string) => void;
   /** The machine and its node object are gone; pods on it follow. */
   readonly removeNode: (node: string) => Promise<void>;
   /** Whatever leads from the API server to the nodes is away: log and exec are 500. */
@@ -79,14 +81,16 @@ export function createControls(parts: ControlParts): Controls {
   }
 
   const controls: Controls = {
-    stopApi: (how = 'cut') => server.stop(how),
-    startApi: () => server.listen(server.port()),
+    stopApi: (how = 'cut', lingerMs = 0) => server.stop(how, lingerMs),
+    startApi: (history = 'kept') => {
+      if (history === 'lost') store.forget();
+      return server.listen(server.port());
+    },
     restartApi: async ({ how = 'cut', history = 'lost', versionsBack = 0, downMs = 0 } = {}) => {
       await server.stop(how);
       if (downMs > 0) await new Promise((resolve) => setTimeout(resolve, downMs));
       if (versionsBack > 0) store.setRevision(store.revision() - versionsBack);
-      if (history === 'lost') store.forget();
-      await server.listen(server.port());
+      await controls.startApi(history);
     },
     compact: () => store.forget(),
     endWatches: () => {
@@ -94,6 +98,10 @@ export function createControls(parts: ControlParts): Controls {
     },
     killKubelet: (node) => {
       kubelet(node).kill();
+      parts.nodeController.kubeletDown(kubelet(node).nodeName);
+    },
+    cutNode: (node) => {
+      kubelet(node).cut();
       parts.nodeController.kubeletDown(kubelet(node).nodeName);
     },
     startKubelet: (node) => {

@@ -40,6 +40,8 @@ const DELAYS = {
   /** Kubelet: its sync of a pod that cannot start; first and further ones. */
   firstRetry: 500,
   retry: 12500,
+  /** API server: how long it waits for a version that does not exist yet (FACTS 101). */
+  futureVersion: 3000,
   /** API server: end of a followed log after the container's end (FACTS 87). */
   followEnd: 1000,
   attachEnd: 1000,
@@ -49,6 +51,10 @@ const DELAYS = {
   /** A pod blocked by a missing volume is stopped after this (FACTS 38). */
   volumeWait: 121_000,
   nodeMonitorGrace: 50_000,
+  /** Node controller: from a node's return until the last taint of its absence is gone. */
+  taintRemoval: 4900,
+  /** Kubelet: from its start until it knows its pods again (FACTS 94). */
+  kubeletStart: 1000,
   serviceGarbage: 25,
   quotaRetry: 1000,
 } as const;

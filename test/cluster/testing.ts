@@ -1,6 +1,7 @@
 /**
  * What tests of the cluster share: calls with a token, waiting for a state of the store, a job's body.
  */
+import type { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { WebSocket } from 'ws';
 import type { Resource } from './api/resources.ts';
@@ -14,6 +15,8 @@ export interface CallAnswer {
   readonly text: string;
   /** Parsed, if it is JSON. */
   readonly body: unknown;
+  /** How the body ended: by the server, by a broken connection, or because `limitMs` was over. */
+  readonly end: 'clean' | 'broken' | 'ours';
 }
 
 export interface Caller {
@@ -27,6 +30,8 @@ export interface CallOptions {
   readonly token?: string;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The body is cut off after this long. */
+  readonly limitMs?: number;
 }
 
 export interface StreamOptions {
@@ -36,6 +41,8 @@ export interface StreamOptions {
   readonly timed?: readonly { readonly at: number; readonly data: Buffer }[];
   /** Cuts the connection after this long. */
   readonly limitMs?: number;
+  /** Called with each frame that holds something, and when the connection stands (with ''). */
+  readonly onOutput?: (text: string) => void;
   /** Sent after the connection is open; `null` closes stdin (v5). */
   readonly input?: readonly (string | null)[];
 }
@@ -56,7 +63,7 @@ export function createCaller(cluster: SimulatedCluster): Caller {
       method,
       path,
       body,
-      { token = cluster.token, contentType = 'application/json', headers = {} } = {},
+      { token = cluster.token, contentType = 'application/json', headers = {}, limitMs } = {},
     ) => {
       const answer = await request(cluster.url + path, {
         method,
@@ -68,14 +75,16 @@ export function createCaller(cluster: SimulatedCluster): Caller {
         },
         body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
       });
-      const text = await answer.body.text();
+      const { text, end } = await bodyOf(answer.body, limitMs);
       const isJson = String(answer.headers['content-type']).startsWith('application/json');
       const { statusCode: status } = answer;
       return {
         status,
         headers: answer.headers,
         text,
-        body: isJson && text !== '' && !path.includes('watch=') ? JSON.parse(text) : undefined,
+        end,
+        // A watch has a line of JSON per event.
+        body: isJson && text !== '' && (status !== 200 || !path.includes('watch=')) ? JSON.parse(text) : undefined,
       };
     },
     stream: (
@@ -86,6 +95,7 @@ export function createCaller(cluster: SimulatedCluster): Caller {
         input = [],
         timed = [],
         limitMs,
+        onOutput,
       } = {},
     ) =>
       new Promise((resolve) => {
@@ -95,6 +105,7 @@ export function createCaller(cluster: SimulatedCluster): Caller {
           headers: { authorization: `Bearer ${token}` },
         });
         socket.on('open', () => {
+          onOutput?.('');
           for (const text of input) {
             socket.send(text === null ? Buffer.from([255, 0]) : Buffer.concat([Buffer.from([0]), Buffer.from(text)]));
           }
@@ -113,7 +124,10 @@ export function createCaller(cluster: SimulatedCluster): Caller {
             socket.on('close', () => clearTimeout(timer));
           }
         });
-        socket.on('message', (data: Buffer) => frames.push([data[0] ?? -1, data.subarray(1).toString()]));
+        socket.on('message', (data: Buffer) => {
+          frames.push([data[0] ?? -1, data.subarray(1).toString()]);
+          if (data.length > 1) onOutput?.(data.subarray(1).toString());
+        });
         socket.on('close', (code) => resolve({ frames, code }));
         socket.on('error', () => {});
         socket.on('unexpected-response', (_request, response) => {
@@ -132,6 +146,26 @@ export function createCaller(cluster: SimulatedCluster): Caller {
       }),
     close: () => dispatcher.destroy(),
   };
+}
+
+async function bodyOf(body: Readable, limitMs: number | undefined): Promise<Pick<CallAnswer, 'text' | 'end'>> {
+  const chunks: Buffer[] = [];
+  let end: CallAnswer['end'] = 'clean';
+  let isCut = false;
+  const cut = (): void => {
+    isCut = true;
+    body.destroy();
+  };
+  const timer = limitMs === undefined ? undefined : setTimeout(cut, limitMs);
+  try {
+    for await (const chunk of body) chunks.push(chunk);
+  } catch (error) {
+    if (limitMs === undefined) throw error;
+    end = isCut ? 'ours' : 'broken';
+  } finally {
+    clearTimeout(timer);
+  }
+  return { text: Buffer.concat(chunks).toString(), end };
 }
 
 export const JOBS_PATH = '/apis/batch/v1/namespaces/rstudio/jobs';

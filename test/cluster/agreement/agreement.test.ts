@@ -7,24 +7,31 @@ import { documentedRules } from '../api/access.ts';
 import { PRIORITY_CLASSES } from '../api/resources.ts';
 import { type SimulatedCluster, startCluster } from '../cluster.ts';
 import { type Caller, createCaller } from '../testing.ts';
+import { DONE_TO_THE_CLUSTER } from './byhand.ts';
+import type { Outcome } from './exchange.ts';
+import { type History, recordHistory } from './history.ts';
+import { recordedImages } from './images.ts';
 import { SCALE } from './normal.ts';
 import { type Exchange, exchangesOf, scenarioNames } from './recordings.ts';
-import { type Outcome, replay } from './replay.ts';
+import { replay } from './replay.ts';
 import { numbersOf, readTable } from './table.ts';
 
 /** The recorder had prepared it: the launcher's account was bound there, too. */
 const QUOTA_NAMESPACE = 'rs-quota';
 
-/** Scenarios that change nodes or rights, or fill a node, and so would disturb the others. */
-const ALONE = ['13-eviction', '20-discovery', '22-nodes', '23-preemption'];
+/** Scenarios that change nodes or rights, fill a node, or list what is of others, too. */
+const ALONE = ['06-config-errors', '13-eviction', '20-discovery', '22-nodes', '23-preemption', ...DONE_TO_THE_CLUSTER];
 
-async function withCluster<T>(work: (cluster: SimulatedCluster, caller: Caller) => Promise<T>): Promise<T> {
+async function withCluster<T>(
+  work: (cluster: SimulatedCluster, caller: Caller, history: History) => Promise<T>,
+): Promise<T> {
   const cluster = await startCluster({
     speed: SCALE,
     timeScale: SCALE,
     cpuPerNode: '2',
     memoryPerNode: '24581696Ki',
     namespaces: [QUOTA_NAMESPACE],
+    images: recordedImages,
   });
   cluster.access.setRules([
     ...cluster.access.rules(),
@@ -32,9 +39,11 @@ async function withCluster<T>(work: (cluster: SimulatedCluster, caller: Caller) 
   ]);
   cluster.store.create(PRIORITY_CLASSES, { metadata: { name: 's23-high' }, value: 1000 });
   const caller = createCaller(cluster);
+  const history = recordHistory(cluster);
   try {
-    return await work(cluster, caller);
+    return await work(cluster, caller, history);
   } finally {
+    history.close();
     await caller.close();
     await cluster.close();
   }
@@ -91,10 +100,12 @@ t.test('every scenario is in the table, and its numbers add up', (t) => {
 async function disagreements(
   cluster: SimulatedCluster,
   caller: Caller,
+  history: History,
   scenario: (typeof scenarios)[number],
 ): Promise<Outcome[]> {
-  const outcomes = await replay(cluster, caller, scenario.name, scenario.exchanges, skipped(scenario));
   const differing = new Set(numbersOf(scenario.row.differs));
+  const selection = { skip: skipped(scenario), differing };
+  const outcomes = await replay(cluster, caller, history, scenario.name, scenario.exchanges, selection);
   return outcomes.filter(({ n, same }) => !same && !differing.has(n));
 }
 
@@ -113,12 +124,12 @@ interface Disagreement {
 
 /** Replays scenarios in one cluster, some side by side. */
 function disagreeing(of: typeof scenarios): Promise<Disagreement[]> {
-  return withCluster(async (cluster, caller) => {
+  return withCluster(async (cluster, caller, history) => {
     const queue = [...of];
     const found: Disagreement[] = [];
     async function work(): Promise<void> {
       for (let scenario = queue.shift(); scenario !== undefined; scenario = queue.shift()) {
-        found.push({ scenario, bad: await disagreements(cluster, caller, scenario) });
+        found.push({ scenario, bad: await disagreements(cluster, caller, history, scenario) });
       }
     }
     await Promise.all(Array.from({ length: Math.min(AT_A_TIME, of.length) }, work));
@@ -142,7 +153,8 @@ t.test('all other exchanges agree', async (t) => {
       for (const one of left) outcomes.push(...(await disagreeing([one])));
     }
     left = outcomes.filter(({ bad }) => bad.length > 0).map(({ scenario }) => scenario);
-    t.comment(`round ${round + 1}: ${outcomes.length} scenarios replayed, ${left.length} to be tried again`);
+    const names = left.map(({ name }) => name).join(' ');
+    t.comment(`round ${round + 1}: ${outcomes.length} scenarios replayed, ${left.length} to be tried again ${names}`);
   }
   for (const { name } of scenarios) {
     const outcome = left.some((one) => one.name === name)

@@ -29,12 +29,24 @@ const DROPPED = new Set([
   'allocatedResources',
 ]);
 
+/** What was measured: the form of it. */
+const MEASURED: Readonly<Record<string, RegExp>> = {
+  cpu: /^\d+n$/,
+  memory: /^\d+Ki$/,
+  window: /^\d+\.\d+s$/,
+};
+
 export function normal(value: Json | undefined, key = ''): Json {
   if (value === undefined) return null;
+  if (isObject(value) && value['kind'] === 'EventList') return withoutRepeats(value);
+  if (typeof value === 'string' && MEASURED[key]?.test(value)) return `<${key}>`;
   if (typeof value === 'string')
     return key === 'name' && /^kube-api-access/.test(value) ? '<token volume>' : normalText(value);
   if (Array.isArray(value)) return value.filter(isComparable).map((one) => normal(one));
-  if (!isObject(value)) return value;
+  return isObject(value) ? normalRecord(value) : value;
+}
+
+function normalRecord(value: Readonly<Record<string, Json>>): Record<string, Json> {
   // The kubelet of the recorded machine reads limits back from its cgroups (FACTS 0).
   const entries = Object.entries(value).filter(
     ([name]) => !DROPPED.has(name) && !(name === 'resources' && 'phase' in value),
@@ -42,6 +54,15 @@ export function normal(value: Json | undefined, key = ''): Json {
   return Object.fromEntries(
     entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, normal(one, name)]),
   );
+}
+
+/** How often an event was written again as a new object depends on the moment (FACTS 21). */
+function withoutRepeats({ kind, items, ...rest }: Readonly<Record<string, Json>>): Json {
+  const texts = (Array.isArray(items) ? items : []).map((item) => {
+    const { series: _series, count = 0, ...event } = isObject(item) ? item : {};
+    return JSON.stringify(normal({ ...event, isRepeated: Number(count) > 1 }));
+  });
+  return { kind: kind ?? null, ...normalRecord(rest), items: [...new Set(texts)].map((text) => JSON.parse(text)) };
 }
 
 /** OpenShift's own volume source. */

@@ -9,6 +9,8 @@ export interface Exchange {
   readonly n: number;
   /** Milliseconds since the scenario began. */
   readonly t: number | null;
+  /** When a stream, or an attempt at one, was over. */
+  readonly until?: number;
   readonly method: string | null;
   readonly path: string | null;
   /** `<launcher-token>`, `admin`, `none`, or a token that is no good. */
@@ -26,6 +28,8 @@ export interface Exchange {
   readonly frames?: readonly (readonly [channel: number, text: string])[];
   /** Frames of the client: time, opcode, payload in hexadecimal. */
   readonly sent?: readonly (readonly [number, number, string])[];
+  /** Of a watch: names, annotations of bookmarks, errors. */
+  readonly lines?: readonly WatchLine[];
   readonly end?: string;
   readonly note?: string;
 }
@@ -46,12 +50,16 @@ export function exchangesOf(scenario: string): Exchange[] {
 }
 
 /** The lines of the watch of a kind that ran beside a scenario, up to a time; none came where there is no file. */
-export function watchLinesOf(scenario: string, plural: string, untilMs: number): WatchLine[] {
+export function watchLinesOf(
+  scenario: string,
+  plural: string,
+  untilMs: number,
+): (WatchLine & { readonly t: number })[] {
   const file = new URL(`${scenario}/watch-${plural}.jsonl`, FOLDER);
   if (!existsSync(file)) return [];
   const lines: { t_ms: number; event: WatchLine }[] = readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
-  return lines.filter(({ t_ms }) => t_ms <= untilMs).map(({ event }) => event);
+  return lines.filter(({ t_ms }) => t_ms <= untilMs).map(({ t_ms, event }) => ({ t: t_ms, ...event }));
 }

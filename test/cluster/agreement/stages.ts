@@ -13,20 +13,21 @@ export interface WatchLine {
 /** Job or object -> its stages. */
 export type Stages = ReadonlyMap<string, readonly string[]>;
 
-export function stagesOf(lines: readonly WatchLine[]): Stages {
-  const stages = new Map<string, string[]>();
-  for (const { type, object } of lines) {
-    if (!isObject(object)) continue;
-    const [key, stage] = stageOf(type, object);
-    if (key === undefined) continue;
-    const list = stages.get(key) ?? [];
-    if (list.at(-1) !== stage) list.push(stage);
-    stages.set(key, list);
-  }
-  return stages;
+export interface Stage {
+  readonly key: string;
+  readonly stage: string;
 }
 
-function stageOf(type: string, object: JsonObject): [string | undefined, string] {
+/** Adds what is not the same as the stage before. */
+export function addStage(stages: Map<string, string[]>, { key, stage }: Stage): void {
+  const list = stages.get(key);
+  if (list === undefined) stages.set(key, [stage]);
+  else if (list.at(-1) !== stage) list.push(stage);
+}
+
+/** Which object a line of a watch is about, and the stage it shows; undefined for lines that show none. */
+export function stageOf(type: string, object: Json): Stage | undefined {
+  if (!isObject(object) || type === 'BOOKMARK') return undefined;
   const metadata = record(object['metadata']);
   const status = record(object['status']);
   const name = String(metadata['name']);
@@ -35,25 +36,25 @@ function stageOf(type: string, object: JsonObject): [string | undefined, string]
       const counts = ['active', 'succeeded', 'failed'].flatMap((key) =>
         status[key] === undefined ? [] : [`${key}=${status[key]}`],
       );
-      return [`Job ${normalText(name)}`, words(type, ...counts, ...conditionsOf(status))];
+      return { key: `Job ${normalText(name)}`, stage: words(type, ...counts, ...conditionsOf(status)) };
     }
     case 'Pod': {
       const job = String(record(metadata['labels'])['batch.kubernetes.io/job-name']);
       const going = metadata['deletionTimestamp'] === undefined ? '' : 'terminating';
       const states = items(status['containerStatuses']).map((one) => stateOf(record(one['state'])));
       const reason = String(status['reason'] ?? '');
-      const text = words(type, String(status['phase']), reason, ...states, going, ...conditionsOf(status));
-      return [`pods of ${normalText(job)}`, text];
+      const stage = words(type, String(status['phase']), reason, ...states, going, ...conditionsOf(status));
+      return { key: `pods of ${normalText(job)}`, stage };
     }
     case 'Event': {
       const about = record(object['involvedObject']);
       const kind = String(about['kind']);
-      if (type !== 'ADDED' || (kind !== 'Job' && kind !== 'Pod')) return [undefined, ''];
+      if (type !== 'ADDED' || (kind !== 'Job' && kind !== 'Pod')) return undefined;
       const job = kind === 'Pod' ? String(about['name']).replace(/-[a-z0-9]{5}$/, '') : String(about['name']);
-      return [`events of ${kind} ${normalText(job)}`, String(object['reason'])];
+      return { key: `events of ${kind} ${normalText(job)}`, stage: String(object['reason']) };
     }
     default:
-      return [`${object['kind']} ${normalText(name)}`, type];
+      return { key: `${object['kind']} ${normalText(name)}`, stage: type };
   }
 }
 

@@ -1,11 +1,13 @@
 /**
  * The watches that ran beside a scenario, compared by the stages of each object (stages.ts).
  */
-import { isObject, type Json } from '../api/patch.ts';
+import type { Json } from '../api/patch.ts';
 import { EVENTS, JOBS, PODS, type Resource, SERVICES } from '../api/resources.ts';
+import { visible } from '../api/watch.ts';
 import type { SimulatedCluster } from '../cluster.ts';
+import type { StoredObject } from '../model.ts';
 import { type Exchange, watchLinesOf } from './recordings.ts';
-import { differences, type Stages, stagesOf, type WatchLine } from './stages.ts';
+import { addStage, differences, stageOf } from './stages.ts';
 
 const WATCHED: readonly Resource[] = [JOBS, PODS, EVENTS, SERVICES];
 const BACKGROUND =
@@ -15,36 +17,43 @@ export function isBackgroundWatch({ path, t }: Exchange): boolean {
   return t === 0 && BACKGROUND.test(path ?? '');
 }
 
-/** What differs between a recorded watch and all that happened here since a version of the store. */
-export function watchDifferences(
-  cluster: SimulatedCluster,
-  scenario: string,
-  { path }: Exchange,
-  since: number,
-  untilMs: number,
-): string[] {
+/** One recorded watch beside what happens here from now on. */
+export interface Watched {
+  readonly n: number;
+  readonly plural: string;
+  /** What differs from all that was recorded up to a time. */
+  readonly differences: (untilMs: number) => string[];
+  readonly close: () => void;
+}
+
+export function watchBeside(cluster: SimulatedCluster, scenario: string, { n, path }: Exchange): Watched {
   const [, plural, instance] = BACKGROUND.exec(path ?? '') ?? [];
   const resource = WATCHED.find((one) => one.plural === plural);
   if (resource === undefined) throw new Error(`BUG: not a watch of a known kind: ${path}`);
-  const recorded = stagesOf(watchLinesOf(scenario, resource.plural, untilMs));
-  const lines = (cluster.store.since(resource, since) ?? []).map(({ type, object }): WatchLine => {
-    const json: Json = JSON.parse(JSON.stringify(object));
-    return { type, object: json };
+  const lines = watchLinesOf(scenario, resource.plural, Number.POSITIVE_INFINITY).flatMap(({ t, type, object }) => {
+    const found = stageOf(type, object);
+    return found === undefined ? [] : [{ t, ...found }];
   });
-  const own = lines.filter(({ object }) => instance === undefined || instanceOf(object) === instance);
-  const here = stagesOf(own);
-  // The recorder went on after the last exchange that is compared.
-  const known = new Set(stagesOf(watchLinesOf(scenario, resource.plural, Number.POSITIVE_INFINITY)).keys());
-  return differences(recorded, instance === undefined ? only(here, recorded) : here, known);
-}
-
-function instanceOf(object: Json): Json | undefined {
-  const metadata = isObject(object) ? object['metadata'] : undefined;
-  const labels = isObject(metadata) ? metadata['labels'] : undefined;
-  return isObject(labels) ? labels['launcher-instance-id'] : undefined;
-}
-
-/** Events carry no labels: those of other scenarios are left out by what they are about. */
-function only(here: Stages, recorded: Stages): Stages {
-  return new Map([...here].filter(([key]) => recorded.has(key)));
+  // Also of what came after the last exchange that is compared.
+  const known = new Set(lines.map(({ key }) => key));
+  const here = new Map<string, string[]>();
+  const isWanted = (object: StoredObject | undefined): boolean =>
+    object !== undefined && (instance === undefined || object.metadata.labels?.['launcher-instance-id'] === instance);
+  const stop = cluster.store.listen(resource, (change) => {
+    const event = visible(change, isWanted);
+    // The same shape without what JSON leaves out.
+    const found = event === undefined ? undefined : stageOf(event.type, event.object as unknown as Json);
+    // Events carry no labels: those of other scenarios are left out by what they are about.
+    if (found !== undefined && (instance !== undefined || known.has(found.key))) addStage(here, found);
+  });
+  return {
+    n,
+    plural: resource.plural,
+    differences: (untilMs) => {
+      const recorded = new Map<string, string[]>();
+      for (const line of lines) if (line.t <= untilMs) addStage(recorded, line);
+      return differences(recorded, here, known);
+    },
+    close: stop,
+  };
 }

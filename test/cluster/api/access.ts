@@ -2,6 +2,7 @@
  * Role-based access control by a list of rules that a test can narrow.
  */
 import type { User } from '../accounts.ts';
+import type { Target } from './request.ts';
 import { ApiError, qualified } from './status.ts';
 
 export interface Rule {
@@ -142,4 +143,30 @@ export function deniedPath(user: User, verb: string, path: string): ApiError {
       headers: { 'X-Content-Type-Options': 'nosniff' },
     },
   );
+}
+
+const VERBS: Readonly<Record<string, string>> = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
+
+/** What a request for stored objects must be allowed. */
+export function attributesOf(
+  method: string,
+  { resource, namespace, name, subresource }: Target,
+  query: URLSearchParams,
+): Attributes {
+  const watching = query.get('watch') === 'true' || query.get('watch') === '1';
+  const reading = name !== undefined ? 'get' : watching ? 'watch' : 'list';
+  const verb = method === 'DELETE' && name === undefined ? 'deletecollection' : (VERBS[method] ?? reading);
+  return {
+    verb,
+    group: resource.group,
+    resource: resource.plural,
+    namespace,
+    ...(subresource === undefined ? {} : { subresource }),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+/** @throws ApiError 403 */
+export function authorize(access: Access, user: User, attributes: Attributes): void {
+  if (access.allowing(user, attributes) === undefined) throw denied(user, attributes);
 }

@@ -242,9 +242,7 @@ function jobChanges(next: Job, current: Job): Cause[] {
   if (next.spec.completions !== current.spec.completions) {
     causes.push(wrong('spec.completions', next.spec.completions, immutable));
   }
-  if (!isDeepStrictEqual(next.spec.selector, current.spec.selector)) {
-    causes.push(wrong('spec.selector', next.spec.selector, '`selector` not auto-generated'));
-  }
+  if (!isDeepStrictEqual(next.spec.selector, current.spec.selector)) causes.push(...selectorChanges(next));
   // A suspended Job that never ran may change where its pods go (FACTS 58).
   const idle = current.spec.suspend === true && current.status.startTime === undefined;
   const fixed = ({ spec }: Job): unknown => {
@@ -255,6 +253,23 @@ function jobChanges(next: Job, current: Job): Cause[] {
     causes.push(wrong('spec.template.spec', next.spec.template.spec, immutable));
   }
   return causes;
+}
+
+/** Go writes the members of a map in order of their names, and this check runs twice (recorded in 18-errors). */
+function selectorChanges({ spec }: Job): Cause[] {
+  const sorted = (map: Readonly<Record<string, string>> = {}): Record<string, string> =>
+    Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const selector = { ...spec.selector, matchLabels: sorted(spec.selector?.matchLabels) };
+  const labels = sorted(spec.template.metadata?.labels);
+  const field = 'spec.template.metadata.labels';
+  const unmatched = Object.entries(selector.matchLabels).some(([key, value]) => labels[key] !== value)
+    ? Array(2).fill(wrong(field, labels, '`selector` does not match template `labels`'))
+    : [];
+  return [
+    wrong('spec.selector', selector, '`selector` not auto-generated'),
+    ...unmatched,
+    wrong('spec.selector', selector, 'field is immutable'),
+  ];
 }
 
 const POD_CHANGES =

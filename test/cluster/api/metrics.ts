@@ -70,22 +70,38 @@ export function createMetrics(kubelets: () => Iterable<Kubelet>, access: Access,
         creationTimestamp: timestamp(newest.at),
         ...(labels === undefined ? {} : { labels }),
       },
-      timestamp: timestamp(newest.at),
-      window: `${(newest.windowMs / 1000).toFixed(3)}s`,
-      containers: found.map(({ container, sample }) => ({
-        name: container,
-        usage: {
-          cpu: sample.cores === 0 ? '0' : `${Math.round(sample.cores * 1e9)}n`,
-          memory: `${Math.round(sample.memoryBytes / 1024)}Ki`,
-        },
-      })),
+      ...measured(newest),
+      containers: found.map(({ container, sample }) => ({ name: container, usage: usageOf(sample) })),
     };
+  }
+
+  /** What the pods of each node use: nothing else runs there. */
+  function nodes(user: User): object {
+    const attributes = { verb: 'list', group: 'metrics.k8s.io', resource: 'nodes', namespace: '' };
+    if (access.allowing(user, attributes) === undefined) throw denied(user, attributes);
+    const items = [...kubelets()].flatMap(({ nodeName, workers }) => {
+      const uids = new Set([...workers()].map(({ uid }) => uid));
+      const found = [...samples].flatMap(([key, sample]) => (uids.has(key.split('/')[0] ?? '') ? [sample] : []));
+      const newest = found[0];
+      if (newest === undefined) return [];
+      return {
+        metadata: { name: nodeName, creationTimestamp: timestamp(newest.at) },
+        ...measured(newest),
+        usage: usageOf({
+          cores: found.reduce((sum, { cores }) => sum + cores, 0),
+          memoryBytes: found.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
+        }),
+      };
+    });
+    return { kind: 'NodeMetricsList', apiVersion: API, metadata: {}, items };
   }
 
   return {
     answer: (pathname, user, query) => {
+      if (state === 'absent') return undefined;
       const [, namespace, name] = PATH.exec(pathname) ?? [];
-      if (state === 'absent' || namespace === undefined) return undefined;
+      if (pathname === `/apis/${API}/nodes`) return nodes(user);
+      if (namespace === undefined) return undefined;
       const attributes = {
         verb: name === undefined ? 'list' : 'get',
         group: 'metrics.k8s.io',
@@ -116,5 +132,16 @@ export function createMetrics(kubelets: () => Iterable<Kubelet>, access: Access,
       if (next === 'present') sampleAll();
     },
     close: () => clearInterval(timer),
+  };
+}
+
+function measured({ at, windowMs }: Sample): object {
+  return { timestamp: timestamp(at), window: `${(windowMs / 1000).toFixed(3)}s` };
+}
+
+function usageOf({ cores, memoryBytes }: Pick<Sample, 'cores' | 'memoryBytes'>): object {
+  return {
+    cpu: cores === 0 ? '0' : `${Math.round(cores * 1e9)}n`,
+    memory: `${Math.round(memoryBytes / 1024)}Ki`,
   };
 }

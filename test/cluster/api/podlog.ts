@@ -51,7 +51,7 @@ export async function serveLog(
     response.end();
     return;
   }
-  const kubelet = reachable(pod, container, nodes);
+  const kubelet = reachable(pod, container, query, nodes);
   if (query.get('previous') === 'true') {
     throw badRequest(`previous terminated container "${container}" in pod "${name}" not found`);
   }
@@ -103,22 +103,31 @@ async function follow(
   }
 }
 
-function reachable(pod: Pod, container: string, nodes: Nodes): Kubelet {
+function reachable(pod: Pod, container: string, query: URLSearchParams, nodes: Nodes): Kubelet {
   const { namespace = '', name } = pod.metadata;
   const kubelet = nodes.kubeletOf(pod);
-  if (!nodes.agentAvailable())
-    throw new ApiError(
-      500,
-      undefined,
-      `Get "https://${pod.status.hostIP}:10250/containerLogs/${namespace}/${name}/${container}?stream=All": No agent available`,
-    );
-  if (kubelet?.isAlive()) return kubelet;
   const host = kubelet?.hostIP ?? pod.status.hostIP ?? '10.250.0.1';
-  throw new ApiError(
-    500,
-    undefined,
-    `Get "https://${host}:10250/containerLogs/${namespace}/${name}/${container}?stream=All": dial tcp ${host}:10250: connect: connection refused`,
-  );
+  const asked = `Get "https://${host}:10250/containerLogs/${namespace}/${name}/${container}?${kubeletQuery(query)}"`;
+  if (!nodes.agentAvailable()) throw new ApiError(500, undefined, `${asked}: No agent available`);
+  if (kubelet?.isStarting()) {
+    const message = `the server could not find the requested resource ( pods/log ${name})`;
+    throw new ApiError(404, 'NotFound', message, { name, kind: 'pods/log' });
+  }
+  if (kubelet?.isAlive()) return kubelet;
+  throw new ApiError(500, undefined, `${asked}: dial tcp ${host}:10250: connect: connection refused`);
+}
+
+const FORWARDED = ['follow', 'limitBytes', 'previous', 'sinceSeconds', 'sinceTime', 'tailLines', 'timestamps'];
+
+/** What the API server asks the kubelet for, as it shows in its error texts. */
+function kubeletQuery(query: URLSearchParams): string {
+  const asked = FORWARDED.flatMap((key): [string, string][] => {
+    const value = query.get(key) ?? '';
+    return value === '' || value === 'false' ? [] : [[key, value]];
+  });
+  const params = new URLSearchParams([...asked, ['stream', 'All']]);
+  params.sort();
+  return params.toString();
 }
 
 const WAITING_TEXTS: Readonly<Record<string, string>> = {

@@ -3,14 +3,12 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { StoredObject } from '../model.ts';
+import type { Pace } from '../pace.ts';
 import type { Target } from './request.ts';
 import { apiVersionOf, type Resource } from './resources.ts';
 import { bothSelectors } from './selectors.ts';
 import { badRequest, expired, invalid, notFound, tooLargeVersion } from './status.ts';
 import type { Store } from './store.ts';
-
-/** How long the server waits for a version that does not exist yet. */
-const FUTURE_VERSION_MS = 3000;
 
 interface Continue {
   readonly v: 'meta.k8s.io/v1';
@@ -39,6 +37,7 @@ export async function listObjects(
   store: Store,
   { resource, namespace }: Target,
   query: URLSearchParams,
+  pace: Pace,
 ): Promise<object> {
   const matches = bothSelectors(resource, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
   const selected = query.has('labelSelector') || query.has('fieldSelector');
@@ -62,7 +61,7 @@ export async function listObjects(
   }
   const from = token ? decodeToken(token) : undefined;
   if (asked !== undefined && asked > store.revision()) {
-    await wait(FUTURE_VERSION_MS);
+    await wait(pace.delay('futureVersion'));
     if (asked > store.revision()) throw tooLargeVersion(asked, store.revision());
   }
   const revision = from !== undefined && from.rv > 0 ? from.rv : match === 'Exact' && asked ? asked : store.revision();

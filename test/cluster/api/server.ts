@@ -4,26 +4,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { type WebSocket, WebSocketServer } from 'ws';
 import { type Accounts, ANONYMOUS, type User } from '../accounts.ts';
 import type { ServerIdentity } from '../authority.ts';
 import type { JournalWriter, RequestEntry } from '../journal.ts';
 import type { Pod } from '../model.ts';
 import type { Pace } from '../pace.ts';
-import { type Access, type Attributes, denied, deniedPath } from './access.ts';
-import { encode, sendError, sendJson, sendText, warningHeader } from './answer.ts';
-import { createChannels, PROTOCOLS } from './channels.ts';
+import { type Access, attributesOf, authorize } from './access.ts';
+import { sendError, sendJson, sendText, warningHeader } from './answer.ts';
 import { createEncodings } from './encodings.ts';
 import type { Eviction } from './eviction.ts';
 import type { Metrics } from './metrics.ts';
+import { servePath, serveReview } from './other.ts';
 import { type Nodes, serveLog } from './podlog.ts';
 import { getObject, listObjects } from './read.ts';
-import { bodyOf, queryOf, type Route, routeOf, type Target } from './request.ts';
+import { bodyOf, queryOf, routeOf, type Target } from './request.ts';
 import { PODS } from './resources.ts';
-import { review } from './reviews.ts';
 import { ApiError, badRequest, methodNotAllowed, notAcceptable, unauthorized, unknownResource } from './status.ts';
 import type { Store } from './store.ts';
-import { KubeletRefusal, serveAttach, serveExec, streamTarget } from './streams.ts';
+import { KubeletRefusal } from './streams.ts';
+import { createUpgrade } from './upgrade.ts';
 import { type OpenWatch, serveWatch, type WatchOptions } from './watch.ts';
 import type { Writer, Written } from './write.ts';
 
@@ -54,19 +53,16 @@ export interface ApiServer {
   readonly port: () => number;
   readonly listen: (port: number) => Promise<void>;
   /** No new connections. `cut`: those that are open break in the middle; else watches end cleanly (FACTS 108). */
-  readonly stop: (how: 'cut' | 'clean') => Promise<void>;
+  readonly stop: (how: 'cut' | 'clean', lingerMs?: number) => Promise<void>;
   readonly watches: () => readonly OpenWatch[];
 }
 
 export function createApiServer(parts: ServerParts): ApiServer {
   const { store, accounts, access, journal } = parts;
-  const websockets = new WebSocketServer({
-    noServer: true,
-    handleProtocols: (offered) => bestProtocol(offered) ?? false,
-  });
   const encodings = createEncodings();
   const sockets = new Set<Socket>();
   const watches = new Set<OpenWatch>();
+  const responses = new Set<ServerResponse>();
   let server: Server | undefined;
   let port = 0;
 
@@ -88,6 +84,8 @@ export function createApiServer(parts: ServerParts): ApiServer {
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const entry = entryOf(request);
+    responses.add(response);
+    response.on('close', () => responses.delete(response));
     response.on('finish', () => {
       entry.status = response.statusCode;
     });
@@ -112,16 +110,12 @@ export function createApiServer(parts: ServerParts): ApiServer {
     const route = routeOf(pathname);
     switch (route.type) {
       case 'path':
-        return path(request, response, user, pathname, query);
+        return servePath(parts, request, response, user, pathname, query);
       case 'unknownResource':
-        return other(request, response, user, route);
+        return serveReview(parts, request, response, user, route);
       case 'resource':
         return resource(request, response, user, route.target, query);
     }
-  }
-
-  function authorize(user: User, attributes: Attributes): void {
-    if (access.allowing(user, attributes) === undefined) throw denied(user, attributes);
   }
 
   async function resource(
@@ -133,7 +127,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
   ): Promise<void> {
     const { name, subresource } = target;
     if (!isAcceptable(request.headers.accept)) throw notAcceptable();
-    authorize(user, attributesOf(request.method ?? '', target, query));
+    authorize(access, user, attributesOf(request.method ?? '', target, query));
     const type = request.headers['content-type'] ?? '';
     const send = ({ code, object, warnings }: Written): void =>
       sendJson(response, code, object, warningHeader(warnings));
@@ -147,7 +141,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
     switch (`${request.method} ${name === undefined ? 'collection' : 'object'}`) {
       case 'GET collection':
         if (query.get('watch') === 'true' || query.get('watch') === '1') return watch(target, query, request, response);
-        return read(await listObjects(store, target, query));
+        return read(await listObjects(store, target, query, parts.pace));
       case 'GET object':
         return read(getObject(store, target));
       case 'POST collection':
@@ -203,85 +197,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
     return found as Pod;
   }
 
-  /** Kinds that are not stored: reviews. */
-  async function other(
-    request: IncomingMessage,
-    response: ServerResponse,
-    user: User,
-    route: Extract<Route, { type: 'unknownResource' }>,
-  ): Promise<void> {
-    const { group, plural: name, namespace } = route;
-    const verb = request.method === 'POST' ? 'create' : route.name === undefined ? 'list' : 'get';
-    authorize(user, {
-      verb,
-      group,
-      resource: name,
-      namespace,
-      ...(route.name === undefined ? {} : { name: route.name }),
-    });
-    if (request.method !== 'POST') throw unknownResource();
-    const body = JSON.parse((await bodyOf(request)).toString() || '{}');
-    const answered = review(name, body, user, access);
-    if (answered === undefined) throw unknownResource();
-    sendJson(response, 201, answered);
-  }
-
-  async function path(
-    request: IncomingMessage,
-    response: ServerResponse,
-    user: User,
-    pathname: string,
-    query: URLSearchParams,
-  ): Promise<void> {
-    if (pathname === '/version' || pathname === '/version/') return sendJson(response, 200, parts.version);
-    if (/^\/(readyz|healthz|livez)$/.test(pathname)) return sendText(response, 200, 'ok', 'text/plain; charset=utf-8');
-    if (pathname.startsWith('/apis/metrics.k8s.io/')) {
-      const answered = parts.metrics.answer(pathname, user, query);
-      if (answered !== undefined) return sendJson(response, 200, answered);
-    }
-    if (/^\/apis\//.test(pathname)) {
-      return sendText(response, 404, '404 page not found\n', 'text/plain; charset=utf-8', {
-        'X-Content-Type-Options': 'nosniff',
-      });
-    }
-    throw deniedPath(user, (request.method ?? 'GET').toLowerCase(), pathname);
-  }
-
-  async function upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
-    const entry = entryOf(request);
-    socket.on('error', () => socket.destroy());
-    try {
-      if (await parts.intercept(request, entry, { socket })) return;
-      openStream(request, socket, head, entry);
-    } catch (error) {
-      const [code, text, type] = refusal(error);
-      entry.status = code;
-      socket.end(
-        `HTTP/1.1 ${code} ${STATUS_TEXTS[code] ?? ''}\r\nCache-Control: no-cache, private\r\n${text === '' ? '' : `Content-Type: ${type}\r\n`}Date: ${new Date().toUTCString()}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
-      );
-    }
-  }
-
-  function openStream(request: IncomingMessage, socket: Socket, head: Buffer, entry: RequestEntry): void {
-    const user = userOf(request);
-    const [pathname = '', search = ''] = (request.url ?? '').split(/\?(.*)/s);
-    const query = queryOf(search);
-    const route = routeOf(pathname);
-    if (route.type !== 'resource' || route.target.resource.plural !== PODS.plural) throw unknownResource();
-    const { subresource } = route.target;
-    authorize(user, attributesOf(request.method ?? '', route.target, query));
-    if (subresource !== 'exec' && subresource !== 'attach') throw unknownResource();
-    const target = streamTarget(subresource, podOf(route.target), query, parts.nodes);
-    const offered = request.headers['sec-websocket-protocol'];
-    const protocol = offered === undefined ? '' : bestProtocol(offered.split(',').map((one) => one.trim()));
-    if (protocol === undefined) throw new KubeletRefusal(403, '');
-    entry.status = 101;
-    websockets.handleUpgrade(request, socket, head, (websocket: WebSocket) => {
-      const channels = createChannels(websocket, protocol);
-      if (subresource === 'exec') serveExec(target, query, channels);
-      else serveAttach(target, query, channels, parts.pace, journal);
-    });
-  }
+  const upgrade = createUpgrade({ ...parts, userOf, entryOf, podOf });
 
   function create(): Server {
     const { cert, key } = parts.identity;
@@ -312,13 +228,16 @@ export function createApiServer(parts: ServerParts): ApiServer {
       server = made;
       port = (made.address() as AddressInfo).port;
     },
-    stop: async (how) => {
+    stop: async (how, lingerMs = 0) => {
       const closing = server;
       if (closing === undefined) return;
       server = undefined;
       const closed = new Promise<void>((resolve) => closing.close(() => resolve()));
-      if (how === 'clean') for (const open of [...watches]) open.end();
-      else for (const socket of sockets) socket.destroy();
+      if (lingerMs > 0) await new Promise((resolve) => setTimeout(resolve, lingerMs));
+      if (how === 'clean') {
+        for (const open of [...watches]) open.end();
+        for (const response of responses) if (response.headersSent) response.end();
+      } else for (const socket of sockets) socket.destroy();
       await Promise.race([new Promise((resolve) => setTimeout(resolve, 50)), closed]);
       for (const socket of sockets) socket.destroy();
       await closed;
@@ -326,46 +245,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
   };
 }
 
-const VERBS: Readonly<Record<string, string>> = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
-
-function attributesOf(
-  method: string,
-  { resource, namespace, name, subresource }: Target,
-  query: URLSearchParams,
-): Attributes {
-  const watching = query.get('watch') === 'true' || query.get('watch') === '1';
-  const reading = name !== undefined ? 'get' : watching ? 'watch' : 'list';
-  const verb = method === 'DELETE' && name === undefined ? 'deletecollection' : (VERBS[method] ?? reading);
-  return {
-    verb,
-    group: resource.group,
-    resource: resource.plural,
-    namespace,
-    ...(subresource === undefined ? {} : { subresource }),
-    ...(name === undefined ? {} : { name }),
-  };
-}
-
 /** Whether a client takes one of the encodings there are. */
 function isAcceptable(accept = '*/*'): boolean {
   return /\*\/\*|application\/(\*|json|yaml|vnd\.kubernetes\.protobuf)/.test(accept);
-}
-
-function bestProtocol(offered: Iterable<string>): string | undefined {
-  const list = new Set(offered);
-  return PROTOCOLS.find((protocol) => protocol !== '' && list.has(protocol));
-}
-
-const STATUS_TEXTS: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  500: 'Internal Server Error',
-};
-
-function refusal(error: unknown): [number, string, string] {
-  if (error instanceof ApiError) return [error.code, encode(error.status), 'application/json'];
-  if (error instanceof KubeletRefusal) return [error.code, error.message, 'text/plain; charset=utf-8'];
-  throw error;
 }

@@ -1,9 +1,11 @@
 /**
- * Reading request bodies: what is not JSON, not the right kind, or not a valid object is refused here with the texts of
+ * Reading request bodies: what cannot be read, is not the right kind, or not a valid object is refused here with the texts of
  * the API server (FACTS 113 to 115).
  */
+import { parse as parseYaml } from 'yaml';
 import type { StoredObject } from '../model.ts';
 import { checkChanged } from './checks.ts';
+import { duplicateFields } from './duplicates.ts';
 import { isObject, type Json, type JsonObject } from './patch.ts';
 import { apiVersionOf, type Resource } from './resources.ts';
 import { createSchemas } from './schemas.ts';
@@ -31,13 +33,22 @@ const FIELD_VALIDATIONS = ['', 'Ignore', 'Strict', 'Warn'];
 export function createValidation(): Validation {
   const schemas = createSchemas();
 
-  function checkFields(resource: Resource, object: Json, query: URLSearchParams): readonly string[] {
+  /** @param twice paths of fields that the body names twice */
+  function checkFields(
+    resource: Resource,
+    object: Json,
+    query: URLSearchParams,
+    twice: readonly string[] = [],
+  ): readonly string[] {
     const mode = query.get('fieldValidation') ?? '';
     checkOptions(query, mode);
     if (!isObject(object)) return [];
     const { wrongType, unknown, unknownKeys } = schemas.check(resource, object);
     if (wrongType !== undefined) throw undecodable(resource, resource.kind, resource.version, wrongType);
-    const texts = unknown.map((path) => `unknown field "${path}"`);
+    const texts = [
+      ...unknown.map((path) => `unknown field "${path}"`),
+      ...twice.map((path) => `duplicate field "${path}"`),
+    ];
     if (mode === 'Strict' && texts.length > 0) {
       throw undecodable(resource, resource.kind, resource.version, `strict decoding error: ${texts.join(', ')}`);
     }
@@ -47,9 +58,10 @@ export function createValidation(): Validation {
 
   return {
     decode: (resource, body, type, query) => {
-      checkType(type);
-      const value = parse(resource, body);
-      const warnings = checkFields(resource, value, query);
+      const format = formatOf(type);
+      const text = body.toString();
+      const value = format === 'yaml' ? read(resource, text, parseYaml) : read(resource, text, JSON.parse);
+      const warnings = checkFields(resource, value, query, format === 'yaml' ? [] : duplicateFields(text));
       return { object: draftOf(value), warnings };
     },
     checkFields,
@@ -69,9 +81,10 @@ function prune(object: Json, [key = '', ...rest]: readonly string[]): void {
   }
 }
 
-function checkType(type: string): void {
+function formatOf(type: string): 'json' | 'yaml' {
   const bare = type.split(';')[0]?.trim() ?? '';
-  if (bare === '' || bare === 'application/json') return;
+  if (bare === '' || bare === 'application/json') return 'json';
+  if (bare === 'application/yaml') return 'yaml';
   throw new ApiError(
     415,
     'UnsupportedMediaType',
@@ -99,11 +112,10 @@ function undecodable(resource: Resource, kind: string, version: string, why: str
   return badRequest(`${kind} in version "${version}" cannot be handled as a ${resource.kind}: ${why}`);
 }
 
-function parse(resource: Resource, body: Buffer): JsonObject {
-  const text = body.toString();
+function read(resource: Resource, text: string, parse: (text: string) => Json): JsonObject {
   let value: Json;
   try {
-    value = JSON.parse(text);
+    value = parse(text);
   } catch {
     throw unreadable(resource, text);
   }

@@ -35,6 +35,8 @@ export interface WatchOptions {
   /** Called for each line before it is written; what it returns is written instead (duplicates, for one). */
   readonly lines?: (line: Line) => readonly Line[];
   readonly bookmarkMs?: number;
+  /** Divides all seconds (pace.ts); default 1. */
+  readonly timeScale?: number;
   /** Default JSON. */
   readonly encoding?: Encoding;
 }
@@ -49,10 +51,13 @@ export function serveWatch(
   const matches = bothSelectors(resource, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
   const wanted: Matcher = (object) => (namespace === '' || object.metadata.namespace === namespace) && matches(object);
   const bookmarks = query.get('allowWatchBookmarks') === 'true' && resource.cached;
-  const initial = query.get('sendInitialEvents') === 'true';
-  if (initial && query.get('resourceVersionMatch') !== 'NotOlderThan') throw needsMatch();
+  const asked = query.get('sendInitialEvents') === 'true';
+  if (asked && query.get('resourceVersionMatch') !== 'NotOlderThan') throw needsMatch();
   const from = watchVersion(query.get('resourceVersion'));
-  const timeoutMs = Number(query.get('timeoutSeconds') || DEFAULT_TIMEOUT_S) * 1000;
+  // Who asks for bookmarks and names no version is told the end of what is there, too (recorded in 22-nodes).
+  const initial = asked || (from === 0 && bookmarks && !query.has('sendInitialEvents'));
+  const scale = options.timeScale ?? 1;
+  const timeoutMs = (Number(query.get('timeoutSeconds') || DEFAULT_TIMEOUT_S) * 1000) / scale;
 
   const encoding = options.encoding ?? JSON_ENCODING;
   response.writeHead(200, commonHeaders(encoding.streamType));
@@ -125,17 +130,17 @@ export function serveWatch(
   }
   unlisten = store.listen(resource, forward);
   if (bookmarks) {
-    const every = options.bookmarkMs ?? BOOKMARK_MS;
+    const every = options.bookmarkMs ?? BOOKMARK_MS / scale;
     timers.push(setInterval(bookmark, every));
-    if (timeoutMs > Math.max(...LAST_BOOKMARKS_MS)) {
-      for (const before of LAST_BOOKMARKS_MS) timers.push(setTimeout(bookmark, timeoutMs - before));
+    if (timeoutMs * scale > Math.max(...LAST_BOOKMARKS_MS)) {
+      for (const before of LAST_BOOKMARKS_MS) timers.push(setTimeout(bookmark, timeoutMs - before / scale));
     }
   }
   return { resource, response, end, write };
 }
 
 /** What a watcher with a selector sees of a change (FACTS 106). */
-function visible(change: Change, wanted: Matcher): { type: string; object: StoredObject } | undefined {
+export function visible(change: Change, wanted: Matcher): { type: string; object: StoredObject } | undefined {
   const now = wanted(change.object);
   if (change.type !== 'MODIFIED') return now ? change : undefined;
   const before = change.previous !== undefined && wanted(change.previous);

@@ -3,23 +3,36 @@
  */
 import type { JobStatus } from 'kubernetes-types/batch/v1.d.ts';
 import type { Admission } from '../api/admission.ts';
-import { deleteObject } from '../api/deletion.ts';
 import { JOBS, PODS } from '../api/resources.ts';
-import { ApiError } from '../api/status.ts';
 import type { Store } from '../api/store.ts';
-import { controllerOf, isFinishedJob, isFinishedPod, type Job, jobCondition, type Pod, timestamp } from '../model.ts';
+import {
+  controllerOf,
+  isFinishedJob,
+  isFinishedPod,
+  isReadyPod,
+  type Job,
+  jobCondition,
+  type Pod,
+  timestamp,
+} from '../model.ts';
 import type { Pace } from '../pace.ts';
 import { createTimers } from '../timers.ts';
 import type { EventRecorder } from './events.ts';
+import { createJobPods, SOURCE, TRACKING } from './jobpods.ts';
+import { addTo, ordered, setCondition } from './jobstatus.ts';
 import { createQueue } from './queue.ts';
+import {
+  BACKOFF_EXCEEDED,
+  COMPLETED,
+  DEADLINE_EXCEEDED,
+  decided,
+  hasFailed,
+  isRemoved,
+  timeLeft,
+  type Verdict,
+} from './verdict.ts';
 
-const TRACKING = 'batch.kubernetes.io/job-tracking';
-const SOURCE = { component: 'job-controller' };
 const MAX_BACKOFF_S = 600;
-
-const BACKOFF_EXCEEDED = { reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' };
-const DEADLINE_EXCEEDED = { reason: 'DeadlineExceeded', message: 'Job was active longer than specified deadline' };
-const COMPLETED = { reason: 'CompletionsReached', message: 'Reached expected number of succeeded pods' };
 
 export interface Controller {
   readonly close: () => void;
@@ -28,15 +41,18 @@ export interface Controller {
 export function startJobController(store: Store, admission: Admission, events: EventRecorder, pace: Pace): Controller {
   const timers = createTimers();
   const queue = createQueue(timers, sync);
+  const jobPods = createJobPods(store, admission, events);
   /** Seconds of the next back-off after a pod could not be made, per Job. */
   const backoffs = new Map<string, number>();
+  /** When Jobs really started, milliseconds. */
+  const starts = new Map<string, number>();
 
   const soon = (key: string): void => queue.add(key, pace.delay('jobSync'));
   const batched = (key: string): void => queue.add(key, pace.delay('jobBatch'));
 
   const unlisten = [
     store.listen(JOBS, ({ type, object, previous }) => {
-      if (type === 'DELETED') backoffs.delete(keyOf(object));
+      if (type === 'DELETED') for (const map of [backoffs, starts]) map.delete(keyOf(object));
       else if (type === 'ADDED' || object.metadata.generation !== previous?.metadata.generation) soon(keyOf(object));
       else batched(keyOf(object));
     }),
@@ -52,7 +68,7 @@ export function startJobController(store: Store, admission: Admission, events: E
     if (job === undefined) return;
     const pods = store.list(PODS, namespace).filter((pod) => controllerOf(pod) === job.metadata.uid);
     if (isFinishedJob(job)) {
-      releaseAll(pods);
+      jobPods.releaseAll(pods);
       return;
     }
     syncUnfinished(job, pods, key);
@@ -71,29 +87,29 @@ export function startJobController(store: Store, admission: Admission, events: E
     let active = pods.filter((pod) => !isFinishedPod(pod) && pod.metadata.deletionTimestamp === undefined);
     const failures = (status.failed ?? 0) + uncounted.failed.length + failed.length;
     const successes = (status.succeeded ?? 0) + uncounted.succeeded.length + succeeded.length;
-    const seconds = job.spec.activeDeadlineSeconds;
+    const left = timeLeft(job, starts.get(key), pace);
     const suspended = job.spec.suspend === true;
 
     let verdict = decided(job);
     if (verdict === undefined && job.metadata.deletionTimestamp === undefined) {
       if (failures > (job.spec.backoffLimit ?? 6)) verdict = { type: 'Failed', ...BACKOFF_EXCEEDED };
-      else if (isOverdue(job, seconds, pace)) verdict = { type: 'Failed', ...DEADLINE_EXCEEDED };
+      else if (left !== undefined && left <= 0) verdict = { type: 'Failed', ...DEADLINE_EXCEEDED };
       else if (successes >= (job.spec.completions ?? 1)) verdict = { type: 'Complete', ...COMPLETED };
     }
 
     if (verdict !== undefined) {
-      for (const pod of active) removePod(job, pod, 'counted');
+      for (const pod of active) jobPods.remove(job, pod, 'counted');
       failed.push(...active.filter((pod) => verdict?.type === 'Failed' && isNew(pod)));
       active = [];
     } else if (suspended) {
-      for (const pod of active) removePod(job, pod, 'released');
+      for (const pod of active) jobPods.remove(job, pod, 'released');
       active = [];
       suspend(job, status);
     } else {
-      const resumed = resume(status);
+      const resumed = resume(key, status);
       const wanted = Math.min(job.spec.parallelism ?? 1, (job.spec.completions ?? 1) - successes);
       if (active.length > wanted) {
-        for (const pod of active.slice(Math.max(wanted, 0))) removePod(job, pod, 'released');
+        for (const pod of active.slice(Math.max(wanted, 0))) jobPods.remove(job, pod, 'released');
         active = active.slice(0, Math.max(wanted, 0));
       } else if (job.metadata.deletionTimestamp === undefined && status.startTime !== undefined) {
         const made = Array.from({ length: wanted - active.length }, () => makePod(job, key)).filter(
@@ -102,13 +118,12 @@ export function startJobController(store: Store, admission: Admission, events: E
         active = [...active, ...made];
       }
       if (resumed) events.record(SOURCE, job, { type: 'Normal', reason: 'Resumed', message: 'Job resumed' });
-      if (seconds !== undefined && status.startTime !== undefined) {
-        queue.add(key, Math.max(0, Date.parse(status.startTime) + pace.seconds(seconds) - Date.now()) + 1);
-      }
+      const end = timeLeft({ ...job, status }, starts.get(key), pace);
+      if (end !== undefined) queue.add(key, Math.max(0, end) + 1);
     }
 
     const now = pods.map((pod) => store.get(PODS, pod.metadata.namespace ?? '', pod.metadata.name) ?? gone(pod));
-    status.ready = active.filter((pod) => isReady(pod)).length;
+    status.ready = active.filter((pod) => isReadyPod(pod)).length;
     status.terminating = now.filter(
       (pod) => pod.metadata.deletionTimestamp !== undefined && !isFinishedPod(pod),
     ).length;
@@ -141,7 +156,7 @@ export function startJobController(store: Store, admission: Admission, events: E
     if (stored === undefined) return;
     if (pending) {
       for (const pod of store.list(PODS, job.metadata.namespace ?? '')) {
-        if ([...uncounted.succeeded, ...uncounted.failed].includes(pod.metadata.uid)) release(pod);
+        if ([...uncounted.succeeded, ...uncounted.failed].includes(pod.metadata.uid)) jobPods.release(pod);
       }
       status.uncountedTerminatedPods = {};
       addTo(status, 'succeeded', uncounted.succeeded.length);
@@ -178,74 +193,26 @@ export function startJobController(store: Store, admission: Admission, events: E
   }
 
   /** Whether it was suspended until now. */
-  function resume(status: JobStatus): boolean {
-    if (status.startTime === undefined) status.startTime = timestamp(Date.now());
+  function resume(key: string, status: JobStatus): boolean {
+    if (status.startTime === undefined) {
+      status.startTime = timestamp(Date.now());
+      starts.set(key, Date.now());
+    }
     if (!status.conditions?.some((one) => one.type === 'Suspended' && one.status === 'True')) return false;
     setCondition(status, { type: 'Suspended', status: 'False', reason: 'JobResumed', message: 'Job resumed' });
     return true;
   }
 
+  /** A new pod, or undefined, and another try after the back-off. */
   function makePod(job: Job, key: string): Pod | undefined {
-    const { metadata, spec } = job.spec.template;
-    const { name, uid, namespace = '' } = job.metadata;
-    try {
-      const draft = admission.admit(PODS, namespace, {
-        metadata: {
-          generateName: `${name}-`,
-          namespace,
-          labels: { ...metadata?.labels },
-          ...(metadata?.annotations === undefined ? {} : { annotations: { ...metadata.annotations } }),
-          ownerReferences: [
-            { apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true, blockOwnerDeletion: true },
-          ],
-          finalizers: [TRACKING],
-        },
-        ...{ spec },
-      });
-      const pod = store.create(PODS, draft as unknown as Parameters<typeof store.create<Pod>>[1]);
-      events.record(SOURCE, job, {
-        type: 'Normal',
-        reason: 'SuccessfulCreate',
-        message: `Created pod: ${pod.metadata.name}`,
-      });
-      backoffs.delete(key);
-      return pod;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      events.record(SOURCE, job, {
-        type: 'Warning',
-        reason: 'FailedCreate',
-        message: `Error creating: ${error.message}`,
-      });
+    const pod = jobPods.make(job);
+    if (pod !== undefined) backoffs.delete(key);
+    else {
       const seconds = backoffs.get(key) ?? 1;
       backoffs.set(key, Math.min(seconds * 2, MAX_BACKOFF_S));
       queue.add(key, pace.delay('quotaRetry') * seconds);
-      return undefined;
     }
-  }
-
-  /** `released` pods lose the finalizer first and are not counted; the others are counted as failed. */
-  function removePod(job: Job, pod: Pod, how: 'released' | 'counted'): void {
-    const current = how === 'released' ? release(pod) : pod;
-    if (current === undefined) return;
-    deleteObject(store, PODS, current, {});
-    events.record(SOURCE, job, {
-      type: 'Normal',
-      reason: 'SuccessfulDelete',
-      message: `Deleted pod: ${pod.metadata.name}`,
-    });
-  }
-
-  function release(pod: Pod): Pod | undefined {
-    return store.edit<Pod>(PODS, pod, ({ metadata }) => {
-      const finalizers = metadata.finalizers?.filter((one) => one !== TRACKING) ?? [];
-      if (finalizers.length > 0) metadata.finalizers = finalizers;
-      else delete metadata.finalizers;
-    });
-  }
-
-  function releaseAll(pods: readonly Pod[]): void {
-    for (const pod of pods) if (isFinishedPod(pod) || pod.metadata.deletionTimestamp !== undefined) release(pod);
+    return pod;
   }
 
   return {
@@ -260,81 +227,8 @@ function keyOf({ metadata }: { metadata: { namespace?: string; name: string } })
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-interface Verdict {
-  readonly type: 'Complete' | 'Failed';
-  readonly reason: string;
-  readonly message: string;
-}
-
-/** What was decided in an earlier sync and only waits for the pods to go. */
-function decided(job: Job): Verdict | undefined {
-  for (const [target, type] of [
-    ['FailureTarget', 'Failed'],
-    ['SuccessCriteriaMet', 'Complete'],
-  ] as const) {
-    const condition = job.status.conditions?.find((one) => one.type === target && one.status === 'True');
-    if (condition !== undefined) return { type, reason: condition.reason ?? '', message: condition.message ?? '' };
-  }
-  return undefined;
-}
-
-function isOverdue(job: Job, seconds: number | undefined, pace: Pace): boolean {
-  const { startTime } = job.status;
-  return (
-    seconds !== undefined && startTime !== undefined && Date.now() - Date.parse(startTime) >= pace.seconds(seconds)
-  );
-}
-
-function isRemoved(pod: Pod): boolean {
-  return pod.metadata.deletionTimestamp !== undefined && pod.status.phase !== 'Succeeded';
-}
-
-/** A pod that is being deleted counts as failed unless it has succeeded (FACTS 46, 50). */
-function hasFailed(pod: Pod): boolean {
-  return pod.status.phase === 'Failed' || isRemoved(pod);
-}
-
-function isReady(pod: Pod): boolean {
-  return pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
-}
-
 /** A pod that went away during this sync is still terminating for it (FACTS 54). */
 function gone(pod: Pod): Pod {
   if (pod.metadata.deletionTimestamp !== undefined) return { ...pod, status: { ...pod.status, phase: 'Failed' } };
   return { ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } };
-}
-
-function addTo(status: JobStatus, key: 'succeeded' | 'failed', more: number): void {
-  if (more > 0) status[key] = (status[key] ?? 0) + more;
-}
-
-function setCondition(
-  status: JobStatus,
-  { type, reason, message, ...rest }: { type: string; status?: string; reason: string; message: string },
-): void {
-  const now = timestamp(Date.now());
-  const wanted = rest.status ?? 'True';
-  const conditions = status.conditions ?? [];
-  const index = conditions.findIndex((one) => one.type === type);
-  if (conditions[index]?.status === wanted) return;
-  const condition = { type, status: wanted, lastProbeTime: now, lastTransitionTime: now, reason, message };
-  status.conditions = index < 0 ? [...conditions, condition] : conditions.with(index, condition);
-}
-
-const ORDER = [
-  'conditions',
-  'startTime',
-  'completionTime',
-  'active',
-  'succeeded',
-  'failed',
-  'terminating',
-  'uncountedTerminatedPods',
-  'ready',
-] as const;
-
-function ordered(status: JobStatus): JobStatus {
-  return Object.fromEntries(
-    ORDER.flatMap((key) => (status[key] === undefined ? [] : [[key, structuredClone(status[key])]])),
-  );
 }

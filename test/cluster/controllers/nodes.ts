@@ -4,7 +4,7 @@
 import { deleteObject } from '../api/deletion.ts';
 import { NODES, PODS } from '../api/resources.ts';
 import type { Store } from '../api/store.ts';
-import { type ClusterNode, isFinishedPod, type Pod, timestamp } from '../model.ts';
+import { type ClusterNode, isFinishedPod, isReadyPod, type Pod, timestamp } from '../model.ts';
 import type { Pace } from '../pace.ts';
 import { createTimers } from '../timers.ts';
 import type { EventRecorder } from './events.ts';
@@ -19,26 +19,31 @@ export interface NodeController {
 
 const CORDONED = 'node.kubernetes.io/unschedulable';
 const UNREACHABLE = 'node.kubernetes.io/unreachable';
-const SILENT = { reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' };
-const FINE = { reason: 'KubeletReady', message: 'kubelet is posting ready status' };
+const SILENT = { status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' };
 
 export function createNodeController(store: Store, events: EventRecorder, pace: Pace): NodeController {
   const timers = createTimers();
+  /** Node, or uid of a pod -> what calls off what is to happen to it. */
   const waiting = new Map<string, () => void>();
+  /** Pods, by uid, that were told to go. */
+  const evicted = new Set<string>();
+  /** Nodes whose pods are to go. */
+  const tainted = new Set<string>();
+  /** Nodes that are not heard of -> their conditions before. */
+  const lost = new Map<string, NonNullable<ClusterNode['status']['conditions']>>();
 
-  function setReady(name: string, status: 'True' | 'Unknown'): ClusterNode | undefined {
+  function edit(name: string, change: (node: ClusterNode) => void): void {
     const node = store.get(NODES, '', name);
-    if (node === undefined) return undefined;
-    return store.edit<ClusterNode>(NODES, node, (draft) => {
-      const now = timestamp(Date.now());
-      for (const condition of draft.status.conditions ?? []) {
-        if (condition.type !== 'Ready' || condition.status === status) continue;
-        Object.assign(condition, { status, lastTransitionTime: now, ...(status === 'True' ? FINE : SILENT) });
-      }
-      if (status === 'Unknown') {
-        const taints = ['NoSchedule', 'NoExecute'].map((effect) => ({ key: UNREACHABLE, effect, timeAdded: now }));
-        draft.spec.taints = taints;
-      } else delete draft.spec.taints;
+    if (node !== undefined) store.edit<ClusterNode>(NODES, node, change);
+  }
+
+  function setTaints(name: string, effects: readonly string[]): void {
+    edit(name, ({ spec }) => {
+      const others = (spec.taints ?? []).filter(({ key }) => key !== UNREACHABLE);
+      const own = effects.map((effect) => ({ key: UNREACHABLE, effect, timeAdded: timestamp(Date.now()) }));
+      const taints = [...others, ...own];
+      if (taints.length > 0) spec.taints = taints;
+      else delete spec.taints;
     });
   }
 
@@ -47,36 +52,66 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
   }
 
   function lose(name: string): void {
-    if (setReady(name, 'Unknown') === undefined) return;
+    const node = store.get(NODES, '', name);
+    if (node === undefined) return;
+    lost.set(name, node.status.conditions ?? []);
+    edit(name, ({ status }) => {
+      for (const condition of status.conditions ?? []) {
+        Object.assign(condition, { ...SILENT, lastTransitionTime: timestamp(Date.now()) });
+      }
+    });
+    tainted.add(name);
+    setTaints(name, ['NoSchedule', 'NoExecute']);
     for (const pod of podsOn(name)) {
-      const message = 'Node is not ready';
-      events.record({ component: 'node-controller' }, pod, { type: 'Warning', reason: 'NodeNotReady', message });
-      store.edit<Pod>(PODS, pod, (draft) => {
-        for (const condition of draft.status.conditions ?? []) {
-          if (condition.type !== 'Ready' || condition.status !== 'True') continue;
-          Object.assign(condition, { status: 'False', lastTransitionTime: timestamp(Date.now()) });
-        }
-      });
-      const toleration = pod.spec.tolerations?.find(({ key }) => key === UNREACHABLE);
-      const seconds = toleration?.tolerationSeconds;
-      if (seconds !== undefined)
-        waiting.set(
-          pod.metadata.uid,
-          timers.after(pace.seconds(seconds), () => evict(pod)),
-        );
+      if (isReadyPod(pod)) tellNotReady(pod);
+      evictLater(pod);
     }
+  }
+
+  function tellNotReady(pod: Pod): void {
+    const message = 'Node is not ready';
+    events.record({ component: 'node-controller' }, pod, { type: 'Warning', reason: 'NodeNotReady', message });
+    store.edit<Pod>(PODS, pod, (draft) => {
+      for (const condition of draft.status.conditions ?? []) {
+        if (condition.type !== 'Ready') continue;
+        Object.assign(condition, { status: 'False', lastTransitionTime: timestamp(Date.now()) });
+      }
+    });
+  }
+
+  function evictLater(pod: Pod): void {
+    const seconds = pod.spec.tolerations?.find(({ key }) => key === UNREACHABLE)?.tolerationSeconds;
+    if (seconds === undefined || waiting.has(pod.metadata.uid) || evicted.has(pod.metadata.uid)) return;
+    waiting.set(
+      pod.metadata.uid,
+      timers.after(pace.seconds(seconds), () => {
+        waiting.delete(pod.metadata.uid);
+        evicted.add(pod.metadata.uid);
+        evict(pod);
+      }),
+    );
+  }
+
+  /** Tells it, where a pod was to be evicted. */
+  function stayOrGo(pod: Pod): void {
+    const cancel = waiting.get(pod.metadata.uid);
+    if (cancel === undefined) return;
+    cancel();
+    waiting.delete(pod.metadata.uid);
+    tellEviction(pod, 'Cancelling deletion of');
+  }
+
+  function tellEviction(pod: Pod, what: string): void {
+    const message = `${what} Pod ${pod.metadata.namespace}/${pod.metadata.name}`;
+    const event = { type: 'Normal' as const, reason: 'TaintManagerEviction', message };
+    events.record({ component: 'taint-eviction-controller' }, pod, event);
   }
 
   function evict(pod: Pod): void {
     const text = `Taint manager: deleting due to NoExecute taint`;
     const marked = disrupt(store, pod, 'DeletionByTaintManager', text);
     if (marked === undefined) return;
-    const message = `Marking for deletion Pod ${pod.metadata.namespace}/${pod.metadata.name}`;
-    events.record({ component: 'taint-eviction-controller' }, pod, {
-      type: 'Normal',
-      reason: 'TaintManagerEviction',
-      message,
-    });
+    tellEviction(pod, 'Marking for deletion');
     deleteObject(store, PODS, marked, {});
   }
 
@@ -93,10 +128,19 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
     });
   }
 
-  const unlisten = store.listen(NODES, ({ type, object }) => {
-    // The store keeps only nodes under this kind.
-    if (type !== 'DELETED') timers.after(pace.delay('garbage'), () => followCordon(object as ClusterNode));
-  });
+  const unlisten = [
+    store.listen(NODES, ({ type, object }) => {
+      // The store keeps only nodes under this kind.
+      if (type !== 'DELETED') timers.after(pace.delay('garbage'), () => followCordon(object as ClusterNode));
+    }),
+    store.listen(PODS, ({ type, object }) => {
+      const pod = object as Pod;
+      if (type === 'DELETED') {
+        stayOrGo(pod);
+        evicted.delete(pod.metadata.uid);
+      } else if (tainted.has(pod.spec.nodeName ?? '') && pod.metadata.deletionTimestamp === undefined) evictLater(pod);
+    }),
+  ];
 
   return {
     kubeletDown: (name) => {
@@ -107,11 +151,22 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
       );
     },
     kubeletUp: (name) => {
-      for (const key of [name, ...podsOn(name).map(({ metadata }) => metadata.uid)]) {
-        waiting.get(key)?.();
-        waiting.delete(key);
-      }
-      setReady(name, 'True');
+      waiting.get(name)?.();
+      waiting.delete(name);
+      const before = lost.get(name);
+      if (before === undefined) return;
+      lost.delete(name);
+      edit(name, ({ status }) => {
+        status.conditions = before.map((condition) => ({ ...condition, lastTransitionTime: timestamp(Date.now()) }));
+      });
+      setTaints(name, ['NoExecute']);
+      timers.after(pace.delay('taintRemoval'), () => {
+        // Gone again meanwhile.
+        if (lost.has(name)) return;
+        tainted.delete(name);
+        setTaints(name, []);
+        for (const pod of store.list(PODS)) if (pod.spec.nodeName === name) stayOrGo(pod);
+      });
     },
     nodeGone: (name) => {
       timers.after(pace.delay('nodeMonitorGrace'), () => {
@@ -130,7 +185,7 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
       });
     },
     close: () => {
-      unlisten();
+      for (const stop of unlisten) stop();
       timers.close();
     },
   };

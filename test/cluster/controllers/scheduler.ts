@@ -54,7 +54,7 @@ export function startScheduler(store: Store, events: EventRecorder, pace: Pace):
       .filter((_node, index) => problems[index]?.length === 0)
       .sort((a, b) => (counts.get(a.metadata.name) ?? 0) - (counts.get(b.metadata.name) ?? 0))[0];
     if (free !== undefined) bind(pod, free);
-    else if (!preempt(pod, nodes, pods)) {
+    else if (!preempt(pod, nodes, pods, problems.flat())) {
       const hopeless = nodes.filter((node) => problemsOf(pod, node, []).length > 0).length;
       refuse(pod, unschedulable(nodes.length, problems.flat(), hopeless));
     }
@@ -64,6 +64,7 @@ export function startScheduler(store: Store, events: EventRecorder, pace: Pace):
     const bound = store.edit<Pod>(PODS, pod, (draft) => {
       draft.spec.nodeName = node.metadata.name;
       draft.status.conditions = [scheduledCondition('True')];
+      delete draft.status.nominatedNodeName;
     });
     if (bound === undefined) return;
     events.recordNew(NAME, 'Binding', pod, {
@@ -73,7 +74,8 @@ export function startScheduler(store: Store, events: EventRecorder, pace: Pace):
     });
   }
 
-  function refuse(pod: Pod, message: string): void {
+  /** @param nominated node on which room is being made for it */
+  function refuse(pod: Pod, message: string, nominated?: string): void {
     const before = pod.status.conditions?.find(({ type }) => type === 'PodScheduled');
     if (before?.message === message) return;
     events.recordNew(NAME, 'Scheduling', pod, { type: 'Warning', reason: 'FailedScheduling', message });
@@ -85,44 +87,54 @@ export function startScheduler(store: Store, events: EventRecorder, pace: Pace):
         message,
       };
       draft.status.conditions = [condition];
+      if (nominated !== undefined) draft.status.nominatedNodeName = nominated;
     });
   }
 
   /** Removes a pod of lower priority where that makes room (FACTS 52). */
-  function preempt(pod: Pod, nodes: readonly ClusterNode[], pods: readonly Pod[]): boolean {
+  function preempt(
+    pod: Pod,
+    nodes: readonly ClusterNode[],
+    pods: readonly Pod[],
+    problems: readonly string[],
+  ): boolean {
     for (const node of nodes) {
       const here = pods.filter(({ spec }) => spec.nodeName === node.metadata.name);
       const victims = here.filter(({ spec }) => (spec.priority ?? 0) < (pod.spec.priority ?? 0));
       const rest = here.filter((other) => !victims.includes(other));
       if (victims.length === 0 || problemsOf(pod, node, rest).length > 0) continue;
-      for (const victim of victims) evictFor(victim);
+      const going = victims.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+      const marked = going.flatMap((victim) => {
+        const message = `${NAME}: preempting to accommodate a higher priority pod`;
+        return disrupt(store, victim, 'PreemptionByScheduler', message) ?? [];
+      });
+      refuse(pod, lacking(nodes.length, problems), node.metadata.name);
+      for (const victim of marked) evictFor(victim, pod, node);
       return true;
     }
     return false;
   }
 
-  function evictFor(victim: Pod): void {
-    if (victim.metadata.deletionTimestamp !== undefined) return;
-    const message = `${NAME}: preempting to accommodate a higher priority pod`;
-    const marked = disrupt(store, victim, 'PreemptionByScheduler', message);
-    events.recordNew(NAME, 'Preempting', victim, {
-      type: 'Normal',
-      reason: 'Preempted',
-      message: 'Preempted by a pod of higher priority',
-    });
-    if (marked !== undefined) {
-      store.edit<Pod>(
-        PODS,
-        marked,
-        ({ metadata, spec }) => {
-          const grace = spec.terminationGracePeriodSeconds ?? 30;
-          metadata.deletionTimestamp = timestamp(Date.now() + grace * 1000);
-          metadata.deletionGracePeriodSeconds = grace;
-          metadata.generation = (metadata.generation ?? 1) + 1;
-        },
-        'held',
-      );
-    }
+  function evictFor(victim: Pod, pod: Pod, node: ClusterNode): void {
+    store.edit<Pod>(
+      PODS,
+      victim,
+      ({ metadata, spec }) => {
+        const grace = spec.terminationGracePeriodSeconds ?? 30;
+        metadata.deletionTimestamp = timestamp(Date.now() + grace * 1000);
+        metadata.deletionGracePeriodSeconds = grace;
+        metadata.generation = (metadata.generation ?? 1) + 1;
+      },
+      'held',
+    );
+    // The kubelet has begun by then.
+    timers.after(pace.delay('schedule'), () =>
+      events.recordNew(NAME, 'Preempting', victim, {
+        type: 'Normal',
+        reason: 'Preempted',
+        message: `Preempted by pod ${pod.metadata.uid} on node ${node.metadata.name}`,
+      }),
+    );
   }
 
   return {
@@ -250,18 +262,22 @@ function matchesTerm({ matchExpressions = [], matchFields = [] }: NodeSelectorTe
   );
 }
 
-/** @param hopeless nodes that the pod would not fit on even if nothing else ran there */
-function unschedulable(nodes: number, problems: readonly string[], hopeless: number): string {
-  const head = `0/${nodes} nodes are available: `;
-  const claim = problems.find((text) => text.startsWith('persistentvolumeclaim'));
-  if (claim !== undefined) return `${head}${claim}. not found`;
+/** What is in the way, and how often: `0/2 nodes are available: 2 Insufficient cpu.` */
+function lacking(nodes: number, problems: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const text of problems) counts.set(text, (counts.get(text) ?? 0) + 1);
   const list = [...counts].map(([text, count]) => `${count} ${text}`).sort();
+  return `0/${nodes} nodes are available: ${list.join(', ')}.`;
+}
+
+/** @param hopeless nodes that the pod would not fit on even if nothing else ran there */
+function unschedulable(nodes: number, problems: readonly string[], hopeless: number): string {
+  const claim = problems.find((text) => text.startsWith('persistentvolumeclaim'));
+  if (claim !== undefined) return `0/${nodes} nodes are available: ${claim}. not found`;
   const crowded = nodes - hopeless;
   const why = [
     ...(crowded > 0 ? [`${crowded} No preemption victims found for incoming pod`] : []),
     ...(hopeless > 0 ? [`${hopeless} Preemption is not helpful for scheduling`] : []),
   ];
-  return `${head}${list.join(', ')}. no new claims to deallocate, preemption: 0/${nodes} nodes are available: ${why.join(', ')}.`;
+  return `${lacking(nodes, problems)} no new claims to deallocate, preemption: 0/${nodes} nodes are available: ${why.join(', ')}.`;
 }

@@ -62,6 +62,9 @@ function text(status: number, body: string, contentType = 'text/plain; charset=u
   return { type: 'answer', answer: { status, body, contentType, headers } };
 }
 
+const WEBHOOK_TIMEOUT =
+  'failed calling webhook "check.example.com": failed to call webhook: Post "https://check.example.com/?timeout=10s": context deadline exceeded';
+
 /** Answers that clusters and what stands before them give. */
 export const FAULTS = {
   unauthorized: answer(new ApiError(401, 'Unauthorized', 'Unauthorized')),
@@ -76,7 +79,7 @@ export const FAULTS = {
   ),
   tooManyRequests: text(429, 'Too many requests, please try again later.', undefined, { 'Retry-After': '1' }),
   internalError: answer(new ApiError(500, 'InternalError', 'Internal error occurred: etcdserver: leader changed')),
-  unavailable: text(503, 'error trying to reach service: dial tcp 10.250.0.1:443: connect: connection refused\n'),
+  unavailable: text(503, 'error trying to reach service: dial tcp 10.250.0.1:4443: connect: connection refused\n'),
   timeout: answer(new ApiError(504, 'Timeout', 'Timeout: request did not complete within the allotted timeout', {})),
   /** 410 of a watch as HTTP status, which older servers give. */
   gone: answer(new ApiError(410, 'Gone', 'too old resource version: 1 (1000)')),
@@ -99,12 +102,9 @@ export const FAULTS = {
     }),
   ),
   webhookTimeout: answer(
-    new ApiError(
-      500,
-      'InternalError',
-      'Internal error occurred: failed calling webhook "check.example.com": failed to call webhook: Post "https://check.example.com/?timeout=10s": context deadline exceeded',
-      { causes: [{ message: 'failed calling webhook "check.example.com"' }] },
-    ),
+    new ApiError(500, 'InternalError', `Internal error occurred: ${WEBHOOK_TIMEOUT}`, {
+      causes: [{ message: WEBHOOK_TIMEOUT }],
+    }),
   ),
   resetBeforeWork: { type: 'resetBeforeWork' },
   lostAnswer: { type: 'resetBeforeHeaders' },

@@ -21,6 +21,7 @@ export function environmentOf(store: Store, pod: Pod, container: Container): Map
   const variables = new Map<string, string>([
     ['PATH', PATH],
     ['HOSTNAME', pod.metadata.name],
+    ['HOME', '/'],
     ...serviceLinks(store, pod),
   ]);
   const own = new Map<string, string>();

@@ -10,6 +10,7 @@ import type { EventRecorder } from '../controllers/events.ts';
 import type { JournalWriter } from '../journal.ts';
 import { isFinishedPod, type Pod } from '../model.ts';
 import type { Pace } from '../pace.ts';
+import type { RunningContainer } from './container.ts';
 import type { Guard } from './guard.ts';
 import type { ImageOutcome } from './images.ts';
 import type { Programs } from './programs.ts';
@@ -40,6 +41,8 @@ export interface NodeContext extends KubeletOptions {
   readonly isAlive: () => boolean;
   readonly alive: () => Promise<void>;
   readonly whenAlive: (run: () => void) => void;
+  /** Whether a container went down with its machine. */
+  readonly wasCut: (running: RunningContainer) => boolean;
   readonly reportLater: (worker: PodWorker) => void;
   readonly nextAddress: () => string;
   readonly deletePod: (pod: Pod) => void;
@@ -52,10 +55,14 @@ export interface Kubelet {
   readonly nodeName: string;
   readonly hostIP: string;
   readonly isAlive: () => boolean;
+  /** It is back, but does not know its pods yet (FACTS 94). */
+  readonly isStarting: () => boolean;
   readonly worker: (uid: string) => PodWorker | undefined;
   readonly workers: () => Iterable<PodWorker>;
   /** The agent is gone; containers run on. */
   readonly kill: () => void;
+  /** The machine restarts: what ran on it is gone, and nobody saw how. */
+  readonly cut: () => void;
   /** Calls `listener` when it is killed, until the returned function is called. */
   readonly onDown: (listener: () => void) => () => void;
   /** It is back: reports what happened meanwhile. */
@@ -69,9 +76,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const workers = new Map<string, PodWorker>();
   const unreported = new Set<PodWorker>();
   const downListeners = new Set<() => void>();
+  const cutOff = new WeakSet<RunningContainer>();
   let waiting: (() => void)[] = [];
   let alive = true;
   let addresses = 1;
+  let knowsPodsAt = 0;
 
   const context: NodeContext = {
     ...options,
@@ -81,6 +90,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       if (alive) run();
       else waiting.push(run);
     },
+    wasCut: (running) => cutOff.has(running),
     reportLater: (worker) => unreported.add(worker),
     nextAddress: () => {
       addresses += 1;
@@ -116,15 +126,26 @@ export function createKubelet(options: KubeletOptions): Kubelet {
 
   const unlisten = store.listen(PODS, sync);
 
+  function kill(): void {
+    alive = false;
+    for (const listener of [...downListeners]) listener();
+  }
+
   return {
     nodeName: options.nodeName,
     hostIP: options.hostIP,
     isAlive: () => alive,
+    isStarting: () => Date.now() < knowsPodsAt,
     worker: (uid) => workers.get(uid),
     workers: () => workers.values(),
-    kill: () => {
-      alive = false;
-      for (const listener of [...downListeners]) listener();
+    kill,
+    cut: () => {
+      kill();
+      for (const running of [...workers.values()].flatMap(({ containers }) => [...containers.values()])) {
+        if (running.hasEnded()) continue;
+        cutOff.add(running);
+        running.signalAll('SIGKILL');
+      }
     },
     onDown: (listener) => {
       downListeners.add(listener);
@@ -132,6 +153,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     },
     start: () => {
       alive = true;
+      knowsPodsAt = Date.now() + options.pace.delay('kubeletStart');
       const reports = [...unreported];
       unreported.clear();
       for (const worker of reports) worker.report();
@@ -140,8 +162,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       for (const run of runs) run();
     },
     destroy: async () => {
-      alive = false;
-      for (const listener of [...downListeners]) listener();
+      kill();
       unlisten();
       await Promise.all([...workers.values()].map((worker) => worker.close()));
     },

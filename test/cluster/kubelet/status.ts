@@ -57,12 +57,11 @@ export function podStatus(record: PodRecord, pod: Pod, now: number): Pod['status
   const phase = final && !record.tornDown ? shownBefore(pod) : actual;
   const before = pod.status;
   const generation = pod.metadata.generation ?? 1;
-  const observed = before.observedGeneration === undefined && !final ? generation : generation;
   const address = record.addressShown && record.podIP !== undefined ? record.podIP : before.podIP;
   return {
-    observedGeneration: observed,
+    observedGeneration: generation,
     phase,
-    conditions: conditionsOf(record, actual, before.conditions ?? [], observed, now),
+    conditions: conditionsOf(record, actual, before.conditions ?? [], generation, now),
     ...(phase === 'Failed' && record.message !== undefined ? { message: record.message } : {}),
     ...(phase === 'Failed' && record.reason !== undefined ? { reason: record.reason } : {}),
     hostIP: record.hostIP,
@@ -126,7 +125,8 @@ function yesNo(yes: boolean): { status: string } {
 
 function readiness(record: PodRecord, actual: Phase): { status: string; reason?: string; message?: string } {
   if (actual === 'Succeeded') return { status: 'False', reason: 'PodCompleted' };
-  if (actual === 'Failed' || record.ending) return { status: 'False', reason: 'PodFailed' };
+  const wasCreated = [...record.initContainers, ...record.containers].some(({ id }) => id !== undefined);
+  if (record.ending || (actual === 'Failed' && wasCreated)) return { status: 'False', reason: 'PodFailed' };
   const unready = record.containers.filter(({ state }) => state.running === undefined);
   if (unready.length === 0) return { status: 'True' };
   return {

@@ -48,5 +48,5 @@ function wrongHostPath(source: { path: string; type?: string } | undefined): str
 function unreachableNfs(source: { server: string; path: string }, uid: string, volume: string): string | undefined {
   if (!/nowhere|unreachable|^\d+\.\d+\.\d+\.\d+$/.test(source.server)) return undefined;
   const target = `/var/lib/kubelet/pods/${uid}/volumes/kubernetes.io~nfs/${volume}`;
-  return `mount failed: exit status 32\nMounting command: mount\nMounting arguments: -t nfs ${source.server}:${source.path} ${target}\nOutput: mount.nfs: Connection refused\n`;
+  return `mount failed: exit status 32\nMounting command: mount\nMounting arguments: -t nfs ${source.server}:${source.path} ${target}\nOutput: mount: ${target}: unknown filesystem type 'nfs'.\n       dmesg(1) may have more information after failed mount system call.\n`;
 }

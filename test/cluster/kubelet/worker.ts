@@ -1,22 +1,18 @@
 /**
  * The life of one pod on its node: from the binding to the last status, whatever happens in between.
  */
-import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
 import { PODS } from '../api/resources.ts';
 import { isFinishedPod, isSidecar, isTerminated, type Pod, timestamp } from '../model.ts';
-import type { Timers } from '../timers.ts';
-import { createTimers } from '../timers.ts';
-import { type RunningContainer, StartError, startContainer } from './container.ts';
-import { makeDirectory } from './directories.ts';
-import { ConfigError, commandOf, environmentOf, identityOf, userOf } from './environment.ts';
-import { imageOutcome } from './images.ts';
-import { readKill } from './kill.ts';
+import { createTimers, type Timers } from '../timers.ts';
+import type { RunningContainer } from './container.ts';
+import type { PodHands } from './hands.ts';
 import type { NodeContext } from './kubelet.ts';
-import { type ContainerLog, createLog } from './log.ts';
-import { quantity } from './quantity.ts';
+import type { ContainerLog } from './log.ts';
+import { createStarter } from './start.ts';
+import { newRecord, terminated, unknownEnd } from './states.ts';
 import { type ContainerRecord, type PodRecord, podStatus } from './status.ts';
+import { stopAll } from './stop.ts';
 import { missingVolume } from './volumes.ts';
 
 /** Why a pod is ended by the kubelet. */
@@ -41,8 +37,6 @@ export interface PodWorker {
 }
 
 const DEADLINE_MESSAGE = 'Pod was active on the node longer than the specified deadline';
-const OCI =
-  'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ';
 /** The kubelet gives even a pod without a grace period this long (FACTS 46). */
 const MINIMUM_GRACE_S = 2;
 
@@ -50,7 +44,7 @@ const MINIMUM_GRACE_S = 2;
 class Interrupted extends Error {}
 
 export function startPod(context: NodeContext, first: Pod): PodWorker {
-  const { store, events, pace, journal } = context;
+  const { store, events, pace } = context;
   const timers: Timers = createTimers();
   const startedAt = Date.now();
   const source = { component: 'kubelet', host: context.nodeName };
@@ -111,6 +105,9 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     return result;
   }
 
+  const hands: PodHands = { context, pod: () => pod, containers, logs, report, note, pause };
+  const startOne = createStarter(hands);
+
   function end(next: Ending): void {
     if (ending !== undefined || record.tornDown) {
       // A deletion shortens what is already going on.
@@ -152,11 +149,17 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     }
     for (const main of record.containers) await startOne(main);
     await unlessInterrupted(Promise.all(record.containers.map(watchEnd)));
-    await stopAll(
-      record.initContainers.filter(({ spec }) => isSidecar(spec)),
-      MINIMUM_GRACE_S,
-    );
+    await stopSidecars();
     await tearDown(pace.delay('teardown'));
+  }
+
+  /** The end of the pod, but for its phase, is reported once more where there are any (recorded in 35-native-sidecar). */
+  async function stopSidecars(): Promise<void> {
+    const sidecars = record.initContainers.filter(({ spec }) => isSidecar(spec));
+    if (sidecars.length === 0) return;
+    await stopAll(hands, timers, sidecars, MINIMUM_GRACE_S);
+    record.sandboxReady = false;
+    report();
   }
 
   async function volumes(): Promise<void> {
@@ -177,156 +180,18 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     return false;
   }
 
-  /** Until the container runs, or has failed to start for good. */
-  async function startOne(one: ContainerRecord): Promise<void> {
-    await image(one);
-    const { spec } = one;
-    for (;;) {
-      try {
-        const env = environmentOf(store, pod, spec);
-        await pause(pace.delay('createContainer'));
-        one.id = `containerd://${randomBytes(32).toString('hex')}`;
-        note(spec, 'Normal', 'Created', 'Container created');
-        await pause(pace.delay('startContainer'));
-        launch(one, env);
-        note(spec, 'Normal', 'Started', 'Container started');
-        await pause(pace.delay('reportRunning'));
-        if (one.state.waiting !== undefined) one.state = { running: { startedAt: timestamp(Date.now()) } };
-        report();
-        return;
-      } catch (error) {
-        if (error instanceof StartError) return await failedToStart(one, error.message);
-        if (!(error instanceof ConfigError)) throw error;
-        await wait(one, 'CreateContainerConfigError', error.message, `Error: ${error.message}`);
-        note(spec, 'Normal', 'Pulled', presentText(spec));
-      }
-    }
-  }
-
-  function launch(one: ContainerRecord, env: Map<string, string>): void {
-    const { spec } = one;
-    const [program = '', ...args] = commandOf(spec, env);
-    const command = [context.programs(spec.image ?? '', program), ...args];
-    const reading = readKill(command);
-    if (reading.type !== 'harmless') {
-      throw new StartError(`exec: "${command[0]}": the simulated kubelet refuses commands that signal pid -1`);
-    }
-    const where = { pod: pod.metadata.name, podUid: pod.metadata.uid, container: spec.name };
-    const log = createLog((data) => journal.wrote(where, data));
-    logs.set(spec.name, log);
-    const identity = identityOf(pod, spec);
-    const limit = spec.resources?.limits?.['memory'];
-    const running: RunningContainer = startContainer({
-      command,
-      env,
-      workingDir: spec.workingDir,
-      stdin: spec.stdin ?? false,
-      directory: makeDirectory(join(context.directory, pod.metadata.uid, spec.name), identity),
-      identity,
-      user: userOf(pod, spec),
-      memoryLimit: limit === undefined ? undefined : quantity(limit),
-      isAlone: () => [...containers.values()].every((other) => other === running || other.hasEnded()),
-      log,
-      guard: context.guard,
-      reaper: context.reaper,
-    });
-    containers.set(spec.name, running);
-    const entry: { endedAt?: number; exitCode?: number } & Parameters<typeof journal.processStarted>[0] = {
-      ...where,
-      pid: running.pid,
-      startedAt: running.startedAt,
-    };
-    journal.processStarted(entry);
-    void running.ended.then(({ exitCode }) => {
-      entry.endedAt = Date.now();
-      entry.exitCode = exitCode;
-    });
-  }
-
-  async function failedToStart(one: ContainerRecord, why: string): Promise<void> {
-    logs.set(one.spec.name, finishedLog());
-    note(one.spec, 'Warning', 'Failed', `Error: ${OCI}${why}`);
-    one.state = {
-      terminated: {
-        exitCode: 128,
-        reason: 'StartError',
-        message: `${OCI}${why}`,
-        startedAt: '1970-01-01T00:00:00Z',
-        finishedAt: timestamp(Date.now()),
-        ...containerId(one),
-      },
-    };
-    await pause(pace.delay('reportStartError'));
-    report();
-  }
-
-  /** Until the image is on the node; for ever if it cannot be. */
-  async function image(one: ContainerRecord): Promise<void> {
-    const { spec } = one;
-    const name = spec.image ?? '';
-    for (;;) {
-      const outcome = context.images(name, spec.imagePullPolicy) ?? imageOutcome(name, spec.imagePullPolicy);
-      switch (outcome.type) {
-        case 'present':
-          note(spec, 'Normal', 'Pulled', presentText(spec));
-          return;
-        case 'pulled':
-          note(spec, 'Normal', 'Pulling', `Pulling image "${name}"`);
-          await pause(pace.delay('pull'));
-          note(
-            spec,
-            'Normal',
-            'Pulled',
-            `Successfully pulled image "${name}" in 800ms (800ms including waiting). Image size: 2212531 bytes.`,
-          );
-          return;
-        case 'waiting': {
-          const event = outcome.reason === 'InvalidImageName' ? 'InspectFailed' : outcome.reason;
-          note(spec, 'Warning', event, outcome.message);
-          await wait(one, outcome.reason, outcome.message, `Error: ${outcome.reason}`);
-          break;
-        }
-        case 'unpullable':
-          await pullFails(one, outcome.message);
-      }
-    }
-  }
-
-  async function pullFails(one: ContainerRecord, why: string): Promise<void> {
-    const { spec } = one;
-    note(spec, 'Normal', 'Pulling', `Pulling image "${spec.image}"`);
-    await pause(pace.delay('pullFailure'));
-    note(spec, 'Warning', 'Failed', `Failed to pull image "${spec.image}": ${why}`);
-    note(spec, 'Warning', 'Failed', 'Error: ErrImagePull');
-    await pause(pace.delay('firstRetry'));
-    one.state = { waiting: { reason: 'ErrImagePull', message: why } };
-    report();
-    const backOff = `Back-off pulling image "${spec.image}"`;
-    note(spec, 'Normal', 'BackOff', backOff);
-    note(spec, 'Warning', 'Failed', 'Error: ImagePullBackOff');
-    await pause(pace.delay('retry'));
-    one.state = { waiting: { reason: 'ImagePullBackOff', message: `${backOff}: ErrImagePull: ${why}` } };
-    report();
-  }
-
-  /** Shows why a container cannot start, and waits for the next try. */
-  async function wait(one: ContainerRecord, reason: string, message: string, event: string): Promise<void> {
-    note(one.spec, 'Warning', 'Failed', event);
-    const before = one.state.waiting?.reason;
-    if (before !== reason) await pause(pace.delay('firstRetry'));
-    one.state = { waiting: { reason, message } };
-    report();
-    await pause(pace.delay('retry'));
-  }
-
   async function watchEnd(one: ContainerRecord): Promise<true> {
     const running = containers.get(one.spec.name);
     if (running === undefined) return true;
-    const { exitCode, outOfMemory } = await running.ended;
+    const end = await running.ended;
+    // The runtime finds out when it is back, and only that it is over.
+    if (context.wasCut(running)) await context.alive();
     const finishedAt = timestamp(Date.now());
     if (ending !== undefined) return true;
-    one.state = { terminated: terminated(one, running, exitCode, outOfMemory, finishedAt) };
+    one.state = { terminated: terminated(one, running, context.wasCut(running) ? 'unknown' : end, finishedAt) };
     await timers.sleep(pace.delay('reportEnd'));
+    // Whoever was away reports every step when it is back (FACTS 124).
+    await context.alive();
     if (ending === undefined) report();
     return true;
   }
@@ -337,23 +202,6 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     record.sandboxReady = false;
     record.tornDown = true;
     report();
-  }
-
-  /** TERM, then KILL after the grace period. */
-  async function stopAll(records: readonly ContainerRecord[], graceSeconds: number): Promise<void> {
-    await Promise.all(
-      records.map(async (one) => {
-        const running = containers.get(one.spec.name);
-        if (running === undefined || isTerminated(one.state)) return;
-        if (!running.hasEnded() && (pod.spec.shareProcessNamespace || context.handlesTerm(running.pid))) {
-          running.signalMain('SIGTERM');
-        }
-        const kill = timers.after(pace.seconds(graceSeconds), () => running.signalAll('SIGKILL'));
-        const { exitCode, outOfMemory } = await running.ended;
-        kill();
-        one.state = { terminated: terminated(one, running, exitCode, outOfMemory, timestamp(Date.now())) };
-      }),
-    );
   }
 
   async function endPod(why: Ending): Promise<void> {
@@ -371,17 +219,17 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
       record.message = why.message;
       note(undefined, 'Warning', 'Evicted', why.message);
     }
-    if (alive.length > 0) {
-      report();
-      for (const { spec } of alive) note(spec, 'Normal', 'Killing', `Stopping container ${spec.name}`);
-    }
+    if (alive.length > 0 || record.ending) report();
+    for (const { spec } of alive) note(spec, 'Normal', 'Killing', `Stopping container ${spec.name}`);
     if (why.type === 'deadline') note(undefined, 'Normal', 'DeadlineExceeded', DEADLINE_MESSAGE);
     const grace =
       why.type === 'deleted'
         ? Math.max(why.graceSeconds, MINIMUM_GRACE_S)
         : (pod.spec.terminationGracePeriodSeconds ?? 30);
-    await stopAll(alive, grace);
-    if (why.type === 'deadline' && !hadVolumes) for (const one of neverStarted) one.state = unknownEnd();
+    await stopAll(hands, timers, alive, grace);
+    // Nobody waits for a pod that is deleted without a grace period.
+    const isLookedFor = why.type === 'deadline' || (why.type === 'deleted' && why.graceSeconds > 0);
+    if (isLookedFor && !hadVolumes) for (const one of neverStarted) one.state = unknownEnd();
     await tearDown(pace.delay('stopTeardown'));
     if (why.type === 'deadline') note(undefined, 'Normal', 'DeadlineExceeded', DEADLINE_MESSAGE);
   }
@@ -447,52 +295,4 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
   };
   if (!isFinishedPod(first)) void live();
   return worker;
-}
-
-function newRecord(reason: string, pod: Pod): (spec: Container) => ContainerRecord {
-  const waits = (pod.spec.initContainers ?? []).length > 0 ? 'PodInitializing' : reason;
-  return (spec) => ({ spec, state: { waiting: { reason: waits } }, id: undefined });
-}
-
-function presentText({ image }: Container): string {
-  return `Container image "${image}" already present on machine and can be accessed by the pod`;
-}
-
-function containerId({ id }: ContainerRecord): { containerID?: string } {
-  return id === undefined ? {} : { containerID: id };
-}
-
-function terminated(
-  one: ContainerRecord,
-  running: RunningContainer,
-  exitCode: number,
-  outOfMemory: boolean,
-  finishedAt: string,
-) {
-  return {
-    exitCode,
-    reason: outOfMemory ? 'OOMKilled' : exitCode === 0 ? 'Completed' : 'Error',
-    startedAt: timestamp(running.startedAt),
-    finishedAt,
-    ...containerId(one),
-  };
-}
-
-/** A container that never was, of a pod that was stopped while it waited for a volume (FACTS 38). */
-function unknownEnd(): ContainerRecord['state'] {
-  const terminated = {
-    exitCode: 137,
-    reason: 'ContainerStatusUnknown',
-    message: 'The container could not be located when the pod was terminated',
-    startedAt: null,
-    finishedAt: null,
-  };
-  // The API sends null where the type knows only absent.
-  return { terminated } as unknown as ContainerRecord['state'];
-}
-
-function finishedLog(): ContainerLog {
-  const log = createLog(() => {});
-  log.finish();
-  return log;
 }
