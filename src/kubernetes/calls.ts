@@ -16,8 +16,6 @@ export interface Call {
   /** May it be done twice? */
   readonly idempotent: boolean;
   readonly options: CallOptions | undefined;
-  /** Called when an attempt has failed that may have been carried out all the same. */
-  readonly onUnclear?: () => void;
 }
 
 /** An answer that was read to its end. */
@@ -51,9 +49,9 @@ export class Calls {
   send<T>(call: Call): Promise<Answer<T>> {
     const { transport, clock, random, timings } = this.#dependencies;
     const timeoutMs = call.options?.timeoutMs ?? this.timeoutMs;
-    const { method, path, query, body, idempotent, onUnclear } = call;
+    const { method, path, query, body, idempotent } = call;
     const fullPath = transport.prefix + path;
-    const retries = { clock, random, timings, timeoutMs, idempotent, onUnclear, signal: call.options?.signal };
+    const retries = { clock, random, timings, timeoutMs, idempotent, signal: call.options?.signal };
     return withRetries({ ...retries, method, path: fullPath }, async (signal) => {
       const response = await transport.send({
         method,

@@ -1,7 +1,7 @@
 /** What is done with objects: get, list, create, patch, delete; and the two questions that are no objects. */
 import type { Calls } from './calls.ts';
 import type { Access, Client, WriteOptions } from './contract.ts';
-import { isAlreadyExists, isNotFound, isTransient, KubernetesError } from './errors.ts';
+import { isAlreadyExists, isNotFound, KubernetesError } from './errors.ts';
 import { listAll } from './lists.ts';
 import { queryOf, resourcePath } from './paths.ts';
 import type { ApiRequest } from './request.ts';
@@ -23,7 +23,6 @@ export function createObjects(calls: Calls, namespace: string, fetchLimit: numbe
     const path = resourcePath(resource, namespace);
     const timeoutMs = options.timeoutMs ?? calls.timeoutMs;
     return calls.within('POST', path, options, timeoutMs, async (signal) => {
-      let unclear = false;
       try {
         return await calls.send({
           method: 'POST',
@@ -32,15 +31,8 @@ export function createObjects(calls: Calls, namespace: string, fetchLimit: numbe
           body: json(object),
           idempotent: isOurs !== undefined && name !== undefined,
           options,
-          onUnclear: () => {
-            unclear = true;
-          },
         });
       } catch (error) {
-        if (unclear && isRefusal(error)) {
-          const text = `an attempt whose answer was lost may have made it; the next one was refused: ${error.text}`;
-          throw new KubernetesError({ code: 'interrupted', method: 'POST', path, text, cause: error });
-        }
         if (isOurs === undefined || name === undefined || !isAlreadyExists(error)) throw error;
         const stored = await get(resource, name, { signal, timeoutMs }).catch((cause: unknown) => {
           signal.throwIfAborted();
@@ -125,11 +117,6 @@ export function createObjects(calls: Calls, namespace: string, fetchLimit: numbe
   };
 
   return { get, list, create, patch, delete: remove, allowed, version };
-}
-
-/** A definite no, which says nothing about the attempts before it. */
-function isRefusal(error: unknown): error is KubernetesError {
-  return error instanceof KubernetesError && !isTransient(error) && !isAlreadyExists(error);
 }
 
 interface VersionInfo {

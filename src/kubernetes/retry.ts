@@ -2,14 +2,14 @@ import { type Clock, sleep } from '../system/clock.ts';
 import type { Random } from '../system/random.ts';
 import { Backoff } from './backoff.ts';
 import { Deadline } from './deadline.ts';
-import { isMissingRight, isTransient, isUnreachable, KubernetesError } from './errors.ts';
+import { isMissingRight, isTransient, isUnreachable, KubernetesError, type KubernetesErrorCode } from './errors.ts';
 import type { Timings } from './timings.ts';
 
 export interface RetryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly timings: Timings;
-  /** For the error when time runs out. */
+  /** Anything but GET changes something. */
   readonly method: string;
   readonly path: string;
   /** Of all attempts together. */
@@ -17,8 +17,6 @@ export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
   /** May it be done twice? Otherwise only what surely was not carried out is tried again. */
   readonly idempotent: boolean;
-  /** Called when an attempt has failed that may have been carried out all the same. */
-  readonly onUnclear?: (() => void) | undefined;
 }
 
 /** A server gives a 403 of the authorizer to valid tokens while it starts (FACTS 108). */
@@ -29,7 +27,8 @@ const INTERNAL_ERRORS = 5;
 
 /**
  * Runs an attempt until it succeeds, fails for good, or the time is over. Refused connections, lost answers, 429 and 5xx
- * are tried again; so is, once, a 403 of the authorizer.
+ * are tried again; so is, once, a 403 of the authorizer. A change that is refused after an attempt whose answer was lost
+ * rejects as 'interrupted': it may have been carried out.
  */
 export async function withRetries<T>(options: RetryOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { clock, timings, method, path } = options;
@@ -42,15 +41,17 @@ export async function withRetries<T>(options: RetryOptions, attempt: (signal: Ab
   });
   let refusals = 0;
   let failures = 0;
+  let unclear = false;
   try {
     for (;;) {
       try {
         return await attempt(deadline.signal);
       } catch (error) {
-        if (isTransient(error) && !wasNotSent(error)) options.onUnclear?.();
+        unclear ||= method !== 'GET' && isTransient(error) && !wasNotSent(error);
         deadline.signal.throwIfAborted();
         const again = options.idempotent ? isTransient(error) : wasNotSent(error);
-        if (isMissingRight(error) ? ++refusals > REFUSALS : !again) throw error;
+        if (isMissingRight(error) ? ++refusals > REFUSALS : !again)
+          throw unclear && !isTransient(error) ? afterLostAnswer(error) : error;
         if (isInternal(error) && ++failures > INTERNAL_ERRORS) throw error;
         last = error;
         await sleep(clock, backoff.next(error), deadline.signal);
@@ -59,6 +60,16 @@ export async function withRetries<T>(options: RetryOptions, attempt: (signal: Ab
   } finally {
     deadline.end();
   }
+}
+
+/** What is there, gone or another version by now says what became of the attempt before it; other refusals do not. */
+const TELLING: ReadonlySet<KubernetesErrorCode> = new Set(['already-exists', 'not-found', 'conflict']);
+
+function afterLostAnswer(error: unknown): unknown {
+  if (!(error instanceof KubernetesError) || TELLING.has(error.code)) return error;
+  const { method, path } = error;
+  const text = `an attempt whose answer was lost may have been carried out; the next one was refused: ${error.text}`;
+  return new KubernetesError({ code: 'interrupted', method, path, text, cause: error });
 }
 
 const REFUSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);

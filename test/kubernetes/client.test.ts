@@ -126,6 +126,26 @@ t.test('a path prefix, and addresses of IPv6', async (t) => {
   t.strictSame(paths, ['/version', '/version', '/k8s/clusters/c-m-abc/version', '/k8s/clusters/c-m-abc/version']);
 });
 
+t.test('a change that is refused after a lost answer may have been made', async (t) => {
+  const expired = refuse(401, 'Unauthorized', 'Unauthorized');
+  const lost = async (...steps: Parameters<typeof scripted>[1]) => (await scripted(t, steps)).client;
+  const background = { propagationPolicy: 'Background' } as const;
+  const removed = await failure((await lost(lose, expired)).delete(PODS, 'pod-1', background));
+  t.equal(removed.code, 'interrupted');
+  t.equal(removed.status, undefined, 'it is no answer to the change');
+  t.match(removed.text, /^an attempt whose answer was lost may have been carried out; the next one was refused: /);
+  const patched = await failure((await lost(lose, expired)).patch(PODS, 'pod-1', {}));
+  t.equal(patched.code, 'interrupted');
+  t.equal(
+    (await failure((await lost(expired)).delete(PODS, 'pod-1', background))).code,
+    'unauthorized',
+    'nothing was lost',
+  );
+  t.equal((await failure((await lost(lose, expired)).get(PODS, 'pod-1'))).code, 'unauthorized', 'nothing was changed');
+  const gone = refuse(404, 'NotFound', 'pods "pod-1" not found');
+  t.equal(await (await lost(lose, gone)).delete(PODS, 'pod-1', background), false, 'it is as it should be');
+});
+
 t.test('create: a lost answer is retried with the same name, and our own object counts as success', async (t) => {
   const exists = refuse(409, 'AlreadyExists', 'jobs.batch "job-1" already exists');
   const { client, requests, bodies } = await scripted(t, [lose, refuse(500, 'InternalError', 'etcd'), exists, ok(JOB)]);
