@@ -129,11 +129,12 @@ export function startContainer(options: ContainerOptions): RunningContainer {
     return [...found, ...strays.map(({ pid: one }) => one)];
   }
 
+  /** The kernel kills all in one go; here each is stopped first, so that a shell has no time to say that a child was killed. */
   function signalAll(signal: NodeJS.Signals | 0): void {
-    for (const member of members()) {
-      guard.register(member);
-      guard.signal(member, signal);
-    }
+    const all = members();
+    for (const member of all) guard.register(member);
+    const targets = signal === 'SIGKILL' ? all.filter((member) => guard.signal(member, 'SIGSTOP')) : all;
+    for (const member of targets) guard.signal(member, signal);
   }
 
   function checkMemory(limit: number): void {
