@@ -26,7 +26,8 @@ export interface Channels {
   readonly finish: (status: object) => void;
   /** Cuts the connection. */
   readonly abort: () => void;
-  readonly onInput: (listener: (data: Buffer) => void) => void;
+  /** Nothing more is read, pings included, until the listener has taken it: a container that does not read holds the client up. */
+  readonly onInput: (listener: (data: Buffer) => Promise<void>) => void;
   /** The client closed stdin: by a close message (v5), or by going away. */
   readonly onInputEnd: (listener: () => void) => void;
   readonly onGone: (listener: () => void) => void;
@@ -35,7 +36,7 @@ export interface Channels {
 export function createChannels(socket: WebSocket, protocol: string): Channels {
   const base64 = protocol.includes('base64');
   const hasStatus = protocol.startsWith('v');
-  const inputListeners: ((data: Buffer) => void)[] = [];
+  const inputListeners: ((data: Buffer) => Promise<void>)[] = [];
   const endListeners: (() => void)[] = [];
   const goneListeners: (() => void)[] = [];
   let inputOver = false;
@@ -53,7 +54,8 @@ export function createChannels(socket: WebSocket, protocol: string): Channels {
     const data = base64 ? Buffer.from(frame.subarray(1).toString(), 'base64') : frame.subarray(1);
     if (channel === CHANNELS.close && protocol === 'v5.channel.k8s.io' && data[0] === CHANNELS.stdin) endInput();
     else if (channel === CHANNELS.stdin && data.length > 0 && !inputOver) {
-      for (const listener of inputListeners) listener(data);
+      socket.pause();
+      void Promise.all(inputListeners.map((listener) => listener(data))).then(() => socket.resume());
     }
   });
   socket.on('error', () => socket.terminate());

@@ -130,7 +130,9 @@ export function serveExec(
   }
   stdin?.on('error', () => {});
   if (query.get('stdin') === 'true') {
-    channels.onInput((data) => stdin?.write(data));
+    channels.onInput(
+      (data) => new Promise((resolve) => (stdin === null ? resolve() : stdin.write(data, () => resolve()))),
+    );
     channels.onInputEnd(() => stdin?.end());
   } else stdin?.end();
   const unlisten = kubelet.onDown(() => channels.abort());
@@ -154,7 +156,7 @@ export function serveAttach(
   if (query.get('stdin') === 'true' && spec?.stdin === true) {
     channels.onInput((data) => {
       journal.read(worker.uid, container, data.length);
-      void running.input(data);
+      return running.input(data);
     });
     channels.onInputEnd(() => {
       if (spec.stdinOnce === true) running.closeInput();
