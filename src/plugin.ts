@@ -147,7 +147,7 @@ function followJobs(options: Options, reloadable: Reloadable, client: Client, us
       users,
       ownAccount: () => {
         if (authTokenPath !== undefined) subject = subjectOf(authTokenPath, options) ?? subject;
-        return subject?.namespace === client.namespace ? subject.name : undefined;
+        return subject?.namespace === client.namespace ? subject : undefined;
       },
       serviceAccounts: () => serviceAccountNames(client, log),
     }),
