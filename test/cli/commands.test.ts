@@ -466,6 +466,36 @@ t.test('in a cluster', async (t) => {
     [ended],
   );
 
+  const csi = { driver: 'd.example', volumeAttributes: { password: 'hunter3' } };
+  const environment = [{ name: 'PASSWORD', value: 'hunter2' }];
+  const mounts = [{ type: 'passthrough', mountPath: '/m', readOnly: true, source: { csi } }];
+  const secretive = await submit(
+    t,
+    {
+      name: 'Secretive',
+      exe: 'sleep',
+      args: ['1'],
+      container: { image: 'missing/image' },
+      environment,
+      config: [{ name: 'other', value: 'hunter4' }],
+      metadata: { password: 'hunter5' },
+      mounts,
+      initContainers: [{ name: 'first', image: 'missing/image', exe: 'true', environment, mounts }],
+    },
+    'eve',
+  );
+  const shown = await run(t, ['jobs', secretive, '--json'], { options });
+  t.notMatch(shown.out + (await run(t, ['jobs', secretive], { options })).out, 'hunter');
+  const places = [{ type: 'passthrough', mountPath: '/m', readOnly: true }];
+  t.match(JSON.parse(shown.out), {
+    exe: 'sleep',
+    args: ['1'],
+    environment: ['PASSWORD'],
+    config: ['other'],
+    mounts: places,
+    initContainers: [{ name: 'first', exe: 'true', environment: ['PASSWORD'], mounts: places }],
+  });
+
   const foreign = await run(t, ['jobs', stuck, '--user', 'jane'], { options });
   t.strictSame(
     [foreign.code, foreign.err],
