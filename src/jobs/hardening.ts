@@ -10,7 +10,7 @@ import type { TokenSubject } from '../kubernetes/token-subject.ts';
 import type { SystemUser } from '../system/users.ts';
 import { checkImage } from './images.ts';
 import type { JobRequest } from './job.ts';
-import { accountOf, metadataOf } from './manifest.ts';
+import { accountOf, metadataOf, secretsOf } from './manifest.ts';
 import { refuse, refuseBy } from './refusal.ts';
 import { podVolumes } from './volumes.ts';
 
@@ -89,9 +89,7 @@ function checkSecret(name: string, where: string, { profile, ownAccount }: Circu
 }
 
 function checkSecrets({ config }: JobRequest, circumstances: Circumstances): void {
-  for (const { name, value } of config) {
-    if (name === 'secret') checkSecret(value.split(':')[0] ?? '', 'config secret', circumstances);
-  }
+  for (const { secret } of secretsOf(config)) checkSecret(secret, 'config secret', circumstances);
 }
 
 /** Mount types that have a volume type of their own. */

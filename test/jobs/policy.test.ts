@@ -442,6 +442,11 @@ t.test('hardening: accounts and secrets', async (t) => {
     'config secret: Secret other is not allowed (secrets, F:2).',
   );
   t.equal(refused('secrets=none', secret('db:password')), 'config secret: Secret db is not allowed (secrets, F:2).');
+  t.equal(
+    refused('secrets=none', secret('hunter2')),
+    'config secret must be secretName:key or secretName:key:ENV_NAME.',
+    'what is no reference may be a secret itself',
+  );
   const input = 'bobs-job-0123456789-stdin';
   t.equal(
     refused('', secret(`${input}:stdin`)),
