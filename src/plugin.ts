@@ -5,7 +5,7 @@
 import { hostname } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { programName } from './cli/version.ts';
-import { readTokenFile } from './config/cluster-access.ts';
+import { readTokenFile, tokenFileWarnings } from './config/cluster-access.ts';
 import type { Options } from './config/options.ts';
 import { readPolicyFiles } from './config/policy-files.ts';
 import { advise, ConfigError } from './config/problem.ts';
@@ -13,6 +13,7 @@ import { createReloadable, type InheritedSettings, type Reloadable } from './con
 import { missingGroups } from './config/user-profile.ts';
 import { auditedJobs } from './jobs/audit.ts';
 import { connect } from './jobs/connect.ts';
+import type { JobsOptions } from './jobs/context.ts';
 import type { Jobs } from './jobs/contract.ts';
 import { createJobs, type RunningJobs } from './jobs/jobs.ts';
 import { serviceAccountNames } from './jobs/service-accounts.ts';
@@ -54,6 +55,7 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
   const latencies = createLatencyHistogram();
   // The start says what is wrong with it, in the plugin's words.
   if (options.authTokenPath !== undefined) readTokenFile(options.authTokenPath, options);
+  for (const warning of tokenFileWarnings(options)) log.warning(advise(warning));
   const client = observedClient(
     connect(options, { clock: systemClock, random: systemRandom, log }),
     systemClock,
@@ -147,16 +149,23 @@ function followJobs(options: Options, reloadable: Reloadable, client: Client, us
       users,
       ownAccount: () => {
         if (authTokenPath !== undefined) subject = subjectOf(authTokenPath, options) ?? subject;
-        return subject?.namespace === client.namespace ? subject.name : undefined;
+        return subject?.namespace === client.namespace ? subject : undefined;
       },
       serviceAccounts: () => serviceAccountNames(client, log),
     }),
-    options: () => ({ ...options, ...reloadable.settings() }),
+    options: () => jobsOptions({ ...options, ...reloadable.settings() }),
     clock: systemClock,
     random: systemRandom,
     log,
     processId: `${hostname()}/${options.pluginName}/${randomText(systemRandom, 8)}`,
   });
+}
+
+/** Of all options those that jobs/ heeds: the token is none of its business. */
+function jobsOptions(options: JobsOptions): JobsOptions {
+  const { jobExpiryHours, shareProcessNamespace, serviceType } = options;
+  const { killMethod, resourcePollSeconds, pendingTimeoutSeconds } = options;
+  return { jobExpiryHours, shareProcessNamespace, serviceType, killMethod, resourcePollSeconds, pendingTimeoutSeconds };
 }
 
 function reloadAndLog(reloadable: Reloadable, log: Logger, pushed?: InheritedSettings) {

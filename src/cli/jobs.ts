@@ -1,13 +1,13 @@
 /**
  * `jobs`: the launcher's jobs as the plugin sees them, through the plugin's own reading of objects, once and without
- * writing anything. Values of the environment and input are never shown.
+ * writing anything. What programs run is shown, arguments included; values of the environment and input never are.
  */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../config/options.ts';
 import { connect } from '../jobs/connect.ts';
 import { JobError } from '../jobs/contract.ts';
 import { type JobEntry, jobOf } from '../jobs/entry.ts';
-import type { Job } from '../jobs/job.ts';
+import type { Job, Mount } from '../jobs/job.ts';
 import { projectEvent } from '../jobs/projection.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command.ts';
@@ -19,7 +19,7 @@ export const jobs: Command = {
   name: 'jobs',
   summary: "Lists the launcher's jobs as the plugin sees them, or tells all about one.",
   about:
-    'Reads Jobs, pods, services and events of the namespace once; writes nothing. State and reason are what the launcher is told.',
+    'Reads Jobs, pods, services and events of the namespace once; writes nothing. State and reason are what the launcher is told. With ID the arguments of the programs are shown, which may hold secrets; values of the environment, input, and the sources of mounts never are.',
   words: ['[ID]'],
   flags: [
     { name: 'user', value: 'USER', doc: 'Only jobs of this user.' },
@@ -119,10 +119,8 @@ function tell(
     .toSorted((a, b) => second(a.at) - second(b.at) || Number(a.resourceVersion) - Number(b.resourceVersion));
   const job = jobOf(entry);
   if (json) {
-    const { environment, ...shown } = job;
     const all = {
-      ...shown,
-      environment: environment.map(({ name }) => name),
+      ...shownOf(job),
       control: entry.job.control,
       result: entry.job.result,
       events,
@@ -141,6 +139,50 @@ function tell(
     message,
   ]);
   terminal.write(`\n${table([['AGE', 'EVENT', 'REASON', 'OF', 'MESSAGE'], ...rows], terminal)}`);
+}
+
+const namesOf = (named: readonly { readonly name: string }[]): readonly string[] => named.map(({ name }) => name);
+
+const placesOf = (mounts: readonly Mount[]) =>
+  mounts.map(({ type, mountPath, readOnly }) => ({ type, mountPath, readOnly }));
+
+/** Members by name, so that what a job learns to carry is not shown before somebody has thought about it. */
+function shownOf(job: Job) {
+  return {
+    id: job.id,
+    name: job.name,
+    user: job.user,
+    status: job.status,
+    statusCode: job.statusCode,
+    statusMessage: job.statusMessage,
+    exitCode: job.exitCode,
+    submissionTime: job.submissionTime,
+    lastUpdateTime: job.lastUpdateTime,
+    host: job.host,
+    container: job.container,
+    command: job.command,
+    exe: job.exe,
+    args: job.args,
+    workingDirectory: job.workingDirectory,
+    environment: namesOf(job.environment),
+    config: namesOf(job.config),
+    mounts: placesOf(job.mounts),
+    initContainers: job.initContainers.map(({ name, image, command, exe, args, environment, mounts }) => ({
+      name,
+      image,
+      command,
+      exe,
+      args,
+      environment: namesOf(environment),
+      mounts: placesOf(mounts),
+    })),
+    resourceLimits: job.resourceLimits,
+    resourceProfile: job.resourceProfile,
+    placementConstraints: job.placementConstraints,
+    exposedPorts: job.exposedPorts,
+    tags: job.tags,
+    instanceId: job.instanceId,
+  };
 }
 
 function factsOf(
@@ -176,7 +218,7 @@ function factsOf(
     ['runs', [job.command || job.exe, ...job.args].filter(Boolean).join(' ')],
     ['directory', job.workingDirectory],
     ['run as', [runAsUserId, runAsGroupId].filter((part) => part !== undefined).join(':')],
-    ['environment', job.environment.map(({ name }) => name).join(', ')],
+    ['environment', namesOf(job.environment).join(', ')],
     ['limits', job.resourceLimits.map(({ type, value }) => `${type} ${value}`).join(', ')],
     ['resources', job.resourceProfile],
     ['constraints', job.placementConstraints.map(({ name, value }) => `${name}=${value}`).join(', ')],

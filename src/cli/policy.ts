@@ -24,7 +24,7 @@ export function policyOf(files: PolicyFiles, options: Options, namespace: string
   return createPolicy({
     files: () => files,
     users,
-    ownAccount: () => (subject?.namespace === namespace ? subject.name : undefined),
+    ownAccount: () => (subject?.namespace === namespace ? subject : undefined),
     serviceAccounts: async () => undefined,
   });
 }

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
 import { readClusterAccess } from '../config/cluster-access.ts';
+import { whyNotJson } from '../config/json-file.ts';
 import type { Options } from '../config/options.ts';
 import { place } from '../config/problem.ts';
 import { userProfile } from '../config/user-profile.ts';
@@ -29,7 +30,7 @@ export const render: Command = {
   name: 'render',
   summary: 'Prints the Kubernetes objects that a job of a user would become, with his profile and overrides in them.',
   about:
-    'JOB.json is a job as a launcher writes it (the member "job" of a submit message, or the whole message); - reads it from stdin; without one a small sample with a port is taken. A job that the profile does not allow is refused as the launcher would see it, with exit code 1. Nothing is made.',
+    'JOB.json is a job as a launcher writes it (the member "job" of a submit message, or the whole message); - reads it from stdin; without one a small sample with a port is taken. A job that the profile does not allow is refused as the launcher would see it, with exit code 1. Nothing is made. What is printed is whole: values of the environment, arguments, and the content of override files.',
   words: ['[JOB.json]'],
   flags: [
     { name: 'user', value: 'USER', doc: 'Whose job it is; default: the user that the job names.' },
@@ -93,15 +94,11 @@ async function readRequest({ words, flags }: Arguments, surroundings: Surroundin
       : file === '-'
         ? await surroundings.readInput()
         : await readText(resolve(surroundings.directory, file));
-  let job: unknown;
-  try {
-    const value: unknown = JSON.parse(text);
-    job = typeof value === 'object' && value !== null && 'job' in value ? value.job : value;
-  } catch (error) {
-    throw new UsageError(
-      `render: ${clean(file ?? '')} is not JSON: ${error instanceof Error ? clean(error.message) : ''}`,
-    );
-  }
+  const mistake = whyNotJson(text);
+  if (mistake !== undefined)
+    throw new UsageError(`render: ${clean(file ?? '')} is not JSON: line ${mistake.line}, ${mistake.message}`);
+  const value: unknown = JSON.parse(text);
+  const job = typeof value === 'object' && value !== null && 'job' in value ? value.job : value;
   let request: JobRequest;
   try {
     request = surroundings.readJob(job);

@@ -1,9 +1,9 @@
 /** What of the way to the cluster stands in files; read after privileges were dropped, as the server user. */
 import { decodeCertificates } from './credentials.ts';
-import { fileError, namingOf, readNamedFile } from './file.ts';
+import { fileError, namingOf, readNamedFile, readTextFile } from './file.ts';
 import type { OptionName } from './option-table.ts';
 import type { Options } from './options.ts';
-import type { Origin } from './problem.ts';
+import { type Origin, type Problem, problem } from './problem.ts';
 import { DNS_LABEL } from './values.ts';
 
 export interface ClusterAccess {
@@ -50,4 +50,13 @@ export function readTokenFile(file: string, { origins }: Pick<Options, 'origins'
   const token = readNamedFile(file, by).text.trim();
   if (token === '') throw fileError('wrong', file, by, 'holds no token');
   return token;
+}
+
+/** The warning that everybody on this host can read the token's file; inside a cluster, where none is named, none. */
+export function tokenFileWarnings({ authTokenPath, origins }: Pick<Options, 'authTokenPath' | 'origins'>): Problem[] {
+  const origin = origins.get('auth-token-path');
+  if (authTokenPath === undefined || origin === undefined) return [];
+  const mode = readTextFile(authTokenPath)?.mode ?? 0;
+  const message = `everybody on this host can read the token in ${authTokenPath}`;
+  return (mode & 0o004) === 0 ? [] : [problem(origin, 'auth-token-path', message, `chmod o-r ${authTokenPath}`)];
 }

@@ -8,11 +8,18 @@ const MAX_DEPTH = 64;
 /** Reads a JSON file of at most 1 MiB and 64 levels. Throws ConfigError naming file, line and column. */
 export function readJsonFile(file: string, by?: Naming): unknown {
   const { text } = readNamedFile(file, by);
-  const mistake = findMistake(text);
+  const mistake = whyNotJson(text);
   if (mistake === undefined) return JSON.parse(text);
+  throw new ConfigError('wrong', [problem({ file, line: mistake.line }, '', mistake.message)]);
+}
+
+/** What is wrong with a text that is not JSON, without its content; undefined if nothing is. */
+export function whyNotJson(text: string): { readonly line: number; readonly message: string } | undefined {
+  const mistake = findMistake(text);
+  if (mistake === undefined) return undefined;
   const before = text.slice(0, mistake.index).split('\n');
   const column = (before.at(-1) ?? '').length + 1;
-  throw new ConfigError('wrong', [problem({ file, line: before.length }, '', `column ${column}: ${mistake.what}`)]);
+  return { line: before.length, message: `column ${column}: ${mistake.what}` };
 }
 
 interface Mistake {

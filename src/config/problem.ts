@@ -43,9 +43,18 @@ export function advise(found: Problem): string {
   return found.remedy === undefined ? describe(found) : `${describe(found)} -> ${found.remedy}`;
 }
 
-/** A text for a terminal or a log: escaped, and cut after `most` characters. */
+/** A text for a terminal or a log: without tokens, escaped, and cut after `most` characters. */
 export function printable(text: string, most = 300): string {
-  return escapeControls(text.length > most ? `${text.slice(0, most)}...` : text);
+  const shown = withoutTokens(text);
+  return escapeControls(shown.length > most ? `${shown.slice(0, most)}...` : shown);
+}
+
+/** A JSON web token or its beginning (`{"` in base64url), also in base64 once more. */
+const TOKEN = /(?:eyJ|ZXlK)(?:[\w+/-]{16,}|[\w-]+\.)[\w.+/=-]*/g;
+
+/** What is echoed because it stands in the wrong place may be a token. */
+export function withoutTokens(text: string): string {
+  return text.replace(TOKEN, '***');
 }
 
 /** Something an administrator wrote cannot be used; `problems` says where, the message says all of it. */

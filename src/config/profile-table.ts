@@ -181,7 +181,12 @@ export const PROFILE_TABLE = {
     'any',
     "Service accounts that jobs may name; the plugin's own never.",
   ),
-  secrets: hardening<Allowed>(allowed(OBJECT_NAME), 'any', 'any', 'Secrets that jobs may name; stdin of jobs never.'),
+  secrets: hardening<Allowed>(
+    allowed(OBJECT_NAME),
+    'any',
+    'any',
+    "Secrets that jobs may name; the plugin's own token and stdin of jobs never.",
+  ),
   capabilities: hardening<Allowed>(allowed(CAPABILITY), 'any', 'any', 'Linux capabilities that jobs may add.'),
   'allow-host': hardening(BOOLEAN, true, '1', '0: jobs may not name a node.'),
   'allow-host-ports': hardening(BOOLEAN, true, '1', '0: jobs may not publish ports of nodes.'),

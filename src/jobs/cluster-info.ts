@@ -1,6 +1,7 @@
 /** What a user is told of the cluster: what there is to choose from, and how much (configuration.md section 5). Pure. */
 import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../config/profiles.ts';
 import type { ResourceProfile } from '../config/resource-profiles.ts';
+import type { TokenSubject } from '../kubernetes/token-subject.ts';
 import type { ClusterInfo, ResourceProfileInfo } from './contract.ts';
 import { allows } from './hardening.ts';
 import { imagesOf } from './images.ts';
@@ -12,7 +13,7 @@ export interface ClusterFacts {
   /** Service accounts of the namespace; undefined: listing them is forbidden. */
   readonly serviceAccounts: readonly string[] | undefined;
   /** The plugin's own service account, if known; never offered. */
-  readonly ownAccount: string | undefined;
+  readonly ownAccount: TokenSubject | undefined;
 }
 
 /** By type: the keys of its default and maximum; GPUs are shown only where there is a maximum. */
@@ -55,7 +56,8 @@ function config({ profile, serviceAccounts, ownAccount }: ClusterFacts): readonl
   if (serviceAccounts === undefined) return [secret];
   const offered = serviceAccounts.filter(
     (name) =>
-      name !== ownAccount && (name === profile.serviceAccount.value || allows(profile.serviceAccounts.value, name)),
+      name !== ownAccount?.name &&
+      (name === profile.serviceAccount.value || allows(profile.serviceAccounts.value, name)),
   );
   return [secret, { name: 'serviceAccountName', valueType: 'enum', value: offered.join(',') }];
 }

@@ -6,10 +6,11 @@
 import type { Volume } from 'kubernetes-types/core/v1.d.ts';
 import { type Allowed, capabilityName } from '../config/profile-kinds.ts';
 import type { EffectiveProfile } from '../config/profiles.ts';
+import type { TokenSubject } from '../kubernetes/token-subject.ts';
 import type { SystemUser } from '../system/users.ts';
 import { checkImage } from './images.ts';
 import type { JobRequest } from './job.ts';
-import { accountOf, metadataOf } from './manifest.ts';
+import { accountOf, metadataOf, secretsOf } from './manifest.ts';
 import { refuse, refuseBy } from './refusal.ts';
 import { podVolumes } from './volumes.ts';
 
@@ -17,8 +18,8 @@ export interface Circumstances {
   readonly profile: EffectiveProfile;
   /** The job's user on this host; undefined: unknown here. */
   readonly user: SystemUser | undefined;
-  /** The plugin's own service account (the token's `sub`), if known. */
-  readonly ownAccount: string | undefined;
+  /** The plugin's own service account, as its token says, if that is one of this namespace. */
+  readonly ownAccount: TokenSubject | undefined;
 }
 
 /** Throws JobError 'invalid-request' for whatever the profile does not allow. */
@@ -26,7 +27,7 @@ export function checkHardening(request: JobRequest, circumstances: Circumstances
   checkPlain(request, circumstances.profile);
   checkCapabilities(request, circumstances.profile);
   checkAccount(request, circumstances);
-  checkSecrets(request, circumstances.profile);
+  checkSecrets(request, circumstances);
   checkMounts(request, circumstances);
 }
 
@@ -63,7 +64,8 @@ function checkCapabilities({ container }: JobRequest, profile: EffectiveProfile)
 function checkAccount({ config }: JobRequest, { profile, ownAccount }: Circumstances): void {
   const account = accountOf(config);
   if (account === undefined) return;
-  if (account === ownAccount) refuse(`serviceAccountName ${account} is the plugin's own and cannot be used by jobs.`);
+  if (account === ownAccount?.name)
+    refuse(`serviceAccountName ${account} is the plugin's own and cannot be used by jobs.`);
   if (account !== profile.serviceAccount.value && !allows(profile.serviceAccounts.value, account)) {
     refuseBy(`serviceAccountName ${account} is not allowed`, 'service-accounts', profile);
   }
@@ -72,15 +74,22 @@ function checkAccount({ config }: JobRequest, { profile, ownAccount }: Circumsta
 /** Secrets that hold the input of jobs. */
 const INPUT_SECRET = /-[a-z0-9]{10}-stdin$/;
 
-function checkSecret(name: string, where: string, profile: EffectiveProfile): void {
+/** What follows the account in names of Secrets with its token: of our `rbac`, and as clusters before 1.24 and OpenShift make them. */
+const TOKEN_SECRET = /^-(token|dockercfg)(-[a-z0-9]{5})?$/;
+
+function holdsToken({ name: account, secret }: TokenSubject, name: string): boolean {
+  return name === secret || (name.startsWith(account) && TOKEN_SECRET.test(name.slice(account.length)));
+}
+
+function checkSecret(name: string, where: string, { profile, ownAccount }: Circumstances): void {
   if (INPUT_SECRET.test(name)) refuse(`${where}: Secret ${name} holds the input of a job and cannot be used.`);
+  if (ownAccount !== undefined && holdsToken(ownAccount, name))
+    refuse(`${where}: Secret ${name} holds a token of the plugin and cannot be used by jobs.`);
   if (!allows(profile.secrets.value, name)) refuseBy(`${where}: Secret ${name} is not allowed`, 'secrets', profile);
 }
 
-function checkSecrets({ config }: JobRequest, profile: EffectiveProfile): void {
-  for (const { name, value } of config) {
-    if (name === 'secret') checkSecret(value.split(':')[0] ?? '', 'config secret', profile);
-  }
+function checkSecrets({ config }: JobRequest, circumstances: Circumstances): void {
+  for (const { secret } of secretsOf(config)) checkSecret(secret, 'config secret', circumstances);
 }
 
 /** Mount types that have a volume type of their own. */
@@ -114,11 +123,11 @@ function checkVolume(volume: Volume, where: string, request: JobRequest, circums
   const { profile, ownAccount } = circumstances;
   const found = findReferences(volume);
   for (const path of found.hostPaths) checkHostPath(path, where, profile);
-  for (const secret of found.secrets) checkSecret(secret, where, profile);
+  for (const secret of found.secrets) checkSecret(secret, where, circumstances);
   for (const image of found.images) checkImage(image, profile);
   if (!found.accountToken) return;
   const account = accountOf(request.config) ?? profile.serviceAccount.value ?? 'default';
-  const isOwn = account === ownAccount;
+  const isOwn = account === ownAccount?.name;
   if (isOwn) refuse(`${where}: a token of ${account}, the plugin's own service account, cannot be used by jobs.`);
   if (account !== profile.serviceAccount.value && !allows(profile.serviceAccounts.value, account)) {
     refuseBy(`${where}: a token of service account ${account} is not allowed`, 'service-accounts', profile);

@@ -289,8 +289,10 @@ const unlessBare = <K extends string, V extends object>(key: K, value: V): { [k 
   Object.keys(value).length === 0 ? {} : ({ [key]: value } as { [k in K]?: V });
 
 function environment(variables: readonly NameValue[], field: string): EnvVar[] {
-  return variables.map(({ name, value }) => {
-    if (name === '' || name.includes('=')) return refuse(`${field}: "${name}" is not the name of a variable.`);
+  return variables.map(({ name, value }, index) => {
+    // What follows a = is a value that was written in the wrong place.
+    if (name === '' || name.includes('='))
+      return refuse(`${field}[${index}]: "${name.replace(/=.*/s, '=...')}" is not the name of a variable.`);
     if (`${name}${value}`.includes('\0')) return refuse(`${field}: ${name} holds a NUL character.`);
     const size = Buffer.byteLength(`${name}=${value}`);
     if (size > ARGUMENT_LIMIT)
@@ -299,16 +301,24 @@ function environment(variables: readonly NameValue[], field: string): EnvVar[] {
   });
 }
 
-/** `name:key:ENV`, or `name:key` where the variable is named as the key. */
-function secretEnvironment(config: readonly JobConfig[]): EnvVar[] {
+/** Variables from Secrets: `name:key:ENV`, or `name:key` where the variable is named as the key. */
+export function secretsOf(config: readonly JobConfig[]): { secret: string; key: string; variable: string }[] {
   return config
     .filter(({ name }) => name === 'secret')
     .map(({ value }) => {
       const [secret = '', key = '', variable = key, ...more] = value.split(':');
+      // Not quoted: what has another form may be a secret itself.
       if (secret === '' || key === '' || variable === '' || more.length > 0)
-        return refuse(`config secret "${value}" must be secretName:key or secretName:key:ENV_NAME.`);
-      return { name: variable, valueFrom: { secretKeyRef: { name: secret, key } } };
+        return refuse('config secret must be secretName:key or secretName:key:ENV_NAME.');
+      return { secret, key, variable };
     });
+}
+
+function secretEnvironment(config: readonly JobConfig[]): EnvVar[] {
+  return secretsOf(config).map(({ secret, key, variable }) => ({
+    name: variable,
+    valueFrom: { secretKeyRef: { name: secret, key } },
+  }));
 }
 
 /** The service account that the job itself names. */

@@ -21,6 +21,8 @@ const KEY = 'stdin';
 const OTHERS_WAIT_MS = 30_000;
 /** A claim that has not led to a delivery by then never will. */
 const CLAIM_MS = 10 * 60_000;
+/** Whoever delivers the input, or makes its Secret late, is done by then. */
+const REMAINS_MS = 10_000;
 /** The kubelet may refuse an attach for a moment after the container was started (FACTS 80). */
 const ATTACH_PAUSE_MS = 250;
 const ATTACH_TRIES = 20;
@@ -72,6 +74,8 @@ export function createInputs(context: Context): Inputs {
   const passed = new Set<string>();
   /** Claims that were looked at, by the uid of their job. */
   const judged = new Set<string>();
+  /** Jobs whose Secret is being deleted, or is gone, by uid. */
+  const cleared = new Set<string>();
   const isEarlierRun = (claim: string): boolean => claim !== processId && ownerOf(claim) === ownerOf(processId);
 
   async function waitingText({ id, uid }: JobEntry): Promise<Buffer | undefined> {
@@ -134,10 +138,19 @@ export function createInputs(context: Context): Inputs {
         if (isRunning(entry)) repository.setInputProblem(entry.id, CUT);
         throw error;
       }
-      if (!kept.delete(entry.uid))
-        await client.delete(SECRETS, inputSecretName(entry.id), { propagationPolicy: 'Background' });
+      if (!kept.delete(entry.uid)) await clear(entry);
     } finally {
       busy.delete(entry.uid);
+    }
+  }
+
+  async function clear({ id, uid }: JobEntry): Promise<void> {
+    cleared.add(uid);
+    try {
+      await client.delete(SECRETS, inputSecretName(id), { propagationPolicy: 'Background' });
+    } catch (error) {
+      cleared.delete(uid);
+      if (!(await permissions.isMissing('secrets', error))) throw error;
     }
   }
 
@@ -159,6 +172,10 @@ export function createInputs(context: Context): Inputs {
   /** A claim of this process may stand although its answer never came: then nothing was passed. */
   const isClaimable = ({ uid, job }: JobEntry): boolean =>
     job.stdinClaim === undefined || (job.stdinClaim === processId && !passed.has(uid));
+
+  /** Nobody needs the input of a job that has ended, whether or not it was delivered. */
+  const isLeft = ({ uid, job }: JobEntry): boolean =>
+    job.stdinDue && job.result !== undefined && permissions.allows('secrets') && !cleared.has(uid);
 
   const isDueNow = (entry: JobEntry): boolean => isRunning(entry) && entry.job.stdinDue && isClaimable(entry);
 
@@ -191,6 +208,12 @@ export function createInputs(context: Context): Inputs {
         isDue: isClaimed,
         act: judgeClaim,
       },
+      {
+        name: 'Deleting what is left of the input of a job that has ended',
+        afterMs: REMAINS_MS,
+        isDue: isLeft,
+        act: clear,
+      },
     ],
     start: () =>
       repository.onUpdate((entry) => {
@@ -199,6 +222,7 @@ export function createInputs(context: Context): Inputs {
           passed.delete(entry.uid);
           judged.delete(entry.uid);
         }
+        if (entry.gone) cleared.delete(entry.uid);
         if (!submitted.has(entry.id) || !isDueNow(entry) || busy.has(entry.uid)) return;
         deliver(entry).catch((error: unknown) => {
           if (!life.aborted) log.warning('The input of a job could not be delivered', { job: entry.id, error });

@@ -3,6 +3,7 @@ import { readOverrides } from '../config/overrides.ts';
 import type { PolicyFiles } from '../config/policy-files.ts';
 import { ConfigError } from '../config/problem.ts';
 import { type UserProfile, userProfile } from '../config/user-profile.ts';
+import type { TokenSubject } from '../kubernetes/token-subject.ts';
 import { UserLookupError, type Users } from '../system/users.ts';
 import { clusterInfo } from './cluster-info.ts';
 import type { Policy } from './context.ts';
@@ -13,8 +14,8 @@ export interface PolicyDependencies {
   /** The files now in force; a reload replaces them. */
   readonly files: () => PolicyFiles;
   readonly users: Users;
-  /** The plugin's own service account, if known. */
-  readonly ownAccount: () => string | undefined;
+  /** The plugin's own service account, if it is known to be one of the jobs' namespace. */
+  readonly ownAccount: () => TokenSubject | undefined;
   /** Names of the namespace's service accounts; undefined: listing them is forbidden. */
   readonly serviceAccounts: () => Promise<readonly string[] | undefined>;
 }

@@ -103,10 +103,10 @@ async function parsed<T>(response: ApiResponse, method: string, path: string): P
   const text = await response.text();
   try {
     return { object: JSON.parse(text) as T, warnings: response.warnings, date: response.date };
-  } catch (cause) {
-    // What was announced as JSON and is none was cut on its way.
+  } catch {
+    // What was announced as JSON and is none was cut on its way. The parser's own words would repeat some of it.
     const code = response.contentType.startsWith('application/json') ? 'interrupted' : 'bad-answer';
     const words = `${text.length} characters that are not JSON`;
-    throw new KubernetesError({ code, method, path, status: response.status, text: words, cause });
+    throw new KubernetesError({ code, method, path, status: response.status, text: words });
   }
 }

@@ -75,8 +75,14 @@ function protobufDecoder(reader: BodyReader): Decoder {
 
 function jsonDecoder(): Decoder {
   const splitter = new LineSplitter();
-  const parse = (bytes: Uint8Array): unknown =>
-    JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  const parse = (bytes: Uint8Array): unknown => {
+    try {
+      return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+    } catch {
+      // The parser's own words would repeat some of it.
+      throw new SyntaxError('not JSON');
+    }
+  };
   return {
     body: parse,
     split: (chunk) => splitter.push(chunk),

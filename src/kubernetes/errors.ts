@@ -3,6 +3,8 @@
  * texts come from the server's Status where there is one.
  */
 
+import { firstLine, withoutSecrets } from './hidden.ts';
+
 export type KubernetesErrorCode =
   /** 400: the server does not understand the request; also a container that is still waiting (FACTS 86). */
   | 'bad-request'
@@ -148,47 +150,55 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
+/** The call that was answered. */
+interface Answered {
+  readonly method: string;
+  readonly path: string;
+  readonly retryAfter?: string | undefined;
+  /** The Authorization header that was sent: no error repeats it. */
+  readonly authorization?: string | undefined;
+}
+
 /** The error that a Status tells of, be it an answer's body, a watch line of type ERROR, or a WebSocket's last word. */
-export function errorOfStatus(
-  body: unknown,
-  call: { readonly method: string; readonly path: string; readonly status?: number; readonly retryAfter?: string },
-): KubernetesError {
+export function errorOfStatus(body: unknown, call: Answered & { readonly status?: number }): KubernetesError {
+  const said = (value: unknown): string => withoutSecrets(text(value), call.authorization);
   const status = record(body);
   const details = record(status['details']);
   const causes = Array.isArray(details['causes'])
     ? details['causes'].map((entry) => {
         const cause = record(entry);
-        return { reason: text(cause['reason']), message: text(cause['message']), field: text(cause['field']) };
+        return { reason: said(cause['reason']), message: said(cause['message']), field: said(cause['field']) };
       })
     : [];
   const number = call.status ?? (typeof status['code'] === 'number' ? status['code'] : 500);
-  const reason = text(status['reason']);
+  const reason = said(status['reason']);
   return new KubernetesError({
     code: codeOf(number, reason, causes),
     method: call.method,
     path: call.path,
     status: number,
     reason,
-    text: text(status['message']) || reason || 'no reason was given',
+    text: said(status['message']) || reason || 'no reason was given',
     causes,
     retryAfterSeconds: retryAfterSeconds(call.retryAfter, details['retryAfterSeconds']),
-    about: text(details['kind']),
+    about: said(details['kind']),
   });
 }
 
 /** The error of an answer with a status of 300 and above; its body may be a Status, plain text, or nothing. */
-export function errorOfAnswer(
-  bodyText: string,
-  call: { readonly method: string; readonly path: string; readonly status: number; readonly retryAfter?: string },
-): KubernetesError {
-  let body: unknown;
+export function errorOfAnswer(bodyText: string, call: Answered & { readonly status: number }): KubernetesError {
+  return errorOfStatus(statusOf(withoutSecrets(bodyText, call.authorization), call.status), call);
+}
+
+function statusOf(bodyText: string, status: number): unknown {
   try {
-    body = JSON.parse(bodyText);
+    const body: unknown = JSON.parse(bodyText);
+    const { kind, message } = record(body);
+    return kind === 'Status' ? body : { message: firstLine(text(message)) };
   } catch {
     // Kubelets, proxies and unknown API groups answer with plain text (FACTS 80, 111, 117).
-    body = { message: bodyText.trim().slice(0, 2000) || `status ${call.status} without a text` };
+    return { message: firstLine(bodyText) || `status ${status} without a text` };
   }
-  return errorOfStatus(body, call);
 }
 
 /** Seconds to wait; the header wins. Dates in the header are not read: no decision compares two clocks. */

@@ -5,6 +5,7 @@ import type { Clock } from '../system/clock.ts';
 import type { TokenSource } from './credentials.ts';
 import { isProtobuf } from './encodings.ts';
 import { errorOfAnswer, errorOfConnection, errorOfStatus, isUnauthorized, type KubernetesError } from './errors.ts';
+import { withoutSecrets } from './hidden.ts';
 import { ProtobufError } from './protobuf.ts';
 import { BodyReader } from './protobuf-bodies.ts';
 import type { Timings } from './timings.ts';
@@ -123,18 +124,19 @@ export function createTransport(options: TransportOptions): Transport {
       api.signal.throwIfAborted();
       throw errorOfConnection(error, { ...call, answered: false });
     }
-    const response = responseOf(answer, api.signal, (error) => errorOfConnection(error, { ...call, answered: true }));
+    const response = responseOf(answer, authorization, api.signal, (error) =>
+      errorOfConnection(error, { ...call, answered: true }),
+    );
     if (response.date !== undefined) lastDate = { date: response.date, at: clock.monotonic() };
     if (response.status < 300) return response;
     const body = await limitedBody(response);
-    const retryAfter = headerOf(answer, 'retry-after')[0];
-    const refused = {
+    throw refusal(body, response.contentType, {
       method: api.method,
       path,
       status: response.status,
-      ...(retryAfter === undefined ? {} : { retryAfter }),
-    };
-    throw refusal(body, response.contentType, refused);
+      retryAfter: headerOf(answer, 'retry-after')[0],
+      authorization,
+    });
   }
 
   return {
@@ -169,6 +171,7 @@ function headerOf(answer: Dispatcher.ResponseData, name: string): readonly strin
 
 function responseOf(
   answer: Dispatcher.ResponseData,
+  authorization: string | undefined,
   signal: AbortSignal,
   wrap: (error: unknown) => Error,
 ): ApiResponse {
@@ -210,7 +213,9 @@ function responseOf(
   return {
     status: answer.statusCode,
     contentType: headerOf(answer, 'content-type')[0] ?? '',
-    warnings: headerOf(answer, 'warning').flatMap(warningTexts),
+    warnings: headerOf(answer, 'warning')
+      .flatMap(warningTexts)
+      .map((text) => withoutSecrets(text, authorization)),
     date: dateOf(headerOf(answer, 'date')[0]),
     text: () => whole(() => body.text()),
     bytes: () => whole(() => body.bytes()),
@@ -235,11 +240,7 @@ export function warningTexts(header: string): string[] {
 }
 
 /** The error that an answer's body tells of, in whatever encoding. */
-function refusal(
-  body: Buffer,
-  contentType: string,
-  call: { readonly method: string; readonly path: string; readonly status: number; readonly retryAfter?: string },
-): KubernetesError {
+function refusal(body: Buffer, contentType: string, call: Parameters<typeof errorOfAnswer>[1]): KubernetesError {
   if (!isProtobuf(contentType)) return errorOfAnswer(body.toString('utf8'), call);
   try {
     return errorOfStatus(new BodyReader().body(body), call);

@@ -107,8 +107,7 @@ async function upgrade(
         .then((text) => {
           settle();
           const status = answer.statusCode ?? 500;
-          const retryAfter = answer.headers['retry-after'];
-          reject(errorOfAnswer(text, { ...call, status, ...(retryAfter === undefined ? {} : { retryAfter }) }));
+          reject(errorOfAnswer(text, { ...call, status, retryAfter: answer.headers['retry-after'], authorization }));
         })
         .catch((error) => {
           settle();

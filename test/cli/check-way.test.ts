@@ -128,6 +128,18 @@ t.test('files that are named and not there', async (t) => {
   );
 });
 
+t.test('a token that everybody on this host can read', async (t) => {
+  const files = { token: 'opaque' };
+  const outcome = await run(t, ['check'], {
+    ...options({ 'api-url': 'https://kubernetes.invalid', 'auth-token-path': 'DIR/token' }),
+    files,
+  });
+  t.strictSame(linesOf(outcome, 'token'), [
+    'ok token DIR/token: a token that is not a JWT, so that nothing can be told of it',
+    'warning token DIR/launcher.kubernetes.conf:3: auth-token-path: everybody on this host can read the token in DIR/token -> chmod o-r DIR/token',
+  ]);
+});
+
 t.test('a name that nobody knows', async (t) => {
   const outcome = await fails(
     t,

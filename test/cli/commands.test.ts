@@ -7,6 +7,7 @@ import { JOBS, SECRETS } from '../cluster/api/resources.ts';
 import { createSchemas } from '../cluster/api/schemas.ts';
 import { startCluster } from '../cluster/cluster.ts';
 import { createCaller, hasEnded, JOBS_PATH, until, untilPod } from '../cluster/testing.ts';
+import { JWT } from '../config/samples.ts';
 import { run, type Situation } from './harness.ts';
 
 const fixture = (name: string): string => readFileSync(new URL(`../../fixtures/${name}`, import.meta.url), 'utf8');
@@ -89,6 +90,15 @@ t.test('what is wrong is said in one line each', async (t) => {
   t.strictSame(
     [unknown.code, unknown.out, unknown.err],
     [2, '', 'rstudio-kubernetes-launcher: render: --output is yaml or json, not xml\n'],
+  );
+  const typedToken = await run(t, ['render', '--user=jane', 'job.json', JWT], { options: NOWHERE });
+  t.equal(typedToken.err, 'rstudio-kubernetes-launcher: render: "***" is too much; see render --help\n');
+  const unknownToken = await run(t, ['jobs', `--token-${JWT}`], { options: NOWHERE });
+  t.equal(unknownToken.err, 'rstudio-kubernetes-launcher: jobs: unknown option --token-***; see jobs --help\n');
+  const json = await run(t, ['render', '-'], { options: NOWHERE, input: '{\n"stdin": hunter2 }' });
+  t.strictSame(
+    [json.code, json.err],
+    [2, 'rstudio-kubernetes-launcher: render: - is not JSON: line 2, column 10: a value was expected\n'],
   );
   const options = await run(t, ['jobs'], { options: { 'api-ur': 'x', 'log-level': 'LOUD' } });
   t.strictSame(options.err.split('\n').slice(0, 2), [
@@ -465,6 +475,36 @@ t.test('in a cluster', async (t) => {
     list.map((job: { id: string }) => job.id),
     [ended],
   );
+
+  const csi = { driver: 'd.example', volumeAttributes: { password: 'hunter3' } };
+  const environment = [{ name: 'PASSWORD', value: 'hunter2' }];
+  const mounts = [{ type: 'passthrough', mountPath: '/m', readOnly: true, source: { csi } }];
+  const secretive = await submit(
+    t,
+    {
+      name: 'Secretive',
+      exe: 'sleep',
+      args: ['1'],
+      container: { image: 'missing/image' },
+      environment,
+      config: [{ name: 'other', value: 'hunter4' }],
+      metadata: { password: 'hunter5' },
+      mounts,
+      initContainers: [{ name: 'first', image: 'missing/image', exe: 'true', environment, mounts }],
+    },
+    'eve',
+  );
+  const shown = await run(t, ['jobs', secretive, '--json'], { options });
+  t.notMatch(shown.out + (await run(t, ['jobs', secretive], { options })).out, 'hunter');
+  const places = [{ type: 'passthrough', mountPath: '/m', readOnly: true }];
+  t.match(JSON.parse(shown.out), {
+    exe: 'sleep',
+    args: ['1'],
+    environment: ['PASSWORD'],
+    config: ['other'],
+    mounts: places,
+    initContainers: [{ name: 'first', exe: 'true', environment: ['PASSWORD'], mounts: places }],
+  });
 
   const foreign = await run(t, ['jobs', stuck, '--user', 'jane'], { options });
   t.strictSame(

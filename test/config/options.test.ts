@@ -342,6 +342,27 @@ t.test('auth-token: JWT, base64 of a token, plain; never shown', async (t) => {
   t.same(both.warnings, [`${CONF}:2: auth-token: is not used: auth-token-path is set`]);
 });
 
+t.test('a token in the wrong place is not shown either', async (t) => {
+  const rows: readonly (readonly [text: string, problem: string])[] = [
+    [`${REACH}auth-token-path=${JWT}`, `${CONF}:3: auth-token-path: "***" must be an absolute path`],
+    [
+      `${REACH}auth-token-path=${Buffer.from(JWT).toString('base64')}`,
+      `${CONF}:3: auth-token-path: "***" must be an absolute path`,
+    ],
+    [`${REACH}scratch-path=${JWT.slice(0, 20)}`, `${CONF}:3: scratch-path: "***" must be an absolute path`],
+    [`${REACH}log-format=x ${JWT}, y`, `${CONF}:3: log-format: "x ***, y" must be one of text, json`],
+    [`${REACH}[${JWT}]\n[${JWT}]`, `${CONF}:4: section [***] is already on line 3`],
+  ];
+  for (const [text, problem] of rows) t.equal((await load(t, `${text}\n`)).problems[0], problem);
+  const typed = parseCommandLine(['--auth-token=Bearer', JWT, `--auth-token${JWT}`, `--${JWT}`]);
+  t.same([...typed.problems, ...typed.warnings].map(describe), [
+    'command line: auth-token: is accepted in the options file only: everybody can read a command line',
+    'command line: "***" belongs to no option',
+    'command line: auth-token***: is not known and is ignored',
+    'command line: ***: is not known and is ignored',
+  ]);
+});
+
 t.test('certificate-authority: base64 or plain, with or without line breaks; refused with the reason', async (t) => {
   const ca = async (text: string): Promise<unknown> =>
     (await load(t, `${REACH}certificate-authority=${text}\n`)).options?.certificateAuthority;

@@ -289,6 +289,28 @@ t.test('input is delivered once, whoever does it', async (t) => {
   await stop(two);
 });
 
+t.test('input that was not delivered goes when its job has ended, not with the job', async (t) => {
+  const one = await instance();
+  const nowhere = { command: 'cat', stdin: 'x', placementConstraints: [{ name: 'az', value: 'nowhere' }] };
+  const id = await one.submit(nowhere);
+  const waiting = await one.submit(nowhere);
+  await one.jobs.control(id, '*', 'cancel');
+  await one.until(id, hasState('Canceled'));
+  await eventually(() => annotation(id, 'result'));
+  await stop(one);
+  t.ok(await exists(SECRETS, `${id}-stdin`));
+  const two = await instance({ clock: fastClock(200) });
+  await eventually(async () => !(await exists(SECRETS, `${id}-stdin`)));
+  t.ok(await exists(JOBS_KIND, id));
+  t.ok(await exists(SECRETS, `${waiting}-stdin`), 'of a job that has not ended');
+  // Many times as long as it takes to be due again.
+  await two.until(await two.submit({ command: 'true' }), terminal);
+  const told = two.log.filter(({ sentence, fields }) => /left of the input/.test(sentence) && fields['job'] === id);
+  t.equal(told.length, 1);
+  await two.jobs.control(waiting, '*', 'cancel');
+  await stop(two);
+});
+
 t.test('a claim whose answer was lost is our own: the input is delivered all the same', async (t) => {
   let claims = 0;
   const one = await instance({

@@ -408,6 +408,8 @@ t.test('every type of mount', async (t) => {
   );
 });
 
+const NO_SECRET = /^config secret must be secretName:key or secretName:key:ENV_NAME\.$/;
+
 t.test('what cannot be made is refused, naming the field', async (t) => {
   const refused: readonly (readonly [string, Partial<JobRequest>, RegExp])[] = [
     ...[
@@ -436,8 +438,23 @@ t.test('what cannot be made is refused, naming the field', async (t) => {
       /batch\.kubernetes\.io\/job-name/,
     ],
     ['a label that is no text', { metadata: { job: { labels: { a: 1 } } } }, /metadata\.job\.labels: the value of a/],
-    ['a secret without a key', { config: [{ name: 'secret', value: 'warehouse' }] }, /warehouse.*secretName:key/],
-    ['a variable without a name', { environment: [{ name: '', value: 'x' }] }, /environment/],
+    ['a secret without a key', { config: [{ name: 'secret', value: 'hunter2' }] }, NO_SECRET],
+    ['a secret of too many parts', { config: [{ name: 'secret', value: 'a:b:c:hunter2' }] }, NO_SECRET],
+    [
+      'a variable without a name',
+      { environment: [{ name: '', value: 'hunter2' }] },
+      /^environment\[0\]: "" is not the name of a variable\.$/,
+    ],
+    [
+      'a variable that is written as in a shell',
+      {
+        environment: [
+          { name: 'A', value: 'x' },
+          { name: 'PASSWORD=hunter2\n=', value: '' },
+        ],
+      },
+      /^environment\[1\]: "PASSWORD=\.\.\." is not the name of a variable\.$/,
+    ],
     ['a variable that is too long', { environment: [{ name: 'A', value: 'x'.repeat(131_070) }] }, /A has 131072 bytes/],
     ['an argument that is too long', { exe: '/x', args: ['é'.repeat(65_536)] }, /131072 bytes.*131071/],
     ['a command that is too long', { command: 'x', args: ['y'.repeat(131_070)] }, /131072 bytes/],

@@ -39,6 +39,8 @@ placement-constraints=pool:gpu
 
 const JANE: SystemUser = { name: 'jane', uid: 1001, gid: 1002, groups: new Set([1002, 27]) };
 
+const OWN_ACCOUNT = { namespace: 'rstudio', name: 'job-launcher', secret: 'key-of-the-plugin' };
+
 /** The Job that a request becomes under a profile of these lines (line 2 and on of file F). */
 function make(lines: string, request: Partial<JobRequest> = {}, input: Partial<PolicyInput> = {}): KubernetesJob {
   const { profiles } = parseProfiles('F', `[*]\n${lines}`);
@@ -48,7 +50,7 @@ function make(lines: string, request: Partial<JobRequest> = {}, input: Partial<P
     profile: effectiveProfile(profiles, { names: ['jane'], inGroup: () => false }),
     resourceProfiles: parseResourceProfiles('R', RESOURCES).profiles,
     user: JANE,
-    ownAccount: 'job-launcher',
+    ownAccount: OWN_ACCOUNT,
     overrides: [],
     ...input,
   });
@@ -440,6 +442,11 @@ t.test('hardening: accounts and secrets', async (t) => {
     'config secret: Secret other is not allowed (secrets, F:2).',
   );
   t.equal(refused('secrets=none', secret('db:password')), 'config secret: Secret db is not allowed (secrets, F:2).');
+  t.equal(
+    refused('secrets=none', secret('hunter2')),
+    'config secret must be secretName:key or secretName:key:ENV_NAME.',
+    'what is no reference may be a secret itself',
+  );
   const input = 'bobs-job-0123456789-stdin';
   t.equal(
     refused('', secret(`${input}:stdin`)),
@@ -465,6 +472,21 @@ t.test('hardening: accounts and secrets', async (t) => {
     refused('secrets=none', mount('azureFile', { secretName: 'keys', shareName: 's' })),
     'The azureFile mount at /m: Secret keys is not allowed (secrets, F:2).',
   );
+
+  const own = ['key-of-the-plugin', 'job-launcher-token', 'job-launcher-token-x7k2q', 'job-launcher-dockercfg-x7k2q'];
+  for (const name of own) {
+    const why = `Secret ${name} holds a token of the plugin and cannot be used by jobs.`;
+    t.equal(refused('', secret(`${name}:token:T`)), `config secret: ${why}`);
+    t.equal(refused(`secrets=${name}`, secret(`${name}:token`)), `config secret: ${why}`, 'whatever the profile says');
+    for (const volume of volumes) {
+      const named = JSON.parse(JSON.stringify(volume).replace(input, name)) as Record<string, unknown>;
+      t.equal(refused('', mount('passthrough', named)), `${at}${why}`);
+    }
+    t.equal(refused('', mount('azureFile', { secretName: name, shareName: 's' })), `The azureFile mount at /m: ${why}`);
+    t.equal(refused('', secret(`${name}:token`), { ownAccount: undefined }), 'allowed', 'of an account elsewhere');
+  }
+  for (const name of ['job-launcher', 'job-launcher-tokens', 'my-job-launcher-token', 'job-launcher-token-of-db'])
+    t.equal(refused('', secret(`${name}:token`)), 'allowed', name);
 
   const token = mount('passthrough', { projected: { sources: [{ serviceAccountToken: { path: 't' } }] } });
   t.equal(refused('', token), 'allowed');
@@ -686,7 +708,7 @@ t.test('cluster info of a user', async (t) => {
       profile: effectiveProfile(parseProfiles('F', `[*]\n${lines}`).profiles, { names: [], inGroup: () => false }),
       resourceProfiles: parseResourceProfiles('R', RESOURCES).profiles,
       serviceAccounts: accounts === 'forbidden' ? undefined : accounts,
-      ownAccount: 'job-launcher',
+      ownAccount: OWN_ACCOUNT,
     });
   t.same(info(''), {
     allowUnknownImages: true,

@@ -154,6 +154,8 @@ t.test('a refused upgrade is an API error like any other', async (t) => {
   t.ok(unknown instanceof KubernetesError && unknown.code === 'forbidden' && unknown.status === 403);
   const redirect = await refusing(302, 'text/plain', '');
   t.ok(redirect instanceof KubernetesError && redirect.code === 'redirected');
+  const echo = await refusing(400, 'text/plain', 'authorization: Bearer token-1\nhost: x');
+  t.equal(echo instanceof KubernetesError && echo.text, 'authorization: Bearer ***');
   const nobody = await clientOf(t, 'http://127.0.0.1:1')
     .exec('p', 'c', ['x'])
     .catch((error: unknown) => error);

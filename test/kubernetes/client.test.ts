@@ -474,6 +474,22 @@ t.test('a token file is read again when it changes, and after a 401', async (t) 
   t.throws(() => clientOf(t, server.url, { credentials: { kind: 'token', token: 'a b' } }), { message: /blanks/ });
 });
 
+t.test('a server that sends back what it got: neither token nor bodies are told', async (t) => {
+  const { client } = await scripted(t, [
+    ({ request, response }) => response.writeHead(400).end(`authorization: ${request.headers.authorization}`),
+    ({ request, answer }) => answer(403, status(403, 'Forbidden', `no rights: ${request.headers.authorization}`)),
+    ({ request, answer }) => answer(200, JOB, { warning: `299 - "${request.headers.authorization} expires soon"` }),
+    ({ body, response }) => response.writeHead(400).end(`cannot read: ${body}`),
+    ({ response }) => response.writeHead(200, { 'content-type': 'text/html' }).end('hunter2'),
+  ]);
+  t.equal((await failure(client.get(JOBS, 'job-1'))).text, 'authorization: Bearer ***');
+  t.equal((await failure(client.get(JOBS, 'job-1'))).text, 'no rights: Bearer ***');
+  t.strictSame((await client.get(JOBS, 'job-1')).warnings, ['Bearer *** expires soon']);
+  t.equal((await failure(client.create(JOBS, JOB))).text, 'cannot read:');
+  const page = await failure(client.get(JOBS, 'job-1'));
+  t.strictSame([page.text, page.cause], ['7 characters that are not JSON', undefined]);
+});
+
 t.test('a token that is replaced between two looks: the 401 leads to the new one', async (t) => {
   const directory = t.testdir({ token: 'old' });
   const path = `${directory}/token`;

@@ -519,6 +519,8 @@ t.test('a line that is no event restarts the watch; at the same place again it l
     'WATCH resourceVersion=20',
     'WATCH resourceVersion=20',
   ]);
+  const [first] = w.log.lines.flatMap(({ fields }) => fields?.error ?? []);
+  t.match(first, { code: 'bad-answer', cause: { message: 'not JSON' } }, 'without a word of the line');
   t.ok(
     w.log.lines.some(
       ({ sentence, fields }) => sentence.includes('unknown kind of event') && fields?.['type'] === 'SOMETHING',

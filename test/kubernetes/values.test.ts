@@ -197,6 +197,40 @@ t.test('answers become errors', async (t) => {
   t.equal(errorOfStatus(undefined, call).code, 'server-error');
 });
 
+t.test('errors do not repeat what we have sent', async (t) => {
+  const call = { method: 'POST', path: '/x', status: 422, authorization: 'Bearer tok.en-1' };
+  const status = {
+    kind: 'Status',
+    reason: 'Invalid tok.en-1',
+    message: 'authorization: Bearer tok.en-1; again tok.en-1',
+    details: { kind: 'tok.en-1', causes: [{ reason: 'tok.en-1', message: 'tok.en-1', field: 'tok.en-1' }] },
+  };
+  const masked = {
+    reason: 'Invalid ***',
+    text: 'authorization: Bearer ***; again ***',
+    about: '***',
+    causes: [{ reason: '***', message: '***', field: '***' }],
+  };
+  t.match(errorOfStatus(status, call), masked, 'however it was encoded');
+  t.match(errorOfAnswer(JSON.stringify(status), call), masked);
+  const said = (body: string): string => errorOfAnswer(body, call).text;
+  t.equal(said('<p>Bearer tok.en-1\r\nauthorization: ...'), '<p>Bearer ***', 'of what is no Status the first line');
+  t.equal(said('\n one\rtwo'), 'one');
+  t.equal(said(`${'x'.repeat(195)}tok.en-1 and more`), `${'x'.repeat(195)}*** a...`, 'and of that the beginning');
+  t.equal(said('{"authorization":"Bearer tok.en-1"}'), 'no reason was given');
+  t.equal(said('{"message":"busy\\nauthorization: Bearer tok.en-1"}'), 'busy');
+  const job = 'Job.batch "x" is invalid: spec.template.spec.containers[0].';
+  t.equal(
+    errorOfStatus({ message: `${job}env[12].value: Invalid value: "a\\"b, c": too odd` }, call).text,
+    `${job}env[12].value: Invalid value: ***: too odd`,
+  );
+  t.equal(
+    errorOfStatus({ message: `${job}image: Invalid value: " x": must not have blanks` }, call).text,
+    `${job}image: Invalid value: " x": must not have blanks`,
+    'other fields are quoted: that is what helps',
+  );
+});
+
 t.test('predicates', async (t) => {
   const make = (code: KubernetesError['code'], text = ''): KubernetesError =>
     new KubernetesError({ code, method: 'GET', path: '/', text });

@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startCluster } from '../cluster/cluster.ts';
@@ -214,6 +214,17 @@ t.test('no secrets at DEBUG, in either format, whatever goes wrong', async (t) =
   t.match(said[1], 'harmless-marker-4714');
   for (const line of said[1]?.trimEnd().split('\n') ?? [])
     t.match(JSON.parse(line), { program: 'rstudio-kubernetes-launcher' });
+});
+
+t.test('a token file that everybody can read is warned of', async (t) => {
+  const path = join(t.testdir({ token: cluster.token }), 'token');
+  chmodSync(path, 0o644);
+  const { plugin } = await start(t, { options: { 'auth-token': '', 'auth-token-path': path } });
+  await plugin.logged(/ WARNING /);
+  t.match(
+    plugin.log(),
+    `: auth-token-path: everybody on this host can read the token in ${path} -> chmod o-r ${path}\n`,
+  );
 });
 
 t.test('profiles are reloaded, or stay as they were', async (t) => {

@@ -18,7 +18,13 @@ t.test('a token says whose it is, if it is a service account token', async (t) =
   t.strictSame(tokenSubject(jwt({ sub: 'system:serviceaccount:rstudio:job-launcher' })), {
     namespace: 'rstudio',
     name: 'job-launcher',
+    secret: undefined,
   });
+  const inSecret = {
+    sub: 'system:serviceaccount:rstudio:job-launcher',
+    'kubernetes.io/serviceaccount/secret.name': 'job-launcher-token-x7k2q',
+  };
+  t.equal(tokenSubject(jwt(inSecret))?.secret, 'job-launcher-token-x7k2q');
   const others = [
     '',
     'opaque',

@@ -21,7 +21,7 @@ function failureOf(found: Problem): Finding {
   return failed(describe(found), found.remedy ?? (found.line > 0 ? MEND_LINE : MEND_FILE));
 }
 
-const warningOf = (found: Problem): Finding =>
+export const warningOf = (found: Problem): Finding =>
   warning(describe(found), found.remedy ?? 'mend that line, or leave it if it is meant so');
 
 /** Who is not the server user learns nothing of what that one may read. */

@@ -1,8 +1,8 @@
 /** What can be told of the token without asking anybody: whose it is, and until when. Its text is never shown. */
-import { readTokenFile } from '../../config/cluster-access.ts';
+import { readTokenFile, tokenFileWarnings } from '../../config/cluster-access.ts';
 import type { Options } from '../../config/options.ts';
 import { ConfigError, place } from '../../config/problem.ts';
-import { unusable } from './configuration.ts';
+import { unusable, warningOf } from './configuration.ts';
 import { type Checked, type Finding, failed, ok, warning } from './report.ts';
 
 /** What stands in a token of a service account; absent members stand not there. */
@@ -86,9 +86,10 @@ export function checkToken(options: Options, isServerUser: boolean, namespace: s
     return { findings: unusable(error, isServerUser) };
   }
   const claims = readClaims(token);
-  if (claims !== undefined) return { findings: judge(claims, options, namespace, now), value: claims };
+  const open = tokenFileWarnings(options).map(warningOf);
+  if (claims !== undefined) return { findings: [...judge(claims, options, namespace, now), ...open], value: claims };
   const found = `${authTokenPath ?? 'auth-token'}: a token that is not a JWT, so that nothing can be told of it`;
-  return { findings: [ok(found)], value: {} };
+  return { findings: [ok(found), ...open], value: {} };
 }
 
 function judge(claims: Claims, options: Options, namespace: string, now: number): readonly Finding[] {
