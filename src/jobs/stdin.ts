@@ -12,6 +12,7 @@ import type { Chore } from './chores.ts';
 import type { Context } from './context.ts';
 import { JobError } from './contract.ts';
 import type { JobEntry } from './entry.ts';
+import { persist } from './failures.ts';
 import { patchJob } from './guarded.ts';
 import { ownedBy } from './service.ts';
 
@@ -121,27 +122,44 @@ export function createInputs(context: Context): Inputs {
     }
   }
 
-  async function deliver(entry: JobEntry): Promise<void> {
-    if (busy.has(entry.uid)) return;
-    busy.add(entry.uid);
-    try {
-      const input = await waitingText(entry);
-      if (input === undefined) {
-        if (entry.job.stdinClaim === undefined) repository.setInputProblem(entry.id, LOST);
-        return;
-      }
-      if (!(await claim(entry))) return;
-      passed.add(entry.uid);
-      try {
-        await attach(entry, input);
-      } catch (error) {
-        if (isRunning(entry)) repository.setInputProblem(entry.id, CUT);
-        throw error;
-      }
-      if (!kept.delete(entry.uid)) await clear(entry);
-    } finally {
-      busy.delete(entry.uid);
+  async function pass(entry: JobEntry): Promise<void> {
+    const input = await waitingText(entry);
+    if (input === undefined) {
+      if (entry.job.stdinClaim === undefined) repository.setInputProblem(entry.id, LOST);
+      return;
     }
+    if (!(await claim(entry))) return;
+    passed.add(entry.uid);
+    try {
+      await attach(entry, input);
+    } catch (error) {
+      if (isRunning(entry)) repository.setInputProblem(entry.id, CUT);
+      throw error;
+    }
+    if (!kept.delete(entry.uid)) await clear(entry);
+  }
+
+  async function alone({ uid }: JobEntry, work: () => Promise<unknown>): Promise<void> {
+    if (busy.has(uid)) return;
+    busy.add(uid);
+    try {
+      await work();
+    } finally {
+      busy.delete(uid);
+    }
+  }
+
+  /** A server that gives no answer for a while delays the input of our own jobs, and no more. */
+  async function deliverOwn(entry: JobEntry): Promise<void> {
+    const onFailure = (error: unknown): void =>
+      log.warning('The input of a job could not be delivered', { job: entry.id, error });
+    await alone(entry, () =>
+      persist(clock, life, onFailure, async () => {
+        if (isDueNow(entry)) await pass(entry);
+      }),
+    ).catch(() => {
+      // Only the end of the program ends the attempts.
+    });
   }
 
   async function clear({ id, uid }: JobEntry): Promise<void> {
@@ -149,8 +167,10 @@ export function createInputs(context: Context): Inputs {
     try {
       await client.delete(SECRETS, inputSecretName(id), { propagationPolicy: 'Background' });
     } catch (error) {
-      cleared.delete(uid);
-      if (!(await permissions.isMissing('secrets', error))) throw error;
+      if (!(await permissions.isMissing('secrets', error))) {
+        cleared.delete(uid);
+        throw error;
+      }
     }
   }
 
@@ -171,11 +191,15 @@ export function createInputs(context: Context): Inputs {
 
   /** A claim of this process may stand although its answer never came: then nothing was passed. */
   const isClaimable = ({ uid, job }: JobEntry): boolean =>
-    job.stdinClaim === undefined || (job.stdinClaim === processId && !passed.has(uid));
+    !passed.has(uid) && (job.stdinClaim === undefined || job.stdinClaim === processId);
 
-  /** Nobody needs the input of a job that has ended, whether or not it was delivered. */
+  /** Of a job that has ended: input that nobody claimed, or that we did not get rid of. What others claimed is theirs. */
   const isLeft = ({ uid, job }: JobEntry): boolean =>
-    job.stdinDue && job.result !== undefined && permissions.allows('secrets') && !cleared.has(uid);
+    job.stdinDue &&
+    job.result !== undefined &&
+    (job.stdinClaim === undefined || job.stdinClaim === processId) &&
+    !cleared.has(uid) &&
+    permissions.allows('secrets');
 
   const isDueNow = (entry: JobEntry): boolean => isRunning(entry) && entry.job.stdinDue && isClaimable(entry);
 
@@ -195,7 +219,12 @@ export function createInputs(context: Context): Inputs {
       kept.set(job.uid, text);
     },
     chores: [
-      { name: 'Delivering the input of a job', afterMs: OTHERS_WAIT_MS, isDue: isDueNow, act: deliver },
+      {
+        name: 'Delivering the input of a job',
+        afterMs: OTHERS_WAIT_MS,
+        isDue: isDueNow,
+        act: (entry) => alone(entry, () => pass(entry)),
+      },
       {
         name: 'Looking for the input that an earlier run of this plugin claimed',
         afterMs: 0,
@@ -223,10 +252,7 @@ export function createInputs(context: Context): Inputs {
           judged.delete(entry.uid);
         }
         if (entry.gone) cleared.delete(entry.uid);
-        if (!submitted.has(entry.id) || !isDueNow(entry) || busy.has(entry.uid)) return;
-        deliver(entry).catch((error: unknown) => {
-          if (!life.aborted) log.warning('The input of a job could not be delivered', { job: entry.id, error });
-        });
+        if (submitted.has(entry.id) && isDueNow(entry)) void deliverOwn(entry);
       }),
   };
 }
