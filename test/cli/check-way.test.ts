@@ -136,7 +136,7 @@ t.test('a token that everybody on this host can read', async (t) => {
   });
   t.strictSame(linesOf(outcome, 'token'), [
     'ok token DIR/token: a token that is not a JWT, so that nothing can be told of it',
-    'warning token DIR/launcher.kubernetes.conf:3: auth-token-path: everybody on this host can read the token in DIR/token -> chmod o-r DIR/token',
+    'warning token DIR/launcher.kubernetes.conf:4: auth-token-path: everybody on this host can read the token in DIR/token -> chmod o-r DIR/token',
   ]);
 });
 
