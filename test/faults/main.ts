@@ -3,6 +3,7 @@
  * `--planted` runs the suite against five defective executables, each of which it must find.
  */
 import { randomInt } from 'node:crypto';
+import { appendFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -36,9 +37,11 @@ if (values.planted) {
   process.exitCode = (await runPlanted({ ...SHORT, seed, log: say })) ? 0 : 1;
 } else {
   const logFile = join(tmpdir(), `fault-suite-${seed}.log`);
-  const report = await run({ ...options, logFile, log: say });
+  rmSync(logFile, { force: true });
+  const report = await run({ ...options, onLog: (text) => appendFileSync(logFile, text), log: say });
   print(report);
   if (report.verdict.findings.length > 0) console.log(`the executable's log: ${logFile}`);
+  else rmSync(logFile, { force: true });
   process.exitCode = report.verdict.findings.length === 0 ? 0 : 1;
 }
 

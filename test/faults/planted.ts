@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
 import { bundle } from '../../build/bundle.ts';
 import { type RunOptions, run } from './run.ts';
-import type { Count } from './verdict.ts';
+import type { Count } from './tally.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
