@@ -5,10 +5,10 @@ import { type Sample, sampleOf } from './process.ts';
 
 const GOES_UP_AND_DOWN = [0, 4, 1, 3, 2];
 
-function judged(sample: (index: number) => Sample): { findings: readonly string[]; said: string } {
+function judged(sample: (index: number) => Sample, isRestarted = false): { findings: readonly string[]; said: string } {
   const findings: string[] = [];
   const samples = Array.from({ length: 100 }, (_, index) => sample(index));
-  const said = judgeFlat('first', samples, (count, text) => findings.push(`${count}: ${text}`));
+  const said = judgeFlat({ name: 'first', isRestarted }, samples, (count, text) => findings.push(`${count}: ${text}`));
   return { findings, said };
 }
 
@@ -36,9 +36,17 @@ t.test('what grows all the time is found, each by its name', async (t) => {
   ]);
 });
 
+t.test('of one that is started again only the maxima count', async (t) => {
+  const { findings } = judged((index) => {
+    const more = index % 25 < (index < 25 ? 10 : 20) ? 30 : 0;
+    return { megabytes: 100, descriptors: 50 + more, sockets: 30 + more + index };
+  }, true);
+  t.strictSame(findings, ['sockets growing: first: sockets, most of a quarter, from 69 to 154, at most 94']);
+});
+
 t.test('without samples nothing is known, and that is not green', async (t) => {
   const findings: string[] = [];
-  judgeFlat('second', [], (count) => findings.push(count));
+  judgeFlat({ name: 'second', isRestarted: true }, [], (count) => findings.push(count));
   t.strictSame(findings, ['memory growing', 'descriptors growing', 'sockets growing']);
 });
 

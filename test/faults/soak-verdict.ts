@@ -13,6 +13,7 @@ import type { Wrong } from './tally.ts';
 /** What is known of an instance in the end. */
 export interface InstanceEvidence {
   readonly instance: Instance;
+  readonly isRestarted: boolean;
   /** While the load was on. */
   readonly samples: readonly Sample[];
   /** When everything had expired. */
@@ -50,7 +51,12 @@ export function judgeSoak(evidence: SoakEvidence, wrong: Wrong): readonly string
     judgeConnections(connections, NEEDED_CONNECTIONS, wrong);
     for (const { id } of listed) wrong('ghost jobs', `${id} is listed at the ${instance.name} and should have expired`);
   }
-  return [...remarksOf(records), ...instances.map(({ instance, samples }) => judgeFlat(instance.name, samples, wrong))];
+  return [
+    ...remarksOf(records),
+    ...instances.map(({ instance: { name }, isRestarted, samples }) =>
+      judgeFlat({ name, isRestarted }, samples, wrong),
+    ),
+  ];
 }
 
 /** Whatever there still is of jobs. */

@@ -6,6 +6,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EVENTS } from '../cluster/api/resources.ts';
 import { type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
 import { seededRandom } from '../cluster/faults/faults.ts';
 import {
@@ -46,6 +47,9 @@ const SETTLE_MS = 120_000;
 const EXPIRY_MS = 90_000;
 /** One sweep a minute, and time for faults. */
 const EXPIRED_MS = EXPIRY_MS + 90_000;
+/** An API server forgets events after an hour; here they come and go within the soak, as everything does. */
+const EVENTS_MS = 120_000;
+const FORGET_MS = 10_000;
 const HOUR_MS = 3_600_000;
 
 export async function soak(options: SoakOptions): Promise<RunReport> {
@@ -120,6 +124,7 @@ async function soaked(options: Soaking): Promise<RunReport> {
       if (seconds() * 1000 < warmUpMs) return;
       for (const [index, { pid }] of instances.entries()) samples[index]?.push(...present(sampleOf(pid())));
     }),
+    every(FORGET_MS, submitting.signal, () => forgetEvents(cluster)),
     every(SAY_MS, submitting.signal, () => {
       const now = instances.map(({ name, pid }) => `${name} ${told(sampleOf(pid()))}`);
       const done = `${load.records.length} jobs, ${load.over()} over, ${storm.total()} faults`;
@@ -140,6 +145,7 @@ async function soaked(options: Soaking): Promise<RunReport> {
   const evidence = await Promise.all(
     instances.map(async (instance, index) => ({
       instance,
+      isRestarted: endings.some(({ name }) => name === instance.name),
       samples: samples[index] ?? [],
       connections: await connectionsLeft(instance.pid(), cluster, NEEDED_CONNECTIONS),
       listed: await (await instance.launcher()).jobs('*'),
@@ -171,6 +177,13 @@ async function every(ms: number, signal: AbortSignal, work: () => Promise<void> 
     await sleep(ms, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
     await work();
+  }
+}
+
+function forgetEvents({ store }: SimulatedCluster): void {
+  const before = Date.now() - EVENTS_MS;
+  for (const event of store.list(EVENTS)) {
+    if (Date.parse(event.metadata.creationTimestamp) < before) store.remove(EVENTS, event);
   }
 }
 
