@@ -1,4 +1,4 @@
-/** What the executable said of its jobs on the status stream, in the order in which it said it. */
+/** What an executable said of its jobs on the status stream, in the order in which it said it. */
 import type { StatusFrame } from '../support/launcher.ts';
 
 export const TERMINAL: ReadonlySet<string> = new Set(['Finished', 'Failed', 'Killed', 'Canceled']);
@@ -10,11 +10,19 @@ const RANKS: ReadonlyMap<string, number> = new Map([
 const rank = (state: string): number => RANKS.get(state) ?? 2;
 
 export interface Ledger {
+  /** What comes from now on belongs to another conversation: the executable was started again. */
+  readonly turnPage: () => void;
   readonly take: (frame: StatusFrame) => void;
+  /** Of the conversation of now. */
   readonly frames: (id: string) => readonly StatusFrame[];
-  /** The terminal state that was told first. */
+  /** The terminal state that was told first in the conversation of now. */
   readonly end: (id: string) => StatusFrame | undefined;
-  /** Resolves when a frame of this job is accepted, with undefined when the signal ends. */
+  /** The frames of each conversation that had any of this job, the oldest first. */
+  readonly conversations: (id: string) => readonly (readonly StatusFrame[])[];
+  /**
+   * Resolves when a frame of this job is accepted, of the conversation of now or a later one; with undefined when the
+   * signal ends.
+   */
   readonly until: (
     id: string,
     wanted: (frame: StatusFrame) => boolean,
@@ -27,12 +35,18 @@ export interface Ledger {
 export const isEnd = ({ status }: StatusFrame): boolean => TERMINAL.has(status);
 
 export function createLedger(): Ledger {
-  const byJob = new Map<string, StatusFrame[]>();
+  const earlier: ReadonlyMap<string, readonly StatusFrame[]>[] = [];
+  let byJob = new Map<string, StatusFrame[]>();
   const waiters = new Set<(frame: StatusFrame) => void>();
   let lastSeq = 0;
   let gaps = 0;
 
   return {
+    turnPage: () => {
+      earlier.push(byJob);
+      byJob = new Map();
+      lastSeq = 0;
+    },
     take: (frame) => {
       if (frame.seqId !== lastSeq + 1) gaps++;
       lastSeq = frame.seqId;
@@ -43,6 +57,8 @@ export function createLedger(): Ledger {
     },
     frames: (id) => byJob.get(id) ?? [],
     end: (id) => byJob.get(id)?.find(isEnd),
+    conversations: (id) =>
+      [...earlier, byJob].flatMap((page) => [page.get(id) ?? []]).filter(({ length }) => length > 0),
     until: (id, wanted, signal) =>
       new Promise((resolve) => {
         const known = byJob.get(id)?.find(wanted);

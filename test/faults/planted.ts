@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
 import { bundle } from '../../build/bundle.ts';
-import { type RunOptions, run } from './run.ts';
-import type { Count } from './verdict.ts';
+import { type RunOptions, type RunReport, run } from './run.ts';
+import { type SoakOptions, soak } from './soak.ts';
+import type { Count } from './tally.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -60,29 +61,70 @@ const DEFECTS: readonly Defect[] = [
   },
 ];
 
-/** Runs the suite against each; true if it found all of them. */
-export async function runPlanted(options: RunOptions): Promise<boolean> {
+/** What only time shows, each strong enough to be seen within two minutes. */
+const LEAKS: readonly Defect[] = [
+  {
+    name: 'what was read of an output is kept',
+    file: 'jobs/output.ts',
+    from: 'delivered = true;',
+    to: 'delivered = true; (globalThis.kept ??= []).push(Buffer.alloc(100_000, text));',
+    seenAs: ['memory growing'],
+  },
+  {
+    name: 'a watch that is opened leaves another one open, which nobody reads',
+    file: 'kubernetes/watch.ts',
+    from: 'const response = await this.#open(deadline);',
+    to: `const { path: again, transport } = this.#options;
+      const watch = { method: 'GET', path: again, query: queryOf({ watch: true }), lane: 'stream', headersMs: 60_000 };
+      transport.send({ ...watch, signal }).catch(() => undefined);
+      const response = await this.#open(deadline);`,
+    seenAs: ['sockets left', 'sockets growing'],
+  },
+  {
+    name: 'a file is left open by each submit',
+    file: 'jobs/submit.ts',
+    from: 'let created: KubernetesJob | undefined;',
+    to: "let created; process.getBuiltinModule('node:fs').openSync('/dev/null');",
+    seenAs: ['descriptors growing'],
+  },
+];
+
+/** Runs storms against the defective executables; true if all were found. */
+export function runPlanted(options: RunOptions): Promise<boolean> {
+  return findAll(DEFECTS, options.log, (command) => run({ ...options, command, log: () => undefined }));
+}
+
+/** Runs soaks against those that leak; true if all were found. */
+export function runLeaking(options: SoakOptions): Promise<boolean> {
+  return findAll(LEAKS, options.log, (command) => soak({ ...options, command }));
+}
+
+async function findAll(
+  defects: readonly Defect[],
+  log: (text: string) => void,
+  runWith: (command: readonly string[]) => Promise<RunReport>,
+): Promise<boolean> {
   const directory = mkdtempSync(join(tmpdir(), 'planted-'));
   chmodSync(directory, 0o755);
   let found = 0;
   try {
-    for (const [index, defect] of DEFECTS.entries()) {
+    for (const [index, defect] of defects.entries()) {
       const file = join(directory, `${index}.cjs`);
       await bundle(root, file, [planting(defect)]);
       chmodSync(file, 0o644);
-      const { verdict } = await run({ ...options, command: [process.execPath, file], log: () => undefined });
+      const { verdict } = await runWith([process.execPath, file]);
       const reds = [...verdict.counts].filter(([, count]) => count > 0);
       const isFound = reds.some(([count]) => defect.seenAs.includes(count));
       if (isFound) found++;
       const said = reds.map(([count, number]) => `${count} ${number}`).join(', ') || 'nothing wrong';
-      options.log(`${isFound ? 'red' : 'NOT FOUND'}: ${defect.name}: ${said}`);
-      options.log(`  ${verdict.findings[0] ?? ''}`);
+      log(`${isFound ? 'red' : 'NOT FOUND'}: ${defect.name}: ${said}`);
+      log(`  ${verdict.findings[0] ?? ''}`);
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-  options.log(`${found} of ${DEFECTS.length} planted defects found`);
-  return found === DEFECTS.length;
+  log(`${found} of ${defects.length} planted defects found`);
+  return found === defects.length;
 }
 
 /** Throws if the place is not there exactly once: a defect that is not planted would never be missed. */

@@ -1,8 +1,29 @@
-/** What the system says of the executable's process. */
+/** What the system says of an executable's process. As root and as its owner alike. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** Resident memory in megabytes; undefined when the process is gone. */
-export function residentMegabytes(pid: number): number | undefined {
+export interface Sample {
+  /** Resident memory. */
+  readonly megabytes: number;
+  /** Open file descriptors, sockets among them. */
+  readonly descriptors: number;
+  readonly sockets: number;
+}
+
+/** Undefined when the process is gone. Throws if the system does not let us look: nothing known is not nothing wrong. */
+export function sampleOf(pid: number): Sample | undefined {
+  const megabytes = residentMegabytes(pid);
+  if (megabytes === undefined) return undefined;
+  try {
+    const links = linksOf(pid);
+    return { megabytes, descriptors: links.length, sockets: links.filter((link) => link.startsWith('socket:')).length };
+  } catch (error) {
+    if (residentMegabytes(pid) === undefined) return undefined;
+    throw error;
+  }
+}
+
+/** A process that has ended and was not waited for yet has a status without memory. */
+function residentMegabytes(pid: number): number | undefined {
   try {
     const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     return kilobytes === undefined ? undefined : Number(kilobytes) / 1024;
@@ -16,11 +37,7 @@ const CLOSE_WAIT = '08';
 
 /** Connections of a process to a port of this machine that are open, or that it has not closed yet. */
 export function connectionsTo(pid: number, port: number): number {
-  const own = new Set<string>();
-  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-    const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1];
-    if (inode !== undefined) own.add(inode);
-  }
+  const own = new Set(linksOf(pid).map((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1]));
   const wanted = port.toString(16).toUpperCase().padStart(4, '0');
   return readFileSync('/proc/net/tcp', 'utf8')
     .split('\n')
@@ -30,12 +47,18 @@ export function connectionsTo(pid: number, port: number): number {
     }).length;
 }
 
-function linkOf(path: string): string {
+/** What its file descriptors are open for. */
+function linksOf(pid: number): readonly string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => linkOf(`/proc/${pid}/fd/${fd}`) ?? []);
+}
+
+function linkOf(path: string): string | undefined {
   try {
     return readlinkSync(path);
-  } catch {
+  } catch (error) {
     // Closed in this moment.
-    return '';
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -9,8 +9,8 @@ import { startCluster } from '../cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { createLauncher } from '../support/launcher.ts';
 import { startPlugin } from '../support/plugin.ts';
+import { writeToken } from './instance.ts';
 import { createLedger, disorder, isEnd } from './ledger.ts';
-import { writeToken } from './run.ts';
 
 const USER = 'anna';
 const image = 'busybox';

@@ -23,16 +23,26 @@ type Where = keyof typeof WHERE;
 interface Row {
   readonly name: string;
   readonly fault: Fault;
-  /** Chance in a hundred. Where it says how often, it strikes no more than that, because the pauses after it are long. */
-  readonly at: Readonly<Partial<Record<Where, number | { readonly times: number }>>>;
+  /** Chance in a hundred. Rare: the pauses after it are long. */
+  readonly at: Readonly<Partial<Record<Where, number | 'rare'>>>;
 }
+
+export interface Weather {
+  /** What part of the chances in the table. */
+  readonly part: number;
+  /** Faults that are rare: how often each of them at most, by what chance. */
+  readonly rare: { readonly times: number; readonly chance: number };
+}
+
+/** For some minutes: everything fails all the time. */
+export const HEAVY: Weather = { part: 1, rare: { times: 1, chance: 0.06 } };
+/** For as long as one likes: one request of fifty or so. */
+export const LIGHT: Weather = { part: 0.03, rare: { times: Number.POSITIVE_INFINITY, chance: 0.0005 } };
 
 const cut = (bytes: number): Fault => ({ type: 'resetAfterBytes', bytes });
 const truncated = (bytes: number): Fault => ({ type: 'truncate', bytes });
 const CALLS = { object: 4, create: 4, patch: 4, remove: 4 } as const;
-const ONCE = { times: 1 } as const;
-const RARE_CHANCE = 0.06;
-const OPENING = { watch: ONCE, list: ONCE } as const;
+const OPENING = { watch: 'rare', list: 'rare' } as const;
 
 const ROWS: readonly Row[] = [
   { name: '401', fault: FAULTS.unauthorized, at: { ...OPENING, log: 2, object: 1, patch: 1, channel: 3 } },
@@ -57,14 +67,18 @@ const ROWS: readonly Row[] = [
   },
   { name: 'reset after the headers', fault: FAULTS.resetAfterHeaders, at: { ...OPENING, ...CALLS, log: 6 } },
   { name: 'cut in a line', fault: cut(60), at: { log: 5, ...CALLS } },
-  { name: 'cut in a line', fault: cut(1_777), at: { watch: 8, list: ONCE, log: 12 } },
+  { name: 'cut in a line', fault: cut(1_777), at: { watch: 8, list: 'rare', log: 12 } },
   { name: 'cut in a line', fault: cut(9_001), at: { watch: 10, log: 12 } },
   { name: 'cut in a line', fault: cut(33_333), at: { watch: 10, log: 12 } },
-  { name: 'truncated', fault: truncated(100), at: { log: 5, list: ONCE, object: 3 } },
+  { name: 'truncated', fault: truncated(100), at: { log: 5, list: 'rare', object: 3 } },
   { name: 'truncated', fault: truncated(5_432), at: { watch: 8, log: 8 } },
   { name: 'truncated', fault: truncated(21_000), at: { watch: 8, log: 8 } },
-  { name: 'silent', fault: FAULTS.silent, at: { object: 1, create: 2, patch: 1, follow: 1, watch: ONCE, channel: 2 } },
-  { name: 'stalled', fault: { type: 'stall', bytes: 700 }, at: { follow: 3, watch: ONCE, object: 1, patch: 1 } },
+  {
+    name: 'silent',
+    fault: FAULTS.silent,
+    at: { object: 1, create: 2, patch: 1, follow: 1, watch: 'rare', channel: 2 },
+  },
+  { name: 'stalled', fault: { type: 'stall', bytes: 700 }, at: { follow: 3, watch: 'rare', object: 1, patch: 1 } },
   { name: 'slow', fault: { type: 'slow', bytes: 1_024, ms: 5 }, at: { log: 4, object: 3, list: 10 } },
   { name: 'delay', fault: { type: 'delay', ms: 300 }, at: { ...CALLS, watch: 5, list: 5, log: 5, channel: 5 } },
   { name: 'duplicate events', fault: FAULTS.duplicateEvents, at: { watch: 30 } },
@@ -84,6 +98,7 @@ export interface Storm {
 
 export interface StormOptions {
   readonly cluster: SimulatedCluster;
+  readonly weather: Weather;
   readonly random: () => number;
   /** Milliseconds between two disturbances of the cluster itself. */
   readonly everyMs: number;
@@ -91,7 +106,7 @@ export interface StormOptions {
   readonly onToken: (token: string) => void;
 }
 
-export function startStorm({ cluster, random, everyMs, onToken }: StormOptions): Storm {
+export function startStorm({ cluster, weather, random, everyMs, onToken }: StormOptions): Storm {
   const active: { readonly name: string; readonly fault: ActiveFault }[] = [];
   const disturbed = new Map<string, number>();
   const away: (() => void)[] = [];
@@ -100,9 +115,7 @@ export function startStorm({ cluster, random, everyMs, onToken }: StormOptions):
   for (const { name, fault, at } of ROWS) {
     for (const [where, often] of Object.entries(at)) {
       const limits =
-        typeof often === 'number'
-          ? { times: Number.POSITIVE_INFINITY, chance: often / 100 }
-          : { ...often, chance: RARE_CHANCE };
+        often === 'rare' ? weather.rare : { times: Number.POSITIVE_INFINITY, chance: (often / 100) * weather.part };
       active.push({ name, fault: cluster.faults.add({ ...WHERE[where as Where], fault, drawn: true, ...limits }) });
     }
   }

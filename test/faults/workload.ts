@@ -115,9 +115,21 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
+const SESSION_PAUSE_S = 3;
+
+/** A job that writes a line now and then for so many seconds. */
+export function session(index: number, random: () => number, seconds: number): Assignment {
+  const lines = Math.max(1, Math.round(seconds / SESSION_PAUSE_S));
+  const job = (name: string) => ({ command: `${writing(name, '\n', lines, SESSION_PAUSE_S)}; ${code(random)}` });
+  return assigned({ kind: 'session', share: 0, expected: FINISHED, job }, index, random);
+}
+
 /** The first kinds come one after the other, so that small runs have all of them, then by their shares. */
 export function assignment(index: number, random: () => number): Assignment {
-  const kind = KINDS[index] ?? drawn(random);
+  return assigned(KINDS[index] ?? drawn(random), index, random);
+}
+
+function assigned(kind: Kind, index: number, random: () => number): Assignment {
   const name = `f${String(index).padStart(4, '0')}`;
   return {
     name,

@@ -1,0 +1,161 @@
+/** One job from its submit to its end: what the launcher's side does to it, what the cluster suffers, what is read. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { deleteObject } from '../cluster/api/deletion.ts';
+import { JOBS, PODS } from '../cluster/api/resources.ts';
+import type { SimulatedCluster } from '../cluster/cluster.ts';
+import type { Pod } from '../cluster/model.ts';
+import { type Launcher, LauncherError } from '../support/launcher.ts';
+import type { Instance } from './instance.ts';
+import { isEnd } from './ledger.ts';
+import type { JobRecord, Reading } from './record.ts';
+import type { Action } from './workload.ts';
+
+export const USER = 'fault';
+const SUBMITS = 8;
+
+export interface Driving {
+  readonly cluster: SimulatedCluster;
+  readonly instances: readonly Instance[];
+  readonly random: () => number;
+  /** When somebody else may delete a job. */
+  readonly deletion: (action: () => void) => void;
+  /** No more time. */
+  readonly over: AbortSignal;
+  /** Its output is being read; that may take longer than the job. */
+  readonly reads: (reading: Promise<void>) => void;
+}
+
+/** Until all instances told the end. Never rejects: what is missing is in the record. */
+export async function drive(record: JobRecord, options: Driving): Promise<void> {
+  const { instances, over, random } = options;
+  const { assignment } = record;
+  const submitter = oneOf(instances, random);
+  while (record.id === undefined && record.refusals.length < SUBMITS && !over.aborted) {
+    try {
+      const job = { name: assignment.name, user: USER, container: { image: 'busybox' }, ...assignment.job };
+      record.id = (await submitter.uncut((launcher) => launcher.submit(USER, job))).id;
+    } catch (error) {
+      record.refusals.push(error instanceof Error ? error.message : String(error));
+      await sleep(500);
+    }
+  }
+  const { id } = record;
+  if (id === undefined) return;
+  for (const instance of instances) options.reads(readFrom(instance, instance === submitter, record, id, over));
+  const actor = oneOf(instances, random);
+  if (assignment.action !== undefined) {
+    const wanted = assignment.action === 'cancel' ? 'Pending' : 'Running';
+    await actor.ledger.until(id, ({ status }) => status === wanted, over);
+    await act(assignment.action, id, actor, options);
+  }
+  if (assignment.kind === 'with input') await rescue(record, id, actor, options);
+  await told(id, options);
+}
+
+/** Draws nothing where there is nothing to choose, so that a seed stays what it is. */
+const oneOf = (instances: readonly Instance[], random: () => number): Instance => {
+  const chosen = instances.length === 1 ? instances[0] : instances[Math.floor(random() * instances.length)];
+  if (chosen === undefined) throw new Error('BUG: a run without an executable');
+  return chosen;
+};
+
+async function told(id: string, { instances, over }: Driving): Promise<void> {
+  await Promise.all(instances.map(({ ledger }) => ledger.until(id, isEnd, over)));
+}
+
+async function act(action: Action, id: string, actor: Instance, options: Driving): Promise<void> {
+  const { cluster, over } = options;
+  switch (action) {
+    case 'evict': {
+      const name = podOf(cluster, id)?.metadata.name;
+      if (name !== undefined) cluster.evictPod(name);
+      return;
+    }
+    case 'delete-pod': {
+      const found = podOf(cluster, id);
+      if (found !== undefined) deleteObject(cluster.store, PODS, found, { gracePeriodSeconds: 1 });
+      return;
+    }
+    case 'delete-job':
+      return deleteJob(id, options);
+    default:
+      while (!over.aborted && actor.ledger.end(id) === undefined) {
+        const launcher = await actor.launcher();
+        const { complete } = await launcher.control(USER, id, action).catch(() => ({ complete: false }));
+        if (complete) return;
+        await sleep(1_000);
+      }
+  }
+}
+
+/** An executable that is not there while a job goes never hears of it: none restarts until all have told. */
+async function deleteJob(id: string, options: Driving): Promise<void> {
+  const { cluster, instances, deletion, over } = options;
+  const all = instances.map((instance) =>
+    instance.uncut(async () => {
+      await instance.ledger.until(id, () => true, over);
+      known();
+      await instance.ledger.until(id, isEnd, over);
+    }),
+  );
+  let left = instances.length;
+  function known(): void {
+    left--;
+    if (left > 0) return;
+    deletion(() => {
+      const found = cluster.store.list(JOBS).find(({ metadata }) => metadata.name === id);
+      if (found !== undefined) deleteObject(cluster.store, JOBS, found, { propagationPolicy: 'Background' });
+    });
+  }
+  await Promise.all(all);
+}
+
+/** Input is given at most once: a job whose input was lost on the way says so and stays until somebody ends it. */
+async function rescue(record: JobRecord, id: string, actor: Instance, { over }: Driving): Promise<void> {
+  const { ledger } = actor;
+  const frame = await ledger.until(id, (frame) => isEnd(frame) || /input/.test(frame.statusMessage), over);
+  if (frame === undefined || isEnd(frame)) return;
+  record.inputLost = true;
+  while (!over.aborted && ledger.end(id) === undefined) {
+    const launcher = await actor.launcher();
+    await launcher.control(USER, id, 'kill').catch(() => undefined);
+    await Promise.race([ledger.until(id, isEnd, over), sleep(2_000)]);
+  }
+}
+
+/** The pod of a job. */
+export function podOf(cluster: SimulatedCluster, id: string): Pod | undefined {
+  return cluster.store.list(PODS).find(({ metadata }) => metadata.labels?.['job-name'] === id);
+}
+
+/** Reads the output to its end, from the beginning again when the executable was restarted. Never rejects. */
+async function readFrom(
+  { ledger, launcher }: Instance,
+  isKnown: boolean,
+  record: JobRecord,
+  id: string,
+  over: AbortSignal,
+): Promise<void> {
+  // Only who submitted it knows it at once.
+  if (!isKnown) await ledger.until(id, () => true, over);
+  while (!over.aborted) {
+    const now = await launcher();
+    const reading = await read(now, record);
+    if (reading.end === 'complete' || reading.end instanceof LauncherError || (await launcher()) === now) return;
+    reading.end = 'restarted';
+  }
+}
+
+/** Reads the output from its beginning. Never rejects. */
+export async function read(launcher: Launcher, record: JobRecord): Promise<Reading> {
+  const reading: Reading = { text: '', end: undefined };
+  record.readings.push(reading);
+  const stream = launcher.output(USER, record.id ?? '', (text) => {
+    reading.text += text;
+  });
+  reading.end = await stream.completed.then(
+    () => 'complete' as const,
+    (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+  );
+  return reading;
+}

@@ -1,0 +1,96 @@
+/** The oracle for one job: what executables said of it, against what the journal of the cluster knows. */
+import type { SimulatedCluster } from '../cluster/cluster.ts';
+import type { ProcessEntry } from '../cluster/journal.ts';
+import type { Pod } from '../cluster/model.ts';
+import { disorder, isEnd, type Ledger } from './ledger.ts';
+import type { JobRecord } from './record.ts';
+import type { Wrong } from './tally.ts';
+import { difference, isJournalled } from './texts.ts';
+
+const CONTAINER = 'rs-launcher-container';
+
+const nameOf = ({ assignment, id }: JobRecord): string => `${assignment.name} (${assignment.kind}, ${id})`;
+
+/** What ran for a job. */
+export function processesOf({ journal }: SimulatedCluster, id: string): readonly ProcessEntry[] {
+  return journal.processes.filter(({ pod, container }) => container === CONTAINER && pod.startsWith(`${id}-`));
+}
+
+/** In each ledger, in each conversation of it, and in each list the same, right end. */
+export function judgeState(
+  cluster: SimulatedCluster,
+  ledgers: readonly Ledger[],
+  record: JobRecord,
+  wrong: Wrong,
+): void {
+  const { assignment, id, refusals, shown } = record;
+  const what = nameOf(record);
+  if (id === undefined) {
+    wrong('jobs missing', `${what} was never accepted: ${refusals.join(' | ')}`);
+    return;
+  }
+  const conversations = ledgers.flatMap((ledger) => ledger.conversations(id));
+  for (const ledger of ledgers) {
+    const last = ledger.conversations(id).at(-1);
+    if (last?.some(isEnd) === true) continue;
+    const frame = last?.at(-1);
+    wrong('states lost', `${what} has no terminal state; the last is ${frame?.status} "${frame?.statusMessage}"`);
+  }
+  for (const order of conversations.map(disorder)) if (order !== '') wrong('states reversed', `${what}: ${order}`);
+  const [told, ...others] = conversations.flatMap((frames) => frames.find(isEnd) ?? []);
+  if (told === undefined) return;
+
+  // A job whose input was cut has ended by itself or was killed for it.
+  const isKilled = record.inputLost && told.status === 'Killed';
+  const expected = isKilled ? { state: 'Killed', statusCode: 'Killed' } : assignment.expected;
+  if (told.status !== expected.state || (expected.statusCode ?? told.statusCode) !== told.statusCode) {
+    const said = `${told.status} ${told.statusCode} "${told.statusMessage}"`;
+    wrong('states wrong', `${what} ended as ${said}, not ${expected.state} ${expected.statusCode ?? ''}`);
+  }
+  for (const { status, statusCode } of others) {
+    if (status === told.status && statusCode === told.statusCode) continue;
+    wrong('states changed', `${what} was told as ${told.status} ${told.statusCode} and as ${status} ${statusCode}`);
+  }
+  const known = shown[0]?.job;
+  const [process] = processesOf(cluster, id);
+  if (expected.state === 'Finished' && known !== undefined && process?.exitCode !== known.exitCode) {
+    wrong('states wrong', `${what} is listed with exit code ${known.exitCode}; it was ${process?.exitCode}`);
+  }
+  for (const { where, job } of shown) {
+    if (job.status !== told.status || job.statusCode !== told.statusCode || job.exitCode !== known?.exitCode) {
+      const before = `${told.status} ${told.statusCode} ${known?.exitCode ?? ''}`;
+      const after = `${job.status} ${job.statusCode} ${job.exitCode ?? ''}`;
+      wrong('states changed', `${what} was ${before} and is ${after} ${where}`);
+    }
+  }
+}
+
+/** Each reading, against what the container wrote. `pod` is what was left of the job's when they were over. */
+export function judgeOutput(cluster: SimulatedCluster, record: JobRecord, pod: Pod | undefined, wrong: Wrong): void {
+  const { assignment, id, readings } = record;
+  if (id === undefined) return;
+  const what = nameOf(record);
+  const entries = processesOf(cluster, id).flatMap(
+    ({ podUid, container }) => cluster.journal.output(podUid, container) ?? [],
+  );
+  const [entry] = entries;
+  if (entries.length > 1) wrong('duplicate jobs', `${what} ran in ${entries.length} pods`);
+  const whole = assignment.text(entry?.bytes ?? 0);
+  if (entry !== undefined && !isJournalled(whole, entry)) {
+    wrong('bytes lost', `BUG of the suite: ${what} wrote something else than it should`);
+    return;
+  }
+  const isLeft = pod !== undefined && pod.metadata.uid === (entry?.podUid ?? pod.metadata.uid);
+  for (const [index, { text, end }] of readings.entries()) {
+    const which = `${what}, reading ${index + 1} of ${readings.length}`;
+    if (isLeft && end !== 'complete' && end !== 'restarted') {
+      wrong('outputs refused', `${which}: ${end === undefined ? 'it did not end' : end.message}`);
+    }
+    // What the node no longer has may be missing at the end; what came must be right all the same.
+    const expected = isLeft && end === 'complete' ? whole : whole.slice(0, text.length);
+    const { lost, doubled } = difference(expected, text);
+    const sizes = `${text.length} of ${whole.length} bytes came`;
+    if (lost > 0) wrong('bytes lost', `${which}: ${lost} (${sizes})`, lost);
+    if (doubled > 0) wrong('doubled', `${which}: ${doubled} (${sizes})`, doubled);
+  }
+}

@@ -1,0 +1,98 @@
+/** The load of a soak: jobs at a steady pace, each judged and forgotten once it is over. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LauncherError } from '../support/launcher.ts';
+import { type Driving, drive, podOf, read, USER } from './drive.ts';
+import type { Instance } from './instance.ts';
+import { judgeOutput } from './judge.ts';
+import { type JobRecord, newRecord } from './record.ts';
+import type { Wrong } from './tally.ts';
+import { type Assignment, assignment, session } from './workload.ts';
+
+export interface LoadOptions extends Omit<Driving, 'reads'> {
+  /** How long jobs are submitted. */
+  readonly ms: number;
+  readonly wrong: Wrong;
+}
+
+export interface Load {
+  readonly records: readonly JobRecord[];
+  /** Jobs that are over, and judged. */
+  readonly over: () => number;
+  /** Resolves when the last one was submitted. */
+  readonly submitted: Promise<void>;
+  /** Resolves when all are over, or time is. */
+  readonly settled: Promise<unknown>;
+}
+
+const EVERY_MS = 300;
+/** So many sessions are open all the time: the load is the same from the beginning on. */
+const SESSIONS = 10;
+const SESSION_S = { least: 30, most: 240 };
+/** What part of the outputs is read once more after the job's end. */
+const READ_AGAIN = 0.25;
+
+export function startLoad(options: LoadOptions): Load {
+  const { random, over } = options;
+  const records: JobRecord[] = [];
+  const jobs: Promise<void>[] = [];
+  let sessions = 0;
+  let judged = 0;
+
+  function next(index: number, secondsLeft: number): Assignment {
+    if (sessions >= SESSIONS || secondsLeft < SESSION_S.least) return assignment(index, random);
+    sessions++;
+    const seconds = SESSION_S.least + random() * (SESSION_S.most - SESSION_S.least);
+    return session(index, random, Math.min(seconds, secondsLeft));
+  }
+
+  async function one(record: JobRecord): Promise<void> {
+    const readings: Promise<void>[] = [];
+    await drive(record, { ...options, reads: (reading) => void readings.push(reading) });
+    if (record.assignment.kind === 'session') sessions--;
+    await Promise.race([Promise.all(readings), aborted(over)]);
+    await finish(record, options);
+    judged++;
+  }
+
+  async function submit(): Promise<void> {
+    const begin = performance.now();
+    for (let index = 0; index * EVERY_MS < options.ms; index++) {
+      await sleep(Math.max(0, begin + index * EVERY_MS - performance.now()));
+      const record = newRecord(next(index, (options.ms - index * EVERY_MS) / 1000));
+      records.push(record);
+      jobs.push(one(record));
+    }
+  }
+
+  const submitted = submit();
+  return { records, over: () => judged, submitted, settled: submitted.then(() => Promise.all(jobs)) };
+}
+
+/** Looks at a job after its end, while its pod is there, and judges what it wrote: the texts are many. */
+async function finish(record: JobRecord, { cluster, instances, random, over, wrong }: LoadOptions): Promise<void> {
+  const { id } = record;
+  if (id === undefined || over.aborted) return;
+  if (random() < READ_AGAIN) await instances[0]?.uncut((launcher) => read(launcher, record));
+  for (const instance of instances) await show(instance, record, id);
+  judgeOutput(cluster, record, podOf(cluster, id), wrong);
+  for (const reading of record.readings) reading.text = '';
+}
+
+async function show(instance: Instance, { shown }: JobRecord, id: string): Promise<void> {
+  try {
+    shown.push({
+      where: `at the ${instance.name}`,
+      job: await instance.uncut((launcher) => launcher.job(USER, id)),
+    });
+  } catch (error) {
+    // Deleted by somebody else.
+    if (!(error instanceof LauncherError && error.errorCode === 3)) throw error;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
