@@ -1,7 +1,8 @@
+/** The bundle: all of src/ and the packages it uses in one file. */
 import { build, type Plugin } from 'esbuild';
 
 /** What went into a bundle. */
-export interface Bundle {
+interface Bundle {
   readonly bytes: number;
   /** Names of the packages of node_modules that are in it, sorted. */
   readonly packages: readonly string[];

@@ -1,3 +1,4 @@
+/** What is inside the bundle: packages, versions, licences. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -1,7 +1,7 @@
 /** What an ELF program asks of the host that runs it, read without binutils: hosts that build often lack them. */
 
 /** The needs of a 64-bit little-endian ELF file. */
-export interface Needs {
+interface Needs {
   /** Shared libraries, in the file's order, such as `libc.so.6`. */
   readonly libraries: readonly string[];
   /** Symbol versions by library, such as `libc.so.6` -> `['GLIBC_2.2.5', 'GLIBC_2.28']`. */

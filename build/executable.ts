@@ -1,3 +1,4 @@
+/** The bundle inside a copy of Node.js (sea-config.json). */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { join } from 'node:path';
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
 /** What makeExecutable works with; all paths are absolute. */
-export interface ExecutableParts {
+interface ExecutableParts {
   readonly root: string;
   /** The Node.js program to put the application into. */
   readonly node: string;

@@ -1,3 +1,4 @@
+/** The software bill of materials, in CycloneDX. */
 import type { Component } from './components.ts';
 
 /** The bill of materials in the CycloneDX 1.6 format. Without serial number and time, so that it can be made again. */

@@ -1,8 +1,6 @@
 /**
- * Start-up in order (design.md section 7): a clean environment, the options file, directories, no more root, the log,
- * then everything else as the server user. With plugin.ts, which is loaded when root was given up, the only file that
- * wires rooms together: a process that replaces itself, or prints its help, starts without the rest. Half of a start
- * as root is the process that replaces itself, so until then hardly anything of Node.js is loaded either.
+ * Start-up in order (design.md section 7). Half of a start as root is the process that replaces itself: until then, and for
+ * a command, hardly anything is loaded; the plugin itself (plugin.ts) only when root was given up.
  */
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';

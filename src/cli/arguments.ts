@@ -5,7 +5,7 @@ import { isOptionName, OPTION_NAMES } from '../config/option-table.ts';
 import { clean } from './terminal.ts';
 
 /** A flag of a command: `--name`, or `--name VALUE`. */
-export interface Flag {
+interface Flag {
   readonly name: string;
   /** One letter, `-o`. */
   readonly short?: string;

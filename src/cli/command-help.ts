@@ -1,3 +1,4 @@
+/** What `COMMAND --help` prints, from the command's own description. */
 import type { Command } from './command.ts';
 import { fold } from './terminal.ts';
 import { PROGRAM } from './version.ts';

@@ -18,7 +18,7 @@ import type { Surroundings } from './session.ts';
 import { clean, type Terminal } from './terminal.ts';
 import { PROGRAM } from './version.ts';
 
-export const COMMANDS: readonly Command[] = [check, render, profile, rbac, jobs];
+const COMMANDS: readonly Command[] = [check, render, profile, rbac, jobs];
 
 /** Errors that are told in their own words; everything else is a defect. */
 const TOLD = [ConfigError, PrivilegeError, KubernetesError, JobError, UserLookupError, UsageError];

@@ -1,3 +1,4 @@
+/** What `--help` prints: the commands, and all options from their table. */
 import { OPTION_NAMES, optionRow } from '../config/option-table.ts';
 import type { Command } from './command.ts';
 import { indented, synopsis } from './command-help.ts';

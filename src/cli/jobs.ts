@@ -87,7 +87,7 @@ function reasonOf({ status, statusCode, statusMessage, exitCode }: Job): string 
 const second = (ms: number): number => Math.floor(ms / 1000);
 
 /** `45s`, `12m`, `3h`, `8d`, as kubectl has it. */
-export function age(ms: number): string {
+function age(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 120) return `${seconds}s`;
   if (seconds < 7_200) return `${Math.floor(seconds / 60)}m`;

@@ -66,7 +66,7 @@ function resourceOf({ resource, subresource }: Access): string {
 }
 
 /** A rule of a Role. */
-export interface Rule {
+interface Rule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
   readonly verbs: readonly string[];

@@ -51,7 +51,7 @@ async function optionsBeforeToken(argv: readonly string[], surroundings: Surroun
 type Document = Namespace | ServiceAccount | Secret | Role | RoleBinding | ClusterRole | ClusterRoleBinding;
 
 /** The objects in the order in which they are made, each with what it is for. */
-export function manifest(
+function manifest(
   options: Pick<Options, 'killMethod'>,
   namespace: string,
   account: string,

@@ -15,7 +15,7 @@ export interface Terminal {
 }
 
 /** What is known of stdout. */
-export interface Output {
+interface Output {
   readonly isTerminal: boolean;
   /** Of the terminal, if it is known. */
   readonly columns: number | undefined;
@@ -70,7 +70,7 @@ const GAP = '  ';
 const NARROWEST_COLUMN = 20;
 
 /** How a table is laid out. */
-export interface TableLayout {
+interface TableLayout {
   /** The first row is the head; default true. */
   readonly head?: boolean;
   /** The column that is folded where the terminal is too narrow; default: the last. */

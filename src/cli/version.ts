@@ -1,3 +1,4 @@
+/** Names and version of the program, as it tells them. */
 import packageJson from '../../package.json' with { type: 'json' };
 
 /** What this program is called in logs and on the terminal. */
@@ -17,7 +18,7 @@ export function versionText(): string {
 }
 
 /** The JavaScript runtime and its version. */
-export function runtimeText(): string {
+function runtimeText(): string {
   const { deno, node } = process.versions;
   return deno === undefined ? `Node.js ${node}` : `Deno ${deno}`;
 }

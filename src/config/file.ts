@@ -4,7 +4,7 @@ import { ownUser, refusal } from '../system/access.ts';
 import { ConfigError, type Origin, problem } from './problem.ts';
 
 /** Most bytes of any file of ours. */
-export const MAX_FILE_BYTES = 1024 * 1024;
+const MAX_FILE_BYTES = 1024 * 1024;
 
 export interface TextFile {
   /** Without BOM. */

@@ -20,7 +20,7 @@ export interface Section {
   readonly entries: readonly Entry[];
 }
 
-export interface IniFile {
+interface IniFile {
   readonly file: string;
   /** What stands before the first section. */
   readonly head: readonly Entry[];

@@ -16,7 +16,7 @@ import {
   wholeNumber,
 } from './values.ts';
 
-export interface OptionRow<T> {
+interface OptionRow<T> {
   readonly kind: Kind<T>;
   /** Value when nothing, or nothing but blanks, was written; undefined where it depends on others or there is none. */
   readonly fallback: T;

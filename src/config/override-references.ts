@@ -44,7 +44,7 @@ export function parseOverrideReferences(text: string): Parsed<readonly OverrideR
 }
 
 /** The parts of a JSON pointer; undefined if it is none, or if it is the whole document. */
-export function pointerTokens(pointer: string): readonly string[] | undefined {
+function pointerTokens(pointer: string): readonly string[] | undefined {
   if (!/^(\/([^~/]|~[01])*)+$/u.test(pointer)) return undefined;
   return pointer
     .slice(1)

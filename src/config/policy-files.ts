@@ -12,7 +12,7 @@ export interface PolicyFiles {
   readonly resourceProfiles: readonly ResourceProfile[];
 }
 
-export type PolicyFileOptions = Pick<Options, 'profileConfig' | 'resourceProfileConfig' | 'origins'>;
+type PolicyFileOptions = Pick<Options, 'profileConfig' | 'resourceProfileConfig' | 'origins'>;
 
 /**
  * Reads all of them, as the server user. A missing default file is empty. Throws ConfigError with the problems of all

@@ -44,7 +44,7 @@ export function advise(found: Problem): string {
 }
 
 /** A text for a terminal or a log: without tokens, escaped, and cut after `most` characters. */
-export function printable(text: string, most = 300): string {
+function printable(text: string, most = 300): string {
   const shown = withoutTokens(text);
   return escapeControls(shown.length > most ? `${shown.slice(0, most)}...` : shown);
 }

@@ -91,6 +91,6 @@ function uselessDefaults({ sections }: Profiles): readonly Problem[] {
 }
 
 /** The setting of the last section that has one. */
-export function lastSetting(sections: readonly ProfileSection[], key: ProfileKey): Setting<unknown> | undefined {
+function lastSetting(sections: readonly ProfileSection[], key: ProfileKey): Setting<unknown> | undefined {
   return sections.findLast(({ settings }) => settings.has(key))?.settings.get(key);
 }

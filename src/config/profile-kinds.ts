@@ -8,7 +8,7 @@ export interface Constraint {
   readonly value?: string;
 }
 
-export interface Toleration {
+interface Toleration {
   readonly key: string;
   readonly operator: 'Equal' | 'Exists';
   readonly value?: string;
@@ -66,7 +66,7 @@ export const TOLERATION: Kind<Toleration> = kind(
 );
 
 /** What `{...}` may stand for in `job-labels` and `job-annotations`. */
-export const PLACEHOLDERS = ['user', 'group', 'name', 'resource-profile'] as const;
+const PLACEHOLDERS = ['user', 'group', 'name', 'resource-profile'] as const;
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 

@@ -27,7 +27,7 @@ import { BOOLEAN, choice, GPU_COUNT, type Kind, list, OBJECT_NAME, type Provenan
 
 export type { Allowed, Constraint } from './profile-kinds.ts';
 
-export interface ProfileRow<T> {
+interface ProfileRow<T> {
   readonly kind: Kind<T>;
   /** Value when nothing was written, or when an empty value cleared the key. */
   readonly fallback: T;
@@ -66,7 +66,7 @@ const items = <T>(
 ): ProfileRow<readonly T[]> => row(provenance, rowKind, [], shown, doc);
 
 /** By name, in the order of the reference. */
-export const PROFILE_TABLE = {
+const PROFILE_TABLE = {
   'container-images': items('documented', list(IMAGE), 'Images that users may see and run.'),
   'default-container-image': optional('documented', IMAGE, 'Used when a job names none; always allowed.'),
   'allow-unknown-images': row('documented', BOOLEAN, true, '1', '0: only images of the list.'),

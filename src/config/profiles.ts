@@ -65,7 +65,7 @@ export interface Matching {
 /** Somebody of whom nothing is known: `[*]` only. */
 export const NOBODY: Matching = { names: [], inGroup: () => false };
 
-export interface LoadedProfiles {
+interface LoadedProfiles {
   readonly profiles: Profiles;
   readonly warnings: readonly Problem[];
 }
@@ -155,9 +155,4 @@ export function effectiveProfile({ sections }: Profiles, user: Matching): Effect
     }
   }
   return Object.freeze(profile) as EffectiveProfile;
-}
-
-/** Do group memberships matter? If not, nobody's groups need to be looked up. */
-export function hasGroups({ sections }: Profiles): boolean {
-  return sections.some(({ kind }) => kind === 'group');
 }

@@ -36,7 +36,7 @@ const NEED_RESTART = {
 /** Settings in force that a reload can change. */
 export type RunningSettings = Pick<Options, 'jobExpiryHours' | 'loggingDir' | 'enableDebugLogging' | 'logLevel'>;
 
-export interface ReloadReport {
+interface ReloadReport {
   /** 0 done, 1 a file cannot be read, 2 something is wrong; after 1 and 2 everything is as it was. */
   readonly errorType: 0 | 1 | 2;
   readonly errorMessage: string;
@@ -55,7 +55,7 @@ export interface Reloadable {
   readonly reload: (pushed?: InheritedSettings) => ReloadReport;
 }
 
-export interface ReloadOptions {
+interface ReloadOptions {
   /** Of the start. */
   readonly options: Options;
   readonly files: PolicyFiles;

@@ -62,7 +62,7 @@ export const RESOURCE_PROFILE_TABLE: ReadonlyMap<string, Row> = new Map<string, 
   ],
 ]);
 
-export interface LoadedResourceProfiles {
+interface LoadedResourceProfiles {
   /** In the order of the file. */
   readonly profiles: readonly ResourceProfile[];
   readonly warnings: readonly Problem[];

@@ -116,7 +116,7 @@ export const DNS_LABEL: Kind<string> = kind(
 );
 
 /** Is this a name that Kubernetes gives to most objects? */
-export function isDnsSubdomain(text: string): boolean {
+function isDnsSubdomain(text: string): boolean {
   return text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text);
 }
 

@@ -10,7 +10,7 @@ import type { ResourceLimit } from './job.ts';
 import { by, refuse } from './refusal.ts';
 import type { ResolvedJob } from './resolved.ts';
 
-export type ResolvedAmounts = Pick<ResolvedJob, 'limits' | 'requests' | 'nvidiaGpus' | 'amdGpus'>;
+type ResolvedAmounts = Pick<ResolvedJob, 'limits' | 'requests' | 'nvidiaGpus' | 'amdGpus'>;
 
 /** What is asked for: a number above 0, and what to call it in a sentence. */
 interface Asked {

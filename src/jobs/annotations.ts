@@ -130,7 +130,7 @@ export function readNote(annotation: string | undefined): JobNote | undefined {
   return value === undefined || text(value['run']) === '' ? undefined : (value as unknown as JobNote);
 }
 
-export const TOTAL_ANNOTATION_LIMIT = 262_144;
+const TOTAL_ANNOTATION_LIMIT = 262_144;
 
 /** Throws JobError 'invalid-request' if the annotations of an object are more than the API server stores (FACTS 113). */
 export function checkAnnotationSize(annotations: Readonly<Record<string, string>>): void {

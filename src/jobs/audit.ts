@@ -1,3 +1,4 @@
+/** One line in the log for each submit, stop, kill and cancel: who, which job, which image, what became of it. */
 import type { Log } from '../system/log.ts';
 import { type ControlOperation, JobError, type Jobs } from './contract.ts';
 

@@ -1,3 +1,4 @@
+/** The client of jobs/: no call of it outlives the plugin. */
 import type { CallOptions, Client } from '../kubernetes/contract.ts';
 
 /**

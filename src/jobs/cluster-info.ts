@@ -7,7 +7,7 @@ import { allows } from './hardening.ts';
 import { imagesOf } from './images.ts';
 import type { JobConfig, ResourceLimit } from './job.ts';
 
-export interface ClusterFacts {
+interface ClusterFacts {
   readonly profile: EffectiveProfile;
   readonly resourceProfiles: readonly ResourceProfile[];
   /** Service accounts of the namespace; undefined: listing them is forbidden. */

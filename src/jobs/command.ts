@@ -6,7 +6,7 @@ import type { Container } from 'kubernetes-types/core/v1.d.ts';
 import type { JobNote } from './annotations.ts';
 
 /** What is to be run: one of `command` (a line for the shell) and `exe`, or neither for the image's own program. */
-export interface Run {
+interface Run {
   readonly command: string;
   readonly exe: string;
   readonly args: readonly string[];

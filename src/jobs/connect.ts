@@ -1,3 +1,4 @@
+/** The client that the options describe; the plugin and the commands of administrators use the same. */
 import { type ClusterAccess, readClusterAccess } from '../config/cluster-access.ts';
 import type { Options } from '../config/options.ts';
 import { createClient } from '../kubernetes/client.ts';
@@ -7,7 +8,7 @@ import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 
-export interface ConnectOptions {
+interface ConnectOptions {
   /** Default: as the options say. */
   readonly access?: ClusterAccess;
   /** Deadline of one call; default: option `request-timeout-seconds`. */

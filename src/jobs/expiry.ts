@@ -13,7 +13,7 @@ const SWEEP_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
 /** Is it time to delete the job? `now` is the server's clock. */
-export function isExpired({ result }: Pick<JobView, 'result'>, hours: number, now: number): boolean {
+function isExpired({ result }: Pick<JobView, 'result'>, hours: number, now: number): boolean {
   const endedAt = Date.parse(result?.endedAt ?? '');
   return !Number.isNaN(endedAt) && now - endedAt >= hours * HOUR_MS;
 }

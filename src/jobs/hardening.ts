@@ -10,7 +10,8 @@ import type { TokenSubject } from '../kubernetes/token-subject.ts';
 import type { SystemUser } from '../system/users.ts';
 import { checkImage } from './images.ts';
 import type { JobRequest } from './job.ts';
-import { accountOf, metadataOf, secretsOf } from './manifest.ts';
+import { metadataOf } from './manifest.ts';
+import { accountOf, secretsOf } from './pod-spec.ts';
 import { refuse, refuseBy } from './refusal.ts';
 import { podVolumes } from './volumes.ts';
 

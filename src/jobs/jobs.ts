@@ -28,7 +28,7 @@ import { createInputs } from './stdin.ts';
 import { submit } from './submit.ts';
 import { createUsage } from './usage.ts';
 
-export interface JobsDependencies {
+interface JobsDependencies {
   readonly client: Client;
   readonly policy: Policy;
   /** The values now in force; a reload changes them. */

@@ -17,7 +17,7 @@ interface NodeAddresses {
 /** Nodes hardly ever change their addresses; answers are kept for a minute. */
 const KEEP_MS = 60_000;
 
-export type NetworkOf = (id: string, requester: Requester) => Promise<JobNetwork>;
+type NetworkOf = (id: string, requester: Requester) => Promise<JobNetwork>;
 
 export function createNetwork(context: Context): NetworkOf {
   const { client, clock, repository, log, permissions } = context;

@@ -66,15 +66,11 @@ export interface Permissions {
 const EVERY_MS = 5 * 60_000;
 
 /** In the words of an administrator: `get pods/log`. */
-export const rightInWords = ({ verb, group, resource, subresource }: Access): string =>
+const rightInWords = ({ verb, group, resource, subresource }: Access): string =>
   `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}${group === '' ? '' : `.${group}`}`;
 
 /** The rights that a feature lacks. Rejects if the cluster cannot be asked. */
-export async function missingRights(
-  client: Client,
-  feature: Feature,
-  signal?: AbortSignal,
-): Promise<readonly Access[]> {
+async function missingRights(client: Client, feature: Feature, signal?: AbortSignal): Promise<readonly Access[]> {
   const options = signal === undefined ? {} : { signal };
   const needs: readonly Access[] = FEATURES[feature].needs;
   const allowed = await Promise.all(needs.map((access) => client.allowed(access, options)));

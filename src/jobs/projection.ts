@@ -25,7 +25,7 @@ import { newest, newestTransition, time } from './times.ts';
 /** Conditions by which the Job controller has decided; the later in the list, the more is settled. */
 const DECISIONS = ['SuccessCriteriaMet', 'FailureTarget', 'Complete', 'Failed'] as const;
 
-export interface JobDecision {
+interface JobDecision {
   readonly type: (typeof DECISIONS)[number];
   readonly reason: string;
   readonly message: string;

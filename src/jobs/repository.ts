@@ -12,7 +12,7 @@ import { podRan, seePod } from './seen-pod.ts';
 import type { Outcome, Situation } from './situation.ts';
 import { stateOf, stateWithoutJob, type Verdict } from './state.ts';
 
-export interface RepositoryOptions {
+interface RepositoryOptions {
   /**
    * Reads the Job and its pods once, offers them to the reflectors and waits until the pods' watch has caught up;
    * resolves with false if there is no such Job any more. Retries until it has an answer.
@@ -20,7 +20,7 @@ export interface RepositoryOptions {
   readonly readAgain: (entry: JobEntry) => Promise<boolean>;
 }
 
-export type EntryListener = (entry: JobEntry) => void;
+type EntryListener = (entry: JobEntry) => void;
 
 export interface Repository {
   readonly onJob: (event: ReflectorEvent<JobView>) => void;

@@ -17,7 +17,7 @@ const OTHERS_WAIT_MS = 10_000;
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 /** What is written of an end. `noticedAt` is the server's clock when it was seen. */
-export function resultOf({ job, pod, outcome }: JobEntry, noticedAt: number): JobResult {
+function resultOf({ job, pod, outcome }: JobEntry, noticedAt: number): JobResult {
   const { terminated, running } = pod?.view.container ?? {};
   const startedAt = terminated?.startedAt ?? running?.startedAt;
   return {

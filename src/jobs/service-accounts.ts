@@ -1,3 +1,4 @@
+/** Names of the namespace's service accounts, for cluster info. */
 import { type Client, SERVICE_ACCOUNTS } from '../kubernetes/contract.ts';
 import { isForbidden } from '../kubernetes/errors.ts';
 import type { Log } from '../system/log.ts';

@@ -73,7 +73,7 @@ function endedInit({ podView }: Facts): { name: string; end: Terminated } | unde
   return undefined;
 }
 
-export const outcomeOfResult = ({ state, statusCode, exitCode, message }: JobResult): Outcome => ({
+const outcomeOfResult = ({ state, statusCode, exitCode, message }: JobResult): Outcome => ({
   state,
   statusCode,
   message,

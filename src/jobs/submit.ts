@@ -98,7 +98,7 @@ function checkFeatures({ permissions }: Context, request: JobRequest): void {
 }
 
 /** An ordinary user submits for himself; an administrator for whom the job names (launcher-plugin-api.md 7.3). */
-export function withOwner(request: JobRequest, requester: Requester): JobRequest {
+function withOwner(request: JobRequest, requester: Requester): JobRequest {
   const user = request.user === '' && requester !== '*' ? requester : request.user;
   if (user === '' || user === '*')
     throw new JobError('invalid-request', 'job.user must name the user whose job it is.');

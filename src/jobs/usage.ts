@@ -15,7 +15,7 @@ const LONGEST_PAUSE_MS = 15_000;
 const SHORTEST_PAUSE_MS = 1_000;
 const BYTES_PER_MB = 1_000_000;
 
-export type UsageOf = (id: string, requester: Requester, signal: AbortSignal) => AsyncIterable<JobUsage>;
+type UsageOf = (id: string, requester: Requester, signal: AbortSignal) => AsyncIterable<JobUsage>;
 
 /** The measurement of one container; empty if there is none. */
 export function usageOf(metrics: PodMetrics, container: string): JobUsage {
@@ -29,7 +29,7 @@ export function usageOf(metrics: PodMetrics, container: string): JobUsage {
 }
 
 /** Processor time that measurements account for. */
-export interface CpuTime {
+interface CpuTime {
   readonly seconds: number;
   /** Milliseconds since 1970, of the server that measured: the end of the last measurement. */
   readonly until: number;

@@ -10,7 +10,7 @@ import type { Policy } from './context.ts';
 import { JobError } from './contract.ts';
 import { resolveJob } from './policy.ts';
 
-export interface PolicyDependencies {
+interface PolicyDependencies {
   /** The files now in force; a reload replaces them. */
   readonly files: () => PolicyFiles;
   readonly users: Users;

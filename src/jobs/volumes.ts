@@ -7,7 +7,7 @@ import { JobError } from './contract.ts';
 import type { Mount } from './job.ts';
 import { volumeNames } from './names.ts';
 
-export type VolumeSource = Omit<Volume, 'name'>;
+type VolumeSource = Omit<Volume, 'name'>;
 
 /** Volume types that newer servers no longer know: the first minor version of Kubernetes 1 without them. */
 const REMOVED_IN: Readonly<Record<string, number>> = { glusterFs: 26, cephFs: 31 };

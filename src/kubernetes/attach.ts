@@ -1,9 +1,10 @@
+/** Passes input to a container that was started with stdin, over a WebSocket. */
 import type { WebSocket } from 'ws';
 import { KubernetesError } from './errors.ts';
 import { isStatus, untilClosed } from './exec.ts';
 import { CHANNEL, type ChannelDependencies, openChannels } from './websocket.ts';
 
-export interface AttachRequest {
+interface AttachRequest {
   /** `.../pods/NAME/attach`. */
   readonly path: string;
   readonly query: string;

@@ -1,8 +1,9 @@
+/** Pauses between attempts: they grow, are not the same for everybody, and heed Retry-After. */
 import type { Clock } from '../system/clock.ts';
 import type { Random } from '../system/random.ts';
 import { KubernetesError } from './errors.ts';
 
-export interface BackoffOptions {
+interface BackoffOptions {
   /** Milliseconds. */
   readonly first: number;
   readonly longest: number;

@@ -1,3 +1,4 @@
+/** One call of the API: its retries, its deadline, its whole body read and parsed. */
 import type { Clock } from '../system/clock.ts';
 import type { Random } from '../system/random.ts';
 import type { Answer, CallOptions } from './contract.ts';
@@ -8,7 +9,7 @@ import { withRetries } from './retry.ts';
 import type { Timings } from './timings.ts';
 
 /** A call whose answer is one JSON document. */
-export interface Call {
+interface Call {
   readonly method: ApiRequest['method'];
   readonly path: string;
   readonly query?: string;
@@ -24,7 +25,7 @@ export interface Body {
   readonly bytes: Uint8Array;
 }
 
-export interface CallsDependencies {
+interface CallsDependencies {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;

@@ -33,7 +33,7 @@ export interface ClientOptions {
   readonly timings?: Partial<Timings>;
 }
 
-export interface ClientDependencies {
+interface ClientDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

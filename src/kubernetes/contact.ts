@@ -1,3 +1,4 @@
+/** Says once that the API server is gone, and once that it is back. */
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { KubernetesError, type KubernetesErrorCode } from './errors.ts';

@@ -3,7 +3,7 @@
  * Errors: every call rejects with KubernetesError (errors.ts) or with the reason of an aborted signal.
  */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
-import type { Event, Namespace, Node, Pod, Secret, Service, ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
+import type { Event, Node, Pod, Secret, Service, ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 
 /** Any object of the API. */
@@ -48,13 +48,6 @@ export const SERVICE_ACCOUNTS: Resource<ServiceAccount> = {
   namespaced: true,
 };
 export const NODES: Resource<Node> = { group: '', version: 'v1', plural: 'nodes', kind: 'Node', namespaced: false };
-export const NAMESPACES: Resource<Namespace> = {
-  group: '',
-  version: 'v1',
-  plural: 'namespaces',
-  kind: 'Namespace',
-  namespaced: false,
-};
 
 /** The answer of metrics.k8s.io/v1beta1 for a pod (FACTS 118); quantities such as `299412860n`, `644Ki`. */
 export interface PodMetrics extends KubernetesObject {
@@ -85,7 +78,7 @@ export interface WriteOptions extends CallOptions {
   readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict';
 }
 
-export interface DeleteOptions extends CallOptions {
+interface DeleteOptions extends CallOptions {
   /** Always written out: without it the pods of a job are orphaned (FACTS 63). */
   readonly propagationPolicy: 'Background' | 'Foreground' | 'Orphan';
   readonly gracePeriodSeconds?: number;

@@ -1,3 +1,4 @@
+/** The token of each request: a text, or a file that is read again when it changes and after a 401. */
 import { readFile, stat } from 'node:fs/promises';
 import type { Log } from '../system/log.ts';
 import { KubernetesError } from './errors.ts';

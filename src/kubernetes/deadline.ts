@@ -1,3 +1,4 @@
+/** Time limits as AbortSignals, with one timer each. */
 import type { Clock } from '../system/clock.ts';
 
 /**

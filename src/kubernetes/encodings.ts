@@ -1,3 +1,4 @@
+/** Lists and watches as bytes: protobuf where the server speaks it, else JSON, behind the same projection. */
 import type { Log } from '../system/log.ts';
 import { ProtobufError } from './protobuf.ts';
 import { BodyReader, FrameSplitter } from './protobuf-bodies.ts';

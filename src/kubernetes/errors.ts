@@ -43,13 +43,13 @@ export type KubernetesErrorCode =
   | 'credentials';
 
 /** `details.causes` of a Status. */
-export interface ErrorCause {
+interface ErrorCause {
   readonly reason: string;
   readonly message: string;
   readonly field: string;
 }
 
-export interface KubernetesErrorDetails {
+interface KubernetesErrorDetails {
   readonly code: KubernetesErrorCode;
   readonly method: string;
   /** Without query. */
@@ -133,7 +133,7 @@ const CODES: Readonly<Record<number, KubernetesErrorCode>> = {
 };
 
 /** The code of an answer with this status (300 and above), reason and causes. */
-export function codeOf(status: number, reason: string, causes: readonly ErrorCause[]): KubernetesErrorCode {
+function codeOf(status: number, reason: string, causes: readonly ErrorCause[]): KubernetesErrorCode {
   if (causes.some((cause) => cause.reason === 'ResourceVersionTooLarge')) return 'expired';
   if (reason === 'AlreadyExists') return 'already-exists';
   const code = CODES[status];

@@ -1,9 +1,10 @@
+/** Runs a command in a container over a WebSocket. */
 import type { RawData, WebSocket } from 'ws';
 import type { ExecResult } from './contract.ts';
 import { errorOfStatus, KubernetesError } from './errors.ts';
 import { CHANNEL, type ChannelDependencies, openChannels } from './websocket.ts';
 
-export interface ExecRequest {
+interface ExecRequest {
   /** `.../pods/NAME/exec`. */
   readonly path: string;
   readonly query: string;

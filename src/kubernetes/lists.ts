@@ -1,3 +1,4 @@
+/** Lists in pages; an expired continue token begins them again. */
 import type { KubernetesObject, Page, Resource, Selection } from './contract.ts';
 import { isExpired, KubernetesError } from './errors.ts';
 import { queryOf, resourcePath } from './paths.ts';
@@ -5,7 +6,7 @@ import { queryOf, resourcePath } from './paths.ts';
 /** GETs a path with a query and returns the parsed body. */
 export type GetJson = (path: string, query: string) => Promise<unknown>;
 
-export interface ListOptions<T extends KubernetesObject> {
+interface ListOptions<T extends KubernetesObject> {
   readonly resource: Resource<T>;
   readonly namespace: string;
   readonly selection: Selection;

@@ -1,3 +1,4 @@
+/** Lines of a log that is read with timestamps: what is new in them, without the stamps. */
 import type { LogPosition, Resume } from './log-position.ts';
 import { compareStamps, type Stamp, stampAt } from './log-stamps.ts';
 

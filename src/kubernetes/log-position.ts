@@ -1,3 +1,4 @@
+/** Where the reading of a log stands, so that it goes on exactly there over another connection. */
 import { compareStamps, type Stamp } from './log-stamps.ts';
 
 /**
@@ -104,7 +105,7 @@ interface Delivered {
 }
 
 /** What to do with the line that begins now: drop it, or deliver it from this byte on (`begun`: some of it was). */
-export type LineVerdict = 'drop' | { readonly from: number; readonly begun: boolean };
+type LineVerdict = 'drop' | { readonly from: number; readonly begun: boolean };
 
 const NEW_LINE: LineVerdict = { from: 0, begun: false };
 

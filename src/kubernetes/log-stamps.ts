@@ -8,13 +8,13 @@ export interface Stamp {
 }
 
 /** A stamp, and the bytes that it takes with its blank. */
-export interface FoundStamp {
+interface FoundStamp {
   readonly stamp: Stamp;
   readonly length: number;
 }
 
 /** With an offset of hours and the blank; nodes usually write `Z`. */
-export const LONGEST_STAMP = 36;
+const LONGEST_STAMP = 36;
 
 const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) /;
 const SHAPE = '0000-00-00T00:00:00';

@@ -16,7 +16,7 @@ import { queryOf } from './paths.ts';
 import type { Transport } from './request.ts';
 import type { Timings } from './timings.ts';
 
-export interface LogDependencies {
+interface LogDependencies {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;

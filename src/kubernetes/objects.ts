@@ -11,7 +11,7 @@ const MERGE_PATCH = 'application/merge-patch+json';
 /** Resources that have no namespace, as far as anybody asks for them. */
 const CLUSTER_WIDE: ReadonlySet<string> = new Set(['nodes', 'namespaces']);
 
-export type Objects = Pick<Client, 'get' | 'list' | 'create' | 'patch' | 'delete' | 'allowed' | 'version'>;
+type Objects = Pick<Client, 'get' | 'list' | 'create' | 'patch' | 'delete' | 'allowed' | 'version'>;
 
 export function createObjects(calls: Calls, namespace: string, fetchLimit: number): Objects {
   const get: Client['get'] = (resource, name, options) =>

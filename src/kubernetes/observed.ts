@@ -1,3 +1,4 @@
+/** A client that tells how long its calls took. */
 import type { Clock } from '../system/clock.ts';
 import type { Client } from './contract.ts';
 

@@ -35,7 +35,7 @@ export function resourcePath<T extends KubernetesObject>(
   );
 }
 
-export type QueryValue = string | number | boolean | undefined;
+type QueryValue = string | number | boolean | undefined;
 
 /**
  * `?a=b&c=d`, '' if nothing is set. Everything but letters, digits and `-_.!~*'()` is escaped: a raw `;` makes the

@@ -5,7 +5,7 @@
  */
 import { LONGEST, SeenValues } from './seen-values.ts';
 
-export type ProtobufErrorCode =
+type ProtobufErrorCode =
   /** A field or frame goes beyond the bytes that are there. */
   | 'protobuf-length'
   /** Objects within objects, deeper than anything in Kubernetes. */

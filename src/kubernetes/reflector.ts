@@ -27,7 +27,7 @@ import type { Timings } from './timings.ts';
 import { Waiters } from './waiters.ts';
 import { Watches } from './watch.ts';
 
-export interface ReflectorDependencies {
+interface ReflectorDependencies {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;

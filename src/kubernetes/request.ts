@@ -1,3 +1,4 @@
+/** The one way to the API server: requests over HTTP, with deadlines for connecting, headers and bodies apart. */
 import type { Dispatcher } from 'undici';
 import request from 'undici/lib/api/api-request.js';
 import Pool from 'undici/lib/dispatcher/pool.js';
@@ -65,7 +66,7 @@ export interface Transport {
   readonly close: () => Promise<void>;
 }
 
-export interface TransportOptions {
+interface TransportOptions {
   readonly apiUrl: URL;
   readonly tls: TlsSettings | undefined;
   readonly token: TokenSource;

@@ -1,3 +1,4 @@
+/** Which failed attempts are made again, and until when. */
 import { type Clock, sleep } from '../system/clock.ts';
 import type { Random } from '../system/random.ts';
 import { Backoff } from './backoff.ts';
@@ -5,7 +6,7 @@ import { Deadline } from './deadline.ts';
 import { isMissingRight, isTransient, isUnreachable, KubernetesError, type KubernetesErrorCode } from './errors.ts';
 import type { Timings } from './timings.ts';
 
-export interface RetryOptions {
+interface RetryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly timings: Timings;

@@ -1,3 +1,4 @@
+/** The objects of one kind as a reflector knows them, by uid; versions only go forward. */
 import type { Projected, ReflectorEvent } from './contract.ts';
 
 /** Is version `a` newer than `b`? Compared as integers, within one kind only (FACTS 8). */

@@ -1,3 +1,4 @@
+/** Whom to trust: the configured authority, else that of the host. */
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 
@@ -9,7 +10,7 @@ export interface TlsOptions {
 }
 
 /** Where hosts keep the certificates they trust, in the order in which Go looks. */
-export const SYSTEM_BUNDLES: readonly string[] = [
+const SYSTEM_BUNDLES: readonly string[] = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
   '/etc/ssl/ca-bundle.pem',

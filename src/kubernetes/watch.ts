@@ -11,7 +11,7 @@ import type { ApiResponse, Transport } from './request.ts';
 import type { Timings } from './timings.ts';
 
 /** Why a watch ended, and so what comes next. */
-export type WatchEnd =
+type WatchEnd =
   /** As every watch does: watch again at once. */
   | { readonly next: 'watch' }
   /** Watch again after a pause. */
@@ -19,7 +19,7 @@ export type WatchEnd =
   /** List, at once if nothing is wrong. */
   | { readonly next: 'list'; readonly error?: Error };
 
-export interface WatchOptions<T extends KubernetesObject> {
+interface WatchOptions<T extends KubernetesObject> {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly log: Log;

@@ -1,3 +1,4 @@
+/** WebSockets of exec and attach: the upgrade, with errors like any other call's, and the channels. */
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../system/clock.ts';
@@ -19,7 +20,7 @@ const ERROR_BODY_BYTES = 64 * 1024;
 /** Our close frame is answered when the container has taken what was sent before it; that may take hours. */
 const CLOSE_TIMEOUT_MS = 2 ** 31 - 1;
 
-export interface ChannelRequest {
+interface ChannelRequest {
   readonly path: string;
   readonly query: string;
   readonly signal: AbortSignal;

@@ -11,7 +11,7 @@ import type { Response } from './responses.ts';
 import { createTurns } from './turns.ts';
 import type { Writer } from './writer.ts';
 
-export interface Answering {
+interface Answering {
   /**
    * Does the work in the user's turn and writes its answer. `work` is told how many milliseconds it has; after
    * ANSWER_WITHIN_MS the request is answered with Error 5, done or not. Resolves when the answer was written.
@@ -35,7 +35,7 @@ export interface Answering {
 /** Answers a request for a stream with an Error, if it is still wanted when its turn comes. */
 export type RefuseStream = (requestId: RequestId, error: unknown, isWanted?: () => boolean) => Promise<void>;
 
-export interface AnsweringOptions {
+interface AnsweringOptions {
   readonly writer: Writer;
   readonly clock: Clock;
   readonly log: Log;

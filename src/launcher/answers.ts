@@ -25,7 +25,7 @@ export type InheritedSettings = Omit<Values<typeof INHERITED_SETTINGS>, 'include
 export type Reload = (inherited: InheritedSettings, generation: number) => Promise<ReloadResult>;
 
 /** What the answers are made from. */
-export interface AnswerContext {
+interface AnswerContext {
   readonly jobs: Jobs;
   readonly reload: Reload;
   readonly maxMessageSize: number;
@@ -36,7 +36,7 @@ export interface AnswerContext {
 }
 
 /** Requests with one answer that is found here; Bootstrap and heartbeats are the session's own. */
-export type AnsweredKind = Exclude<RequestKind, StreamKind | 'heartbeat' | 'bootstrap'>;
+type AnsweredKind = Exclude<RequestKind, StreamKind | 'heartbeat' | 'bootstrap'>;
 
 /** Makes the response when it is about to be written; undefined: nobody waits for it any more. Throws JobError. */
 export type MakeAnswer = () => Response | undefined;

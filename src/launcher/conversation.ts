@@ -25,7 +25,7 @@ import { createStatusStreams } from './status-stream.ts';
 import { createUsageStreams } from './usage-stream.ts';
 import type { Writer } from './writer.ts';
 
-export interface ConversationOptions {
+interface ConversationOptions {
   readonly jobs: Jobs;
   readonly clock: Clock;
   readonly log: Log;
@@ -37,7 +37,7 @@ export interface ConversationOptions {
   readonly metrics: () => PluginMetrics;
 }
 
-export interface Conversation {
+interface Conversation {
   /** Takes in the body of one frame. Throws BrokenFrameError if it is not JSON. */
   readonly receive: (body: Buffer) => void;
   /** Resolves when another message may be received; at once, mostly. */

@@ -32,20 +32,20 @@ export interface FieldType<T> {
   readonly read: (value: unknown) => T;
 }
 
-export interface Required<T> {
+interface Required<T> {
   readonly presence: 'required';
   readonly type: FieldType<T>;
 }
-export interface Optional<T> {
+interface Optional<T> {
   readonly presence: 'optional';
   readonly type: FieldType<T>;
 }
-export interface Defaulted<T> {
+interface Defaulted<T> {
   readonly presence: 'default';
   readonly type: FieldType<T>;
   readonly default: T;
 }
-export type Field<T> = Required<T> | Optional<T> | Defaulted<T>;
+type Field<T> = Required<T> | Optional<T> | Defaulted<T>;
 export type Fields = Readonly<Record<string, Field<unknown>>>;
 
 /** The object that a table of fields describes. */

@@ -4,7 +4,7 @@
 import type { Job, JobState } from '../jobs/job.ts';
 
 /** Conditions that all must hold; absent or empty ones always do. */
-export interface JobFilter {
+interface JobFilter {
   /** The job has all of them. */
   readonly tags: readonly string[];
   /** Submitted at or after; milliseconds since 1970. */

@@ -36,7 +36,7 @@ export function frame(body: string | Body): Buffer {
 }
 
 /** Finds the frames in bytes as they arrive. */
-export interface FrameReader {
+interface FrameReader {
   /**
    * The bodies that these bytes complete; each is good until the next push. Throws BrokenFrameError if a length is above
    * the limit, before waiting for anything of that body.

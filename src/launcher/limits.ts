@@ -3,10 +3,10 @@
  */
 
 /** Levels of objects and arrays in one message. JSON.parse takes millions, JSON.stringify overflows at 5,000. */
-export const MAX_DEPTH = 64;
+const MAX_DEPTH = 64;
 
 /** Objects, arrays, texts, numbers, booleans and nulls in one message. */
-export const MAX_VALUES = 100_000;
+const MAX_VALUES = 100_000;
 
 /** Requests in progress at a time; others wait their turn. */
 export const MAX_REQUESTS_IN_PROGRESS = 256;

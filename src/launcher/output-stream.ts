@@ -11,7 +11,7 @@ import type { OutputType } from './requests.ts';
 import { outputEnd, outputResponse, type Response } from './responses.ts';
 import type { Writer } from './writer.ts';
 
-export interface OutputStreams {
+interface OutputStreams {
   /** Starts a stream; does nothing if this id has one. What is refused is answered with an Error. */
   readonly start: (requestId: RequestId, jobId: string, requester: Requester, outputType: OutputType) => void;
   /** Nothing more is sent for this id. */
@@ -19,7 +19,7 @@ export interface OutputStreams {
   readonly close: () => void;
 }
 
-export interface OutputStreamsOptions {
+interface OutputStreamsOptions {
   readonly jobs: Jobs;
   readonly writer: Writer;
   readonly log: Log;
@@ -118,7 +118,7 @@ const ENVELOPE_BYTES = 200;
 const continues = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80;
 
 /** Cuts a text, between characters, into parts that fit into a frame whatever they hold. */
-export function* parts(output: Uint8Array, maxMessageSize: number): Generator<Uint8Array, void, undefined> {
+function* parts(output: Uint8Array, maxMessageSize: number): Generator<Uint8Array, void, undefined> {
   const most = Math.max(4, Math.floor((maxMessageSize - ENVELOPE_BYTES) / MOST_JSON_BYTES));
   for (let from = 0; from < output.length; ) {
     let end = Math.min(from + most, output.length);

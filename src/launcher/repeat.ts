@@ -1,3 +1,4 @@
+/** Work that is done every so often, until it is ended. */
 import type { Clock } from '../system/clock.ts';
 
 /** Longest time that a timer can wait. */

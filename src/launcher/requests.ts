@@ -94,7 +94,7 @@ interface RequestRow {
 }
 
 /** Every request: its number, its name in error texts, its fields. */
-export const REQUESTS = {
+const REQUESTS = {
   heartbeat: { number: 0, title: 'heartbeat', fields: {} },
   bootstrap: {
     number: 1,
@@ -152,7 +152,7 @@ export type RequestOf<K extends RequestKind> = { readonly kind: K; readonly requ
 >;
 
 /** Ends the stream of this kind that this requestId opened; never answered. */
-export interface CancelStream {
+interface CancelStream {
   readonly kind: 'cancelStream';
   readonly requestId: RequestId;
   readonly stream: StreamKind;

@@ -28,7 +28,7 @@ const NUMBERS = {
   metrics: 203,
 } as const;
 
-export type ResponseKind = keyof typeof NUMBERS;
+type ResponseKind = keyof typeof NUMBERS;
 
 /** These always carry responseId 0 and do not advance the counter (protocol 5.2). */
 const UNCOUNTED: ReadonlySet<ResponseKind> = new Set(['error', 'heartbeat', 'metrics']);
@@ -43,7 +43,7 @@ export interface Response {
 }
 
 /** Error codes of protocol section 9. */
-export const ERROR_CODES = {
+const ERROR_CODES = {
   unknown: 0,
   'request-not-supported': 1,
   'invalid-request': 2,

@@ -36,7 +36,7 @@ export interface LauncherSessionOptions {
 }
 
 /** Why a session ended. A broken frame is exit code 1, everything else 0. */
-export type SessionEnd =
+type SessionEnd =
   | { readonly reason: 'input-ended' }
   | { readonly reason: 'output-failed'; readonly error: Error }
   | { readonly reason: 'broken-frame'; readonly error: BrokenFrameError }

@@ -26,7 +26,7 @@ interface Delivery {
   readonly subscriptions: readonly Subscription[];
 }
 
-export interface StatusStreams {
+interface StatusStreams {
   /**
    * Sends the present states, then changes. Again with an active id: the states are sent again, the count goes on. What is
    * refused is answered with an Error.
@@ -36,7 +36,7 @@ export interface StatusStreams {
   readonly close: () => void;
 }
 
-export interface StatusStreamsOptions {
+interface StatusStreamsOptions {
   readonly jobs: Jobs;
   readonly writer: Writer;
   /** Nothing is sent before: the messages carry requestId 0, which would be taken for the Bootstrap answer. */

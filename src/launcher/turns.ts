@@ -2,7 +2,7 @@
  * Who may begin when more is asked than can be done at once: the users take turns, and nobody takes everything.
  */
 
-export interface Turns {
+interface Turns {
   /** Runs `begin` as soon as it is this user's turn; `begin` calls `done` once. */
   readonly take: (user: string, begin: (done: () => void) => void) => void;
 }

@@ -10,7 +10,7 @@ import { compareRequestIds, type RequestId } from './request-id.ts';
 import { type Sequence, sequencesThatFit, usageResponse } from './responses.ts';
 import type { Writer } from './writer.ts';
 
-export interface UsageStreams {
+interface UsageStreams {
   /** Starts a stream, or joins the one of the same job; does nothing if this id has one. What is refused is answered with an Error. */
   readonly start: (requestId: RequestId, jobId: string, requester: Requester) => void;
   /** Nothing more is sent for this id. */
@@ -18,7 +18,7 @@ export interface UsageStreams {
   readonly close: () => void;
 }
 
-export interface UsageStreamsOptions {
+interface UsageStreamsOptions {
   readonly jobs: Jobs;
   readonly writer: Writer;
   readonly log: Log;

@@ -7,10 +7,10 @@ import { type Body, bodyLength, frame } from './frames.ts';
 import { encode, isCounted, type Response } from './responses.ts';
 
 /** Makes a response when its turn has come; undefined: there is nothing to say any more. Must not throw. */
-export type MakeResponse = () => Response | undefined;
+type MakeResponse = () => Response | undefined;
 
 /** What is written first when both wait: answers and states before job output. */
-export type Priority = 'answer' | 'bulk';
+type Priority = 'answer' | 'bulk';
 
 export interface Writer {
   /** Resolves when the response was handed to the output, and the output can take more. Never rejects; after the end it resolves at once. */
@@ -23,7 +23,7 @@ export interface Writer {
   readonly close: () => void;
 }
 
-export interface WriterOptions {
+interface WriterOptions {
   readonly output: Writable;
   readonly maxMessageSize: number;
   /** What goes instead of a response above `maxMessageSize`; undefined: nothing. */

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, type Stats, statSync } from 'node:fs
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 
-export interface Refusal {
+interface Refusal {
   /** Completes "nobody (uid 65534) ...". */
   readonly why: string;
   /** To be typed as root, where something can be typed. */

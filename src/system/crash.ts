@@ -1,13 +1,14 @@
+/** The end after an error that nobody expected: logged, what is queued written, exit code 70. */
 import type { Log } from './log.ts';
 
 /** A defect of the plugin ended it (sysexits.h: EX_SOFTWARE). */
-export const EXIT_CRASH = 70;
+const EXIT_CRASH = 70;
 
 /** Longest time that what is queued may take to be written. */
 const FLUSH_MS = 2_000;
 
 /** What has to be done before the process ends of an unexpected error. */
-export interface CrashOptions {
+interface CrashOptions {
   readonly log: Log;
   /** Writes what is queued for the launcher. */
   readonly flush: () => Promise<void>;

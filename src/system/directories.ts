@@ -1,3 +1,4 @@
+/** Makes directories, as root only below what nobody else can tamper with (design.md section 7). */
 import {
   closeSync,
   constants,
@@ -19,7 +20,7 @@ const MODE = 0o755;
 const MAX_LINKS = 40;
 
 /** Who gets a directory that root makes. */
-export interface Owner {
+interface Owner {
   readonly uid: number;
   readonly gid: number;
 }

@@ -5,7 +5,7 @@
  */
 
 /** The only value of PATH that is kept; programs are started by absolute paths anyway. */
-export const CLEAN_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
+const CLEAN_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** First argument of a process that has replaced itself. Not for people. */
 export const CLEANED = '--environment-cleaned';
@@ -23,7 +23,7 @@ const ALLOWED = new Set([
 ]);
 
 /** A variable of the environment by name. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What is left of an environment. */
 export function cleanEnvironment(environment: Environment): Record<string, string> {
@@ -45,7 +45,7 @@ function isAllowed(name: string): boolean {
 }
 
 /** What withCleanEnvironment needs of the process it runs in. */
-export interface StartingProcess {
+interface StartingProcess {
   readonly isRoot: boolean;
   readonly environment: Environment;
   /** Arguments of the plugin itself. */

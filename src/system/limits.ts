@@ -1,3 +1,4 @@
+/** Limits that the system sets to this process, and those that it sets itself. */
 import { readFileSync } from 'node:fs';
 
 /** The soft limit of open files (RLIMIT_NOFILE, systemd's LimitNOFILE) of this process; undefined if it has none. */

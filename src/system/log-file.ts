@@ -1,3 +1,4 @@
+/** The log file: opened without following links, rotated, and cleared of what is old. */
 import {
   closeSync,
   constants,
@@ -18,9 +19,9 @@ import { makeDirectory } from './directories.ts';
 const DAY_MS = 86_400_000;
 
 /** configuration.md section 1, option `logging-dir`. */
-export const LOG_LIMITS = { bytes: 2_000_000, ageMs: DAY_MS, files: 100, keptMs: 30 * DAY_MS } as const;
+const LOG_LIMITS = { bytes: 2_000_000, ageMs: DAY_MS, files: 100, keptMs: 30 * DAY_MS } as const;
 
-export interface LogFileOptions {
+interface LogFileOptions {
   readonly directory: string;
   /** The file is `<program>.log`, older ones are `<program>.1.log` (the youngest) and so on. */
   readonly program: string;

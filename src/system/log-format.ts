@@ -1,3 +1,4 @@
+/** How a line of the log looks, as text (launcher-plugin-api.md section 3) and as JSON. */
 import { escapeControls } from './escape.ts';
 import type { LogFields, LogLevel } from './log.ts';
 

@@ -1,3 +1,4 @@
+/** The log: levels, trouble that is counted instead of repeated, and stderr when the file cannot be written. */
 import { writeSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 import { LOG_LEVELS, type Log, type LogFields, type LogLevel } from './log.ts';
@@ -10,7 +11,7 @@ const REPEAT_MS = 60_000;
 /** A sink that failed is tried again after this time. */
 const RETRY_MS = 60_000;
 
-export interface LoggerOptions {
+interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
   readonly clock: Clock;

@@ -1,3 +1,4 @@
+/** Gives up root for good, and proves it (design.md section 7). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 

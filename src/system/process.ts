@@ -1,5 +1,5 @@
 /** Is this the single executable, where the first argument is not a script? */
-export function isSingleExecutable(): boolean {
+function isSingleExecutable(): boolean {
   return process.getBuiltinModule('node:sea')?.isSea() ?? false;
 }
 

@@ -1,3 +1,4 @@
+/** Randomness, passed in where it is needed. */
 import { randomInt } from 'node:crypto';
 
 /** A random number of [0, 1), as Math.random gives it. Passed in, so that tests can repeat themselves. */

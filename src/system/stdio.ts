@@ -1,8 +1,9 @@
+/** stdin and stdout as streams that hold nobody up, under Node.js and Deno alike. */
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 
 /** The two ends of the conversation with whoever started the process. */
-export interface Stdio {
+interface Stdio {
   readonly input: Readable;
   readonly output: Writable;
 }

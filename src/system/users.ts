@@ -28,7 +28,7 @@ export interface Users {
   readonly group: (name: string) => Promise<number | undefined>;
 }
 
-export interface UsersOptions {
+interface UsersOptions {
   readonly clock: Clock;
   /** Programs, by absolute path. */
   readonly getent?: string;

@@ -1,3 +1,4 @@
+/** What an item of the benchmark is given, and gives. */
 import type { Contestants } from './contestant.ts';
 import type { Row } from './report.ts';
 import type { Server } from './world.ts';

@@ -1,7 +1,8 @@
+/** What the benchmark ran on. */
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 
-export interface Machine {
+interface Machine {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGB: number;

@@ -47,7 +47,7 @@ function offsetsOf(bytes: Buffer, mark: string): readonly number[] {
   return offsets;
 }
 
-export interface Templates {
+interface Templates {
   /** An item of a list. */
   readonly item: Readonly<Record<Encoding, Template>>;
   /** An event of a watch, with what separates it from the next. */
@@ -108,7 +108,7 @@ export function templatesOf(object: JsonObject): Templates {
   };
 }
 
-export interface Page {
+interface Page {
   readonly kind: string;
   readonly apiVersion: string;
   readonly version: number;

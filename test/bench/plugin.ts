@@ -3,7 +3,7 @@ import { createLauncher, type Launcher } from '../support/launcher.ts';
 import { type PluginProcess, type PluginStart, startPlugin } from '../support/plugin.ts';
 import { cpuSeconds, type Memory, memory } from './usage.ts';
 
-export interface MeasuredPlugin {
+interface MeasuredPlugin {
   readonly launcher: Launcher;
   readonly process: PluginProcess;
   readonly cpu: () => number;

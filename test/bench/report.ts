@@ -1,6 +1,6 @@
 /** What the benchmark found, as a table, as small charts, and as JSON. */
 
-export interface Bar {
+interface Bar {
   readonly name: string;
   readonly value: number;
 }

@@ -1,3 +1,4 @@
+/** Median and percentiles. */
 export function median(values: readonly number[]): number {
   return percentile(values, 0.5);
 }

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import type { Order, Report, World } from './server.ts';
 
-export interface Busy<T> {
+interface Busy<T> {
   readonly result: T;
   readonly busy: number;
   readonly requests: number;

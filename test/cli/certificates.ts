@@ -15,7 +15,7 @@ export interface Identity {
   readonly key: string;
 }
 
-export interface Wanted {
+interface Wanted {
   readonly names?: readonly string[];
   /** Common name of the authority. */
   readonly authority?: string;

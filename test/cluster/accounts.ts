@@ -11,7 +11,7 @@ export interface User {
 }
 
 export const ANONYMOUS: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
-export const ADMIN: User = { name: 'system:admin', groups: ['system:masters', 'system:authenticated'] };
+const ADMIN: User = { name: 'system:admin', groups: ['system:masters', 'system:authenticated'] };
 
 export interface Accounts {
   /** Gives out a token for `system:serviceaccount:<namespace>:<name>`; without `seconds` it does not expire. */

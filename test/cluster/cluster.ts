@@ -93,7 +93,7 @@ export interface SimulatedCluster extends Controls {
   readonly close: () => Promise<void>;
 }
 
-export const LAUNCHER_ACCOUNT = 'job-launcher';
+const LAUNCHER_ACCOUNT = 'job-launcher';
 
 /** Rejects with the error of the socket if `port` is not to be had. */
 export async function startCluster(options: ClusterOptions = {}): Promise<SimulatedCluster> {

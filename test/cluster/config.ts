@@ -6,7 +6,7 @@ import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 
-export interface Way {
+interface Way {
   readonly url: string;
   readonly token: string;
   readonly ca: string;

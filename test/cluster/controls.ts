@@ -12,7 +12,7 @@ import type { NodeController } from './controllers/nodes.ts';
 import type { Kubelet } from './kubelet/kubelet.ts';
 import { type Pod, timestamp } from './model.ts';
 
-export interface RestartOptions {
+interface RestartOptions {
   /** `cut`: connections break in the middle (SIGKILL); `clean`: watches end, then it goes (SIGTERM). Default cut. */
   readonly how?: 'cut' | 'clean';
   /** Lost: watches and lists from older versions get 410 (FACTS 100). Default lost. */
@@ -52,7 +52,7 @@ export interface Controls {
   readonly terminateNamespace: (name: string) => void;
 }
 
-export interface ControlParts {
+interface ControlParts {
   readonly store: Store;
   readonly accounts: Accounts;
   readonly admission: Admission;

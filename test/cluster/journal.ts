@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 
-export interface ObjectEntry {
+interface ObjectEntry {
   readonly at: number;
   readonly kind: string;
   readonly namespace: string;

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import type { Draft } from './api/store.ts';
 import { type ClusterNode, timestamp } from './model.ts';
 
-export interface NodeOptions {
+interface NodeOptions {
   readonly name: string;
   readonly address: string;
   readonly cpu: string;

@@ -14,7 +14,7 @@ interface FieldType {
 }
 
 /** The fields of each type of the API. */
-export type Schema = ReadonlyMap<string, readonly FieldType[]>;
+type Schema = ReadonlyMap<string, readonly FieldType[]>;
 
 /** A line for each type: `Pod: 1 metadata ObjectMeta, 2 spec PodSpec, 3 status PodStatus`; `*` marks lists. */
 export function readSchema(path = join(import.meta.dirname, '../../fixtures/protobuf/fields.txt')): Schema {

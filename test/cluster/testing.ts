@@ -26,7 +26,7 @@ export interface Caller {
   readonly close: () => Promise<void>;
 }
 
-export interface CallOptions {
+interface CallOptions {
   readonly token?: string;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -34,7 +34,7 @@ export interface CallOptions {
   readonly limitMs?: number;
 }
 
-export interface StreamOptions {
+interface StreamOptions {
   readonly token?: string;
   readonly protocols?: string[];
   /** Raw frames, each at its time (milliseconds since 1970). */
@@ -47,7 +47,7 @@ export interface StreamOptions {
   readonly input?: readonly (string | null)[];
 }
 
-export interface StreamResult {
+interface StreamResult {
   readonly frames: readonly (readonly [channel: number, text: string])[];
   readonly code: number;
   /** Of a refused upgrade. */

@@ -27,9 +27,9 @@ const HELP = [
 ];
 
 /** A terminal's input, in short. */
-export type Input = Readable & { readonly setRawMode: (mode: boolean) => unknown };
+type Input = Readable & { readonly setRawMode: (mode: boolean) => unknown };
 /** A terminal, with its size if it knows that. */
-export type Output = Writable & { readonly columns?: number; readonly rows?: number };
+type Output = Writable & { readonly columns?: number; readonly rows?: number };
 
 /** Shows the jobs with their live states and obeys keys, until `q`, Ctrl-C, the end of the input, or a reason to end. */
 export async function runConsole(

@@ -1,7 +1,8 @@
+/** The sample jobs of fixtures/jobs/. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** A sample job of fixtures/jobs, as a launcher would submit it. */
-export interface Sample {
+interface Sample {
   readonly file: string;
   readonly job: Readonly<Record<string, unknown>> & { readonly name: string };
 }

@@ -1,14 +1,15 @@
+/** What `npm start` shows by itself, without a terminal. */
 import type { Launcher, StatusFrame } from '../support/launcher.ts';
 import { sample } from './samples.ts';
 
 /** Where the tour speaks: `say` prints a step with its time, `detail` what belongs to it. */
-export interface Narrator {
+interface Narrator {
   readonly say: (sentence: string) => void;
   readonly detail: (text: string) => void;
 }
 
 /** What the tour needs: a launcher that can be started again. */
-export interface TourStage {
+interface TourStage {
   readonly launcher: () => Launcher;
   /** Ends the plugin as a launcher does and starts it anew on the same cluster. */
   readonly restart: () => Promise<void>;

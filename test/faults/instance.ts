@@ -7,7 +7,7 @@ import { type PluginProcess, startPlugin } from '../support/plugin.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { connectionsTo } from './process.ts';
 
-export interface InstanceOptions {
+interface InstanceOptions {
   readonly cluster: SimulatedCluster;
   readonly tokenFile: string;
   /**
@@ -38,7 +38,7 @@ const ENDINGS = {
   TERM: (process: PluginProcess) => process.kill('SIGTERM'),
 } as const;
 
-export type Way = keyof typeof ENDINGS;
+type Way = keyof typeof ENDINGS;
 export const WAYS = Object.keys(ENDINGS) as readonly Way[];
 
 export interface Instance {

@@ -1,7 +1,7 @@
 /** What an executable said of its jobs on the status stream, in the order in which it said it. */
 import type { StatusFrame } from '../support/launcher.ts';
 
-export const TERMINAL: ReadonlySet<string> = new Set(['Finished', 'Failed', 'Killed', 'Canceled']);
+const TERMINAL: ReadonlySet<string> = new Set(['Finished', 'Failed', 'Killed', 'Canceled']);
 
 const RANKS: ReadonlyMap<string, number> = new Map([
   ['Pending', 0],

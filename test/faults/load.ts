@@ -8,13 +8,13 @@ import { type JobRecord, newRecord } from './record.ts';
 import type { Wrong } from './tally.ts';
 import { type Assignment, assignment, session } from './workload.ts';
 
-export interface LoadOptions extends Omit<Driving, 'reads'> {
+interface LoadOptions extends Omit<Driving, 'reads'> {
   /** How long jobs are submitted. */
   readonly ms: number;
   readonly wrong: Wrong;
 }
 
-export interface Load {
+interface Load {
   readonly records: readonly JobRecord[];
   /** Jobs that are over, and judged. */
   readonly over: () => number;

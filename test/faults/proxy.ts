@@ -1,7 +1,7 @@
 /** What stands between a client and the API server, and can freeze: nothing comes any more, and nobody closes. */
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-export interface FreezingProxy {
+interface FreezingProxy {
   readonly url: string;
   /** Freezes the connections there are. New ones work. */
   readonly freeze: () => void;

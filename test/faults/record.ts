@@ -22,7 +22,7 @@ export interface Reading {
   end: 'complete' | 'restarted' | Error | undefined;
 }
 
-export interface Shown {
+interface Shown {
   /** By whom or when, for the findings. */
   readonly where: string;
   readonly job: JobFrame;

@@ -11,7 +11,7 @@ import { judgeConnections, judgeEnding, judgeGaps, judgeInput, judgeMade, remark
 import type { Wrong } from './tally.ts';
 
 /** What is known of an instance in the end. */
-export interface InstanceEvidence {
+interface InstanceEvidence {
   readonly instance: Instance;
   readonly isRestarted: boolean;
   /** While the load was on. */
@@ -21,7 +21,7 @@ export interface InstanceEvidence {
   readonly listed: readonly JobFrame[];
 }
 
-export interface SoakEvidence {
+interface SoakEvidence {
   readonly cluster: SimulatedCluster;
   readonly records: readonly JobRecord[];
   readonly instances: readonly InstanceEvidence[];

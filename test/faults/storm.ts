@@ -27,7 +27,7 @@ interface Row {
   readonly at: Readonly<Partial<Record<Where, number | 'rare'>>>;
 }
 
-export interface Weather {
+interface Weather {
   /** What part of the chances in the table. */
   readonly part: number;
   /** Faults that are rare: how often each of them at most, by what chance. */
@@ -96,7 +96,7 @@ export interface Storm {
   readonly end: () => Promise<void>;
 }
 
-export interface StormOptions {
+interface StormOptions {
   readonly cluster: SimulatedCluster;
   readonly weather: Weather;
   readonly random: () => number;

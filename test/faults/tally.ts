@@ -37,7 +37,7 @@ export interface Verdict {
 /** Something is wrong, `by` so much. */
 export type Wrong = (count: Count, text: string, by?: number) => void;
 
-export interface Tally {
+interface Tally {
   readonly wrong: Wrong;
   readonly verdict: (remarks: readonly string[]) => Verdict;
 }

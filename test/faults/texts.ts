@@ -29,7 +29,7 @@ export function isJournalled(text: string, entry: OutputEntry): boolean {
   return Buffer.byteLength(text) === entry.bytes && createHash('sha256').update(text).digest('hex') === entry.sha256;
 }
 
-export interface Difference {
+interface Difference {
   /** Bytes of the expected text that did not come, or not in their place. */
   readonly lost: number;
   /** Bytes that came and were not expected, or came once more. */

@@ -13,7 +13,7 @@ import { judgeTaken, type TakenName } from './taken.ts';
 import { createTally, STORM_COUNTS, type Verdict, type Wrong } from './tally.ts';
 
 /** Everything that the verdict is made of. */
-export interface Evidence {
+interface Evidence {
   readonly cluster: SimulatedCluster;
   readonly records: readonly JobRecord[];
   readonly ledger: Ledger;

@@ -4,7 +4,7 @@ import { type Ending, writing, written } from './texts.ts';
 /** What the driver does to a job once it is in a state. */
 export type Action = 'stop' | 'kill' | 'cancel' | 'evict' | 'delete-pod' | 'delete-job';
 
-export interface Expected {
+interface Expected {
   readonly state: 'Finished' | 'Failed' | 'Killed' | 'Canceled';
   readonly statusCode?: string;
 }

@@ -15,7 +15,7 @@ export interface Plugin {
   readonly process: PluginProcess;
 }
 
-export interface PluginMore {
+interface PluginMore {
   /** What the launcher calls it: on one host, plugins of one name are runs of one plugin. */
   readonly name?: string;
   /** Lines of the profiles file for all users. */

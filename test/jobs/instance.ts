@@ -20,7 +20,7 @@ export function fastClock(factor: number): Clock {
   };
 }
 
-export interface Line {
+interface Line {
   readonly level: string;
   readonly sentence: string;
   readonly fields: LogFields;
@@ -38,7 +38,7 @@ export interface Instance {
   readonly stop: () => Promise<void>;
 }
 
-export interface InstanceOptions {
+interface InstanceOptions {
   readonly options?: Partial<JobsOptions> | (() => Partial<JobsOptions>);
   readonly clock?: Clock;
   readonly processId?: string;

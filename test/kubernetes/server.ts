@@ -17,13 +17,13 @@ export interface Exchange {
   readonly answer: (status: number, object: unknown, headers?: Record<string, string>) => void;
 }
 
-export type Handler = (exchange: Exchange) => void | Promise<void>;
+type Handler = (exchange: Exchange) => void | Promise<void>;
 
 interface Teardown {
   teardown: (run: () => unknown) => void;
 }
 
-export interface ScriptedServer {
+interface ScriptedServer {
   readonly url: string;
   readonly port: number;
   /** Breaks all connections and listens no longer. */
@@ -79,7 +79,7 @@ export async function apiServer(
   };
 }
 
-export interface LogLine {
+interface LogLine {
   readonly level: string;
   readonly sentence: string;
   readonly fields: LogFields | undefined;

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 
 const DIRECTORY = resolve(import.meta.dirname, '../../fixtures/conversations');
 
-export interface Conversation {
+interface Conversation {
   readonly api: string;
   readonly about: string;
   readonly steps: readonly Step[];
@@ -22,7 +22,7 @@ type Step =
   | { readonly end: true };
 
 /** What a scripted cluster does; the executable has a cluster of its own. */
-export type ClusterStep =
+type ClusterStep =
   | { readonly put: { readonly id: string; readonly [member: string]: unknown } }
   | { readonly output: readonly [id: string, text: string] }
   | { readonly endOutput: string }

@@ -16,7 +16,7 @@ import type { Job, JobRequest } from '../../src/jobs/job.ts';
 import { EMPTY_REQUEST } from '../support/job-request.ts';
 
 /** An async iterable that a test feeds. Reading is counted, so that a test sees who stopped reading. */
-export interface Feed<T> {
+interface Feed<T> {
   readonly push: (value: T) => void;
   readonly end: () => void;
   readonly fail: (error: unknown) => void;
@@ -25,7 +25,7 @@ export interface Feed<T> {
   readonly iterate: (signal: AbortSignal) => AsyncIterable<T>;
 }
 
-export function createFeed<T>(): Feed<T> {
+function createFeed<T>(): Feed<T> {
   const values: T[] = [];
   let over = false;
   let failure: unknown;

@@ -15,11 +15,11 @@ import { createFakeJobs, type FakeJobs } from './fake-jobs.ts';
 export type Message = Readonly<Record<string, unknown>>;
 
 /** Time that moves only when told to; timers run in order. */
-export interface TestClock extends Clock {
+interface TestClock extends Clock {
   readonly advance: (ms: number) => Promise<void>;
 }
 
-export function createTestClock(): TestClock {
+function createTestClock(): TestClock {
   let now = 0;
   const timers = new Set<{ at: number; run: () => void }>();
   return {
@@ -73,7 +73,7 @@ export interface Launcher {
   readonly end: () => Promise<void>;
 }
 
-export interface LauncherOptions extends Partial<Omit<LauncherSessionOptions, 'jobs' | 'clock' | 'input' | 'output'>> {
+interface LauncherOptions extends Partial<Omit<LauncherSessionOptions, 'jobs' | 'clock' | 'input' | 'output'>> {
   readonly input?: PassThrough;
   readonly jobs?: FakeJobs;
   /** Version to say in a Bootstrap at once; null: none is sent. Default 3.10.0. */

@@ -257,7 +257,7 @@ function answerableId(text: string, message: unknown): string | undefined {
   return digits !== undefined && more.length === 0 && BigInt(digits) < 2n ** 64n ? digits : undefined;
 }
 
-export interface Summary {
+interface Summary {
   readonly messages: number;
   /** Bodies that were no JSON; each would have ended the process with exit code 1. */
   readonly notJson: number;

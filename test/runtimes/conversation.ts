@@ -1,3 +1,4 @@
+/** One conversation, with ids and times masked, to be compared between runtimes. */
 import type { Frame, Launcher } from '../support/launcher.ts';
 import { LauncherError } from '../support/launcher.ts';
 

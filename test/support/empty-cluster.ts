@@ -1,8 +1,9 @@
+/** An API server that has nothing: for tests that only need the plugin to start. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** An API server on loopback that knows no objects: lists are empty, watches are silent. For tests of the start. */
-export interface EmptyCluster {
+interface EmptyCluster {
   /** Options that make a plugin use it. */
   readonly options: { readonly 'api-url': string; readonly 'auth-token': string };
   readonly close: () => Promise<void>;

@@ -1,3 +1,4 @@
+/** A job that asks for nothing in particular. */
 import type { JobRequest } from '../../src/jobs/job.ts';
 
 /** What a launcher's job is where it says nothing but its name and user. */

@@ -52,17 +52,17 @@ export interface StatusFrame {
   readonly seqId: number;
 }
 
-export interface Stream {
+interface Stream {
   /** Sends the cancel; nothing is delivered afterwards. */
   readonly cancel: () => void;
 }
 
 /** A stream that ends by itself: with the number of its last frame, or with a LauncherError. */
-export interface EndingStream extends Stream {
+interface EndingStream extends Stream {
   readonly completed: Promise<number>;
 }
 
-export const OPERATIONS = { suspend: 0, resume: 1, stop: 2, kill: 3, cancel: 4 } as const;
+const OPERATIONS = { suspend: 0, resume: 1, stop: 2, kill: 3, cancel: 4 } as const;
 
 export interface Launcher {
   /** Sends any request under the next id and gives its answer; rejects with LauncherError, or after the deadline. */

@@ -43,7 +43,7 @@ export interface PluginStart {
 }
 
 /** A temporary directory with an options file in it. */
-export interface ConfigDirectory {
+interface ConfigDirectory {
   readonly path: string;
   readonly configFile: string;
   /** Where the options file says that the log is. */
@@ -51,7 +51,7 @@ export interface ConfigDirectory {
   readonly remove: () => void;
 }
 
-export interface PluginExit {
+interface PluginExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
@@ -238,7 +238,7 @@ export function withEnvironment(
 }
 
 /** 4 bytes of length, then JSON (protocol 4.1). */
-export function encodeFrame(frame: unknown): Buffer {
+function encodeFrame(frame: unknown): Buffer {
   return encodeFrameBody(JSON.stringify(frame));
 }
 

@@ -118,7 +118,7 @@ export async function checkInstances(client: Client): Promise<Checked<readonly J
 const EVERY_ACCOUNT = /to Group "(system:(?:serviceaccounts(?::[^"]+)?|authenticated))"/;
 
 /** The binding through which a group of accounts has the plugin's rights, in the words of the API server. */
-export interface SharedRole {
+interface SharedRole {
   readonly group: string;
   readonly binding: string;
   readonly role: string;

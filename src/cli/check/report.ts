@@ -3,7 +3,7 @@ import type { Clock } from '../../system/clock.ts';
 import { type Color, clean, fold, paint, type Terminal } from '../terminal.ts';
 
 /** `skipped`: could not be tried, because of a step before. */
-export type Status = 'ok' | 'warning' | 'failed' | 'skipped';
+type Status = 'ok' | 'warning' | 'failed' | 'skipped';
 
 export interface Finding {
   readonly status: Status;
@@ -54,7 +54,7 @@ export interface Report {
   readonly finish: () => number;
 }
 
-export interface ReportOptions {
+interface ReportOptions {
   readonly terminal: Terminal;
   readonly clock: Clock;
   readonly json: boolean;

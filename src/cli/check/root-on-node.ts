@@ -44,7 +44,7 @@ const POWERFUL: readonly string[] = [
 const HOST_TYPES: readonly string[] = ['host', 'passthrough'];
 
 /** The ways, each `what (which key, where)`. `strongAccounts`: every account of the namespace is an administrator. */
-export function waysToRoot(profile: EffectiveProfile, strongAccounts: boolean): readonly string[] {
+function waysToRoot(profile: EffectiveProfile, strongAccounts: boolean): readonly string[] {
   const { runAs, runAsNonRoot, podSecurity, mountTypes, hostPaths, capabilities, serviceAccounts } = profile;
   const anyUser = runAs.value === 'any';
   const root = anyUser && !runAsNonRoot.value && podSecurity.value === undefined;

@@ -23,7 +23,7 @@ export const TEST_JOB_MS = 60_000;
 /** Should this process end in between, the cluster ends and removes the job by itself. */
 const CLEAN_UP = { activeDeadlineSeconds: 120, ttlSecondsAfterFinished: 60 };
 
-export interface TestJob {
+interface TestJob {
   readonly client: Client;
   readonly policy: Policy;
   readonly options: Options;

@@ -17,7 +17,7 @@ export interface Claims {
 const HOUR_MS = 3_600_000;
 
 /** Claims of a JWT, not verified: only the API server can do that. Undefined for other tokens. */
-export function readClaims(token: string): Claims | undefined {
+function readClaims(token: string): Claims | undefined {
   const [, payload = '', signature] = token.split('.');
   if (signature === undefined) return undefined;
   try {
@@ -35,7 +35,7 @@ export function readClaims(token: string): Claims | undefined {
 }
 
 /** Namespace and name of a service account's subject. */
-export function accountOf(subject = ''): { readonly namespace: string; readonly name: string } | undefined {
+function accountOf(subject = ''): { readonly namespace: string; readonly name: string } | undefined {
   const [, namespace, name] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(subject) ?? [];
   return namespace === undefined || name === undefined ? undefined : { namespace, name };
 }

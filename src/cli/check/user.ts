@@ -71,7 +71,7 @@ export function checkUserConstraints({ profile }: Person, nodes: readonly Node[]
 }
 
 /** The first image that the user may run. */
-export function anImage({ profile }: Person, wanted = ''): string | undefined {
+function anImage({ profile }: Person, wanted = ''): string | undefined {
   return wanted || profile.defaultContainerImage.value || profile.containerImages.value[0] || undefined;
 }
 

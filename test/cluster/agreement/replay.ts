@@ -17,7 +17,7 @@ import { isBackgroundWatch, type Watched, watchBeside } from './watched.ts';
 /** What was done by hand is dated by the line of a watch that shows it. */
 const BEFORE_LINE_MS = 10;
 
-export interface Selection {
+interface Selection {
   /** Not sent at all. */
   readonly skip: ReadonlySet<number>;
   /** Known to differ: nothing is waited for. */

@@ -11,9 +11,9 @@ export interface WatchLine {
 }
 
 /** Job or object -> its stages. */
-export type Stages = ReadonlyMap<string, readonly string[]>;
+type Stages = ReadonlyMap<string, readonly string[]>;
 
-export interface Stage {
+interface Stage {
   readonly key: string;
   readonly stage: string;
 }

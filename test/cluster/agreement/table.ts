@@ -4,14 +4,14 @@
  */
 import { readFileSync } from 'node:fs';
 
-export interface Row {
+interface Row {
   /** Reason -> numbers of exchanges that cannot be made here. */
   readonly notMakeable: Readonly<Record<string, readonly number[]>>;
   /** Reason -> numbers of exchanges whose answers differ. */
   readonly differs: Readonly<Record<string, readonly number[]>>;
 }
 
-export type Table = Readonly<Record<string, Row>>;
+type Table = Readonly<Record<string, Row>>;
 
 export function readTable(): Table {
   return JSON.parse(readFileSync(new URL('table.json', import.meta.url), 'utf8'));

@@ -19,7 +19,7 @@ export interface Rule {
 }
 
 /** What somebody wants to do. */
-export interface Attributes {
+interface Attributes {
   readonly verb: string;
   readonly group: string;
   readonly resource: string;

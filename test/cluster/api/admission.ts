@@ -26,7 +26,7 @@ import { ApiError, forbidden, invalid } from './status.ts';
 import type { Draft, Store } from './store.ts';
 
 /** Refuses a new object, or changes it; in the order in which they were added. */
-export type AdmissionPlugin = (resource: Resource, object: Draft<StoredObject>, store: Store) => void;
+type AdmissionPlugin = (resource: Resource, object: Draft<StoredObject>, store: Store) => void;
 
 export interface Admission {
   /** A complete object, ready for the store. @throws ApiError 403 or 422 */

@@ -14,7 +14,7 @@ export function nameSuffix(random: () => number): string {
   return text;
 }
 
-export function defaultContainer(container: Container): Container {
+function defaultContainer(container: Container): Container {
   return {
     ...container,
     resources: container.resources ?? {},
@@ -59,7 +59,7 @@ function defaultVolume(volume: Volume): Volume {
   return Object.fromEntries(entries);
 }
 
-export function defaultPodSpec(spec: PodSpec): PodSpec {
+function defaultPodSpec(spec: PodSpec): PodSpec {
   return {
     ...spec,
     ...(spec.volumes === undefined ? {} : { volumes: spec.volumes.map(defaultVolume) }),
@@ -114,7 +114,7 @@ function sortedRecord(record: Readonly<Record<string, string>>): Record<string, 
 }
 
 /** Where no container asks for anything: BestEffort; all limits equal to the requests: Guaranteed. */
-export function qosClass(spec: PodSpec): string {
+function qosClass(spec: PodSpec): string {
   const containers = [...spec.containers, ...(spec.initContainers ?? [])];
   const lists = containers.map(({ resources }) => ({
     limits: compute(resources?.limits),
@@ -187,7 +187,7 @@ export function podStatusAtCreation(spec: PodSpec): Pod['status'] {
   return { phase: 'Pending', qosClass: qosClass(spec) };
 }
 
-export interface ServiceAllocation {
+interface ServiceAllocation {
   readonly clusterIP: string;
   /** A free node port, or the one asked for. */
   readonly nodePort: (asked: number | undefined) => number;

@@ -12,12 +12,6 @@ export interface DeleteOptions {
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
 }
 
-export interface Deletion {
-  /** The object as it is now, or a Status where it is gone. */
-  readonly answer: object;
-  readonly warnings: readonly string[];
-}
-
 const ORPHAN_WARNING =
   'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning';
 

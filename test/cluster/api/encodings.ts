@@ -14,7 +14,7 @@ export interface Encoding {
   readonly event: (event: { readonly type: string; readonly object: object }) => string | Buffer;
 }
 
-export type Encodings = (accept: string | undefined, kind: string) => Encoding;
+type Encodings = (accept: string | undefined, kind: string) => Encoding;
 
 export const JSON_ENCODING: Encoding = {
   type: 'application/json',

@@ -23,7 +23,7 @@ export function getObject(store: Store, { resource, namespace, name = '' }: Targ
 }
 
 /** A version as a number; '' and '0' mean "any". */
-export function versionOf(text: string | null): number | undefined {
+function versionOf(text: string | null): number | undefined {
   if (text === null || text === '') return undefined;
   if (!/^\d+$/.test(text)) {
     throw badRequest(

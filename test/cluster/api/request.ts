@@ -27,7 +27,7 @@ export type Route =
   | { readonly type: 'path'; readonly path: string };
 
 /** Groups that answer with JSON for kinds they do not have (FACTS 111). */
-export const GROUPS = [
+const GROUPS = [
   'batch/v1',
   'authorization.k8s.io/v1',
   'authentication.k8s.io/v1',
@@ -62,7 +62,7 @@ export function queryOf(search: string): URLSearchParams {
   return new URLSearchParams(parts.filter((part) => !part.includes(';')).join('&'));
 }
 
-export const MAX_BODY = 3_145_728;
+const MAX_BODY = 3_145_728;
 
 /** @throws ApiError 413 above 3 MiB; the connection is closed then (FACTS 114) */
 export async function bodyOf(request: IncomingMessage): Promise<Buffer> {

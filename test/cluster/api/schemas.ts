@@ -7,7 +7,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { isObject, type Json, type JsonObject } from './patch.ts';
 import type { Resource } from './resources.ts';
 
-export interface SchemaFindings {
+interface SchemaFindings {
   /** The decoder's text for the first value of a wrong type; undefined if all fit. */
   readonly wrongType: string | undefined;
   /** Paths of fields that the kind does not have, in the order of the document. */
@@ -16,7 +16,7 @@ export interface SchemaFindings {
   readonly unknownKeys: readonly (readonly string[])[];
 }
 
-export interface Schemas {
+interface Schemas {
   readonly check: (resource: Resource, body: JsonObject) => SchemaFindings;
 }
 

@@ -81,7 +81,7 @@ function fieldValue(object: StoredObject, path: readonly string[]): string {
 }
 
 /** @throws ApiError 400 for a field that this kind cannot be selected by */
-export function fieldSelector(resource: Resource, text: string | undefined): Matcher {
+function fieldSelector(resource: Resource, text: string | undefined): Matcher {
   if (text === undefined || text === '') return ALL;
   const fields: Readonly<Record<string, readonly string[]>> = {
     'metadata.name': ['metadata', 'name'],

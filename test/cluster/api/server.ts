@@ -33,7 +33,7 @@ export type Intercept = (
   to: { readonly response?: ServerResponse; readonly socket: Socket },
 ) => boolean | Promise<boolean>;
 
-export interface ServerParts {
+interface ServerParts {
   readonly identity: ServerIdentity;
   readonly accounts: Accounts;
   readonly access: Access;

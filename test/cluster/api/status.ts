@@ -9,7 +9,7 @@ export interface Cause {
   readonly field?: string;
 }
 
-export interface Status {
+interface Status {
   readonly kind: 'Status';
   readonly apiVersion: 'v1';
   readonly metadata: { readonly continue?: string };

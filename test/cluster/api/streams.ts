@@ -25,7 +25,7 @@ export class KubeletRefusal extends Error {
   }
 }
 
-export interface StreamTarget {
+interface StreamTarget {
   readonly container: string;
   readonly running: RunningContainer;
   readonly kubelet: Kubelet;

@@ -18,7 +18,7 @@ import type { Intercept } from './server.ts';
 import { ApiError, unknownResource } from './status.ts';
 import { KubeletRefusal, serveAttach, serveExec, streamTarget } from './streams.ts';
 
-export interface UpgradeParts {
+interface UpgradeParts {
   readonly access: Access;
   readonly nodes: Nodes;
   readonly journal: JournalWriter;

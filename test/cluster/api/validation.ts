@@ -12,7 +12,7 @@ import { createSchemas } from './schemas.ts';
 import { ApiError, badRequest, invalid } from './status.ts';
 import type { Draft } from './store.ts';
 
-export interface Decoded {
+interface Decoded {
   readonly object: Draft<StoredObject>;
   /** Texts of the Warning headers. */
   readonly warnings: readonly string[];

@@ -29,7 +29,7 @@ export interface OpenWatch {
 }
 
 /** An event as it is sent: a line of JSON, or a frame of protobuf. */
-export type Line = string | Buffer;
+type Line = string | Buffer;
 
 export interface WatchOptions {
   /** Called for each line before it is written; what it returns is written instead (duplicates, for one). */

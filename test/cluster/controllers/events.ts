@@ -5,13 +5,13 @@ import { EVENTS } from '../api/resources.ts';
 import type { Draft, Store } from '../api/store.ts';
 import { type ClusterEvent, microTime, type StoredObject, timestamp } from '../model.ts';
 
-export interface EventSource {
+interface EventSource {
   readonly component: string;
   /** The node, for a kubelet. */
   readonly host?: string;
 }
 
-export interface EventText {
+interface EventText {
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
   readonly message: string;

@@ -12,7 +12,7 @@ import type { EventRecorder } from './events.ts';
 export const TRACKING = 'batch.kubernetes.io/job-tracking';
 export const SOURCE = { component: 'job-controller' };
 
-export interface JobPods {
+interface JobPods {
   /** The new pod; undefined if admission refused it, which an event tells. */
   readonly make: (job: Job) => Pod | undefined;
   /** `released` pods lose the finalizer first and are not counted; the others are counted as failed. */

@@ -3,7 +3,7 @@
  */
 import type { Timers } from '../timers.ts';
 
-export interface WorkQueue {
+interface WorkQueue {
   readonly add: (key: string, delayMs: number) => void;
 }
 

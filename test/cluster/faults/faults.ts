@@ -17,7 +17,7 @@ export interface Faults {
   readonly clear: () => void;
 }
 
-export interface FaultSwitchboard extends Faults {
+interface FaultSwitchboard extends Faults {
   readonly intercept: Intercept;
   readonly watchOptions: (path: string) => WatchOptions;
 }

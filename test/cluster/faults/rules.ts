@@ -5,7 +5,7 @@ import { encode } from '../api/answer.ts';
 import { ApiError } from '../api/status.ts';
 
 /** An answer that replaces the real one; the request is not carried out. */
-export interface FalseAnswer {
+interface FalseAnswer {
   readonly status: number;
   readonly body: string;
   readonly contentType: string;

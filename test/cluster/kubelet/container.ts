@@ -16,7 +16,7 @@ export interface Identity {
   readonly gid: number;
 }
 
-export interface ContainerOptions {
+interface ContainerOptions {
   readonly command: readonly string[];
   readonly env: ReadonlyMap<string, string>;
   readonly workingDir: string | undefined;
@@ -46,7 +46,7 @@ export interface ContainerEnd {
   readonly outOfMemory: boolean;
 }
 
-export type OutputListener = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+type OutputListener = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
 
 export interface RunningContainer {
   readonly pid: number;
@@ -236,7 +236,7 @@ function isEnterable(path: string, identity: Identity | undefined): boolean {
 }
 
 /** What the runtime says about a program that cannot be started (FACTS 14); undefined for one that can. */
-export function startErrorText(program: string, env: ReadonlyMap<string, string>): string | undefined {
+function startErrorText(program: string, env: ReadonlyMap<string, string>): string | undefined {
   if (!program.includes('/')) {
     const found = (env.get('PATH') ?? '').split(':').some((folder) => problemOf(join(folder, program)) === undefined);
     return found ? undefined : `exec: "${program}": executable file not found in $PATH`;

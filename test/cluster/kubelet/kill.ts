@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:os';
 
-export type KillReading =
+type KillReading =
   /** Exactly one `kill` of -1: to be carried out by the kubelet. */
   | { readonly type: 'kill'; readonly signal: NodeJS.Signals | 0 }
   /** Something that may signal far more than it should, in a form that is not understood. */

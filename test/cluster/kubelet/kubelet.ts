@@ -20,7 +20,7 @@ import { type PodWorker, startPod } from './worker.ts';
 /** A test's own rule for an image; undefined leaves it to the name. */
 export type ImageRule = (image: string, policy: string | undefined) => ImageOutcome | undefined;
 
-export interface KubeletOptions {
+interface KubeletOptions {
   readonly store: Store;
   readonly events: EventRecorder;
   readonly pace: Pace;

@@ -17,7 +17,7 @@ interface LogRecord {
 }
 
 /** Reads on from where it is; one piece per record. */
-export interface LogCursor {
+interface LogCursor {
   /** The next piece; undefined if there is none now. */
   readonly next: () => Buffer | undefined;
 }

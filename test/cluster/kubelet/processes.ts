@@ -3,7 +3,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
-export interface ProcessInfo {
+interface ProcessInfo {
   readonly pid: number;
   readonly parent: number;
   readonly session: number;

@@ -6,7 +6,7 @@ import type { PodHands } from './hands.ts';
 import { imageOutcome } from './images.ts';
 import type { ContainerRecord } from './status.ts';
 
-export interface Puller {
+interface Puller {
   /** Until the image is on the node; for ever if it cannot be. */
   readonly image: (one: ContainerRecord) => Promise<void>;
   /** Shows why a container cannot start, and waits for the next try. */

@@ -36,7 +36,7 @@ export interface PodRecord {
 type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 
 /** The phase as the containers have it, which may be ahead of what is reported (FACTS 6). */
-export function phaseOf(record: PodRecord): Phase {
+function phaseOf(record: PodRecord): Phase {
   const { containers, initContainers } = record;
   const failedInit = initContainers.some(
     ({ spec, state }) => !isSidecar(spec) && (state.terminated?.exitCode ?? 0) !== 0,
@@ -188,6 +188,6 @@ function containerStatus({ spec, state, id }: ContainerRecord, pod: Pod, role: '
   return status;
 }
 
-export function imageId(image: string): string {
+function imageId(image: string): string {
   return `sha256:${createHash('sha256').update(resolvedName(image)).digest('hex')}`;
 }

@@ -16,7 +16,7 @@ import { stopAll } from './stop.ts';
 import { missingVolume } from './volumes.ts';
 
 /** Why a pod is ended by the kubelet. */
-export type Ending =
+type Ending =
   | { readonly type: 'deadline' }
   | { readonly type: 'deleted'; readonly graceSeconds: number }
   | { readonly type: 'evicted'; readonly message: string };
