@@ -20,7 +20,7 @@ import { serviceAccountNames } from './jobs/service-accounts.ts';
 import { createPolicy } from './jobs/user-policy.ts';
 import type { Client } from './kubernetes/contract.ts';
 import { observedClient } from './kubernetes/observed.ts';
-import { tokenSubject } from './kubernetes/token-subject.ts';
+import { tokenSubject } from './kubernetes/token-claims.ts';
 import { MAX_OUTPUT_STREAMS } from './launcher/limits.ts';
 import { createLatencyHistogram, type LatencyHistogram } from './launcher/metrics.ts';
 import { createLauncherSession, type LauncherSession } from './launcher/session.ts';

@@ -5,7 +5,7 @@ import { type PolicyFiles, readPolicyFiles } from '../config/policy-files.ts';
 import type { Policy } from '../jobs/context.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { createPolicy } from '../jobs/user-policy.ts';
-import { tokenSubject } from '../kubernetes/token-subject.ts';
+import { tokenSubject } from '../kubernetes/token-claims.ts';
 import { type Surroundings, sayWarnings } from './session.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -37,7 +37,7 @@ export function smallJob(
   more: Readonly<Record<string, unknown>> = {},
 ): JobRequest {
   return readJob({
-    name: 'Test job of check',
+    name: 'check',
     user,
     command: 'echo it works',
     ...(image === undefined ? {} : { container: { image } }),

@@ -11,13 +11,11 @@ import { userProfile } from '../config/user-profile.ts';
 import { connect } from '../jobs/connect.ts';
 import { JobError } from '../jobs/contract.ts';
 import type { JobRequest } from '../jobs/job.ts';
-import { buildJob } from '../jobs/manifest.ts';
-import { newJobName } from '../jobs/names.ts';
+import { newJob } from '../jobs/new-job.ts';
 import type { ResolvedJob } from '../jobs/resolved.ts';
 import { buildService, needsService } from '../jobs/service.ts';
 import { inputSecretName } from '../jobs/stdin.ts';
 import { type Client, JOBS, SERVICES } from '../kubernetes/contract.ts';
-import { randomText } from '../system/random.ts';
 import { type Arguments, UsageError } from './arguments.ts';
 import { type Command, EXIT_FAILED, EXIT_OK } from './command.ts';
 import { openFiles, policyOf } from './policy.ts';
@@ -142,16 +140,15 @@ interface Objects {
 /** The objects; shown to the API server if there is a client. */
 async function build(
   resolved: ResolvedJob,
-  { jobExpiryHours, shareProcessNamespace, serviceType }: Options,
+  options: Options,
   { random }: Surroundings,
   client: Client | undefined,
 ): Promise<Objects> {
-  const id = newJobName(resolved.request.name, random);
+  const { id, manifest } = newJob(resolved, options, random);
   const minor = client === undefined ? NEWEST_MINOR : (await client.version()).minor;
-  const submissionId = randomText(random, 20);
-  const job = buildJob(resolved, { id, submissionId, jobExpiryHours, shareProcessNamespace, minor });
+  const job = manifest(minor);
   const owner = { name: id, uid: UNKNOWN_UID };
-  const service = needsService(resolved.request) ? buildService(resolved, owner, serviceType) : undefined;
+  const service = needsService(resolved.request) ? buildService(resolved, owner, options.serviceType) : undefined;
   if (client === undefined) return { job, service, notes: [] };
   const strictly = { dryRun: true, fieldValidation: 'Strict' } as const;
   const taken = await client.create(JOBS, job, strictly);

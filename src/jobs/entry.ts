@@ -1,5 +1,4 @@
 /** A job as the repository knows it, and how the protocol shows it. */
-import type { Requester } from './contract.ts';
 import { type Job, TERMINAL_STATES } from './job.ts';
 import type { JobView, ServiceView } from './projection.ts';
 import type { SeenPod } from './seen-pod.ts';
@@ -64,11 +63,6 @@ export type PodsOfJob = readonly SeenPod[];
 export const UNKNOWN: Outcome = { state: 'Pending', statusCode: 'Pending', message: '' };
 
 export const isTerminal = ({ outcome }: JobEntry): boolean => TERMINAL_STATES.has(outcome.state);
-
-/** A job without an owner is visible to administrators only. */
-export function maySee(owner: string, requester: Requester): boolean {
-  return requester === '*' || (owner !== '' && owner === requester);
-}
 
 /** The job as the protocol shows it. */
 export function jobOf({ id, job, pod, service, outcome }: JobEntry): Job {

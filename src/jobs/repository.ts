@@ -4,9 +4,10 @@
  */
 import type { ReflectorEvent } from '../kubernetes/contract.ts';
 import { JobError, type Requester } from './contract.ts';
-import { Entry, isTerminal, type JobEntry, maySee, newestOf, type Parts, type PodsOfJob, UNKNOWN } from './entry.ts';
+import { Entry, isTerminal, type JobEntry, newestOf, type Parts, type PodsOfJob, UNKNOWN } from './entry.ts';
 import { type Hints, withHint, withoutHint } from './hints.ts';
 import { TERMINAL_STATES } from './job.ts';
+import { maySee } from './owner.ts';
 import type { EventView, JobView, PodView, ServiceView } from './projection.ts';
 import { podRan, seePod } from './seen-pod.ts';
 import type { Outcome, Situation } from './situation.ts';

@@ -7,15 +7,13 @@ import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { JOBS } from '../kubernetes/contract.ts';
 import { Deadline } from '../kubernetes/deadline.ts';
 import { isNotFound, isTransient } from '../kubernetes/errors.ts';
-import { randomText } from '../system/random.ts';
-import { SUBMISSION_ANNOTATION } from './annotations.ts';
 import type { Context } from './context.ts';
 import { JobError, type Requester } from './contract.ts';
 import { jobOf } from './entry.ts';
 import { jobErrorOf, persist } from './failures.ts';
 import type { Job, JobRequest } from './job.ts';
-import { buildJob } from './manifest.ts';
-import { newJobName } from './names.ts';
+import { type NewJob, newJob } from './new-job.ts';
+import { withOwner } from './owner.ts';
 import { projectJob } from './projection.ts';
 import { buildService, createService, needsService } from './service.ts';
 import { checkInput, type Inputs } from './stdin.ts';
@@ -24,7 +22,6 @@ import { checkInput, type Inputs } from './stdin.ts';
 const SUBMIT_MS = 30_000;
 /** Kept for the answer itself. */
 const ANSWER_MS = 2_000;
-const SUBMISSION_ID_LENGTH = 20;
 /** A create whose answer was lost may still arrive at the server this much later. */
 const LATE_ARRIVAL_MS = 60_000;
 
@@ -39,9 +36,8 @@ export async function submit(
   const owned = withOwner(request, requester);
   checkFeatures(context, owned);
   const resolved = await context.policy.resolve(owned, requester);
-  const id = newJobName(owned.name, random);
-  const submissionId = randomText(random, SUBMISSION_ID_LENGTH);
-  const { jobExpiryHours, shareProcessNamespace, serviceType } = options();
+  const job = newJob(resolved, options(), random);
+  const { id } = job;
 
   const deadline = new Deadline(clock, context.signal);
   const { signal } = deadline;
@@ -52,21 +48,12 @@ export async function submit(
   repository.hide(id);
   let created: KubernetesJob | undefined;
   try {
-    const manifest = buildJob(resolved, {
-      id,
-      submissionId,
-      jobExpiryHours,
-      shareProcessNamespace,
-      minor: await context.minor(),
-    });
-    const answer = await client.create(JOBS, manifest, {
-      signal,
-      isOurs: (stored) => isOfSubmission(stored, submissionId),
-    });
+    const manifest = job.manifest(await context.minor());
+    const answer = await client.create(JOBS, manifest, { signal, isOurs: job.isOurs });
     created = answer.object;
     const owner = { name: id, uid: created.metadata?.uid ?? '' };
     if (needsService(resolved.request))
-      await createService(context, buildService(resolved, owner, serviceType), signal);
+      await createService(context, buildService(resolved, owner, options().serviceType), signal);
     if (resolved.request.stdin !== '') await inputs.put(owner, resolved.request.stdin, signal);
     context.submitted.add(id);
     context.jobs.offer(projectJob(created));
@@ -80,7 +67,7 @@ export async function submit(
     return jobOf(entry);
   } catch (error) {
     const unclear = created !== undefined || signal.aborted || isTransient(error);
-    if (unclear) void undo(context, id, submissionId);
+    if (unclear) void undo(context, job);
     else repository.reveal(id);
     throw jobErrorOf(signal.aborted ? signal.reason : error, 'The job could not be made');
   } finally {
@@ -97,21 +84,8 @@ function checkFeatures({ permissions }: Context, request: JobRequest): void {
     throw new JobError('unknown', 'The job exposes ports, but the plugin may not make Services.');
 }
 
-/** An ordinary user submits for himself; an administrator for whom the job names (launcher-plugin-api.md 7.3). */
-function withOwner(request: JobRequest, requester: Requester): JobRequest {
-  const user = request.user === '' && requester !== '*' ? requester : request.user;
-  if (user === '' || user === '*')
-    throw new JobError('invalid-request', 'job.user must name the user whose job it is.');
-  if (requester !== '*' && user !== requester)
-    throw new JobError('invalid-request', `job.user is ${user}, but ${requester} may submit jobs of his own only.`);
-  return user === request.user ? request : { ...request, user };
-}
-
-const isOfSubmission = (job: KubernetesJob, submissionId: string): boolean =>
-  job.metadata?.annotations?.[SUBMISSION_ANNOTATION] === submissionId;
-
 /** Deletes what a failed submit made, however long it takes to know whether it made anything. */
-async function undo(context: Context, id: string, submissionId: string): Promise<void> {
+async function undo(context: Context, { id, isOurs }: NewJob): Promise<void> {
   const { client, clock, repository, log, signal } = context;
   const giveUpAt = clock.monotonic() + LATE_ARRIVAL_MS;
   const onFailure = (error: unknown): void =>
@@ -119,7 +93,7 @@ async function undo(context: Context, id: string, submissionId: string): Promise
   try {
     await persist(clock, signal, onFailure, async () => {
       const uid = await client.get(JOBS, id, { signal }).then(
-        ({ object }) => (isOfSubmission(object, submissionId) ? object.metadata?.uid : undefined),
+        ({ object }) => (isOurs(object) ? object.metadata?.uid : undefined),
         (error: unknown) => {
           if (isNotFound(error)) return 'none' as const;
           throw error;

@@ -13,6 +13,7 @@ import {
   type Requester,
 } from '../../src/jobs/contract.ts';
 import type { Job, JobRequest } from '../../src/jobs/job.ts';
+import { withOwner } from '../../src/jobs/owner.ts';
 import { EMPTY_REQUEST } from '../support/job-request.ts';
 
 /** An async iterable that a test feeds. Reading is counted, so that a test sees who stopped reading. */
@@ -177,7 +178,8 @@ export function createFakeJobs(): FakeJobs {
     usageOf: (id) => feed(usages, id),
     reading: () => reading,
     synced: (signal) => on.synced(signal),
-    submit: async (request, requester, timeoutMs) => {
+    submit: async (asked, requester, timeoutMs) => {
+      const request = withOwner(asked, requester);
       calls.push(`submit ${request.name} ${requester}`);
       submitted.push({ request, requester, timeoutMs });
       if (on.submit !== undefined) return on.submit(request, requester);

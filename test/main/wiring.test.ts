@@ -4,7 +4,7 @@ import { createPermissions } from '../../src/jobs/permissions.ts';
 import { createClient } from '../../src/kubernetes/client.ts';
 import { type Access, PODS } from '../../src/kubernetes/contract.ts';
 import { observedClient } from '../../src/kubernetes/observed.ts';
-import { tokenSubject } from '../../src/kubernetes/token-subject.ts';
+import { tokenSubject } from '../../src/kubernetes/token-claims.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
 import { textFormat } from '../../src/system/log-format.ts';

@@ -5,11 +5,12 @@ import type { Options } from '../../config/options.ts';
 import { CONTAINER_NAME, LAUNCHER, MANAGED_BY } from '../../jobs/annotations.ts';
 import { type Client, JOBS, type KubernetesObject, type Resource } from '../../kubernetes/contract.ts';
 import { isForbidden, isMissingRight, isNotFound, isUnauthorized, KubernetesError } from '../../kubernetes/errors.ts';
+import type { TokenClaims } from '../../kubernetes/token-claims.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type Random, randomText } from '../../system/random.ts';
 import { type Permission, permissions, ruleText } from '../permissions.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
-import { type Claims, renewal, tokenPlace, told } from './token.ts';
+import { renewal, tokenPlace, told } from './token.ts';
 
 /** Minor versions of Kubernetes 1: kubernetes-objects.md, head. */
 const OLDEST = 20;
@@ -47,7 +48,7 @@ export function failedCall(error: unknown, isPlain = false): Finding {
 
 export async function checkVersion(
   client: Client,
-  claims: Claims,
+  claims: TokenClaims,
   options: Options,
   clock: Clock,
 ): Promise<Checked<{ readonly minor: number }>> {
@@ -80,7 +81,7 @@ function missingBefore(minor: number): readonly string[] {
   return LACKS.filter(([since]) => minor < since).map(([, what]) => what);
 }
 
-function rejected(claims: Claims, options: Options, now: number): Finding {
+function rejected(claims: TokenClaims, options: Options, now: number): Finding {
   const { expires, subject } = claims;
   const found = `${tokenPlace(options)}: the API server does not accept the token (401)`;
   if (expires !== undefined && expires <= now) return failed(`${found}, which has expired`, 'see token above');

@@ -1,15 +1,13 @@
 /** `check --submit-test-job`: a tiny job through its whole life, each part with its time. The one thing that changes the cluster. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options.ts';
-import { CONTAINER_NAME, JOB_NAME_LABEL, SUBMISSION_ANNOTATION } from '../../jobs/annotations.ts';
+import { CONTAINER_NAME, JOB_NAME_LABEL } from '../../jobs/annotations.ts';
 import type { Policy } from '../../jobs/context.ts';
 import { JobError } from '../../jobs/contract.ts';
-import { buildJob } from '../../jobs/manifest.ts';
-import { newJobName } from '../../jobs/names.ts';
+import { newJob } from '../../jobs/new-job.ts';
 import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/errors.ts';
 import { sleep } from '../../system/clock.ts';
-import { randomText } from '../../system/random.ts';
 import { smallJob } from '../policy.ts';
 import type { Surroundings } from '../session.ts';
 import { takeSnapshot } from '../snapshot.ts';
@@ -47,17 +45,15 @@ export async function runTestJob(test: TestJob, surroundings: Surroundings): Pro
   let made: { readonly name: string; readonly uid: string } | undefined;
   try {
     const resolved = await test.policy.resolve(smallJob(surroundings, test.user, test.image), test.user);
-    const submissionId = randomText(random, 20);
-    const { jobExpiryHours, shareProcessNamespace } = options;
-    const id = newJobName('check', random);
-    const job = buildJob(resolved, { id, submissionId, jobExpiryHours, shareProcessNamespace, minor });
+    const { id, manifest, isOurs } = newJob(resolved, options, random);
+    const job = manifest(minor);
     const begun = clock.monotonic();
     const passed = (): string => `${((clock.monotonic() - begun) / 1000).toFixed(1)} s`;
     const { object } = await client.create(
       JOBS,
       { ...job, spec: { ...job.spec, ...CLEAN_UP, template: job.spec?.template ?? {} } },
       {
-        isOurs: (stored) => stored.metadata?.annotations?.[SUBMISSION_ANNOTATION] === submissionId,
+        isOurs,
         signal,
       },
     );

@@ -2,46 +2,14 @@
 import { readTokenFile, tokenFileWarnings } from '../../config/cluster-access.ts';
 import type { Options } from '../../config/options.ts';
 import { ConfigError, place } from '../../config/problem.ts';
+import { readClaims, type TokenClaims } from '../../kubernetes/token-claims.ts';
 import { unusable, warningOf } from './configuration.ts';
 import { type Checked, type Finding, failed, ok, warning } from './report.ts';
 
-/** What stands in a token of a service account; absent members stand not there. */
-export interface Claims {
-  /** `system:serviceaccount:rstudio:job-launcher`. */
-  readonly subject?: string;
-  readonly issuer?: string;
-  /** Milliseconds since 1970. */
-  readonly expires?: number;
-}
-
 const HOUR_MS = 3_600_000;
 
-/** Claims of a JWT, not verified: only the API server can do that. Undefined for other tokens. */
-function readClaims(token: string): Claims | undefined {
-  const [, payload = '', signature] = token.split('.');
-  if (signature === undefined) return undefined;
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString());
-    if (typeof claims !== 'object' || claims === null) return undefined;
-    const { sub, iss, exp } = claims as Readonly<Record<string, unknown>>;
-    return {
-      ...(typeof sub === 'string' ? { subject: sub } : {}),
-      ...(typeof iss === 'string' ? { issuer: iss } : {}),
-      ...(typeof exp === 'number' ? { expires: exp * 1000 } : {}),
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Namespace and name of a service account's subject. */
-function accountOf(subject = ''): { readonly namespace: string; readonly name: string } | undefined {
-  const [, namespace, name] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(subject) ?? [];
-  return namespace === undefined || name === undefined ? undefined : { namespace, name };
-}
-
 /** `until 2026-01-02T03:04:05Z`, whose and from whom. */
-export function told({ subject, issuer, expires }: Claims): string {
+export function told({ subject, issuer, expires }: TokenClaims): string {
   const parts = [
     subject === undefined ? '' : `account ${subject}`,
     issuer === undefined ? '' : `issuer ${issuer}`,
@@ -55,8 +23,8 @@ function time(ms: number): string {
 }
 
 /** How to come by a token that works: first the one that does not expire, then one that somebody must renew. */
-export function renewal({ subject }: Claims, { authTokenPath, kubernetesNamespace }: Options): string {
-  const { namespace, name } = accountOf(subject) ?? { namespace: kubernetesNamespace, name: 'job-launcher' };
+export function renewal({ account }: TokenClaims, { authTokenPath, kubernetesNamespace }: Options): string {
+  const { namespace, name } = account ?? { namespace: kubernetesNamespace, name: 'job-launcher' };
   const kubectl = `kubectl -n ${namespace}`;
   const lasting = `${kubectl} get secret ${name}-token -o jsonpath='{.data.token}' | base64 -d`;
   const passing = `${kubectl} create token ${name} --duration=24h`;
@@ -76,7 +44,12 @@ export function tokenPlace({ authTokenPath, origins }: Options): string {
 }
 
 /** The token as the client will use it, and what it says of itself. */
-export function checkToken(options: Options, isServerUser: boolean, namespace: string, now: number): Checked<Claims> {
+export function checkToken(
+  options: Options,
+  isServerUser: boolean,
+  namespace: string,
+  now: number,
+): Checked<TokenClaims> {
   const { authToken = '', authTokenPath } = options;
   let token = authToken;
   try {
@@ -92,9 +65,9 @@ export function checkToken(options: Options, isServerUser: boolean, namespace: s
   return { findings: [ok(found), ...open], value: {} };
 }
 
-function judge(claims: Claims, options: Options, namespace: string, now: number): readonly Finding[] {
+function judge(claims: TokenClaims, options: Options, namespace: string, now: number): readonly Finding[] {
   const { expires } = claims;
-  const account = accountOf(claims.subject);
+  const account = claims.account;
   const findings: Finding[] = [];
   const { authTokenPath } = options;
   if (expires !== undefined && expires <= now) {

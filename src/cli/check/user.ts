@@ -6,8 +6,7 @@ import type { Policy } from '../../jobs/context.ts';
 import { JobError } from '../../jobs/contract.ts';
 import { allows } from '../../jobs/hardening.ts';
 import { imagesOf } from '../../jobs/images.ts';
-import { buildJob } from '../../jobs/manifest.ts';
-import { newJobName } from '../../jobs/names.ts';
+import { newJob } from '../../jobs/new-job.ts';
 import { type Client, JOBS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/errors.ts';
 import { UserLookupError } from '../../system/users.ts';
@@ -131,15 +130,7 @@ export async function checkUserJob(
       smallJob(surroundings, person.name, anImage(person) ?? 'busybox'),
       person.name,
     );
-    const { jobExpiryHours, shareProcessNamespace } = options;
-    const minor = api?.minor ?? NEWEST_MINOR;
-    const job = buildJob(resolved, {
-      id: newJobName('check', random),
-      submissionId: 'check',
-      jobExpiryHours,
-      shareProcessNamespace,
-      minor,
-    });
+    const job = newJob(resolved, options, random).manifest(api?.minor ?? NEWEST_MINOR);
     if (api === undefined) return only(ok('a job with nothing but defaults is allowed (not shown to the API server)'));
     const { warnings } = await api.client.create(JOBS, job, { dryRun: true, fieldValidation: 'Strict' });
     const found = 'a job with nothing but defaults is allowed, and the API server takes it (dry run)';
