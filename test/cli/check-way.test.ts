@@ -22,8 +22,12 @@ async function listen(t: Test, server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Time passes eight times as fast; everything else is as it is. */
-const hurried: Clock = { ...systemClock, after: (ms, run) => systemClock.after(ms / 8, run) };
+/** Time passes eight times as fast; the date is as it is. */
+const hurried: Clock = {
+  ...systemClock,
+  monotonic: () => systemClock.monotonic() * 8,
+  after: (ms, run) => systemClock.after(ms / 8, run),
+};
 
 const base64 = (pem: string): string => Buffer.from(pem).toString('base64');
 
