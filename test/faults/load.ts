@@ -50,7 +50,9 @@ export function startLoad(options: LoadOptions): Load {
     await drive(record, { ...options, reads: (reading) => void readings.push(reading) });
     if (record.assignment.kind === 'session') sessions--;
     await Promise.race([Promise.all(readings), aborted(over)]);
-    await finish(record, options);
+    await finish(record, options).catch((error: unknown) => {
+      options.wrong('states lost', `${record.assignment.name} could not be looked at after its end: ${error}`);
+    });
     judged++;
   }
 
@@ -71,9 +73,10 @@ export function startLoad(options: LoadOptions): Load {
 /** Looks at a job after its end, while its pod is there, and judges what it wrote: the texts are many. */
 async function finish(record: JobRecord, { cluster, instances, random, over, wrong }: LoadOptions): Promise<void> {
   const { id } = record;
-  if (id === undefined || over.aborted) return;
-  if (random() < READ_AGAIN) await instances[0]?.uncut((launcher) => read(launcher, record));
+  if (id === undefined) return;
+  if (!over.aborted && random() < READ_AGAIN) await instances[0]?.uncut((launcher) => read(launcher, record));
   for (const instance of instances) await show(instance, record, id);
+  if (record.readings.some(({ end }) => end === undefined)) wrong('outputs refused', `${id}: a stream did not end`);
   judgeOutput(cluster, record, podOf(cluster, id), wrong);
   for (const reading of record.readings) reading.text = '';
 }
