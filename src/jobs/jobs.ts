@@ -79,6 +79,9 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     submitted: new Set(),
   };
   const { jobs, pods, services, events, permissions } = context;
+  repository.onUpdate(({ id, gone }) => {
+    if (gone) context.submitted.delete(id);
+  });
   const inputs = createInputs(context);
   const chores = [
     redoControl(context),

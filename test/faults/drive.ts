@@ -4,7 +4,7 @@ import { deleteObject } from '../cluster/api/deletion.ts';
 import { JOBS, PODS } from '../cluster/api/resources.ts';
 import type { SimulatedCluster } from '../cluster/cluster.ts';
 import type { Pod } from '../cluster/model.ts';
-import { type Launcher, LauncherError } from '../support/launcher.ts';
+import { type Launcher, LauncherError, type StatusFrame } from '../support/launcher.ts';
 import type { Instance } from './instance.ts';
 import { isEnd } from './ledger.ts';
 import type { JobRecord, Reading } from './record.ts';
@@ -110,10 +110,14 @@ async function deleteJob(id: string, options: Driving): Promise<void> {
   await Promise.all(all);
 }
 
-/** Input is given at most once: a job whose input was lost on the way says so and stays until somebody ends it. */
-async function rescue(record: JobRecord, id: string, actor: Instance, { over }: Driving): Promise<void> {
+/**
+ * Input is given at most once: a job whose input was lost on the way says so and stays until somebody ends it. Not every
+ * instance says it: of a claim that was cut by a kill only the next run of the same one knows at once.
+ */
+async function rescue(record: JobRecord, id: string, actor: Instance, { instances, over }: Driving): Promise<void> {
   const { ledger } = actor;
-  const frame = await ledger.until(id, (frame) => isEnd(frame) || /input/.test(frame.statusMessage), over);
+  const tells = (frame: StatusFrame): boolean => isEnd(frame) || /input/.test(frame.statusMessage);
+  const frame = await Promise.race(instances.map((instance) => instance.ledger.until(id, tells, over)));
   if (frame === undefined || isEnd(frame)) return;
   record.inputLost = true;
   while (!over.aborted && ledger.end(id) === undefined) {

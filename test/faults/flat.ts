@@ -13,7 +13,7 @@ interface Measure {
 }
 
 /**
- * The load is the same all the time, so that quarters differ by chance only: the medians of RSS by up to 4 MB, those of
+ * The load is the same all the time, so that quarters differ by chance only: the medians of RSS by up to 7 MB, those of
  * sockets by 8 (logs read at the same time; connections are kept for a minute). A leak of 6 KB a job, or of one socket in
  * 200 jobs, is more than the bounds after half an hour; so is anything larger, sooner.
  */

@@ -92,8 +92,9 @@ t.test('a kill while the job ends by itself: answer and end agree', async (t) =>
   const moments = [0, 100, 200, 300, 400, 600];
   await Promise.all(
     moments.map(async (ms) => {
-      const id = await running('sleep 1.5');
-      await sleep(700 + ms);
+      // Long enough to be seen running on a busy machine.
+      const id = await running('sleep 4');
+      await sleep(3_200 + ms);
       const answer = await answered(b.launcher.control(user, id, 'kill'));
       const end = answer === 'done' ? ['Killed', 'Killed', 137] : ['Finished', 'Completed', 0];
       t.ok(answer === 'done' || answer === 8, `${ms} ms: ${answer}`);
