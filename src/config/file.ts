@@ -38,7 +38,7 @@ export function readTextFile(file: string, by?: Naming): TextFile | undefined {
   } catch (cause) {
     const code = errorCode(cause);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    const { why, remedy } = refusal(file);
+    const { why, remedy } = refusal(file, 'read');
     throw fileError('unreadable', file, by, `cannot be read: ${ownUser().text} ${why} (${code})`, cause, remedy);
   }
   try {

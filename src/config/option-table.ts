@@ -67,9 +67,9 @@ const API_URL: Kind<string> = {
   },
 };
 
-/** A URL without user info, query and fragment, where passwords and tokens stand. */
-function withoutSecrets(url: string): string {
-  return url.replace(/[?#].*$/s, '?...').replace(/\/\/.*@/, '//...@');
+/** A URL, or what was meant to be one, without user info, query and fragment, where passwords and tokens stand. */
+function withoutUserInfo(url: string): string {
+  return url.replace(/[?#].*$/s, '?...').replace(/^(\w+:\/\/)?.*@/s, '$1...@');
 }
 
 const NO_TEMPLATES: Kind<boolean> = {
@@ -161,7 +161,7 @@ export const OPTION_TABLE = {
     API_URL,
     'required outside a cluster',
     'Base URL of the Kubernetes API up to, not including, /api; may carry a path prefix. IPv6 addresses in brackets.',
-    { echo: withoutSecrets },
+    { echo: withoutUserInfo },
   ),
   'auth-token': optional(
     'documented',

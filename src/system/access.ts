@@ -21,18 +21,28 @@ export function ownUser(): { readonly name: string; readonly text: string } {
   }
 }
 
-/** Why a path that is there was refused: its owner and mode, or a closed directory above it. */
-export function refusal(path: string): Refusal {
+/**
+ * Why a path that is there was refused: its owner and mode, or a closed directory above it. What is only read stays its
+ * owner's: the account that profiles are to hold must not be able to write them.
+ */
+export function refusal(path: string, to: 'read' | 'write'): Refusal {
   const closed = directoriesAbove(path).find((directory) => !allows(directory, constants.X_OK));
   if (closed !== undefined) return { why: `may not enter ${closed}`, remedy: `chmod o+x ${quoted(closed)}` };
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return { why: 'does not find it any more', remedy: 'try again' };
   const { mode, uid, gid } = stats;
   const why = `is refused: owner ${uid}, group ${gid}, mode 0${(mode & 0o7777).toString(8)}`;
+  if (to === 'read') return { why, remedy: toRead(path, uid, gid) };
   const own = uid === process.getuid?.() ? [] : [`chown ${quoted(ownUser().name)} ${quoted(path)}`];
   const [bits, letters] = stats.isDirectory() ? [0o700, 'rwx'] : [0o600, 'rw'];
   const open = (mode & bits) === bits ? [] : [`chmod u+${letters} ${quoted(path)}`];
   return { why, remedy: [...own, ...open].join(' && ') || `ls -lZ ${quoted(path)}` };
+}
+
+function toRead(path: string, uid: number, gid: number): string {
+  if (uid === process.getuid?.()) return `chmod u+r ${quoted(path)}`;
+  const own = process.getgid?.() ?? gid;
+  return [...(gid === own ? [] : [`chgrp ${own} ${quoted(path)}`]), `chmod g+r ${quoted(path)}`].join(' && ');
 }
 
 /** What keeps this user from writing into a directory, or from making it; undefined: nothing does. */
@@ -42,10 +52,10 @@ export function directoryRefusal(path: string): Refusal | undefined {
   try {
     stats = statSync(path, { throwIfNoEntry: false });
   } catch {
-    return refusal(path);
+    return refusal(path, 'write');
   }
   if (stats?.isDirectory() === false) return { why: 'finds no directory there', remedy: 'name a directory' };
-  if (stats !== undefined) return allows(path, constants.W_OK | constants.X_OK) ? undefined : refusal(path);
+  if (stats !== undefined) return allows(path, constants.W_OK | constants.X_OK) ? undefined : refusal(path, 'write');
   const nearest = directoriesAbove(path).findLast((directory) => existsSync(directory)) ?? '/';
   if (allows(nearest, constants.W_OK | constants.X_OK)) return undefined;
   const remedy = `mkdir -p ${quoted(path)} && chown ${quoted(name)} ${quoted(path)}`;
@@ -54,7 +64,7 @@ export function directoryRefusal(path: string): Refusal | undefined {
 
 /** What keeps this user from writing to a file that is there. */
 export function fileRefusal(path: string): Refusal | undefined {
-  return existsSync(path) && !allows(path, constants.W_OK) ? refusal(path) : undefined;
+  return existsSync(path) && !allows(path, constants.W_OK) ? refusal(path, 'write') : undefined;
 }
 
 /** From `/` down, without the path itself. */

@@ -68,10 +68,10 @@ t.test('as root', { skip }, async (t) => {
 
   t.strictSame(linesOf(secret, 'server-user'), ['ok server-user nobody (uid 65534)']);
   t.strictSame(linesOf(secret, 'profiles'), [
-    'failed profiles DIR/launcher.kubernetes.profiles.conf: cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chown nobody DIR/launcher.kubernetes.profiles.conf',
+    'failed profiles DIR/launcher.kubernetes.profiles.conf: cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/launcher.kubernetes.profiles.conf && chmod g+r DIR/launcher.kubernetes.profiles.conf',
   ]);
   t.strictSame(linesOf(secret, 'ca'), [
-    'failed ca DIR/launcher.kubernetes.conf:5: certificate-authority: DIR/ca.crt cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chown nobody DIR/ca.crt',
+    'failed ca DIR/launcher.kubernetes.conf:5: certificate-authority: DIR/ca.crt cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/ca.crt && chmod g+r DIR/ca.crt',
   ]);
   t.equal(secret.err, '');
 
@@ -105,7 +105,7 @@ t.test('a token that only root can read', { skip }, async (t) => {
     { prepare: (path) => chmodSync(join(path, 'token'), 0o600) },
   );
   t.strictSame(linesOf(outcome, 'token'), [
-    'failed token DIR/launcher.kubernetes.conf:3: auth-token-path: DIR/token cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chown nobody DIR/token',
+    'failed token DIR/launcher.kubernetes.conf:3: auth-token-path: DIR/token cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/token && chmod g+r DIR/token',
   ]);
   t.equal(outcome.code, 1);
 });

@@ -98,6 +98,8 @@ t.test('the smallest file: everything else has the documented default', async (t
 /** What is shown of URLs that hold what must not be shown. */
 const ECHOED: Record<string, string> = {
   'https://u:p@h': 'https://...@h',
+  'https:/u:p@h': '...@h',
+  'u:p@h:6443': '...@h:6443',
   'https://h?x': 'https://h?...',
   'https://h#f': 'https://h?...',
 };
@@ -148,7 +150,16 @@ t.test('each option: a good value, and bad ones with what is said', async (t) =>
       'https://[::1]:6443/k8s/clusters/c-1/',
       'apiUrl',
       'https://[::1]:6443/k8s/clusters/c-1',
-      { 'ftp://h': url, 'https://u:p@h': url, 'https://h?x': url, 'https://h#f': url, h: url, 'https://': url },
+      {
+        'ftp://h': url,
+        'https://u:p@h': url,
+        'https:/u:p@h': url,
+        'u:p@h:6443': url,
+        'https://h?x': url,
+        'https://h#f': url,
+        h: url,
+        'https://': url,
+      },
     ],
     ['auth-token-path', '/t', 'authTokenPath', '/t', { t: path }],
     [

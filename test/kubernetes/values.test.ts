@@ -229,6 +229,24 @@ t.test('errors do not repeat what we have sent', async (t) => {
     `${job}image: Invalid value: " x": must not have blanks`,
     'other fields are quoted: that is what helps',
   );
+  const env = `${job}env[0].value:`;
+  const whole = 'spec.template: Invalid value:';
+  for (const [message, shown] of [
+    [`${env} Unsupported value: "PW": supported values: "a"`, `${env} Unsupported value: ***: supported values: "a"`],
+    [`${env} Duplicate value: PW, and more`, `${env} Duplicate value: ***, and more`],
+    [`${env} Too long: \`PW\``, `${env} Too long: ***`],
+    [
+      `${whole} core.PodTemplateSpec{Env:[]core.EnvVar{{Value:"PW"}}}: field is immutable`,
+      `${whole} ***: field is immutable`,
+    ],
+    [`${whole} {"spec":{"env":[{"value":"PW"}]}}: field is immutable`, `${whole} ***: field is immutable`],
+    [`${whole} "{\\"value\\":\\"PW\\"}": field is immutable`, `${whole} ***: field is immutable`],
+    [
+      'bad, error found in #10 byte of ...|"value":"PW"|..., bigger context ...|{"value":"PW"}|...',
+      'bad, error found in #10 byte of ***',
+    ],
+  ])
+    t.equal(errorOfStatus({ message }, call).text, shown);
 });
 
 t.test('predicates', async (t) => {

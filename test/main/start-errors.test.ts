@@ -159,19 +159,23 @@ t.test('files that the server user reads', async (t) => {
     [
       ACCESS,
       both(overrides, written('override', '1', 0o600)),
-      `DIR/${profiles}:2: job-json-overrides: DIR/override ${refused} -> chown nobody DIR/override`,
+      `DIR/${profiles}:2: job-json-overrides: DIR/override ${refused} -> chgrp 65534 DIR/override && chmod g+r DIR/override`,
     ],
     [
       url,
       both(token, written('token', 'x', 0o600)),
-      `${CONF}:7: auth-token-path: DIR/token ${refused} -> chown nobody DIR/token`,
+      `${CONF}:7: auth-token-path: DIR/token ${refused} -> chgrp 65534 DIR/token && chmod g+r DIR/token`,
     ],
     [
       ACCESS,
       both(authority, written('ca.pem', 'x', 0o600)),
-      `${CONF}:8: certificate-authority: DIR/ca.pem ${refused} -> chown nobody DIR/ca.pem`,
+      `${CONF}:8: certificate-authority: DIR/ca.pem ${refused} -> chgrp 65534 DIR/ca.pem && chmod g+r DIR/ca.pem`,
     ],
-    [ACCESS, written(profiles, '[*]\n', 0o600), `DIR/${profiles}: ${refused} -> chown nobody DIR/${profiles}`],
+    [
+      ACCESS,
+      written(profiles, '[*]\n', 0o600),
+      `DIR/${profiles}: ${refused} -> chgrp 65534 DIR/${profiles} && chmod g+r DIR/${profiles}`,
+    ],
   ];
   const all = ROOT ? [...cases, ...unreadable] : cases;
   await Promise.all(all.map(([options, prepare, sentence]) => refuses(t, { options }, sentence, prepare)));
