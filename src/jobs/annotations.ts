@@ -77,7 +77,6 @@ export interface JobNote {
   readonly stdoutFile?: string;
   readonly systemJob?: true;
   readonly pid?: number;
-  readonly workingDirectory?: string;
 }
 
 export interface InitContainerNote {

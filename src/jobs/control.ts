@@ -15,6 +15,7 @@ import { type JobPatch, patchJob } from './guarded.ts';
 import type { JobState } from './job.ts';
 import { type JobView, type PodView, projectPod } from './projection.ts';
 import { podEnded, seePod, wasRemoved } from './seen-pod.ts';
+import { KILL_CODE } from './state.ts';
 
 /** In which state an operation makes sense (launcher-plugin-api.md 7.5). */
 const ALLOWED: Readonly<Record<ControlOperation, JobState>> = {
@@ -33,7 +34,6 @@ const TOO_LATE = Symbol('too late');
 type Action = ControlResult | typeof TOO_LATE;
 
 const KILL_COMMAND = ['/bin/sh', '-c', 'kill -KILL -1'];
-const KILLED_CODE = 137;
 /** How long exec may take, and how long its effect may take to be seen. */
 const EXEC_MS = 10_000;
 const EFFECT_MS = 5_000;
@@ -202,7 +202,7 @@ async function killInside({ client, log, permissions }: Context, { id }: JobEntr
 
 /** Did the container come to an end that is not the kill's? */
 const endedOtherwise = (pod: PodView | undefined): boolean =>
-  pod !== undefined && endedByItself(pod) && pod.container.terminated?.exitCode !== KILLED_CODE;
+  pod !== undefined && endedByItself(pod) && pod.container.terminated?.exitCode !== KILL_CODE;
 
 /** Does the container show its end within EFFECT_MS? What exec says is no proof (FACTS 134). */
 function endsSoon({ repository, clock }: Context, entry: JobEntry, podUid: string): Promise<boolean> {

@@ -5,7 +5,7 @@
 import { type Random, randomText } from '../system/random.ts';
 
 const LABEL_LENGTH = 63;
-/** 40, a dash and 10: the name is also a label of the pod, and with `-stdin` that of a Secret. */
+/** 40, a dash and 10, so that room is left in 63 characters: the name is a label, too, and pods append six to it for theirs. */
 const SLUG_LENGTH = 40;
 const RANDOM_LENGTH = 10;
 

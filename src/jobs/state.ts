@@ -24,7 +24,8 @@ export interface Verdict extends Outcome {
   readonly doubtful: boolean;
 }
 
-const KILL_CODE = 137;
+/** Of a program that KILL ended. */
+export const KILL_CODE = 137;
 const SIGNAL_CODES: ReadonlySet<number> = new Set([KILL_CODE, 143]);
 const NOT_STARTED: ReadonlySet<string> = new Set(['StartError', 'ContainerCannotRun']);
 const STATUS_LOST: ReadonlySet<string> = new Set(['ContainerStatusUnknown', 'Unknown']);

@@ -275,7 +275,7 @@ t.test('names are always valid', async (t) => {
   fc.assert(
     fc.property(anything, numbers, (name, number) => {
       const made = newJobName(name, () => number);
-      // RFC 1035: what a Service's name must be up to Kubernetes 1.35; 52 leave room for `-stdin` in a label of 63.
+      // RFC 1035: what a Service's name must be up to Kubernetes 1.35; no longer than the specification says.
       if (!/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(made) || made.length > 52) throw new Error(`name ${made}`);
       const label = labelValue(name);
       if (!/^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/.test(label) || label.length > 63)
