@@ -13,6 +13,8 @@ import { ttlSeconds } from './manifest.ts';
 
 /** Who did not submit the job lets the one who did go first. */
 const OTHERS_WAIT_MS = 10_000;
+/** Whoever never saw the pod lets all go first that may have: they know how it ended. */
+const IGNORANT_WAIT_MS = 30_000;
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
@@ -38,7 +40,8 @@ export function writeResults(context: Context): () => void {
 
   async function write(entry: JobEntry): Promise<void> {
     const noticedAt = client.serverTime() ?? clock.now();
-    if (!submitted.has(entry.id)) await sleep(clock, OTHERS_WAIT_MS, signal);
+    if (!submitted.has(entry.id))
+      await sleep(clock, entry.pod === undefined ? IGNORANT_WAIT_MS : OTHERS_WAIT_MS, signal);
     const onFailure = (error: unknown): void =>
       log.warning('The end of a job cannot be written down; trying again', { job: entry.id, error });
     await persist(clock, signal, onFailure, async () => {
