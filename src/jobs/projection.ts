@@ -16,7 +16,6 @@ import {
   readNote,
   readResult,
   STDIN_ANNOTATION,
-  SUBMISSION_ANNOTATION,
 } from './annotations.ts';
 import type { JobRequest } from './job.ts';
 import { jobContainer, recoverRequest } from './recover.ts';
@@ -49,8 +48,6 @@ export interface JobView extends Projected {
   readonly stdinDue: boolean;
   /** Who delivers or delivered it. */
   readonly stdinClaim?: string;
-  readonly submission?: string;
-  readonly ttlSeconds?: number;
 }
 
 export interface ContainerView {
@@ -146,9 +143,7 @@ export function projectJob(job: KubernetesJob): JobView {
   const control = readControl(annotations[CONTROL_ANNOTATION]);
   const result = readResult(annotations[RESULT_ANNOTATION]);
   const stdinClaim = annotations[STDIN_ANNOTATION];
-  const submission = annotations[SUBMISSION_ANNOTATION];
   const createdAt = time(metadata?.creationTimestamp) ?? 0;
-  const ttlSeconds = spec?.ttlSecondsAfterFinished;
   return {
     ...identity(metadata),
     request: recoverRequest(job),
@@ -168,8 +163,6 @@ export function projectJob(job: KubernetesJob): JobView {
     ...(result === undefined ? {} : { result }),
     stdinDue: readNote(annotations[NOTE_ANNOTATION])?.stdin === true,
     ...(stdinClaim === undefined ? {} : { stdinClaim }),
-    ...(submission === undefined ? {} : { submission }),
-    ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
   };
 }
 
