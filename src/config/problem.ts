@@ -33,6 +33,12 @@ export function place(at: Origin): string {
   return at.line > 0 ? `${printable(at.file)}:${at.line}` : printable(at.file);
 }
 
+/** `/etc/rstudio/launcher.kubernetes.conf:3: api-url`; the option alone where it is not written. */
+export function optionPlace(origins: ReadonlyMap<string, Origin>, option: string): string {
+  const origin = origins.get(option);
+  return origin === undefined ? option : `${place(origin)}: ${option}`;
+}
+
 /** The whole sentence: place, option, what is wrong. */
 export function describe(found: Problem): string {
   return `${place(found)}: ${found.option === '' ? '' : `${found.option}: `}${found.message}`;

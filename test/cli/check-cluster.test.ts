@@ -168,7 +168,10 @@ t.test('each right that is missing, with the rule to add', async (t) => {
 t.test('the namespace', async (t) => {
   const missing = await check(t, SMALLEST, { options: { 'kubernetes-namespace': 'nowhere' } });
   t.strictSame(linesOf(missing, 'namespace'), [
-    'failed namespace the namespace nowhere does not exist, or the account has no rights in it (Kubernetes does not tell which) -> correct kubernetes-namespace, or apply what rstudio-kubernetes-launcher rbac prints',
+    'failed namespace DIR/launcher.kubernetes.conf:5: kubernetes-namespace: nowhere does not exist, or the account has no rights in it (Kubernetes does not tell which) -> the token belongs to namespace rstudio: was that meant?',
+  ]);
+  t.strictSame(linesOf(missing, 'permissions'), [
+    `failed permissions ${ACCOUNT} may do nothing in namespace nowhere -> see namespace above`,
   ]);
   t.strictSame(
     linesOf(missing, 'token')[1],
@@ -179,7 +182,18 @@ t.test('the namespace', async (t) => {
   const known = await check(t, SMALLEST, {
     options: { 'kubernetes-namespace': 'nowhere', 'auth-token': cluster.adminToken },
   });
-  t.strictSame(linesOf(known, 'namespace'), linesOf(missing, 'namespace'), 'one sentence for both');
+  t.strictSame(linesOf(known, 'namespace'), [
+    'failed namespace DIR/launcher.kubernetes.conf:5: kubernetes-namespace: nowhere does not exist, or the account has no rights in it (Kubernetes does not tell which) -> correct it, or apply what rstudio-kubernetes-launcher rbac prints',
+  ]);
+
+  const noRights = await check(t, SMALLEST.slice(-1));
+  t.strictSame(
+    [...linesOf(noRights, 'namespace'), ...linesOf(noRights, 'permissions')],
+    [
+      'failed namespace kubernetes-namespace: rstudio does not exist, or the account has no rights in it (Kubernetes does not tell which) -> correct it, or apply what rstudio-kubernetes-launcher rbac prints',
+      `failed permissions ${ACCOUNT} may do nothing in namespace rstudio -> see namespace above`,
+    ],
+  );
 
   const noCreate = await check(
     t,

@@ -2,6 +2,7 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 import type { Options } from '../../config/options.ts';
+import { optionPlace } from '../../config/problem.ts';
 import { CONTAINER_NAME, LAUNCHER, MANAGED_BY } from '../../jobs/annotations.ts';
 import { type Client, JOBS, type KubernetesObject, type Resource } from '../../kubernetes/contract.ts';
 import { isForbidden, isMissingRight, isNotFound, isUnauthorized, KubernetesError } from '../../kubernetes/errors.ts';
@@ -165,7 +166,13 @@ async function askRight(client: Client, { permission, verb }: Pick<Right, 'permi
 }
 
 /** Is the namespace there, and may jobs be made in it? Told by a dry run, which stores nothing. */
-export async function checkNamespace(client: Client, rights: readonly Right[], random: Random): Promise<Checked<true>> {
+export async function checkNamespace(
+  client: Client,
+  rights: readonly Right[],
+  { account }: TokenClaims,
+  { origins }: Options,
+  random: Random,
+): Promise<Checked<true>> {
   const { namespace } = client;
   try {
     const { warnings } = await client.create(JOBS, sample(`check-${randomText(random, 10)}`), { dryRun: true });
@@ -175,14 +182,14 @@ export async function checkNamespace(client: Client, rights: readonly Right[], r
       : 'see the text';
     return only(warning(`${namespace} takes jobs, with a warning: ${warnings.join('; ')}`, remedy));
   } catch (error) {
-    const nothing = rights.every(({ allowed, permission }) => !allowed || permission.clusterWide === true);
-    if (isNotFound(error) || (isMissingRight(error) && nothing)) {
-      const found = `the namespace ${namespace} does not exist, or the account has no rights in it (Kubernetes does not tell which)`;
-      return {
-        findings: [
-          failed(found, `correct kubernetes-namespace, or apply what rstudio-kubernetes-launcher rbac prints`),
-        ],
-      };
+    if (isNotFound(error) || (isMissingRight(error) && hasNothing(rights))) {
+      const found = `${optionPlace(origins, 'kubernetes-namespace')}: ${namespace} does not exist, or the account has no rights in it (Kubernetes does not tell which)`;
+      // What rbac prints would make the namespace that was written by mistake, and another account in it.
+      const remedy =
+        account === undefined || account.namespace === namespace
+          ? 'correct it, or apply what rstudio-kubernetes-launcher rbac prints'
+          : `the token belongs to namespace ${account.namespace}: was that meant?`;
+      return { findings: [failed(found, remedy)] };
     }
     if (isMissingRight(error))
       return only(warning(`${namespace} is there, but jobs cannot be made in it`, 'see permissions below'));
@@ -192,6 +199,11 @@ export async function checkNamespace(client: Client, rights: readonly Right[], r
     }
     return { findings: [failedCall(error)] };
   }
+}
+
+/** Not one right in the namespace: it may be the wrong one. */
+function hasNothing(rights: readonly Right[]): boolean {
+  return rights.every(({ allowed, permission }) => !allowed || permission.clusterWide === true);
 }
 
 function sample(name: string): Job {
@@ -214,8 +226,10 @@ function sample(name: string): Job {
   };
 }
 
-/** One line for all that is well, one for each rule that is missing. */
-export function checkPermissions(rights: readonly Right[], account: string): Checked<true> {
+/** One line for all that is well, one for each rule that is missing; one for all if there is nothing in the namespace. */
+export function checkPermissions(rights: readonly Right[], account: string, namespace: string): Checked<true> {
+  if (hasNothing(rights))
+    return { findings: [failed(`${account} may do nothing in namespace ${namespace}`, 'see namespace above')] };
   const denied = rights.filter(({ allowed }) => !allowed);
   const findings = [...new Set(denied.map(({ permission }) => permission))].map((permission): Finding => {
     const verbs = denied.filter((right) => right.permission === permission).map(({ verb }) => verb);
@@ -227,6 +241,5 @@ export function checkPermissions(rights: readonly Right[], account: string): Che
     return permission.required ? failed(found, remedy) : warning(found, remedy);
   });
   const allowed = rights.length - denied.length;
-  if (allowed === 0) return { findings };
   return { findings: [ok(`${allowed} of ${rights.length} rights are there`), ...findings], value: true };
 }

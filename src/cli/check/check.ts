@@ -110,9 +110,13 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
       findings: [],
       value: await askRights(from, given),
     }));
-    await step('namespace', all(api, rights), ([from, known]) => checkNamespace(from, known, random));
+    await step('namespace', all(api, rights, claims, options), ([from, known, whose, given]) =>
+      checkNamespace(from, known, whose, given, random),
+    );
     const account = claims?.subject ?? 'the account';
-    await step('permissions', rights, (known) => checkPermissions(known, account));
+    await step('permissions', all(api, rights), ([{ namespace }, known]) =>
+      checkPermissions(known, account, namespace),
+    );
     const nodes = await step('nodes', api, checkNodes);
     await step('metrics', api, checkMetrics);
     await step('constraints', all(files, nodes), ([of, known]) => checkConstraints(of, known));

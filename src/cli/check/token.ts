@@ -1,7 +1,7 @@
 /** What can be told of the token without asking anybody: whose it is, and until when. Its text is never shown. */
 import { readTokenFile, tokenFileWarnings } from '../../config/cluster-access.ts';
 import type { Options } from '../../config/options.ts';
-import { ConfigError, place } from '../../config/problem.ts';
+import { ConfigError, optionPlace } from '../../config/problem.ts';
 import { readClaims, type TokenClaims } from '../../kubernetes/token-claims.ts';
 import { unusable, warningOf } from './configuration.ts';
 import { type Checked, type Finding, failed, ok, warning } from './report.ts';
@@ -38,8 +38,7 @@ export function renewal({ account }: TokenClaims, { authTokenPath, kubernetesNam
 /** `/etc/rstudio/launcher.kubernetes.conf:2: auth-token`, and the file that it names. */
 export function tokenPlace({ authTokenPath, origins }: Options): string {
   const option = authTokenPath === undefined ? 'auth-token' : 'auth-token-path';
-  const origin = origins.get(option);
-  const named = origin === undefined ? option : `${place(origin)}: ${option}`;
+  const named = optionPlace(origins, option);
   return authTokenPath === undefined ? named : `${named}: ${authTokenPath}`;
 }
 
