@@ -23,6 +23,18 @@ const COMMANDS: readonly Command[] = [check, render, profile, rbac, jobs];
 /** Errors that are told in their own words; everything else is a defect. */
 const TOLD = [ConfigError, PrivilegeError, KubernetesError, JobError, UserLookupError, UsageError];
 
+/** What `check` looks at more closely. */
+const CHECKED: ReadonlySet<KubernetesError['code']> = new Set([
+  'timeout',
+  'unreachable',
+  'interrupted',
+  'tls',
+  'bad-answer',
+  'redirected',
+  'unauthorized',
+  'credentials',
+]);
+
 /** Runs `argv[0]` with the rest. Resolves with the exit code; what is wrong was said in one line each. */
 export async function runCommand(
   argv: readonly string[],
@@ -49,7 +61,8 @@ export async function runCommand(
     return await command.run(parseArguments(command, rest), surroundings, terminal);
   } catch (error) {
     if (!(error instanceof Error) || !TOLD.some((kind) => error instanceof kind)) throw error;
-    const lines = error instanceof ConfigError ? error.problems.map(advise) : [error.message];
+    const more = error instanceof KubernetesError && CHECKED.has(error.code) ? ` -> ${PROGRAM} check tells more` : '';
+    const lines = error instanceof ConfigError ? error.problems.map(advise) : [error.message + more];
     for (const line of lines) terminal.say(`${PROGRAM}: ${clean(withoutTokens(line))}`);
     return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
   }

@@ -34,7 +34,7 @@ export const jobs: Command = {
 
 async function runJobs(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
   const options = await begin(args.options, surroundings, terminal);
-  const client = connect(options, surroundings);
+  const client = connect(options, surroundings, { atOnce: true });
   const [id] = args.words;
   try {
     const snapshot = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: id !== undefined });

@@ -51,7 +51,9 @@ async function runRender(args: Arguments, surroundings: Surroundings, terminal: 
   const options = await begin(args.options, surroundings, terminal);
   const files = openFiles(options, terminal);
   const access = readClusterAccess(options);
-  const client = args.flags.has('server-dry-run') ? connect(options, surroundings, { access }) : undefined;
+  const client = args.flags.has('server-dry-run')
+    ? connect(options, surroundings, { access, atOnce: true })
+    : undefined;
   try {
     const request = await readRequest(args, surroundings);
     const resolved = await policyOf(files, options, access.namespace, surroundings).resolve(request, request.user);

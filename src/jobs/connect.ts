@@ -13,6 +13,8 @@ interface ConnectOptions {
   readonly access?: ClusterAccess;
   /** Deadline of one call; default: option `request-timeout-seconds`. */
   readonly timeoutMs?: number;
+  /** Somebody waits: a server that refuses connections is not tried again. */
+  readonly atOnce?: boolean;
 }
 
 /**
@@ -22,7 +24,11 @@ interface ConnectOptions {
 export function connect(
   options: Options,
   { clock, random, log }: { readonly clock: Clock; readonly random: Random; readonly log: Log },
-  { access = readClusterAccess(options), timeoutMs = options.requestTimeoutSeconds * 1000 }: ConnectOptions = {},
+  {
+    access = readClusterAccess(options),
+    timeoutMs = options.requestTimeoutSeconds * 1000,
+    atOnce = false,
+  }: ConnectOptions = {},
 ): Client {
   return createClient(
     {
@@ -33,6 +39,7 @@ export function connect(
       fetchLimit: options.fetchLimit,
       watchTimeoutSeconds: options.watchTimeoutSeconds,
       requestTimeoutMs: timeoutMs,
+      ...(atOnce ? { timings: { retryNotReached: 0 } } : {}),
     },
     { clock, random, log },
   );

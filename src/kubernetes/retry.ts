@@ -36,10 +36,9 @@ export async function withRetries<T>(options: RetryOptions, attempt: (signal: Ab
   const deadline = new Deadline(clock, options.signal);
   const backoff = new Backoff(clock, options.random, { first: timings.retryFirst, longest: timings.retryLongest });
   let last: unknown;
-  deadline.set(options.timeoutMs, () => {
-    const text = `${options.timeoutMs / 1000} s${last instanceof KubernetesError ? `; before that: ${last.message}` : ''}`;
-    return new KubernetesError({ code: 'timeout', method, path, text, cause: last });
-  });
+  const text = `${options.timeoutMs / 1000} s`;
+  deadline.set(options.timeoutMs, () => new KubernetesError({ code: 'timeout', method, path, text }));
+  const begun = clock.monotonic();
   let refusals = 0;
   let failures = 0;
   let unclear = false;
@@ -54,13 +53,31 @@ export async function withRetries<T>(options: RetryOptions, attempt: (signal: Ab
         if (isMissingRight(error) ? ++refusals > REFUSALS : !again)
           throw unclear && !isTransient(error) ? afterLostAnswer(error) : error;
         if (isInternal(error) && ++failures > INTERNAL_ERRORS) throw error;
+        if (wasNotReached(error) && clock.monotonic() - begun >= timings.retryNotReached) throw error;
         last = error;
         await sleep(clock, backoff.next(error), deadline.signal);
       }
     }
+  } catch (error) {
+    // The time that was over may be that of several calls, whose deadline knows nothing of this one's attempts.
+    throw error === deadline.signal.reason ? afterFailure(error, last) : error;
   } finally {
     deadline.end();
   }
+}
+
+/** A timeout that tells of the failure before it; other errors as they are. */
+function afterFailure(error: unknown, last: unknown): unknown {
+  if (!(error instanceof KubernetesError) || error.code !== 'timeout' || !(last instanceof KubernetesError))
+    return error;
+  const { code, method, path } = error;
+  return new KubernetesError({
+    code,
+    method,
+    path,
+    text: `${error.text}; before that: ${last.message}`,
+    cause: last,
+  });
 }
 
 /** What is there, gone or another version by now says what became of the attempt before it; other refusals do not. */
@@ -79,8 +96,11 @@ function isInternal(error: unknown): boolean {
   return error instanceof KubernetesError && error.status === 500;
 }
 
+function wasNotReached(error: unknown): boolean {
+  return isUnreachable(error) && REFUSED.has(error.reason);
+}
+
 /** Did the request never reach the server, or did it say that it was too busy to look at it? */
 function wasNotSent(error: unknown): boolean {
-  if (!(error instanceof KubernetesError)) return false;
-  return error.code === 'too-many-requests' || (isUnreachable(error) && REFUSED.has(error.reason));
+  return wasNotReached(error) || (error instanceof KubernetesError && error.code === 'too-many-requests');
 }

@@ -25,6 +25,8 @@ export interface Timings {
   /** The same for calls, which have a deadline of their own. */
   readonly retryFirst: number;
   readonly retryLongest: number;
+  /** For how long a server that refuses connections, or has no address, is tried again: at most until the deadline. */
+  readonly retryNotReached: number;
   /** A follow that is silent for this long is opened anew. */
   readonly followSilence: number;
   /** A follow that is silent for this long after its container has ended is given up; the rest is read without it. */
@@ -55,6 +57,7 @@ export const TIMINGS: Timings = {
   backoffReset: 120_000,
   retryFirst: 200,
   retryLongest: 5_000,
+  retryNotReached: Number.POSITIVE_INFINITY,
   followSilence: 300_000,
   followAfterEnd: 5_000,
   logWaitFirst: 250,

@@ -1,5 +1,6 @@
 /** What `profile`, `render`, `rbac`, `jobs` and the help print. */
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import t, { type Test } from 'tap';
 import { parseAllDocuments } from 'yaml';
 import type { Users } from '../../src/system/users.ts';
@@ -516,4 +517,33 @@ t.test('in a cluster', async (t) => {
   const denied = await run(t, ['jobs'], blind);
   t.equal(denied.code, 1);
   t.match(denied.err, /^rstudio-kubernetes-launcher: Kubernetes refused the request: .*cannot list resource/);
+});
+
+t.test('an API server that cannot be reached', async (t) => {
+  const begun = performance.now();
+  const refused = `rstudio-kubernetes-launcher: The Kubernetes API server cannot be reached: http://127.0.0.1:PORT: connect ECONNREFUSED 127.0.0.1:PORT [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check tells more\n`;
+  for (const args of [['jobs'], ['jobs', 'some-job']]) {
+    const { err, code } = await run(t, args, { options: NOWHERE });
+    t.equal(err, refused);
+    t.equal(code, 1);
+  }
+  const unknown = await run(t, ['jobs'], { options: { ...NOWHERE, 'api-url': 'https://kubernetes.invalid:6443' } });
+  t.equal(
+    unknown.err,
+    'rstudio-kubernetes-launcher: The Kubernetes API server cannot be reached: https://kubernetes.invalid:PORT: getaddrinfo ENOTFOUND kubernetes.invalid [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check tells more\n',
+  );
+  t.ok(performance.now() - begun < 5_000, 'nobody waits for what refuses');
+});
+
+t.test('a timeout tells of what was before', async (t) => {
+  const server = createServer((_request, response) => response.writeHead(503).end('the etcd is away'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+  const { err } = await run(t, ['jobs'], { options: { ...NOWHERE, 'api-url': url, 'request-timeout-seconds': '1' } });
+  t.equal(
+    err,
+    'rstudio-kubernetes-launcher: The Kubernetes API server did not answer in time: 1 s; before that: The Kubernetes API server failed: the etcd is away [GET /apis/batch/v1/namespaces/rstudio/jobs: 503] [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check tells more\n',
+  );
 });
