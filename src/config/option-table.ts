@@ -54,6 +54,9 @@ const PLUGIN_NAME: Kind<string> = kind(
   (text) => (/^[a-z0-9][a-z0-9._-]{0,63}$/.test(text.toLowerCase()) ? text.toLowerCase() : undefined),
 );
 
+/** What is copied along from the address of an answer. */
+const API_PATH = /\/(?:api|api\/v1|apis)$/;
+
 const API_URL: Kind<string> = {
   allowed: 'an http or https URL without user info, query and fragment, such as https://10.0.0.1:6443',
   parse: (text) => {
@@ -62,8 +65,8 @@ const API_URL: Kind<string> = {
     const url = new URL(text);
     if (url.username !== '' || url.password !== '' || /[?#@]/.test(text)) return { ok: false, reason };
     const value = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
-    if (!value.endsWith('/api')) return { ok: true, value };
-    return { ok: true, value, warning: 'ends with /api: it should be the URL up to, not including, /api' };
+    const base = value.replace(API_PATH, '');
+    return base === value ? { ok: true, value } : { ok: false, reason: `up to, not including, /api: ${base}` };
   },
 };
 
