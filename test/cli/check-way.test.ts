@@ -149,7 +149,7 @@ t.test('a name that nobody knows', async (t) => {
     t,
     options({ 'api-url': 'https://kubernetes.invalid:6443' }),
     'name',
-    'failed name kubernetes.invalid is not a name that this host can resolve -> correct api-url, or add the name to /etc/hosts or the name server; then getent hosts shows it',
+    'failed name DIR/launcher.kubernetes.conf:2: api-url: kubernetes.invalid is not a name that this host can resolve -> correct api-url, or add the name to /etc/hosts or the name server; then getent hosts shows it',
   );
   t.match(
     linesOf(outcome, '12 steps')[0],
@@ -166,7 +166,7 @@ t.test('nobody listens', async (t) => {
     t,
     options({ 'api-url': `https://127.0.0.1:${port}` }),
     'tcp',
-    'failed tcp 127.0.0.1:PORT refuses connections -> is the API server running, and is the port of api-url the right one (often 6443 or 443)?',
+    'failed tcp DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT refuses connections -> is the API server running, and is the port of api-url the right one (often 6443 or 443)?',
   );
 });
 
@@ -198,7 +198,7 @@ t.test('what takes its time', async (t) => {
       t,
       at(dropped),
       'tcp',
-      'failed tcp 127.0.0.1:PORT did not answer within 4 s -> a firewall or security group between this host and the API server drops it, or nothing has this address',
+      'failed tcp DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT did not answer within 4 s -> a firewall or security group between this host and the API server drops it, or nothing has this address',
     ),
     fails(
       t,
@@ -338,14 +338,14 @@ t.test('certificates', async (t) => {
       t,
       { options: { ...(await secured(t, good)), 'certificate-authority': base64(other.ca) } },
       'tls',
-      "failed tls certificate-authority does not match: it is CN=the old cluster, but the certificate of 127.0.0.1:PORT was issued by CN=an authority (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it is CN=the old cluster, but the certificate of 127.0.0.1:PORT was issued by CN=an authority (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
     const renamed = await issue();
     await fails(
       t,
       { options: { ...(await secured(t, good)), 'certificate-authority': base64(renamed.ca) } },
       'tls',
-      "failed tls certificate-authority does not match: it is CN=an authority, but the certificate of 127.0.0.1:PORT was issued by another CN=an authority (CERT_SIGNATURE_FAILURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it is CN=an authority, but the certificate of 127.0.0.1:PORT was issued by another CN=an authority (CERT_SIGNATURE_FAILURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
   });
 

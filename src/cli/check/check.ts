@@ -89,7 +89,7 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
     checkToken(given, isIt, namespace, clock.now()),
   );
 
-  const endpoint = options === undefined ? undefined : endpointOf(options.apiUrl);
+  const endpoint = options === undefined ? undefined : endpointOf(options);
   const addresses = await step('name', endpoint, (to) => checkName(to, clock));
   const answers = await step('tcp', all(endpoint, addresses), ([to, found]) => checkTcp(to, found, clock));
   const secure = await step('tls', all(endpoint, options, access, answers), ([to, given, trusted]) =>

@@ -1,6 +1,8 @@
 /** The way to the API server: its name, and whether anything answers there. */
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
+import type { Options } from '../../config/options.ts';
+import { optionPlace } from '../../config/problem.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type Checked, failed, ok, only } from './report.ts';
 
@@ -14,18 +16,20 @@ export interface Endpoint {
   readonly isTls: boolean;
   /** `10.0.0.1:6443`, `[::1]:6443`. */
   readonly text: string;
+  /** `/etc/rstudio/launcher.kubernetes.conf:1: api-url`. */
+  readonly origin: string;
 }
 
-export function endpointOf(apiUrl: string): Endpoint {
+export function endpointOf({ apiUrl, origins }: Pick<Options, 'apiUrl' | 'origins'>): Endpoint {
   const { hostname, port, protocol } = new URL(apiUrl);
   const isTls = protocol === 'https:';
   const host = hostname.replace(/^\[|\]$/g, '');
   const number = port === '' ? (isTls ? 443 : 80) : Number(port);
-  return { host, port: number, isTls, text: `${hostname}:${number}` };
+  return { host, port: number, isTls, text: `${hostname}:${number}`, origin: optionPlace(origins, 'api-url') };
 }
 
 /** The addresses of the API server, as connections will look them up. */
-export async function checkName({ host }: Endpoint, clock: Clock): Promise<Checked<readonly string[]>> {
+export async function checkName({ host, origin }: Endpoint, clock: Clock): Promise<Checked<readonly string[]>> {
   if (isIP(host) !== 0) return { findings: [ok(`${host} is an address`)], value: [host] };
   const late = Promise.withResolvers<'late'>();
   const cancel = clock.after(RESOLVE_MS, () => late.resolve('late'));
@@ -33,7 +37,9 @@ export async function checkName({ host }: Endpoint, clock: Clock): Promise<Check
     const found = await Promise.race([lookup(host, { all: true }), late.promise]);
     if (found === 'late') {
       const remedy = 'is the name server of /etc/resolv.conf reachable? An IP address in api-url does without it';
-      return { findings: [failed(`${host}: no answer from the name service within ${RESOLVE_MS / 1000} s`, remedy)] };
+      return {
+        findings: [failed(`${origin}: ${host}: no answer from the name service within ${RESOLVE_MS / 1000} s`, remedy)],
+      };
     }
     const addresses = found.map(({ address }) => address);
     return { findings: [ok(`${host} is ${addresses.join(', ')}`)], value: addresses };
@@ -41,7 +47,7 @@ export async function checkName({ host }: Endpoint, clock: Clock): Promise<Check
     const code = codeOf(error);
     const why = code === 'ENOTFOUND' ? 'is not a name that this host can resolve' : `cannot be resolved (${code})`;
     const remedy = 'correct api-url, or add the name to /etc/hosts or the name server; then getent hosts shows it';
-    return { findings: [failed(`${host} ${why}`, remedy)] };
+    return { findings: [failed(`${origin}: ${host} ${why}`, remedy)] };
   } finally {
     cancel();
   }
@@ -63,7 +69,7 @@ const REASONS: Readonly<Record<string, readonly [found: string, remedy: string]>
 
 /** Does anything accept connections there? */
 export async function checkTcp(
-  { text, port }: Endpoint,
+  { text, port, origin }: Endpoint,
   addresses: readonly string[],
   clock: Clock,
 ): Promise<Checked<true>> {
@@ -72,7 +78,7 @@ export async function checkTcp(
   if (attempts.includes('connected')) return only(ok(`${text} answers (${Math.round(clock.monotonic() - begun)} ms)`));
   const code = attempts[0] ?? '';
   const [found, remedy] = REASONS[code] ?? [`cannot be connected to (${code})`, 'is api-url right?'];
-  return { findings: [failed(`${text} ${found}`, remedy)] };
+  return { findings: [failed(`${origin}: ${text} ${found}`, remedy)] };
 }
 
 /** `connected`, `TIMEOUT`, or the system's code. */
