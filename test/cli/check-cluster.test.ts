@@ -309,7 +309,7 @@ t.test('a user', async (t) => {
       'warning images Bad_Image:x:y is not the name of an image -> correct it: [registry/]name[:tag], in lower case',
       'warning user-labels DIR/launcher.kubernetes.profiles.conf:3: placement constraint region=eu: no node has this label, so that a job with it stays Pending -> kubectl label node NODE region=eu',
       'warning resources big is offered but refused: cpuCount 8 of resource profile big, DIR/launcher.kubernetes.resources.conf:5 is above the maximum of 2 (max-cpus, DIR/launcher.kubernetes.profiles.conf:4) -> raise the maximum, lower the resource profile, or leave it out of resource-profiles',
-      'ok user-job a job with nothing but defaults is allowed, and the API server takes it (dry run)',
+      'ok user-job a job with image r-session:4.5 and nothing else is allowed, and the API server takes it (dry run); one without an image is refused (no default-container-image)',
       'warning root-on-node nosuchuser can become root on a node: a job may mount any directory of the node as any user (mount-types, host-paths, run-as not set); or run as root with any capability (capabilities, run-as not set); or make privileged pods with the token of a service account, which the group binding makes an administrator (service-accounts not set) -> the keys of hardened.profiles.conf (mount-types, host-paths, run-as, capabilities, service-accounts) close this',
     ],
   );
@@ -320,8 +320,23 @@ t.test('a user', async (t) => {
       'ok user jane (not a user of this host, so in no group): [*] line 1, [jane] line 6',
       'ok images r-session:4.5; no other; no default',
       'ok user-labels 1 offered, each with a node',
-      'ok user-job a job with nothing but defaults is allowed, and the API server takes it (dry run)',
+      'ok user-job a job with image r-session:4.5 and nothing else is allowed, and the API server takes it (dry run); one without an image is refused (no default-container-image)',
       'ok root-on-node jane cannot become root on a node by what jobs may ask for',
+    ],
+  );
+});
+
+t.test('a user with a default image, and one whom nothing restricts', async (t) => {
+  const files = { 'launcher.kubernetes.profiles.conf': '[jane]\ndefault-container-image=r-session:4.5\n' };
+  t.strictSame(linesOf(await check(t, SMALLEST, { files }, ['--user=jane']), 'user-job'), [
+    'ok user-job a job with nothing but defaults is allowed, and the API server takes it (dry run)',
+  ]);
+  const free = await check(t, SMALLEST, { files }, ['--user=nosuchuser']);
+  t.strictSame(
+    [...linesOf(free, 'resources'), ...linesOf(free, 'user-job')],
+    [
+      'ok resources no resource profiles',
+      'ok user-job a job with image busybox and nothing else is allowed, and the API server takes it (dry run); one without an image is refused (no default-container-image)',
     ],
   );
 });

@@ -69,9 +69,9 @@ export function checkUserConstraints({ profile }: Person, nodes: readonly Node[]
   return only(...(findings.length > 0 ? findings : [ok(`${count} offered, each with a node`)]));
 }
 
-/** The first image that the user may run. */
-function anImage({ profile }: Person, wanted = ''): string | undefined {
-  return wanted || profile.defaultContainerImage.value || profile.containerImages.value[0] || undefined;
+/** The default image, or else the first that the user may run. */
+function anImage({ profile }: Person): string {
+  return profile.defaultContainerImage.value || profile.containerImages.value[0] || 'busybox';
 }
 
 /** Does each resource profile that the user may pick stay within his maxima? */
@@ -97,7 +97,7 @@ export async function checkResourceProfiles(
   if (allowed.length === 0 && !person.profile.allowCustomResources.value) {
     return only(failed('a resource profile must be named, but there is none', 'add one, or allow-custom-resources=1'));
   }
-  return only(ok(allowed.length === 0 ? 'none' : allowed.map(({ id }) => id).join(', ')));
+  return only(ok(allowed.length === 0 ? 'no resource profiles' : allowed.map(({ id }) => id).join(', ')));
 }
 
 async function refusal(
@@ -106,7 +106,7 @@ async function refusal(
   person: Person,
   more: Readonly<Record<string, unknown>>,
 ): Promise<string | undefined> {
-  const request = smallJob(surroundings, person.name, anImage(person) ?? 'busybox', more);
+  const request = smallJob(surroundings, person.name, anImage(person), more);
   try {
     await policy.resolve(request, person.name);
     return undefined;
@@ -116,7 +116,10 @@ async function refusal(
   }
 }
 
-/** Does a job with nothing but defaults pass policy, overrides and, where it can be asked, the API server? */
+/**
+ * Does a job with nothing but defaults, or an image where none is the default, pass policy, overrides and, where it can
+ * be asked, the API server?
+ */
 export async function checkUserJob(
   person: Person,
   policy: Policy,
@@ -125,15 +128,16 @@ export async function checkUserJob(
   api: { readonly client: Client; readonly minor: number } | undefined,
 ): Promise<Checked<true>> {
   const { random } = surroundings;
+  const image = anImage(person);
+  const hasDefault = Boolean(person.profile.defaultContainerImage.value);
+  const allowed = `a job with ${hasDefault ? 'nothing but defaults' : `image ${image} and nothing else`} is allowed`;
+  const rest = hasDefault ? '' : '; one without an image is refused (no default-container-image)';
   try {
-    const resolved = await policy.resolve(
-      smallJob(surroundings, person.name, anImage(person) ?? 'busybox'),
-      person.name,
-    );
+    const resolved = await policy.resolve(smallJob(surroundings, person.name, image), person.name);
     const job = newJob(resolved, options, random).manifest(api?.minor ?? NEWEST_MINOR);
-    if (api === undefined) return only(ok('a job with nothing but defaults is allowed (not shown to the API server)'));
+    if (api === undefined) return only(ok(`${allowed} (not shown to the API server)${rest}`));
     const { warnings } = await api.client.create(JOBS, job, { dryRun: true, fieldValidation: 'Strict' });
-    const found = 'a job with nothing but defaults is allowed, and the API server takes it (dry run)';
+    const found = `${allowed}, and the API server takes it (dry run)${rest}`;
     if (warnings.length === 0) return only(ok(found));
     return only(
       warning(`${found}, with a warning: ${warnings.join('; ')}`, 'see the text; render --user shows the whole job'),
