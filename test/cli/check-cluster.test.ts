@@ -57,7 +57,7 @@ t.test('all is well', async (t) => {
     'ok       nodes           1 of 1 nodes are ready and take pods',
     'ok       metrics         metrics.k8s.io answers',
     'ok       constraints     no placement constraints',
-    'ok       launchers       0 jobs of 0 launchers',
+    'ok       launchers       no jobs',
     "ok       accounts        the rights are the account's own, jobs do not share them",
     /^21 ok \(\d\.\d s\)$/,
   ]);
@@ -250,20 +250,30 @@ t.test('what is in the cluster', async (t) => {
   ]);
   t.equal(documented.code, 0);
 
-  const jobs = ['workbench-1', 'workbench-1', 'connect-2'].map((instance, index) =>
-    cluster.store.create(JOBS, {
-      metadata: {
-        name: `old-${index}`,
-        namespace: 'rstudio',
-        labels: { 'app.kubernetes.io/managed-by': 'launcher', 'launcher-instance-id': instance },
-      },
-      spec: { suspend: true, template: { metadata: {}, spec: { restartPolicy: 'Never', containers: [] } } },
-      status: {},
-    } as never),
-  );
-  const shared = await check(t, SMALLEST);
-  for (const job of jobs) cluster.store.remove(JOBS, job);
-  t.strictSame(linesOf(shared, 'launchers'), [
+  /** What is said of one job for each of these launchers; '' names none. */
+  const launchers = async (...instances: readonly string[]) => {
+    const jobs = instances.map((instance, index) =>
+      cluster.store.create(JOBS, {
+        metadata: {
+          name: `old-${index}`,
+          namespace: 'rstudio',
+          labels: {
+            'app.kubernetes.io/managed-by': 'launcher',
+            ...(instance === '' ? {} : { 'launcher-instance-id': instance }),
+          },
+        },
+        spec: { suspend: true, template: { metadata: {}, spec: { restartPolicy: 'Never', containers: [] } } },
+        status: {},
+      } as never),
+    );
+    const outcome = await check(t, SMALLEST);
+    for (const job of jobs) cluster.store.remove(JOBS, job);
+    return linesOf(outcome, 'launchers');
+  };
+  t.strictSame(await launchers(''), ['ok launchers 1 job, made by no launcher that names itself']);
+  t.strictSame(await launchers('', ''), ['ok launchers 2 jobs, made by no launcher that names itself']);
+  t.strictSame(await launchers('workbench-1'), ['ok launchers 1 job of 1 launcher']);
+  t.strictSame(await launchers('workbench-1', 'workbench-1', 'connect-2'), [
     'warning launchers 3 jobs of 2 launchers in one namespace: workbench-1 (2), connect-2 (1) -> give each launcher a namespace of its own; jobs of one that is gone end by themselves or with kubectl delete',
   ]);
 

@@ -103,7 +103,7 @@ export async function checkInstances(client: Client): Promise<Checked<readonly J
       const id = metadata?.labels?.[INSTANCE_LABEL];
       if (id !== undefined) counts.set(id, (counts.get(id) ?? 0) + 1);
     }
-    const found = `${items.length} jobs of ${counts.size} launcher${counts.size === 1 ? '' : 's'}`;
+    const found = whoseJobs(items.length, counts.size);
     if (counts.size <= 1) return { findings: [ok(found)], value: items };
     const who = [...counts].map(([id, count]) => `${id} (${count})`).join(', ');
     const remedy =
@@ -113,6 +113,13 @@ export async function checkInstances(client: Client): Promise<Checked<readonly J
     if (isForbidden(error)) return { findings: [warning('jobs may not be listed', 'see permissions above')] };
     return { findings: [failedCall(error)] };
   }
+}
+
+function whoseJobs(jobs: number, launchers: number): string {
+  if (jobs === 0) return 'no jobs';
+  const count = jobs === 1 ? '1 job' : `${jobs} jobs`;
+  if (launchers === 0) return `${count}, made by no launcher that names itself`;
+  return `${count} of ${launchers === 1 ? '1 launcher' : `${launchers} launchers`}`;
 }
 
 const EVERY_ACCOUNT = /to Group "(system:(?:serviceaccounts(?::[^"]+)?|authenticated))"/;
