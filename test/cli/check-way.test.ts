@@ -217,7 +217,7 @@ t.test('what takes its time', async (t) => {
 
 t.test('all steps together have 15 s', async (t) => {
   const identity = await issue();
-  // As every answer takes 4 s of the hurried clock, questions of rights take more than is left.
+  // As every answer takes 3 s of the hurried clock, questions of rights take more than is left.
   const slow = createHttpsServer({ cert: identity.cert, key: identity.key }, (request, response) => {
     setTimeout(() => {
       response.setHeader('Content-Type', 'application/json');
@@ -225,7 +225,7 @@ t.test('all steps together have 15 s', async (t) => {
       response.end(
         JSON.stringify(request.url === '/version' ? { major: '1', minor: '36', gitVersion: 'v1.36.2' } : review),
       );
-    }, 500);
+    }, 400);
   });
   const port = await listen(t, slow);
   const outcome = await run(t, ['check'], {
