@@ -18,7 +18,7 @@ import {
   STDIN_ANNOTATION,
 } from './annotations.ts';
 import type { JobRequest } from './job.ts';
-import { jobContainer, recoverRequest } from './recover.ts';
+import { jobContainer, listOf, recoverRequest } from './recover.ts';
 import { newest, newestTransition, time } from './times.ts';
 
 /** Conditions by which the Job controller has decided; the later in the list, the more is settled. */
@@ -231,10 +231,10 @@ export function projectPod(pod: Pod): PodView {
     reason: status?.reason ?? '',
     message: status?.message ?? '',
     container,
-    init: projectInit(spec, status),
+    init: listOf(projectInit(spec, status)),
     sharesProcesses: spec?.shareProcessNamespace === true && spec.hostPID !== true,
     hostIp: status?.hostIP ?? '',
-    podIps: (status?.podIPs ?? []).flatMap(({ ip }) => ip || []),
+    podIps: listOf((status?.podIPs ?? []).flatMap(({ ip }) => ip || [])),
   };
   if (startTime !== undefined) view.startTime = startTime;
   const deadline = spec?.activeDeadlineSeconds;

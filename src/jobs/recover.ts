@@ -24,7 +24,7 @@ import { quantity } from './quantity.ts';
 /** Shared, because a repository holds many jobs that have none. */
 const NONE: readonly never[] = [];
 /** Copied, because a list that has grown keeps room for more, which many jobs would hold for nothing. */
-const listOf = <T>(items: readonly T[]): readonly T[] => (items.length === 0 ? NONE : items.slice());
+export const listOf = <T>(items: readonly T[]): readonly T[] => (items.length === 0 ? NONE : items.slice());
 
 /** The container of a job: the one of our name, else the first. */
 export function jobContainer(spec: PodSpec | undefined): KubernetesContainer | undefined {
