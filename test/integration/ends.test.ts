@@ -65,6 +65,11 @@ t.test('evicted through the API, deleted', { skip: makesAnother }, async (t) => 
     kind: 'Eviction',
     metadata: { name },
   });
+  // The smallest set of rights has no evictions: the plugin makes none.
+  if (answer.status === 403) {
+    t.pass('an eviction', { skip: 'this account may not evict pods' });
+    return;
+  }
   t.equal(answer.status, 201);
   await world.cluster.namespaced('DELETE', '', `pods/${await podOf(world, deleted)}`);
   t.same(await endOf(world, evicted), ['Killed', 'EvictionByEvictionAPI', 143, 'evicted: Eviction API: evicting']);
