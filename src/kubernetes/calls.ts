@@ -101,7 +101,7 @@ export class Calls {
 }
 
 async function parsed<T>(response: ApiResponse, method: string, path: string): Promise<Answer<T>> {
-  const text = await response.text();
+  const text = (await response.bytes()).toString('utf8');
   try {
     return { object: JSON.parse(text) as T, warnings: response.warnings, date: response.date };
   } catch {

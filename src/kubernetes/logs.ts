@@ -165,10 +165,10 @@ export async function* followLog(
         response.discard();
         return { kind: 'waiting' };
       }
-      for await (const chunk of response.chunks()) {
+      for await (const pieces of response.pieces()) {
         deadline.clear();
         waiting = false;
-        yield* deliver(lines.push(chunk), lines);
+        yield* deliver(lines.push(pieces), lines);
         if (lines.foreign !== undefined) break;
         waiting = true;
         arm();

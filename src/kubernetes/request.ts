@@ -1,11 +1,10 @@
 /** The one way to the API server: requests over HTTP, with deadlines for connecting, headers and bodies apart. */
-import type { Dispatcher } from 'undici';
-import request from 'undici/lib/api/api-request.js';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../system/clock.ts';
 import type { TokenSource } from './credentials.ts';
 import { isProtobuf } from './encodings.ts';
 import { errorOfAnswer, errorOfConnection, errorOfStatus, isUnauthorized, type KubernetesError } from './errors.ts';
+import { Exchange } from './exchange.ts';
 import { withoutSecrets } from './hidden.ts';
 import { ProtobufError } from './protobuf.ts';
 import { BodyReader } from './protobuf-bodies.ts';
@@ -34,16 +33,13 @@ export interface ApiResponse {
   readonly contentType: string;
   readonly warnings: readonly string[];
   readonly date: number | undefined;
-  /** The whole body. Every answer is consumed by exactly one of `text`, `bytes`, `chunks`, `read` and `discard`. */
-  readonly text: () => Promise<string>;
-  readonly bytes: () => Promise<Uint8Array>;
-  /** The body as it comes, at the reader's pace. Leaving the loop early closes the connection. */
-  readonly chunks: () => AsyncGenerator<Uint8Array, void>;
+  /** The whole body. Every answer is consumed by exactly one of `bytes`, `pieces` and `discard`. */
+  readonly bytes: () => Promise<Buffer>;
   /**
-   * The body as it comes, at the server's pace: `take` gets each piece at once, without the copy and the promises of
-   * `chunks`, until it returns false. Then, or at the end of the body, it resolves; it rejects with what `take` throws.
+   * The body as it comes, at the reader's pace: the pieces that arrived together. Leaving the loop early closes the
+   * connection.
    */
-  readonly read: (take: (chunk: Uint8Array) => boolean) => Promise<void>;
+  readonly pieces: () => AsyncGenerator<readonly Buffer[], void>;
   /** Closes the connection if the body has not ended. */
   readonly discard: () => void;
 }
@@ -106,28 +102,27 @@ export function createTransport(options: TransportOptions): Transport {
   async function attempt(api: ApiRequest, authorization: string | undefined): Promise<ApiResponse> {
     const path = prefix + api.path;
     const call = { method: api.method, path, origin };
-    let answer: Dispatcher.ResponseData;
+    const options = {
+      method: api.method,
+      path: path + (api.query ?? ''),
+      headers: {
+        accept: api.accept ?? 'application/json',
+        'user-agent': USER_AGENT,
+        ...(authorization === undefined ? {} : { authorization }),
+        ...(api.body === undefined ? {} : { 'content-type': api.body.type }),
+      },
+      body: api.body?.text ?? null,
+      headersTimeout: api.headersMs,
+    };
+    const failure = (error: unknown, answered: boolean): unknown =>
+      api.signal.aborted ? api.signal.reason : errorOfConnection(error, { ...call, answered });
+    let exchange: Exchange;
     try {
-      answer = await request.call(lanes[api.lane], {
-        method: api.method,
-        path: path + (api.query ?? ''),
-        headers: {
-          accept: api.accept ?? 'application/json',
-          'user-agent': USER_AGENT,
-          ...(authorization === undefined ? {} : { authorization }),
-          ...(api.body === undefined ? {} : { 'content-type': api.body.type }),
-        },
-        body: api.body?.text ?? null,
-        headersTimeout: api.headersMs,
-        signal: api.signal,
-      });
+      exchange = await Exchange.send(lanes[api.lane], options, api.signal);
     } catch (error) {
-      api.signal.throwIfAborted();
-      throw errorOfConnection(error, { ...call, answered: false });
+      throw failure(error, false);
     }
-    const response = responseOf(answer, authorization, api.signal, (error) =>
-      errorOfConnection(error, { ...call, answered: true }),
-    );
+    const response = responseOf(exchange, authorization, (error) => failure(error, true));
     if (response.date !== undefined) lastDate = { date: response.date, at: clock.monotonic() };
     if (response.status < 300) return response;
     const body = await limitedBody(response);
@@ -135,7 +130,7 @@ export function createTransport(options: TransportOptions): Transport {
       method: api.method,
       path,
       status: response.status,
-      retryAfter: headerOf(answer, 'retry-after')[0],
+      retryAfter: headerOf(exchange, 'retry-after')[0],
       authorization,
     });
   }
@@ -164,65 +159,39 @@ export function createTransport(options: TransportOptions): Transport {
   };
 }
 
-function headerOf(answer: Dispatcher.ResponseData, name: string): readonly string[] {
-  const value = answer.headers[name];
+function headerOf({ headers }: Exchange, name: string): readonly string[] {
+  const value = headers[name];
   if (value === undefined) return [];
   return typeof value === 'string' ? [value] : value;
 }
 
 function responseOf(
-  answer: Dispatcher.ResponseData,
+  exchange: Exchange,
   authorization: string | undefined,
-  signal: AbortSignal,
-  wrap: (error: unknown) => Error,
+  failure: (error: unknown) => unknown,
 ): ApiResponse {
-  const { body } = answer;
-  async function* chunks(): AsyncGenerator<Uint8Array, void> {
-    try {
-      for await (const chunk of body) yield chunk;
-    } catch (error) {
-      signal.throwIfAborted();
-      throw wrap(error);
-    }
-  }
-  function read(take: (chunk: Uint8Array) => boolean): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const onData = (chunk: Uint8Array): void => {
-      try {
-        if (take(chunk)) return;
-        resolve();
-      } catch (error) {
-        reject(error);
-      }
-      body.off('data', onData);
-      discard();
-    };
-    body.on('data', onData).on('end', resolve);
-    body.on('error', (error) => reject(signal.aborted ? signal.reason : wrap(error)));
-    return promise;
-  }
-  // An aborted body reports that as an error; nobody is there to hear it.
-  const discard = (): void => void body.on('error', () => {}).destroy();
-  async function whole<T>(read: () => Promise<T>): Promise<T> {
-    try {
-      return await read();
-    } catch (error) {
-      signal.throwIfAborted();
-      throw wrap(error);
-    }
-  }
   return {
-    status: answer.statusCode,
-    contentType: headerOf(answer, 'content-type')[0] ?? '',
-    warnings: headerOf(answer, 'warning')
+    status: exchange.status,
+    contentType: headerOf(exchange, 'content-type')[0] ?? '',
+    warnings: headerOf(exchange, 'warning')
       .flatMap(warningTexts)
       .map((text) => withoutSecrets(text, authorization)),
-    date: dateOf(headerOf(answer, 'date')[0]),
-    text: () => whole(() => body.text()),
-    bytes: () => whole(() => body.bytes()),
-    chunks,
-    read,
-    discard,
+    date: dateOf(headerOf(exchange, 'date')[0]),
+    bytes: async () => {
+      try {
+        return await exchange.whole();
+      } catch (error) {
+        throw failure(error);
+      }
+    },
+    pieces: async function* () {
+      try {
+        yield* exchange.pieces();
+      } catch (error) {
+        throw failure(error);
+      }
+    },
+    discard: () => exchange.discard(),
   };
 }
 
@@ -255,9 +224,9 @@ function refusal(body: Buffer, contentType: string, call: Parameters<typeof erro
 async function limitedBody(response: ApiResponse): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of response.chunks()) {
-    parts.push(chunk);
-    length += chunk.length;
+  for await (const pieces of response.pieces()) {
+    parts.push(...pieces);
+    length += pieces.reduce((sum, piece) => sum + piece.length, 0);
     if (length >= ERROR_BODY_BYTES) break;
   }
   return Buffer.concat(parts);

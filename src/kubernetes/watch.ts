@@ -78,13 +78,14 @@ export class Watches<T extends KubernetesObject> {
       this.#quietSince = clock.monotonic();
       const decoder = encodings.decoder(response.contentType);
       this.#arm(deadline);
-      let end: WatchEnd | undefined;
-      await response.read((chunk) => {
-        end = this.#chunk(chunk, decoder);
+      for await (const pieces of response.pieces()) {
+        for (const piece of pieces) {
+          const end = this.#piece(piece, decoder);
+          if (end !== undefined) return end;
+        }
+        if (clock.monotonic() >= this.#relistAt) return { next: 'list' };
         this.#arm(deadline);
-        return end === undefined;
-      });
-      if (end !== undefined) return end;
+      }
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof Silence) return error.end;
@@ -123,12 +124,12 @@ export class Watches<T extends KubernetesObject> {
   }
 
   /** A piece of a watch. Returns why the watch has to end, undefined if it goes on. */
-  #chunk(chunk: Uint8Array, decoder: Decoder): WatchEnd | undefined {
-    for (const line of decoder.split(chunk)) {
+  #piece(piece: Uint8Array, decoder: Decoder): WatchEnd | undefined {
+    for (const line of decoder.split(piece)) {
       const end = this.#take(line, decoder);
       if (end !== undefined) return end;
     }
-    return this.#options.clock.monotonic() >= this.#relistAt ? { next: 'list' } : undefined;
+    return undefined;
   }
 
   /** One line of a watch. Returns why the watch has to end, undefined if it goes on. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { StampedLines } from '../../src/kubernetes/log-lines.ts';
 import { LogPosition } from '../../src/kubernetes/log-position.ts';
-import { compareStamps, type Stamp, sinceTime, stampAt, stampText } from '../../src/kubernetes/log-stamps.ts';
+import { compareStamps, type Stamp, StampReader, sinceTime, stampText } from '../../src/kubernetes/log-stamps.ts';
 
 const S1 = '2026-11-23T10:00:01.000000001Z';
 const S1b = '2026-11-23T10:00:01.500000000Z';
@@ -17,19 +17,23 @@ function read(
   cut = false,
 ): { text: string; lines: StampedLines } {
   const lines = new StampedLines(position);
-  const out = pieces.map((piece) => lines.push(Buffer.from(piece)));
+  const out = pieces.map((piece) => lines.push([Buffer.from(piece)]));
   if (!cut) out.push(lines.end());
   return { text: Buffer.concat(out).toString('latin1'), lines };
 }
 
 t.test('stamps', async (t) => {
-  const at = (text: string): unknown => stampAt(Buffer.from(text), 0);
+  const at = (text: string): unknown => new StampReader(Buffer.from(text)).at(0);
   t.strictSame(at('2026-11-23T10:00:01.123456789Z hello'), {
-    stamp: { time: '2026-11-23T10:00:01', second: 1795428001, nanos: 123456789 },
+    time: '2026-11-23T10:00:01',
+    second: 1795428001,
+    nanos: 123456789,
     length: 31,
   });
   t.strictSame(at('2026-11-23T12:00:01.5+02:00 hello'), {
-    stamp: { time: '2026-11-23T10:00:01', second: 1795428001, nanos: 500000000 },
+    time: '2026-11-23T10:00:01',
+    second: 1795428001,
+    nanos: 500000000,
     length: 28,
   });
   t.equal(at('failed to create fsnotify watcher: too many open files'), undefined);
@@ -40,7 +44,7 @@ t.test('stamps', async (t) => {
   t.equal(at('2026-11-23T10:00:01.123456789Z'), 'short');
   t.equal(at('2'), 'short');
   t.equal(at('x'), undefined);
-  const stamp = (text: string): Stamp => (stampAt(Buffer.from(`${text} `), 0) as { stamp: Stamp }).stamp;
+  const stamp = (text: string): Stamp => new StampReader(Buffer.from(`${text} `)).at(0) as Stamp;
   t.ok(compareStamps(stamp(S1), stamp(S1b)) < 0);
   t.ok(compareStamps(stamp('2026-11-23T12:00:01.500000001+02:00'), stamp(S1b)) > 0, 'zones do not matter');
   t.equal(sinceTime(1795428001), '2026-11-23T10:00:01Z');
@@ -210,11 +214,11 @@ t.test('any log, cut anywhere, any number of times, comes once and whole', async
           const part = whole.subarray(0, cut);
           const reader = new StampedLines(position);
           for (let start = 0; start < part.length; start += piece)
-            got.push(reader.push(part.subarray(start, start + piece)));
+            got.push(reader.push([part.subarray(start, start + piece)]));
           if (part.length === whole.length) got.push(reader.end());
         });
         const reader = new StampedLines(position);
-        got.push(reader.push(answer(records, position.since, stampEach)), reader.end());
+        got.push(reader.push([answer(records, position.since, stampEach)]), reader.end());
         return reader.foreign === undefined && Buffer.concat(got).equals(expected);
       },
     ),
