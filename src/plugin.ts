@@ -142,6 +142,7 @@ function subjectOf(file: string, options: Options): ReturnType<typeof tokenSubje
 function followJobs(options: Options, reloadable: Reloadable, client: Client, users: Users, log: Logger): RunningJobs {
   const { authToken, authTokenPath } = options;
   let subject = tokenSubject(authToken ?? '');
+  const fixed = jobsOptions(options);
   return createJobs({
     client,
     policy: createPolicy({
@@ -153,7 +154,7 @@ function followJobs(options: Options, reloadable: Reloadable, client: Client, us
       },
       serviceAccounts: () => serviceAccountNames(client, log),
     }),
-    options: () => jobsOptions({ ...options, ...reloadable.settings() }),
+    options: () => ({ ...fixed, jobExpiryHours: reloadable.settings().jobExpiryHours }),
     clock: systemClock,
     random: systemRandom,
     log,

@@ -21,6 +21,9 @@ const DAY_MS = 86_400_000;
 /** configuration.md section 1, option `logging-dir`. */
 const LOG_LIMITS = { bytes: 2_000_000, ageMs: DAY_MS, files: 100, keptMs: 30 * DAY_MS } as const;
 
+/** How long lines may go to a file that somebody else has moved away. */
+const LOOK_EVERY_MS = 1_000;
+
 interface LogFileOptions {
   readonly directory: string;
   /** The file is `<program>.log`, older ones are `<program>.1.log` (the youngest) and so on. */
@@ -42,6 +45,7 @@ export function openLogFile({ directory, program, clock }: LogFileOptions): LogS
   const path = join(directory, `${program}.log`);
   const old = (index: number): string => join(directory, `${program}.${index}.log`);
   let file: ReturnType<typeof open>;
+  let lookedAt = Number.NEGATIVE_INFINITY;
   try {
     makeDirectory(directory);
     file = open();
@@ -77,12 +81,16 @@ export function openLogFile({ directory, program, clock }: LogFileOptions): LogS
   return {
     write: (line) => {
       const text = Buffer.from(`${line}\n`);
-      const isThere = lstatSync(path, { throwIfNoEntry: false })?.ino === file.inode;
       const isFull = file.bytes > 0 && file.bytes + text.length > LOG_LIMITS.bytes;
-      if (!isThere || isFull || clock.now() - file.began >= LOG_LIMITS.ageMs) {
-        if (isThere) rotate();
-        closeSync(file.descriptor);
-        file = open();
+      const isDue = isFull || clock.now() - file.began >= LOG_LIMITS.ageMs;
+      if (isDue || clock.monotonic() - lookedAt >= LOOK_EVERY_MS) {
+        lookedAt = clock.monotonic();
+        const isThere = lstatSync(path, { throwIfNoEntry: false })?.ino === file.inode;
+        if (isDue && isThere) rotate();
+        if (isDue || !isThere) {
+          closeSync(file.descriptor);
+          file = open();
+        }
       }
       writeSync(file.descriptor, text);
       file.bytes += text.length;
