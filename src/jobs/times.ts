@@ -1,10 +1,16 @@
 /** Times as the API writes them, as milliseconds since 1970. */
 
+/** The time that was read last: most of an object's are the same second. */
+let last: { readonly text: string; readonly milliseconds: number | undefined } = { text: '', milliseconds: undefined };
+
 /** Milliseconds since 1970 of an API time; undefined for none, and for 1970 itself, which means "never". */
 export function time(text: string | undefined | null): number | undefined {
   if (text === undefined || text === null) return undefined;
-  const milliseconds = WHOLE_SECONDS.test(text) ? wholeSeconds(text) : Date.parse(text);
-  return Number.isNaN(milliseconds) || milliseconds === 0 ? undefined : milliseconds;
+  if (text !== last.text) {
+    const milliseconds = WHOLE_SECONDS.test(text) ? wholeSeconds(text) : Date.parse(text);
+    last = { text, milliseconds: Number.isNaN(milliseconds) || milliseconds === 0 ? undefined : milliseconds };
+  }
+  return last.milliseconds;
 }
 
 /** As nearly all times are written; they are most of what is read of a pod, and Date.parse takes twice as long. */

@@ -4,6 +4,7 @@ export class Waiters {
 
   /** To be called after each change of what is waited for. */
   wake(): void {
+    if (this.#checks.size === 0) return;
     for (const check of [...this.#checks]) check();
   }
 
