@@ -180,6 +180,9 @@ t.test('the file', async (t) => {
   t.match(readFileSync(old(2), 'utf8'), 'first');
 
   renameSync(file, join(directory, 'moved-by-logrotate'));
+  sink.write('within a second');
+  t.match(readFileSync(join(directory, 'moved-by-logrotate'), 'utf8'), /\nwithin a second\n$/);
+  clock.advance(1_000);
   sink.write('after the move');
   t.equal(readFileSync(file, 'utf8'), 'after the move\n');
 
