@@ -86,7 +86,7 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
 
   function refresh(entry: Entry): void {
     const { pod } = entry;
-    if (pod !== undefined && podRan(pod.view)) entry.ran = true;
+    if (entry.job.ready || (pod !== undefined && podRan(pod.view))) entry.ran = true;
     if (!open || hidden.has(entry.id)) return;
     const verdict = entry.gone ? stateWithoutJob(situation(entry)) : stateOf(situation(entry));
     const ended = TERMINAL_STATES.has(verdict.state);

@@ -37,6 +37,7 @@ const job = (members: Partial<JobView> = {}): JobView => ({
   lastTransition: START,
   suspended: false,
   idle: false,
+  ready: false,
   finished: false,
   stdinDue: false,
   ...members,
