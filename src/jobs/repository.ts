@@ -16,7 +16,8 @@ import { stateOf, stateWithoutJob, type Verdict } from './state.ts';
 interface RepositoryOptions {
   /**
    * Reads the Job and its pods once, offers them to the reflectors and waits until the pods' watch has caught up;
-   * resolves with false if there is no such Job any more. Retries until it has an answer.
+   * resolves with false if there is no such Job any more. Retries until it has an answer, and takes its time where another
+   * instance may know more: what comes meanwhile is judged as it comes.
    */
   readonly readAgain: (entry: JobEntry) => Promise<boolean>;
 }
