@@ -13,7 +13,7 @@ export interface JobEntry {
   readonly service: ServiceView | undefined;
   /** What was announced last. */
   readonly outcome: Outcome;
-  /** Its program was seen running. */
+  /** Its program was seen running, or its Job said so. */
   readonly ran: boolean;
   /** Its Job object is gone, or is no longer marked as ours. */
   readonly gone: boolean;

@@ -53,7 +53,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
   const { clock, log } = dependencies;
   const life = new AbortController();
   const client = boundClient(dependencies.client, life.signal);
-  const repository = createRepository({ readAgain: (entry) => readJobAgain(context, entry.job) });
+  const repository = createRepository({ readAgain: (entry) => readJobAgain(context, entry) });
   const ours = { labelSelector: OURS };
   const context: Context = {
     ...dependencies,

@@ -18,9 +18,9 @@ export function cancelLatePending(context: Context): Chore {
     isDue: ({ job, outcome }) => {
       const seconds = options().pendingTimeoutSeconds;
       const now = client.serverTime();
-      // A job that somebody has suspended waits for him.
+      // A job that somebody has suspended waits for him; one that is decided waits for what is known of its end.
       if (seconds === 0 || now === undefined || outcome.state !== 'Pending' || job.suspended) return false;
-      return job.control === undefined && now - job.createdAt >= seconds * 1000;
+      return job.control === undefined && job.decision === undefined && now - job.createdAt >= seconds * 1000;
     },
     act: async (entry) => {
       const waited = `pending for more than ${duration(options().pendingTimeoutSeconds)}`;

@@ -107,8 +107,9 @@ export function removalReason(pod: PodView | undefined): string {
   const ofPod = POD_ENDINGS[pod.reason];
   if (ofPod !== undefined) return said(ofPod, pod.message);
   const { disruption } = pod;
-  if (disruption === undefined) return DELETED_BY_OTHERS;
-  return said(DISRUPTIONS[disruption.reason] ?? disruption.reason, disruption.message);
+  if (disruption !== undefined) return said(DISRUPTIONS[disruption.reason] ?? disruption.reason, disruption.message);
+  // The kubelet had ended or rejected it before: that says more than who cleared it away.
+  return pod.reason === '' ? DELETED_BY_OTHERS : pod.message || pod.reason;
 }
 
 /** Why a job is being removed although its program still runs; '' if it is not. */

@@ -16,7 +16,8 @@ import { stateOf, stateWithoutJob, type Verdict } from './state.ts';
 interface RepositoryOptions {
   /**
    * Reads the Job and its pods once, offers them to the reflectors and waits until the pods' watch has caught up;
-   * resolves with false if there is no such Job any more. Retries until it has an answer.
+   * resolves with false if there is no such Job any more. Retries until it has an answer, and takes its time where another
+   * instance may know more: what comes meanwhile is judged as it comes.
    */
   readonly readAgain: (entry: JobEntry) => Promise<boolean>;
 }
@@ -64,6 +65,8 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
   const hintsBySubject = new Map<string, Hints>();
   /** Unknown jobs whose pods are gone, the oldest first. */
   const lost = new Set<string>();
+  /** Jobs that are gone and were known, while their pods are there: nobody will ask how those ended. */
+  const leaving = new Set<string>();
   const hidden = new Set<string>();
   const changeListeners = new Set<EntryListener>();
   const updateListeners = new Set<EntryListener>();
@@ -86,7 +89,7 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
 
   function refresh(entry: Entry): void {
     const { pod } = entry;
-    if (pod !== undefined && podRan(pod.view)) entry.ran = true;
+    if (entry.job.ready || (pod !== undefined && podRan(pod.view))) entry.ran = true;
     if (!open || hidden.has(entry.id)) return;
     const verdict = entry.gone ? stateWithoutJob(situation(entry)) : stateOf(situation(entry));
     const ended = TERMINAL_STATES.has(verdict.state);
@@ -133,9 +136,17 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
   function forget(entry: Entry): void {
     byUid.delete(entry.uid);
     if (byId.get(entry.id) === entry) byId.delete(entry.id);
-    podsByJob.delete(entry.uid);
     serviceByJob.delete(entry.uid);
     hintsBySubject.delete(entry.uid);
+    // A Job that gets its label back has its pods still.
+    if (entry.pod?.present === true) leaving.add(entry.uid);
+    else podsByJob.delete(entry.uid);
+  }
+
+  /** The last pod of a job that is not known went. */
+  function podsWent(jobUid: string): void {
+    if (leaving.delete(jobUid)) podsByJob.delete(jobUid);
+    else rememberLost(jobUid);
   }
 
   /** The watch of jobs may be behind that of pods: how a job ended is kept for a while although it is not known yet. */
@@ -154,6 +165,7 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
 
   function addJob(job: JobView): Entry {
     const entry = new Entry(job, parts);
+    leaving.delete(job.uid);
     byUid.set(job.uid, entry);
     byId.set(job.name, entry);
     return entry;
@@ -189,7 +201,7 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
       else {
         jobByPod.delete(object.uid);
         hintsBySubject.delete(object.uid);
-        if (!byUid.has(object.jobUid)) rememberLost(object.jobUid);
+        if (newest?.present !== true && !byUid.has(object.jobUid)) podsWent(object.jobUid);
       }
       refreshUid(object.jobUid);
     },

@@ -12,7 +12,7 @@ import { patchJob } from './guarded.ts';
 import { ttlSeconds } from './manifest.ts';
 
 /** Who did not submit the job lets the one who did go first. */
-const OTHERS_WAIT_MS = 10_000;
+export const OTHERS_WAIT_MS = 10_000;
 /** Whoever never saw the pod lets all go first that may have: they know how it ended. */
 const IGNORANT_WAIT_MS = 30_000;
 

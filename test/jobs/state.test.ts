@@ -37,6 +37,7 @@ const job = (members: Partial<JobView> = {}): JobView => ({
   lastTransition: START,
   suspended: false,
   idle: false,
+  ready: false,
   finished: false,
   stdinDue: false,
   ...members,
@@ -363,6 +364,29 @@ const ROWS: readonly Case[] = [
       ),
     },
     told: ['Failed', 'OutOfcpu', undefined, "Pod was rejected: Node didn't have enough resource: cpu"],
+  },
+  {
+    what: 'the same, being deleted when it was first seen: what the kubelet says came before',
+    row: '6a',
+    seen: {
+      job: job(FAILED),
+      pod: seen(
+        pod({
+          ...DELETION,
+          phase: 'Failed',
+          reason: 'UnexpectedAdmissionError',
+          message: 'Pod was rejected: Allocate failed due to no healthy devices present',
+          container: { name: 'c', image: 'b' },
+        }),
+      ),
+    },
+    told: [
+      'Failed',
+      'UnexpectedAdmissionError',
+      undefined,
+      'Pod was rejected: Allocate failed due to no healthy devices present',
+    ],
+    doubtful: true,
   },
   {
     what: 'succeeded, the container told nothing',
