@@ -45,6 +45,6 @@ export function auditedJobs(jobs: Jobs, log: Log): Jobs {
 
 function refusal(error: unknown): { readonly code: string; readonly reason: string } {
   return error instanceof JobError
-    ? { code: error.code, reason: error.message }
+    ? { code: error.code, reason: error.logged }
     : { code: 'unexpected', reason: error instanceof Error ? error.message : String(error) };
 }

@@ -24,14 +24,21 @@ export type JobErrorCode =
   /** Error 8. */
   | 'invalid-job-state';
 
+interface JobErrorOptions extends ErrorOptions {
+  readonly logged?: string;
+}
+
 export class JobError extends Error {
   override readonly name = 'JobError';
   readonly code: JobErrorCode;
+  /** The message as the log may have it: without what it quotes of the user's own secrets. */
+  readonly logged: string;
 
-  /** `message` is a sentence that a person can act on. */
-  constructor(code: JobErrorCode, message: string, options?: ErrorOptions) {
+  /** `message` is a sentence that a person can act on; it goes to the user, and unless `logged` is given into the log. */
+  constructor(code: JobErrorCode, message: string, { logged, ...options }: JobErrorOptions = {}) {
     super(message, options);
     this.code = code;
+    this.logged = logged ?? message;
   }
 }
 

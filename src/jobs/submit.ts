@@ -7,6 +7,7 @@ import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { JOBS } from '../kubernetes/contract.ts';
 import { Deadline } from '../kubernetes/deadline.ts';
 import { isNotFound, isTransient } from '../kubernetes/errors.ts';
+import { secretsIn, withoutQuoted } from '../kubernetes/hidden.ts';
 import type { Context } from './context.ts';
 import { JobError, type Requester } from './contract.ts';
 import { jobOf } from './entry.ts';
@@ -47,8 +48,10 @@ export async function submit(
   );
   repository.hide(id);
   let created: KubernetesJob | undefined;
+  let manifest: KubernetesJob | undefined;
+  const forLog = (text: string): string => withoutQuoted(text, unloggable(resolved.request, manifest));
   try {
-    const manifest = job.manifest(await context.minor());
+    manifest = job.manifest(await context.minor());
     const answer = await client.create(JOBS, manifest, { signal, isOurs: job.isOurs });
     created = answer.object;
     const owner = { name: id, uid: created.metadata?.uid ?? '' };
@@ -58,7 +61,7 @@ export async function submit(
     context.submitted.add(id);
     context.jobs.offer(projectJob(created));
     if (answer.warnings.length > 0) {
-      context.log.warning('Kubernetes warned of a new job', { job: id, warnings: answer.warnings });
+      context.log.warning('Kubernetes warned of a new job', { job: id, warnings: answer.warnings.map(forLog) });
       repository.warn(id, answer.warnings.join('; '));
     }
     repository.reveal(id);
@@ -69,10 +72,17 @@ export async function submit(
     const unclear = created !== undefined || signal.aborted || isTransient(error);
     if (unclear) void undo(context, job);
     else repository.reveal(id);
-    throw jobErrorOf(signal.aborted ? signal.reason : error, 'The job could not be made');
+    throw jobErrorOf(signal.aborted ? signal.reason : error, 'The job could not be made', forLog);
   } finally {
     deadline.end();
   }
+}
+
+/** What of a job no log may hold, be it the user's or an override's. */
+function unloggable({ config, metadata, stdin }: JobRequest, manifest: KubernetesJob | undefined): Iterable<string> {
+  const others = config.filter(({ name }) => name !== 'serviceAccountName');
+  const data = [metadata, stdin, Buffer.from(stdin, 'utf8').toString('base64')];
+  return secretsIn({ manifest, config: others, data });
 }
 
 /** What could never work is refused before anything is made. */

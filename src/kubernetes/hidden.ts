@@ -25,3 +25,65 @@ export function firstLine(text: string): string {
   const [line = ''] = text.trim().split(/[\r\n]|\s*\{"/, 1);
   return line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}...` : line;
 }
+
+/** Members below which an object holds what is nobody's business but its owner's: variables, headers, arguments, attributes of volumes, Secrets. */
+const SECRET_MEMBERS: ReadonlySet<string> = new Set([
+  'value',
+  'command',
+  'args',
+  'volumeAttributes',
+  'data',
+  'stringData',
+]);
+
+/** The texts in an object that no log may hold. */
+export function* secretsIn(object: unknown, isSecret = false): Generator<string, void> {
+  if (typeof object === 'string') {
+    if (isSecret) yield object;
+  } else if (typeof object === 'object' && object !== null) {
+    for (const [name, member] of Object.entries(object)) yield* secretsIn(member, isSecret || SECRET_MEMBERS.has(name));
+  }
+}
+
+/** Fewer characters than this are found in any sentence. */
+const SHORTEST_SECRET = 4;
+/** Of a longer secret each part of this length is hidden, wherever the sentence cuts it. */
+const PART = 8;
+const NO_SECRET = /^(?:true|false|null|none|\d+)$/i;
+
+/**
+ * A text that may quote these secrets, whatever its words and however often it escapes what it quotes, without them: for
+ * the log. Who wrote the secrets may read the text as it is.
+ */
+export function withoutQuoted(text: string, secrets: Iterable<string>): string {
+  const said = unescaped(text);
+  const parts = new Set(partsOf(said, PART));
+  const hidden = new Set<string>();
+  for (const secret of secrets) {
+    const plain = unescaped(secret);
+    if (plain.length >= PART) for (const part of partsOf(plain, PART)) parts.has(part) && hidden.add(part);
+    else if (plain.length >= SHORTEST_SECRET && !NO_SECRET.test(plain)) hidden.add(plain);
+  }
+  const shown = said.split('');
+  for (let length = SHORTEST_SECRET; length <= PART; length++) {
+    let at = 0;
+    for (const part of partsOf(said, length)) {
+      if (hidden.has(part)) shown.fill('\0', at, at + length);
+      at++;
+    }
+  }
+  return shown.includes('\0') ? shown.join('').replace(/\0+/g, '***') : text;
+}
+
+function* partsOf(text: string, length: number): Generator<string, void> {
+  for (let at = 0; at + length <= text.length; at++) yield text.slice(at, at + length);
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' };
+
+/** Go and JSON write the same text in several ways, one within the other: this is what is left of all of them. */
+function unescaped(text: string): string {
+  return text.replace(/\\+(?:u([\da-f]{4})|(.))/gis, (_, code: string | undefined, mark: string) =>
+    code === undefined ? (ESCAPES[mark] ?? mark) : String.fromCharCode(Number.parseInt(code, 16)),
+  );
+}

@@ -216,6 +216,55 @@ t.test('no secrets at DEBUG, in either format, whatever goes wrong', async (t) =
     t.match(JSON.parse(line), { program: 'rstudio-kubernetes-launcher' });
 });
 
+t.test('what a webhook quotes of a job goes to its user, and not into the log, whatever its words', async (t) => {
+  const other = await startCluster();
+  t.teardown(() => other.close());
+  const { plugin, launcher } = await start(t, {
+    options: {
+      'api-url': other.url,
+      'auth-token': other.token,
+      'certificate-authority': Buffer.from(other.ca).toString('base64'),
+      'log-level': 'DEBUG',
+    },
+  });
+  const job = {
+    name: 'quoted',
+    container: { image: 'busybox' },
+    exe: '/bin/sh',
+    args: ['-c', 'login --password=hidden-4715'],
+    environment: [
+      { name: 'PASSWORD', value: 'p&ss"w\\rd\n-4716' },
+      { name: 'PIN', value: 'k-17' },
+      { name: 'DEBUG', value: 'true' },
+      { name: 'PORT', value: '8787' },
+    ],
+    config: [{ name: 'other', value: 'config-4717' }],
+  };
+  const said: (readonly [words: string, logged: string])[] = [
+    [
+      'PASSWORD is p&ss"w\\rd\n-4716, PIN is k-17, DEBUG is true, PORT is 8787, others are 417',
+      'PASSWORD is ***, PIN is ***, DEBUG is true, PORT is 8787, others are 417',
+    ],
+    ['no: {"env":"{\\"value\\":\\"p\\u0026ss\\\\\\"w\\\\\\\\rd\\\\n-4716\\"}"}', 'no: {"env":"{"value":"***"}"}'],
+    ['variable 0 is "p&ss\\"w\\\\rd...", argument 3 "...d=hidden-4715"', 'variable 0 is "***...", argument 3 "...***"'],
+    ['config-4717, and image busybox is not for jane', '***, and image busybox is not for jane'],
+  ];
+  for (const [words] of said) {
+    const allow = other.denyNew('jobs', words);
+    const told = await launcher.submit('jane', job).catch((error: Error) => error.message);
+    t.equal(String(told).replace(/^.* is forbidden: /, ''), words);
+    allow();
+  }
+  plugin.kill('SIGTERM');
+  await plugin.exit;
+  t.strictSame(
+    [...plugin.log().matchAll(/ Did not submit a job .* reason: (".*")\]$/gm)].map(([, reason = '']) =>
+      String(JSON.parse(reason)).replace(/^.* is forbidden: /, ''),
+    ),
+    said.map(([, logged]) => logged),
+  );
+});
+
 t.test('a token file that everybody can read is warned of', async (t) => {
   const path = join(t.testdir({ token: cluster.token }), 'token');
   chmodSync(path, 0o644);
