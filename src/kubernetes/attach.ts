@@ -22,7 +22,7 @@ const FRAME_BYTES = 32 * 1024;
  * the connection itself is closed, which the server answers after it has passed everything on (FACTS 75, 79).
  */
 export async function attachInput(request: AttachRequest, dependencies: ChannelDependencies): Promise<void> {
-  const socket = await openChannels(request, dependencies);
+  const { socket } = await openChannels(request, dependencies);
   const path = dependencies.transport.prefix + request.path;
   let sent = 0;
   let whole = false;

@@ -155,8 +155,8 @@ interface Answered {
   readonly method: string;
   readonly path: string;
   readonly retryAfter?: string | undefined;
-  /** The Authorization header that was sent: no error repeats it. */
-  readonly authorization?: string | undefined;
+  /** The Authorization header that was sent, if one was: no error repeats it. */
+  readonly authorization: string | undefined;
 }
 
 /** The error that a Status tells of, be it an answer's body, a watch line of type ERROR, or a WebSocket's last word. */

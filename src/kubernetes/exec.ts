@@ -15,7 +15,7 @@ interface ExecRequest {
 
 /** Runs a program in a container and reads what it writes. Needs `create` (before Kubernetes 1.31 `get`) on `pods/exec`. */
 export async function exec(request: ExecRequest, dependencies: ChannelDependencies): Promise<ExecResult> {
-  const socket = await openChannels(request, dependencies);
+  const { socket, authorization } = await openChannels(request, dependencies);
   const output = new BoundedOutput(request.maxOutputBytes);
   let status: unknown;
   const frames = (frame: Buffer): void => {
@@ -30,7 +30,7 @@ export async function exec(request: ExecRequest, dependencies: ChannelDependenci
     frames,
     whole: () => status !== undefined,
   });
-  return { exitCode: exitCodeOf(status), output: output.text(), message: messageOf(status) };
+  return { ...endOf(status, { method: 'EXEC', path, authorization }), output: output.text() };
 }
 
 /**
@@ -116,17 +116,12 @@ function parsed(bytes: Buffer): unknown {
 }
 
 /** FACTS 74: Success is 0; else the cause ExitCode, if the program ran at all. */
-function exitCodeOf(status: unknown): number | undefined {
-  if (status === undefined) return undefined;
-  if (isSuccess(status)) return 0;
-  const causes = errorOfStatus(status, { method: 'EXEC', path: '' }).causes;
+function endOf(status: unknown, call: Parameters<typeof errorOfStatus>[1]): Pick<ExecResult, 'exitCode' | 'message'> {
+  if (status === undefined) return { exitCode: undefined, message: '' };
+  if (isSuccess(status)) return { exitCode: 0, message: '' };
+  const { causes, text } = errorOfStatus(status, call);
   const code = causes.find((cause) => cause.reason === 'ExitCode')?.message;
-  return code !== undefined && /^\d{1,3}$/.test(code) ? Number(code) : undefined;
-}
-
-function messageOf(status: unknown): string {
-  if (status === undefined || isSuccess(status)) return '';
-  return errorOfStatus(status, { method: 'EXEC', path: '' }).text;
+  return { exitCode: code !== undefined && /^\d{1,3}$/.test(code) ? Number(code) : undefined, message: text };
 }
 
 function isSuccess(status: unknown): boolean {

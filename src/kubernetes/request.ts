@@ -33,6 +33,8 @@ export interface ApiResponse {
   readonly contentType: string;
   readonly warnings: readonly string[];
   readonly date: number | undefined;
+  /** The Authorization header that was sent. */
+  readonly authorization: string | undefined;
   /** The whole body. Every answer is consumed by exactly one of `bytes`, `pieces` and `discard`. */
   readonly bytes: () => Promise<Buffer>;
   /**
@@ -177,6 +179,7 @@ function responseOf(
       .flatMap(warningTexts)
       .map((text) => withoutSecrets(text, authorization)),
     date: dateOf(headerOf(exchange, 'date')[0]),
+    authorization,
     bytes: async () => {
       try {
         return await exchange.whole();

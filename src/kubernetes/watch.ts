@@ -80,7 +80,7 @@ export class Watches<T extends KubernetesObject> {
       this.#arm(deadline);
       for await (const pieces of response.pieces()) {
         for (const piece of pieces) {
-          const end = this.#piece(piece, decoder);
+          const end = this.#piece(piece, decoder, response.authorization);
           if (end !== undefined) return end;
         }
         if (clock.monotonic() >= this.#relistAt) return { next: 'list' };
@@ -124,16 +124,16 @@ export class Watches<T extends KubernetesObject> {
   }
 
   /** A piece of a watch. Returns why the watch has to end, undefined if it goes on. */
-  #piece(piece: Uint8Array, decoder: Decoder): WatchEnd | undefined {
+  #piece(piece: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
     for (const line of decoder.split(piece)) {
-      const end = this.#take(line, decoder);
+      const end = this.#take(line, decoder, authorization);
       if (end !== undefined) return end;
     }
     return undefined;
   }
 
   /** One line of a watch. Returns why the watch has to end, undefined if it goes on. */
-  #take(line: Uint8Array, decoder: Decoder): WatchEnd | undefined {
+  #take(line: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
     const { clock, log, path, resource } = this.#options;
     let event: RawEvent;
     try {
@@ -143,7 +143,7 @@ export class Watches<T extends KubernetesObject> {
     }
     const object = event.object as T | undefined;
     if (event.type === 'ERROR') {
-      const error = errorOfStatus(object, { method: 'WATCH', path });
+      const error = errorOfStatus(object, { method: 'WATCH', path, authorization });
       return isExpired(error) ? { next: 'list', error } : this.#broken(error);
     }
     const version = object?.metadata?.resourceVersion;

@@ -36,11 +36,17 @@ export interface ChannelDependencies {
   readonly sockets: Set<WebSocket>;
 }
 
+/** A WebSocket, and the Authorization header it was opened with. */
+interface Channels {
+  readonly socket: WebSocket;
+  readonly authorization: string | undefined;
+}
+
 /**
  * Opens a WebSocket to a subresource of a pod, with TLS and token of the rest. A refused upgrade rejects with the API
  * error that it is. The socket is paused, so that nothing is lost until the caller listens and resumes it.
  */
-export async function openChannels(request: ChannelRequest, dependencies: ChannelDependencies): Promise<WebSocket> {
+export async function openChannels(request: ChannelRequest, dependencies: ChannelDependencies): Promise<Channels> {
   const { token } = dependencies.transport;
   const authorization = await token.authorization();
   try {
@@ -55,12 +61,12 @@ async function upgrade(
   request: ChannelRequest,
   { transport, clock, timings, upgradeMs, sockets }: ChannelDependencies,
   authorization: string | undefined,
-): Promise<WebSocket> {
+): Promise<Channels> {
   const path = transport.prefix + request.path;
   const call = { method: 'GET', path };
   // Loaded with the first channel: a plugin starts without.
   const { WebSocket } = await import('ws');
-  return await new Promise<WebSocket>((resolve, reject) => {
+  return await new Promise<Channels>((resolve, reject) => {
     request.signal.throwIfAborted();
     const deadline = new Deadline(clock, request.signal);
     const options = {
@@ -97,7 +103,7 @@ async function upgrade(
     socket.on('open', () => {
       settle();
       socket.pause();
-      resolve(socket);
+      resolve({ socket, authorization });
     });
     socket.on('error', (error) => {
       settle();

@@ -84,6 +84,12 @@ t.test('exec: success, a program that cannot be started, a server that does not 
     output: '',
     message: 'Internal error occurred: error executing command in container: stat /no/such: no such file or directory',
   });
+  const echo = JSON.stringify(status(500, 'InternalError', 'the node did not take Bearer token-1'));
+  t.strictSame(
+    await says(echo),
+    { exitCode: undefined, output: '', message: 'the node did not take Bearer ***' },
+    'no token of ours',
+  );
   t.strictSame(await says('not JSON'), { exitCode: undefined, output: '', message: 'not JSON' });
   t.strictSame(await says(undefined), { exitCode: undefined, output: '', message: '' });
 });

@@ -507,7 +507,7 @@ t.test('a line that is no event restarts the watch; at the same place again it l
     watches([line('ADDED', pod('a', 11)), 'this is not JSON\n']),
     watches(['{"type":"MODIFIED"}\n']),
     lists(20, [pod('a', 11)]),
-    watches([line('ERROR', status(500, 'InternalError', 'etcdserver: no leader'))]),
+    watches([line('ERROR', status(500, 'InternalError', 'etcdserver: no leader for Bearer token-1'))]),
     stays(line('SOMETHING', pod('x', 24)), bookmark(25)),
   ]);
   await w.reflector.reached('25', never);
@@ -519,8 +519,9 @@ t.test('a line that is no event restarts the watch; at the same place again it l
     'WATCH resourceVersion=20',
     'WATCH resourceVersion=20',
   ]);
-  const [first] = w.log.lines.flatMap(({ fields }) => fields?.error ?? []);
-  t.match(first, { code: 'bad-answer', cause: { message: 'not JSON' } }, 'without a word of the line');
+  const errors = w.log.lines.flatMap(({ fields }) => fields?.error ?? []);
+  t.match(errors[0], { code: 'bad-answer', cause: { message: 'not JSON' } }, 'without a word of the line');
+  t.match(errors.at(-1), { code: 'server-error', text: 'etcdserver: no leader for Bearer ***' }, 'without the token');
   t.ok(
     w.log.lines.some(
       ({ sentence, fields }) => sentence.includes('unknown kind of event') && fields?.['type'] === 'SOMETHING',

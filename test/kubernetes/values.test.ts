@@ -112,7 +112,7 @@ t.test('queries', async (t) => {
 });
 
 t.test('answers become errors', async (t) => {
-  const call = { method: 'GET', path: '/api/v1/x' };
+  const call = { method: 'GET', path: '/api/v1/x', authorization: undefined };
   const of = (code: number, reason: string, message: string, details?: unknown): KubernetesError =>
     errorOfAnswer(JSON.stringify({ kind: 'Status', status: 'Failure', message, reason, details, code }), {
       ...call,
@@ -425,7 +425,8 @@ t.test('the errors of a real server (fixtures)', async (t) => {
     .split('\n');
   for (const line of lines) {
     const { status, body, retryAfter, code, text, missingRight } = JSON.parse(line);
-    const error = errorOfAnswer(body, { method: 'GET', path: '/', status, ...(retryAfter ? { retryAfter } : {}) });
+    const call = { method: 'GET', path: '/', authorization: undefined };
+    const error = errorOfAnswer(body, { ...call, status, ...(retryAfter ? { retryAfter } : {}) });
     t.equal(error.code, code, `${status} ${body.slice(0, 60)}`);
     t.equal(error.text, text);
     t.equal(isMissingRight(error), missingRight);
