@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../config/nearest.ts';
 import { isOptionName, OPTION_NAMES } from '../config/option-table.ts';
+import { withoutValue } from '../config/problem.ts';
 import { clean } from './terminal.ts';
 
 /** A flag of a command: `--name`, or `--name VALUE`. */
@@ -69,7 +70,7 @@ export function parseArguments({ name: command, flags, words }: Grammar, argv: r
     const isSwitch = flag !== undefined && flag.value === undefined;
     if (flag === undefined && !isOptionName(name)) {
       const names = [...flags.map((each) => each.name), ...OPTION_NAMES];
-      wrong(`unknown option ${clean(rawName)}${didYouMean(name, names)}`);
+      wrong(`unknown option ${clean(withoutValue(rawName))}${didYouMean(name, names)}`);
     } else if (isSwitch && value !== undefined) wrong(`${rawName} takes no value`);
     else if (!isSwitch && (value === undefined || (inlineValue === false && value.startsWith('-') && value !== '-'))) {
       wrong(`${rawName} needs a value`);
@@ -81,6 +82,6 @@ export function parseArguments({ name: command, flags, words }: Grammar, argv: r
   const missing = words[given.length];
   if (missing !== undefined && !missing.startsWith('[')) wrong(`${missing} is missing`);
   const extra = given[words.length];
-  if (extra !== undefined) wrong(`"${clean(extra)}" is too much`);
+  if (extra !== undefined) wrong(`"${clean(withoutValue(extra))}" is too much`);
   return { flags: found, words: given, options };
 }

@@ -1,6 +1,6 @@
 /** What an administrator types: every command, in the order of the help. */
 import { didYouMean } from '../config/nearest.ts';
-import { advise, ConfigError, withoutTokens } from '../config/problem.ts';
+import { advise, ConfigError, withoutTokens, withoutValue } from '../config/problem.ts';
 import { JobError } from '../jobs/contract.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
 import { PrivilegeError } from '../system/privileges.ts';
@@ -50,7 +50,7 @@ export async function runCommand(
   const command = COMMANDS.find((each) => each.name === name);
   if (command === undefined) {
     const names = ['help', ...COMMANDS.map((each) => each.name)];
-    terminal.say(`${PROGRAM}: there is no command ${clean(withoutTokens(name))}${didYouMean(name, names)}; see --help`);
+    terminal.say(`${PROGRAM}: there is no command ${clean(withoutValue(name))}${didYouMean(name, names)}; see --help`);
     return EXIT_USAGE;
   }
   if (rest.includes('--help')) {

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { didYouMean } from './nearest.ts';
 import { isOptionName, OPTION_NAMES, type OptionName, optionRow } from './option-table.ts';
-import { COMMAND_LINE, type Problem, problem } from './problem.ts';
+import { COMMAND_LINE, type Problem, problem, withoutValue } from './problem.ts';
 
 export interface CommandLine {
   /** Values as written. */
@@ -23,7 +23,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   tokens.forEach((token, index) => {
     if (token.kind === 'option-terminator') return;
     if (token.kind === 'positional') {
-      if (token.index !== consumed) problems.push(problem(at, '', `"${token.value}" belongs to no option`));
+      if (token.index !== consumed)
+        problems.push(problem(at, '', `"${withoutValue(token.value)}" belongs to no option`));
       return;
     }
     const next = tokens[index + 1];

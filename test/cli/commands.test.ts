@@ -74,6 +74,7 @@ t.test('help as a word, and commands that were mistyped', async (t) => {
   for (const [typed, sentence] of [
     [['chekc'], 'there is no command chekc (did you mean "check"?); see --help'],
     [['help', 'rback'], 'there is no command rback (did you mean "rbac"?); see --help'],
+    [['auth-token=hunter2'], 'there is no command auth-token=...; see --help'],
     [['uninstall'], 'there is no command uninstall; see --help'],
   ] as const) {
     const { code, out, err } = await run(t, typed);

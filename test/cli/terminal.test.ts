@@ -85,6 +85,7 @@ t.test('arguments', async (t) => {
     t.throws(() => parseArguments(grammar, argv), new UsageError(`show: ${message}; see show --help`));
   wrong([], 'ID is missing');
   wrong(['a', 'b', 'c\u001b[2J'], '"c\\u001b[2J" is too much');
+  wrong(['a', 'b', 'auth-token=hunter2'], '"auth-token=..." is too much');
   wrong(['a', '--jsom'], 'unknown option --jsom (did you mean "json"?)');
   wrong(['a', '--json=1'], '--json takes no value');
   wrong(['a', '--output'], '--output needs a value');

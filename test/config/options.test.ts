@@ -357,7 +357,7 @@ t.test('auth-token: JWT, base64 of a token, plain; never shown', async (t) => {
 });
 
 t.test('a token in the wrong place is not shown either', async (t) => {
-  const rows: readonly (readonly [text: string, problem: string])[] = [
+  const rows: (readonly [text: string, problem: string])[] = [
     [`${REACH}auth-token-path=${JWT}`, `${CONF}:3: auth-token-path: "***" must be an absolute path`],
     [
       `${REACH}auth-token-path=${Buffer.from(JWT).toString('base64')}`,
@@ -367,7 +367,36 @@ t.test('a token in the wrong place is not shown either', async (t) => {
     [`${REACH}log-format=x ${JWT}, y`, `${CONF}:3: log-format: "x ***, y" must be one of text, json`],
     [`${REACH}[${JWT}]\n[${JWT}]`, `${CONF}:4: section [***] is already on line 3`],
   ];
+  for (const opaque of [
+    '9f86d081884c7d659a2feaa0c55ad015',
+    'a1b2c3.7hG3kq9ZpL0s2vW8',
+    'Zm9v/Y2FyOXh6cTJ3M2U+cjV0Nnk3dTg=',
+    '550e8400-e29b-41d4-a716-446655440000',
+  ]) {
+    rows.push(
+      [
+        `auth-token=x\napi-url=${opaque}`,
+        `${CONF}:2: api-url: "***" must be an http or https URL without user info, query and fragment, such as https://10.0.0.1:6443`,
+      ],
+      [`${REACH}auth-token-path=${opaque}`, `${CONF}:3: auth-token-path: "***" must be an absolute path`],
+    );
+  }
+  for (const name of [
+    'rstudio_production_2024_team1',
+    'ec2-54-12-3.compute-1.amazonaws.com',
+    'r/i@sha256:9f86d081884c7d',
+  ])
+    rows.push([`${REACH}log-format=${name}`, `${CONF}:3: log-format: "${name}" must be one of text, json`]);
   for (const [text, problem] of rows) t.equal((await load(t, `${text}\n`)).problems[0], problem);
+  for (const text of ['auth-tokn=hunter2', 'auth_token=hunter2', 'tokn=hunter2', 'certificate-autority=hunter2']) {
+    const { problems } = await load(t, `${REACH}${text}\n`);
+    t.equal(problems.length, 1);
+    t.notMatch(problems[0], 'hunter2', 'the value of a key that nobody knows');
+    t.notMatch(parseCommandLine([`--${text}`]).warnings.map(describe), 'hunter2');
+  }
+  t.same(parseCommandLine(['auth-tokn=hunter2']).problems.map(describe), [
+    'command line: "auth-tokn=..." belongs to no option',
+  ]);
   const typed = parseCommandLine(['--auth-token=Bearer', JWT, `--auth-token${JWT}`, `--${JWT}`]);
   t.same([...typed.problems, ...typed.warnings].map(describe), [
     'command line: auth-token: is accepted in the options file only: everybody can read a command line',
