@@ -76,7 +76,12 @@ function imageOf(request: JobRequest, profile: EffectiveProfile): string {
   return image;
 }
 
-function podExtras(request: JobRequest, profile: EffectiveProfile, given: ResourceProfile | undefined): PodExtras {
+/** What the profile adds to the pod of a job. */
+export function podExtras(
+  request: JobRequest,
+  profile: EffectiveProfile,
+  given: ResourceProfile | undefined,
+): PodExtras {
   const { imagePullPolicy, serviceAccount, automountServiceAccountToken: automount, priorityClass } = profile;
   const facts = {
     user: request.user,

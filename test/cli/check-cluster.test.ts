@@ -401,6 +401,40 @@ capabilities=none
   );
 });
 
+t.test('overrides of all sections are shown to the API server, each once', async (t) => {
+  const override = (pointer: string, file: string): string =>
+    `job-json-overrides="/spec/template/spec/${pointer}":"DIR/${file}.json"`;
+  const files = {
+    'launcher.kubernetes.profiles.conf': [
+      ...['[*]', override('hostAliases', 'aliases')],
+      ...['[@nogroup]', override('tolerations/-', 'typo')],
+      ...['[jane]', override('tolerations/-', 'typo')],
+      ...['[joe]', override('containers/7', 'aliases')],
+    ].join('\n'),
+    'aliases.json': '[{"ip":"10.0.0.1","hostnames":["a"]}]',
+    'typo.json': '{"kee":"gpu"}',
+  };
+  const file = 'DIR/launcher.kubernetes.profiles.conf';
+  const typo =
+    /^failed overrides DIR\/launcher\.kubernetes\.profiles\.conf:4, DIR\/launcher\.kubernetes\.profiles\.conf:6: job-json-overrides: .*unknown field "spec\.template\.spec\.tolerations\[0\]\.kee".* -> mend that line of the profiles, or the file that it names$/;
+  const outcome = await check(t, SMALLEST, { files });
+  const lines = linesOf(outcome, 'overrides');
+  t.match(lines[0], typo);
+  t.strictSame(lines.slice(1), [
+    `failed overrides ${file}:8: The job-json-override /spec/template/spec/containers/7 (DIR/aliases.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> mend that line of the profiles`,
+  ]);
+  t.equal(outcome.code, 1);
+  const jane = await check(t, SMALLEST, { files }, ['--user=jane']);
+  t.match(
+    linesOf(jane, 'user-job')[0],
+    /^failed user-job DIR\/launcher\.kubernetes\.profiles\.conf:6: job-json-overrides: .*unknown field .*kee/,
+  );
+  const well = { ...files, 'launcher.kubernetes.profiles.conf': `[*]\n${override('hostAliases', 'aliases')}\n` };
+  t.strictSame(linesOf(await check(t, SMALLEST, { files: well }), 'overrides'), [
+    'ok overrides the overrides of the profiles can be applied, and the API server takes the job (dry run)',
+  ]);
+});
+
 t.test('a user whose jobs cannot work', async (t) => {
   const files = {
     'launcher.kubernetes.profiles.conf':
@@ -425,7 +459,7 @@ t.test('a user whose jobs cannot work', async (t) => {
   };
   const broken = await check(t, SMALLEST, { files: override }, ['--user', 'nosuchuser']);
   t.strictSame(linesOf(broken, 'user-job'), [
-    'failed user-job The job-json-override /spec/template/spec/containers/7 (DIR/piece.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> mend that line of the profiles',
+    'failed user-job DIR/launcher.kubernetes.profiles.conf:2: The job-json-override /spec/template/spec/containers/7 (DIR/piece.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> mend that line of the profiles',
   ]);
 });
 

@@ -24,6 +24,7 @@ import {
   checkServerUser,
 } from './configuration.ts';
 import { checkName, checkTcp, endpointOf } from './network.ts';
+import { checkOverrides, writtenOverrides } from './overrides.ts';
 import { all, createReport, only, type Report } from './report.ts';
 import { rootOnNode } from './root-on-node.ts';
 import { runTestJob, TEST_JOB_MS } from './test-job.ts';
@@ -129,6 +130,12 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
         ? undefined
         : policyOf(files, options, access.namespace, surroundings);
     const asked = api === undefined || version === undefined ? undefined : { client: api, minor: version.minor };
+    const overrides = files === undefined ? [] : writtenOverrides(files);
+    if (overrides.length > 0) {
+      await step('overrides', all(files, options), ([of, given]) =>
+        checkOverrides(overrides, of, { options: given, surroundings, api: asked }),
+      );
+    }
     if (name !== undefined) {
       const strong = rights !== undefined && sharedRole(rights)?.role === 'cluster-admin';
       await checkPerson(step, { name, files, policy, options, nodes, asked, strong }, surroundings);
@@ -168,7 +175,7 @@ async function checkPerson(step: Report['step'], found: Found, surroundings: Sur
     checkResourceProfiles(who, of, rules, surroundings),
   );
   await step('user-job', all(person, policy, options), ([who, rules, given]) =>
-    checkUserJob(who, rules, given, surroundings, asked),
+    checkUserJob(who, rules, { options: given, surroundings, api: asked }),
   );
   await step('root-on-node', person, ({ profile }) => only(rootOnNode(name, profile, strong)));
 }

@@ -1,21 +1,17 @@
 /** `check --user`: what holds for one user, and whether it makes sense. */
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
-import type { Options } from '../../config/options.ts';
 import type { PolicyFiles } from '../../config/policy-files.ts';
 import type { Policy } from '../../jobs/context.ts';
 import { JobError } from '../../jobs/contract.ts';
 import { allows } from '../../jobs/hardening.ts';
 import { imagesOf } from '../../jobs/images.ts';
-import { newJob } from '../../jobs/new-job.ts';
-import { type Client, JOBS } from '../../kubernetes/contract.ts';
-import { KubernetesError } from '../../kubernetes/errors.ts';
+import type { ResolvedJob } from '../../jobs/resolved.ts';
 import { UserLookupError } from '../../system/users.ts';
 import { describeSections, describeUser, findPerson, type Person } from '../person.ts';
 import { smallJob } from '../policy.ts';
 import type { Surroundings } from '../session.ts';
-import { NEWEST_MINOR } from '../version.ts';
-import { failedCall } from './api.ts';
 import { unmatched } from './cluster.ts';
+import { refusedJob, type Trial, tryJob } from './overrides.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 
 export async function checkUser(files: PolicyFiles, name: string, { users }: Surroundings): Promise<Checked<Person>> {
@@ -120,31 +116,30 @@ async function refusal(
  * Does a job with nothing but defaults, or an image where none is the default, pass policy, overrides and, where it can
  * be asked, the API server?
  */
-export async function checkUserJob(
-  person: Person,
-  policy: Policy,
-  options: Options,
-  surroundings: Surroundings,
-  api: { readonly client: Client; readonly minor: number } | undefined,
-): Promise<Checked<true>> {
-  const { random } = surroundings;
+export async function checkUserJob(person: Person, policy: Policy, trial: Trial): Promise<Checked<true>> {
+  const { surroundings, api } = trial;
   const image = anImage(person);
   const hasDefault = Boolean(person.profile.defaultContainerImage.value);
   const allowed = `a job with ${hasDefault ? 'nothing but defaults' : `image ${image} and nothing else`} is allowed`;
   const rest = hasDefault ? '' : '; one without an image is refused (no default-container-image)';
+  let resolved: ResolvedJob;
   try {
-    const resolved = await policy.resolve(smallJob(surroundings, person.name, image), person.name);
-    const job = newJob(resolved, options, random).manifest(api?.minor ?? NEWEST_MINOR);
+    resolved = await policy.resolve(smallJob(surroundings, person.name, image), person.name);
+  } catch (error) {
+    if (error instanceof JobError) return { findings: [failed(error.message, 'mend that line of the profiles')] };
+    throw error;
+  }
+  try {
+    const warnings = await tryJob(resolved, trial);
     if (api === undefined) return only(ok(`${allowed} (not shown to the API server)${rest}`));
-    const { warnings } = await api.client.create(JOBS, job, { dryRun: true, fieldValidation: 'Strict' });
     const found = `${allowed}, and the API server takes it (dry run)${rest}`;
     if (warnings.length === 0) return only(ok(found));
     return only(
       warning(`${found}, with a warning: ${warnings.join('; ')}`, 'see the text; render --user shows the whole job'),
     );
   } catch (error) {
-    if (error instanceof JobError) return { findings: [failed(error.message, 'mend that line of the profiles')] };
-    if (error instanceof KubernetesError) return { findings: [failedCall(error)] };
-    throw error;
+    const { origin } = person.profile.jobJsonOverrides;
+    const { finding } = await refusedJob(error, resolved, origin === undefined ? [] : [origin], trial);
+    return { findings: [finding] };
   }
 }
