@@ -1,5 +1,5 @@
 /** What the plugin would allow: profiles, users and the plugin's own account, as commands ask for them. */
-import { readTextFile } from '../config/file.ts';
+import { readTokenFile } from '../config/cluster-access.ts';
 import type { Options } from '../config/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../config/policy-files.ts';
 import type { Policy } from '../jobs/context.ts';
@@ -19,7 +19,7 @@ export function openFiles(options: Options, terminal: Terminal): PolicyFiles {
 /** The policy as the plugin has it, without asking the cluster for service accounts. */
 export function policyOf(files: PolicyFiles, options: Options, namespace: string, { users }: Surroundings): Policy {
   const { authToken, authTokenPath } = options;
-  const token = authTokenPath === undefined ? authToken : readTextFile(authTokenPath)?.text;
+  const token = authTokenPath === undefined ? authToken : readTokenFile(authTokenPath, options);
   const subject = tokenSubject(token ?? '');
   return createPolicy({
     files: () => files,

@@ -102,6 +102,16 @@ t.test('what is wrong is said in one line each', async (t) => {
     [json.code, json.err],
     [2, 'rstudio-kubernetes-launcher: render: - is not JSON: line 2, column 10: a value was expected\n'],
   );
+  const tokenless = await run(t, ['render', '--user=jane', '-'], {
+    options: { 'api-url': NOWHERE['api-url'], 'auth-token-path': 'DIR/token' },
+    files: { token: '\n' },
+    input: '{"name":"x","command":"true","container":{"image":"busybox"}}',
+  });
+  t.strictSame(
+    [tokenless.code, tokenless.err],
+    [1, 'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:3: auth-token-path: DIR/token holds no token\n'],
+    'as the plugin says it',
+  );
   const options = await run(t, ['jobs'], { options: { 'api-ur': 'x', 'log-level': 'LOUD' } });
   t.strictSame(options.err.split('\n').slice(0, 2), [
     'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:2: api-ur: is not an option of this plugin (did you mean "api-url"?) -> mend that line; for the file of a newer first-party plugin write unknown-options=warn',
