@@ -12,6 +12,7 @@ import { advise, ConfigError } from './config/problem.ts';
 import { createReloadable, type InheritedSettings, type Reloadable } from './config/reload.ts';
 import { missingGroups } from './config/user-profile.ts';
 import { auditedJobs } from './jobs/audit.ts';
+import { locatingLog } from './jobs/concerned.ts';
 import { connect } from './jobs/connect.ts';
 import type { JobsOptions } from './jobs/context.ts';
 import type { Jobs } from './jobs/contract.ts';
@@ -157,7 +158,7 @@ function followJobs(options: Options, reloadable: Reloadable, client: Client, us
     options: () => ({ ...fixed, jobExpiryHours: reloadable.settings().jobExpiryHours }),
     clock: systemClock,
     random: systemRandom,
-    log,
+    log: locatingLog(log, options),
     processId: `${hostname()}/${options.pluginName}/${randomText(systemRandom, 8)}`,
   });
 }

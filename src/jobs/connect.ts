@@ -7,6 +7,7 @@ import type { Credentials } from '../kubernetes/credentials.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
+import { locatingLog } from './concerned.ts';
 
 interface ConnectOptions {
   /** Default: as the options say. */
@@ -41,7 +42,7 @@ export function connect(
       requestTimeoutMs: timeoutMs,
       ...(atOnce ? { timings: { retryNotReached: 0 } } : {}),
     },
-    { clock, random, log },
+    { clock, random, log: locatingLog(log, options) },
   );
 }
 

@@ -204,7 +204,7 @@ t.test('what takes its time', async (t) => {
       t,
       at(silent),
       'tls',
-      'failed tls 127.0.0.1:PORT accepts connections, but no TLS handshake was made within 4 s -> something between holds the connection, or this is not an API server: is the port of api-url right?',
+      'failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT accepts connections, but no TLS handshake was made within 4 s -> something between holds the connection, or this is not an API server: is the port of api-url right?',
     ),
     fails(
       t,
@@ -268,7 +268,7 @@ t.test('something else than TLS', async (t) => {
     t,
     options({ 'api-url': `https://127.0.0.1:${port}` }),
     'tls',
-    'failed tls 127.0.0.1:PORT does not speak TLS (ERR_SSL_WRONG_VERSION_NUMBER) -> this is not the secure port of an API server: correct the port, or https, of api-url',
+    'failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT does not speak TLS (ERR_SSL_WRONG_VERSION_NUMBER) -> this is not the secure port of an API server: correct the port, or https, of api-url',
   );
 });
 
@@ -310,7 +310,7 @@ t.test('certificates', async (t) => {
     const outcome = await run(t, ['check'], { options: served });
     const at = outcome.lines.findIndex((line) => line.startsWith('failed   tls'));
     t.match(outcome.lines.slice(at, at + 5), [
-      "failed   tls             127.0.0.1:PORT shows a certificate issued by CN=an authority, which this host does not trust (SELF_SIGNED_CERT_IN_CHAIN) -> if this fingerprint is that of your cluster's CA, put this line into the options file",
+      "failed   tls             DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT shows a certificate issued by CN=an authority, which this host does not trust (SELF_SIGNED_CERT_IN_CHAIN) -> if this fingerprint is that of your cluster's CA, put this line into the options file",
       `                         0: CN=kube-apiserver, issued by CN=an authority, until ${day(100)}`,
       `                         1: CN=an authority, issued by CN=an authority, until ${day(1000)}`,
       /^ {25}SHA-256 of CN=an authority: ([0-9A-F]{2}:){31}[0-9A-F]{2}$/,
@@ -328,7 +328,7 @@ t.test('certificates', async (t) => {
       t,
       { options: await secured(t, good) },
       'tls',
-      "failed tls 127.0.0.1:PORT shows a certificate issued by CN=an authority, which this host does not trust (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT shows a certificate issued by CN=an authority, which this host does not trust (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
   });
 
@@ -355,7 +355,7 @@ t.test('certificates', async (t) => {
       t,
       { options: { ...(await secured(t, named)), 'certificate-authority': base64(named.ca) } },
       'tls',
-      'failed tls the certificate is not for 127.0.0.1, but for kubernetes, 10.96.0.1 -> use one of these names in api-url, or issue the certificate for 127.0.0.1 too (kubeadm: apiServer.certSANs)',
+      'failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate is not for 127.0.0.1, but for kubernetes, 10.96.0.1 -> use one of these names in api-url, or issue the certificate for 127.0.0.1 too (kubeadm: apiServer.certSANs)',
     );
   });
 
@@ -368,10 +368,10 @@ t.test('certificates', async (t) => {
       return linesOf(outcome, 'tls');
     };
     t.strictSame(await check(-9, -2), [
-      `failed tls the certificate of CN=kube-apiserver expired on ${day(-2)} -> renew it on the cluster (kubeadm certs renew all, or as your distribution does), and check the clock of this host (timedatectl)`,
+      `failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate of CN=kube-apiserver expired on ${day(-2)} -> renew it on the cluster (kubeadm certs renew all, or as your distribution does), and check the clock of this host (timedatectl)`,
     ]);
     t.strictSame(await check(3, 9), [
-      `failed tls the certificate of CN=kube-apiserver is valid from ${day(3)} on, which is not yet -> is the clock of this host right (timedatectl)?`,
+      `failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate of CN=kube-apiserver is valid from ${day(3)} on, which is not yet -> is the clock of this host right (timedatectl)?`,
     ]);
     t.strictSame(await check(-9, 3.5), [
       `warning tls CN=kube-apiserver, issued by CN=an authority, valid until ${day(3.5)}: in 3 days -> renew it (kubeadm certs renew apiserver, or as your distribution does)`,

@@ -195,6 +195,10 @@ t.test('no secrets at DEBUG, in either format, whatever goes wrong', async (t) =
   t.strictSame(warnings, [
     ' WARNING The API server refuses the token (401): rstudio-kubernetes-launcher check tells more',
   ]);
+  t.match(
+    refused.log(),
+    / trying again \[option: "\S+\/launcher\.kubernetes\.conf:\d+: auth-token"\]; KubernetesError /,
+  );
   said.push(refused.log());
   const everything = said.join('\n');
   for (const secret of [secrets.stdin, 'stdin-se', secrets.environment, ...Object.values(token)]) {
@@ -215,6 +219,24 @@ t.test('no secrets at DEBUG, in either format, whatever goes wrong', async (t) =
   for (const line of said[1]?.trimEnd().split('\n') ?? [])
     t.match(JSON.parse(line), { program: 'rstudio-kubernetes-launcher' });
 });
+
+t.test('a certificate that is not trusted: the log names the option and its line', async (t) => {
+  const other = await startCluster();
+  t.teardown(() => other.close());
+  const { plugin } = await start(t, { options: { 'certificate-authority': Buffer.from(other.ca).toString('base64') } });
+  await plugin.logged(
+    / WARNING The certificate .* \[option: "\S+\/launcher\.kubernetes\.conf:\d+: certificate-authority"\]; /,
+  );
+  t.match(
+    readFileSync(plugin.directory.configFile, 'utf8').split('\n')[lineIn(plugin.log()) - 1],
+    /^certificate-authority=/,
+  );
+});
+
+/** The line of the options file that the log names first. */
+function lineIn(log: string): number {
+  return Number(/launcher\.kubernetes\.conf:(\d+):/.exec(log)?.[1]);
+}
 
 t.test('what a webhook quotes of a job goes to its user, and not into the log, whatever its words', async (t) => {
   const other = await startCluster();

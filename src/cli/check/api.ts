@@ -4,6 +4,7 @@ import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 import type { Options } from '../../config/options.ts';
 import { optionPlace } from '../../config/problem.ts';
 import { CONTAINER_NAME, LAUNCHER, MANAGED_BY } from '../../jobs/annotations.ts';
+import { tokenPlace } from '../../jobs/concerned.ts';
 import { type Client, JOBS, type KubernetesObject, type Resource } from '../../kubernetes/contract.ts';
 import { isForbidden, isMissingRight, isNotFound, isUnauthorized, KubernetesError } from '../../kubernetes/errors.ts';
 import type { TokenClaims } from '../../kubernetes/token-claims.ts';
@@ -11,7 +12,7 @@ import type { Clock } from '../../system/clock.ts';
 import { type Random, randomText } from '../../system/random.ts';
 import { type Permission, permissions, ruleText } from '../permissions.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
-import { renewal, tokenPlace, told } from './token.ts';
+import { renewal, told } from './token.ts';
 
 /** Minor versions of Kubernetes 1: kubernetes-objects.md, head. */
 const OLDEST = 20;

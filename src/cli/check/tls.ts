@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import type { ClusterAccess } from '../../config/cluster-access.ts';
 import type { Options } from '../../config/options.ts';
-import { optionPlace } from '../../config/problem.ts';
+import { OUT_OF_DATE, tlsPlace } from '../../jobs/concerned.ts';
 import { tlsSettings } from '../../kubernetes/tls.ts';
 import type { Clock } from '../../system/clock.ts';
 import { codeOf, type Endpoint } from './network.ts';
@@ -22,19 +22,24 @@ interface Shown {
 
 export async function checkTls(
   endpoint: Endpoint,
-  { verifySslCerts, origins }: Pick<Options, 'verifySslCerts' | 'origins'>,
+  options: Pick<Options, 'verifySslCerts' | 'origins'>,
   access: ClusterAccess,
   clock: Clock,
 ): Promise<Checked<true>> {
   if (!endpoint.isTls) return only(ok('not used: api-url is http'));
   const shown = await handshake(endpoint, access.certificateAuthority, clock);
-  if (typeof shown === 'string') return { findings: [noHandshake(endpoint, shown)] };
-  const finding = judge(endpoint, shown, access, optionPlace(origins, 'certificate-authority'), clock.now());
-  if (verifySslCerts) return { findings: [finding], value: finding.status === 'failed' ? undefined : true };
+  if (typeof shown === 'string') return { findings: [located(noHandshake(endpoint, shown), tlsPlace(shown, options))] };
+  const finding = located(judge(endpoint, shown, access, clock.now()), tlsPlace(shown.problem, options));
+  if (options.verifySslCerts) return { findings: [finding], value: finding.status === 'failed' ? undefined : true };
   const said = finding.status === 'failed' ? `; verified, it would fail: ${finding.found}` : '';
   return only(
     warning(`nothing is verified (verify-ssl-certs=0)${said}`, finding.remedy ?? 'remove verify-ssl-certs=0'),
   );
+}
+
+/** A failure with the line of the option that it concerns. */
+function located(finding: Finding, at: string): Finding {
+  return finding.status === 'failed' ? { ...finding, found: `${at}: ${finding.found}` } : finding;
 }
 
 /** Shakes hands without insisting on anything; the code of the error if there is no handshake. */
@@ -100,21 +105,12 @@ function noHandshake({ text }: Endpoint, code: string): Finding {
   );
 }
 
-const DATES: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
-
-/** `origin`: where certificate-authority is written. */
-function judge(
-  endpoint: Endpoint,
-  { chain, problem }: Shown,
-  access: ClusterAccess,
-  origin: string,
-  now: number,
-): Finding {
+function judge(endpoint: Endpoint, { chain, problem }: Shown, access: ClusterAccess, now: number): Finding {
   const [own] = chain;
   if (own === undefined) return failed(`${endpoint.text} showed no certificate`, 'is api-url the API server itself?');
-  if (DATES.has(problem)) return outOfDate(chain, now);
+  if (OUT_OF_DATE.has(problem)) return outOfDate(chain, now);
   if (problem === 'ERR_TLS_CERT_ALTNAME_INVALID') return wrongName(endpoint, own);
-  if (problem !== '') return unknownIssuer(endpoint, chain, problem, access, origin);
+  if (problem !== '') return unknownIssuer(endpoint, chain, problem, access);
   const ends = Math.min(...chain.map(({ validTo }) => Date.parse(validTo)));
   const found = `${nameOf(own.subject)}, issued by ${nameOf(own.issuer)}, valid until ${day(ends)}`;
   if (ends - now > SOON_MS) return ok(found);
@@ -156,7 +152,6 @@ function unknownIssuer(
   chain: readonly X509Certificate[],
   problem: string,
   { certificateAuthority: ca, namespace }: ClusterAccess,
-  origin: string,
 ): Finding {
   const trusted = ca === undefined ? [] : certificatesOf(ca);
   // Of the chain as TLS libraries build it, what came from the server.
@@ -167,7 +162,7 @@ function unknownIssuer(
   const found =
     ca === undefined
       ? `${text} shows a certificate issued by ${issuer}, which this host does not trust (${problem})`
-      : `${origin}: it is ${names.join('; ')}, but the certificate of ${text} was issued by ${names.includes(issuer) ? 'another ' : ''}${issuer} (${problem})`;
+      : `it is ${names.join('; ')}, but the certificate of ${text} was issued by ${names.includes(issuer) ? 'another ' : ''}${issuer} (${problem})`;
   const shown = sent.map(
     ({ subject, issuer: by, validTo }, index) =>
       `${index}: ${nameOf(subject)}, issued by ${nameOf(by)}, until ${day(Date.parse(validTo))}`,

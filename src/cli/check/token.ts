@@ -1,7 +1,8 @@
 /** What can be told of the token without asking anybody: whose it is, and until when. Its text is never shown. */
 import { readTokenFile, tokenFileWarnings } from '../../config/cluster-access.ts';
 import type { Options } from '../../config/options.ts';
-import { ConfigError, optionPlace } from '../../config/problem.ts';
+import { ConfigError } from '../../config/problem.ts';
+import { tokenPlace } from '../../jobs/concerned.ts';
 import { readClaims, type TokenClaims } from '../../kubernetes/token-claims.ts';
 import { unusable, warningOf } from './configuration.ts';
 import { type Checked, type Finding, failed, ok, warning } from './report.ts';
@@ -33,13 +34,6 @@ export function renewal({ account }: TokenClaims, { authTokenPath, kubernetesNam
       ? ['into auth-token', 'into the file of auth-token-path']
       : [`> ${authTokenPath}`, `> ${authTokenPath}`];
   return `the token of the Secret that rbac prints does not expire: ${lasting} ${lastingPlace}; one that a timer renews: ${passing} ${passingPlace}`;
-}
-
-/** `/etc/rstudio/launcher.kubernetes.conf:2: auth-token`, and the file that it names. */
-export function tokenPlace({ authTokenPath, origins }: Options): string {
-  const option = authTokenPath === undefined ? 'auth-token' : 'auth-token-path';
-  const named = optionPlace(origins, option);
-  return authTokenPath === undefined ? named : `${named}: ${authTokenPath}`;
 }
 
 /** The token as the client will use it, and what it says of itself. */
