@@ -6,8 +6,8 @@ import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
 import type { LogOptions, Options } from './config/options.ts';
-import { advise, ConfigError, type Problem } from './config/problem.ts';
-import { directoryRefusal } from './system/access.ts';
+import { advise, ConfigError, optionPlace, type Problem } from './config/problem.ts';
+import { directoryRefusal, otherUser } from './system/access.ts';
 import { systemClock } from './system/clock.ts';
 import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
 import { withCleanEnvironment } from './system/environment.ts';
@@ -19,6 +19,7 @@ import { becomeUser, findServerUser } from './system/privileges.ts';
 import { isRoot, ownArguments, replaceProcess } from './system/process.ts';
 
 const EXIT_START_ERROR = 1;
+const AS_ROOT = 'start it as root, as the launcher does: it lowers itself to server-user';
 const NO_START = 'The plugin does not start';
 
 /** Resolves with the exit code. */
@@ -40,10 +41,15 @@ async function main(): Promise<number> {
   const { options, warnings } = await readOptions(args);
   // Before anything uses the pool, which is when its size is read.
   process.env['UV_THREADPOOL_SIZE'] = String(options.threadPoolSize);
+  const stranger = isRoot() ? undefined : otherUser(options.serverUser);
   if (isRoot()) giveUpRoot(options);
   const log = openLog(options);
   try {
     for (const warning of warnings) log.warning(advise(warning));
+    if (stranger !== undefined) {
+      const at = optionPlace(options.origins, 'server-user');
+      log.warning(`${at}: the plugin is to run as ${options.serverUser}, but was started by ${stranger} -> ${AS_ROOT}`);
+    }
     checkScratchPath(options.scratchPath, log);
     log.notice('Started', { version: VERSION, node: process.versions.node, uid: process.getuid?.() });
     const { runPlugin } = await import('./plugin.ts');

@@ -21,6 +21,12 @@ export function ownUser(): { readonly name: string; readonly text: string } {
   }
 }
 
+/** Who this is, if not that user: `jane (uid 1001)`. */
+export function otherUser(than: string): string | undefined {
+  const { name, text } = ownUser();
+  return name === than ? undefined : text;
+}
+
 /**
  * Why a path that is there was refused: its owner and mode, or a closed directory above it. What is only read stays its
  * owner's: the account that profiles are to hold must not be able to write them.

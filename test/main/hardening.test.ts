@@ -200,4 +200,8 @@ t.test('a start by somebody else than root', { skip }, async (t) => {
   t.strictSame(environmentOf(plugin), ['HOME=/nonexistent', 'NODE_OPTIONS=--require=/nonexistent.cjs']);
   t.equal(lstatSync(directory.logFile).uid, NOBODY);
   t.equal(plugin.stderr(), '');
+  t.match(
+    plugin.log(),
+    / WARNING \S+\/launcher\.kubernetes\.conf:\d+: server-user: the plugin is to run as no-such-user, but was started by nobody \(uid 65534\) -> start it as root, as the launcher does: it lowers itself to server-user\n/,
+  );
 });

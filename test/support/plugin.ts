@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frame, Wire } from './launcher.ts';
@@ -91,7 +91,7 @@ export function writeConfig({ name = 'kubernetes', options, configText, files }:
   const configFile = join(path, 'launcher.kubernetes.conf');
   const logging = options?.['logging-dir'] ?? join(path, 'log');
   const all = {
-    ...(process.getuid?.() === 0 && { 'server-user': 'nobody' }),
+    'server-user': process.getuid?.() === 0 ? 'nobody' : userInfo().username,
     'scratch-path': join(path, 'scratch'),
     'logging-dir': logging,
     'log-level': 'DEBUG',

@@ -1,11 +1,10 @@
 /** What administrators wrote, and as whom it is read: options, server user, limits, profiles and what belongs to them. */
-import { userInfo } from 'node:os';
 import { type ClusterAccess, readClusterAccess } from '../../config/cluster-access.ts';
 import type { Options } from '../../config/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../../config/policy-files.ts';
 import { ConfigError, describe, type Problem, place } from '../../config/problem.ts';
 import { missingGroups } from '../../config/user-profile.ts';
-import { directoryRefusal, fileRefusal, ownUser } from '../../system/access.ts';
+import { directoryRefusal, fileRefusal, otherUser, ownUser } from '../../system/access.ts';
 import { isMadeByRoot } from '../../system/directories.ts';
 import { openFileLimit } from '../../system/limits.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
@@ -56,9 +55,9 @@ export function checkServerUser(
     const at = place(origins.get('server-user') ?? { file: configFile, line: 0 });
     return { findings: [failed(`${at}: ${error.found}`, error.remedy ?? 'see the text')] };
   }
-  const { username, uid } = userInfo();
-  if (username === serverUser) return only(ok(`${username} (uid ${uid})`));
-  const found = `this runs as ${username} (uid ${uid}), the plugin as ${serverUser}, which may not be able to read what ${username} can`;
+  const { name, text } = ownUser();
+  if (otherUser(serverUser) === undefined) return only(ok(text));
+  const found = `this runs as ${text}, the plugin as ${serverUser}, which may not be able to read what ${name} can`;
   return { findings: [warning(found, AS_ROOT)], value: false };
 }
 
