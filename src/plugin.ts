@@ -25,9 +25,9 @@ import { tokenSubject } from './kubernetes/token-claims.ts';
 import { MAX_OUTPUT_STREAMS } from './launcher/limits.ts';
 import { createLatencyHistogram, type LatencyHistogram } from './launcher/metrics.ts';
 import { createLauncherSession, type LauncherSession } from './launcher/session.ts';
-import { systemClock } from './system/clock.ts';
+import { sleep, systemClock } from './system/clock.ts';
 import { exitOnCrash } from './system/crash.ts';
-import { limitHeapGrowth, openFileLimit } from './system/limits.ts';
+import { collectGarbage, limitHeapGrowth, openFileLimit } from './system/limits.ts';
 import { openLogFile } from './system/log-file.ts';
 import type { Logger } from './system/logger.ts';
 import { randomText, systemRandom } from './system/random.ts';
@@ -39,6 +39,9 @@ const EXIT_BROKEN_FRAME = 1;
 
 /** What ends in time by itself is not cut off, what does not is: 5 s in all (protocol section 0). */
 const CLOSE_MS = 1_500;
+
+/** From the first list on until its garbage is collected. */
+const SETTLE_MS = 5_000;
 
 /** Resolves with the exit code at the end of the conversation. Throws ConfigError if the plugin cannot start. */
 export async function runPlugin(options: Options, log: Logger): Promise<number> {
@@ -94,6 +97,7 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
   const followed = running.run(ending.signal);
   void tellWhenSynced(running, client, options.apiUrl, log, ending.signal);
   void tellMissingGroups(reloadable, users, log);
+  void settle(running, ending.signal);
 
   const { reason, ...why } = await session.done;
   log.notice('The conversation with the launcher has ended', { reason, ...why });
@@ -117,6 +121,17 @@ async function tellWhenSynced(
     log.notice('Synced: the jobs of the cluster are known', { ...cluster, kubernetes });
   } catch (error) {
     if (!signal.aborted) log.notice('Synced, but the version of the cluster cannot be read', { ...cluster, error });
+  }
+}
+
+/** Gives back what reading the cluster took, once whoever waited for it was answered. Never rejects. */
+async function settle(jobs: Jobs, signal: AbortSignal): Promise<void> {
+  try {
+    await jobs.synced(signal);
+    await sleep(systemClock, SETTLE_MS, signal);
+    collectGarbage();
+  } catch (error) {
+    if (!signal.aborted) throw error;
   }
 }
 
