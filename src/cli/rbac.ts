@@ -6,7 +6,7 @@ import type { Options } from '../config/options.ts';
 import { ConfigError } from '../config/problem.ts';
 import { type Arguments, UsageError } from './arguments.ts';
 import { type Command, EXIT_OK } from './command.ts';
-import { permissions, rulesOf } from './permissions.ts';
+import { neededRules, policyRules } from './rules.ts';
 import { readOptions, type Surroundings, typedInVain } from './session.ts';
 import type { Terminal } from './terminal.ts';
 import { toYaml } from './yaml.ts';
@@ -56,7 +56,7 @@ function manifest(
   namespace: string,
   account: string,
 ): readonly { readonly comment: string; readonly object: Document }[] {
-  const all = permissions(options);
+  const needed = neededRules(options);
   const metadata = { name: account, namespace };
   const apiGroup = 'rbac.authorization.k8s.io';
   const apiVersion = `${apiGroup}/v1`;
@@ -88,7 +88,7 @@ function manifest(
         apiVersion,
         kind: 'Role',
         metadata,
-        rules: rulesOf(all.filter(({ clusterWide }) => !clusterWide)).map(mutable),
+        rules: policyRules(needed.filter(({ clusterWide }) => !clusterWide)),
       },
     },
     {
@@ -107,7 +107,7 @@ function manifest(
         apiVersion,
         kind: 'ClusterRole',
         metadata: { name: clusterName },
-        rules: rulesOf(all.filter(({ clusterWide }) => clusterWide)).map(mutable),
+        rules: policyRules(needed.filter(({ clusterWide }) => clusterWide)),
       },
     },
     {
@@ -121,9 +121,4 @@ function manifest(
       },
     },
   ];
-}
-
-/** The types of Kubernetes know no readonly lists. */
-function mutable({ apiGroups, resources, verbs }: ReturnType<typeof rulesOf>[number]) {
-  return { apiGroups: [...apiGroups], resources: [...resources], verbs: [...verbs] };
 }
