@@ -4,6 +4,7 @@
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { isReserved } from '../config/reserved-keys.ts';
+import { isObject } from '../system/json.ts';
 import {
   CONTAINER_NAME,
   checkAnnotationSize,
@@ -133,10 +134,10 @@ export function metadataOf(
   kind: keyof typeof MEMBER,
 ): Readonly<Record<string, string>> {
   const ofObject = request.metadata?.[object];
-  const found = isRecord(ofObject) ? ofObject[MEMBER[kind]] : undefined;
+  const found = isObject(ofObject) ? ofObject[MEMBER[kind]] : undefined;
   if (found === undefined || found === null) return {};
   const field = `metadata.${object}.${MEMBER[kind]}`;
-  if (!isRecord(found)) return refuse(`${field} must be an object of texts.`);
+  if (!isObject(found)) return refuse(`${field} must be an object of texts.`);
   return Object.fromEntries(
     Object.entries(found).map(([key, value]) => {
       if (typeof value !== 'string') return refuse(`${field}: the value of ${key} must be a text.`);
@@ -144,10 +145,6 @@ export function metadataOf(
       return [key, value];
     }),
   );
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function noteOf(request: JobRequest, run: RunNote, initContainers: readonly InitContainerNote[]): JobNote {
