@@ -54,7 +54,11 @@ export interface JobResult {
   readonly endedAt?: string;
 }
 
-/** What cannot be read back from the objects (`job-launcher/job`). Members that say nothing are left out. */
+/**
+ * What cannot be read back from the objects (`job-launcher/job`). Members that say nothing are left out. That each is
+ * written, the type of `noteOf` (manifest.ts) tells; that it is read, the round trip in test/jobs/recover.test.ts, which
+ * has every member of a job.
+ */
 export interface JobNote {
   /** Which of the two the job was asked to run. */
   readonly run: 'command' | 'exe' | 'image';
