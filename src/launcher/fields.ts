@@ -149,17 +149,22 @@ export function trimBlanks(value: string): string {
   return value.slice(begin, end);
 }
 
-/** Whole numbers that JavaScript holds exactly, from `min` on. */
-export function integer(min = Number.MIN_SAFE_INTEGER): FieldType<number> {
-  const description = min === 0 ? 'a whole number, 0 or more' : 'a whole number';
+/** Whole numbers that JavaScript holds exactly, from `min` to `max`. */
+export function integer(min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER): FieldType<number> {
+  const description = `a whole number${range(min, max)}`;
   return {
     description,
     read: (value) => {
       if (typeof value !== 'number') throw wrongType(value, description);
-      if (!Number.isSafeInteger(value) || value < min) throw wrongContent(value, description);
+      if (!Number.isSafeInteger(value) || value < min || value > max) throw wrongContent(value, description);
       return value;
     },
   };
+}
+
+function range(min: number, max: number): string {
+  if (max < Number.MAX_SAFE_INTEGER) return ` from ${min} to ${max}`;
+  return min > Number.MIN_SAFE_INTEGER ? `, ${min} or more` : '';
 }
 
 export const number: FieldType<number> = {

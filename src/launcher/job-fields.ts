@@ -60,15 +60,19 @@ const NAME_AND_VALUE = { name: required(text), value: required(text) };
 
 const CONFIG = { name: required(text), valueType: optional(valueType), value: defaulted(text, '') };
 
+/** Of a user or group: what Kubernetes takes. */
+const ID = integer(0, 2_147_483_647);
+
 const CONTAINER = {
   image: required(text),
-  runAsUserId: optional(integer()),
-  runAsGroupId: optional(integer()),
-  supplementalGroupIds: optional(list(integer())),
+  runAsUserId: optional(ID),
+  runAsGroupId: optional(ID),
+  supplementalGroupIds: optional(list(ID)),
   capabilitiesAdd: optional(list(text)),
   capabilitiesDrop: optional(list(text)),
 };
 
+/** Which numbers are ports is asked where the Service is described (jobs/manifest.ts), with a sentence of its own. */
 const EXPOSED_PORT = {
   targetPort: required(integer()),
   publishedPort: optional(integer()),
