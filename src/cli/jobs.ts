@@ -9,6 +9,7 @@ import { JobError } from '../jobs/contract.ts';
 import { type JobEntry, jobOf } from '../jobs/entry.ts';
 import type { Job, Mount } from '../jobs/job.ts';
 import { projectEvent } from '../jobs/projection.ts';
+import { SEEN, stateOf } from '../jobs/state.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command.ts';
 import { begin, type Surroundings } from './session.ts';
@@ -121,6 +122,7 @@ function tell(
   if (json) {
     const all = {
       ...shownOf(job),
+      why: whyOf(entry),
       control: entry.job.control,
       result: entry.job.result,
       events,
@@ -141,13 +143,34 @@ function tell(
   terminal.write(`\n${table([['AGE', 'EVENT', 'REASON', 'OF', 'MESSAGE'], ...rows], terminal)}`);
 }
 
+/** The row of the table of states that decided. */
+function whyOf({ job, pod, ran }: JobEntry): { readonly row: string; readonly seen: string } {
+  const situation = { job, ran, ...(pod === undefined ? {} : { pod }), createWarning: '', inputProblem: '' };
+  const { row } = stateOf(situation);
+  return { row, seen: SEEN.get(row) ?? '' };
+}
+
 const namesOf = (named: readonly { readonly name: string }[]): readonly string[] => named.map(({ name }) => name);
 
 const placesOf = (mounts: readonly Mount[]) =>
   mounts.map(({ type, mountPath, readOnly }) => ({ type, mountPath, readOnly }));
 
+/** What is not shown: input and metadata, which may hold secrets, and what means nothing on Kubernetes. */
+type Unshown =
+  | 'stdin'
+  | 'stdoutFile'
+  | 'stderrFile'
+  | 'group'
+  | 'cluster'
+  | 'queues'
+  | 'systemJob'
+  | 'pid'
+  | 'metadata';
+
+type Shown = { readonly [K in Exclude<keyof Job, Unshown>]-?: unknown };
+
 /** Members by name, so that what a job learns to carry is not shown before somebody has thought about it. */
-function shownOf(job: Job) {
+function shownOf(job: Job): Shown {
   return {
     id: job.id,
     name: job.name,
@@ -185,13 +208,10 @@ function shownOf(job: Job) {
   };
 }
 
-function factsOf(
-  job: Job,
-  { job: view, service }: JobEntry,
-  pods: readonly Pod[],
-  now: number,
-): readonly (readonly [string, string])[] {
-  const { control, result } = view;
+function factsOf(job: Job, entry: JobEntry, pods: readonly Pod[], now: number): readonly (readonly [string, string])[] {
+  const { service } = entry;
+  const { control, result } = entry.job;
+  const why = whyOf(entry);
   const when = (at: number): string => `${new Date(at).toISOString().replace('.000', '')} (${age(now - at)} ago)`;
   /** A time of an annotation, which anybody can write. */
   const written = (text: string): string => (Number.isNaN(Date.parse(text)) ? text : when(Date.parse(text)));
@@ -202,6 +222,7 @@ function factsOf(
     ['user', job.user || '- (only administrators see it)'],
     ['state', job.status],
     ['reason', reasonOf(job)],
+    ['why', `${why.seen} (row ${why.row})`],
     ['exit code', job.exitCode === undefined ? '' : String(job.exitCode)],
     ['submitted', when(job.submissionTime)],
     ['changed', when(job.lastUpdateTime)],

@@ -1,4 +1,4 @@
-/** `rbac`: the smallest manifest with which the plugin works, bound to its account alone (kubernetes-objects.md section 6). */
+/** `rbac`: the least that lets the plugin work, bound to its account alone (kubernetes-objects.md section 6). */
 import type { Namespace, Secret, ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from 'kubernetes-types/rbac/v1.d.ts';
 import { readClusterAccess } from '../config/cluster-access.ts';
@@ -6,21 +6,24 @@ import type { Options } from '../config/options.ts';
 import { ConfigError } from '../config/problem.ts';
 import { type Arguments, UsageError } from './arguments.ts';
 import { type Command, EXIT_OK } from './command.ts';
-import { permissions, rulesOf } from './permissions.ts';
+import { neededRules, policyRules } from './rules.ts';
 import { readOptions, type Surroundings, typedInVain } from './session.ts';
 import type { Terminal } from './terminal.ts';
 import { toYaml } from './yaml.ts';
 
 export const rbac: Command = {
   name: 'rbac',
-  summary: 'Prints the smallest manifest of rights that the plugin needs, for kubectl apply -f -.',
+  summary: 'Prints the least that must be set up in the cluster for the plugin, for kubectl apply -f -.',
   about:
-    'Namespace, service account, a token that does not expire, a Role with the rights that the options in force need, and a ClusterRole to read nodes, all bound to the account and not to the group of all accounts. Works before there is a token.',
+    'Prints YAML: the namespace of the jobs, a service account for the plugin, a Secret with a token of it that does not expire, and the permissions that the plugin needs with the options in force, no others: a Role in the namespace and a ClusterRole for nodes, bound to this account alone. The comment above the Secret tells how to read the token, for auth-token or the file of auth-token-path. Asks and changes nothing in the cluster; works before api-url and token are set.',
   words: [],
-  flags: [{ name: 'account', value: 'NAME', doc: 'Name of the service account; default: job-launcher.' }],
+  flags: [
+    { name: 'account', value: 'NAME', doc: 'Name of the service account and of its roles; default: job-launcher.' },
+  ],
   examples: [
-    ['rstudio-kubernetes-launcher rbac | kubectl apply -f -', 'Once, by somebody who may grant rights.'],
-    ['rstudio-kubernetes-launcher rbac --plugin-name=gpu', 'For the namespace of launcher.gpu.conf.'],
+    ['rstudio-kubernetes-launcher rbac | kubectl apply -f -', 'Once, by somebody who may grant permissions.'],
+    ['rstudio-kubernetes-launcher rbac | kubectl diff -f -', 'Has the cluster what this version needs?'],
+    ['rstudio-kubernetes-launcher rbac --plugin-name=gpu', 'For the namespace that launcher.gpu.conf names.'],
   ],
   run: runRbac,
 };
@@ -28,7 +31,7 @@ export const rbac: Command = {
 async function runRbac(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
   const options = await optionsBeforeToken(args.options, surroundings);
   surroundings.lower(options.serverUser);
-  // Piped into kubectl, rights for another namespace than the one that was typed would be granted at once.
+  // Piped into kubectl, permissions for another namespace than the one that was typed would be granted at once.
   const [vain] = typedInVain(args.options, options);
   if (vain !== undefined) throw new UsageError(`rbac: --${vain.option} ${vain.message}`);
   const { namespace } = readClusterAccess({ ...options, certificateAuthorityPath: undefined });
@@ -56,7 +59,7 @@ function manifest(
   namespace: string,
   account: string,
 ): readonly { readonly comment: string; readonly object: Document }[] {
-  const all = permissions(options);
+  const needed = neededRules(options);
   const metadata = { name: account, namespace };
   const apiGroup = 'rbac.authorization.k8s.io';
   const apiVersion = `${apiGroup}/v1`;
@@ -88,7 +91,7 @@ function manifest(
         apiVersion,
         kind: 'Role',
         metadata,
-        rules: rulesOf(all.filter(({ clusterWide }) => !clusterWide)).map(mutable),
+        rules: policyRules(needed.filter(({ clusterWide }) => !clusterWide)),
       },
     },
     {
@@ -107,7 +110,7 @@ function manifest(
         apiVersion,
         kind: 'ClusterRole',
         metadata: { name: clusterName },
-        rules: rulesOf(all.filter(({ clusterWide }) => clusterWide)).map(mutable),
+        rules: policyRules(needed.filter(({ clusterWide }) => clusterWide)),
       },
     },
     {
@@ -121,9 +124,4 @@ function manifest(
       },
     },
   ];
-}
-
-/** The types of Kubernetes know no readonly lists. */
-function mutable({ apiGroups, resources, verbs }: ReturnType<typeof rulesOf>[number]) {
-  return { apiGroups: [...apiGroups], resources: [...resources], verbs: [...verbs] };
 }

@@ -10,6 +10,10 @@ export interface Origin {
   readonly line: number;
 }
 
+/**
+ * Something that an administrator wrote and that cannot be used. Not a refusal, the no to what somebody asked for (of the
+ * policy, the cluster, the system), and not a failure: something was tried and did not work, and may when tried again.
+ */
 export interface Problem extends Origin {
   /** Name of the option or key; '' if the problem is none's. */
   readonly option: string;

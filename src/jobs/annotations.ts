@@ -2,6 +2,7 @@
  * The labels and annotations by which jobs are recognised and remembered (kubernetes-objects.md sections 1, 4, 5).
  * Everything that must survive a restart is written in these records; nothing else is.
  */
+import { objectIn } from '../system/json.ts';
 import type { ControlOperation } from './contract.ts';
 import { JobError } from './contract.ts';
 import type { ExposedPort, JobConfig, JobState, Mount, PlacementConstraint, ResourceLimit } from './job.ts';
@@ -53,7 +54,11 @@ export interface JobResult {
   readonly endedAt?: string;
 }
 
-/** What cannot be read back from the objects (`job-launcher/job`). Members that say nothing are left out. */
+/**
+ * What cannot be read back from the objects (`job-launcher/job`). Members that say nothing are left out. That each is
+ * written, the type of `noteOf` (manifest.ts) tells; that it is read, the round trip in test/jobs/recover.test.ts, which
+ * has every member of a job.
+ */
 export interface JobNote {
   /** Which of the two the job was asked to run. */
   readonly run: 'command' | 'exe' | 'image';
@@ -86,21 +91,10 @@ export interface InitContainerNote {
   readonly mounts?: readonly Mount[];
 }
 
-/** The record that stands in an annotation; undefined if there is none or if it is not what we write. */
-function record(text: string | undefined): Record<string, unknown> | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 export function readControl(annotation: string | undefined): ControlRecord | undefined {
-  const value = record(annotation);
+  const value = objectIn(annotation);
   const operation = value?.['operation'];
   if (value === undefined || (operation !== 'stop' && operation !== 'kill' && operation !== 'cancel')) return undefined;
   const reason = text(value['reason']);
@@ -108,7 +102,7 @@ export function readControl(annotation: string | undefined): ControlRecord | und
 }
 
 export function readResult(annotation: string | undefined): JobResult | undefined {
-  const value = record(annotation);
+  const value = objectIn(annotation);
   if (value === undefined) return undefined;
   const state = [...TERMINAL_STATES].find((terminal) => terminal === value['state']);
   if (state === undefined) return undefined;
@@ -124,7 +118,7 @@ export function readResult(annotation: string | undefined): JobResult | undefine
 }
 
 export function readNote(annotation: string | undefined): JobNote | undefined {
-  const value = record(annotation);
+  const value = objectIn(annotation);
   // Written by us in one piece: only its kind is checked, its members are ours.
   return value === undefined || text(value['run']) === '' ? undefined : (value as unknown as JobNote);
 }

@@ -4,6 +4,7 @@
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { isReserved } from '../config/reserved-keys.ts';
+import { isObject } from '../system/json.ts';
 import {
   CONTAINER_NAME,
   checkAnnotationSize,
@@ -23,7 +24,6 @@ import {
 } from './annotations.ts';
 import { containerCommand, halveDollars, type RunNote } from './command.ts';
 import type { JobRequest } from './job.ts';
-import { unlessEmpty } from './members.ts';
 import { labelValue } from './names.ts';
 import { applyOverrides } from './overrides.ts';
 import { ARGUMENT_LIMIT, type PodContext, podSpec } from './pod-spec.ts';
@@ -133,10 +133,10 @@ export function metadataOf(
   kind: keyof typeof MEMBER,
 ): Readonly<Record<string, string>> {
   const ofObject = request.metadata?.[object];
-  const found = isRecord(ofObject) ? ofObject[MEMBER[kind]] : undefined;
+  const found = isObject(ofObject) ? ofObject[MEMBER[kind]] : undefined;
   if (found === undefined || found === null) return {};
   const field = `metadata.${object}.${MEMBER[kind]}`;
-  if (!isRecord(found)) return refuse(`${field} must be an object of texts.`);
+  if (!isObject(found)) return refuse(`${field} must be an object of texts.`);
   return Object.fromEntries(
     Object.entries(found).map(([key, value]) => {
       if (typeof value !== 'string') return refuse(`${field}: the value of ${key} must be a text.`);
@@ -146,32 +146,36 @@ export function metadataOf(
   );
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+/** With every member, so that none is forgotten; what is undefined is not there in JSON. */
+type WholeNote = { readonly [K in keyof JobNote]-?: JobNote[K] | undefined };
 
-function noteOf(request: JobRequest, run: RunNote, initContainers: readonly InitContainerNote[]): JobNote {
+function noteOf(request: JobRequest, run: RunNote, initContainers: readonly InitContainerNote[]): WholeNote {
   return {
-    ...run,
-    ...unlessEmpty('group', request.group),
-    ...unlessEmpty('cluster', request.cluster),
-    ...unlessEmpty('config', request.config),
-    ...unlessEmpty('exposedPorts', request.exposedPorts),
-    ...unlessEmpty('host', request.host),
-    ...unlessEmpty('initContainers', initContainers),
-    ...unlessEmpty('instanceId', request.instanceId),
-    ...unlessEmpty('mounts', request.mounts),
-    ...unlessEmpty('placementConstraints', request.placementConstraints),
-    ...unlessEmpty('queues', request.queues),
-    ...unlessEmpty('resourceLimits', request.resourceLimits),
-    ...unlessEmpty('resourceProfile', request.resourceProfile),
-    ...(request.stdin === '' ? {} : { stdin: true }),
-    ...unlessEmpty('stderrFile', request.stderrFile),
-    ...unlessEmpty('stdoutFile', request.stdoutFile),
-    ...(request.systemJob ? { systemJob: true } : {}),
-    ...(request.pid === undefined ? {} : { pid: request.pid }),
+    run: run.run,
+    split: run.split,
+    group: some(request.group),
+    cluster: some(request.cluster),
+    config: some(request.config),
+    exposedPorts: some(request.exposedPorts),
+    host: some(request.host),
+    initContainers: some(initContainers),
+    instanceId: some(request.instanceId),
+    mounts: some(request.mounts),
+    placementConstraints: some(request.placementConstraints),
+    queues: some(request.queues),
+    resourceLimits: some(request.resourceLimits),
+    resourceProfile: some(request.resourceProfile),
+    stdin: request.stdin === '' ? undefined : true,
+    stderrFile: some(request.stderrFile),
+    stdoutFile: some(request.stdoutFile),
+    systemJob: request.systemJob || undefined,
+    pid: request.pid,
   };
 }
+
+/** The text or list, unless it is empty. */
+const some = <T extends string | readonly unknown[]>(value: T): T | undefined =>
+  value.length === 0 ? undefined : value;
 
 function checkSizes(job: KubernetesJob): void {
   const { metadata, spec } = job.spec?.template ?? {};

@@ -5,6 +5,7 @@
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Container as KubernetesContainer, PodSpec, Volume, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
+import { isObject, jsonIn, objectIn } from '../system/json.ts';
 import {
   CONTAINER_NAME,
   INSTANCE_LABEL,
@@ -37,7 +38,7 @@ export function recoverRequest(job: KubernetesJob): JobRequest {
   const spec = template?.spec;
   const container = jobContainer(spec);
   const note = readNote(job.metadata?.annotations?.[NOTE_ANNOTATION]);
-  const metadata = jsonObject(annotations[METADATA_ANNOTATION]);
+  const metadata = objectIn(annotations[METADATA_ANNOTATION]);
   return {
     name: annotations[NAME_ANNOTATION] ?? job.metadata?.name ?? '',
     user: annotations[USER_ANNOTATION] ?? '',
@@ -73,19 +74,6 @@ export function recoverRequest(job: KubernetesJob): JobRequest {
     workingDirectory: container?.workingDir ?? '',
     ...(note?.pid === undefined ? {} : { pid: note.pid }),
   };
-}
-
-function jsonObject(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
-  const value = json(text);
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-}
-
-function json(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Tags are numbered from 0 by us, from 1 by others; the order of the numbers is theirs. */
@@ -130,11 +118,11 @@ function configOf(spec: PodSpec | undefined, container: KubernetesContainer | un
 }
 
 function portsOf(text: string | undefined): readonly ExposedPort[] {
-  const ports = json(text);
+  const ports = jsonIn(text);
   if (!Array.isArray(ports)) return NONE;
   return ports.flatMap((port: unknown) => {
-    if (typeof port !== 'object' || port === null || !('targetPort' in port)) return [];
-    const { targetPort, publishedPort, protocol } = port as Readonly<Record<string, unknown>>;
+    if (!isObject(port)) return [];
+    const { targetPort, publishedPort, protocol } = port;
     if (typeof targetPort !== 'number') return [];
     return [
       {

@@ -32,6 +32,8 @@ const STATUS_LOST: ReadonlySet<string> = new Set(['ContainerStatusUnknown', 'Unk
 
 interface Row {
   readonly row: string;
+  /** For administrators, in short: what was seen that decides. */
+  readonly seen: string;
   readonly when: (facts: Facts) => boolean;
   readonly outcome: (facts: Facts) => Outcome;
   readonly doubtful?: true;
@@ -88,6 +90,7 @@ const GONE_MESSAGE = 'its pod is gone; how it ended is not known';
 const TABLE: readonly Row[] = [
   {
     row: '1',
+    seen: 'its recorded result',
     when: ({ job, announced }) => job.result !== undefined || (announced !== undefined && isEnd(announced)),
     outcome: ({ job, announced }) =>
       job.result === undefined
@@ -96,31 +99,37 @@ const TABLE: readonly Row[] = [
   },
   {
     row: '2',
+    seen: 'a kill was recorded, and it ended by KILL or with its pod',
     when: (f) => f.kill && f.ended && (f.terminated?.exitCode === KILL_CODE || f.removed || f.gone),
     outcome: () => ({ state: 'Killed', statusCode: 'Killed', message: '', exitCode: KILL_CODE }),
   },
   {
     row: '3',
+    seen: 'a stop or kill was recorded, and the deadline of a second that stops a pod ended it',
     when: (f) => (f.stop || f.kill) && f.ended && f.podView?.reason === 'DeadlineExceeded' && f.podView.deadline === 1,
     outcome: (f) => ({ state: 'Finished', statusCode: 'Stopped', message: '', ...codeAsSeen(f) }),
   },
   {
     row: '4',
+    seen: 'a cancel was recorded, and nothing of it starts any more',
     when: (f) => f.cancel && (f.job.suspended || f.job.idle) && !f.job.finished && !f.endedByItself,
     outcome: ({ job }) => ({ state: 'Canceled', statusCode: 'Canceled', message: job.control?.reason ?? '' }),
   },
   {
     row: '5',
+    seen: 'somebody else suspended its Job',
     when: (f) => f.job.suspended && !f.cancel && !f.job.finished && (f.removed || (!f.present && !f.endedByItself)),
     outcome: () => ({ state: 'Pending', statusCode: 'Suspended', message: 'suspended in Kubernetes by somebody else' }),
   },
   {
     row: '6',
+    seen: 'its pod is removed, and the Job controller has not said what becomes of it',
     when: (f) => f.removed && (f.ended || !f.present) && !f.decided,
     outcome: (f) => ({ ...asItWas(f), message: removalReason(f.podView) }),
   },
   {
     row: '6a',
+    seen: 'its pod was removed before it ended',
     when: (f) => (f.ended && f.removed) || (f.podView !== undefined && f.podView.reason in POD_ENDINGS),
     outcome: (f) => ({
       state: killedOr('Failed', f),
@@ -135,6 +144,7 @@ const TABLE: readonly Row[] = [
   },
   {
     row: '7',
+    seen: 'its deadline passed',
     when: (f) => f.ended && f.podView?.reason === 'DeadlineExceeded' && !endedInTime(f),
     outcome: (f) => ({
       state: killedOr('Failed', f),
@@ -146,6 +156,7 @@ const TABLE: readonly Row[] = [
   },
   {
     row: '8',
+    seen: 'its program could not be started',
     when: ({ terminated }) => terminated !== undefined && NOT_STARTED.has(terminated.reason),
     outcome: ({ terminated }) => ({
       state: 'Failed',
@@ -155,6 +166,7 @@ const TABLE: readonly Row[] = [
   },
   {
     row: '9',
+    seen: 'its node or container runtime lost how it ended',
     when: ({ terminated }) => terminated !== undefined && STATUS_LOST.has(terminated.reason),
     outcome: (f) => ({
       state: killedOr('Failed', f),
@@ -164,6 +176,7 @@ const TABLE: readonly Row[] = [
   },
   {
     row: '10',
+    seen: 'its container ended, out of memory',
     when: ({ terminated }) => terminated?.reason === 'OOMKilled',
     outcome: (f) => ({
       state: f.terminated?.exitCode === KILL_CODE ? 'Killed' : 'Finished',
@@ -174,6 +187,7 @@ const TABLE: readonly Row[] = [
   },
   {
     row: '11',
+    seen: 'its container ended',
     when: ({ terminated }) => terminated !== undefined,
     outcome: (f) => {
       const { exitCode = 0, message = '' } = f.terminated ?? {};
@@ -188,11 +202,13 @@ const TABLE: readonly Row[] = [
   },
   {
     row: '12a',
+    seen: 'its pod succeeded',
     when: ({ podView }) => podView?.phase === 'Succeeded',
     outcome: () => ({ state: 'Finished', statusCode: 'Completed', message: '', exitCode: 0 }),
   },
   {
     row: '12b',
+    seen: 'its pod failed',
     when: ({ podView }) => podView?.phase === 'Failed',
     outcome: (f) => {
       const init = endedInit(f);
@@ -207,18 +223,21 @@ const TABLE: readonly Row[] = [
   },
   {
     row: '13a',
+    seen: 'its Job is complete and its pod gone',
     when: ({ gone, job }) => gone && (job.decision?.type === 'Complete' || job.decision?.type === 'SuccessCriteriaMet'),
     outcome: () => ({ state: 'Finished', statusCode: 'Completed', message: GONE_MESSAGE, exitCode: 0 }),
     doubtful: true,
   },
   {
     row: '13b',
+    seen: 'its Job has failed or is ended, and its pod is gone',
     when: ({ gone, decided }) => gone && decided,
     outcome: ({ job }) => ({ state: 'Failed', statusCode: job.decision?.reason ?? '', message: GONE_MESSAGE }),
     doubtful: true,
   },
   {
     row: '14',
+    seen: 'its container runs',
     when: ({ podView, present }) => present && podView?.container.running !== undefined,
     outcome: (f) => ({ state: 'Running', statusCode: 'Running', message: runningMessage(f) }),
   },
@@ -227,11 +246,13 @@ const TABLE: readonly Row[] = [
 /** When no other row matches. */
 const PENDING: Row = {
   row: '15',
+  seen: 'nothing of it runs yet',
   when: () => true,
   outcome: (f) => ({ state: 'Pending', statusCode: 'Pending', message: reasonToWait(f) }),
 };
 
-export const ROW_NAMES: readonly string[] = [...TABLE, PENDING].map(({ row }) => row);
+/** What decides in each row of the table. */
+export const SEEN: ReadonlyMap<string, string> = new Map([...TABLE, PENDING].map(({ row, seen }) => [row, seen]));
 
 function runningMessage({ podView, inputProblem, stop, kill }: Facts): string {
   if (podView === undefined) return inputProblem;

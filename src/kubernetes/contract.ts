@@ -105,8 +105,8 @@ export interface Page<T> {
   readonly resourceVersion: string;
 }
 
-/** What SelfSubjectAccessReview is asked. */
-export interface Access {
+/** One verb on one kind of resource: what a SelfSubjectAccessReview is asked, and what a rule of a Role grants. */
+export interface Permission {
   readonly verb: string;
   readonly group: string;
   readonly resource: string;
@@ -172,8 +172,8 @@ export interface Client {
     name: string,
     options: DeleteOptions,
   ) => Promise<boolean>;
-  /** SelfSubjectAccessReview: is this allowed to us? */
-  readonly allowed: (access: Access, options?: CallOptions) => Promise<boolean>;
+  /** SelfSubjectAccessReview: have we this permission? */
+  readonly allowed: (permission: Permission, options?: CallOptions) => Promise<boolean>;
   /**
    * Follows the log of a container to its end, over any number of connections: no byte that the node still has is lost
    * or doubled. Waits while the container is not running yet. Ends after the container ended and all was read, or when

@@ -1,6 +1,6 @@
 /** What is done with objects: get, list, create, patch, delete; and the two questions that are no objects. */
 import type { Calls } from './calls.ts';
-import type { Access, Client, WriteOptions } from './contract.ts';
+import type { Client, Permission, WriteOptions } from './contract.ts';
 import { isAlreadyExists, isNotFound, KubernetesError } from './errors.ts';
 import { listAll } from './lists.ts';
 import { queryOf, resourcePath } from './paths.ts';
@@ -133,9 +133,9 @@ function writeQuery(options: WriteOptions): string {
   return queryOf({ dryRun: options.dryRun ? 'All' : undefined, fieldValidation: options.fieldValidation ?? 'Warn' });
 }
 
-function review(access: Access, ownNamespace: string): unknown {
-  const { verb, group, resource, subresource, name } = access;
-  const namespace = access.namespace ?? (CLUSTER_WIDE.has(resource) ? '' : ownNamespace);
+function review(permission: Permission, ownNamespace: string): unknown {
+  const { verb, group, resource, subresource, name } = permission;
+  const namespace = permission.namespace ?? (CLUSTER_WIDE.has(resource) ? '' : ownNamespace);
   return {
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SelfSubjectAccessReview',

@@ -3,24 +3,26 @@
  * absent; from the table follow the TypeScript types, the validation and the texts of the errors.
  * `null` counts as absent, unknown members are ignored (protocol 4.2).
  */
+import { isObject } from '../system/json.ts';
 
 /** A field that is not as the table says: where, what was there, what is allowed. Never quotes texts that may be secrets. */
 export class FieldError extends Error {
   override readonly name = 'FieldError';
   readonly code = 'invalid-field';
-  readonly problem: string;
+  /** Completes "container.image ...". */
+  readonly why: string;
   readonly path: readonly (string | number)[];
 
-  constructor(problem: string, path: readonly (string | number)[] = []) {
+  constructor(why: string, path: readonly (string | number)[] = []) {
     const where = path.map((step, index) => (typeof step === 'number' ? `[${step}]` : index > 0 ? `.${step}` : step));
-    super(`${where.join('')} ${problem}`);
-    this.problem = problem;
+    super(`${where.join('')} ${why}`);
+    this.why = why;
     this.path = path;
   }
 
   /** The same error, seen from the object or list around. */
   within(step: string | number): FieldError {
-    return new FieldError(this.problem, [step, ...this.path]);
+    return new FieldError(this.why, [step, ...this.path]);
   }
 }
 
@@ -116,10 +118,6 @@ export function quoted(value: string | number): string {
     : JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
 }
 
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 export const text: FieldType<string> = {
   description: 'text',
   read: (value) => {
@@ -151,17 +149,22 @@ export function trimBlanks(value: string): string {
   return value.slice(begin, end);
 }
 
-/** Whole numbers that JavaScript holds exactly, from `min` on. */
-export function integer(min = Number.MIN_SAFE_INTEGER): FieldType<number> {
-  const description = min === 0 ? 'a whole number, 0 or more' : 'a whole number';
+/** Whole numbers that JavaScript holds exactly, from `min` to `max`. */
+export function integer(min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER): FieldType<number> {
+  const description = `a whole number${range(min, max)}`;
   return {
     description,
     read: (value) => {
       if (typeof value !== 'number') throw wrongType(value, description);
-      if (!Number.isSafeInteger(value) || value < min) throw wrongContent(value, description);
+      if (!Number.isSafeInteger(value) || value < min || value > max) throw wrongContent(value, description);
       return value;
     },
   };
+}
+
+function range(min: number, max: number): string {
+  if (max < Number.MAX_SAFE_INTEGER) return ` from ${min} to ${max}`;
+  return min > Number.MIN_SAFE_INTEGER ? `, ${min} or more` : '';
 }
 
 export const number: FieldType<number> = {
@@ -219,7 +222,7 @@ export const anyObject: FieldType<Readonly<Record<string, unknown>>> = {
 export const anything: FieldType<unknown> = { description: 'anything', read: (value) => value };
 
 /** An object with a table of its own. */
-export function record<F extends Fields>(fields: F): FieldType<Values<F>> {
+export function object<F extends Fields>(fields: F): FieldType<Values<F>> {
   return { description: 'an object', read: (value) => readFields(fields, anyObject.read(value)) };
 }
 

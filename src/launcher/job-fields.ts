@@ -13,9 +13,9 @@ import {
   integer,
   list,
   made,
+  object,
   optional,
   readFields,
-  record,
   required,
   text,
   trimBlanks,
@@ -60,15 +60,19 @@ const NAME_AND_VALUE = { name: required(text), value: required(text) };
 
 const CONFIG = { name: required(text), valueType: optional(valueType), value: defaulted(text, '') };
 
+/** Of a user or group: what Kubernetes takes. */
+const ID = integer(0, 2_147_483_647);
+
 const CONTAINER = {
   image: required(text),
-  runAsUserId: optional(integer()),
-  runAsGroupId: optional(integer()),
-  supplementalGroupIds: optional(list(integer())),
+  runAsUserId: optional(ID),
+  runAsGroupId: optional(ID),
+  supplementalGroupIds: optional(list(ID)),
   capabilitiesAdd: optional(list(text)),
   capabilitiesDrop: optional(list(text)),
 };
 
+/** Which numbers are ports is asked where the Service is described (jobs/manifest.ts), with a sentence of its own. */
 const EXPOSED_PORT = {
   targetPort: required(integer()),
   publishedPort: optional(integer()),
@@ -138,7 +142,7 @@ const INIT_CONTAINER = {
   exe: defaulted(text, ''),
   args: defaulted(list(text), []),
   mounts: defaulted(list(mount), []),
-  environment: defaulted(list(record(NAME_AND_VALUE)), []),
+  environment: defaulted(list(object(NAME_AND_VALUE)), []),
 };
 
 /** `{}` is no container. */
@@ -151,25 +155,25 @@ const JOB = {
   args: defaulted(list(text), []),
   cluster: defaulted(text, ''),
   command: defaulted(text, ''),
-  config: defaulted(list(record(CONFIG)), []),
+  config: defaulted(list(object(CONFIG)), []),
   container: optional(container),
-  environment: defaulted(list(record(NAME_AND_VALUE)), []),
+  environment: defaulted(list(object(NAME_AND_VALUE)), []),
   exe: defaulted(text, ''),
-  exposedPorts: defaulted(list(record(EXPOSED_PORT)), []),
+  exposedPorts: defaulted(list(object(EXPOSED_PORT)), []),
   exitCode: optional(integer()),
   group: defaulted(text, ''),
   host: defaulted(text, ''),
   id: optional(text),
-  initContainers: defaulted(list(record(INIT_CONTAINER)), []),
+  initContainers: defaulted(list(object(INIT_CONTAINER)), []),
   instanceId: defaulted(text, ''),
   lastUpdateTime: optional(text),
   metadata: optional(anyObject),
   mounts: defaulted(list(mount), []),
   name: required(text),
   pid: optional(integer()),
-  placementConstraints: defaulted(list(record(PLACEMENT_CONSTRAINT)), []),
+  placementConstraints: defaulted(list(object(PLACEMENT_CONSTRAINT)), []),
   queues: defaulted(list(text), []),
-  resourceLimits: defaulted(list(record(RESOURCE_LIMIT)), []),
+  resourceLimits: defaulted(list(object(RESOURCE_LIMIT)), []),
   resourceProfile: defaulted(text, ''),
   stdin: defaulted(text, ''),
   stderrFile: defaulted(text, ''),
@@ -185,7 +189,7 @@ const JOB = {
 } satisfies Readonly<Record<keyof Job, unknown>>;
 
 /** A job as Submit brings it. Throws FieldError also where fields contradict each other. */
-export const submittedJob: FieldType<JobRequest> = made(record(JOB), toRequest, 'an object');
+export const submittedJob: FieldType<JobRequest> = made(object(JOB), toRequest, 'an object');
 
 function toRequest(fields: Values<typeof JOB>): JobRequest {
   const { exitCode, id, lastUpdateTime, status, statusCode, statusMessage, submissionTime, container, ...asked } =

@@ -4,6 +4,7 @@
  */
 import { CONTROL_OPERATIONS } from '../jobs/contract.ts';
 import { JOB_STATES } from '../jobs/job.ts';
+import { isObject } from '../system/json.ts';
 import {
   anyObject,
   anything,
@@ -13,14 +14,13 @@ import {
   FieldError,
   type Fields,
   integer,
-  isObject,
   list,
   made,
   number,
+  object,
   optional,
   quoted,
   readFields,
-  record,
   required,
   someText,
   text,
@@ -100,7 +100,7 @@ const REQUESTS = {
     number: 1,
     title: 'bootstrap',
     fields: {
-      version: required(record({ major: required(UNSIGNED), minor: required(UNSIGNED), patch: required(UNSIGNED) })),
+      version: required(object({ major: required(UNSIGNED), minor: required(UNSIGNED), patch: required(UNSIGNED) })),
     },
   },
   submit: { number: 2, title: 'submit job', fields: { ...USER, job: required(submittedJob) } },

@@ -457,6 +457,7 @@ t.test('in a cluster', async (t) => {
     'state        Pending',
     /^reason {7}.*missing\/image/,
   ]);
+  t.match(all.out, /\nwhy {10}nothing of it runs yet \(row 15\)\n/);
   t.match(all.out, /\nenvironment {2}PASSWORD\n/);
   t.match(all.out, /\ntags {9}a\\u001b\]0;b\n/);
   t.match(all.out, /\n\nAGE {2,}EVENT {4}REASON {2,}OF {2,}MESSAGE\n/);
@@ -482,6 +483,7 @@ t.test('in a cluster', async (t) => {
   t.match(report.out, /\nended +2026-01-02T03:04:05Z \(\d+d ago\)\n/);
   const json = JSON.parse((await run(t, ['jobs', ended, '--json'], { options })).out);
   t.match(json, { id: ended, user: 'jane', status: 'Finished', exitCode: 3, environment: [] });
+  t.strictSame(json.why, { row: '1', seen: 'its recorded result' });
   const list = JSON.parse((await run(t, ['jobs', '--json', '--user=jane'], { options })).out);
   t.strictSame(
     list.map((job: { id: string }) => job.id),

@@ -23,7 +23,8 @@ Containers are real processes of this machine, without isolation: do not run wha
                    Names: ${Object.keys(FAULTS).join(', ')}
   --seed N         seed of those chances (default 1)
   --files DIR      write token, ca.crt and launcher.kubernetes.conf there and let them stay (default: a temporary
-                   directory), and print the variables for npm run test:cluster
+                   directory), and print the variables for npm run test:cluster. DIR is new or empty, or has these
+                   files of an earlier start, which are written anew
   --no-metrics     do not serve metrics.k8s.io
   --help           this text
 `;

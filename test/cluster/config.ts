@@ -2,7 +2,7 @@
  * What leads to a cluster of this kind: the plugin's options file, and the variables of `npm run test:cluster`.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 
@@ -13,9 +13,13 @@ interface Way {
   readonly namespace: string;
 }
 
+/** The first line of an options file of ours: a directory that has one may be written to again. */
+const MARK = '# Written by npm run cluster, and written anew when it is started with this directory again.';
+
 /** The options file; the plugin's log and scratch directories are below `folder`. */
 export function launcherConfig(cluster: Way, folder: string, serverUser: string): string {
   return [
+    MARK,
     `api-url=${cluster.url}`,
     `auth-token=${cluster.token}`,
     `certificate-authority=${Buffer.from(cluster.ca).toString('base64')}`,
@@ -35,7 +39,8 @@ export interface Files {
 
 /**
  * Writes token, certificate and options file into a directory, and makes the directories that the options file names,
- * for the server user. The directory itself must be one that this user can pass through.
+ * for the server user. The directory itself must be one that this user can pass through. Throws if it holds files, but
+ * not those of an earlier start.
  */
 export function writeFiles(directory: string, cluster: Way): Files {
   const folder = resolve(directory);
@@ -43,6 +48,7 @@ export function writeFiles(directory: string, cluster: Way): Files {
   // Started as root the plugin becomes somebody else, and every machine has this one; else it stays who it is.
   const serverUser = isRoot ? 'nobody' : userInfo().username;
   const configFile = `${folder}/launcher.kubernetes.conf`;
+  refuseOthers(folder, configFile);
   const isNew = mkdirSync(folder, { recursive: true }) !== undefined;
   if (isNew) chmodSync(folder, 0o755);
   const files = {
@@ -64,6 +70,12 @@ export function writeFiles(directory: string, cluster: Way): Files {
       `CLUSTER_NAMESPACE=${cluster.namespace}`,
     ],
   };
+}
+
+function refuseOthers(folder: string, configFile: string): void {
+  if (!existsSync(folder) || readdirSync(folder).length === 0) return;
+  if (existsSync(configFile) && readFileSync(configFile, 'utf8').startsWith(MARK)) return;
+  throw new Error(`${folder} holds files that are not of npm run cluster: name another directory, or empty it`);
 }
 
 function idOf(user: string, what: '-u' | '-g'): number {

@@ -1,13 +1,13 @@
 /** `npm run cluster` as a process: what it says, what it writes, and what is left when it has ended. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { EXECUTABLE, withEnvironment } from '../support/plugin.ts';
 import { readArguments } from './arguments.ts';
-import { launcherConfig } from './config.ts';
+import { launcherConfig, writeFiles } from './config.ts';
 
 function temporary(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'cluster-'));
@@ -73,6 +73,7 @@ t.test('a port that is used: one sentence, exit code 1, nothing left behind', as
 t.test('the options file', async (t) => {
   const cluster = { url: 'https://127.0.0.1:1', token: 'TOKEN', ca: 'PEM', namespace: 'rstudio' };
   t.strictSame(launcherConfig(cluster, '/files', 'nobody').split('\n'), [
+    '# Written by npm run cluster, and written anew when it is started with this directory again.',
     'api-url=https://127.0.0.1:1',
     'auth-token=TOKEN',
     'certificate-authority=UEVN',
@@ -83,6 +84,29 @@ t.test('the options file', async (t) => {
     '',
   ]);
 });
+
+t.test(
+  '--files: a directory with files of somebody else is left as it is, one of an earlier start is used again',
+  async (t) => {
+    const cluster = { url: 'https://127.0.0.1:1', token: 'TOKEN', ca: 'PEM', namespace: 'rstudio' };
+    const directory = temporary(t);
+    writeFileSync(join(directory, 'launcher.kubernetes.conf'), 'api-url=https://kubernetes.example.com\n');
+    const [program, args] = commandIn(temporary(t), ['--files', directory]);
+    const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+    t.equal(status, 1);
+    t.equal(
+      stderr,
+      `npm run cluster: ${directory} holds files that are not of npm run cluster: name another directory, or empty it\n`,
+    );
+    t.strictSame(readdirSync(directory), ['launcher.kubernetes.conf']);
+
+    rmSync(join(directory, 'launcher.kubernetes.conf'));
+    writeFiles(directory, cluster);
+    writeFileSync(join(directory, 'launcher.kubernetes.profiles.conf'), '[*]\n');
+    writeFiles(directory, { ...cluster, token: 'SECOND' });
+    t.equal(readFileSync(join(directory, 'token'), 'utf8'), 'SECOND');
+  },
+);
 
 for (const where of ['a temporary directory', '--files'] as const) {
   t.test(`check is all right with the configuration in ${where}`, async (t) => {

@@ -41,7 +41,10 @@ function stage(t: Test): Stage {
   const launcher: Launcher = {
     request: notAsked,
     bootstrap: notAsked,
-    submit: notAsked,
+    submit: async (_user, job) => {
+      asked.push(`submit ${job['name']}`);
+      return { id: 'new-1', name: 'n', user: 'jane', status: 'Pending' };
+    },
     jobs: notAsked,
     network: notAsked,
     usage: notAsked,
@@ -145,6 +148,30 @@ t.test('an open output changes with the selection', async (t) => {
   t.strictSame(asked, ['output a-1', 'cancel output a-1', 'output b-2', 'cancel output b-2']);
 });
 
+t.test('an open output is that of the new job after a submit, and only an open one', async (t) => {
+  const { press, status, shows, asked } = stage(t);
+  status('a-1', 'Running');
+  press('n1');
+  await shows('submitted new-1');
+  status('new-1', 'Pending');
+  press('o');
+  await shows('-- output of new-1 --');
+  press('\u001b[A');
+  await shows('-- output of a-1 --');
+  press('nn2');
+  await shows('submitted new-1');
+  await shows('-- output of new-1 --');
+  t.strictSame(asked, [
+    'submit train_model.py',
+    'output new-1',
+    'cancel output new-1',
+    'output a-1',
+    'cancel output a-1',
+    'submit RStudio Session (jane) - project churn',
+    'output new-1',
+  ]);
+});
+
 t.test('a new state has no reason of the old one; an end has its exit code', async (t) => {
   const { status, shows } = stage(t);
   status('a-1', 'Pending', 'Pulling image "busybox"');
@@ -157,14 +184,23 @@ t.test('a new state has no reason of the old one; an end has its exit code', asy
 
 t.test('keys that do nothing say so, and the next key takes the sentence away', async (t) => {
   const { press, status, shows, shown } = stage(t);
-  press('x');
-  await shows('x does nothing: press ? for the keys');
+  for (const [key, name] of [
+    ['x', 'x'],
+    ['\r', 'enter'],
+    ['\u001b[H', 'home'],
+    ['\u001b[D', 'left'],
+    ['\u0001', 'ctrl-a'],
+    ['\u001b[15~', 'that key'],
+  ] as const) {
+    press(key);
+    await shows(`\n${name} does nothing: press ? for the keys`);
+  }
   press('o');
   await shows('no job is selected');
   press('n');
   await shows('Which job? Press its number:');
   press('9');
-  await shows('there is no job 9: press 1 to 4, or esc');
+  await shows('there is no job 9: press 1 to 7, or esc');
   press('h');
   await shows('ends jobs, plugin and cluster, and leaves');
   t.notMatch(shown(), 'there is no job 9');

@@ -20,7 +20,7 @@ const HELP = [
   'o          output of the selected job, as it comes',
   's, k, c    stop the selected job (TERM), kill it, cancel it while it is Pending',
   'i          what the plugin says of the cluster',
-  'arrows     select another job; an open output changes with it',
+  'arrows     select another job; an open output changes with it, as with a new job',
   'PgUp PgDn  a page of what is open, back and on (b and space do the same)',
   'esc        closes what is open',
   'q, Ctrl-C  ends jobs, plugin and cluster, and leaves',
@@ -46,6 +46,8 @@ export async function runConsole(
   let note = '';
   /** The job whose output is in the pane. */
   let followed: { readonly id: string; readonly cancel: () => void } | undefined;
+  /** The samples took the place of an output, which is that of the new job then. */
+  let outputNext = false;
   let redraw: NodeJS.Timeout | undefined;
   let left = false;
   const quit = Promise.withResolvers<string>();
@@ -92,13 +94,14 @@ export async function runConsole(
 
   /** Puts something else into the pane; an output that was followed there is not any more. */
   function open(next: Pane): void {
+    outputNext = next.kind === 'samples' && (outputNext || followed !== undefined);
     followed?.cancel();
     followed = undefined;
     pane = next;
     draw();
   }
 
-  function follow({ id }: Row): void {
+  function follow(id: string): void {
     const lines: string[] = [''];
     open({ kind: 'text', title: `output of ${id}`, lines, first: 'newest' });
     const stream = launcher.output(USER, id, (text) => {
@@ -126,14 +129,14 @@ export async function runConsole(
   function showOutput(): void {
     const row = current();
     if (row === undefined) say('no job is selected');
-    else follow(row);
+    else follow(row.id);
   }
 
   function select(step: number): void {
     const row = [...rows.values()][selectedIndex() + step];
     if (row === undefined) return;
     selected = row.id;
-    if (followed !== undefined) follow(row);
+    if (followed !== undefined) follow(row.id);
   }
 
   async function control(operation: 'stop' | 'kill' | 'cancel'): Promise<void> {
@@ -152,10 +155,12 @@ export async function runConsole(
   async function submit(number: string): Promise<void> {
     const chosen = samples()[Number(number) - 1];
     if (chosen === undefined) return say(`there is no job ${number}: press 1 to ${samples().length}, or esc`);
+    const follows = outputNext;
     open(NO_PANE);
-    const job = await launcher.submit(USER, chosen.job);
-    selected = job.id;
-    say(`submitted ${job.id}`);
+    const { id } = await launcher.submit(USER, chosen.job);
+    selected = id;
+    if (follows && pane === NO_PANE) follow(id);
+    say(`submitted ${id}`);
   }
 
   const turn = (pages: number): void => {

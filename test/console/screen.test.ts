@@ -226,5 +226,6 @@ t.test('keys are what a terminal sends for them', async (t) => {
   t.same(keysOf('\u001b[5~\u001b[6~b '), ['page up', 'page down', 'page up', 'page down']);
   t.same(keysOf('\u0003'), ['q']);
   t.same(keysOf('h?'), ['?', '?']);
-  t.same(keysOf('\u001b[15~ä'), ['\u001b[15~', 'ä']);
+  t.same(keysOf('\u001b[H\u001bOF\u001b[D\r\t\u007f'), ['home', 'end', 'left', 'enter', 'tab', 'backspace']);
+  t.same(keysOf('\u0001\u001a\u001b[15~ä'), ['ctrl-a', 'ctrl-z', 'that key', 'ä']);
 });

@@ -148,13 +148,9 @@ async function killJob(launcher: Launcher, narrator: Narrator): Promise<string> 
 }
 
 async function cancelPending(launcher: Launcher, narrator: Narrator): Promise<string> {
-  const job = { name: 'typo', command: 'true', container: { image: 'registry.example.com/missing:1.0' } };
-  const { id, states } = await submitted(
-    launcher,
-    narrator,
-    job,
-    'A job with an image that does not exist is submitted',
-  );
+  const job = sample('typo-in-image.json');
+  const words = 'A job with an image that does not exist is submitted';
+  const { id, states } = await submitted(launcher, narrator, job, words);
   const why = await states.until('the reason', (status) => /cannot|failed|no such host/.test(status.statusMessage));
   equal('state with the reason', why.status, 'Pending');
   narrator.say(`It stays Pending and says why: ${why.statusMessage}`);

@@ -220,6 +220,14 @@ t.test('[submit-rules] what a job must be', (t) => {
     ],
     [{ command: '', container: { image: 'r' } }, 'request'],
     [{ container: { runAsUserId: 1 } }, error('.container.image is missing; it must be text')],
+    [
+      { container: { image: 'i', runAsUserId: -1 } },
+      error('.container.runAsUserId is -1; it must be a whole number from 0 to 2147483647'),
+    ],
+    [
+      { container: { image: 'i', supplementalGroupIds: [0, 2147483648] } },
+      error('.container.supplementalGroupIds[1] is 2147483648; it must be a whole number from 0 to 2147483647'),
+    ],
     [{ container: [{ image: 'r' }] }, error('.container is a list; it must be an object')],
     [
       { status: 'dead' },

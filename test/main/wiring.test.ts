@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import t from 'tap';
 import { createPermissions } from '../../src/jobs/permissions.ts';
 import { createClient } from '../../src/kubernetes/client.ts';
-import { type Access, PODS } from '../../src/kubernetes/contract.ts';
+import { type Permission, PODS } from '../../src/kubernetes/contract.ts';
 import { observedClient } from '../../src/kubernetes/observed.ts';
 import { tokenSubject } from '../../src/kubernetes/token-claims.ts';
 import { systemClock } from '../../src/system/clock.ts';
@@ -60,7 +60,7 @@ t.test('a permission that is missing, and there again, is told at every level', 
     { clock, random: () => 0.5, log },
   );
   t.teardown(() => unused.close());
-  const client = { ...unused, allowed: async ({ subresource }: Access) => granted || subresource !== 'exec' };
+  const client = { ...unused, allowed: async ({ subresource }: Permission) => granted || subresource !== 'exec' };
   const permissions = createPermissions(client, clock, log);
   const ending = new AbortController();
   const running = permissions.run(ending.signal);

@@ -10,7 +10,7 @@ import { isForbidden, isMissingRight, isNotFound, isUnauthorized, KubernetesErro
 import type { TokenClaims } from '../../kubernetes/token-claims.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type Random, randomText } from '../../system/random.ts';
-import { type Permission, permissions, ruleText } from '../permissions.ts';
+import { type NeededRule, neededRules, ruleText } from '../rules.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 import { renewal, told } from './token.ts';
 
@@ -123,9 +123,9 @@ const ACCESS_REVIEWS: Resource<AccessReview> = {
   namespaced: false,
 };
 
-/** What the API server says of one right. */
-export interface Right {
-  readonly permission: Permission;
+/** What the API server says of one verb of a rule. */
+export interface Reviewed {
+  readonly rule: NeededRule;
   readonly verb: string;
   readonly allowed: boolean;
   /** Which binding allows it, in the API server's words. */
@@ -135,41 +135,39 @@ export interface Right {
 /** How many questions are asked at the same time. */
 const AT_ONCE = 8;
 
-/** Asks for every right. Rejects with KubernetesError. */
-export async function askRights(client: Client, options: Options): Promise<readonly Right[]> {
-  const questions = permissions(options).flatMap((permission) =>
-    permission.verbs.map((verb) => ({ permission, verb })),
-  );
-  const rights: Right[] = [];
+/** Asks for every verb of every rule. Rejects with KubernetesError. */
+export async function reviewRules(client: Client, options: Options): Promise<readonly Reviewed[]> {
+  const questions = neededRules(options).flatMap((rule) => rule.verbs.map((verb) => ({ rule, verb })));
+  const reviewed: Reviewed[] = [];
   for (let first = 0; first < questions.length; first += AT_ONCE) {
-    rights.push(...(await Promise.all(questions.slice(first, first + AT_ONCE).map((each) => askRight(client, each)))));
+    reviewed.push(...(await Promise.all(questions.slice(first, first + AT_ONCE).map((each) => review(client, each)))));
   }
-  return rights;
+  return reviewed;
 }
 
-async function askRight(client: Client, { permission, verb }: Pick<Right, 'permission' | 'verb'>): Promise<Right> {
-  const [resource = '', subresource] = permission.resource.split('/');
-  const review: AccessReview = {
+async function review(client: Client, { rule, verb }: Pick<Reviewed, 'rule' | 'verb'>): Promise<Reviewed> {
+  const [resource = '', subresource] = rule.resource.split('/');
+  const question: AccessReview = {
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SelfSubjectAccessReview',
     spec: {
       resourceAttributes: {
-        ...(permission.clusterWide ? {} : { namespace: client.namespace }),
+        ...(rule.clusterWide ? {} : { namespace: client.namespace }),
         verb,
-        group: permission.group,
+        group: rule.group,
         resource,
         ...(subresource === undefined ? {} : { subresource }),
       },
     },
   };
-  const { object } = await client.create(ACCESS_REVIEWS, review);
-  return { permission, verb, allowed: object.status?.allowed === true, reason: object.status?.reason ?? '' };
+  const { object } = await client.create(ACCESS_REVIEWS, question);
+  return { rule, verb, allowed: object.status?.allowed === true, reason: object.status?.reason ?? '' };
 }
 
 /** Is the namespace there, and may jobs be made in it? Told by a dry run, which stores nothing. */
 export async function checkNamespace(
   client: Client,
-  rights: readonly Right[],
+  reviewed: readonly Reviewed[],
   { account }: TokenClaims,
   { origins }: Options,
   random: Random,
@@ -183,7 +181,7 @@ export async function checkNamespace(
       : 'see the text';
     return only(warning(`${namespace} takes jobs, with a warning: ${warnings.join('; ')}`, remedy));
   } catch (error) {
-    if (isNotFound(error) || (isMissingRight(error) && hasNothing(rights))) {
+    if (isNotFound(error) || (isMissingRight(error) && hasNothing(reviewed))) {
       const found = `${optionPlace(origins, 'kubernetes-namespace')}: ${namespace} does not exist, or the account has no rights in it (Kubernetes does not tell which)`;
       // What rbac prints would make the namespace that was written by mistake, and another account in it.
       const remedy =
@@ -202,9 +200,9 @@ export async function checkNamespace(
   }
 }
 
-/** Not one right in the namespace: it may be the wrong one. */
-function hasNothing(rights: readonly Right[]): boolean {
-  return rights.every(({ allowed, permission }) => !allowed || permission.clusterWide === true);
+/** Nothing is allowed in the namespace: it may be the wrong one. */
+function hasNothing(reviewed: readonly Reviewed[]): boolean {
+  return reviewed.every(({ allowed, rule }) => !allowed || rule.clusterWide);
 }
 
 function sample(name: string): Job {
@@ -228,19 +226,19 @@ function sample(name: string): Job {
 }
 
 /** One line for all that is well, one for each rule that is missing; one for all if there is nothing in the namespace. */
-export function checkPermissions(rights: readonly Right[], account: string, namespace: string): Checked<true> {
-  if (hasNothing(rights))
+export function checkPermissions(reviewed: readonly Reviewed[], account: string, namespace: string): Checked<true> {
+  if (hasNothing(reviewed))
     return { findings: [failed(`${account} may do nothing in namespace ${namespace}`, 'see namespace above')] };
-  const denied = rights.filter(({ allowed }) => !allowed);
-  const findings = [...new Set(denied.map(({ permission }) => permission))].map((permission): Finding => {
-    const verbs = denied.filter((right) => right.permission === permission).map(({ verb }) => verb);
-    const kind = permission.clusterWide ? 'ClusterRole' : 'Role';
+  const denied = reviewed.filter(({ allowed }) => !allowed);
+  const findings = [...new Set(denied.map(({ rule }) => rule))].map((rule): Finding => {
+    const verbs = denied.filter((each) => each.rule === rule).map(({ verb }) => verb);
+    const kind = rule.clusterWide ? 'ClusterRole' : 'Role';
     // As kubectl writes it: jobs.batch, pods.metrics.k8s.io.
-    const resource = [permission.resource, permission.group].filter(Boolean).join('.');
-    const found = `${account} may not ${verbs.join(', ')} ${resource}: ${permission.without}`;
-    const remedy = `add to its ${kind}: ${ruleText(permission, verbs)}`;
-    return permission.required ? failed(found, remedy) : warning(found, remedy);
+    const resource = [rule.resource, rule.group].filter(Boolean).join('.');
+    const found = `${account} may not ${verbs.join(', ')} ${resource}: ${rule.without}`;
+    const remedy = `add to its ${kind}: ${ruleText(rule, verbs)}`;
+    return rule.required ? failed(found, remedy) : warning(found, remedy);
   });
-  const allowed = rights.length - denied.length;
-  return { findings: [ok(`${allowed} of ${rights.length} rights are there`), ...findings], value: true };
+  const allowed = reviewed.length - denied.length;
+  return { findings: [ok(`${allowed} of ${reviewed.length} rights are there`), ...findings], value: true };
 }

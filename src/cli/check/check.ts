@@ -13,7 +13,7 @@ import type { Command } from '../command.ts';
 import { policyOf } from '../policy.ts';
 import type { Surroundings } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
-import { askRights, checkClock, checkNamespace, checkPermissions, checkVersion } from './api.ts';
+import { checkClock, checkNamespace, checkPermissions, checkVersion, reviewRules } from './api.ts';
 import { checkAccounts, checkConstraints, checkInstances, checkMetrics, checkNodes, sharedRole } from './cluster.ts';
 import {
   checkAccess,
@@ -109,7 +109,7 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
     await step('clock', api, (from) => checkClock(from, clock));
     const rights = await step('rights', all(api, options), async ([from, given]) => ({
       findings: [],
-      value: await askRights(from, given),
+      value: await reviewRules(from, given),
     }));
     await step('namespace', all(api, rights, claims, options), ([from, known, whose, given]) =>
       checkNamespace(from, known, whose, given, random),

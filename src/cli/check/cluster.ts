@@ -8,7 +8,7 @@ import type { Setting } from '../../config/profiles.ts';
 import { INSTANCE_LABEL, OURS } from '../../jobs/annotations.ts';
 import { type Client, JOBS, NODES, POD_METRICS } from '../../kubernetes/contract.ts';
 import { isForbidden, KubernetesError } from '../../kubernetes/errors.ts';
-import { failedCall, type Right } from './api.ts';
+import { failedCall, type Reviewed } from './api.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 
 export async function checkNodes(client: Client): Promise<Checked<readonly Node[]>> {
@@ -132,8 +132,8 @@ interface SharedRole {
 }
 
 /** Undefined: the rights are those of the account alone, as far as the API server says. */
-export function sharedRole(rights: readonly Right[]): SharedRole | undefined {
-  const reason = rights.find((right) => EVERY_ACCOUNT.test(right.reason))?.reason ?? '';
+export function sharedRole(reviewed: readonly Reviewed[]): SharedRole | undefined {
+  const reason = reviewed.find((each) => EVERY_ACCOUNT.test(each.reason))?.reason ?? '';
   const [, group] = EVERY_ACCOUNT.exec(reason) ?? [];
   if (group === undefined) return undefined;
   const [, kind = 'RoleBinding', name = ''] = /by (\w+) "([^"/]+)/.exec(reason) ?? [];
@@ -142,8 +142,8 @@ export function sharedRole(rights: readonly Right[]): SharedRole | undefined {
 }
 
 /** A binding to a group of accounts gives its rights to every job. */
-export function checkAccounts(rights: readonly Right[], namespace: string): Checked<true> {
-  const shared = sharedRole(rights);
+export function checkAccounts(reviewed: readonly Reviewed[], namespace: string): Checked<true> {
+  const shared = sharedRole(reviewed);
   if (shared === undefined) return only(ok("the rights are the account's own, jobs do not share them"));
   const { group, binding, role } = shared;
   const power =

@@ -1,17 +1,18 @@
-/** Every right that the plugin uses, as rules of Roles: what `rbac` grants and what `check` asks for. */
+/** The rules of Roles that the plugin needs: what `rbac` grants and what `check` asks for. */
+import type { PolicyRule } from 'kubernetes-types/rbac/v1.d.ts';
 import type { Options } from '../config/options.ts';
 import { FEATURE_NAMES, FEATURES, type Feature } from '../jobs/permissions.ts';
-import type { Access } from '../kubernetes/contract.ts';
+import type { Permission } from '../kubernetes/contract.ts';
 
 /** Verbs on one resource, and what is missing without them. */
-export interface Permission {
+export interface NeededRule {
   readonly group: string;
   /** `pods`, `pods/log`. */
   readonly resource: string;
   readonly verbs: readonly string[];
   /** Without it the plugin does nothing at all. */
   readonly required: boolean;
-  /** In the whole cluster, not in the namespace of the jobs. */
+  /** Of a ClusterRole, not of a Role in the namespace of the jobs. */
   readonly clusterWide: boolean;
   /** What does not work without it. */
   readonly without: string;
@@ -19,8 +20,8 @@ export interface Permission {
 
 const REQUIRED: readonly Feature[] = ['jobs', 'pods'];
 
-/** Asked for where they are used, not by feature (kubernetes-objects.md section 6). */
-const OTHERS: readonly Permission[] = [
+/** Of no feature: asked for where they are used (kubernetes-objects.md section 6). */
+const OTHERS: readonly NeededRule[] = [
   {
     group: '',
     resource: 'serviceaccounts',
@@ -39,17 +40,18 @@ const OTHERS: readonly Permission[] = [
   },
 ];
 
-/** The rights needed with these options, in the order of their importance. */
-export function permissions({ killMethod }: Pick<Options, 'killMethod'>): readonly Permission[] {
+/** The rules needed with these options, in the order of their importance. */
+export function neededRules({ killMethod }: Pick<Options, 'killMethod'>): readonly NeededRule[] {
   const features = FEATURE_NAMES.filter((feature) => feature !== 'exec' || killMethod !== 'delete');
   return [...features.flatMap(ofFeature), ...OTHERS];
 }
 
-function ofFeature(feature: Feature): readonly Permission[] {
-  const { needs, without }: { readonly needs: readonly Access[]; readonly without: string } = FEATURES[feature];
-  const resources = [...new Set(needs.map(resourceOf))];
+function ofFeature(feature: Feature): readonly NeededRule[] {
+  const { permissions, without }: { readonly permissions: readonly Permission[]; readonly without: string } =
+    FEATURES[feature];
+  const resources = [...new Set(permissions.map(resourceOf))];
   return resources.flatMap((resource) => {
-    const same = needs.filter((access) => resourceOf(access) === resource);
+    const same = permissions.filter((permission) => resourceOf(permission) === resource);
     return same.slice(0, 1).map(({ group, namespace }) => ({
       group,
       resource,
@@ -61,21 +63,14 @@ function ofFeature(feature: Feature): readonly Permission[] {
   });
 }
 
-function resourceOf({ resource, subresource }: Access): string {
+function resourceOf({ resource, subresource }: Permission): string {
   return subresource === undefined ? resource : `${resource}/${subresource}`;
 }
 
-/** A rule of a Role. */
-interface Rule {
-  readonly apiGroups: readonly string[];
-  readonly resources: readonly string[];
-  readonly verbs: readonly string[];
-}
-
-/** The rules that grant these, one for each resource. */
-export function rulesOf(granted: readonly Permission[]): readonly Rule[] {
-  const rules = new Map<string, Rule>();
-  for (const { group, resource, verbs } of granted) {
+/** As Kubernetes has them, one for each resource. */
+export function policyRules(needed: readonly NeededRule[]): PolicyRule[] {
+  const rules = new Map<string, PolicyRule>();
+  for (const { group, resource, verbs } of needed) {
     const key = `${group}/${resource}`;
     const known = rules.get(key)?.verbs ?? [];
     rules.set(key, { apiGroups: [group], resources: [resource], verbs: [...new Set([...known, ...verbs])] });
@@ -84,6 +79,6 @@ export function rulesOf(granted: readonly Permission[]): readonly Rule[] {
 }
 
 /** A rule on one line: `{apiGroups: [batch], resources: [jobs], verbs: [get]}`. */
-export function ruleText({ group, resource }: Permission, verbs: readonly string[]): string {
+export function ruleText({ group, resource }: NeededRule, verbs: readonly string[]): string {
   return `{apiGroups: [${group === '' ? '""' : group}], resources: [${resource}], verbs: [${verbs.join(', ')}]}`;
 }

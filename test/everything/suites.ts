@@ -1,0 +1,70 @@
+/** All suites of this checkout, in the order in which `npm run test:everything` runs them. */
+
+export interface Suite {
+  /** For `--only`; suites of one name are chosen together. */
+  readonly name: string;
+  readonly what: string;
+  readonly command: readonly string[];
+  /** Its first group is what the suite says of its counts; the last line that matches tells. */
+  readonly counts?: RegExp;
+  /** Variables without which it has nothing to run on. */
+  readonly needs?: readonly string[];
+}
+
+const npm = (script: string, ...args: readonly string[]): readonly string[] => [
+  'npm',
+  'run',
+  script,
+  ...(args.length === 0 ? [] : ['--', ...args]),
+];
+
+const TAP = /^# \{ (total: .*) \}$/gm;
+
+/** Each run takes a seed of its own, and says which. */
+const FAULTS: Suite = {
+  name: 'faults',
+  what: 'the executable under 2,000 faults, with three seeds',
+  command: npm('test:faults'),
+  counts: /^(?:green|RED): (seed .* faults) \(/gm,
+};
+
+export const SUITES: readonly Suite[] = [
+  { name: 'check', what: 'types, lint, format, reference', command: npm('check'), counts: /^(Checked \d+ files)/gm },
+  { name: 'test', what: 'npm test', command: npm('test'), counts: TAP },
+  { name: 'long', what: '200,000 mutated messages', command: npm('test:long'), counts: TAP },
+  FAULTS,
+  FAULTS,
+  FAULTS,
+  {
+    name: 'planted',
+    what: 'planted defects, which the faults must find',
+    command: npm('test:faults', '--planted'),
+    counts: /^(\d+ of \d+ planted defects found)$/gm,
+  },
+  {
+    name: 'simulated',
+    what: 'test:cluster on a simulated cluster in a process of its own',
+    command: [process.execPath, `${import.meta.dirname}/simulated.ts`],
+    counts: TAP,
+  },
+  {
+    name: 'real',
+    what: 'test:cluster on the cluster that CLUSTER_API_URL and its like name',
+    command: npm('test:cluster'),
+    counts: TAP,
+    needs: ['CLUSTER_API_URL', 'CLUSTER_TOKEN_FILE', 'CLUSTER_CA_FILE'],
+  },
+  { name: 'deno', what: 'Node, Deno and the executable', command: npm('test:deno'), counts: TAP },
+  {
+    name: 'bench',
+    what: 'what it costs, quickly',
+    command: npm('bench', '--quick'),
+    counts: /^(\d+ of \d+ reached), in/gm,
+  },
+  {
+    name: 'package',
+    what: 'the archive for administrators',
+    command: npm('package'),
+    counts: /^dist\/(\S+\.tar\.gz .*)$/gm,
+  },
+];
