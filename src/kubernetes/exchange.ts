@@ -45,14 +45,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return exchange;
   }
 
-  /** The body as it comes: the pieces that arrived together. Leaving the loop early closes the connection. */
+  /**
+   * The body as it comes: the pieces that arrived together; what came before it failed, too. Leaving the loop early closes
+   * the connection.
+   */
   async *pieces(): AsyncGenerator<readonly Buffer[], void> {
     try {
       for (;;) {
         while (this.#pieces.length === 0 && !this.#over) await this.#news();
-        if (this.#failure !== undefined) throw this.#failure;
-        if (this.#pieces.length === 0) return;
-        yield this.#taken();
+        if (this.#pieces.length > 0 && !this.#signal.aborted) yield this.#taken();
+        else if (this.#failure !== undefined) throw this.#failure;
+        else return;
       }
     } finally {
       this.discard();
