@@ -150,14 +150,23 @@ async function readFrom(
   }
 }
 
+/** Many times what a job writes: output that comes again and again would fill the memory of this process. */
+const MOST_TEXT = 4_000_000;
+
 /** Reads the output from its beginning. Never rejects. */
 export async function read(launcher: Launcher, record: JobRecord): Promise<Reading> {
   const reading: Reading = { text: '', end: undefined };
   record.readings.push(reading);
+  const tooMuch = Promise.withResolvers<never>();
   const stream = launcher.output(USER, record.id ?? '', (text) => {
-    reading.text += text;
+    if (reading.text.length < MOST_TEXT) {
+      reading.text += text;
+      return;
+    }
+    stream.cancel();
+    tooMuch.reject(new Error(`more than ${MOST_TEXT} characters came`));
   });
-  reading.end = await stream.completed.then(
+  reading.end = await Promise.race([stream.completed, tooMuch.promise]).then(
     () => 'complete' as const,
     (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
   );
