@@ -187,17 +187,19 @@ export function errorOfStatus(body: unknown, call: Answered & { readonly status?
 
 /** The error of an answer with a status of 300 and above; its body may be a Status, plain text, or nothing. */
 export function errorOfAnswer(bodyText: string, call: Answered & { readonly status: number }): KubernetesError {
-  return errorOfStatus(statusOf(withoutSecrets(bodyText, call.authorization), call.status), call);
+  return errorOfStatus(statusOf(bodyText, call), call);
 }
 
-function statusOf(bodyText: string, status: number): unknown {
+function statusOf(bodyText: string, { status, authorization }: Answered & { readonly status: number }): unknown {
+  // Of a Status each text is cleaned by itself: in JSON its quotes are written in another way.
+  const line = (said: string): string => firstLine(withoutSecrets(said, authorization));
   try {
     const body: unknown = JSON.parse(bodyText);
     const { kind, message } = record(body);
-    return kind === 'Status' ? body : { message: firstLine(text(message)) };
+    return kind === 'Status' ? body : { message: line(text(message)) };
   } catch {
     // Kubelets, proxies and unknown API groups answer with plain text (FACTS 80, 111, 117).
-    return { message: firstLine(bodyText) || `status ${status} without a text` };
+    return { message: line(bodyText) || `status ${status} without a text` };
   }
 }
 

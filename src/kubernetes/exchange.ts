@@ -53,7 +53,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     try {
       for (;;) {
         while (this.#pieces.length === 0 && !this.#over) await this.#news();
-        if (this.#pieces.length > 0 && !this.#signal.aborted) yield this.#taken();
+        this.#signal.throwIfAborted();
+        if (this.#pieces.length > 0) yield this.#taken();
         else if (this.#failure !== undefined) throw this.#failure;
         else return;
       }

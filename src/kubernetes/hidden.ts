@@ -7,17 +7,30 @@ const LONGEST_LINE = 200;
  * What quotes our own object, and with it values of variables: a validation of one (`spec.template.spec.containers[0].env[2].value:
  * Invalid value: "..."`), of all that is around it (as JSON, or as Go prints it), and a decoder's surroundings of a mistake.
  */
-const QUOTES: readonly (readonly [RegExp, string])[] = [
-  [/(\benv\[\d+\]\.value: [A-Z][a-z]+ ?[a-z]*: )(?:"(?:[^"\\]|\\.)*"|`[^`]*`|[^\s,]+)/g, '$1***'],
-  [/( value: )(?:"\{(?:[^"\\]|\\.)*"|[\w.&]*\{.*\})/gs, '$1***'],
-  [/\.\.\.\|.*\|\.\.\./gs, '***'],
+const QUOTES: readonly RegExp[] = [
+  /(\benv\[\d+\]\.value: [A-Z][a-z]+ ?[a-z]*: )(?:"(?:[^"\\]|\\.)*(?:"|$)|`[^`]*(?:`|$)|[^\s,]+?(?=:?(?:[\s,]|$)))/gs,
+  /( value: )"\{(?:[^"\\]|\\.)*(?:"|$)/gs,
+];
+/** The same, where only the first beginning and the last end are certain. */
+const SPANS: readonly { readonly begin: RegExp; readonly end: string }[] = [
+  { begin: /(?<= value: )[\w.&]*\{/, end: '}' },
+  { begin: /\.\.\.\|/, end: '|...' },
 ];
 
 /** Without the token of our Authorization header, and without values of variables. */
 export function withoutSecrets(text: string, authorization: string | undefined): string {
   const token = authorization?.slice(authorization.indexOf(' ') + 1) ?? '';
   const told = token === '' ? text : text.replaceAll(token, '***');
-  return QUOTES.reduce((rest, [pattern, instead]) => rest.replace(pattern, instead), told);
+  const unquoted = QUOTES.reduce((rest, pattern) => rest.replace(pattern, '$1***'), told);
+  return SPANS.reduce((rest, { begin, end }) => withoutSpan(rest, begin, end), unquoted);
+}
+
+/** Without what is between a beginning and the last end; without all that follows if there is none. */
+function withoutSpan(text: string, begin: RegExp, end: string): string {
+  const from = text.search(begin);
+  if (from === -1) return text;
+  const to = text.lastIndexOf(end);
+  return `${text.slice(0, from)}***${to < from ? '' : text.slice(to + end.length)}`;
 }
 
 /** The first line, up to an object that may be ours and was sent back, and of that the beginning. */
@@ -49,7 +62,7 @@ export function* secretsIn(object: unknown, isSecret = false): Generator<string,
 const SHORTEST_SECRET = 4;
 /** Of a longer secret each part of this length is hidden, wherever the sentence cuts it. */
 const PART = 8;
-const NO_SECRET = /^(?:true|false|null|none|\d+)$/i;
+const NO_SECRET = /^(?:true|false|null|none)$/i;
 
 /**
  * A text that may quote these secrets, whatever its words and however often it escapes what it quotes, without them: for

@@ -66,6 +66,8 @@ export async function* followLog(
   let failures = 0;
   let refusals = 0;
   let shortAnswers = 0;
+  /** Something went wrong: the next answer that seems to have all may have been cut where the last one was. */
+  let isDoubtful = false;
   let pollUntil = Number.NEGATIVE_INFINITY;
   /** When the node began to give no log although there should be one. */
   let withheldSince: number | undefined;
@@ -82,11 +84,15 @@ export async function* followLog(
       case 'end':
         failures = 0;
         refusals = 0;
+        if (reading.hasNews) isDoubtful = false;
         if (ended && reading.hasNews) {
           shortAnswers = 0;
           continue;
         }
-        if (ended && (isAll(reading.isWhole) || ++shortAnswers >= SHORT_ANSWERS)) return;
+        if (ended && isAll(reading.isWhole)) {
+          if (!isDoubtful) return;
+          isDoubtful = false;
+        } else if (ended && ++shortAnswers >= SHORT_ANSWERS) return;
         await pause(follow || ended ? pauses.next() : timings.logPoll);
         continue;
       case 'waiting':
@@ -116,6 +122,7 @@ export async function* followLog(
       }
     }
     failures++;
+    isDoubtful = true;
     if (follow && failures >= FOLLOWS_BEFORE_POLLING) pollUntil = clock.monotonic() + timings.logPollOnly;
     await pause(pauses.next(reading.error));
   }

@@ -228,9 +228,10 @@ async function limitedBody(response: ApiResponse): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const pieces of response.pieces()) {
-    parts.push(...pieces);
-    length += pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const part = Buffer.concat(pieces);
+    parts.push(part);
+    length += part.length;
     if (length >= ERROR_BODY_BYTES) break;
   }
-  return Buffer.concat(parts);
+  return Buffer.concat(parts).subarray(0, ERROR_BODY_BYTES);
 }

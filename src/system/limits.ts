@@ -17,7 +17,7 @@ export function limitHeapGrowth(): void {
 
 /**
  * Collects all garbage once, and gives its memory back: V8 does so only while something is allocated, and a plugin that has
- * read the cluster may sit still for hours. A tenth of its memory at rest; takes 25 ms with 1,000 jobs.
+ * read the cluster may sit still for hours. A tenth of its memory at rest; takes 25 ms with 1,000 jobs, 300 with 50,000.
  */
 export function collectGarbage(): void {
   // The function is seen only by what is made after the flag was set.

@@ -58,12 +58,14 @@ export function openLogFile({ directory, program, clock }: LogFileOptions): LogS
     const flags =
       constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const descriptor = openSync(path, flags, 0o600);
-    const stats = fstatSync(descriptor);
-    if (!stats.isFile()) {
+    try {
+      const stats = fstatSync(descriptor);
+      if (!stats.isFile()) throw new Error(`${path} is not a regular file`);
+      return { descriptor, inode: stats.ino, bytes: stats.size, began: beginning(path) ?? clock.now() };
+    } catch (error) {
       closeSync(descriptor);
-      throw new Error(`${path} is not a regular file`);
+      throw error;
     }
-    return { descriptor, inode: stats.ino, bytes: stats.size, began: beginning(path) ?? clock.now() };
   }
 
   function rotate(): void {
@@ -88,8 +90,9 @@ export function openLogFile({ directory, program, clock }: LogFileOptions): LogS
         const isThere = lstatSync(path, { throwIfNoEntry: false })?.ino === file.inode;
         if (isDue && isThere) rotate();
         if (isDue || !isThere) {
+          const next = open();
           closeSync(file.descriptor);
-          file = open();
+          file = next;
         }
       }
       writeSync(file.descriptor, text);

@@ -7,7 +7,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import t, { type Test } from 'tap';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
 import { day, type Identity, issue } from './certificates.ts';
-import { linesOf, type Outcome, run, type Situation } from './harness.ts';
+import { linesOf, NOBODY, type Outcome, run, type Situation } from './harness.ts';
 
 /** Listens on a free port of loopback until the test ends. */
 async function listen(t: Test, server: Server): Promise<number> {
@@ -147,9 +147,9 @@ t.test('a token that everybody on this host can read', async (t) => {
 t.test('a name that nobody knows', async (t) => {
   const outcome = await fails(
     t,
-    options({ 'api-url': 'https://kubernetes.invalid:6443' }),
+    options({ 'api-url': `https://${NOBODY}:6443` }),
     'name',
-    'failed name DIR/launcher.kubernetes.conf:2: api-url: kubernetes.invalid is not a name that this host can resolve -> correct api-url, or add the name to /etc/hosts or the name server; then getent hosts shows it',
+    `failed name DIR/launcher.kubernetes.conf:2: api-url: ${NOBODY} is not a name that this host can resolve -> correct api-url, or add the name to /etc/hosts or the name server; then getent hosts shows it`,
   );
   t.match(
     linesOf(outcome, '12 steps')[0],

@@ -9,7 +9,7 @@ import { createSchemas } from '../cluster/api/schemas.ts';
 import { startCluster } from '../cluster/cluster.ts';
 import { createCaller, hasEnded, JOBS_PATH, until, untilPod } from '../cluster/testing.ts';
 import { JWT } from '../config/samples.ts';
-import { run, type Situation } from './harness.ts';
+import { NOBODY, run, type Situation } from './harness.ts';
 
 const fixture = (name: string): string => readFileSync(new URL(`../../fixtures/${name}`, import.meta.url), 'utf8');
 
@@ -540,10 +540,10 @@ t.test('an API server that cannot be reached', async (t) => {
     t.equal(err, refused);
     t.equal(code, 1);
   }
-  const unknown = await run(t, ['jobs'], { options: { ...NOWHERE, 'api-url': 'https://kubernetes.invalid:6443' } });
+  const unknown = await run(t, ['jobs'], { options: { ...NOWHERE, 'api-url': `https://${NOBODY}:6443` } });
   t.equal(
     unknown.err,
-    'rstudio-kubernetes-launcher: The Kubernetes API server cannot be reached: https://kubernetes.invalid:PORT: getaddrinfo ENOTFOUND kubernetes.invalid [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check tells more\n',
+    `rstudio-kubernetes-launcher: The Kubernetes API server cannot be reached: https://${NOBODY}:PORT: getaddrinfo ENOTFOUND ${NOBODY} [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check tells more\n`,
   );
   t.ok(performance.now() - begun < 5_000, 'nobody waits for what refuses');
 });

@@ -16,6 +16,9 @@ export interface Outcome {
   readonly err: string;
 }
 
+/** A name that nobody knows, and no name server is asked for: a label has at most 63 characters. */
+export const NOBODY = `kubernete${'s'.repeat(55)}.invalid`;
+
 /** What a command finds. */
 export interface Situation {
   /** Lines of the options file; a number of the port in `api-url` is shown as PORT. */

@@ -123,6 +123,26 @@ t.test('an aborted signal ends it: before the answer, while it waits for more, w
   }
 });
 
+t.test('aborted while what came last waits for its reader: that is no end in order', async (t) => {
+  const { pool } = await rawServer(t, (socket) => {
+    socket.write(HEAD + chunk('one'));
+    setTimeout(() => socket.write(chunk('two') + END), 20);
+  });
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const found: string[] = [];
+  const exchange = await Exchange.send(pool, OPTIONS, controller.signal);
+  const reading = (async () => {
+    for await (const pieces of exchange.pieces()) {
+      found.push(...pieces.map(String));
+      await sleep(80);
+      controller.abort(reason);
+    }
+  })();
+  await t.rejects(reading, reason);
+  t.strictSame(found, ['one']);
+});
+
 /** Does with each exchange what the test says. */
 const dispatcher = (dispatch: (handler: Exchange) => void): Dispatcher =>
   ({ dispatch: (_options: unknown, handler: Exchange) => dispatch(handler) }) as unknown as Dispatcher;

@@ -176,6 +176,16 @@ t.test('an answer that ends in order and too early, as when the API server has l
   t.equal(f.requests.length, 7, 'the whole of it once more');
 });
 
+t.test('cut in order where the answer before it was cut with trouble: one more look', async (t) => {
+  const f = await following(
+    t,
+    [sends(`${S(1)} a\n${S(1).slice(0, 17)}`), sends(`${S(1)} a\n`), sends(`${S(1)} a\n${S(1)} b\n`)],
+    { ended: true },
+  );
+  t.equal(await f.all, 'a\nb\n');
+  t.equal(f.requests.length, 4);
+});
+
 t.test('a log that is not on the node any more after some of it was read', async (t) => {
   const f = await following(t, [sends(`${S(1)} a\n`), sends('')], { ended: true });
   t.equal(await f.all, 'a\n');

@@ -231,7 +231,7 @@ t.test('errors do not repeat what we have sent', async (t) => {
   );
   const env = `${job}env[0].value:`;
   const whole = 'spec.template: Invalid value:';
-  for (const [message, shown] of [
+  for (const [message = '', shown = ''] of [
     [`${env} Unsupported value: "PW": supported values: "a"`, `${env} Unsupported value: ***: supported values: "a"`],
     [`${env} Duplicate value: PW, and more`, `${env} Duplicate value: ***, and more`],
     [`${env} Too long: \`PW\``, `${env} Too long: ***`],
@@ -245,8 +245,26 @@ t.test('errors do not repeat what we have sent', async (t) => {
       'bad, error found in #10 byte of ...|"value":"PW"|..., bigger context ...|{"value":"PW"}|...',
       'bad, error found in #10 byte of ***',
     ],
-  ])
+    [`${env} Invalid value: "my secret PW": too bad`, `${env} Invalid value: ***: too bad`],
+    [`${env} Invalid value: "a,b PW": too bad`, `${env} Invalid value: ***: too bad`],
+    [`${env} Invalid value: "PW"`, `${env} Invalid value: ***`],
+    [`${env} Invalid value: "my secret PW`, `${env} Invalid value: ***`],
+    [`${whole} {"spec":{"env":[{"value":"PW`, `${whole} ***`],
+  ]) {
     t.equal(errorOfStatus({ message }, call).text, shown);
+    const answer = { kind: 'Status', reason: 'Invalid', message, details: { causes: [{ message, reason: 'x' }] } };
+    t.match(errorOfAnswer(JSON.stringify(answer), call), {
+      text: shown,
+      reason: 'Invalid',
+      causes: [{ message: shown }],
+    });
+    t.equal(errorOfAnswer(JSON.stringify({ message }), call).text, shown.slice(0, 200), 'of a proxy');
+  }
+  const begun = process.cpuUsage();
+  for (const part of [' value: {', '...|', ' value: "{', 'env[0].value: Invalid value: "'])
+    errorOfStatus({ message: part.repeat(65_536 / part.length) }, call);
+  const { user } = process.cpuUsage(begun);
+  t.ok(user < 1_000_000, 'a hostile text takes no longer than another');
 });
 
 t.test('predicates', async (t) => {
