@@ -265,7 +265,7 @@ t.test('what a webhook quotes of a job goes to its user, and not into the log, w
   const said: (readonly [words: string, logged: string])[] = [
     [
       'PASSWORD is p&ss"w\\rd\n-4716, PIN is k-17, DEBUG is true, PORT is 8787, others are 417',
-      'PASSWORD is ***, PIN is ***, DEBUG is true, PORT is 8787, others are 417',
+      'PASSWORD is ***, PIN is ***, DEBUG is true, PORT is ***, others are 417',
     ],
     ['no: {"env":"{\\"value\\":\\"p\\u0026ss\\\\\\"w\\\\\\\\rd\\\\n-4716\\"}"}', 'no: {"env":"{"value":"***"}"}'],
     ['variable 0 is "p&ss\\"w\\\\rd...", argument 3 "...d=hidden-4715"', 'variable 0 is "***...", argument 3 "...***"'],
