@@ -94,10 +94,10 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
     const verdict = entry.gone ? stateWithoutJob(situation(entry)) : stateOf(situation(entry));
     const ended = TERMINAL_STATES.has(verdict.state);
     if (ended && verdict.doubtful && entry.reading !== 'done') {
-      // One that is decided and whose pod nobody here saw had been told as running before, most likely.
-      const hasRun = entry.ran || (pod === undefined && entry.job.decision !== undefined);
-      const before = hasRun ? { ...UNKNOWN, state: 'Running' as const, statusCode: 'Running' } : UNKNOWN;
-      announce(entry, entry.announced ? entry.outcome : before);
+      announce(
+        entry,
+        entry.announced ? entry.outcome : entry.ran ? { ...UNKNOWN, state: 'Running', statusCode: 'Running' } : UNKNOWN,
+      );
       read(entry);
     } else {
       if (!ended && entry.reading === 'done') entry.reading = 'no';

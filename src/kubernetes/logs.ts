@@ -89,10 +89,10 @@ export async function* followLog(
           shortAnswers = 0;
           continue;
         }
-        if (ended && isAll(reading.isWhole)) {
+        if (ended && (isAll(reading.isWhole) || ++shortAnswers >= SHORT_ANSWERS)) {
           if (!isDoubtful) return;
           isDoubtful = false;
-        } else if (ended && ++shortAnswers >= SHORT_ANSWERS) return;
+        }
         await pause(follow || ended ? pauses.next() : timings.logPoll);
         continue;
       case 'waiting':
@@ -123,6 +123,7 @@ export async function* followLog(
     }
     failures++;
     isDoubtful = true;
+    shortAnswers = 0;
     if (follow && failures >= FOLLOWS_BEFORE_POLLING) pollUntil = clock.monotonic() + timings.logPollOnly;
     await pause(pauses.next(reading.error));
   }

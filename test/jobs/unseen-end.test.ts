@@ -65,7 +65,7 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   const waiting = patientClock();
   const late = await instance({ clock: waiting.clock, options: { pendingTimeoutSeconds: 1 } });
   await eventually(() => waiting.waits.size === 1);
-  t.strictSame(told(late, id), ['Running', 'Running', '']);
+  t.strictSame(told(late, id), ['Pending', 'Pending', '']);
 
   const alone = patientClock();
   const lonely = await instance({ clock: alone.clock });
@@ -79,7 +79,7 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   await eventually(() => ending.waits.size === 1);
   await short.stop();
   t.equal(ending.waits.size, 0, 'the end of the program ends the wait');
-  t.strictSame(short.told.get(id), ['Running/Running']);
+  t.strictSame(short.told.get(id), ['Pending/Pending']);
 
   const old = await instance({
     clock: patientClock().clock,
@@ -91,12 +91,12 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   mayWrite.resolve();
   await late.until(id, hasState('Killed'));
   t.strictSame(told(late, id), WITNESSED);
-  t.strictSame(late.told.get(id), ['Running/Running', 'Killed/Deleted']);
+  t.strictSame(late.told.get(id), ['Pending/Pending', 'Killed/Deleted']);
   t.strictSame(
     late.log.filter(({ sentence }) => /pending for too long/.test(sentence)),
     [],
     'a job whose Job has failed is not canceled meanwhile',
   );
   await eventually(() => told(lonely, id)[0] === 'Killed');
-  t.strictSame(lonely.told.get(id), ['Running/Running', 'Failed/BackoffLimitExceeded'], 'an end is told once');
+  t.strictSame(lonely.told.get(id), ['Pending/Pending', 'Failed/BackoffLimitExceeded'], 'an end is told once');
 });
