@@ -3,6 +3,7 @@
  * texts come from the server's Status where there is one.
  */
 
+import { isObject } from '../system/json.ts';
 import { firstLine, withoutSecrets } from './hidden.ts';
 
 export type KubernetesErrorCode =
@@ -143,7 +144,7 @@ function codeOf(status: number, reason: string, causes: readonly ErrorCause[]): 
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+  return isObject(value) ? value : {};
 }
 
 function text(value: unknown): string {

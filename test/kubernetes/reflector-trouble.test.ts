@@ -4,7 +4,6 @@ import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
 import { PODS } from '../../src/kubernetes/contract.ts';
 import { apiServer, clientOf, type Exchange, recordingLog, status } from './server.ts';
-
 import {
   begins,
   bookmark,

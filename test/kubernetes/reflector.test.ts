@@ -3,7 +3,6 @@ import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
 import { EVENTS, PODS } from '../../src/kubernetes/contract.ts';
 import { apiServer, clientOf, status } from './server.ts';
-
 import {
   begins,
   bookmark,
