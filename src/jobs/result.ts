@@ -16,6 +16,8 @@ export const OTHERS_WAIT_MS = 10_000;
 /** Whoever never saw the pod lets all go first that may have: they know how it ended. */
 const IGNORANT_WAIT_MS = 30_000;
 
+const UNWRITTEN = 'The ends of jobs cannot be written down: they are forgotten at a restart; trying again now and then';
+
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 /** What is written of an end. `noticedAt` is the server's clock when it was seen. */
@@ -36,24 +38,31 @@ function resultOf({ job, pod, outcome }: JobEntry, noticedAt: number): JobResult
 export function writeResults(context: Context): () => void {
   const { repository, submitted, clock, log, client, signal } = context;
   const busy = new Set<string>();
-  let refused = false;
+  /** The job, by uid, that goes on trying while the right to do it is missing; all others wait for it. */
+  let refused: string | undefined;
 
   async function write(entry: JobEntry): Promise<void> {
     const noticedAt = client.serverTime() ?? clock.now();
     if (!submitted.has(entry.id))
       await sleep(clock, entry.pod === undefined ? IGNORANT_WAIT_MS : OTHERS_WAIT_MS, signal);
-    const onFailure = (error: unknown): void =>
-      log.warning('The end of a job cannot be written down; trying again', { job: entry.id, error });
+    const onFailure = (error: unknown): void => {
+      if (!isMissingRight(error))
+        log.warning('The end of a job cannot be written down; trying again', { job: entry.id, error });
+    };
     await persist(clock, signal, onFailure, async () => {
+      if (refused !== undefined && refused !== entry.uid) return 'again';
       try {
         await patchJob(context, entry.job, (newest) => patchFor(entry, newest.result, noticedAt), signal);
+        if (refused === entry.uid) log.info('The ends of jobs can be written down now');
       } catch (error) {
-        if (isNotFound(error)) return;
-        if (!isMissingRight(error)) throw error;
-        if (!refused)
-          log.warning('The ends of jobs cannot be written down: they are forgotten at a restart', { error });
-        refused = true;
+        if (isMissingRight(error)) {
+          if (refused === undefined) log.warning(UNWRITTEN, { error });
+          refused ??= entry.uid;
+        }
+        if (!isNotFound(error)) throw error;
       }
+      if (refused === entry.uid) refused = undefined;
+      return undefined;
     });
   }
 
@@ -66,7 +75,7 @@ export function writeResults(context: Context): () => void {
   }
 
   return repository.onUpdate((entry) => {
-    if (refused || !isTerminal(entry) || entry.job.result !== undefined || entry.gone || busy.has(entry.uid)) return;
+    if (!isTerminal(entry) || entry.job.result !== undefined || entry.gone || busy.has(entry.uid)) return;
     busy.add(entry.uid);
     write(entry)
       .catch((error: unknown) => {

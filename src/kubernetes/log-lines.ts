@@ -50,7 +50,7 @@ export class StampedLines {
 
   /** Did it hold all that had been delivered before, as far as the node was asked for it? */
   get reached(): boolean {
-    const isCutInDelivered = this.#drop > 0 && this.#drop !== Number.POSITIVE_INFINITY;
+    const isCutInDelivered = this.#drop > 0;
     return this.#resume.reached && !isCutInDelivered;
   }
 

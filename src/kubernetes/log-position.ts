@@ -33,6 +33,11 @@ export class LogPosition {
     return this.#last;
   }
 
+  /** Was the last line delivered without its end? */
+  get isInLine(): boolean {
+    return this.#open !== undefined;
+  }
+
   /** How to continue with the answer to a request with `since`. */
   resume(): Resume {
     const first = this.#before ?? this.#now;

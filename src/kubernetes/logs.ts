@@ -30,11 +30,8 @@ interface LogDependencies {
 
 /** How one connection ended. */
 type Reading =
-  /**
-   * It ended in order. An API server ends an answer like that also when it has lost the kubelet in the middle: only one
-   * that has all that is known and nothing else shows the end of a log.
-   */
-  | { readonly kind: 'end'; readonly isWhole: boolean; readonly hasNews: boolean }
+  /** It ended in order. An API server ends an answer like that also when it has lost the kubelet in the middle. */
+  | { readonly kind: 'end'; readonly isWhole: boolean; readonly hasNews: boolean; readonly bytes: number }
   /** It was silent for too long; nothing says that it failed. */
   | { readonly kind: 'silent' }
   /** There is no log yet. */
@@ -46,8 +43,18 @@ type Reading =
 /** After so many follows in a row that brought nothing, the log is polled for a while. */
 const FOLLOWS_BEFORE_POLLING = 3;
 
-/** So many answers in a row that lack what was delivered before: the node no longer has it. */
-const SHORT_ANSWERS = 3;
+/**
+ * So many answers in a row with nothing new, each as long as the one before it, show the end of a log: what is cut is
+ * seldom cut twice at the same byte.
+ */
+const ANSWERS_AT_END = {
+  /** All that was delivered is in it. */
+  whole: 1,
+  /** So it is, but nothing was delivered, or half a line, or something went wrong since: it may have been cut just there. */
+  doubtful: 2,
+  /** It lacks what was delivered: the node no longer has it. */
+  short: 3,
+};
 
 /** A refusal may be a server that has just started (FACTS 108); this often in a row it is meant. */
 const REFUSALS = 3;
@@ -65,8 +72,9 @@ export async function* followLog(
   const pauses = new Backoff(clock, random, { first: timings.logWaitFirst, longest: timings.logWaitLongest });
   let failures = 0;
   let refusals = 0;
-  let shortAnswers = 0;
-  /** Something went wrong: the next answer that seems to have all may have been cut where the last one was. */
+  /** Answers in a row that may show the end, and the length of the last one. */
+  let atEnd = { answers: 0, bytes: 0 };
+  /** Something went wrong since there was news. */
   let isDoubtful = false;
   let pollUntil = Number.NEGATIVE_INFINITY;
   /** When the node began to give no log although there should be one. */
@@ -84,14 +92,14 @@ export async function* followLog(
       case 'end':
         failures = 0;
         refusals = 0;
-        if (reading.hasNews) isDoubtful = false;
-        if (ended && reading.hasNews) {
-          shortAnswers = 0;
-          continue;
-        }
-        if (ended && (isAll(reading.isWhole) || ++shortAnswers >= SHORT_ANSWERS)) {
-          if (!isDoubtful) return;
+        if (reading.hasNews) {
           isDoubtful = false;
+          atEnd = { answers: 0, bytes: 0 };
+          if (ended) continue;
+        } else if (ended) {
+          const { bytes } = reading;
+          atEnd = { answers: bytes === atEnd.bytes ? atEnd.answers + 1 : 1, bytes };
+          if (atEnd.answers >= ANSWERS_AT_END[endOf(reading.isWhole)]) return;
         }
         await pause(follow || ended ? pauses.next() : timings.logPoll);
         continue;
@@ -123,14 +131,14 @@ export async function* followLog(
     }
     failures++;
     isDoubtful = true;
-    shortAnswers = 0;
+    atEnd = { answers: 0, bytes: 0 };
     if (follow && failures >= FOLLOWS_BEFORE_POLLING) pollUntil = clock.monotonic() + timings.logPollOnly;
     await pause(pauses.next(reading.error));
   }
 
-  /** An empty answer may be one that was cut in order before its first byte: an empty log is asked for twice. */
-  function isAll(isWhole: boolean): boolean {
-    return isWhole && (position.last !== undefined || shortAnswers > 0);
+  function endOf(isWhole: boolean): keyof typeof ANSWERS_AT_END {
+    if (!isWhole) return 'short';
+    return isDoubtful || position.last === undefined || position.isInLine ? 'doubtful' : 'whole';
   }
 
   /** Throws if the container has ended and the node withholds its log for too long. */
@@ -173,9 +181,11 @@ export async function* followLog(
         response.discard();
         return { kind: 'waiting' };
       }
+      let bytes = 0;
       for await (const pieces of response.pieces()) {
         deadline.clear();
         waiting = false;
+        for (const piece of pieces) bytes += piece.length;
         yield* deliver(lines.push(pieces), lines);
         if (lines.foreign !== undefined) break;
         waiting = true;
@@ -183,7 +193,7 @@ export async function* followLog(
       }
       yield* deliver(lines.end(), lines);
       if (lines.foreign !== undefined) return { kind: 'foreign', error: foreignError(lines.foreign) };
-      return { kind: 'end', isWhole: lines.reached, hasNews: lines.hasNews };
+      return { kind: 'end', isWhole: lines.reached, hasNews: lines.hasNews, bytes };
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof QuietFollow) return { kind: 'silent' };

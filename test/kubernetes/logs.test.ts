@@ -117,7 +117,7 @@ t.test('waits for the container, follows it to its end, then looks until there i
     sends(`${S(2)} two\n${S(3)} three without newline, and what the follow missed`),
   ]);
   t.equal(await f.all, 'one\ntwo\nthree without newline, and what the follow missed');
-  t.strictSame(f.requests, [FOLLOW, FOLLOW, FOLLOW, `${READ}${since(2)}`, `${READ}${since(2)}`]);
+  t.strictSame(f.requests, [FOLLOW, FOLLOW, FOLLOW, ...Array(3).fill(`${READ}${since(2)}`)]);
 });
 
 t.test('the log of a pod that has finished is read without following', async (t) => {
@@ -173,7 +173,7 @@ t.test('an answer that ends in order and too early, as when the API server has l
     { ended: true },
   );
   t.equal(await f.all, `a\nb\n${line}z`);
-  t.equal(f.requests.length, 7, 'the whole of it once more');
+  t.equal(f.requests.length, 8, 'the whole of it twice more');
 });
 
 t.test('cut in order where the answer before it was cut with trouble: one more look', async (t) => {
@@ -184,6 +184,24 @@ t.test('cut in order where the answer before it was cut with trouble: one more l
   );
   t.equal(await f.all, 'a\nb\n');
   t.equal(f.requests.length, 4);
+});
+
+t.test('answers that are cut in order again and again', async (t) => {
+  const all = `${S(1)} one\n${S(1)} two\n${S(1)} three\n`;
+  const line = S(1).length + 5;
+  const upTo = (bytes: number): Step => sends(all.slice(0, bytes));
+  const whole = sends(all);
+  const cases: readonly (readonly [what: string, steps: readonly Step[], requests: number])[] = [
+    ['in the last line that was delivered', [upTo(2 * line), upTo(2 * line - 3), whole], 4],
+    ['where the last one was cut, in a line', [upTo(2 * line - 2), upTo(2 * line - 2), whole], 4],
+    ['here and there', [upTo(2 * line), upTo(0), upTo(line), upTo(line - 2), upTo(0), upTo(line), whole], 8],
+    ['at the same byte, but not often enough', [upTo(2 * line), upTo(line), upTo(line), whole], 5],
+  ];
+  for (const [what, steps, requests] of cases) {
+    const f = await following(t, steps, { ended: true });
+    t.equal(await f.all, 'one\ntwo\nthree\n', what);
+    t.equal(f.requests.length, requests, what);
+  }
 });
 
 t.test('a log that is not on the node any more after some of it was read', async (t) => {
@@ -242,7 +260,7 @@ t.test(
       { timings: { followAfterEnd: 450 } },
     );
     t.equal(await f.all, '0\n1\n2\n3\n4\n5\nrest');
-    t.strictSame(f.requests, [FOLLOW, READ, READ]);
+    t.strictSame(f.requests, [FOLLOW, READ, READ, READ]);
 
     const quiet = await following(t, [stays(`${S(1)} a\n`), sends(`${S(1)} a\n`)], { timings: { followAfterEnd: 40 } });
     await quiet.asked(1);
@@ -281,7 +299,15 @@ t.test(
       { timings: { logPollOnly: 10_000 } },
     );
     t.equal(await f.all, 'a\nb\nc');
-    t.strictSame(f.requests, [FOLLOW, FOLLOW, FOLLOW, READ, READ, `${READ}${since(1)}`, `${READ}${since(2)}`]);
+    t.strictSame(f.requests, [
+      FOLLOW,
+      FOLLOW,
+      FOLLOW,
+      READ,
+      READ,
+      `${READ}${since(1)}`,
+      ...Array(2).fill(`${READ}${since(2)}`),
+    ]);
     const warnings = f.log.lines.filter(({ level }) => level === 'WARNING');
     t.equal(warnings.length, 1);
     t.match(warnings[0]?.fields?.error, { message: /too many open files/ });
