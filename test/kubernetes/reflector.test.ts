@@ -1,8 +1,8 @@
-/** List and watch: what is asked for, what is told, and what leads to a list. */
+/** List and watch: a list first, then what changes, from the last version on; a list again only when that is gone. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
-import { EVENTS, PODS } from '../../src/kubernetes/contract.ts';
-import { apiServer, clientOf, status } from './server.ts';
+import { PODS } from '../../src/kubernetes/contract.ts';
+import { apiServer, clientOf, refuses, type Step, status } from './server.ts';
 import {
   begins,
   bookmark,
@@ -12,9 +12,7 @@ import {
   never,
   pod,
   project,
-  refuses,
   type Slim,
-  type Step,
   stays,
   watches,
   watching,
@@ -100,23 +98,6 @@ t.test('resumes from the last version, of an event or a bookmark, without listin
     'a watch that ends is nothing to tell',
   );
   t.equal(w.mostWatches(), 1);
-});
-
-t.test('bytes may be split anywhere', async (t) => {
-  const text = Buffer.from(line('ADDED', pod('ä-€-😀', 15)) + line('ADDED', pod('b', 16)));
-  const w = await watching(t, [
-    lists(10, []),
-    async ({ response }) => {
-      begins(response);
-      response.socket?.setNoDelay(true);
-      for (const byte of text) {
-        response.write(Buffer.of(byte));
-        await new Promise(setImmediate);
-      }
-    },
-  ]);
-  await w.reflector.reached('16', never);
-  t.strictSame(w.events.slice(1), ['ADDED ä-€-😀 15 Running', 'ADDED b 16 Running']);
 });
 
 t.test('a connection that breaks, and a server that is away, do not lead to a list', async (t) => {
@@ -216,70 +197,34 @@ t.test('a version of the future (504 ResourceVersionTooLarge) leads to a list', 
   ]);
 });
 
-t.test('a silent watch, as one from the future is, leads to a list; bookmarks keep it', async (t) => {
-  const w = await watching(
-    t,
-    [
-      lists(900, [pod('a', 800)]),
-      async ({ response }) => {
-        begins(response);
-        for (let version = 901; version < 906; version++) {
-          response.write(bookmark(version));
-          await new Promise((resolve) => setTimeout(resolve, 120));
-        }
-      },
-      lists(20, [pod('b', 15)]),
-      stays(bookmark(21)),
-    ],
-    { timings: { watchSilence: 500 } },
+t.test('an expired continue token begins the list again, the second time without pages', async (t) => {
+  const expired = refuses(
+    410,
+    'Expired',
+    'The provided continue parameter is too old to display a consistent list result.',
   );
-  await w.asked(4);
-  await w.seen(4);
-  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=900', 'LIST limit=2', 'WATCH resourceVersion=20']);
+  const w = await watching(t, [
+    lists(10, [pod('a', 1), pod('b', 2)], 't1'),
+    expired,
+    lists(12, [pod('b', 2), pod('c', 11)], 't2'),
+    expired,
+    lists(13, [pod('c', 11), pod('d', 12)]),
+    stays(bookmark(14)),
+  ]);
+  await w.reflector.reached('14', never);
+  t.strictSame(w.requests, [
+    'LIST limit=2',
+    'LIST limit=2 continue=t1',
+    'LIST limit=2',
+    'LIST limit=2 continue=t2',
+    'LIST',
+    'WATCH resourceVersion=13',
+  ]);
   t.strictSame(
     w.events,
-    ['ADDED a 800 Running', 'SYNCED 900', 'DELETED a 800 Running relist', 'ADDED b 15 Running'],
-    'the cluster was set back: what it no longer has is deleted although it is newer than the list',
+    ['ADDED c 11 Running', 'ADDED d 12 Running', 'SYNCED 13'],
+    'pages of a list that did not finish do not count',
   );
-});
-
-t.test('silence adds up over watches that the server ends early', async (t) => {
-  const either: Step = (exchange) =>
-    exchange.url.searchParams.has('watch') ? watches([], 40)(exchange) : lists(20, [])(exchange);
-  const w = await watching(t, [lists(900, []), ...Array(20).fill(either)], { timings: { watchSilence: 150 } });
-  await w.reflector.synced(never);
-  while (w.requests.filter((request) => request.startsWith('LIST')).length < 2) await new Promise(setImmediate);
-  const second = w.requests.lastIndexOf('LIST limit=2');
-  t.ok(second > 2, 'no single watch was silent for so long');
-  t.strictSame(w.requests.slice(0, second), ['LIST limit=2', ...Array(second - 1).fill('WATCH resourceVersion=900')]);
-});
-
-t.test('a watch that now and then sends a bookmark is not silent', async (t) => {
-  const marks = Array.from({ length: 8 }, (_, i) => watches([bookmark(901 + i)], 60));
-  const w = await watching(t, [lists(900, []), ...marks, stays(bookmark(950))], { timings: { watchSilence: 400 } });
-  await w.reflector.reached('950', never);
-  t.equal(w.requests.filter((request) => request.startsWith('LIST')).length, 1);
-});
-
-t.test('watches of events send no bookmarks: their silence only opens them again', async (t) => {
-  const w = await watching(t, [lists(10, []), stays(), stays(bookmark(11))], {
-    resource: { ...PODS, plural: EVENTS.plural, kind: EVENTS.kind },
-    timings: { watchSilence: 20, watchIdle: 300 },
-  });
-  await w.reflector.reached('11', never);
-  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=10']);
-  t.strictSame(w.events, ['SYNCED 10']);
-});
-
-t.test('a frozen server: the headers of a watch and of a list have deadlines', async (t) => {
-  const frozen: Step = () => {};
-  const w = await watching(t, [frozen, lists(10, []), frozen, stays(bookmark(11))], {
-    requestTimeoutMs: 1_000,
-    timings: { watchHeaders: 100 },
-  });
-  await w.reflector.reached('11', never);
-  t.strictSame(w.requests, ['LIST limit=2', 'LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=10']);
-  t.equal(w.mostWatches(), 1);
 });
 
 t.test('a list that freezes in the middle of its body', async (t) => {
@@ -297,4 +242,32 @@ t.test('a list that freezes in the middle of its body', async (t) => {
   );
   await w.reflector.reached('11', never);
   t.strictSame(w.requests, ['LIST limit=2', 'LIST limit=2', 'WATCH resourceVersion=10']);
+});
+
+t.test('Retry-After is honoured, for lists and watches', async (t) => {
+  const asked: number[] = [];
+  const busy: Step = ({ response }) => {
+    asked.push(performance.now());
+    response.writeHead(429, { 'retry-after': '1' }).end('Too many requests, please try again later.');
+  };
+  const w = await watching(t, [
+    busy,
+    (e) => {
+      asked.push(performance.now());
+      lists(10, [])(e);
+    },
+    stays(bookmark(11)),
+  ]);
+  await w.reflector.reached('11', never);
+  t.ok((asked[1] ?? 0) - (asked[0] ?? 0) >= 990);
+});
+
+t.test('synced and reached end with their signals', async (t) => {
+  const w = await watching(t, [() => {}]);
+  const leaving = new AbortController();
+  const waits = [w.reflector.synced(leaving.signal), w.reflector.reached('5', leaving.signal)];
+  leaving.abort(new Error('no longer wanted'));
+  for (const wait of waits) await t.rejects(wait, { message: 'no longer wanted' });
+  await t.rejects(w.reflector.synced(leaving.signal), { message: 'no longer wanted' });
+  t.equal(w.reflector.state().syncedSince, undefined);
 });

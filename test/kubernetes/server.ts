@@ -2,8 +2,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import { type ClientOptions, createClient } from '../../src/kubernetes/client.ts';
 import type { Client } from '../../src/kubernetes/contract.ts';
+import { KubernetesError } from '../../src/kubernetes/errors.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
 import type { Log, LogFields } from '../../src/system/log.ts';
 import type { ServerIdentity } from '../cluster/authority.ts';
@@ -17,7 +19,8 @@ export interface Exchange {
   readonly answer: (status: number, object: unknown, headers?: Record<string, string>) => void;
 }
 
-type Handler = (exchange: Exchange) => void | Promise<void>;
+/** What a server does with a request; where several are given, one for each request. */
+export type Step = (exchange: Exchange) => void | Promise<void>;
 
 interface Teardown {
   teardown: (run: () => unknown) => void;
@@ -35,7 +38,7 @@ interface ScriptedServer {
 
 export async function apiServer(
   t: Teardown,
-  handler: Handler,
+  handler: Step,
   options: { identity?: ServerIdentity; host?: string; port?: number } = {},
 ): Promise<ScriptedServer> {
   const sockets = new Set<Socket>();
@@ -155,3 +158,55 @@ export class Signal<T = void> {
 export function status(code: number, reason: string, message: string, details?: unknown): unknown {
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, details, code };
 }
+
+export const refuses =
+  (code: number, reason: string, message = reason, details?: unknown): Step =>
+  ({ answer }) =>
+    answer(code, status(code, reason, message, details));
+export const ok =
+  (object: unknown): Step =>
+  ({ answer }) =>
+    answer(200, object);
+export const lose: Step = ({ response }) => void response.socket?.destroy();
+
+interface Scripted {
+  readonly client: Client;
+  /** `GET /version` and the like, as they came. */
+  readonly requests: string[];
+  readonly bodies: unknown[];
+  readonly exchanges: Exchange[];
+}
+
+/** A client of a server that does one step for each request; and what it was asked. */
+export async function scripted(
+  t: Teardown,
+  steps: readonly Step[],
+  options: Partial<ClientOptions> = {},
+): Promise<Scripted> {
+  const requests: string[] = [];
+  const bodies: unknown[] = [];
+  const exchanges: Exchange[] = [];
+  const server = await apiServer(t, async (exchange) => {
+    exchanges.push(exchange);
+    requests.push(`${exchange.request.method} ${exchange.request.url}`);
+    bodies.push(exchange.body === '' ? undefined : JSON.parse(exchange.body));
+    await (steps[requests.length - 1] ?? refuses(500, 'BUG', 'no step left'))(exchange);
+  });
+  return { client: clientOf(t, server.url, options), requests, bodies, exchanges };
+}
+
+/** The error of a call that must fail. */
+export async function failure(call: Promise<unknown>): Promise<KubernetesError> {
+  const error: unknown = await call.then(
+    () => new Error('it did not fail'),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof KubernetesError) return error;
+  throw error;
+}
+
+export const JOB: Job = {
+  apiVersion: 'batch/v1',
+  kind: 'Job',
+  metadata: { name: 'job-1', annotations: { submission: 's-1' } },
+};

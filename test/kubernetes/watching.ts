@@ -4,7 +4,7 @@ import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Test } from 'tap';
 import type { ClientOptions } from '../../src/kubernetes/client.ts';
 import { PODS, type Reflector, type ReflectorEvent, type Resource } from '../../src/kubernetes/contract.ts';
-import { apiServer, clientOf, type Exchange, recordingLog, status } from './server.ts';
+import { apiServer, clientOf, recordingLog, type Step } from './server.ts';
 
 export interface Slim {
   readonly uid: string;
@@ -36,17 +36,10 @@ export const line = (type: string, object: unknown): string => `${JSON.stringify
 export const bookmark = (version: number): string =>
   line('BOOKMARK', { kind: 'Pod', metadata: { resourceVersion: String(version) }, spec: { containers: null } });
 
-/** What the server does with a request, one step each; after the last one watches stay open and silent. */
-export type Step = (exchange: Exchange) => void | Promise<void>;
-
 export const lists =
   (version: number, items: readonly Pod[], next?: string): Step =>
   (exchange) =>
     exchange.answer(200, listOf(version, items, next));
-export const refuses =
-  (code: number, reason: string, message = reason, details?: unknown): Step =>
-  (exchange) =>
-    exchange.answer(code, status(code, reason, message, details));
 export const begins = (response: ServerResponse): void => {
   response.writeHead(200, { 'content-type': 'application/json' });
   response.flushHeaders();
@@ -83,6 +76,7 @@ interface Watching {
   readonly stop: () => Promise<void>;
 }
 
+/** One step for each request; after the last one watches stay open and silent. */
 export async function watching(
   t: Test,
   steps: readonly Step[],

@@ -1,132 +1,26 @@
-/** List and watch in trouble: lists that do not end, lines that are no events, versions of the past, outages. */
+/** What a reflector knows is what the server has: versions only go forward, and no trouble on the way leaves a trace. */
 import type { ServerResponse } from 'node:http';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
 import { PODS } from '../../src/kubernetes/contract.ts';
+import { isNewer } from '../../src/kubernetes/store.ts';
 import { apiServer, clientOf, type Exchange, recordingLog, status } from './server.ts';
-import {
-  begins,
-  bookmark,
-  line,
-  listOf,
-  lists,
-  never,
-  pod,
-  project,
-  refuses,
-  type Slim,
-  type Step,
-  stays,
-  watches,
-  watching,
-} from './watching.ts';
+import { begins, bookmark, line, listOf, lists, never, pod, project, type Slim, stays, watching } from './watching.ts';
 
-t.test('a full list from time to time finds what the watch did not tell', async (t) => {
-  const w = await watching(
-    t,
-    [lists(10, [pod('a', 5), pod('b', 6)]), stays(bookmark(12)), lists(20, [pod('a', 5)]), stays(bookmark(21))],
-    {
-      timings: { relist: 60 },
-    },
-  );
-  await w.seen(4);
-  t.strictSame(w.requests.slice(0, 3), ['LIST limit=2', 'WATCH resourceVersion=10', 'LIST limit=2']);
-  t.strictSame(w.events.slice(0, 4), [
-    'ADDED a 5 Running',
-    'ADDED b 6 Running',
-    'SYNCED 10',
-    'DELETED b 6 Running relist',
-  ]);
+t.test('versions are numbers of any size', async (t) => {
+  t.equal(isNewer('10', '9'), true);
+  t.equal(isNewer('9', '10'), false);
+  t.equal(isNewer('9', '9'), false);
+  t.equal(isNewer('18446744073709551615', '18446744073709551614'), true);
 });
 
-t.test('an expired continue token begins the list again, the second time without pages', async (t) => {
-  const expired = refuses(
-    410,
-    'Expired',
-    'The provided continue parameter is too old to display a consistent list result.',
-  );
+t.test('versions are compared as numbers', async (t) => {
   const w = await watching(t, [
-    lists(10, [pod('a', 1), pod('b', 2)], 't1'),
-    expired,
-    lists(12, [pod('b', 2), pod('c', 11)], 't2'),
-    expired,
-    lists(13, [pod('c', 11), pod('d', 12)]),
-    stays(bookmark(14)),
+    lists(98, []),
+    stays(line('ADDED', pod('a', 99)), line('MODIFIED', pod('a', 100, 'Failed')), bookmark(101)),
   ]);
-  await w.reflector.reached('14', never);
-  t.strictSame(w.requests, [
-    'LIST limit=2',
-    'LIST limit=2 continue=t1',
-    'LIST limit=2',
-    'LIST limit=2 continue=t2',
-    'LIST',
-    'WATCH resourceVersion=13',
-  ]);
-  t.strictSame(
-    w.events,
-    ['ADDED c 11 Running', 'ADDED d 12 Running', 'SYNCED 13'],
-    'pages of a list that did not finish do not count',
-  );
-});
-
-t.test('a watch that ends at once without an event has failed', async (t) => {
-  const w = await watching(t, [lists(10, []), watches([], 0), watches([bookmark(11)], 0), stays(bookmark(12))], {
-    timings: { watchTooShort: 500, backoffFirst: 30, backoffLongest: 60 },
-  });
-  await w.reflector.reached('12', never);
-  t.strictSame(w.requests, [
-    'LIST limit=2',
-    'WATCH resourceVersion=10',
-    'WATCH resourceVersion=10',
-    'WATCH resourceVersion=11',
-  ]);
-  t.equal(w.full.find((event) => event.type === 'DESYNCED')?.error.message.includes('ended at once'), true);
-});
-
-t.test('a line that is no event restarts the watch; at the same place again it leads to a list', async (t) => {
-  const w = await watching(t, [
-    lists(10, []),
-    watches([line('ADDED', pod('a', 11)), 'this is not JSON\n']),
-    watches(['{"type":"MODIFIED"}\n']),
-    lists(20, [pod('a', 11)]),
-    watches([line('ERROR', status(500, 'InternalError', 'etcdserver: no leader for Bearer token-1'))]),
-    stays(line('SOMETHING', pod('x', 24)), bookmark(25)),
-  ]);
-  await w.reflector.reached('25', never);
-  t.strictSame(w.requests, [
-    'LIST limit=2',
-    'WATCH resourceVersion=10',
-    'WATCH resourceVersion=11',
-    'LIST limit=2',
-    'WATCH resourceVersion=20',
-    'WATCH resourceVersion=20',
-  ]);
-  const errors = w.log.lines.flatMap(({ fields }) => fields?.error ?? []);
-  t.match(errors[0], { code: 'bad-answer', cause: { message: 'not JSON' } }, 'without a word of the line');
-  t.match(errors.at(-1), { code: 'server-error', text: 'etcdserver: no leader for Bearer ***' }, 'without the token');
-  t.ok(
-    w.log.lines.some(
-      ({ sentence, fields }) => sentence.includes('unknown kind of event') && fields?.['type'] === 'SOMETHING',
-    ),
-  );
-});
-
-t.test('Retry-After is honoured, for lists and watches', async (t) => {
-  const asked: number[] = [];
-  const busy: Step = ({ response }) => {
-    asked.push(performance.now());
-    response.writeHead(429, { 'retry-after': '1' }).end('Too many requests, please try again later.');
-  };
-  const w = await watching(t, [
-    busy,
-    (e) => {
-      asked.push(performance.now());
-      lists(10, [])(e);
-    },
-    stays(bookmark(11)),
-  ]);
-  await w.reflector.reached('11', never);
-  t.ok((asked[1] ?? 0) - (asked[0] ?? 0) >= 990);
+  await w.reflector.reached('100', never);
+  t.strictSame(w.events.slice(1), ['ADDED a 99 Running', 'MODIFIED a 100 Failed']);
 });
 
 t.test('a job of the same name is another one; an old version changes nothing', async (t) => {
@@ -191,23 +85,22 @@ t.test('offer: the answer of a write counts at once, and never twice or backward
   t.ok(w.reflector.get('uid-later'));
 });
 
-t.test('synced and reached end with their signals', async (t) => {
-  const w = await watching(t, [() => {}]);
-  const leaving = new AbortController();
-  const waits = [w.reflector.synced(leaving.signal), w.reflector.reached('5', leaving.signal)];
-  leaving.abort(new Error('no longer wanted'));
-  for (const wait of waits) await t.rejects(wait, { message: 'no longer wanted' });
-  await t.rejects(w.reflector.synced(leaving.signal), { message: 'no longer wanted' });
-  t.equal(w.reflector.state().syncedSince, undefined);
-});
-
-t.test('versions are compared as numbers', async (t) => {
-  const w = await watching(t, [
-    lists(98, []),
-    stays(line('ADDED', pod('a', 99)), line('MODIFIED', pod('a', 100, 'Failed')), bookmark(101)),
+t.test('a full list from time to time finds what the watch did not tell', async (t) => {
+  const w = await watching(
+    t,
+    [lists(10, [pod('a', 5), pod('b', 6)]), stays(bookmark(12)), lists(20, [pod('a', 5)]), stays(bookmark(21))],
+    {
+      timings: { relist: 60 },
+    },
+  );
+  await w.seen(4);
+  t.strictSame(w.requests.slice(0, 3), ['LIST limit=2', 'WATCH resourceVersion=10', 'LIST limit=2']);
+  t.strictSame(w.events.slice(0, 4), [
+    'ADDED a 5 Running',
+    'ADDED b 6 Running',
+    'SYNCED 10',
+    'DELETED b 6 Running relist',
   ]);
-  await w.reflector.reached('100', never);
-  t.strictSame(w.events.slice(1), ['ADDED a 99 Running', 'MODIFIED a 100 Failed']);
 });
 
 t.test('a listener or a projection that throws does not end the watch', async (t) => {
@@ -241,27 +134,6 @@ t.test('a listener or a projection that throws does not end the watch', async (t
   t.equal(log.lines.filter(({ level }) => level === 'ERROR').length, 2);
   stopping.abort();
   await running;
-});
-
-t.test('a cut watch is opened again at once and without a word, if it was healthy', async (t) => {
-  const cut: Step = ({ response }) => {
-    begins(response);
-    response.write(bookmark(11));
-    setTimeout(() => response.socket?.destroy(), 40);
-  };
-  const w = await watching(t, [lists(10, []), cut, stays(bookmark(12))], { timings: { backoffFirst: 60_000 } });
-  await w.reflector.reached('12', never);
-  t.strictSame(w.events, ['SYNCED 10']);
-  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=11']);
-});
-
-t.test('an outage is no silence of the watch', async (t) => {
-  const away: Step = refuses(503, 'ServiceUnavailable', 'the server is shutting down');
-  const w = await watching(t, [lists(10, []), watches([], 40), ...Array(10).fill(away), stays(bookmark(11))], {
-    timings: { watchSilence: 500, backoffFirst: 80, backoffLongest: 80 },
-  });
-  await w.reflector.reached('11', never);
-  t.equal(w.requests.filter((request) => request.startsWith('LIST')).length, 1);
 });
 
 t.test('an API server that restarts under 1,000 objects: all of them are right afterwards', async (t) => {

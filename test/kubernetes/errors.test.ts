@@ -1,9 +1,6 @@
+/** An answer or a connection that failed becomes one error, whose code says what to do and whose text repeats no secret. */
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import t from 'tap';
-import { Backoff } from '../../src/kubernetes/backoff.ts';
-import { JOBS, NODES, POD_METRICS, PODS } from '../../src/kubernetes/contract.ts';
-import { Deadline } from '../../src/kubernetes/deadline.ts';
 import {
   errorOfAnswer,
   errorOfConnection,
@@ -21,95 +18,6 @@ import {
   isUnreachable,
   KubernetesError,
 } from '../../src/kubernetes/errors.ts';
-import { isName, pathOf, queryOf, resourcePath } from '../../src/kubernetes/paths.ts';
-import { warningTexts } from '../../src/kubernetes/request.ts';
-import { isNewer } from '../../src/kubernetes/store.ts';
-import { LineSplitter, MAX_WATCH_LINE } from '../../src/kubernetes/watch-lines.ts';
-import type { Clock } from '../../src/system/clock.ts';
-
-/** A clock that stands still until it is moved. */
-class HandClock implements Clock {
-  time = 0;
-  readonly #timers = new Set<{ at: number; run: () => void }>();
-
-  readonly now = (): number => this.time;
-  readonly monotonic = (): number => this.time;
-  readonly after = (ms: number, run: () => void): (() => void) => {
-    const timer = { at: this.time + ms, run };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  };
-
-  get pending(): number {
-    return this.#timers.size;
-  }
-
-  pass(ms: number): void {
-    this.time += ms;
-    for (const timer of [...this.#timers]) {
-      if (timer.at > this.time) continue;
-      this.#timers.delete(timer);
-      timer.run();
-    }
-  }
-}
-
-t.test('paths are made of names only', async (t) => {
-  t.equal(pathOf('api', 'v1', 'nodes'), '/api/v1/nodes');
-  t.equal(resourcePath(JOBS, 'rstudio', 'a-1'), '/apis/batch/v1/namespaces/rstudio/jobs/a-1');
-  t.equal(resourcePath(PODS, 'rstudio', 'a.b', 'log'), '/api/v1/namespaces/rstudio/pods/a.b/log');
-  t.equal(resourcePath(NODES, 'rstudio', 'ip-10-0-0-1.eu'), '/api/v1/nodes/ip-10-0-0-1.eu');
-  t.equal(resourcePath(POD_METRICS, 'rstudio'), '/apis/metrics.k8s.io/v1beta1/namespaces/rstudio/pods');
-  const wrong = [
-    '..',
-    '.',
-    '',
-    '%2e%2e',
-    'a/b',
-    'a?b',
-    'a#b',
-    'a b',
-    'a\r\nHost: x',
-    'a\0',
-    'A',
-    'ä',
-    'a..b',
-    '.a',
-    'a.',
-    '-a',
-    'a_b',
-    'a\\b',
-    'a;b',
-  ];
-  for (const name of wrong) {
-    t.equal(isName(name), false, JSON.stringify(name));
-    t.throws(() => pathOf('api', name), { name: 'TypeError' });
-  }
-  t.throws(() => resourcePath(JOBS, '..', 'x'), { name: 'TypeError' });
-  t.equal(isName('a'.repeat(253)), true);
-  t.equal(isName('a'.repeat(254)), false);
-  fc.assert(
-    fc.property(
-      fc.array(fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom('a', '.', '/', '%', '-', '2', 'e') }))),
-      (segments) => {
-        try {
-          return new URL(`http://x${pathOf('api', ...segments)}`).pathname === `/${['api', ...segments].join('/')}`;
-        } catch (error) {
-          return error instanceof TypeError && /not a Kubernetes name/.test(error.message);
-        }
-      },
-    ),
-  );
-});
-
-t.test('queries', async (t) => {
-  t.equal(queryOf({}), '');
-  t.equal(queryOf({ a: undefined, b: 0, c: false, d: '' }), '?b=0&c=false&d=');
-  t.equal(
-    queryOf({ command: ['sh', '-c', 'a;b + "c"&d=e#f%'] }),
-    '?command=sh&command=-c&command=a%3Bb%20%2B%20%22c%22%26d%3De%23f%25',
-  );
-});
 
 t.test('answers become errors', async (t) => {
   const call = { method: 'GET', path: '/api/v1/x', authorization: undefined };
@@ -343,98 +251,6 @@ t.test('connections that fail', async (t) => {
   t.equal(error.cause, both);
   t.equal(errorOfConnection(new Error('other side closed'), { ...call, answered: true }).code, 'interrupted');
   t.equal(errorOfConnection(error, call), error);
-});
-
-t.test('pauses double, have jitter, honour Retry-After, and begin anew after quiet', async (t) => {
-  const clock = new HandClock();
-  const pauses = (random: number): Backoff =>
-    new Backoff(clock, () => random, { first: 800, longest: 30_000, resetAfter: 120_000 });
-  const middle = pauses(0.5);
-  t.strictSame(
-    Array.from({ length: 8 }, () => middle.next()),
-    [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000],
-  );
-  t.strictSame([pauses(0).next(), pauses(0.999).next()], [400, 1199.2]);
-  const busy = new KubernetesError({
-    code: 'too-many-requests',
-    method: 'GET',
-    path: '/',
-    text: '',
-    retryAfterSeconds: 5,
-  });
-  t.equal(pauses(0.5).next(busy), 5_000);
-  clock.pass(150_000);
-  t.equal(middle.next(), 30_000, 'the pause itself is not quiet time');
-  clock.pass(150_001);
-  t.equal(middle.next(), 800);
-  middle.next();
-  middle.reset();
-  t.equal(middle.next(), 800);
-});
-
-t.test('a deadline leaves no timer and no listener', async (t) => {
-  const clock = new HandClock();
-  const parent = new AbortController();
-  const deadline = new Deadline(clock, parent.signal);
-  deadline.set(100, () => new Error('first'));
-  deadline.set(200, () => new Error('second'));
-  t.equal(clock.pending, 1);
-  clock.pass(150);
-  t.equal(deadline.signal.aborted, false);
-  clock.pass(50);
-  t.match(deadline.signal.reason, { message: 'second' });
-  deadline.end();
-
-  const followed = new Deadline(clock, parent.signal);
-  const ended = new Deadline(clock, parent.signal);
-  ended.set(100, () => new Error('late'));
-  ended.end();
-  t.equal(clock.pending, 0);
-  parent.abort(new Error('parent'));
-  t.match(followed.signal.reason, { message: 'parent' });
-  t.equal(ended.signal.aborted, false);
-  t.match(new Deadline(clock, parent.signal).signal.reason, { message: 'parent' });
-});
-
-t.test('lines of a watch', async (t) => {
-  fc.assert(
-    fc.property(
-      fc.array(fc.string({ unit: 'binary' }).map((s) => s.replaceAll('\n', ''))),
-      fc.array(fc.integer({ min: 1, max: 9 })),
-      (lines, sizes) => {
-        const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-        const splitter = new LineSplitter();
-        const got: string[] = [];
-        let start = 0;
-        for (let i = 0; start < bytes.length; i++) {
-          const end = start + (sizes[i % Math.max(1, sizes.length)] ?? bytes.length);
-          for (const line of splitter.push(bytes.subarray(start, end))) got.push(Buffer.from(line).toString());
-          start = end;
-        }
-        return (
-          JSON.stringify(got) ===
-          JSON.stringify(lines.filter((line) => line !== '').map((line) => Buffer.from(line).toString()))
-        );
-      },
-    ),
-  );
-  const splitter = new LineSplitter();
-  const block = Buffer.alloc(MAX_WATCH_LINE / 2 + 1);
-  t.strictSame([...splitter.push(block)], []);
-  t.throws(() => [...splitter.push(block)], { name: 'RangeError' });
-});
-
-t.test('versions are numbers of any size', async (t) => {
-  t.equal(isNewer('10', '9'), true);
-  t.equal(isNewer('9', '10'), false);
-  t.equal(isNewer('9', '9'), false);
-  t.equal(isNewer('18446744073709551615', '18446744073709551614'), true);
-});
-
-t.test('warnings', async (t) => {
-  t.strictSame(warningTexts('299 - "unknown field \\"spec.bogus\\""'), ['unknown field "spec.bogus"']);
-  t.strictSame(warningTexts('299 - "a, b", 299 kube "c"'), ['a, b', 'c']);
-  t.strictSame(warningTexts('nonsense'), []);
 });
 
 t.test('the errors of a real server (fixtures)', async (t) => {
