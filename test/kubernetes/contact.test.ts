@@ -1,3 +1,4 @@
+/** That the API server is gone, or refuses us, is told once, and so is its end, however many watches see it. */
 import t from 'tap';
 import { createContact } from '../../src/kubernetes/contact.ts';
 import { KubernetesError, type KubernetesErrorCode } from '../../src/kubernetes/errors.ts';

@@ -1,3 +1,4 @@
+/** Lists and watches are read as protobuf where the server speaks it and it can be read, else as JSON. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import t, { type Test } from 'tap';
 import { EVENTS, JOBS, type KubernetesObject, type Resource } from '../../src/kubernetes/contract.ts';

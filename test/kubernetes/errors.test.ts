@@ -1,4 +1,4 @@
-/** An answer or a connection that failed becomes one error, whose code says what to do and whose text repeats no secret. */
+/** A failed answer or connection is one error: its code says what to do, and its text repeats no secret. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import {

@@ -1,3 +1,4 @@
+/** An answer passes byte for byte at its reader's pace, and ends as it did: in order, failed or aborted. */
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';

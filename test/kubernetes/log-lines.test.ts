@@ -1,3 +1,4 @@
+/** A log that is read again after any cut comes once and whole: its stamps tell what was delivered. */
 import fc from 'fast-check';
 import t from 'tap';
 import { StampedLines } from '../../src/kubernetes/log-lines.ts';

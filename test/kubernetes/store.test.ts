@@ -1,4 +1,4 @@
-/** What a reflector knows is what the server has: versions only go forward, and no trouble on the way leaves a trace. */
+/** What a reflector knows is what the server has: versions only go forward, and no trouble leaves a trace. */
 import type { ServerResponse } from 'node:http';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';

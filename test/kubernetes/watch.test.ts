@@ -1,4 +1,4 @@
-/** A watch is read whatever its pieces are, opened again while it is healthy, and not trusted when it is silent or broken. */
+/** A watch is read whatever its pieces are, opened again while healthy, and not trusted when silent or broken. */
 import fc from 'fast-check';
 import t from 'tap';
 import { EVENTS, PODS } from '../../src/kubernetes/contract.ts';

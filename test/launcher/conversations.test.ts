@@ -1,3 +1,4 @@
+/** A session of this process answers the recorded conversations, of launchers of three ages, as recorded. */
 import t from 'tap';
 import { JobError, type JobErrorCode } from '../../src/jobs/contract.ts';
 import type { Job } from '../../src/jobs/job.ts';

@@ -1,3 +1,4 @@
+/** Whatever a hostile or broken launcher sends, nothing crashes or hangs, and who can be answered is. */
 import t from 'tap';
 import { runMutations } from './mutation.ts';
 

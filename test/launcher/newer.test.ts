@@ -1,3 +1,4 @@
+/** What newer launchers say (nodes, reload, metrics, system jobs) is served, and older ones get what they know. */
 import t from 'tap';
 import type { InheritedSettings } from '../../src/launcher/answers.ts';
 import { createFakeJobs } from './fake-jobs.ts';

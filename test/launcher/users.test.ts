@@ -1,3 +1,4 @@
+/** Who owns a job and who is an administrator are served; for everybody else there is no such job. */
 import t from 'tap';
 import { type Launcher, type Message, startLauncher } from './harness.ts';
 
