@@ -214,3 +214,12 @@ export function createFakeJobs(): FakeJobs {
     clusterInfo: (requester) => on.clusterInfo(requester),
   };
 }
+
+/** Jobs whose network calls stay open until the test answers them. */
+export function heldJobs(): { jobs: FakeJobs; held: { id: string; answer: () => void }[] } {
+  const jobs = createFakeJobs();
+  const held: { id: string; answer: () => void }[] = [];
+  jobs.on.network = (id) =>
+    new Promise((resolve) => held.push({ id, answer: () => resolve({ host: id, ipAddresses: [] }) }));
+  return { jobs, held };
+}

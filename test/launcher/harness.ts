@@ -1,6 +1,4 @@
-/**
- * A launcher for tests: a session on real sockets of loopback, or on streams in memory, and a clock that the test turns.
- */
+/** A launcher for tests: a session on streams in memory, a clock that the test turns, and what a launcher asks for. */
 import { PassThrough } from 'node:stream';
 import { createFrameReader, frame } from '../../src/launcher/frames.ts';
 import {
@@ -143,6 +141,47 @@ export async function startLauncher(options: LauncherOptions = {}): Promise<Laun
   }
   return launcher;
 }
+
+/** Of a request that names a job: who asks, and for which one. */
+export const on = (jobId: string, username = 'alice') => ({
+  username,
+  requestUsername: username,
+  jobId,
+  encodedJobId: '',
+});
+
+/** The requests for the three streams, and what ends one of them. */
+export const status = (requestId: number, jobId: string, username?: string): Message => ({
+  messageType: 4,
+  requestId,
+  ...on(jobId, username),
+});
+export const output = (requestId: number, jobId: string, more: Message = {}): Message => ({
+  messageType: 6,
+  requestId,
+  ...on(jobId),
+  cancel: false,
+  ...more,
+});
+export const usage = (requestId: number, jobId: string, username?: string): Message => ({
+  messageType: 7,
+  requestId,
+  ...on(jobId, username),
+  cancel: false,
+});
+export const cancel = (messageType: number, requestId: number): Message => ({
+  messageType,
+  requestId,
+  ...on('any'),
+  cancel: true,
+});
+
+/** Asks where a job runs: a request whose answer the domain may hold back. */
+export const network = (requestId: number, username = 'alice', jobId = 'job-1'): Message => ({
+  messageType: 8,
+  requestId,
+  ...on(jobId, username),
+});
 
 /** Remembers what was logged, as `LEVEL sentence`; DEBUG tells every message and is left out. */
 export function recordingLog(): Log & { readonly lines: string[] } {

@@ -1,6 +1,7 @@
 /** What newer launchers say (nodes, reload, metrics, system jobs) is served, and older ones get what they know. */
 import t from 'tap';
 import type { InheritedSettings } from '../../src/launcher/answers.ts';
+import { createLatencyHistogram } from '../../src/launcher/metrics.ts';
 import { createFakeJobs } from './fake-jobs.ts';
 import { startLauncher } from './harness.ts';
 
@@ -112,6 +113,15 @@ t.test('[metrics] a report each interval, response 0, after a Bootstrap with 3.7
   ]);
   t.match(await launcher.ask({ messageType: 201, requestId: 1 }), [{ responseId: 1 }], 'it takes no number');
   await launcher.end();
+});
+
+t.test('[metrics-latency] ten buckets that are not cumulative; longer calls count in the sum alone', (t) => {
+  const histogram = createLatencyHistogram();
+  t.equal(histogram.take(), undefined);
+  for (const seconds of [0.01, 0.011, 0.5, 30, 31]) histogram.observe(seconds);
+  t.strictSame(histogram.take(), { buckets: [1, 1, 0, 0, 0, 1, 0, 0, 0, 1], sum: 61.521 });
+  t.equal(histogram.take(), undefined);
+  t.end();
 });
 
 t.test('[metrics-older] [negotiate-metrics] no report to older launchers, none with interval 0', async (t) => {

@@ -1,326 +1,292 @@
+/** What a launcher may send is read exactly; else an error says which field, what was there and what is allowed. */
 import t from 'tap';
-import { JobError } from '../../src/jobs/contract.ts';
-import { createFakeJobs } from './fake-jobs.ts';
-import { startLauncher } from './harness.ts';
+import { BrokenFrameError } from '../../src/launcher/frames.ts';
+import { type Parsed, parseRequest } from '../../src/launcher/requests.ts';
 
-const alice = { username: 'alice', requestUsername: 'alice' };
-const on = (jobId: string) => ({ ...alice, jobId, encodedJobId: '' });
+const parse = (message: unknown): Parsed => parseRequest(Buffer.from(JSON.stringify(message)));
+const problem = (message: Record<string, unknown>): string => {
+  const parsed = parse({ requestId: 7, username: 'u', jobId: 'job-1', ...message });
+  return parsed.outcome === 'refused' ? `${parsed.code}: ${parsed.message}` : parsed.outcome;
+};
+const submitted = (job: Record<string, unknown>): string =>
+  problem({ messageType: 2, job: { name: 'a', command: 'true', ...job } });
 
-t.test('[bootstrap-version] Bootstrap is answered with 3.10.0, as response 0', async (t) => {
-  const launcher = await startLauncher({ version: null });
-  launcher.sendText(
-    '{"requestId":0,"messageType":1,"version":{"major":3,"minor":0,"patch":0,"build":"x","revision":1}}',
-  );
-  t.same(await launcher.texts(), [
-    '{"messageType":1,"requestId":0,"responseId":0,"version":{"major":3,"minor":10,"patch":0}}',
-  ]);
-  await launcher.end();
-});
-
-t.test('[bootstrap-major] another major version is Error 10, and the conversation goes on', async (t) => {
-  const launcher = await startLauncher({ version: null });
-  launcher.send({ messageType: 1, requestId: 0, version: { major: 4, minor: 0, patch: 0 } });
-  launcher.send({ messageType: 1, requestId: 1, version: { major: 3, minor: 7, patch: 0 } });
-  t.same(await launcher.received(), [
-    {
-      messageType: -1,
-      requestId: 0,
-      responseId: 0,
-      errorCode: 10,
-      errorMessage: 'API 4.0.0 is not supported; this plugin speaks 3.10.0',
-    },
-    { messageType: 1, requestId: 1, responseId: 0, version: { major: 3, minor: 10, patch: 0 } },
-  ]);
-  await launcher.end();
-});
-
-t.test(
-  '[bootstrap-wait] Bootstrap waits for the first sync, at most 10 s; then requests wait 10 s and get Error 0',
-  async (t) => {
-    const jobs = createFakeJobs();
-    let finish = (): void => {};
-    jobs.on.synced = (signal) =>
-      new Promise((resolve, reject) => {
-        finish = resolve;
-        signal.addEventListener('abort', () => reject(new JobError('unknown', 'GET /jobs: connection refused')));
-      });
-    const launcher = await startLauncher({ version: null, jobs });
-    t.same(await launcher.ask({ messageType: 1, requestId: 0, version: { major: 3, minor: 10, patch: 0 } }), []);
-    await launcher.clock.advance(9999);
-    t.same(await launcher.received(), []);
-    await launcher.clock.advance(1);
-    t.match(await launcher.received(), [{ messageType: 1, requestId: 0, responseId: 0 }]);
-
-    t.same(await launcher.ask({ messageType: 3, requestId: 1, ...on('*') }), []);
-    await launcher.clock.advance(10_000);
-    t.same(await launcher.received(), [
-      { messageType: -1, requestId: 1, responseId: 0, errorCode: 0, errorMessage: 'GET /jobs: connection refused' },
-    ]);
-
-    t.same(await launcher.ask({ messageType: 3, requestId: 2, ...on('*') }), []);
-    finish();
-    t.same(await launcher.received(), [{ messageType: 2, requestId: 2, responseId: 1, jobs: [] }]);
-    await launcher.end();
-  },
-);
-
-t.test(
-  '[submit-answer] [job-json-order] a submit is answered with the whole job, in the order of the protocol',
-  async (t) => {
-    const launcher = await startLauncher();
-    launcher.sendText(
-      '{"requestId":3,"messageType":2,"requestUsername":"u","username":"u","job":{"name":"a","command":"echo","args":["hi"],"tags":["x"],"user":"u","stdin":"secret"}}',
-    );
-    t.same(await launcher.texts(), [
-      '{"messageType":2,"requestId":3,"responseId":1,"jobs":[{"args":["hi"],"command":"echo","config":[],"environment":[],"exe":"","exposedPorts":[],"host":"","id":"job-1","lastUpdateTime":"2026-01-02T03:04:05Z","mounts":[],"name":"a","placementConstraints":[],"queues":[],"resourceLimits":[],"resourceProfile":"custom","stdin":"","stderrFile":"","stdoutFile":"","status":"Pending","submissionTime":"2026-01-02T03:04:05Z","tags":["x"],"user":"u","workingDirectory":""}]}',
-    ]);
-    t.equal(launcher.jobs.submitted[0]?.request.stdin, 'secret', 'the domain gets the input');
-    await launcher.end();
-  },
-);
-
-t.test('[get-one] [get-all] [get-foreign] jobs by id, all of them, and those of others', async (t) => {
-  const launcher = await startLauncher();
-  launcher.jobs.put({ id: 'job-2', user: 'alice' });
-  launcher.jobs.put({ id: 'job-1', user: 'alice', status: 'Running' });
-  launcher.jobs.put({ id: 'job-3', user: 'bob' });
-  const ids = (messages: readonly unknown[]): unknown =>
-    messages.map((message) => (message as { jobs: { id: string }[] }).jobs.map((job) => job.id));
-  t.same(ids(await launcher.ask({ messageType: 3, requestId: 1, ...on('job-2') })), [['job-2']]);
-  t.same(ids(await launcher.ask({ messageType: 3, requestId: 2, ...on('*') })), [['job-1', 'job-2']]);
-  t.same(ids(await launcher.ask({ messageType: 3, requestId: 3, ...on('*'), username: '*' })), [
-    ['job-1', 'job-2', 'job-3'],
-  ]);
-  t.match(await launcher.ask({ messageType: 3, requestId: 4, ...on('job-3') }), [{ messageType: -1, errorCode: 3 }]);
-  t.match(await launcher.ask({ messageType: 3, requestId: 5, ...on('job-9') }), [{ messageType: -1, errorCode: 3 }]);
-  await launcher.end();
-});
-
-t.test('[get-fields] only the fields asked for, and the id', async (t) => {
-  const launcher = await startLauncher();
-  launcher.jobs.put({
-    id: 'job-1',
-    name: 'a',
-    status: 'Running',
-    tags: ['x'],
-    environment: [{ name: 'A', value: '1' }],
-  });
-  launcher.sendText(
-    '{"requestId":9,"messageType":3,"requestUsername":"alice","username":"alice","jobId":"*","encodedJobId":"","tags":["x"],"statuses":["Running"],"fields":["name","status","exitCode","nonsense"]}',
-  );
-  t.same(await launcher.texts(), [
-    '{"messageType":2,"requestId":9,"responseId":1,"jobs":[{"id":"job-1","name":"a","status":"Running"}]}',
-  ]);
-  launcher.send({ messageType: 3, requestId: 10, ...on('job-1'), fields: ['env'] });
-  t.same(await launcher.texts(), [
-    '{"messageType":2,"requestId":10,"responseId":2,"jobs":[{"environment":[{"name":"A","value":"1"}],"id":"job-1"}]}',
-  ]);
-  await launcher.end();
-});
-
-t.test('[control-answer] control says what became of it', async (t) => {
-  const launcher = await startLauncher();
-  launcher.jobs.put({ id: 'job-1', status: 'Running' });
-  launcher.sendText(
-    '{"requestId":18,"messageType":5,"requestUsername":"alice","username":"alice","jobId":"job-1","encodedJobId":"","operation":3}',
-  );
-  t.same(await launcher.texts(), [
-    '{"messageType":4,"requestId":18,"responseId":1,"statusMessage":"","operationComplete":true}',
-  ]);
-  t.same(launcher.jobs.calls, ['control job-1 alice kill']);
-  await launcher.end();
-});
-
-t.test('[network-answer] host and addresses', async (t) => {
-  const launcher = await startLauncher();
-  launcher.jobs.put({ id: 'job-1', status: 'Running' });
-  launcher.send({ messageType: 8, requestId: 16, ...on('job-1') });
-  t.same(await launcher.texts(), [
-    '{"messageType":7,"requestId":16,"responseId":1,"host":"node-1","ipAddresses":["10.0.0.7"]}',
-  ]);
-  await launcher.end();
-});
-
-t.test('[heartbeat-answer] [heartbeat-timer] heartbeats by timer and as answers, always response 0', async (t) => {
-  const launcher = await startLauncher({ heartbeatIntervalSeconds: 5 });
-  launcher.send({ messageType: 0, requestId: 0 });
-  t.same(await launcher.texts(), ['{"messageType":0,"requestId":0,"responseId":0}']);
-  await launcher.clock.advance(4999);
-  t.same(await launcher.texts(), []);
-  await launcher.clock.advance(5001);
-  t.same(await launcher.texts(), [
-    '{"messageType":0,"requestId":0,"responseId":0}',
-    '{"messageType":0,"requestId":0,"responseId":0}',
-  ]);
-  await launcher.end();
-});
-
-t.test('[unknown-type] an unknown type of message is Error 1', async (t) => {
-  const launcher = await startLauncher();
-  launcher.send({ messageType: 17, requestId: 5, ...alice });
-  t.same(await launcher.texts(), [
-    '{"messageType":-1,"requestId":5,"responseId":0,"errorCode":1,"errorMessage":"messages of type 17 are not supported"}',
-  ]);
-  await launcher.end();
-});
-
-t.test('[status-initial] [status-change] present states to the new request, then changes', async (t) => {
-  const launcher = await startLauncher();
-  launcher.jobs.put({ id: 'job-1', name: 'a' });
-  launcher.send({ messageType: 4, requestId: 15, ...on('*'), cancel: false });
-  t.same(await launcher.texts(), [
-    '{"messageType":3,"requestId":0,"responseId":1,"sequences":[{"requestId":15,"seqId":1}],"id":"job-1","name":"a","status":"Pending"}',
-  ]);
-  launcher.send({ messageType: 4, requestId: 19, ...on('job-1') });
-  t.same(await launcher.texts(), [
-    '{"messageType":3,"requestId":0,"responseId":2,"sequences":[{"requestId":19,"seqId":1}],"id":"job-1","name":"a","status":"Pending"}',
-  ]);
-  launcher.jobs.put({ id: 'job-1', status: 'Running', statusCode: 'Running' });
-  t.same(await launcher.texts(), [
-    '{"messageType":3,"requestId":0,"responseId":3,"sequences":[{"requestId":15,"seqId":2},{"requestId":19,"seqId":2}],"id":"job-1","name":"a","status":"Running","statusCode":"Running"}',
-  ]);
-  await launcher.end();
-});
-
-t.test('[output-frames] [output-complete] output as it comes, then one message that it is complete', async (t) => {
-  const launcher = await startLauncher();
-  launcher.jobs.put({ id: 'job-1', status: 'Running' });
-  launcher.jobs.outputOf('job-1').push('hello\n');
-  launcher.send({ messageType: 6, requestId: 4, ...on('job-1'), outputType: 0, cancel: false });
-  t.same(await launcher.texts(), [
-    '{"messageType":5,"requestId":4,"responseId":1,"seqId":1,"complete":false,"output":"hello\\n","outputType":"stdout"}',
-  ]);
-  launcher.jobs.outputOf('job-1').end();
-  t.same(await launcher.texts(), ['{"messageType":5,"requestId":4,"responseId":2,"seqId":2,"complete":true}']);
-  t.equal(launcher.jobs.reading(), 0);
-  await launcher.end();
-});
-
-t.test('[cluster-info] everything that a launcher may be told', async (t) => {
-  const jobs = createFakeJobs();
-  jobs.on.clusterInfo = async () => ({
-    allowUnknownImages: false,
-    images: ['r:devel', 'r:4.4'],
-    defaultImage: 'r:4.4',
-    config: [
-      { name: 'secret', valueType: 'string', value: '' },
-      { name: 'serviceAccountName', valueType: 'enum', value: 'default,sa1' },
-    ],
-    resourceLimits: [{ type: 'cpuCount', defaultValue: '1', maxValue: '4' }, { type: 'CPU Request' }],
-    placementConstraints: [
-      { name: 'zone', value: 'a' },
-      { name: 'host', value: '' },
-    ],
-    resourceProfiles: [
-      {
-        name: 'small',
-        displayName: 'Small',
-        limits: [{ type: 'cpuCount', value: '1' }],
-        placementConstraints: [],
-      },
-    ],
-  });
-  const launcher = await startLauncher({ jobs });
-  launcher.send({ messageType: 9, requestId: 1, ...alice });
-  t.same(await launcher.texts(), [
-    '{"messageType":8,"requestId":1,"responseId":1,"supportsContainers":true,"defaultImage":"r:4.4","allowUnknownImages":false,"images":["r:4.4","r:devel"],"config":[{"name":"secret","valueType":"string"},{"name":"serviceAccountName","valueType":"enum","value":"default,sa1"}],"resourceLimits":[{"type":"cpuCount","defaultValue":"1","maxValue":"4"},{"type":"CPU Request"}],"placementConstraints":[{"name":"zone","value":"a"},{"name":"host"}],"resourceProfiles":[{"name":"small","displayName":"Small","limits":[{"type":"cpuCount","value":"1"}]}],"supportsInitContainers":true,"containersUseHostNetwork":false}',
-  ]);
-  await launcher.end();
-});
-
-t.test('[response-ids] one counter for all; Error and Heartbeat carry 0 and take no number', async (t) => {
-  const launcher = await startLauncher();
-  launcher.send({ messageType: 3, requestId: 1, ...on('*') }, { messageType: 3, requestId: 2, ...on('job-9') });
-  launcher.send(
-    { messageType: 0, requestId: 0 },
-    { messageType: 99, requestId: 3 },
-    { messageType: 3, requestId: 4, ...on('*') },
-  );
-  const ids = (await launcher.received()).map(
-    ({ messageType, requestId, responseId }) => `${messageType} ${requestId} ${responseId}`,
-  );
-  t.strictSame(ids.sort(), ['-1 2 0', '-1 3 0', '0 0 0', '2 1 1', '2 4 2']);
-  await launcher.end();
-});
-
-t.test('[bootstrap-again] a repeated Bootstrap is served like any other', async (t) => {
-  const launcher = await startLauncher({ version: '3.10.0' });
-  t.match(await launcher.ask({ messageType: 1, requestId: 7, version: { major: 3, minor: 2, patch: 9 } }), [
-    { messageType: 1, requestId: 7, responseId: 1 },
-  ]);
-  await launcher.end();
-});
-
-t.test(
-  '[get-empty-filters] empty lists are no filter; [get-one-filters] with an id filters do not count, but are checked',
-  async (t) => {
-    const launcher = await startLauncher();
-    launcher.jobs.put({ id: 'job-1', status: 'Running' });
-    const [all] = await launcher.ask({ messageType: 3, requestId: 1, ...on('*'), tags: [], statuses: [], fields: [] });
-    t.match(all, { jobs: [{ id: 'job-1', name: 'job-1', status: 'Running' }] });
-    t.match(
-      await launcher.ask({ messageType: 3, requestId: 2, ...on('job-1'), tags: ['none'], statuses: ['Killed'] }),
-      [{ messageType: 2, jobs: [{ id: 'job-1' }] }],
-    );
-    t.match(await launcher.ask({ messageType: 3, requestId: 3, ...on('job-1'), statuses: ['Dead'] }), [
-      { messageType: -1, errorCode: 2 },
-    ]);
-    await launcher.end();
-  },
-);
-
-t.test('[error-codes] what the domain refuses gets its number; what should not occur is Error 0', async (t) => {
-  const jobs = createFakeJobs();
-  const launcher = await startLauncher({ jobs });
-  jobs.put({ id: 'job-1', status: 'Running' });
-  const codes = [
-    ['unknown', 0],
-    ['invalid-request', 2],
-    ['job-not-found', 3],
-    ['timeout', 5],
-    ['job-not-running', 6],
-    ['output-not-found', 7],
-    ['invalid-job-state', 8],
-  ] as const;
-  for (const [code, errorCode] of codes) {
-    jobs.on.control = async () => {
-      throw new JobError(code, `because of ${code}`);
-    };
-    t.strictSame(await launcher.ask({ messageType: 5, requestId: 1, ...on('job-1'), operation: 0 }), [
-      { messageType: -1, requestId: 1, responseId: 0, errorCode, errorMessage: `because of ${code}` },
-    ]);
+t.test('[frame-not-json] a body that is not JSON breaks the conversation; its text is not in the error', (t) => {
+  for (const body of ['', '{', '{"a":1}x', '{"token":secret}', '\ufeff{}']) {
+    const error = ((): unknown => {
+      try {
+        return parseRequest(Buffer.from(body));
+      } catch (thrown) {
+        return thrown;
+      }
+    })();
+    t.type(error, BrokenFrameError, body);
+    t.match(error, { message: 'a frame arrived whose body is not JSON', cause: undefined });
   }
-  jobs.on.network = async () => {
-    throw new TypeError('a defect');
-  };
-  t.match(await launcher.ask({ messageType: 8, requestId: 2, ...on('job-1') }), [
-    { messageType: -1, errorCode: 0, errorMessage: 'a defect' },
-  ]);
-  jobs.on.submit = async () => {
-    throw new JobError('unknown', 'POST /jobs: 500');
-  };
-  t.match(await launcher.ask({ messageType: 2, requestId: 3, ...alice, job: { name: 'a', command: 'b' } }), [
-    { messageType: -1, errorCode: 0, errorMessage: 'POST /jobs: 500' },
-  ]);
-  await launcher.end();
+  t.end();
 });
 
-t.test(
-  '[control-operations] 0 suspend, 1 resume, 2 stop, 3 kill, 4 cancel; tried and failed is no Error',
-  async (t) => {
-    const jobs = createFakeJobs();
-    jobs.on.control = async () => ({ complete: false, message: 'the node does not answer' });
-    const launcher = await startLauncher({ jobs });
-    jobs.put({ id: 'job-1', status: 'Running' });
-    for (const operation of [0, 1, 2, 3, 4]) {
-      t.match(await launcher.ask({ messageType: 5, requestId: operation + 1, ...on('job-1'), operation }), [
-        { messageType: 4, statusMessage: 'the node does not answer', operationComplete: false },
-      ]);
-    }
-    t.strictSame(
-      jobs.calls,
-      ['suspend', 'resume', 'stop', 'kill', 'cancel'].map((name) => `control job-1 alice ${name}`),
-    );
-    await launcher.end();
-  },
-);
+t.test('[id-64-bit] request ids of 64 bits are kept exactly', (t) => {
+  const idOf = (json: string): unknown => {
+    const parsed = parseRequest(Buffer.from(json));
+    return parsed.outcome === 'dropped'
+      ? undefined
+      : parsed.outcome === 'refused'
+        ? parsed.requestId
+        : parsed.request.requestId;
+  };
+  t.equal(idOf('{"messageType":0,"requestId":18446744073709551615}'), '18446744073709551615');
+  t.equal(
+    idOf('{"messageType":0,"requestId":9007199254740993,"a":{"requestId":18446744073709551611}}'),
+    '9007199254740993',
+  );
+  t.equal(idOf('{"requestId":9007199254740993,"messageType":0,"requestId":9007199254740995}'), '9007199254740995');
+  t.equal(
+    idOf(
+      String.raw`{"a\\":"\"requestId\":1","b\"":{"requestId":18446744073709551611},"requestId":9007199254740993,"c":"\\"}`,
+    ),
+    '9007199254740993',
+    'quotes and backslashes in texts',
+  );
+  t.equal(idOf('{"messageType":999,"requestId":9007199254740993}'), '9007199254740993');
+  t.equal(idOf('{"messageType":0,"requestId":18446744073709551616}'), undefined, 'more than 64 bits');
+  t.equal(idOf('{"messageType":0,"requestId":1e400}'), undefined);
+  t.end();
+});
+
+t.test('[id-unreadable] without a readable id nobody is answered', (t) => {
+  for (const requestId of [undefined, null, -1, 1.5, '1', true, [], {}]) {
+    t.equal(parse({ messageType: 3, requestId, username: 'u', jobId: '*' }).outcome, 'dropped', String(requestId));
+  }
+  for (const message of [null, 3, 'x', true, [], [{ messageType: 0, requestId: 1 }]]) {
+    t.equal(parse(message).outcome, 'dropped', JSON.stringify(message));
+  }
+  t.end();
+});
+
+t.test('[limits] depth 64 and 100,000 values, before anything else', (t) => {
+  const nested = (depth: number): string =>
+    `{"messageType":0,"requestId":1,"x":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+  const outcome = (json: string): string => {
+    const parsed = parseRequest(Buffer.from(json));
+    return parsed.outcome === 'refused' ? parsed.message : parsed.outcome;
+  };
+  t.equal(outcome(nested(63)), 'request');
+  t.equal(outcome(nested(64)), 'the message is refused: it is nested deeper than 64 levels');
+  t.equal(outcome(nested(1_000_000)), 'the message is refused: it is nested deeper than 64 levels');
+  const wide = (values: number): string => `{"messageType":0,"requestId":1,"x":[${Array(values).fill('0').join(',')}]}`;
+  t.equal(outcome(wide(99_996)), 'request');
+  t.equal(outcome(wide(99_997)), 'the message is refused: it holds more than 100000 values');
+  t.end();
+});
+
+t.test('[field-errors] an error says which field of which message, what was there, what is allowed', (t) => {
+  const cases: [Record<string, unknown>, string][] = [
+    [{ messageType: undefined }, 'invalid-request: message: messageType is missing; it must be a whole number'],
+    [{ messageType: 1.5 }, 'invalid-request: message: messageType is 1.5; it must be a whole number'],
+    [{ messageType: '3' }, 'invalid-request: message: messageType is text; it must be a whole number'],
+    [{ messageType: -1 }, 'request-not-supported: messages of type -1 are not supported'],
+    [{ messageType: 1 }, 'invalid-request: bootstrap (message type 1): version is missing; it must be an object'],
+    [
+      { messageType: 1, version: { major: 3, minor: 'x', patch: 0 } },
+      'invalid-request: bootstrap (message type 1): version.minor is text; it must be a whole number, 0 or more',
+    ],
+    [
+      { messageType: 3, username: undefined },
+      'invalid-request: get jobs (message type 3): username is missing; it must be text that is not empty',
+    ],
+    [
+      { messageType: 3, username: '  ' },
+      'invalid-request: get jobs (message type 3): username is ""; it must be text that is not empty',
+    ],
+    [
+      { messageType: 3, requestUsername: 5 },
+      'invalid-request: get jobs (message type 3): requestUsername is a number; it must be text',
+    ],
+    [
+      { messageType: 3, encodedJobId: [] },
+      'invalid-request: get jobs (message type 3): encodedJobId is a list; it must be text',
+    ],
+    [{ messageType: 3, jobId: null }, 'invalid-request: get jobs (message type 3): jobId is missing; it must be text'],
+    [
+      { messageType: 3, tags: ['a', 1] },
+      'invalid-request: get jobs (message type 3): tags[1] is a number; it must be text',
+    ],
+    [{ messageType: 3, tags: [null] }, 'invalid-request: get jobs (message type 3): tags[0] is null; it must be text'],
+    [
+      { messageType: 3, statuses: ['running', 'Dead', 'Gone'] },
+      'invalid-request: get jobs (message type 3): statuses has "Dead", "Gone", which are no states; states are Pending, Running, Suspended, Finished, Failed, Killed, Canceled',
+    ],
+    [
+      { messageType: 3, startTime: 'yesterday' },
+      'invalid-request: get jobs (message type 3): startTime is "yesterday"; it must be a date such as 2026-01-02T03:04:05Z',
+    ],
+    [
+      { messageType: 3, endTime: '' },
+      'invalid-request: get jobs (message type 3): endTime is ""; it must be a date such as 2026-01-02T03:04:05Z',
+    ],
+    [
+      { messageType: 4, cancel: 'yes' },
+      'invalid-request: job status stream (message type 4): cancel is text; it must be true or false',
+    ],
+    [
+      { messageType: 5 },
+      'invalid-request: control job (message type 5): operation is missing; it must be 0 (suspend), 1 (resume), 2 (stop), 3 (kill), 4 (cancel)',
+    ],
+    [
+      { messageType: 5, operation: 5 },
+      'invalid-request: control job (message type 5): operation is 5; it must be 0 (suspend), 1 (resume), 2 (stop), 3 (kill), 4 (cancel)',
+    ],
+    [
+      { messageType: 5, operation: 2, jobId: '*' },
+      'invalid-request: control job (message type 5): jobId is "*"; it must be the id of one job',
+    ],
+    [
+      { messageType: 6, outputType: 3 },
+      'invalid-request: job output stream (message type 6): outputType is 3; it must be 0 or "stdout", 1 or "stderr", 2 or "mixed" or "both"',
+    ],
+    [
+      { messageType: 8, jobId: '*' },
+      'invalid-request: job network (message type 8): jobId is "*"; it must be the id of one job',
+    ],
+    [
+      { messageType: 9, username: '' },
+      'invalid-request: cluster info (message type 9): username is ""; it must be text that is not empty',
+    ],
+    [
+      { messageType: 202, generation: -1 },
+      'invalid-request: config reload (message type 202): generation is -1; it must be a whole number, 0 or more',
+    ],
+    [{ messageType: 2 }, 'invalid-request: submit job (message type 2): job is missing; it must be an object'],
+  ];
+  for (const [message, expected] of cases) t.equal(problem(message), expected);
+  t.end();
+});
+
+t.test('[submit-rules] what a job must be', (t) => {
+  const error = (text: string): string => `invalid-request: submit job (message type 2): job${text}`;
+  const cases: [Record<string, unknown>, string][] = [
+    [{ name: undefined }, error('.name is missing; it must be text')],
+    [{ exe: '/bin/x' }, error('.command and exe are both given; a job runs one of them')],
+    [{ command: '' }, error('.command is missing, and so are exe and container; one of them must say what to run')],
+    [
+      { command: '', container: {} },
+      error('.command is missing, and so are exe and container; one of them must say what to run'),
+    ],
+    [{ command: '', container: { image: 'r' } }, 'request'],
+    [{ container: { runAsUserId: 1 } }, error('.container.image is missing; it must be text')],
+    [
+      { container: { image: 'i', runAsUserId: -1 } },
+      error('.container.runAsUserId is -1; it must be a whole number from 0 to 2147483647'),
+    ],
+    [
+      { container: { image: 'i', supplementalGroupIds: [0, 2147483648] } },
+      error('.container.supplementalGroupIds[1] is 2147483648; it must be a whole number from 0 to 2147483647'),
+    ],
+    [{ container: [{ image: 'r' }] }, error('.container is a list; it must be an object')],
+    [
+      { status: 'dead' },
+      error('.status is "dead"; it must be one of Pending, Running, Suspended, Finished, Failed, Killed, Canceled'),
+    ],
+    [{ status: ' RUNNING ' }, 'request'],
+    [{ submissionTime: 'x' }, error('.submissionTime is "x"; it must be a date such as 2026-01-02T03:04:05Z')],
+    [{ environment: [{ name: 'A', value: 12345 }] }, error('.environment[0].value is a number; it must be text')],
+    [{ environment: [{ name: 'A' }] }, error('.environment[0].value is missing; it must be text')],
+    [{ stdin: ['secret'] }, error('.stdin is a list; it must be text')],
+    [
+      { config: [{ name: 'a', valueType: 'bool' }] },
+      error('.config[0].valueType is "bool"; it must be one of string, int, float, enum'),
+    ],
+    [{ config: [{ name: 'a', valueType: ' int ' }] }, 'request'],
+    [{ exposedPorts: [{ targetPort: 1.5 }] }, error('.exposedPorts[0].targetPort is 1.5; it must be a whole number')],
+    [
+      { exposedPorts: [{ targetPort: 2 ** 60 }] },
+      error('.exposedPorts[0].targetPort is 1152921504606847000; it must be a whole number'),
+    ],
+    [{ mounts: [{ type: 'host', source: { path: '/a' } }] }, error('.mounts[0].mountPath is missing; it must be text')],
+    [
+      { mounts: [{ mountPath: '/a', type: 'host', source: {} }] },
+      error('.mounts[0].source.path is missing; it must be text'),
+    ],
+    [{ mounts: [{ mountPath: '/a', source: {} }] }, error('.mounts[0].type is missing; it must be text')],
+    [
+      { mounts: [{ mountPath: '/a', mountSource: { type: 'cephFs', source: { monitors: [] } } }] },
+      error('.mounts[0].mountSource.source.monitors is a list of 0; it must be a list of at least 1'),
+    ],
+    [
+      { mounts: [{ mountPath: '/a', type: 'azureFile', source: { secretName: 's' } }] },
+      error('.mounts[0].source.shareName is missing; it must be text'),
+    ],
+    [
+      { mounts: [{ mountPath: '/a', type: 'glusterFs', source: { path: 's' } }] },
+      error('.mounts[0].source.endpoints is missing; it must be text'),
+    ],
+    [
+      { mounts: [{ mountPath: '/a', type: 'nfs', source: { path: 's' } }] },
+      error('.mounts[0].source.host is missing; it must be text'),
+    ],
+    [{ mounts: [{ mountPath: '/a', type: 'NFS', source: { any: 1 } }] }, 'request'],
+    [{ mounts: [{ mountPath: '/a', type: '__proto__', source: {} }] }, 'request'],
+    [
+      { mounts: [{ mountPath: '/a', type: 'passthrough', source: 'x' }] },
+      error('.mounts[0].source is text; it must be an object'),
+    ],
+    [
+      { initContainers: [{ name: 'i', image: 'r', command: 'a', exe: 'b' }] },
+      error('.initContainers[0].command and exe are both given; a container runs one of them'),
+    ],
+    [{ initContainers: [{ name: 'i' }] }, error('.initContainers[0].image is missing; it must be text')],
+    [
+      { placementConstraints: [{ name: 'zone' }], resourceLimits: [{ type: 'memory' }], config: [{ name: 'x' }] },
+      'request',
+    ],
+    [{ resourceLimits: [{ value: '1' }] }, error('.resourceLimits[0].type is missing; it must be text')],
+    [{ unknownMember: { deep: [1] }, id: 'x', exitCode: 3, pid: 4 }, 'request'],
+  ];
+  for (const [job, expected] of cases) t.equal(submitted(job), expected);
+  t.end();
+});
+
+t.test('[accept-null] null counts as absent, unknown members are ignored, the last of duplicate names counts', (t) => {
+  t.equal(problem({ messageType: 6, cancel: null, outputType: null, requestUsername: null, more: 1 }), 'request');
+  const parsed = parseRequest(
+    Buffer.from('{"messageType":3,"requestId":1,"username":"a","username":" b ","jobId":"x","jobId":"y"}'),
+  );
+  t.match(parsed, { outcome: 'request', request: { kind: 'getJobs', username: 'b', jobId: 'y' } });
+  t.end();
+});
+
+t.test('[cancel-any] a cancel is read before anything else of a stream request', (t) => {
+  for (const [messageType, stream] of [
+    [4, 'statusStream'],
+    [6, 'outputStream'],
+    [7, 'usageStream'],
+  ]) {
+    t.strictSame(parse({ messageType, requestId: 5, cancel: true, jobId: 7 }), {
+      outcome: 'request',
+      request: { kind: 'cancelStream', requestId: '5', stream },
+    });
+  }
+  t.end();
+});
+
+t.test('[output-types] outputType as number or text', (t) => {
+  const label = (outputType: unknown): unknown => {
+    const parsed = parse({ messageType: 6, requestId: 5, username: 'u', jobId: 'x', outputType });
+    return parsed.outcome === 'request' && parsed.request.kind === 'outputStream'
+      ? parsed.request.outputType
+      : parsed.outcome;
+  };
+  t.strictSame([0, 'stdout', 1, 'stderr', 2, 'mixed', 'both', null, undefined].map(label), [
+    'stdout',
+    'stdout',
+    'stderr',
+    'stderr',
+    'mixed',
+    'mixed',
+    'mixed',
+    'mixed',
+    'mixed',
+  ]);
+  t.end();
+});

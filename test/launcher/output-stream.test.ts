@@ -1,0 +1,208 @@
+/** The output of a job comes from its beginning to its end, cut between characters; nothing after a cancel. */
+import fc from 'fast-check';
+import t from 'tap';
+import { JobError } from '../../src/jobs/contract.ts';
+import { jsonText } from '../../src/launcher/json-text.ts';
+import { cancel, on, output, settle, startLauncher } from './harness.ts';
+
+t.test('[output-frames] [output-complete] output as it comes, then one message that it is complete', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  launcher.jobs.outputOf('job-1').push('hello\n');
+  launcher.send({ messageType: 6, requestId: 4, ...on('job-1'), outputType: 0, cancel: false });
+  t.same(await launcher.texts(), [
+    '{"messageType":5,"requestId":4,"responseId":1,"seqId":1,"complete":false,"output":"hello\\n","outputType":"stdout"}',
+  ]);
+  launcher.jobs.outputOf('job-1').end();
+  t.same(await launcher.texts(), ['{"messageType":5,"requestId":4,"responseId":2,"seqId":2,"complete":true}']);
+  t.equal(launcher.jobs.reading(), 0);
+  await launcher.end();
+});
+
+t.test('[output-labels] the label is the one that was asked for', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  launcher.jobs.outputOf('job-1').push('x');
+  const label = async (requestId: number, outputType: unknown): Promise<unknown> => {
+    const [message] = await launcher.ask(output(requestId, 'job-1', { outputType }));
+    return message?.['outputType'];
+  };
+  t.equal(await label(1, 0), 'stdout');
+  t.equal(await label(2, 'stderr'), 'stderr');
+  t.equal(await label(3, 2), 'mixed');
+  t.equal(await label(4, undefined), 'mixed');
+  await launcher.end();
+});
+
+t.test(
+  '[output-never-ran] a job that never ran: the final message alone, also on a stream opened while it was Pending',
+  async (t) => {
+    const launcher = await startLauncher();
+    launcher.jobs.put({ id: 'job-1', status: 'Pending' });
+    t.same(await launcher.ask(output(1, 'job-1')), []);
+    launcher.jobs.put({ id: 'job-1', status: 'Canceled' });
+    launcher.jobs.outputOf('job-1').end();
+    const complete = (requestId: number, responseId: number): string =>
+      `{"messageType":5,"requestId":${requestId},"responseId":${responseId},"seqId":1,"complete":true}`;
+    t.same(await launcher.texts(), [complete(1, 1)]);
+    launcher.send(output(2, 'job-1'));
+    t.same(await launcher.texts(), [complete(2, 2)]);
+    await launcher.end();
+  },
+);
+
+t.test('[output-gone] output that is gone: Error 7; a stream already running completes with what came', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  const feed = launcher.jobs.outputOf('job-1');
+  feed.push('some');
+  t.match(await launcher.ask(output(1, 'job-1')), [{ requestId: 1, seqId: 1, output: 'some' }]);
+  feed.fail(new JobError('output-not-found', 'the output of job-1 is gone with its pod'));
+  t.match(await launcher.received(), [{ messageType: 5, requestId: 1, seqId: 2, complete: true }]);
+
+  launcher.jobs.put({ id: 'job-2', status: 'Finished' });
+  launcher.jobs.outputOf('job-2').fail(new JobError('output-not-found', 'the output of job-2 is gone with its pod'));
+  t.same(await launcher.ask(output(2, 'job-2')), [
+    {
+      messageType: -1,
+      requestId: 2,
+      responseId: 0,
+      errorCode: 7,
+      errorMessage: 'the output of job-2 is gone with its pod',
+    },
+  ]);
+  t.match(await launcher.ask(output(3, 'job-9'), output(4, '*')), [
+    { messageType: -1, requestId: 3, errorCode: 3 },
+    { messageType: -1, requestId: 4, errorCode: 3 },
+  ]);
+  await launcher.end();
+});
+
+t.test(
+  '[output-same-id] the same id while its stream is active is ignored; afterwards it can be used again',
+  async (t) => {
+    const launcher = await startLauncher();
+    launcher.jobs.put({ id: 'job-1', status: 'Running' });
+    launcher.jobs.outputOf('job-1').push('x');
+    t.equal((await launcher.ask(output(1, 'job-1'), output(1, 'job-1'))).length, 1);
+    t.equal(launcher.jobs.reading(), 1);
+    launcher.jobs.outputOf('job-1').end();
+    t.match(await launcher.received(), [{ seqId: 2, complete: true }]);
+    t.match(await launcher.ask(output(1, 'job-1')), [
+      { seqId: 1, output: 'x' },
+      { seqId: 2, complete: true },
+    ]);
+    await launcher.end();
+  },
+);
+
+t.test(
+  '[output-cancel] after a cancel nothing more is sent, not even complete, and nothing more is read',
+  async (t) => {
+    const launcher = await startLauncher();
+    launcher.jobs.put({ id: 'job-1', status: 'Running' });
+    launcher.jobs.outputOf('job-1').push('x');
+    await launcher.ask(output(1, 'job-1'));
+    launcher.jobs.outputOf('job-1').push('y');
+    t.ok((await launcher.ask(cancel(6, 1))).length <= 1, 'at most what was on its way');
+    launcher.jobs.outputOf('job-1').push('z');
+    launcher.jobs.outputOf('job-1').end();
+    t.same(await launcher.received(), []);
+    t.equal(launcher.jobs.reading(), 0);
+    t.match(await launcher.ask(output(1, 'job-1')), [
+      { seqId: 1 },
+      { seqId: 2 },
+      { seqId: 3 },
+      { seqId: 4, complete: true },
+    ]);
+    await launcher.end();
+  },
+);
+
+t.test('[output-cancel] what waits to be written is not sent either', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  for (let i = 0; i < 20; i++) launcher.jobs.outputOf('job-1').push('x'.repeat(10_000));
+  launcher.pause();
+  launcher.send(output(1, 'job-1'));
+  await settle();
+  launcher.send(cancel(6, 1));
+  await settle();
+  launcher.resume();
+  const taken = launcher.jobs.outputOf('job-1').taken();
+  t.equal(
+    (await launcher.received()).length,
+    taken - 1,
+    'only what was in the pipe already; the last one taken waited',
+  );
+  await launcher.end();
+});
+
+t.test('[output-chunks] text is cut between characters, so that no frame is above max-message-size', async (t) => {
+  const maxMessageSize = 1000;
+  const launcher = await startLauncher({ maxMessageSize });
+  launcher.jobs.put({ id: 'job-1', status: 'Finished' });
+  const texts = [
+    '\u0001'.repeat(700),
+    '😀'.repeat(700),
+    `x${'😀'.repeat(300)}`,
+    'é'.repeat(600),
+    '日'.repeat(300),
+    'plain\n',
+  ];
+  for (const text of texts) launcher.jobs.outputOf('job-1').push(text);
+  launcher.jobs.outputOf('job-1').end();
+  launcher.send(output(1, 'job-1'));
+  const bodies = await launcher.texts();
+  t.ok(bodies.every((body) => Buffer.byteLength(body) <= maxMessageSize));
+  const messages = bodies.map((body) => JSON.parse(body) as { output?: string; seqId: number; complete: boolean });
+  t.strictSame(
+    messages.map(({ seqId }) => seqId),
+    messages.map((_, index) => index + 1),
+  );
+  t.equal(messages.map((message) => message.output ?? '').join(''), texts.join(''));
+  t.ok(
+    messages.every(({ output = '' }) => !/^[\udc00-\udfff]/.test(output)),
+    'no pair is split',
+  );
+  t.strictSame(messages.map(({ complete }) => complete).indexOf(true), messages.length - 1);
+  await launcher.end();
+});
+
+t.test('[output-json] bytes become the very JSON that JSON.stringify makes of the text', async (t) => {
+  const texts = fc
+    .array(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\n', '"', '\\', '\u007f', '\ud83d\ude00')))
+    .map((all) => all.join('').toWellFormed());
+  fc.assert(fc.property(texts, (text) => jsonText(Buffer.from(text)).toString() === JSON.stringify(text)));
+  for (const text of ['', '\u0000'.repeat(1000), '\u001f\b\t\n\f\r', '"'.repeat(500)]) {
+    t.equal(jsonText(Buffer.from(text)).toString(), JSON.stringify(text));
+  }
+});
+
+t.test(
+  '[stream-limits] 1,000 output streams; beyond: Error 7 that says so; a place is free again after a cancel',
+  async (t) => {
+    const launcher = await startLauncher();
+    launcher.jobs.put({ id: 'job-1', status: 'Running' });
+    for (let id = 1; id <= 1000; id++) launcher.send(output(id, 'job-1'));
+    t.same(await launcher.received(), []);
+    t.equal(launcher.jobs.reading(), 1000);
+    t.same(await launcher.ask(output(1001, 'job-1')), [
+      {
+        messageType: -1,
+        requestId: 1001,
+        responseId: 0,
+        errorCode: 7,
+        errorMessage:
+          'there are 1000 output streams already, the most that are served at a time; cancel some and ask again',
+      },
+    ]);
+    launcher.send(cancel(6, 500));
+    t.same(await launcher.ask(output(1002, 'job-1')), []);
+    t.equal(launcher.jobs.reading(), 1000);
+    launcher.jobs.outputOf('job-1').push('x');
+    launcher.jobs.outputOf('job-1').end();
+    t.equal((await launcher.received()).length, 2000, 'all of them are served');
+    await launcher.end();
+  },
+);
