@@ -136,7 +136,8 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
 t.test('OFF says nothing, at the start either', async (t) => {
   const { plugin, launcher } = await start(t, cluster, { options: { 'log-level': 'OFF' } });
   await launcher.submit('jane', { ...sleeper, name: 'silent', host: 'nowhere' });
-  await plugin.close();
+  plugin.kill('SIGTERM');
+  await plugin.exit;
   t.equal(plugin.log() + plugin.stderr(), '');
 });
 
