@@ -1,5 +1,7 @@
 /** Commands of an administrator, run in this process with real files, sockets and a simulated cluster. */
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
@@ -18,6 +20,12 @@ export interface Outcome {
 
 /** A name that nobody knows, and no name server is asked for: a label has at most 63 characters. */
 export const NOBODY = `kubernete${'s'.repeat(55)}.invalid`;
+
+/** Options that lead to a port where nobody listens. */
+export const NOWHERE = { 'api-url': 'http://127.0.0.1:16443', 'auth-token': 'a-token' };
+
+/** A certificate as `certificate-authority` takes it. */
+export const base64 = (pem: string): string => Buffer.from(pem).toString('base64');
 
 /** What a command finds. */
 export interface Situation {
@@ -92,4 +100,30 @@ export async function run(t: Test, args: readonly string[], situation: Situation
 /** The lines of one step of `check`. */
 export function linesOf({ lines }: Outcome, step: string): readonly string[] {
   return lines.filter((line) => line.slice(9, 25).trim() === step).map((line) => line.replace(/ {2,}/g, ' '));
+}
+
+/** Runs `check` and compares the lines of one step; the exit code is 1. */
+export async function fails(
+  t: Test,
+  situation: Situation,
+  step: string,
+  ...expected: readonly string[]
+): Promise<Outcome> {
+  const outcome = await run(t, ['check'], situation);
+  t.strictSame(linesOf(outcome, step), expected);
+  t.equal(outcome.code, 1);
+  return outcome;
+}
+
+/** Listens on a free port of loopback until the test ends. */
+export async function listen(t: Test, server: Server): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => sockets.add(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
 }

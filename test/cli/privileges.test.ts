@@ -1,4 +1,7 @@
-/** Commands as root: in processes of their own, because they give up root for good. */
+/**
+ * A command that root starts sees and says what the server user may read and write, as the plugin would: each in a
+ * process of its own, because it gives up root for good.
+ */
 import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,7 @@
+/**
+ * What is typed is taken as it is written or refused in one sentence; what is printed fits the terminal, which obeys
+ * nothing of it, and reads back the same.
+ */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';

@@ -16,13 +16,16 @@ interface Way {
 /** The first line of an options file of ours: a directory that has one may be written to again. */
 const MARK = '# Written by npm run cluster, and written anew when it is started with this directory again.';
 
+/** The options that lead to a cluster. */
+export function optionsFor({ url, token, ca }: Omit<Way, 'namespace'>) {
+  return { 'api-url': url, 'auth-token': token, 'certificate-authority': Buffer.from(ca).toString('base64') };
+}
+
 /** The options file; the plugin's log and scratch directories are below `folder`. */
 export function launcherConfig(cluster: Way, folder: string, serverUser: string): string {
   return [
     MARK,
-    `api-url=${cluster.url}`,
-    `auth-token=${cluster.token}`,
-    `certificate-authority=${Buffer.from(cluster.ca).toString('base64')}`,
+    ...Object.entries(optionsFor(cluster)).map(([option, value]) => `${option}=${value}`),
     `kubernetes-namespace=${cluster.namespace}`,
     `server-user=${serverUser}`,
     `logging-dir=${folder}/log`,

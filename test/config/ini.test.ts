@@ -1,3 +1,7 @@
+/**
+ * Any text is read as its writer meant it - sections in their order, names and values with their characters - or refused
+ * with the line, and with the name that was probably meant.
+ */
 import fc from 'fast-check';
 import ini from 'ini';
 import t from 'tap';

@@ -1,3 +1,5 @@
+/** A token, a certificate, and an options file that needs nothing more. */
+
 /** A token in the shape of a JWT; nobody issued it. */
 export const JWT =
   'eyJhbGciOiJub25lIn0.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6cnN0dWRpbzpqb2ItbGF1bmNoZXIifQ.c2lnbmF0dXJl';
@@ -15,3 +17,6 @@ VSJPNDAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQCI4TmXbRXi
 y3guTU8yUk2OC7vd
 -----END CERTIFICATE-----
 `;
+
+/** The smallest text of an options file, outside a cluster. */
+export const REACH = `api-url=https://10.0.0.1:6443\nauth-token=${JWT}\n`;

@@ -1,12 +1,13 @@
+/** What administrators wrote has its effect: whole conversations, seen by launchers and in the Job that the cluster received. */
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { optionsFor } from '../cluster/config.ts';
 import { openCluster } from '../integration/cluster.ts';
 import { createLauncher, LauncherError } from '../support/launcher.ts';
 import { SOURCES, startPlugin, writeConfig } from '../support/plugin.ts';
 
-/** Whole conversations: what administrators wrote, seen by launchers, and in the Job that the cluster received. */
 const cluster = await openCluster();
 t.teardown(() => cluster.close());
 t.jobs = 3;
@@ -38,12 +39,7 @@ max-mem-mb=2048
 async function start(test: Test, files: Readonly<Record<string, string>>) {
   const plugin = await startPlugin({
     command: [process.execPath, SOURCES],
-    options: {
-      'api-url': cluster.url,
-      'auth-token': cluster.token,
-      'certificate-authority': Buffer.from(cluster.ca).toString('base64'),
-      'kubernetes-namespace': cluster.namespace,
-    },
+    options: { ...optionsFor(cluster), 'kubernetes-namespace': cluster.namespace },
     files,
   });
   test.teardown(() => plugin.close());

@@ -1,3 +1,4 @@
+/** A defect that shows while the plugin runs ends it with code 70, and the log, not stderr, says which and where. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

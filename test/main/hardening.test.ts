@@ -1,3 +1,7 @@
+/**
+ * A plugin that runs is hard to misuse, whoever started it: it has given up root in every thread, took nothing of a hostile
+ * environment, made only directories that are its user's, and ends when it is told to.
+ */
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,

@@ -1,48 +1,37 @@
+/** The log says what an administrator must know, at any level, and goes where and as far as the settings in force say. */
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { startCluster } from '../cluster/cluster.ts';
-import { createLauncher } from '../support/launcher.ts';
-import { type PluginStart, startPlugin, writeConfig } from '../support/plugin.ts';
+import { optionsFor } from '../cluster/config.ts';
+import type { Launcher } from '../support/launcher.ts';
+import { writeConfig } from '../support/plugin.ts';
+import { start } from './launched.ts';
 
 const cluster = await startCluster();
 t.teardown(() => cluster.close());
 t.jobs = 3;
 
-async function start(t: Test, { options, ...more }: PluginStart = {}) {
-  const plugin = await startPlugin({
-    ...more,
-    options: {
-      'api-url': cluster.url,
-      'auth-token': cluster.token,
-      'certificate-authority': Buffer.from(cluster.ca).toString('base64'),
-      'kubernetes-namespace': cluster.namespace,
-      ...options,
-    },
-  });
-  t.teardown(plugin.close);
-  const launcher = createLauncher(plugin.wire);
-  const until = (user: string, id: string, state: string): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const stream = launcher.status(
-        user,
-        id,
-        ({ status }) => {
-          if (status !== state) return;
-          stream.cancel();
-          resolve();
-        },
-        reject,
-      );
-    });
-  await launcher.bootstrap();
-  return { plugin, launcher, until };
-}
-
 const sleeper = { container: { image: 'busybox' }, exe: '/bin/sh', args: ['-c', 'while :; do sleep 0.1; done'] };
 
+/** Resolves when the job is in that state. */
+function until(launcher: Launcher, user: string, id: string, state: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stream = launcher.status(
+      user,
+      id,
+      ({ status }) => {
+        if (status !== state) return;
+        stream.cancel();
+        resolve();
+      },
+      reject,
+    );
+  });
+}
+
 t.test('at ERROR: what an administrator must know, and a line for all that is done to jobs', async (t) => {
-  const { plugin, launcher, until } = await start(t, { options: { 'log-level': 'ERROR' } });
+  const { plugin, launcher } = await start(t, cluster, { options: { 'log-level': 'ERROR' } });
   const ids: string[] = [];
   for (const operation of ['stop', 'kill', 'cancel'] as const) {
     const { id } = await launcher.submit('jane', {
@@ -51,7 +40,7 @@ t.test('at ERROR: what an administrator must know, and a line for all that is do
       host: operation === 'cancel' ? 'nowhere' : '',
     });
     ids.push(id);
-    if (operation !== 'cancel') await until('jane', id, 'Running');
+    if (operation !== 'cancel') await until(launcher, 'jane', id, 'Running');
     await launcher.control('jane', id, operation);
   }
   await t.rejects(launcher.control('jane', ids[2] ?? '', 'stop'));
@@ -112,14 +101,7 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
     { ...rule, groups: ['metrics.k8s.io'], resources: ['pods'] },
   ];
   other.access.setRules(rules);
-  const { plugin } = await start(t, {
-    options: {
-      'api-url': other.url,
-      'auth-token': other.token,
-      'certificate-authority': Buffer.from(other.ca).toString('base64'),
-      'log-level': 'ERROR',
-    },
-  });
+  const { plugin } = await start(t, cluster, { options: { ...optionsFor(other), 'log-level': 'ERROR' } });
   await plugin.logged(/ A permission is missing/);
   await plugin.logged(/ Synced/);
   await other.stopApi();
@@ -152,78 +134,19 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
 });
 
 t.test('OFF says nothing, at the start either', async (t) => {
-  const { plugin, launcher } = await start(t, { options: { 'log-level': 'OFF' } });
+  const { plugin, launcher } = await start(t, cluster, { options: { 'log-level': 'OFF' } });
   await launcher.submit('jane', { ...sleeper, name: 'silent', host: 'nowhere' });
-  await plugin.close();
+  plugin.kill('SIGTERM');
+  await plugin.exit;
   t.equal(plugin.log() + plugin.stderr(), '');
-});
-
-t.test('no secrets at DEBUG, in either format, whatever goes wrong', async (t) => {
-  const secrets = { stdin: 'stdin-secret-4711', environment: 'environment-secret-4712' };
-  const token = { good: cluster.token, bad: 'bad.token-secret-4713.x' };
-  const said: string[] = [];
-  for (const format of ['text', 'json']) {
-    const { plugin, launcher } = await start(t, { options: { 'log-level': 'DEBUG', 'log-format': format } });
-    const job = {
-      name: 'harmless-marker-4714',
-      container: { image: 'busybox' },
-      stdin: secrets.stdin,
-      environment: [{ name: 'PASSWORD', value: secrets.environment }],
-    };
-    await launcher.submit('jane', { ...job, command: 'cat >/dev/null' });
-    await t.rejects(launcher.submit('jane', { ...job, container: { image: '' }, command: 'true' }));
-    await t.rejects(launcher.submit('jane', { ...job, args: 'true', command: 'true' }));
-    await t.rejects(
-      launcher.submit('jane', { ...job, resourceLimits: [{ type: 'cpuCount', value: 'x' }], command: 'true' }),
-    );
-    plugin.sendBytes(Buffer.from('\0\0\0\x0a{"stdin-se'));
-    await plugin.exit;
-    said.push(plugin.log() + plugin.stderr());
-  }
-  const refused = await startPlugin({
-    options: {
-      'api-url': cluster.url,
-      'auth-token': token.bad,
-      'certificate-authority': Buffer.from(cluster.ca).toString('base64'),
-      'fetch-limit': '1',
-      'log-level': 'DEBUG',
-    },
-  });
-  t.teardown(refused.close);
-  await refused.logged(/ DEBUG Kubernetes does not tell its changes.*failures: 2/);
-  const warnings = refused.log().match(/ (WARNING|ERROR) [^;[]*/g);
-  t.strictSame(warnings, [
-    ' WARNING The API server refuses the token (401): rstudio-kubernetes-launcher check tells more',
-  ]);
-  t.match(
-    refused.log(),
-    / trying again \[option: "\S+\/launcher\.kubernetes\.conf:\d+: auth-token"\]; KubernetesError /,
-  );
-  said.push(refused.log());
-  const everything = said.join('\n');
-  for (const secret of [secrets.stdin, 'stdin-se', secrets.environment, ...Object.values(token)]) {
-    for (const form of [
-      secret,
-      Buffer.from(secret)
-        .toString('base64')
-        .replace(/.{0,3}=*$/, ''),
-    ]) {
-      t.notOk(everything.includes(form), form);
-    }
-  }
-  t.match(said[0], 'harmless-marker-4714');
-  t.match(said[0], / DEBUG Asked by the launcher \[kind: submit, requestId: 1, bytes: \d+\]\n/);
-  t.match(said[0], / DEBUG Told the launcher \[kind: jobs, requestId: 1, bytes: \d+\]\n/);
-  t.match(said[0], / DEBUG Asked by the launcher what is refused \[requestId: 3, code: \S+, bytes: \d+\]\n/);
-  t.match(said[1], 'harmless-marker-4714');
-  for (const line of said[1]?.trimEnd().split('\n') ?? [])
-    t.match(JSON.parse(line), { program: 'rstudio-kubernetes-launcher' });
 });
 
 t.test('a certificate that is not trusted: the log names the option and its line', async (t) => {
   const other = await startCluster();
   t.teardown(() => other.close());
-  const { plugin } = await start(t, { options: { 'certificate-authority': Buffer.from(other.ca).toString('base64') } });
+  const { plugin } = await start(t, cluster, {
+    options: { 'certificate-authority': Buffer.from(other.ca).toString('base64') },
+  });
   await plugin.logged(
     / WARNING The certificate .* \[option: "\S+\/launcher\.kubernetes\.conf:\d+: certificate-authority"\]; /,
   );
@@ -238,59 +161,10 @@ function lineIn(log: string): number {
   return Number(/launcher\.kubernetes\.conf:(\d+):/.exec(log)?.[1]);
 }
 
-t.test('what a webhook quotes of a job goes to its user, and not into the log, whatever its words', async (t) => {
-  const other = await startCluster();
-  t.teardown(() => other.close());
-  const { plugin, launcher } = await start(t, {
-    options: {
-      'api-url': other.url,
-      'auth-token': other.token,
-      'certificate-authority': Buffer.from(other.ca).toString('base64'),
-      'log-level': 'DEBUG',
-    },
-  });
-  const job = {
-    name: 'quoted',
-    container: { image: 'busybox' },
-    exe: '/bin/sh',
-    args: ['-c', 'login --password=hidden-4715'],
-    environment: [
-      { name: 'PASSWORD', value: 'p&ss"w\\rd\n-4716' },
-      { name: 'PIN', value: 'k-17' },
-      { name: 'DEBUG', value: 'true' },
-      { name: 'PORT', value: '8787' },
-    ],
-    config: [{ name: 'other', value: 'config-4717' }],
-  };
-  const said: (readonly [words: string, logged: string])[] = [
-    [
-      'PASSWORD is p&ss"w\\rd\n-4716, PIN is k-17, DEBUG is true, PORT is 8787, others are 417',
-      'PASSWORD is ***, PIN is ***, DEBUG is true, PORT is ***, others are 417',
-    ],
-    ['no: {"env":"{\\"value\\":\\"p\\u0026ss\\\\\\"w\\\\\\\\rd\\\\n-4716\\"}"}', 'no: {"env":"{"value":"***"}"}'],
-    ['variable 0 is "p&ss\\"w\\\\rd...", argument 3 "...d=hidden-4715"', 'variable 0 is "***...", argument 3 "...***"'],
-    ['config-4717, and image busybox is not for jane', '***, and image busybox is not for jane'],
-  ];
-  for (const [words] of said) {
-    const allow = other.denyNew('jobs', words);
-    const told = await launcher.submit('jane', job).catch((error: Error) => error.message);
-    t.equal(String(told).replace(/^.* is forbidden: /, ''), words);
-    allow();
-  }
-  plugin.kill('SIGTERM');
-  await plugin.exit;
-  t.strictSame(
-    [...plugin.log().matchAll(/ Did not submit a job .* reason: (".*")\]$/gm)].map(([, reason = '']) =>
-      String(JSON.parse(reason)).replace(/^.* is forbidden: /, ''),
-    ),
-    said.map(([, logged]) => logged),
-  );
-});
-
 t.test('a token file that everybody can read is warned of', async (t) => {
   const path = join(t.testdir({ token: cluster.token }), 'token');
   chmodSync(path, 0o644);
-  const { plugin } = await start(t, { options: { 'auth-token': '', 'auth-token-path': path } });
+  const { plugin } = await start(t, cluster, { options: { 'auth-token': '', 'auth-token-path': path } });
   await plugin.logged(/ WARNING /);
   t.match(
     plugin.log(),
@@ -300,7 +174,7 @@ t.test('a token file that everybody can read is warned of', async (t) => {
 
 t.test('profiles are reloaded, or stay as they were', async (t) => {
   const profiles = 'launcher.kubernetes.profiles.conf';
-  const { plugin, launcher } = await start(t, { files: { [profiles]: '[*]\nmax-cpus=2\n' } });
+  const { plugin, launcher } = await start(t, cluster, { files: { [profiles]: '[*]\nmax-cpus=2\n' } });
   const maximum = async (): Promise<unknown> => {
     const { resourceLimits } = await launcher.clusterInfo('jane');
     return (resourceLimits as { type: string; maxValue?: string }[]).find(({ type }) => type === 'cpuCount')?.maxValue;
@@ -330,7 +204,7 @@ t.test('a launcher pushes settings: the log goes on elsewhere, and says more', a
   mkdirSync(other);
   if (process.getuid?.() === 0) chownSync(other, 65534, 65534);
   const args = [`--logging-dir=${directory.path}/log`, `--scratch-path=${directory.path}/s`];
-  const { plugin, launcher } = await start(t, { directory, args });
+  const { plugin, launcher } = await start(t, cluster, { directory, args });
   const { applied, pendingRestart } = await launcher.request(202, {
     generation: 1,
     inheritedSettings: {

@@ -1,3 +1,4 @@
+/** What keeps the plugin from starting is told in one sentence, with file, line and remedy, on stderr and in the log. */
 import { type ExecFileException, execFile, execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Whose the token is, which permission is missing and how long each call took reach those who must know. */
 import { createServer } from 'node:http';
 import t from 'tap';
 import { createPermissions } from '../../src/jobs/permissions.ts';

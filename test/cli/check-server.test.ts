@@ -1,0 +1,195 @@
+/** `check` tells whether what answers is an API server that this host trusts, that is new enough, and that takes the token. */
+import type { RequestListener } from 'node:http';
+import { createServer } from 'node:https';
+import t, { type Test } from 'tap';
+import { day, type Identity, issue } from './certificates.ts';
+import { base64, fails, linesOf, listen, run } from './harness.ts';
+
+function jwt(claims: object): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${part({ alg: 'RS256' })}.${part(claims)}.c2lnbmVk`;
+}
+
+/** An https server with this identity, and options that reach it. */
+async function secured(
+  t: Test,
+  identity: Identity,
+  answer: RequestListener = (_request, response) => response.writeHead(404).end(),
+): Promise<Readonly<Record<string, string>>> {
+  const port = await listen(t, createServer({ cert: identity.cert, key: identity.key }, answer));
+  return { 'api-url': `https://127.0.0.1:${port}`, 'auth-token': 'a-token' };
+}
+
+t.test('certificates', async (t) => {
+  const good = await issue();
+
+  await t.test('of an unknown issuer that sends its authority', async (t) => {
+    const served = await secured(t, { ...good, cert: `${good.cert}\n${good.ca}` });
+    const outcome = await run(t, ['check'], { options: served });
+    const at = outcome.lines.findIndex((line) => line.startsWith('failed   tls'));
+    t.match(outcome.lines.slice(at, at + 5), [
+      "failed   tls             DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT shows a certificate issued by CN=an authority, which this host does not trust (SELF_SIGNED_CERT_IN_CHAIN) -> if this fingerprint is that of your cluster's CA, put this line into the options file",
+      `                         0: CN=kube-apiserver, issued by CN=an authority, until ${day(100)}`,
+      `                         1: CN=an authority, issued by CN=an authority, until ${day(1000)}`,
+      /^ {25}SHA-256 of CN=an authority: ([0-9A-F]{2}:){31}[0-9A-F]{2}$/,
+      /^ {25}certificate-authority=LS0tLS1CRUdJTi/,
+    ]);
+    const [, pasted = ''] = /certificate-authority=(\S+)/.exec(outcome.out) ?? [];
+    const mended = await run(t, ['check'], { options: { ...served, 'certificate-authority': pasted } });
+    t.strictSame(linesOf(mended, 'tls'), [
+      `ok tls CN=kube-apiserver, issued by CN=an authority, valid until ${day(100)}`,
+    ]);
+  });
+
+  await t.test('of an unknown issuer that is not sent', async (t) => {
+    await fails(
+      t,
+      { options: await secured(t, good) },
+      'tls',
+      "failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT shows a certificate issued by CN=an authority, which this host does not trust (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+    );
+  });
+
+  await t.test('of another authority than certificate-authority', async (t) => {
+    const other = await issue({ authority: 'the old cluster' });
+    await fails(
+      t,
+      { options: { ...(await secured(t, good)), 'certificate-authority': base64(other.ca) } },
+      'tls',
+      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it is CN=the old cluster, but the certificate of 127.0.0.1:PORT was issued by CN=an authority (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+    );
+    const renamed = await issue();
+    await fails(
+      t,
+      { options: { ...(await secured(t, good)), 'certificate-authority': base64(renamed.ca) } },
+      'tls',
+      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it is CN=an authority, but the certificate of 127.0.0.1:PORT was issued by another CN=an authority (CERT_SIGNATURE_FAILURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+    );
+  });
+
+  await t.test('for another name', async (t) => {
+    const named = await issue({ names: ['kubernetes', '10.96.0.1'] });
+    await fails(
+      t,
+      { options: { ...(await secured(t, named)), 'certificate-authority': base64(named.ca) } },
+      'tls',
+      'failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate is not for 127.0.0.1, but for kubernetes, 10.96.0.1 -> use one of these names in api-url, or issue the certificate for 127.0.0.1 too (kubeadm: apiServer.certSANs)',
+    );
+  });
+
+  await t.test('expired, about to expire, not yet valid', async (t) => {
+    const check = async (from: number, until: number) => {
+      const identity = await issue({ from, until });
+      const outcome = await run(t, ['check'], {
+        options: { ...(await secured(t, identity)), 'certificate-authority': base64(identity.ca) },
+      });
+      return linesOf(outcome, 'tls');
+    };
+    t.strictSame(await check(-9, -2), [
+      `failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate of CN=kube-apiserver expired on ${day(-2)} -> renew it on the cluster (kubeadm certs renew all, or as your distribution does), and check the clock of this host (timedatectl)`,
+    ]);
+    t.strictSame(await check(3, 9), [
+      `failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate of CN=kube-apiserver is valid from ${day(3)} on, which is not yet -> is the clock of this host right (timedatectl)?`,
+    ]);
+    t.strictSame(await check(-9, 3.5), [
+      `warning tls CN=kube-apiserver, issued by CN=an authority, valid until ${day(3.5)}: in 3 days -> renew it (kubeadm certs renew apiserver, or as your distribution does)`,
+    ]);
+  });
+
+  await t.test('that are not verified', async (t) => {
+    const outcome = await run(t, ['check'], { options: { ...(await secured(t, good)), 'verify-ssl-certs': '0' } });
+    t.match(
+      linesOf(outcome, 'tls')[0],
+      /^warning tls nothing is verified \(verify-ssl-certs=0\); verified, it would fail: /,
+    );
+  });
+});
+
+t.test('servers that are no API servers, or not as they should be', async (t) => {
+  const identity = await issue();
+  const check = async (step: string, answer: RequestListener): Promise<readonly string[]> => {
+    const served = await secured(t, identity, answer);
+    const ended = await run(t, ['check'], { options: { ...served, 'certificate-authority': base64(identity.ca) } });
+    return linesOf(ended, step);
+  };
+  const version =
+    (minor: string, headers: Readonly<Record<string, string>> = {}): RequestListener =>
+    (request, response) => {
+      response.setHeader('Content-Type', 'application/json');
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      if (request.url !== '/version') response.writeHead(404);
+      response.end(JSON.stringify({ major: '1', minor, gitVersion: `v1.${minor}.0` }));
+    };
+  t.strictSame(await check('version', version('19')), [
+    'failed version Kubernetes v1.19.0 is too old: 1.20 is the oldest that works -> upgrade the cluster',
+  ]);
+  t.strictSame(await check('version', version('24')), [
+    'warning version Kubernetes v1.24.0 is older than 1.25: a killed job that ignores exec is held back by its parallelism before its pod is deleted -> it works all the same; upgrade the cluster when you can',
+  ]);
+  t.strictSame(await check('version', (_request, response) => response.end('<html>Welcome</html>')), [
+    'failed version The answer is not one of a Kubernetes API server: does api-url name it?: 20 characters that are not JSON [GET /version: 200] -> api-url does not name an API server but something else that answers http',
+  ]);
+  const late = new Date(Date.now() - 3_600_000).toUTCString();
+  t.match(
+    (await check('clock', version('30', { Date: late })))[0],
+    /^warning clock the clock of this host is 360\d s ahead of that of the API server -> let both keep time/,
+  );
+  const early = new Date(Date.now() + 120_000).toUTCString();
+  t.match(
+    (await check('clock', version('30', { Date: early })))[0],
+    /^warning clock the clock of this host is 1[12]\d s behind that of the API server/,
+  );
+});
+
+t.test('tokens', async (t) => {
+  const expired = jwt({
+    exp: 1_735_787_045,
+    iss: 'https://kubernetes.default.svc',
+    sub: 'system:serviceaccount:rstudio:job-launcher',
+  });
+  const identity = await issue();
+  const served = await secured(t, identity, (_request, response) => {
+    response.writeHead(401, { 'Content-Type': 'application/json' });
+    response.end(
+      '{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}',
+    );
+  });
+  const reach = { ...served, 'certificate-authority': base64(identity.ca) };
+  const outcome = await run(t, ['check'], { options: { ...reach, 'auth-token': expired } });
+  t.match(
+    linesOf(outcome, 'token')[0],
+    /^failed token DIR\/launcher.kubernetes.conf:3: auth-token: expired \d+ days ago: account system:serviceaccount:rstudio:job-launcher, issuer https:\/\/kubernetes.default.svc, until 2025-01-02T03:04:05Z -> /,
+  );
+  t.equal(
+    linesOf(outcome, 'token')[0]?.split(' -> ')[1],
+    "the token of the Secret that rbac prints does not expire: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d into auth-token; one that a timer renews: kubectl -n rstudio create token job-launcher --duration=24h into the file of auth-token-path",
+  );
+  t.strictSame(linesOf(outcome, 'version'), [
+    'failed version DIR/launcher.kubernetes.conf:3: auth-token: the API server does not accept the token (401), which has expired -> see token above',
+  ]);
+  t.notMatch(outcome.out, expired.split('.')[1] ?? '-', 'the token is never shown');
+
+  const opaque = await run(t, ['check'], { options: reach });
+  t.strictSame(linesOf(opaque, 'token'), [
+    'ok token auth-token: a token that is not a JWT, so that nothing can be told of it',
+  ]);
+  t.strictSame(linesOf(opaque, 'version'), [
+    "failed version DIR/launcher.kubernetes.conf:3: auth-token: the API server does not accept the token (401) -> it was revoked, its account deleted, or it is of another cluster; the token of the Secret that rbac prints does not expire: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d into auth-token; one that a timer renews: kubectl -n rstudio create token job-launcher --duration=24h into the file of auth-token-path",
+  ]);
+
+  const inFile = await run(t, ['check'], {
+    options: { ...reach, 'auth-token-path': 'DIR/token' },
+    files: { token: 'opaque' },
+  });
+  t.strictSame(linesOf(inFile, 'version'), [
+    "failed version DIR/launcher.kubernetes.conf:5: auth-token-path: DIR/token: the API server does not accept the token (401) -> it was revoked, its account deleted, or it is of another cluster; the token of the Secret that rbac prints does not expire: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d > DIR/token; one that a timer renews: kubectl -n rstudio create token job-launcher --duration=24h > DIR/token",
+  ]);
+
+  const foreign = await run(t, ['check'], {
+    options: { ...reach, 'auth-token': jwt({ sub: 'system:serviceaccount:default:rstudio' }) },
+  });
+  t.strictSame(linesOf(foreign, 'token'), [
+    'ok token auth-token: account system:serviceaccount:default:rstudio, without an expiry',
+    'warning token the account rstudio belongs to namespace default, jobs go to rstudio -> is kubernetes-namespace right? Else bind the account there: subjects: [{kind: ServiceAccount, name: rstudio, namespace: default}]',
+  ]);
+});

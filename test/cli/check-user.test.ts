@@ -1,0 +1,180 @@
+/** `check --user` tells whether a job of that user would work, whether he can become root on a node, and which line it is. */
+import t from 'tap';
+import { documentedRules } from '../cluster/api/access.ts';
+import { SMALLEST, startChecked } from './cluster.ts';
+import { linesOf } from './harness.ts';
+
+const { cluster, check } = await startChecked();
+t.teardown(() => cluster.close());
+
+const PROFILES = `[*]
+container-images=r-session:4.5,Bad Image
+placement-constraints=region:us,region:eu
+max-cpus=2
+
+[jane]
+container-images=r-session:4.5
+allow-unknown-images=0
+placement-constraints=region:us
+mount-types=nfs
+capabilities=none
+service-accounts=none
+`;
+
+t.test('a user', async (t) => {
+  const files = {
+    'launcher.kubernetes.profiles.conf': PROFILES.replace(',Bad Image', ',Bad_Image:x:y'),
+    'launcher.kubernetes.resources.conf': '[small]\ncpus=1\n\n[big]\ncpus=8\n',
+  };
+  const steps = ['user', 'images', 'user-labels', 'resources', 'user-job', 'root-on-node'];
+  const somebody = await check(t, documentedRules('rstudio'), { files }, ['--user', 'nosuchuser']);
+  t.strictSame(
+    steps.flatMap((step) => linesOf(somebody, step)),
+    [
+      'ok user nosuchuser (not a user of this host, so in no group): [*] line 1',
+      'warning images Bad_Image:x:y is not the name of an image -> correct it: [registry/]name[:tag], in lower case',
+      'warning user-labels DIR/launcher.kubernetes.profiles.conf:3: placement constraint region=eu: no node has this label, so that a job with it stays Pending -> kubectl label node NODE region=eu',
+      'warning resources big is offered but refused: cpuCount 8 of resource profile big, DIR/launcher.kubernetes.resources.conf:5 is above the maximum of 2 (max-cpus, DIR/launcher.kubernetes.profiles.conf:4) -> raise the maximum, lower the resource profile, or leave it out of resource-profiles',
+      'ok user-job a job with image r-session:4.5 and nothing else is allowed, and the API server takes it (dry run); one without an image is refused (no default-container-image)',
+      'warning root-on-node nosuchuser can become root on a node: a job may mount any directory of the node as any user (mount-types, host-paths, run-as not set); or run as root with any capability (capabilities, run-as not set); or make privileged pods with the token of a service account, which the group binding makes an administrator (service-accounts not set) -> the keys of hardened.profiles.conf (mount-types, host-paths, run-as, capabilities, service-accounts) close this',
+    ],
+  );
+  const jane = await check(t, SMALLEST, { files }, ['--user=jane']);
+  t.strictSame(
+    steps.flatMap((step) => linesOf(jane, step)).filter((line) => !line.startsWith('warning resources')),
+    [
+      'ok user jane (not a user of this host, so in no group): [*] line 1, [jane] line 6',
+      'ok images r-session:4.5; no other; no default',
+      'ok user-labels 1 offered, each with a node',
+      'ok user-job a job with image r-session:4.5 and nothing else is allowed, and the API server takes it (dry run); one without an image is refused (no default-container-image)',
+      'ok root-on-node jane cannot become root on a node by what jobs may ask for',
+    ],
+  );
+});
+
+t.test('a user with a default image, and one whom nothing restricts', async (t) => {
+  const files = { 'launcher.kubernetes.profiles.conf': '[jane]\ndefault-container-image=r-session:4.5\n' };
+  t.strictSame(linesOf(await check(t, SMALLEST, { files }, ['--user=jane']), 'user-job'), [
+    'ok user-job a job with nothing but defaults is allowed, and the API server takes it (dry run)',
+  ]);
+  const free = await check(t, SMALLEST, { files }, ['--user=nosuchuser']);
+  t.strictSame(
+    [...linesOf(free, 'resources'), ...linesOf(free, 'user-job')],
+    [
+      'ok resources no resource profiles',
+      'ok user-job a job with image busybox and nothing else is allowed, and the API server takes it (dry run); one without an image is refused (no default-container-image)',
+    ],
+  );
+});
+
+t.test('who can become root on a node', async (t) => {
+  const files = {
+    'launcher.kubernetes.profiles.conf': `[home]
+host-paths=/home
+capabilities=NET_BIND_SERVICE
+[above]
+host-paths=/home,/var/lib
+capabilities=none
+[below]
+host-paths=/etc/cron.d
+capabilities=none
+mount-types=passthrough
+[capable]
+mount-types=nfs
+capabilities=NET_RAW,SYS_ADMIN
+[restricted]
+host-paths=none
+pod-security=restricted
+[token]
+host-paths=none
+capabilities=none
+`,
+  };
+  const remedy =
+    'the keys of hardened.profiles.conf (mount-types, host-paths, run-as, capabilities, service-accounts) close this';
+  const file = 'DIR/launcher.kubernetes.profiles.conf';
+  const cases: readonly (readonly [user: string, ways: string])[] = [
+    ['home', ''],
+    ['above', `mount /var/lib of the node as any user (host-paths, ${file}:5; mount-types, run-as not set)`],
+    [
+      'below',
+      `mount /etc/cron.d of the node as any user (mount-types, ${file}:10; host-paths, ${file}:8; run-as not set)`,
+    ],
+    ['capable', `run as root with SYS_ADMIN (capabilities, ${file}:13; run-as not set)`],
+    ['restricted', ''],
+    ['token', ''],
+  ];
+  for (const [user, ways] of cases) {
+    const line =
+      ways === ''
+        ? `ok root-on-node ${user} cannot become root on a node by what jobs may ask for`
+        : `warning root-on-node ${user} can become root on a node: a job may ${ways} -> ${remedy}`;
+    t.strictSame(linesOf(await check(t, SMALLEST, { files }, ['--user', user]), 'root-on-node'), [line]);
+  }
+  t.match(
+    linesOf(await check(t, documentedRules('rstudio'), { files }, ['--user', 'token']), 'root-on-node')[0],
+    /a job may make privileged pods with the token of a service account/,
+  );
+});
+
+t.test('overrides of all sections are shown to the API server, each once', async (t) => {
+  const override = (pointer: string, file: string): string =>
+    `job-json-overrides="/spec/template/spec/${pointer}":"DIR/${file}.json"`;
+  const files = {
+    'launcher.kubernetes.profiles.conf': [
+      ...['[*]', override('hostAliases', 'aliases')],
+      ...['[@nogroup]', override('tolerations/-', 'typo')],
+      ...['[jane]', override('tolerations/-', 'typo')],
+      ...['[joe]', override('containers/7', 'aliases')],
+    ].join('\n'),
+    'aliases.json': '[{"ip":"10.0.0.1","hostnames":["a"]}]',
+    'typo.json': '{"kee":"gpu"}',
+  };
+  const file = 'DIR/launcher.kubernetes.profiles.conf';
+  const typo =
+    /^failed overrides DIR\/launcher\.kubernetes\.profiles\.conf:4, DIR\/launcher\.kubernetes\.profiles\.conf:6: job-json-overrides: .*unknown field "spec\.template\.spec\.tolerations\[0\]\.kee".* -> mend that line of the profiles, or the file that it names$/;
+  const outcome = await check(t, SMALLEST, { files });
+  const lines = linesOf(outcome, 'overrides');
+  t.match(lines[0], typo);
+  t.strictSame(lines.slice(1), [
+    `failed overrides ${file}:8: The job-json-override /spec/template/spec/containers/7 (DIR/aliases.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> mend that line of the profiles`,
+  ]);
+  t.equal(outcome.code, 1);
+  const jane = await check(t, SMALLEST, { files }, ['--user=jane']);
+  t.match(
+    linesOf(jane, 'user-job')[0],
+    /^failed user-job DIR\/launcher\.kubernetes\.profiles\.conf:6: job-json-overrides: .*unknown field .*kee/,
+  );
+  const well = { ...files, 'launcher.kubernetes.profiles.conf': `[*]\n${override('hostAliases', 'aliases')}\n` };
+  t.strictSame(linesOf(await check(t, SMALLEST, { files: well }), 'overrides'), [
+    'ok overrides the overrides of the profiles can be applied, and the API server takes the job (dry run)',
+  ]);
+});
+
+t.test('a user whose jobs cannot work', async (t) => {
+  const files = {
+    'launcher.kubernetes.profiles.conf':
+      '[*]\nallow-unknown-images=0\nallow-custom-resources=0\nrun-as=own\njob-json-overrides="/spec/template/spec/containers/7":"DIR/piece.json"\n',
+    'piece.json': '{}',
+  };
+  const outcome = await check(t, SMALLEST, { files }, ['--user', 'nosuchuser']);
+  t.strictSame(
+    ['user', 'images', 'resources', 'user-job'].flatMap((step) => linesOf(outcome, step)),
+    [
+      'failed user nosuchuser (not a user of this host, so in no group): [*] line 1; his jobs are refused -> run-as=own needs users of this host: add the user here, or change run-as for him',
+      'failed images no image is allowed, so that no job can run -> container-images, default-container-image or allow-unknown-images=1',
+      'failed resources a resource profile must be named, but there is none -> add one, or allow-custom-resources=1',
+      'failed user-job The job must name a resource profile (allow-custom-resources, DIR/launcher.kubernetes.profiles.conf:3) -> mend that line of the profiles',
+    ],
+  );
+  t.equal(outcome.code, 1);
+
+  const override = {
+    ...files,
+    'launcher.kubernetes.profiles.conf': `[*]\njob-json-overrides="/spec/template/spec/containers/7":"DIR/piece.json"\n`,
+  };
+  const broken = await check(t, SMALLEST, { files: override }, ['--user', 'nosuchuser']);
+  t.strictSame(linesOf(broken, 'user-job'), [
+    'failed user-job DIR/launcher.kubernetes.profiles.conf:2: The job-json-override /spec/template/spec/containers/7 (DIR/piece.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> mend that line of the profiles',
+  ]);
+});

@@ -1,0 +1,192 @@
+/** What `rbac` prints gives the account all that the plugin needs; `check` names each right that is missing, and its rule. */
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { parseAllDocuments } from 'yaml';
+import { SECRETS } from '../cluster/api/resources.ts';
+import { createSchemas } from '../cluster/api/schemas.ts';
+import { ACCOUNT, SMALLEST, startChecked } from './cluster.ts';
+import { linesOf, run } from './harness.ts';
+
+const { cluster, check } = await startChecked();
+t.teardown(() => cluster.close());
+
+t.test('rbac without options is the manifest that the README applies', async (t) => {
+  const { out } = await run(t, ['rbac']);
+  t.equal(out, readFileSync(new URL('../../fixtures/config/rbac.yaml', import.meta.url), 'utf8'));
+});
+
+t.test('rbac', async (t) => {
+  const { out, code } = await run(t, ['rbac'], { options: { 'kubernetes-namespace': 'jobs' } });
+  t.equal(code, 0);
+  const documents = parseAllDocuments(out).map((document) => document.toJS());
+  t.strictSame(
+    documents.map(({ kind, metadata: { namespace, name } }) => [kind, namespace, name]),
+    [
+      ['Namespace', undefined, 'jobs'],
+      ['ServiceAccount', 'jobs', 'job-launcher'],
+      ['Secret', 'jobs', 'job-launcher-token'],
+      ['Role', 'jobs', 'job-launcher'],
+      ['RoleBinding', 'jobs', 'job-launcher'],
+      ['ClusterRole', undefined, 'jobs-job-launcher-nodes'],
+      ['ClusterRoleBinding', undefined, 'jobs-job-launcher-nodes'],
+    ],
+  );
+  t.strictSame(
+    documents[3].rules.map(
+      ({ apiGroups, resources, verbs }: Record<string, string[]>) => `${apiGroups}/${resources} ${verbs}`,
+    ),
+    [
+      'batch/jobs get,list,watch,create,patch,delete',
+      '/pods get,list,watch,patch,delete',
+      '/pods/exec get,create',
+      '/pods/log get',
+      '/pods/attach get,create',
+      '/secrets get,create,delete',
+      '/services get,list,watch,create,delete',
+      '/events list,watch',
+      'metrics.k8s.io/pods get,list',
+      '/serviceaccounts list',
+    ],
+  );
+  t.strictSame(documents[5].rules, [{ apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] }]);
+  for (const binding of [documents[4], documents[6]]) {
+    t.strictSame(binding.subjects, [{ kind: 'ServiceAccount', name: 'job-launcher', namespace: 'jobs' }]);
+  }
+  const schemas = createSchemas();
+  t.strictSame(schemas.check(SECRETS, documents[2]), { wrongType: undefined, unknown: [], unknownKeys: [] });
+
+  const narrow = await run(t, ['rbac', '--kill-method=delete', '--account=posit'], { options: {} });
+  t.notMatch(narrow.out, 'pods/exec');
+  t.match(narrow.out, "kubectl -n rstudio get secret posit-token -o jsonpath='{.data.token}' | base64 -d");
+  const vain = await run(t, ['rbac', '--kubernetes-namespace=jobs'], {
+    options: { 'kubernetes-namespace': 'rstudio' },
+  });
+  t.strictSame(
+    [vain.code, vain.out, vain.err],
+    [
+      2,
+      '',
+      'rstudio-kubernetes-launcher: rbac: --kubernetes-namespace has no effect: DIR/launcher.kubernetes.conf sets it, which wins\n',
+    ],
+  );
+  const wrong = await run(t, ['rbac'], { options: { 'kubernetes-namespace': 'No' } });
+  t.match(
+    wrong.err,
+    /^rstudio-kubernetes-launcher: DIR\/launcher.kubernetes.conf:2: kubernetes-namespace: "No" must be a DNS label/,
+  );
+  t.equal(wrong.code, 1);
+});
+
+t.test('with what rbac prints, everything is there', async (t) => {
+  const printed = await run(t, ['rbac'], { options: { 'kubernetes-namespace': 'rstudio' } });
+  t.equal(printed.err, '');
+  const documents = parseAllDocuments(printed.out).map((document) => document.toJS());
+  const granted = documents
+    .filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole')
+    .flatMap(({ kind, rules }) =>
+      rules.map(({ apiGroups, resources, verbs }: { apiGroups: string[]; resources: string[]; verbs: string[] }) => ({
+        subject: ACCOUNT,
+        namespace: kind === 'Role' ? 'rstudio' : '*',
+        verbs,
+        groups: apiGroups,
+        resources,
+      })),
+    );
+  const outcome = await check(t, granted, {}, ['--submit-test-job', '--image=busybox']);
+  t.strictSame(linesOf(outcome, 'permissions'), ['ok permissions 32 of 32 rights are there']);
+  t.match(linesOf(outcome, 'test-job')[0], /^ok /);
+  t.equal(outcome.code, 0);
+});
+
+t.test('each right that is missing, with the rule to add', async (t) => {
+  const may = (what: string, rule: string): string => `${ACCOUNT} may not ${what} -> add to its ${rule}`;
+  const cases: readonly (readonly [resource: string, verb: string, line: string])[] = [
+    [
+      'jobs',
+      'create',
+      `failed permissions ${may('create jobs.batch: jobs can neither be followed nor submitted', 'Role: {apiGroups: [batch], resources: [jobs], verbs: [create]}')}`,
+    ],
+    [
+      'pods',
+      'watch',
+      `failed permissions ${may('watch pods: the states of jobs are not known', 'Role: {apiGroups: [""], resources: [pods], verbs: [watch]}')}`,
+    ],
+    [
+      'pods',
+      'patch',
+      `warning permissions ${may('patch pods: jobs cannot be stopped', 'Role: {apiGroups: [""], resources: [pods], verbs: [patch]}')}`,
+    ],
+    [
+      'pods',
+      'delete',
+      `warning permissions ${may('delete pods: jobs whose container has no /bin/sh cannot be killed', 'Role: {apiGroups: [""], resources: [pods], verbs: [delete]}')}`,
+    ],
+    [
+      'pods/log',
+      'get',
+      `warning permissions ${may('get pods/log: the output of jobs cannot be read', 'Role: {apiGroups: [""], resources: [pods/log], verbs: [get]}')}`,
+    ],
+    [
+      'pods/exec',
+      'create',
+      `warning permissions ${may('create pods/exec: jobs are killed by deleting their pods, and with them their output', 'Role: {apiGroups: [""], resources: [pods/exec], verbs: [create]}')}`,
+    ],
+    [
+      'pods/attach',
+      'create',
+      `warning permissions ${may('create pods/attach: jobs cannot be given input (stdin)', 'Role: {apiGroups: [""], resources: [pods/attach], verbs: [create]}')}`,
+    ],
+    [
+      'services',
+      'create',
+      `warning permissions ${may('create services: jobs with exposed ports cannot be submitted', 'Role: {apiGroups: [""], resources: [services], verbs: [create]}')}`,
+    ],
+    [
+      'secrets',
+      'create',
+      `warning permissions ${may('create secrets: the input (stdin) of jobs is kept in memory and lost when the plugin ends before it was delivered', 'Role: {apiGroups: [""], resources: [secrets], verbs: [create]}')}`,
+    ],
+    [
+      'events',
+      'list',
+      `warning permissions ${may('list events: why jobs are pending is often not known', 'Role: {apiGroups: [""], resources: [events], verbs: [list]}')}`,
+    ],
+    [
+      'serviceaccounts',
+      'list',
+      `warning permissions ${may('list serviceaccounts: service accounts are not offered in forms', 'Role: {apiGroups: [""], resources: [serviceaccounts], verbs: [list]}')}`,
+    ],
+    [
+      'nodes',
+      'get',
+      `warning permissions ${may('get nodes: jobs show the internal addresses of their nodes only', 'ClusterRole: {apiGroups: [""], resources: [nodes], verbs: [get]}')}`,
+    ],
+  ];
+  for (const [resource, verb, line] of cases) {
+    const rules = SMALLEST.map((rule) =>
+      rule.resources.includes(resource) && !rule.groups.includes('metrics.k8s.io')
+        ? { ...rule, resources: rule.resources.filter((each) => each !== resource) }
+        : rule,
+    );
+    const rest = SMALLEST.filter(
+      (rule) => rule.resources.includes(resource) && !rule.groups.includes('metrics.k8s.io'),
+    ).map((rule) => ({
+      ...rule,
+      resources: [resource],
+      verbs: rule.verbs.filter((each) => each !== verb),
+    }));
+    const outcome = await check(t, [...rules, ...rest]);
+    t.strictSame(
+      linesOf(outcome, 'permissions'),
+      ['ok permissions 31 of 32 rights are there', line],
+      `${verb} ${resource}`,
+    );
+    t.equal(outcome.code, line.startsWith('failed') ? 1 : 0);
+  }
+  const nodes = await check(t, SMALLEST.slice(0, -1));
+  t.strictSame(linesOf(nodes, 'nodes'), [
+    'warning nodes nodes may not be read: external addresses, node labels and nodes that do not answer are not known -> bind the ClusterRole that rstudio-kubernetes-launcher rbac prints, or leave it: it is optional',
+  ]);
+  t.strictSame(linesOf(nodes, 'constraints'), ['skipped constraints not tried, because of what failed above']);
+  t.equal(nodes.code, 0);
+});
