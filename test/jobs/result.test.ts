@@ -1,20 +1,15 @@
 /** The end of a job is written onto its Job, whatever the API server says meanwhile. */
 import t from 'tap';
 import { JOBS } from '../../src/kubernetes/contract.ts';
-import { startCluster } from '../cluster/cluster.ts';
 import { FAULTS } from '../cluster/faults/rules.ts';
 import { eventually } from '../support/eventually.ts';
-import { fastClock, hasState, startInstance } from './instance.ts';
+import { fastClock, hasState, startPlugins } from './instance.ts';
 
 t.test(
   'while the right to write ends is missing one job tries now and then; once it is there all are written',
   async (t) => {
-    const cluster = await startCluster({ speed: 20, bookmarkMs: 500 });
-    const one = await startInstance(cluster, { clock: fastClock(30) });
-    t.teardown(async () => {
-      await one.stop();
-      await cluster.close();
-    });
+    const { cluster, instance } = await startPlugins(t, { bookmarkMs: 500 });
+    const one = await instance({ clock: fastClock(30) });
     const fault = cluster.faults.add({
       method: 'PATCH',
       path: /\/jobs\//,
