@@ -1,5 +1,6 @@
-/** The end of a job is written onto its Job, whatever the API server says meanwhile. */
+/** The end of a job is written onto its Job, whatever the API server says meanwhile, and read whoever wrote it. */
 import t from 'tap';
+import { readResult } from '../../src/jobs/annotations.ts';
 import { JOBS } from '../../src/kubernetes/contract.ts';
 import { FAULTS } from '../cluster/faults/rules.ts';
 import { eventually } from '../support/eventually.ts';
@@ -35,3 +36,7 @@ t.test(
     t.strictSame(said(), ['warning', 'info']);
   },
 );
+
+t.test('a result of another writer is understood', async (t) => {
+  t.equal(readResult('{"state":"Finished","exitCode":3}')?.exitCode, 3);
+});
