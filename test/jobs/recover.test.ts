@@ -5,17 +5,9 @@ import fc from 'fast-check';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import t from 'tap';
 import type { JobRequest, Mount } from '../../src/jobs/job.ts';
-import { buildJob, type ManifestContext } from '../../src/jobs/manifest.ts';
+import { buildJob } from '../../src/jobs/manifest.ts';
 import { recoverRequest } from '../../src/jobs/recover.ts';
-import { request, resolved } from './requests.ts';
-
-const CONTEXT: ManifestContext = {
-  id: 'report-a1b2c3d4e5',
-  submissionId: 's-1',
-  jobExpiryHours: 24,
-  shareProcessNamespace: true,
-  minor: 25,
-};
+import { CONTEXT, request, resolved } from './requests.ts';
 
 /** As the API server keeps it: through JSON. */
 const stored = (job: Job): Job => JSON.parse(JSON.stringify(job));
