@@ -78,14 +78,3 @@ t.test('canceled directly after the submit', async (t) => {
   t.equal(answer.complete, true);
   await world.until(id, 'Canceled');
 });
-
-t.test('network: refused while Pending, at once when Running, kept after the end', async (t) => {
-  const { id } = await world.submit({ command: 'sleep 3' });
-  await refused(t, launcher.network(user, id), 6);
-  await world.until(id, 'Running');
-  const network = await launcher.network(user, id);
-  t.ok(network.host.length > 0);
-  t.ok(network.ipAddresses.length > 0);
-  await world.until(id, 'Finished');
-  t.same(await launcher.network(user, id), network);
-});
