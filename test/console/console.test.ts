@@ -1,4 +1,7 @@
-/** The console with a launcher and a terminal that are played: what is drawn, what is asked for, what comes after `q`. */
+/**
+ * Each key does what it says, what is shown is of now, and after `q` the terminal is as it was; launcher and terminal
+ * are played.
+ */
 import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
 import type { Launcher, StatusFrame } from '../support/launcher.ts';

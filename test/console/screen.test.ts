@@ -1,3 +1,4 @@
+/** The screen fits every terminal, keeps what matters in sight, and shows what users wrote without obeying it. */
 import t from 'tap';
 import { type Pane, rowAfter, screen, scrolled, type Terminal, type View, wrapped } from './screen.ts';
 

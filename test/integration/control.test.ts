@@ -1,3 +1,4 @@
+/** Stop, kill and cancel end a job as each promises, and are refused where the state of the job does not allow them. */
 import t from 'tap';
 import { refused, setUp } from './harness.ts';
 

@@ -1,3 +1,4 @@
+/** A job runs to the letter as it was asked for, and its launcher is told all of it; what cannot run says why. */
 import t from 'tap';
 import type { Frame, StatusFrame } from '../support/launcher.ts';
 import { refused, setUp } from './harness.ts';

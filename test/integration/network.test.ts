@@ -1,4 +1,7 @@
-/** Where jobs are reached (kubernetes-objects.md section 3), for each type of Service and for ports of the node. */
+/**
+ * A job that runs is reached where its launcher is told, for each type of Service and for ports of the node
+ * (kubernetes-objects.md section 3).
+ */
 import t from 'tap';
 import { SERVICES } from '../cluster/api/resources.ts';
 import { eventually } from '../support/eventually.ts';

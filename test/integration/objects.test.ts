@@ -1,3 +1,4 @@
+/** What a job needs beside its pod is there when it runs: input, ports, Secrets, init containers, volumes, labels. */
 import t from 'tap';
 import { refused, setUp } from './harness.ts';
 

@@ -1,4 +1,4 @@
-/** Ends that an instance did not see, and that another one, which did, writes down some seconds later. */
+/** An end that an instance did not see waits some seconds for another one, which did, to write it down. */
 import t from 'tap';
 import { JOBS, PODS } from '../../src/kubernetes/contract.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';

@@ -1,3 +1,4 @@
+/** Of what a process inherits, root keeps the variables on the list and nothing else; limits are read as they are. */
 import t from 'tap';
 import { CLEANED, cleanEnvironment, uncleanVariables, withCleanEnvironment } from '../../src/system/environment.ts';
 import { openFileLimit } from '../../src/system/limits.ts';

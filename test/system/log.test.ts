@@ -1,4 +1,4 @@
-/** A log entry is one line, which cannot harm a terminal; trouble that repeats itself is counted, and no line is lost. */
+/** A log entry is one line, which cannot harm a terminal; trouble that repeats is counted, and no line is lost. */
 import t from 'tap';
 import { escapeControls } from '../../src/system/escape.ts';
 import type { LogLevel } from '../../src/system/log.ts';
