@@ -1,3 +1,4 @@
+/** The package runs where nothing is but the libraries that it names, and says what is in it. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** Lists, watches, patches and metrics, where the recordings cannot be sent again word for word. */
+/** Where recordings cannot be sent again word for word, lists, watches, metrics and rights are as real ones, too. */
 import t from 'tap';
 import { startCluster } from './cluster.ts';
 import { createCaller, isRunning, JOBS_PATH, jobBody, PODS_PATH, untilPod } from './testing.ts';

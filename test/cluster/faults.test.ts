@@ -1,4 +1,4 @@
-/** Faults on command, and what is done to the cluster itself. */
+/** A fault happens to the requests it names, as often as asked; what happens to the cluster, its clients see. */
 import { request as httpsRequest } from 'node:https';
 import t from 'tap';
 import { JOBS } from './api/resources.ts';

@@ -1,4 +1,4 @@
-/** The hard safety rule: what jobs kill stays within their containers. */
+/** What jobs kill stays within their containers: the hard safety rule. */
 import { spawn } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
 import t from 'tap';

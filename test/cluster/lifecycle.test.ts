@@ -1,4 +1,4 @@
-/** Jobs from create to end, through the API alone. */
+/** Through the API alone, a job goes from create to end as on a real cluster. */
 import t from 'tap';
 import { JOBS, PODS } from './api/resources.ts';
 import { startCluster } from './cluster.ts';

@@ -1,4 +1,4 @@
-/** What the log of a container holds: rotation, where a reader begins, records. */
+/** The log of a container is rotated, cut into records and read as a kubelet does it. */
 import t from 'tap';
 import { type ContainerLog, createLog } from './kubelet/log.ts';
 

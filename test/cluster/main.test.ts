@@ -1,4 +1,4 @@
-/** `npm run cluster` as a process: what it says, what it writes, and what is left when it has ended. */
+/** `npm run cluster` says what it does, writes options that work, and leaves nothing behind when it has ended. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';

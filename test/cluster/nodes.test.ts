@@ -1,4 +1,4 @@
-/** Nodes that are away, come back, start anew or are gone: what clients of the API see of it. */
+/** Of nodes that are away, come back, start anew or are gone, clients of the API see what a real cluster shows. */
 import t from 'tap';
 import { EVENTS, JOBS, NODES, PODS } from './api/resources.ts';
 import { type SimulatedCluster, startCluster } from './cluster.ts';

@@ -1,4 +1,4 @@
-/** The same objects, as JSON and as protobuf. */
+/** Objects tell the same as JSON and as protobuf. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';

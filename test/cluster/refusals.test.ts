@@ -1,4 +1,4 @@
-/** Quotas, limit ranges, priorities, accounts, PodSecurity and budgets: what they refuse, and what they change. */
+/** Quotas, limit ranges, priorities, accounts, PodSecurity and budgets refuse and change what real ones do. */
 import t from 'tap';
 import { EVENTS, JOBS, PODS, PRIORITY_CLASSES, QUOTAS } from './api/resources.ts';
 import { startCluster } from './cluster.ts';

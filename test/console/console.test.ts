@@ -1,8 +1,12 @@
-/** The console with a launcher and a terminal that are played: what is drawn, what is asked for, what comes after `q`. */
+/**
+ * Each key does what it says, what is shown is of now, and after `q` the terminal is as it was; launcher and terminal
+ * are played.
+ */
 import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
 import type { Launcher, StatusFrame } from '../support/launcher.ts';
 import { runConsole } from './console.ts';
+import { keysOf } from './keys.ts';
 
 const notAsked = (): never => {
   throw new Error('the console does not ask for this');
@@ -180,6 +184,18 @@ t.test('a new state has no reason of the old one; an end has its exit code', asy
   await shows('Running   name of a-1');
   status('a-1', 'Finished');
   await shows('exit code 3');
+});
+
+t.test('keys are what a terminal sends for them', async (t) => {
+  t.same(keysOf('n'), ['n']);
+  t.same(keysOf('\u001b'), ['escape']);
+  t.same(keysOf('\u001bn'), ['escape', 'n'], 'an escape swallows no key');
+  t.same(keysOf('\u001b[A\u001b[B\u001bOA\u001bOB'), ['up', 'down', 'up', 'down']);
+  t.same(keysOf('\u001b[5~\u001b[6~b '), ['page up', 'page down', 'page up', 'page down']);
+  t.same(keysOf('\u0003'), ['q']);
+  t.same(keysOf('h?'), ['?', '?']);
+  t.same(keysOf('\u001b[H\u001bOF\u001b[D\r\t\u007f'), ['home', 'end', 'left', 'enter', 'tab', 'backspace']);
+  t.same(keysOf('\u0001\u001a\u001b[15~ä'), ['ctrl-a', 'ctrl-z', 'that key', 'ä']);
 });
 
 t.test('keys that do nothing say so, and the next key takes the sentence away', async (t) => {

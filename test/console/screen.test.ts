@@ -1,5 +1,5 @@
+/** The screen fits every terminal, keeps what matters in sight, and shows what users wrote without obeying it. */
 import t from 'tap';
-import { keysOf } from './keys.ts';
 import { type Pane, rowAfter, screen, scrolled, type Terminal, type View, wrapped } from './screen.ts';
 
 const view: View = {
@@ -216,16 +216,4 @@ t.test('what users write cannot write to the terminal', async (t) => {
   );
   t.equal(lines[2], '  x\\u202e                          Running   \\u001b]0;owned\\u0007');
   t.equal(lines[5], 'a\\u001b[2J\\u200b');
-});
-
-t.test('keys are what a terminal sends for them', async (t) => {
-  t.same(keysOf('n'), ['n']);
-  t.same(keysOf('\u001b'), ['escape']);
-  t.same(keysOf('\u001bn'), ['escape', 'n'], 'an escape swallows no key');
-  t.same(keysOf('\u001b[A\u001b[B\u001bOA\u001bOB'), ['up', 'down', 'up', 'down']);
-  t.same(keysOf('\u001b[5~\u001b[6~b '), ['page up', 'page down', 'page up', 'page down']);
-  t.same(keysOf('\u0003'), ['q']);
-  t.same(keysOf('h?'), ['?', '?']);
-  t.same(keysOf('\u001b[H\u001bOF\u001b[D\r\t\u007f'), ['home', 'end', 'left', 'enter', 'tab', 'backspace']);
-  t.same(keysOf('\u0001\u001a\u001b[15~ä'), ['ctrl-a', 'ctrl-z', 'that key', 'ä']);
 });

@@ -1,4 +1,7 @@
-/** `npm run test:everything` with suites that are played: what it says, what it exits with, and that it leaves nothing. */
+/**
+ * `npm run test:everything` tells what became of each suite, in a line and in its exit code, and leaves nothing behind.
+ * The suites are played.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** What is growth and what is not, and that a process can be looked at at all. */
+/** What grows all the time is found, by its name, and what only goes up and down is not. */
 import t from 'tap';
 import { judgeFlat } from './flat.ts';
 import { type Sample, sampleOf } from './process.ts';

@@ -1,6 +1,6 @@
 /**
- * A server that freezes in the middle of each kind of stream: connections stay open and nothing comes. The client's
- * deadlines are those of timings.ts, shortened; each stream has to be well again within its own.
+ * When a server freezes in the middle of a stream of any kind (connections stay open, nothing comes), it is well again
+ * within its deadline; the deadlines are those of timings.ts, shortened.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';

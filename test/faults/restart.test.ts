@@ -1,4 +1,4 @@
-/** The executable, when its token is replaced, and when the API server restarts under a thousand jobs. */
+/** The executable goes on when its token is replaced, and tells each state once when the API server restarts. */
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,3 +1,4 @@
+/** Stop, kill and cancel end a job as each promises, and are refused where the state of the job does not allow them. */
 import t from 'tap';
 import { refused, setUp } from './harness.ts';
 
@@ -77,15 +78,4 @@ t.test('canceled directly after the submit', async (t) => {
   const answer = await launcher.control(user, id, 'cancel');
   t.equal(answer.complete, true);
   await world.until(id, 'Canceled');
-});
-
-t.test('network: refused while Pending, at once when Running, kept after the end', async (t) => {
-  const { id } = await world.submit({ command: 'sleep 3' });
-  await refused(t, launcher.network(user, id), 6);
-  await world.until(id, 'Running');
-  const network = await launcher.network(user, id);
-  t.ok(network.host.length > 0);
-  t.ok(network.ipAddresses.length > 0);
-  await world.until(id, 'Finished');
-  t.same(await launcher.network(user, id), network);
 });

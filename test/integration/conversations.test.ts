@@ -1,3 +1,4 @@
+/** The executable answers a launcher as the recorded conversations do. */
 import t from 'tap';
 import { type Partner, readConversations, replay } from '../launcher/conversation.ts';
 import { encodeFrameBody, type PluginProcess, startPlugin } from '../support/plugin.ts';

@@ -1,4 +1,4 @@
-/** What a cluster does to jobs, as the launcher is told: state, status code, exit code and message, to the letter. */
+/** Whatever a cluster does to a job, the launcher is told: state, status code, exit code and message, to the letter. */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

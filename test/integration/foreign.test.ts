@@ -1,5 +1,6 @@
 /**
- * Jobs that the first-party plugin made: its labels and annotations, nothing of ours (kubernetes-objects.md section 1).
+ * Jobs that the first-party plugin made, with its labels and annotations and nothing of ours, are shown and controlled
+ * as ours are (kubernetes-objects.md section 1).
  */
 import t from 'tap';
 import { eventually } from '../support/eventually.ts';

@@ -1,4 +1,4 @@
-/** Input of jobs (kubernetes-objects.md section 4): at most once, whoever dies when; and if not, the job says why. */
+/** Input is delivered at most once, whoever dies when; if not at all, the job says why (kubernetes-objects.md 4). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { FaultRule } from '../cluster/faults/rules.ts';

@@ -1,5 +1,6 @@
+/** A job runs to the letter as it was asked for, and its launcher is told all of it; what cannot run says why. */
 import t from 'tap';
-import type { StatusFrame } from '../support/launcher.ts';
+import type { Frame, StatusFrame } from '../support/launcher.ts';
 import { refused, setUp } from './harness.ts';
 
 const world = await setUp(t);
@@ -133,6 +134,19 @@ t.test('limits and requests reach the container', async (t) => {
   t.match(body, {
     spec: { template: { spec: { containers: [{ resources: { limits: { cpu: '250m', memory: '48M' } } }] } } },
   });
+});
+
+t.test('resource use: refused before it runs, told while it runs, complete at the end', async (t) => {
+  const pending = await world.submit({ command: 'true', host: 'no-such-node' });
+  await refused(t, launcher.usage(user, pending.id, () => {}).completed, 6);
+  t.same(await launcher.control(user, pending.id, 'cancel'), { complete: true, message: '' });
+
+  const { id } = await world.submit({ command: 'sleep 8' });
+  await world.until(id, 'Running');
+  const frames: Frame[] = [];
+  await launcher.usage(user, id, (frame) => frames.push(frame)).completed;
+  t.ok(frames.length >= 1, `${frames.length} measurements`);
+  t.ok(frames.every((frame) => frame['complete'] === false));
 });
 
 t.test('get jobs: ids, filters, fields, jobs of others', async (t) => {

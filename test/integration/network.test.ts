@@ -1,4 +1,7 @@
-/** Where jobs are reached (kubernetes-objects.md section 3), for each type of Service and for ports of the node. */
+/**
+ * A job that runs is reached where its launcher is told, for each type of Service and for ports of the node
+ * (kubernetes-objects.md section 3).
+ */
 import t from 'tap';
 import { SERVICES } from '../cluster/api/resources.ts';
 import { eventually } from '../support/eventually.ts';
@@ -6,7 +9,7 @@ import { type Plugin, refused, setUp } from './harness.ts';
 
 const onCluster = process.env['TEST_ON'] === 'cluster';
 const world = await setUp(t);
-const { cluster, user } = world;
+const { cluster, launcher, user } = world;
 t.jobs = 4;
 
 type Addresses = { readonly type: string; readonly address: string }[];
@@ -50,11 +53,22 @@ async function run(plugin: Plugin, port: Record<string, unknown>): Promise<Runni
   };
 }
 
+t.test('refused while Pending, at once when Running, kept after the end', async (t) => {
+  const { id } = await world.submit({ command: 'sleep 3' });
+  await refused(t, launcher.network(user, id), 6);
+  await world.until(id, 'Running');
+  const network = await launcher.network(user, id);
+  t.ok(network.host.length > 0);
+  t.ok(network.ipAddresses.length > 0);
+  await world.until(id, 'Finished');
+  t.same(await launcher.network(user, id), network);
+});
+
 t.test('NodePort: the node', async (t) => {
   const job = await run(world.first, {});
   t.match(job.service, { status: 200, type: 'NodePort' });
   t.equal(job.published, job.service.nodePort);
-  t.same(await world.launcher.network(user, job.id), { host: job.nodeHost, ipAddresses: job.nodeIps });
+  t.same(await launcher.network(user, job.id), { host: job.nodeHost, ipAddresses: job.nodeIps });
 });
 
 t.test('ClusterIP: the Service and the pod, at the target port', async (t) => {
@@ -64,7 +78,7 @@ t.test('ClusterIP: the Service and the pod, at the target port', async (t) => {
   t.equal(job.published, 8787);
   const ipAddresses = [job.service.clusterIP, ...job.podIps];
   t.same(await plugin.launcher.network(user, job.id), { host: job.nodeHost, ipAddresses });
-  t.same(await world.launcher.network(user, job.id), { host: job.nodeHost, ipAddresses }, 'of the Service, not ours');
+  t.same(await launcher.network(user, job.id), { host: job.nodeHost, ipAddresses }, 'of the Service, not ours');
 });
 
 t.test('LoadBalancer: the node until there is one, then the load balancer', async (t) => {
@@ -91,7 +105,7 @@ t.test('a port of the node: no Service', async (t) => {
   const job = await run(world.first, { publishedPort });
   t.equal(job.service.status, 404);
   t.equal(job.published, publishedPort);
-  t.same(await world.launcher.network(user, job.id), { host: job.nodeHost, ipAddresses: job.nodeIps });
+  t.same(await launcher.network(user, job.id), { host: job.nodeHost, ipAddresses: job.nodeIps });
   const { body } = await cluster.namespaced('GET', 'batch/v1', `jobs/${job.id}`);
   const ports = [{ containerPort: 8787, hostPort: publishedPort, protocol: 'TCP' }];
   t.match(body, { spec: { template: { spec: { containers: [{ ports }] } } } });

@@ -1,5 +1,5 @@
+/** What a job needs beside its pod is there when it runs: input, ports, Secrets, init containers, volumes, labels. */
 import t from 'tap';
-import type { Frame } from '../support/launcher.ts';
 import { refused, setUp } from './harness.ts';
 
 const world = await setUp(t);
@@ -110,17 +110,4 @@ t.test('labels and annotations of the job arrive; ours cannot be forged', async 
     spec: { template: { metadata: { labels: { team: 'green' }, annotations: { 'example.com/cost': '7', user } } } },
   });
   await refused(t, world.submit({ command: 'true', metadata: { pod: { annotations: { user: 'root' } } } }), 2);
-});
-
-t.test('resource use: refused before it runs, told while it runs, complete at the end', async (t) => {
-  const pending = await world.submit({ command: 'true', host: 'no-such-node' });
-  await refused(t, launcher.usage(user, pending.id, () => {}).completed, 6);
-  t.same(await launcher.control(user, pending.id, 'cancel'), { complete: true, message: '' });
-
-  const { id } = await world.submit({ command: 'sleep 8' });
-  await world.until(id, 'Running');
-  const frames: Frame[] = [];
-  await launcher.usage(user, id, (frame) => frames.push(frame)).completed;
-  t.ok(frames.length >= 1, `${frames.length} measurements`);
-  t.ok(frames.every((frame) => frame['complete'] === false));
 });

@@ -1,3 +1,4 @@
+/** The output of a job arrives complete and in order, whenever it is asked for, and only where it may be seen. */
 import { createHash } from 'node:crypto';
 import t from 'tap';
 import { refused, setUp } from './harness.ts';

@@ -1,3 +1,4 @@
+/** The documented permissions are enough, and each that is missing takes its own feature and nothing else. */
 import t, { type Test } from 'tap';
 import type { Rule } from '../cluster/cluster.ts';
 import { refused, setUp, type World } from './harness.ts';

@@ -1,4 +1,7 @@
-/** Control by several plugins at once, across crashes, and where signals cannot reach the job (kubernetes-objects.md 5). */
+/**
+ * The answer to a control and the end of the job agree, whoever else controls it, ends it or dies meanwhile, and where
+ * signals cannot reach it (kubernetes-objects.md section 5).
+ */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

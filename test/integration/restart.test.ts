@@ -1,3 +1,4 @@
+/** All that a plugin knows of jobs is in the cluster: any other knows it too, and what is gone there is gone here. */
 import t from 'tap';
 import { eventually } from '../support/eventually.ts';
 import { refused, setUp } from './harness.ts';

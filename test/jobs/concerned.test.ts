@@ -1,3 +1,4 @@
+/** A failure on the way to the cluster names the option that it concerns, and where that is written. */
 import t from 'tap';
 import type { Options } from '../../src/config/options.ts';
 import { locatingLog } from '../../src/jobs/concerned.ts';

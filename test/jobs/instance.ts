@@ -1,14 +1,17 @@
-/** One running plugin, from the client to the jobs, against a simulated cluster. */
+/** Running plugins, from the client to the jobs, against a simulated cluster. */
 import { isUtf8 } from 'node:buffer';
+import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import type { Test } from 'tap';
 import type { JobsOptions, Policy } from '../../src/jobs/context.ts';
 import type { Job, JobRequest } from '../../src/jobs/job.ts';
 import { createJobs, type RunningJobs } from '../../src/jobs/jobs.ts';
 import { createClient } from '../../src/kubernetes/client.ts';
-import type { Client } from '../../src/kubernetes/contract.ts';
+import type { Client, KubernetesObject, Resource } from '../../src/kubernetes/contract.ts';
+import { JOBS, PODS } from '../../src/kubernetes/contract.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
 import type { Log, LogFields } from '../../src/system/log.ts';
 import { systemRandom } from '../../src/system/random.ts';
-import type { SimulatedCluster } from '../cluster/cluster.ts';
+import { type ClusterOptions, type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
 import { request, resolved } from './requests.ts';
 
 /** A clock that runs this much faster, so that a minute's wait is over soon. */
@@ -72,7 +75,7 @@ const policy: Policy = {
 /** How long a test waits for what must happen. */
 const PATIENCE_MS = 15_000;
 
-export async function startInstance(cluster: SimulatedCluster, given: InstanceOptions = {}): Promise<Instance> {
+async function startInstance(cluster: SimulatedCluster, given: InstanceOptions = {}): Promise<Instance> {
   const lines: Line[] = [];
   const line =
     (level: string) =>
@@ -162,3 +165,61 @@ export const hasState =
   (...states: readonly string[]) =>
   (job: Job): boolean =>
     states.includes(job.status);
+
+export const terminal = hasState('Finished', 'Failed', 'Killed', 'Canceled');
+
+interface Plugins {
+  readonly cluster: SimulatedCluster;
+  readonly instance: (given?: InstanceOptions) => Promise<Instance>;
+  readonly stop: (one: Instance) => Promise<void>;
+}
+
+/** A cluster, and plugins that are started one by one; all of it ends with the test. */
+export async function startPlugins(t: Test, options: ClusterOptions = {}): Promise<Plugins> {
+  const cluster = await startCluster({ speed: 20, ...options });
+  const started = new Set<Instance>();
+  t.teardown(async () => {
+    for (const one of started) await one.stop();
+    await cluster.stopApi('clean');
+    await cluster.close();
+  });
+  return {
+    cluster,
+    instance: async (given) => {
+      const one = await startInstance(cluster, given);
+      started.add(one);
+      return one;
+    },
+    stop: async (one) => {
+      started.delete(one);
+      await one.stop();
+    },
+  };
+}
+
+interface World extends Plugins {
+  /** May do everything, and asks the cluster for what a test wants to know of it. */
+  readonly admin: Instance;
+  /** `job-launcher/NAME` of a job. */
+  readonly annotation: (id: string, name: string) => Promise<string | undefined>;
+  readonly exists: <T extends KubernetesObject>(resource: Resource<T>, name: string) => Promise<boolean>;
+  readonly podOf: (id: string) => Promise<Pod | undefined>;
+}
+
+/** Plugins, and among them an administrator's. */
+export async function startWorld(t: Test): Promise<World> {
+  const plugins = await startPlugins(t);
+  const admin = await plugins.instance({ token: plugins.cluster.adminToken });
+  return {
+    ...plugins,
+    admin,
+    annotation: async (id, name) =>
+      (await admin.client.get(JOBS, id)).object.metadata?.annotations?.[`job-launcher/${name}`],
+    exists: (resource, name) =>
+      admin.client.get(resource, name).then(
+        () => true,
+        () => false,
+      ),
+    podOf: async (id) => (await admin.client.list(PODS, { labelSelector: `job-name=${id}` })).items[0],
+  };
+}

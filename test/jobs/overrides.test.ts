@@ -1,3 +1,4 @@
+/** job-json-overrides change a Job as they are written, unless the plugin would lose the job by them. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';

@@ -19,6 +19,8 @@ export const REQUEST: JobRequest = {
   container: { image: 'r:4' },
 };
 
+export const INIT = { name: 'i', image: 'init:1', command: 'true', exe: '', args: [], mounts: [], environment: [] };
+
 export const RESOURCES = `
 [small]
 cpus=1

@@ -1,23 +1,13 @@
-/** The way back from Kubernetes objects to launcher jobs, and the names that are made on the way there. */
+/** A job is shown as it was asked for, from its Job object alone, whoever made that. */
 import { deepStrictEqual } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import t from 'tap';
 import type { JobRequest, Mount } from '../../src/jobs/job.ts';
-import { buildJob, type ManifestContext } from '../../src/jobs/manifest.ts';
-import { labelValue, newJobName, volumeNames } from '../../src/jobs/names.ts';
-import { quantity } from '../../src/jobs/quantity.ts';
+import { buildJob } from '../../src/jobs/manifest.ts';
 import { recoverRequest } from '../../src/jobs/recover.ts';
-import { request, resolved } from './requests.ts';
-
-const CONTEXT: ManifestContext = {
-  id: 'report-a1b2c3d4e5',
-  submissionId: 's-1',
-  jobExpiryHours: 24,
-  shareProcessNamespace: true,
-  minor: 25,
-};
+import { CONTEXT, request, resolved } from './requests.ts';
 
 /** As the API server keeps it: through JSON. */
 const stored = (job: Job): Job => JSON.parse(JSON.stringify(job));
@@ -267,71 +257,4 @@ t.test('annotations that are no JSON, and a Job that is hardly one', async (t) =
     { name: 'x', user: '', exposedPorts: [], metadata: undefined, none: undefined },
   );
   t.equal(recoverRequest({}).name, '');
-});
-
-t.test('names are always valid', async (t) => {
-  const anything = fc.string({ unit: 'binary', maxLength: 80 });
-  const numbers = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
-  fc.assert(
-    fc.property(anything, numbers, (name, number) => {
-      const made = newJobName(name, () => number);
-      // RFC 1035: what a Service's name must be up to Kubernetes 1.35; no longer than the specification says.
-      if (!/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(made) || made.length > 52) throw new Error(`name ${made}`);
-      const label = labelValue(name);
-      if (!/^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/.test(label) || label.length > 63)
-        throw new Error(`label ${label}`);
-    }),
-    { numRuns: 500 },
-  );
-  fc.assert(
-    fc.property(fc.array(anything, { maxLength: 8 }), (wanted) => {
-      const next = volumeNames();
-      const names = wanted.map(next);
-      if (new Set(names).size !== names.length) throw new Error('twice');
-      for (const name of names)
-        if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name) || name.length > 63) throw new Error(name);
-    }),
-  );
-  t.pass('600 texts');
-  const zero = () => 0;
-  t.equal(newJobName('RStudio Session (jane) - project churn', zero), 'rstudio-session-jane-project-churn-aaaaaaaaaa');
-  t.equal(newJobName('Größe', zero), 'gro-e-aaaaaaaaaa');
-  t.equal(newJobName('', zero), 'job-aaaaaaaaaa');
-  t.equal(newJobName('3rd', zero), 'job-3rd-aaaaaaaaaa');
-  t.equal(newJobName(`${'a'.repeat(39)}-b`, zero), `${'a'.repeat(39)}-aaaaaaaaaa`);
-  t.equal(newJobName('日本', zero), 'job-aaaaaaaaaa');
-  t.equal(labelValue(`${'x'.repeat(62)}-y`), 'x'.repeat(62));
-  t.equal(labelValue('DOMAIN\\jane doe'), 'DOMAIN-jane-doe');
-});
-
-t.test('quantities of all suffixes', async (t) => {
-  const amounts: Readonly<Record<string, number | undefined>> = {
-    '0': 0,
-    '299412860n': 0.29941286,
-    '1500u': 0.0015,
-    '250m': 0.25,
-    '2': 2,
-    '1.5k': 1500,
-    '512M': 512e6,
-    '3G': 3e9,
-    '1T': 1e12,
-    '1P': 1e15,
-    '1E': 1e18,
-    '644Ki': 659_456,
-    '1Mi': 1_048_576,
-    '.5Gi': 536_870_912,
-    '1Ti': 1_099_511_627_776,
-    '1Pi': 2 ** 50,
-    '1Ei': 2 ** 60,
-    '12e6': 12e6,
-    '1E3': 1000,
-    '-1': -1,
-    '': undefined,
-    '1 M': undefined,
-    '1kb': undefined,
-  };
-  for (const [written, amount] of Object.entries(amounts)) {
-    const read = quantity(written);
-    t.ok(read === amount || Math.abs((read ?? Number.NaN) / (amount ?? 0) - 1) < 1e-12, `${written} is ${amount}`);
-  }
 });

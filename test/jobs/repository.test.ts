@@ -1,4 +1,4 @@
-/** What a repository makes of jobs whose pods it could not watch, or whose Jobs go before their pods. */
+/** No end is lost or invented where the pods of a job could not be watched, or its Job goes before them. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { type JobView, type PodView, projectJob, projectPod } from '../../src/jobs/projection.ts';

@@ -2,8 +2,18 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import type { JobRequest } from '../../src/jobs/job.ts';
+import type { ManifestContext } from '../../src/jobs/manifest.ts';
 import { NO_EXTRAS, type PodExtras, type ResolvedJob } from '../../src/jobs/resolved.ts';
 import { EMPTY_REQUEST } from '../support/job-request.ts';
+
+/** What else decides about the objects of a job. */
+export const CONTEXT: ManifestContext = {
+  id: 'report-a1b2c3d4e5',
+  submissionId: 's-1',
+  jobExpiryHours: 24,
+  shareProcessNamespace: true,
+  minor: 36,
+};
 
 /** A request of alice for a job in busybox. */
 export const request = (members: Partial<JobRequest> = {}): JobRequest => ({

@@ -1,20 +1,16 @@
-/** The end of a job is written onto its Job, whatever the API server says meanwhile. */
+/** The end of a job is written onto its Job, whatever the API server says meanwhile, and read whoever wrote it. */
 import t from 'tap';
+import { readResult } from '../../src/jobs/annotations.ts';
 import { JOBS } from '../../src/kubernetes/contract.ts';
-import { startCluster } from '../cluster/cluster.ts';
 import { FAULTS } from '../cluster/faults/rules.ts';
 import { eventually } from '../support/eventually.ts';
-import { fastClock, hasState, startInstance } from './instance.ts';
+import { fastClock, hasState, startPlugins } from './instance.ts';
 
 t.test(
   'while the right to write ends is missing one job tries now and then; once it is there all are written',
   async (t) => {
-    const cluster = await startCluster({ speed: 20, bookmarkMs: 500 });
-    const one = await startInstance(cluster, { clock: fastClock(30) });
-    t.teardown(async () => {
-      await one.stop();
-      await cluster.close();
-    });
+    const { cluster, instance } = await startPlugins(t, { bookmarkMs: 500 });
+    const one = await instance({ clock: fastClock(30) });
     const fault = cluster.faults.add({
       method: 'PATCH',
       path: /\/jobs\//,
@@ -40,3 +36,7 @@ t.test(
     t.strictSame(said(), ['warning', 'info']);
   },
 );
+
+t.test('a result of another writer is understood', async (t) => {
+  t.equal(readResult('{"state":"Finished","exitCode":3}')?.exitCode, 3);
+});

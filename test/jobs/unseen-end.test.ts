@@ -1,10 +1,9 @@
-/** Ends that an instance did not see, and that another one, which did, writes down some seconds later. */
+/** An end that an instance did not see waits some seconds for another one, which did, to write it down. */
 import t from 'tap';
 import { JOBS, PODS } from '../../src/kubernetes/contract.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
-import { startCluster } from '../cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { hasState, type Instance, startInstance } from './instance.ts';
+import { hasState, type Instance, startPlugins } from './instance.ts';
 
 const WAIT_MS = 15_000;
 
@@ -30,18 +29,7 @@ const IGNORANT = ['Failed', 'BackoffLimitExceeded', 'its pod is gone; how it end
 const WITNESSED = ['Killed', 'Deleted', 'its pod was deleted in Kubernetes by somebody else'];
 
 t.test('given a pod that was deleted while an instance could not look, it waits for what others write', async (t) => {
-  const cluster = await startCluster({ speed: 20, bookmarkMs: 500 });
-  const started: Instance[] = [];
-  t.teardown(async () => {
-    for (const one of started) await one.stop();
-    await cluster.close();
-  });
-  const instance = async (...[given]: Parameters<typeof startInstance> extends [unknown, ...infer R] ? R : never) => {
-    const one = await startInstance(cluster, given);
-    started.push(one);
-    return one;
-  };
-
+  const { cluster, instance, stop } = await startPlugins(t, { bookmarkMs: 500 });
   const mayWrite = Promise.withResolvers<void>();
   const witness = await instance({
     token: cluster.adminToken,
@@ -75,9 +63,9 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   t.strictSame(told(lonely, id), IGNORANT, 'nobody has written anything');
 
   const ending = patientClock();
-  const short = await startInstance(cluster, { clock: ending.clock });
+  const short = await instance({ clock: ending.clock });
   await eventually(() => ending.waits.size === 1);
-  await short.stop();
+  await stop(short);
   t.equal(ending.waits.size, 0, 'the end of the program ends the wait');
   t.strictSame(short.told.get(id), ['Pending/Pending']);
 

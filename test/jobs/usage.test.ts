@@ -1,3 +1,4 @@
+/** What a job uses is that of its container alone, and no measurement counts twice. */
 import t from 'tap';
 import { cpuTimeUntil, usageOf } from '../../src/jobs/usage.ts';
 

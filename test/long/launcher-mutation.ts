@@ -1,3 +1,4 @@
+/** However long messages come mutated, the plugin answers whom it can, and its memory stays as it is. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';

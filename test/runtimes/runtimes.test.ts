@@ -1,4 +1,4 @@
-/** The same conversation with the executable, Node.js and Deno: the same frames, but for ids and times. */
+/** The executable, Node.js and Deno hold one conversation with the same frames, but for ids and times. */
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';

@@ -1,3 +1,4 @@
+/** A crash is told, and what is queued is written, before the process ends; nothing can keep it from ending. */
 import { type ExecFileException, execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t from 'tap';

@@ -1,6 +1,6 @@
+/** Of what a process inherits, root keeps the variables on the list and nothing else; limits are read as they are. */
 import t from 'tap';
 import { CLEANED, cleanEnvironment, uncleanVariables, withCleanEnvironment } from '../../src/system/environment.ts';
-import { escapeControls } from '../../src/system/escape.ts';
 import { openFileLimit } from '../../src/system/limits.ts';
 
 const HOSTILE = {
@@ -66,16 +66,6 @@ t.test('root replaces itself once, then goes on or refuses', async (t) => {
   t.match(start({ ...CLEAN, LD_AUDIT: '/x' }, [CLEANED]), {
     message: 'refusing to run as root: the environment still holds LD_AUDIT after it was cleaned',
   });
-});
-
-t.test('what changes a terminal is written out', async (t) => {
-  t.equal(escapeControls('plain Zürich 東京 🎉'), 'plain Zürich 東京 🎉');
-  t.equal(escapeControls('\u001b[31mred\u0007\r\n\t'), '\\u001b[31mred\\u0007\\u000d\\u000a\\u0009');
-  t.equal(
-    escapeControls('a\u202etxt.exe\u2066\u200b\u009b\u007f\ufeff\u2028'),
-    'a\\u202etxt.exe\\u2066\\u200b\\u009b\\u007f\\ufeff\\u2028',
-  );
-  t.equal(escapeControls('half \ud83d of one'), 'half \\ud83d of one');
 });
 
 t.test('the limit of open files', async (t) => {

@@ -1,3 +1,4 @@
+/** Root makes directories only where nobody else could lead it, and is then given up in every thread, for good. */
 import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+/** Users and groups are who the name services of the host say they are; no answer is never taken for a no. */
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { type Clock, systemClock } from '../../src/system/clock.ts';

@@ -1,5 +1,5 @@
 /**
- * Does the simulated cluster answer as the recorded one did? Every exchange of every scenario is sent again, unless
+ * The simulated cluster answers as the recorded one did: every exchange of every scenario is sent again, unless
  * table.json says why not; the totals are printed.
  */
 import t from 'tap';
