@@ -3,7 +3,7 @@
  * Needs get on pods/log.
  */
 import { isUtf8 } from 'node:buffer';
-import { isForbidden, isNotFound } from '../kubernetes/errors.ts';
+import { isForbidden, KubernetesError } from '../kubernetes/errors.ts';
 import type { Context } from './context.ts';
 import { JobError, type Requester } from './contract.ts';
 import { isTerminal, type JobEntry } from './entry.ts';
@@ -12,7 +12,7 @@ import type { PodView } from './projection.ts';
 import { readPods } from './reading.ts';
 import { podEnded, podRan } from './seen-pod.ts';
 
-/** Throws JobError 'job-not-found' at once; what follows is read only as it is consumed. */
+/** Throws JobError 'job-not-found' or 'output-not-found' at once; what follows is read only as it is consumed. */
 export function output(
   context: Context,
   id: string,
@@ -20,6 +20,8 @@ export function output(
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
   const entry = context.repository.find(id, requester);
+  if (!context.permissions.allows('output'))
+    throw new JobError('output-not-found', 'The launcher may not read the output of jobs in this cluster.');
   return read(context, entry, AbortSignal.any([signal, context.signal]));
 }
 
@@ -55,7 +57,7 @@ async function* read(context: Context, entry: JobEntry, signal: AbortSignal): As
           cause: error,
         });
       }
-      if (!isNotFound(error)) throw jobErrorOf(error, `The output of job ${entry.id} cannot be read`);
+      if (!(error instanceof KubernetesError && error.code === 'not-found')) throw jobErrorOf(error, `The output of job ${entry.id} cannot be read`);
       if (!delivered) throw lost(entry.id, error);
     }
   }

@@ -79,9 +79,8 @@ export function createUsage(context: Context): UsageOf {
       return { ...usage, cpuTime: cpuTime.seconds };
     } catch (error) {
       signal.throwIfAborted();
-      // A Status of that kind: the pod has no sample yet. Anything else: nobody serves metrics.
-      const noSample = isNotFound(error) && error.about !== '' && error.reason === 'NotFound';
-      if (!noSample && !(await permissions.isMissing('usage', error)) && !toldAbsent) {
+      // Not found: the pod has no sample yet. Anything else: nobody serves metrics.
+      if (!isNotFound(error) && !(await permissions.isMissing('usage', error)) && !toldAbsent) {
         toldAbsent = true;
         const status = error instanceof KubernetesError ? error.status : undefined;
         log.warning('The resource use of jobs is not known: is metrics-server installed?', { status, error });

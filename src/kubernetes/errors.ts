@@ -257,7 +257,10 @@ function hasCode(...codes: readonly KubernetesErrorCode[]): (error: unknown) => 
   return (error): error is KubernetesError => error instanceof KubernetesError && codes.includes(error.code);
 }
 
-export const isNotFound = hasCode('not-found');
+/** An API server says that the object is not there; a 404 of a proxy or a kubelet (FACTS 94, 111) says nothing of it. */
+export function isNotFound(error: unknown): error is KubernetesError {
+  return hasCode('not-found')(error) && error.reason === 'NotFound' && error.about !== '';
+}
 export const isAlreadyExists = hasCode('already-exists');
 /** Another version or another uid than the request wanted. */
 export const isConflict = hasCode('conflict');

@@ -8,7 +8,7 @@ import type { Random } from '../system/random.ts';
 import { Backoff } from './backoff.ts';
 import type { LogSubject } from './contract.ts';
 import { Deadline } from './deadline.ts';
-import { isForbidden, isNotFound, isTransient, isUnauthorized, KubernetesError } from './errors.ts';
+import { isInvalid, isNotFound, KubernetesError } from './errors.ts';
 import { StampedLines } from './log-lines.ts';
 import { LogPosition } from './log-position.ts';
 import { sinceTime, stampText } from './log-stamps.ts';
@@ -56,9 +56,6 @@ const ANSWERS_AT_END = {
   short: 3,
 };
 
-/** A refusal may be a server that has just started (FACTS 108); this often in a row it is meant. */
-const REFUSALS = 3;
-
 class QuietFollow extends Error {}
 
 export async function* followLog(
@@ -70,28 +67,33 @@ export async function* followLog(
   const what = { pod: subject.pod, container: subject.container };
   const position = new LogPosition();
   const pauses = new Backoff(clock, random, { first: timings.logWaitFirst, longest: timings.logWaitLongest });
+  /** Failures in a row, and since when. */
   let failures = 0;
-  let refusals = 0;
+  let failingSince = 0;
+  /** When the end of the container was first seen here. */
+  let endedAt: number | undefined;
   /** Answers in a row that may show the end, and the length of the last one. */
   let atEnd = { answers: 0, bytes: 0 };
   /** Something went wrong since there was news. */
   let isDoubtful = false;
   let pollUntil = Number.NEGATIVE_INFINITY;
-  /** When the node began to give no log although there should be one. */
-  let withheldSince: number | undefined;
   let reportedGap = '';
 
   for (;;) {
     signal.throwIfAborted();
     const ended = subject.ended.aborted;
+    if (ended) endedAt ??= clock.monotonic();
     const follow = !ended && clock.monotonic() >= pollUntil;
     const reading = yield* read(follow);
     switch (reading.kind) {
       case 'silent':
         continue;
+      case 'waiting':
+        if (ended) return;
+        await pause(pauses.next());
+        continue;
       case 'end':
         failures = 0;
-        refusals = 0;
         if (reading.hasNews) {
           isDoubtful = false;
           atEnd = { answers: 0, bytes: 0 };
@@ -103,49 +105,47 @@ export async function* followLog(
         }
         await pause(follow || ended ? pauses.next() : timings.logPoll);
         continue;
-      case 'waiting':
-        if (ended) return;
-        await pause(pauses.next());
-        continue;
-      case 'foreign':
-        if (failures === 0) log.warning('A node sent an error instead of a log', { ...what, error: reading.error });
-        giveUp(reading.error);
-        break;
-      case 'failed': {
-        const { error } = reading;
-        if (isNotFound(error)) {
-          const gone = await podIsGone();
-          if (gone === undefined) {
-            giveUp(error);
-            break;
-          }
-          if (position.last === undefined) throw gone;
-          if (!ended) log.info('A pod is gone; what was left of its log is lost', what);
-          return;
-        }
-        if (isForbidden(error) && ++refusals < REFUSALS) break;
-        if (!isTransient(error) && !isUnauthorized(error)) throw error;
-        if (failures === 0) log.info('A log cannot be read; trying again', { ...what, error });
-        break;
-      }
     }
-    failures++;
+    const { kind, error } = reading;
     isDoubtful = true;
     atEnd = { answers: 0, bytes: 0 };
+    if (error.code === 'not-found' && kind === 'failed') {
+      const gone = await podIsGone();
+      if (gone !== undefined) {
+        if (position.last === undefined) throw gone;
+        if (!ended) log.info('A pod is gone; what was left of its log is lost', what);
+        return;
+      }
+    }
+    if (failures++ === 0) {
+      failingSince = clock.monotonic();
+      if (kind === 'foreign') log.warning('A node sent an error instead of a log', { ...what, error });
+      else log.info('A log cannot be read; trying again', { ...what, error });
+    }
+    if (isFinal(error)) throw error;
     if (follow && failures >= FOLLOWS_BEFORE_POLLING) pollUntil = clock.monotonic() + timings.logPollOnly;
-    await pause(pauses.next(reading.error));
+    await pause(pauses.next(error));
+  }
+
+  /**
+   * Does it no longer make sense to go on? A server that starts refuses what is allowed (FACTS 108), and a kubelet that
+   * starts finds no log (FACTS 94): for a while.
+   */
+  function isFinal(error: KubernetesError): boolean {
+    const now = clock.monotonic();
+    switch (error.code) {
+      case 'forbidden':
+        return now - failingSince > timings.logRefused;
+      case 'not-found':
+        return endedAt !== undefined && now - Math.max(endedAt, failingSince) > timings.logGiveUp;
+      default:
+        return isInvalid(error) && error.reason !== '';
+    }
   }
 
   function endOf(isWhole: boolean): keyof typeof ANSWERS_AT_END {
     if (!isWhole) return 'short';
     return isDoubtful || position.last === undefined || position.isInLine ? 'doubtful' : 'whole';
-  }
-
-  /** Throws if the container has ended and the node withholds its log for too long. */
-  function giveUp(error: KubernetesError): void {
-    const now = clock.monotonic();
-    withheldSince ??= now;
-    if (subject.ended.aborted && now - withheldSince > timings.logGiveUp) throw error;
   }
 
   /** One connection. */
@@ -214,8 +214,6 @@ export async function* followLog(
     }
     if (bytes.length === 0) return;
     failures = 0;
-    refusals = 0;
-    withheldSince = undefined;
     pauses.reset();
     yield bytes;
   }

@@ -63,6 +63,8 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   let syncedSince: number | undefined;
   let lastEventAt: number | undefined;
   let failures = 0;
+  /** Watches in a row whose version was gone; the lists between them say nothing. */
+  let expiries = 0;
   let lastError: Error | undefined;
 
   const emit = (event: ReflectorEvent<P>): void => {
@@ -96,7 +98,10 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       store.advance(version);
       waiters.wake();
     },
-    onWorking: succeeded,
+    onWorking: () => {
+      expiries = 0;
+      succeeded();
+    },
   });
 
   function succeeded(): void {
@@ -177,7 +182,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
         if (end.next === 'watch' || end.error === undefined) continue;
         failed(end.error);
         // An expired version is no failure of the server's: list at once, unless it happens again and again.
-        if (isExpired(end.error) && failures === 1) continue;
+        if (isExpired(end.error) && ++expiries === 1) continue;
         await sleep(clock, backoff.next(end.error), signal);
       } catch (error) {
         if (signal.aborted) break;

@@ -125,8 +125,11 @@ export function createTransport(options: TransportOptions): Transport {
       throw failure(error, false);
     }
     const response = responseOf(exchange, authorization, (error) => failure(error, true));
-    if (response.date !== undefined) lastDate = { date: response.date, at: clock.monotonic() };
-    if (response.status < 300) return response;
+    if (response.status < 300) {
+      // Others may be a proxy's, whose clock decides nothing.
+      if (response.date !== undefined) lastDate = { date: response.date, at: clock.monotonic() };
+      return response;
+    }
     const body = await limitedBody(response);
     throw refusal(body, response.contentType, {
       method: api.method,

@@ -39,6 +39,8 @@ export interface Timings {
   readonly logPollOnly: number;
   /** A log that still cannot be read this long after its container has ended is given up. */
   readonly logGiveUp: number;
+  /** A log that is refused for so long may not be read. */
+  readonly logRefused: number;
 }
 
 /** engineering-notes.md section 6, kubernetes-objects.md section 7. */
@@ -65,4 +67,5 @@ export const TIMINGS: Timings = {
   logPoll: 2_000,
   logPollOnly: 60_000,
   logGiveUp: 60_000,
+  logRefused: 15_000,
 };

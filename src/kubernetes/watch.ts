@@ -106,6 +106,10 @@ export class Watches<T extends KubernetesObject> {
 
   #open(deadline: Deadline): Promise<ApiResponse> {
     const { transport, timings, path, selection, encodings, timeoutSeconds, version } = this.#options;
+    // Headers are awaited by the transport; of a refusal its text as well.
+    const text = 'the answer to a watch was not complete';
+    const ms = timings.connect + timings.watchHeaders + timings.watchGrace;
+    deadline.set(ms, () => new KubernetesError({ code: 'timeout', method: 'WATCH', path, text }));
     return transport.send({
       method: 'GET',
       path,

@@ -16,6 +16,7 @@ t.test('get: what is sent, and what is told of the answer', async (t) => {
       response.appendHeader('warning', '299 - "third, with a comma"');
       response.end(JSON.stringify(JOB));
     },
+    ({ response }) => void response.writeHead(404, { date: 'Sat, 23 Nov 2069 10:00:00 GMT' }).end(),
   ]);
   t.equal(client.serverTime(), undefined);
   t.strictSame(await client.get(JOBS, 'job-1'), {
@@ -25,7 +26,10 @@ t.test('get: what is sent, and what is told of the answer', async (t) => {
   });
   const ahead = (client.serverTime() ?? 0) - Date.UTC(2026, 10, 23, 10);
   t.ok(ahead >= 0 && ahead < 1_000, 'the clock of the server goes on');
-  t.strictSame(requests, ['GET /apis/batch/v1/namespaces/rstudio/jobs/job-1']);
+  t.equal((await failure(client.get(JOBS, 'job-2'))).code, 'not-found');
+  t.ok((client.serverTime() ?? 0) < Date.UTC(2026, 11, 1), "the clock of a proxy that refuses is nobody's");
+  const jobs = '/apis/batch/v1/namespaces/rstudio/jobs';
+  t.strictSame(requests, [`GET ${jobs}/job-1`, `GET ${jobs}/job-2`]);
   const headers = exchanges[0]?.request.headers;
   t.equal(headers?.authorization, 'Bearer token-1');
   t.equal(headers?.accept, 'application/json');
@@ -49,7 +53,7 @@ t.test('patch and delete', async (t) => {
       'the object has been modified; please apply your changes to the latest version and try again',
     ),
     ok({ kind: 'Status', status: 'Success' }),
-    refuses(404, 'NotFound', 'jobs.batch "job-1" not found'),
+    refuses(404, 'NotFound', 'jobs.batch "job-1" not found', { kind: 'jobs', name: 'job-1' }),
     refuses(409, 'Conflict', 'Precondition failed: UID in precondition: x, UID in object meta: y'),
   ]);
   t.strictSame((await client.patch(JOBS, 'job-1', { spec: { suspend: true } })).object, JOB);

@@ -179,7 +179,6 @@ t.test('predicates', async (t) => {
   const make = (code: KubernetesError['code'], text = ''): KubernetesError =>
     new KubernetesError({ code, method: 'GET', path: '/', text });
   const table = [
-    [isNotFound, ['not-found']],
     [isAlreadyExists, ['already-exists']],
     [isConflict, ['conflict']],
     [isExpired, ['expired']],
@@ -215,6 +214,13 @@ t.test('predicates', async (t) => {
       codes.filter((code) => is(make(code))),
       [...expected],
     );
+  const answer = (body: string): boolean =>
+    isNotFound(errorOfAnswer(body, { method: 'GET', path: '/', status: 404, authorization: undefined }));
+  const status = { kind: 'Status', reason: 'NotFound', message: 'pods "p" not found', details: { kind: 'pods' } };
+  t.equal(answer(JSON.stringify(status)), true);
+  t.equal(answer(JSON.stringify({ ...status, details: {} })), false, 'of nothing that has a name');
+  for (const words of ['default backend - 404', '404 page not found', '', '<html>', '{"kind":"Error","code":404}'])
+    t.equal(answer(words), false, `a proxy: ${words}`);
   t.equal(isNotFound(new Error('not-found')), false);
   t.equal(
     isMissingRight(

@@ -136,6 +136,22 @@ t.test('a connection that breaks, and a server that is away, do not lead to a li
   t.equal(w.log.lines.filter(({ level }) => level === 'WARNING').length, 1, 'one warning for one trouble');
 });
 
+t.test('410 again and again: lists with pauses that grow', async (t) => {
+  const w = await watching(
+    t,
+    Array(500)
+      .fill(0)
+      .map((_, i) => (i % 2 === 0 ? lists(10, []) : refuses(410, 'Gone', 'too old'))),
+    {
+      timings: { backoffFirst: 100, backoffLongest: 10_000 },
+    },
+  );
+  await w.asked(5);
+  const begun = performance.now();
+  await w.asked(9);
+  t.ok(performance.now() - begun >= 300, 'two pauses of 100 and 200 ms at least, half of them by chance');
+});
+
 t.test('410 as a line of the watch, and as an answer: lists at once, and tells only differences', async (t) => {
   const expired = status(410, 'Expired', 'too old resource version: 10 (3239)');
   const w = await watching(t, [

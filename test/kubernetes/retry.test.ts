@@ -40,7 +40,7 @@ t.test('a change that is refused after a lost answer may have been made', async 
     'nothing was lost',
   );
   t.equal((await failure((await lost(lose, expired)).get(PODS, 'pod-1'))).code, 'unauthorized', 'nothing was changed');
-  const gone = refuses(404, 'NotFound', 'pods "pod-1" not found');
+  const gone = refuses(404, 'NotFound', 'pods "pod-1" not found', { kind: 'pods', name: 'pod-1' });
   t.equal(await (await lost(lose, gone)).delete(PODS, 'pod-1', background), false, 'it is as it should be');
 });
 
@@ -61,7 +61,11 @@ t.test('create: a lost answer is retried with the same name, and our own object 
 
   const unknown = await scripted(t, [lose, exists, refuses(401, 'Unauthorized', 'Unauthorized')]);
   t.equal((await failure(unknown.client.create(JOBS, JOB, { isOurs }))).code, 'interrupted', 'it may be ours');
-  const vanished = await scripted(t, [lose, exists, refuses(404, 'NotFound', 'jobs.batch "job-1" not found')]);
+  const vanished = await scripted(t, [
+    lose,
+    exists,
+    refuses(404, 'NotFound', 'jobs.batch "job-1" not found', { kind: 'jobs' }),
+  ]);
   t.equal((await failure(vanished.client.create(JOBS, JOB, { isOurs }))).code, 'already-exists');
   const quota = refuses(403, 'Forbidden', 'jobs.batch "job-1" is forbidden: exceeded quota: q');
   const unclear = await scripted(t, [lose, quota]);

@@ -179,3 +179,20 @@ t.test('a frozen server: the headers of a watch and of a list have deadlines', a
   t.strictSame(w.requests, ['LIST limit=2', 'LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=10']);
   t.equal(w.mostWatches(), 1);
 });
+
+t.test('a refusal whose text does not come is given up like a watch that is not answered', async (t) => {
+  const w = await watching(
+    t,
+    [
+      lists(10, []),
+      ({ response }) => {
+        response.writeHead(503, { 'content-length': '100' });
+        response.write('upstream');
+      },
+      stays(bookmark(11)),
+    ],
+    { timings: { connect: 30, watchHeaders: 30, watchGrace: 30 } },
+  );
+  await w.reflector.reached('11', never);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=10']);
+});
