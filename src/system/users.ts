@@ -47,7 +47,7 @@ const NOT_FOUND = 2;
 
 /**
  * Looks up users and groups, remembering answers for a minute (10 s for "unknown"). Lookups of the same name share one
- * answer; when a fresh one fails, the last one known counts.
+ * answer; when a fresh one fails, the user or group last known counts, if there was one.
  */
 export function createUsers({
   clock,
@@ -120,7 +120,7 @@ interface Cached<T> {
   readonly until: number;
 }
 
-/** Remembers answers; one lookup of a name at a time; a stale answer rather than none. */
+/** Remembers answers; one lookup of a name at a time; a stale answer rather than none, but never a stale "no such". */
 function cached<T>(
   clock: Clock,
   look: (name: string) => Promise<T | undefined>,
@@ -137,7 +137,7 @@ function cached<T>(
       return value;
     } catch (error) {
       const stale = answers.get(name);
-      if (stale === undefined) throw error;
+      if (stale?.value === undefined) throw error;
       return stale.value;
     } finally {
       running.delete(name);

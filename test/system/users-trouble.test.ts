@@ -1,10 +1,11 @@
-/** Lookups of users when the host itself is in trouble: no descriptors left and programs that do not end. */
+/** Lookups of users when the host itself is in trouble: no descriptors left, programs that do not end, a directory that is down. */
 import { ChildProcess, execFile } from 'node:child_process';
-import { chmodSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { systemClock } from '../../src/system/clock.ts';
 import { createUsers } from '../../src/system/users.ts';
+import { fakeClock } from '../support/fake-clock.ts';
 
 const CLOCK = new URL('../../src/system/clock.ts', import.meta.url).href;
 const USERS = new URL('../../src/system/users.ts', import.meta.url).href;
@@ -52,4 +53,28 @@ t.test('a program that not even SIGKILL ends keeps nobody waiting', async (t) =>
     'it runs on',
   );
   process.kill(killed[0]?.pid ?? 0, 'SIGKILL');
+});
+
+t.test('an old "no such user" does not stand in for an answer, an old user does', async (t) => {
+  const directory = t.testdir();
+  const program = `${directory}/ask`;
+  writeFileSync(program, `#!/bin/sh\nif [ -e ${directory}/$3 ]; then . ${directory}/$3; else exit 2; fi\n`);
+  chmodSync(program, 0o755);
+  const clock = fakeClock();
+  const users = createUsers({ clock, getent: program, id: program });
+  writeFileSync(`${directory}/jane`, 'if [ $1 = passwd ]; then echo jane:x:7:8::/:/bin/sh; else echo 8 9; fi\n');
+  const jane = { name: 'jane', uid: 7, gid: 8, groups: new Set([8, 9]) };
+  t.same([await users.user('jane'), await users.user('john')], [jane, undefined]);
+
+  clock.advance(60_000);
+  writeFileSync(`${directory}/jane`, 'exit 1\n');
+  writeFileSync(`${directory}/john`, 'exit 1\n');
+  t.same(await users.user('jane'), jane);
+  await t.rejects(users.user('john'), { message: `${program} passwd gave no answer: exit code 1` });
+
+  rmSync(`${directory}/jane`);
+  t.equal(await users.user('jane'), undefined, 'a definite no');
+  clock.advance(10_000);
+  writeFileSync(`${directory}/jane`, 'exit 1\n');
+  await t.rejects(users.user('jane'), { message: `${program} passwd gave no answer: exit code 1` }, 'nobody any more');
 });
