@@ -6,7 +6,7 @@ import { runCommand } from './cli/commands.ts';
 import { ownSurroundings } from './cli/session.ts';
 import { type Terminal, terminalSettings } from './cli/terminal.ts';
 import { submittedJob } from './launcher/job-fields.ts';
-import { writeToStderr } from './system/logger.ts';
+import { writeToStderr } from './system/stderr.ts';
 
 /** Resolves with the exit code when everything was written, or when nobody reads it any more. */
 export async function runOnTerminal(args: readonly string[]): Promise<number> {

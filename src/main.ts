@@ -14,13 +14,17 @@ import { withCleanEnvironment } from './system/environment.ts';
 import { escapeControls } from './system/escape.ts';
 import { openLogFile } from './system/log-file.ts';
 import { jsonFormat, textFormat } from './system/log-format.ts';
-import { createLogger, type Logger, writeToStderr } from './system/logger.ts';
+import { createLogger, type Logger } from './system/logger.ts';
 import { becomeUser, findServerUser } from './system/privileges.ts';
 import { isRoot, ownArguments, replaceProcess } from './system/process.ts';
+import { openStderr } from './system/stderr.ts';
 
 const EXIT_START_ERROR = 1;
 const AS_ROOT = 'start it as root, as the launcher does: it lowers itself to server-user';
 const NO_START = 'The plugin does not start';
+
+/** Opened while the process is still root, if it is. */
+const tellStarter = openStderr();
 
 /** Resolves with the exit code. */
 async function main(): Promise<number> {
@@ -116,6 +120,7 @@ function openLog({ loggingDir, logFormat, logLevel, pluginName }: LogOptions): L
     format: logFormat === 'json' ? jsonFormat(program) : textFormat(program),
     clock: systemClock,
     open: () => openLogFile({ directory: loggingDir, program, clock: systemClock }),
+    fallback: tellStarter,
   });
 }
 
@@ -138,7 +143,7 @@ main().then(
   // What was written for the launcher is flushed by then; nothing else may hold the process.
   (code) => process.exit(code),
   (error: unknown) => {
-    writeToStderr(startError(error));
+    tellStarter(startError(error));
     process.exit(EXIT_START_ERROR);
   },
 );

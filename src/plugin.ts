@@ -216,11 +216,20 @@ function converse(
       const latency = latencies.take();
       return {
         uptimeSeconds: process.uptime(),
-        memoryUsageBytes: process.memoryUsage.rss(),
+        memoryUsageBytes: residentMemory(),
         ...(latency !== undefined && { clusterInteractionLatencySample: latency }),
       };
     },
   });
+}
+
+/** In bytes; 0 where it cannot be told: it is read from a file, and there may be no descriptor left for that. */
+function residentMemory(): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return 0;
+  }
 }
 
 async function within(ms: number, work: Promise<unknown>): Promise<void> {

@@ -14,6 +14,8 @@ import { quantity } from './quantity.ts';
 const LONGEST_PAUSE_MS = 15_000;
 const SHORTEST_PAUSE_MS = 1_000;
 const BYTES_PER_MB = 1_000_000;
+/** Measurements are learned of this much after they were made at most: metrics-server makes one a minute, or misses some. */
+const LATEST_MS = 5 * 60_000;
 
 type UsageOf = (id: string, requester: Requester, signal: AbortSignal) => AsyncIterable<JobUsage>;
 
@@ -33,18 +35,29 @@ interface CpuTime {
   readonly seconds: number;
   /** Milliseconds since 1970, of the server that measured: the end of the last measurement. */
   readonly until: number;
+  /** When that was learned, by our monotonic clock. */
+  readonly learned: number;
 }
 
 /**
  * Processor time up to a measurement: its rate held since the one before, or for its own window where it is the first
- * (what the job used before anybody looked is not known). A measurement that was seen before changes nothing.
+ * (what the job used before anybody looked is not known). A measurement that was seen before changes nothing, and one
+ * after the server's clock was set only begins anew: more time passed by it than by ours (`now`, monotonic), or far less.
  */
-export function cpuTimeUntil(before: CpuTime | undefined, metrics: PodMetrics, usage: JobUsage): CpuTime | undefined {
+export function cpuTimeUntil(
+  before: CpuTime | undefined,
+  metrics: PodMetrics,
+  usage: JobUsage,
+  now: number,
+): CpuTime | undefined {
   const until = Date.parse(metrics.timestamp ?? '');
   if (Number.isNaN(until) || usage.cpuPercent === undefined) return before;
-  const seconds = before === undefined ? windowSeconds(metrics.window ?? '') : (until - before.until) / 1000;
-  if (seconds <= 0) return before;
-  return { seconds: (before?.seconds ?? 0) + (usage.cpuPercent / 100) * seconds, until };
+  const passed = before === undefined ? windowSeconds(metrics.window ?? '') * 1000 : until - before.until;
+  if (before !== undefined && (passed > now - before.learned + LATEST_MS || passed < -LATEST_MS)) {
+    return { seconds: before.seconds, until, learned: now };
+  }
+  if (passed <= 0) return before;
+  return { seconds: (before?.seconds ?? 0) + (usage.cpuPercent / 100) * (passed / 1000), until, learned: now };
 }
 
 /** `1m2.5s` as Go writes durations; 0 if it is none. */
@@ -73,7 +86,7 @@ export function createUsage(context: Context): UsageOf {
       const { object } = await client.get(POD_METRICS, pod.view.name, { signal, timeoutMs: LONGEST_PAUSE_MS });
       toldAbsent = false;
       const usage = usageOf(object, pod.view.container.name);
-      const cpuTime = cpuTimeUntil(cpuTimes.get(entry), object, usage);
+      const cpuTime = cpuTimeUntil(cpuTimes.get(entry), object, usage, clock.monotonic());
       if (cpuTime === undefined) return usage;
       cpuTimes.set(entry, cpuTime);
       return { ...usage, cpuTime: cpuTime.seconds };

@@ -72,8 +72,10 @@ export function openLogFile({ directory, program, clock }: LogFileOptions): LogS
     const kept = readdirSync(directory)
       .flatMap((name) => (name === `${program}.${indexOf(name)}.log` ? indexOf(name) : []))
       .sort((a, b) => b - a);
+    // A clock that has just jumped ahead makes nothing old: the last line was written before.
+    const today = Math.min(clock.now(), lstatSync(path).mtimeMs);
     for (const index of kept) {
-      const expired = clock.now() - lstatSync(old(index)).mtimeMs > LOG_LIMITS.keptMs;
+      const expired = today - lstatSync(old(index)).mtimeMs > LOG_LIMITS.keptMs;
       if (expired || index >= LOG_LIMITS.files) unlinkSync(old(index));
       else renameSync(old(index), old(index + 1));
     }

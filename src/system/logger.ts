@@ -1,9 +1,9 @@
 /** The log: levels, trouble that is counted instead of repeated, and stderr when the file cannot be written. */
-import { writeSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 import { LOG_LEVELS, type Log, type LogFields, type LogLevel } from './log.ts';
 import type { LogSink } from './log-file.ts';
 import type { LogFormat, LogRecord } from './log-format.ts';
+import { writeToStderr } from './stderr.ts';
 
 /** Trouble that is said again within this time is counted instead. */
 const REPEAT_MS = 60_000;
@@ -125,13 +125,4 @@ export function createLogger(options: LoggerOptions): Logger {
       closeSink();
     },
   };
-}
-
-/** Synchronously, so that it is there when the process ends. A full or closed stderr is nobody's business any more. */
-export function writeToStderr(line: string): void {
-  try {
-    writeSync(2, `${line}\n`);
-  } catch {
-    // Nothing is left where this could be said.
-  }
 }

@@ -2,7 +2,7 @@
  * Users and groups as the system's name services know them: files, LDAP, SSSD, winbind. Asked through `getent` and
  * `id`, which work after root was given up; never through a shell.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock } from './clock.ts';
 
 export interface SystemUser {
@@ -47,7 +47,7 @@ const NOT_FOUND = 2;
 
 /**
  * Looks up users and groups, remembering answers for a minute (10 s for "unknown"). Lookups of the same name share one
- * answer; when a fresh one fails, the last one known counts.
+ * answer; when a fresh one fails, the user or group last known counts, if there was one.
  */
 export function createUsers({
   clock,
@@ -120,7 +120,7 @@ interface Cached<T> {
   readonly until: number;
 }
 
-/** Remembers answers; one lookup of a name at a time; a stale answer rather than none. */
+/** Remembers answers; one lookup of a name at a time; a stale answer rather than none, but never a stale "no such". */
 function cached<T>(
   clock: Clock,
   look: (name: string) => Promise<T | undefined>,
@@ -137,7 +137,7 @@ function cached<T>(
       return value;
     } catch (error) {
       const stale = answers.get(name);
-      if (stale === undefined) throw error;
+      if (stale?.value === undefined) throw error;
       return stale.value;
     } finally {
       running.delete(name);
@@ -165,37 +165,34 @@ interface Outcome {
 /** Runs a program: no shell, no stdin, a clean environment, a deadline, at most 64 KiB of output. */
 function runProgram(clock: Clock, timeoutMs: number, program: string, args: readonly string[]): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
+    // Without descriptors for its output it comes without streams; the error follows.
+    const child: ChildProcess = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
       cwd: '/',
     });
     const chunks: Buffer[] = [];
     let length = 0;
-    let late = false;
-    const cancel = clock.after(timeoutMs, () => {
-      late = true;
+    const stop = (): void => {
       child.kill('SIGKILL');
-      child.stdout.destroy();
-    });
-    child.stdout.on('data', (chunk: Buffer) => {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > MOST_OUTPUT) {
-        child.kill('SIGKILL');
-        child.stdout.destroy();
-      }
+      child.stdout?.destroy();
+    };
+    // Not at its end: a program that waits in the kernel, for a dead file server, ends whenever it likes.
+    const cancel = clock.after(timeoutMs, () => {
+      stop();
+      reject(new UserLookupError(`${program} gave no answer within ${timeoutMs / 1000} s`));
     });
     child.on('error', (error) => {
       cancel();
       reject(new UserLookupError(`${program} could not be run: ${error.message}`, { cause: error }));
     });
+    child.stdout?.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > MOST_OUTPUT) stop();
+    });
     child.on('close', (code, signal) => {
       cancel();
-      if (late) {
-        reject(new UserLookupError(`${program} gave no answer within ${timeoutMs / 1000} s`));
-        return;
-      }
       const output = Buffer.concat(chunks).subarray(0, MOST_OUTPUT).toString();
       const said = code === null ? `ended by ${signal}` : `exit code ${code}`;
       resolve({ code: code ?? undefined, output, cut: length > MOST_OUTPUT, said });

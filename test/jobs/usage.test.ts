@@ -26,7 +26,7 @@ t.test('a recorded measurement: percent of one core, MB of 10^6 bytes', async (t
 
 t.test('processor time: the first for its window, each further one since the one before, none twice', async (t) => {
   const take = (before: ReturnType<typeof cpuTimeUntil>, sample: ReturnType<typeof metrics>) =>
-    cpuTimeUntil(before, sample, usageOf(sample, container));
+    cpuTimeUntil(before, sample, usageOf(sample, container), 0);
   const one = take(undefined, metrics('2026-11-01T10:00:00Z', '500m', '10s'));
   t.equal(one?.seconds, 5);
   const two = take(one, metrics('2026-11-01T10:00:20Z', '2', '10s'));
