@@ -1,5 +1,5 @@
 /** When chores are done: once at a time for each job, and less and less often where they fail. */
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { type Chore, runChores } from '../../src/jobs/chores.ts';
 import { projectJob } from '../../src/jobs/projection.ts';
 import { createRepository } from '../../src/jobs/repository.ts';
@@ -10,7 +10,7 @@ const nothing = (): void => {};
 const silent: Log = { error: nothing, warning: nothing, info: nothing, debug: nothing, notice: nothing };
 
 /** Two jobs, and a chore that is due as long as `isDue` says so; `acts` tells when it was done, in seconds. */
-function start(t: Tap, act: (id: string) => Promise<void>) {
+function start(t: Test, act: (id: string) => Promise<void>) {
   const clock = fakeClock();
   const repository = createRepository({ readAgain: async () => true });
   for (const name of ['one', 'two']) {
@@ -43,7 +43,6 @@ function start(t: Tap, act: (id: string) => Promise<void>) {
   };
   return { acts, due, pass };
 }
-type Tap = typeof t;
 
 t.test('given an act that hangs, it is not begun again for that job, and others do not wait for it', async (t) => {
   const { promise: over, resolve: end } = Promise.withResolvers<void>();
