@@ -2,6 +2,7 @@
  * What has to be done for a job after something was seen of it for a while, whichever instance submitted it: a crash in
  * between two steps heals this way. Times are this process's own observation, never compared with other clocks.
  */
+import { Backoff } from '../kubernetes/backoff.ts';
 import { sleep } from '../system/clock.ts';
 import type { Context } from './context.ts';
 import type { JobEntry } from './entry.ts';
@@ -9,42 +10,66 @@ import type { JobEntry } from './entry.ts';
 export interface Chore {
   /** For the log: "Stopping a job again". */
   readonly name: string;
-  /** Milliseconds for which `isDue` must have held; also the pause between two attempts. */
+  /** Milliseconds for which `isDue` must have held; also the pause after an attempt. It grows while attempts fail. */
   readonly afterMs: number;
   readonly isDue: (entry: JobEntry) => boolean;
   readonly act: (entry: JobEntry) => Promise<void>;
 }
 
+/** One chore of one job. */
+interface Turn {
+  /** The next attempt, by the monotonic clock. */
+  at: number;
+  isBusy: boolean;
+  readonly backoff: Backoff;
+}
+
 const EVERY_MS = 5_000;
+const LONGEST_PAUSE_MS = 5 * 60_000;
 
 /** Looks at all jobs every 5 s until the signal ends; never rejects. */
 export async function runChores(
-  { clock, repository, log }: Pick<Context, 'clock' | 'repository' | 'log'>,
+  { clock, random, repository, log }: Pick<Context, 'clock' | 'random' | 'repository' | 'log'>,
   chores: readonly Chore[],
   signal: AbortSignal,
 ): Promise<void> {
-  /** By chore, the jobs for which it is due, and since when. */
-  const due = new Map(chores.map((chore) => [chore, new Map<string, number>()]));
+  /** By chore and job: those that are due, or under way. */
+  const all = new Map(chores.map((chore) => [chore, new Map<string, Turn>()]));
   while (!signal.aborted) {
-    for (const [chore, since] of due) lookAt(chore, since);
+    for (const [chore, turns] of all) lookAt(chore, turns);
     await sleep(clock, EVERY_MS, signal).catch(() => {});
   }
 
-  function lookAt(chore: Chore, since: Map<string, number>): void {
-    const now = clock.monotonic();
-    const stillDue = new Set<string>();
+  function lookAt(chore: Chore, turns: Map<string, Turn>): void {
+    const due = new Set<string>();
     for (const entry of repository.entries()) {
       if (!chore.isDue(entry)) continue;
-      stillDue.add(entry.uid);
-      const first = since.get(entry.uid) ?? now;
-      since.set(entry.uid, first);
-      if (now - first < chore.afterMs) continue;
-      since.set(entry.uid, now);
-      log.info(chore.name, { job: entry.id });
-      chore.act(entry).catch((error: unknown) => {
-        if (!signal.aborted) log.warning(`${chore.name} did not work`, { job: entry.id, error });
-      });
+      due.add(entry.uid);
+      const turn = turns.get(entry.uid) ?? firstTurn(chore);
+      turns.set(entry.uid, turn);
+      if (!turn.isBusy && clock.monotonic() >= turn.at) void take(chore, entry, turn);
     }
-    for (const uid of since.keys()) if (!stillDue.has(uid)) since.delete(uid);
+    for (const [uid, { isBusy }] of turns) if (!due.has(uid) && !isBusy) turns.delete(uid);
+  }
+
+  function firstTurn({ afterMs }: Chore): Turn {
+    const first = 2 * Math.max(afterMs, EVERY_MS);
+    const backoff = new Backoff(clock, random, { first, longest: Math.max(first, LONGEST_PAUSE_MS) });
+    return { at: clock.monotonic() + afterMs, isBusy: false, backoff };
+  }
+
+  async function take(chore: Chore, entry: JobEntry, turn: Turn): Promise<void> {
+    turn.isBusy = true;
+    log.info(chore.name, { job: entry.id });
+    let pause = chore.afterMs;
+    try {
+      await chore.act(entry);
+      turn.backoff.reset();
+    } catch (error) {
+      if (!signal.aborted) log.warning(`${chore.name} did not work`, { job: entry.id, error });
+      pause = turn.backoff.next(error);
+    }
+    turn.at = clock.monotonic() + pause;
+    turn.isBusy = false;
   }
 }

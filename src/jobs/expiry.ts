@@ -28,16 +28,17 @@ export async function expireJobs({ client, clock, repository, options, log }: Ex
   async function remove({ id, uid }: JobEntry): Promise<void> {
     if (deleting.has(uid)) return;
     deleting.add(uid);
-    let isDone = false;
     try {
-      await client.delete(JOBS, id, { propagationPolicy: 'Background', uid, signal });
-      isDone = true;
-      log.info('Deleted a job that had ended long enough ago', { job: id });
+      if (await client.delete(JOBS, id, { propagationPolicy: 'Background', uid, signal })) {
+        log.info('Deleted a job that had ended long enough ago', { job: id });
+        return;
+      }
+      // It may be the word of a proxy: if the job stays known, the next sweep tries again.
     } catch (error) {
       // A job of the same name is another job; the next sweep tries again after anything else.
       if (!isConflict(error) && !signal.aborted) log.warning('An expired job cannot be deleted', { job: id, error });
     }
-    if (!isDone) deleting.delete(uid);
+    deleting.delete(uid);
   }
 
   async function sweep(): Promise<void> {

@@ -67,13 +67,16 @@ export interface Permissions {
   readonly isMissing: (feature: Feature, error: unknown) => Promise<boolean>;
   /** Resolves when they were asked for once, with or without an answer. */
   readonly asked: Promise<void>;
-  /** Asks at once and every 5 minutes until the signal ends; never rejects. */
+  /** Asks at once and every 5 minutes, for what is off every 30 s, until the signal ends; never rejects. */
   readonly run: (signal: AbortSignal) => Promise<void>;
   /** Called when a feature was switched on or off. Returns what ends it. */
   readonly onChange: (listener: () => void) => () => void;
 }
 
-const EVERY_MS = 5 * 60_000;
+/** A no may be wrong: a role that is being replaced, an authorizer that has just started. So it is asked for again soon. */
+const EVERY_MS = 30_000;
+/** Everything is asked for once in so many times. */
+const ALL_EVERY = 10;
 
 /** In the words of an administrator: `get pods/log`. */
 const inWords = ({ verb, group, resource, subresource }: Permission): string =>
@@ -121,9 +124,10 @@ export function createPermissions(client: Client, clock: Clock, log: Log): Permi
     },
     asked,
     run: async (signal) => {
-      while (!signal.aborted) {
+      for (let time = 0; !signal.aborted; time++) {
+        const features = time % ALL_EVERY === 0 ? FEATURE_NAMES : [...off];
         try {
-          await Promise.all(FEATURE_NAMES.map((feature) => ask(feature, signal)));
+          await Promise.all(features.map((feature) => ask(feature, signal)));
         } catch (error) {
           if (!signal.aborted) log.info('The permissions cannot be asked for', { error });
         }

@@ -45,3 +45,6 @@ export function wasRemoved({ view, present, first }: SeenPod): boolean {
   ];
   return Math.min(...removedAt) <= finishedAt + CLOCK_TOLERANCE_MS;
 }
+
+/** In this version of it: did it end, and not because somebody removed it? */
+export const endedByItself = (pod: PodView): boolean => podEnded(pod) && !wasRemoved(seePod(undefined, pod, true));

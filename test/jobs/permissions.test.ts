@@ -1,0 +1,65 @@
+/** When the cluster is asked what it allows: what it refused is asked for again soon, the rest now and then. */
+import t from 'tap';
+import { createPermissions } from '../../src/jobs/permissions.ts';
+import { createClient } from '../../src/kubernetes/client.ts';
+import type { Permission } from '../../src/kubernetes/contract.ts';
+import type { Log } from '../../src/system/log.ts';
+import { fakeClock } from '../support/fake-clock.ts';
+
+const nothing = (): void => {};
+const silent: Log = { error: nothing, warning: nothing, info: nothing, debug: nothing, notice: nothing };
+
+t.test('given one wrong no, the feature is on again after half a minute', async (t) => {
+  const clock = fakeClock();
+  const unused = createClient(
+    {
+      apiUrl: 'http://127.0.0.1:9',
+      credentials: { kind: 'none' },
+      tls: { verify: true },
+      namespace: 'rstudio',
+      fetchLimit: 0,
+      watchTimeoutSeconds: 0,
+      requestTimeoutMs: 5_000,
+    },
+    { clock, random: () => 0.5, log: silent },
+  );
+  t.teardown(() => unused.close());
+  let refused = 'log';
+  let asked: string[] = [];
+  const client = {
+    ...unused,
+    allowed: async ({ verb, resource, subresource }: Permission) => {
+      asked.push(`${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}`);
+      return subresource !== refused;
+    },
+  };
+  const permissions = createPermissions(client, clock, silent);
+  const ending = new AbortController();
+  const running = permissions.run(ending.signal);
+  /** What was asked in this time. */
+  const pass = async (seconds: number): Promise<string[]> => {
+    asked = [];
+    for (let passed = 0; passed < seconds; passed += 10) {
+      await new Promise(setImmediate);
+      clock.advance(10_000);
+    }
+    await new Promise(setImmediate);
+    return asked;
+  };
+  await permissions.asked;
+  t.equal(asked.length, 29, 'everything at once');
+  t.equal(permissions.allows('output'), false);
+
+  t.strictSame(await pass(20), []);
+  t.strictSame(await pass(10), ['get pods/log']);
+  t.equal(permissions.allows('output'), false);
+  refused = '';
+  t.strictSame(await pass(30), ['get pods/log']);
+  t.equal(permissions.allows('output'), true);
+
+  t.strictSame(await pass(230), [], 'nothing is missing');
+  t.equal((await pass(10)).length, 29, 'everything after five minutes');
+  t.equal((await pass(300)).length, 29);
+  ending.abort(new Error('the test ends'));
+  await running;
+});
