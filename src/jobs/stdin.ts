@@ -214,6 +214,8 @@ export function createInputs(context: Context): Inputs {
           return;
         } catch (error) {
           if (!(await permissions.isMissing('secrets', error))) throw error;
+          // A job that is undone leaves the repository without a word: its text would be kept for good.
+          signal.throwIfAborted();
         }
       }
       kept.set(job.uid, text);

@@ -43,6 +43,8 @@ interface InstanceOptions {
   readonly clock?: Clock;
   readonly processId?: string;
   readonly token?: string;
+  /** Default: a job becomes what it asks for. */
+  readonly resolve?: Policy['resolve'];
   /** Puts something between the jobs and the cluster. */
   readonly wrap?: (client: Client) => Client;
 }
@@ -56,7 +58,7 @@ const DEFAULTS: JobsOptions = {
   pendingTimeoutSeconds: 0,
 };
 
-const policy: Policy = {
+const POLICY: Policy = {
   resolve: async (asked) => resolved(asked),
   clusterInfo: async () => ({
     allowUnknownImages: true,
@@ -104,6 +106,7 @@ export async function startInstance(cluster: SimulatedCluster, given: InstanceOp
     ...DEFAULTS,
     ...(typeof given.options === 'function' ? given.options() : given.options),
   });
+  const policy: Policy = { ...POLICY, resolve: given.resolve ?? POLICY.resolve };
   const processId = given.processId ?? `host/kubernetes/${Math.random()}`;
   const jobs = createJobs({ client, policy, options, clock, random: systemRandom, log, processId });
   const told = new Map<string, string[]>();
