@@ -4,8 +4,9 @@
  * is not, the job says why. Needs create, get and delete on secrets and create on pods/attach.
  */
 import type { Secret } from 'kubernetes-types/core/v1.d.ts';
+import { Backoff } from '../kubernetes/backoff.ts';
 import { SECRETS } from '../kubernetes/contract.ts';
-import { isNotFound, KubernetesError } from '../kubernetes/errors.ts';
+import { isNotFound, KubernetesError, type KubernetesErrorCode } from '../kubernetes/errors.ts';
 import { sleep } from '../system/clock.ts';
 import { LAUNCHER, MANAGED_BY, STDIN_ANNOTATION } from './annotations.ts';
 import type { Chore } from './chores.ts';
@@ -14,6 +15,7 @@ import { JobError } from './contract.ts';
 import type { JobEntry } from './entry.ts';
 import { persist } from './failures.ts';
 import { patchJob } from './guarded.ts';
+import type { PodView } from './projection.ts';
 import { ownedBy } from './service.ts';
 
 const INPUT_LIMIT = 1_048_576;
@@ -24,9 +26,10 @@ const OTHERS_WAIT_MS = 30_000;
 const CLAIM_MS = 10 * 60_000;
 /** Whoever delivers the input, or makes its Secret late, is done by then. */
 const REMAINS_MS = 10_000;
-/** The kubelet may refuse an attach for a moment after the container was started (FACTS 80). */
-const ATTACH_PAUSE_MS = 250;
-const ATTACH_TRIES = 20;
+/** The kubelet may refuse an attach for a moment after the container was started (FACTS 80), or be out of reach. */
+const ATTACH_PAUSES = { first: 250, longest: 5_000 };
+/** For how long an attach is tried that does not come about: shorter than others wait before they judge the claim. */
+const ATTACH_MS = 5 * 60_000;
 /** Of one delivery; the job reads at its own pace. */
 const DELIVERY_MS = 24 * 3_600_000;
 
@@ -67,7 +70,7 @@ export interface Inputs {
 }
 
 export function createInputs(context: Context): Inputs {
-  const { client, clock, repository, submitted, permissions, log, processId, signal: life } = context;
+  const { client, clock, random, repository, submitted, permissions, log, processId, signal: life } = context;
   /** Texts for which no Secret may be made, by uid. */
   const kept = new Map<string, string>();
   const busy = new Set<string>();
@@ -104,22 +107,25 @@ export function createInputs(context: Context): Inputs {
     return patched !== undefined || entry.job.stdinClaim === processId;
   }
 
-  /** Tried again only while the server refuses the connection itself: then nothing was passed. */
-  async function attach({ id, pod }: JobEntry, input: Uint8Array): Promise<void> {
-    for (let attempt = 1; pod?.present === true; attempt++) {
+  /**
+   * Whether a container was passed the input: not if it ended, or its pod went, before that. Tried again only while
+   * nothing can have been passed.
+   */
+  async function attach(entry: JobEntry, input: Uint8Array): Promise<boolean> {
+    const pauses = new Backoff(clock, random, ATTACH_PAUSES);
+    const giveUpAt = clock.monotonic() + ATTACH_MS;
+    for (let pod = runningPod(entry); pod !== undefined; pod = runningPod(entry)) {
       try {
-        await client.attachInput(pod.view.name, pod.view.container.name, input, {
-          timeoutMs: DELIVERY_MS,
-          signal: life,
-        });
-        return;
+        await client.attachInput(pod.name, pod.container.name, input, { timeoutMs: DELIVERY_MS, signal: life });
+        return true;
       } catch (error) {
-        const refused = error instanceof KubernetesError && error.status !== undefined;
-        if (!refused || attempt === ATTACH_TRIES) throw error;
-        log.debug('The input of a job cannot be attached yet', { job: id, error });
+        const pause = pauses.next(error);
+        if (!wasNotAttached(error) || clock.monotonic() + pause > giveUpAt) throw error;
+        log.debug('The input of a job cannot be attached yet', { job: entry.id, error });
+        await sleep(clock, pause, life);
       }
-      await sleep(clock, ATTACH_PAUSE_MS, life);
     }
+    return false;
   }
 
   async function pass(entry: JobEntry): Promise<void> {
@@ -131,7 +137,11 @@ export function createInputs(context: Context): Inputs {
     if (!(await claim(entry))) return;
     passed.add(entry.uid);
     try {
-      await attach(entry, input);
+      if (!(await attach(entry, input))) {
+        // Another pod may take the place of this one.
+        passed.delete(entry.uid);
+        return;
+      }
     } catch (error) {
       if (isRunning(entry)) repository.setInputProblem(entry.id, CUT);
       throw error;
@@ -259,8 +269,18 @@ export function createInputs(context: Context): Inputs {
   };
 }
 
-const isRunning = ({ pod }: Pick<JobEntry, 'pod'>): boolean =>
-  pod?.present === true && pod.view.container.running !== undefined && pod.view.phase !== 'Failed';
+const runningPod = ({ pod }: JobEntry): PodView | undefined =>
+  pod?.present === true && pod.view.container.running !== undefined && pod.view.phase !== 'Failed'
+    ? pod.view
+    : undefined;
+
+const isRunning = (entry: JobEntry): boolean => runningPod(entry) !== undefined;
+
+const NOT_ASKED: ReadonlySet<KubernetesErrorCode> = new Set(['unreachable', 'tls', 'credentials']);
+
+/** The upgrade was refused, or could not be asked for. */
+const wasNotAttached = (error: unknown): boolean =>
+  error instanceof KubernetesError && (error.status !== undefined || NOT_ASKED.has(error.code));
 
 /** Host name and NAME of a process id: what two runs of one plugin share. */
 const ownerOf = (id: string): string => id.slice(0, id.lastIndexOf('/'));
