@@ -1,21 +1,19 @@
 /**
  * The input of a job (kubernetes-objects.md section 4). It waits in a Secret that the Job owns, until the container
  * runs. Whoever wants to deliver it first claims it on the Job: it is delivered at most once, by construction, and if it
- * is not, the job says why. Needs create, get and delete on secrets and create on pods/attach.
+ * is not, the job says why. Needs create, get and delete on secrets.
  */
 import type { Secret } from 'kubernetes-types/core/v1.d.ts';
-import { Backoff } from '../kubernetes/backoff.ts';
 import { SECRETS } from '../kubernetes/contract.ts';
-import { isNotFound, KubernetesError, type KubernetesErrorCode } from '../kubernetes/errors.ts';
-import { sleep } from '../system/clock.ts';
+import { isNotFound } from '../kubernetes/errors.ts';
 import { LAUNCHER, MANAGED_BY, STDIN_ANNOTATION } from './annotations.ts';
+import { attachInput, isRunning } from './attach-input.ts';
 import type { Chore } from './chores.ts';
 import type { Context } from './context.ts';
 import { JobError } from './contract.ts';
 import type { JobEntry } from './entry.ts';
 import { persist } from './failures.ts';
 import { patchJob } from './guarded.ts';
-import type { PodView } from './projection.ts';
 import { ownedBy } from './service.ts';
 
 const INPUT_LIMIT = 1_048_576;
@@ -26,15 +24,12 @@ const OTHERS_WAIT_MS = 30_000;
 const CLAIM_MS = 10 * 60_000;
 /** Whoever delivers the input, or makes its Secret late, is done by then. */
 const REMAINS_MS = 10_000;
-/** The kubelet may refuse an attach for a moment after the container was started (FACTS 80), or be out of reach. */
-const ATTACH_PAUSES = { first: 250, longest: 5_000 };
-/** For how long an attach is tried that does not come about: shorter than others wait before they judge the claim. */
-const ATTACH_MS = 5 * 60_000;
-/** Of one delivery; the job reads at its own pace. */
-const DELIVERY_MS = 24 * 3_600_000;
 
 const LOST = 'its input was lost';
 const CUT = 'its input may have been cut';
+
+const UNDELIVERED = 'The input of a job could not be delivered';
+const UNCLEARED = 'The Secret of input that was delivered cannot be deleted; trying again';
 
 export const inputSecretName = (id: string): string => `${id}-stdin`;
 
@@ -70,16 +65,17 @@ export interface Inputs {
 }
 
 export function createInputs(context: Context): Inputs {
-  const { client, clock, random, repository, submitted, permissions, log, processId, signal: life } = context;
+  const { client, clock, repository, submitted, permissions, log, processId, signal: life } = context;
   /** Texts for which no Secret may be made, by uid. */
   const kept = new Map<string, string>();
   const busy = new Set<string>();
-  /** Jobs to whose containers this process has begun to pass their input, by uid. */
-  const passed = new Set<string>();
+  /** How much of its input this process may have passed to the container of a job, by uid. */
+  const passed = new Map<string, 'some' | 'all'>();
   /** Claims that were looked at, by the uid of their job. */
   const judged = new Set<string>();
   /** Jobs whose Secret is being deleted, or is gone, by uid. */
   const cleared = new Set<string>();
+  const isPassed = ({ uid }: JobEntry): boolean => passed.get(uid) === 'all';
   const isEarlierRun = (claim: string): boolean => claim !== processId && ownerOf(claim) === ownerOf(processId);
 
   async function waitingText({ id, uid }: JobEntry): Promise<Buffer | undefined> {
@@ -107,46 +103,33 @@ export function createInputs(context: Context): Inputs {
     return patched !== undefined || entry.job.stdinClaim === processId;
   }
 
-  /**
-   * Whether a container was passed the input: not if it ended, or its pod went, before that. Tried again only while
-   * nothing can have been passed.
-   */
-  async function attach(entry: JobEntry, input: Uint8Array): Promise<boolean> {
-    const pauses = new Backoff(clock, random, ATTACH_PAUSES);
-    const giveUpAt = clock.monotonic() + ATTACH_MS;
-    for (let pod = runningPod(entry); pod !== undefined; pod = runningPod(entry)) {
-      try {
-        await client.attachInput(pod.name, pod.container.name, input, { timeoutMs: DELIVERY_MS, signal: life });
-        return true;
-      } catch (error) {
-        const pause = pauses.next(error);
-        if (!wasNotAttached(error) || clock.monotonic() + pause > giveUpAt) throw error;
-        log.debug('The input of a job cannot be attached yet', { job: entry.id, error });
-        await sleep(clock, pause, life);
-      }
-    }
-    return false;
-  }
-
-  async function pass(entry: JobEntry): Promise<void> {
+  /** Whether all of the input was passed. */
+  async function deliver(entry: JobEntry): Promise<boolean> {
     const input = await waitingText(entry);
     if (input === undefined) {
       if (entry.job.stdinClaim === undefined) repository.setInputProblem(entry.id, LOST);
-      return;
+      return false;
     }
-    if (!(await claim(entry))) return;
-    passed.add(entry.uid);
+    if (!(await claim(entry))) return false;
+    passed.set(entry.uid, 'some');
     try {
-      if (!(await attach(entry, input))) {
+      if (!(await attachInput(context, entry, input))) {
         // Another pod may take the place of this one.
         passed.delete(entry.uid);
-        return;
+        return false;
       }
     } catch (error) {
       if (isRunning(entry)) repository.setInputProblem(entry.id, CUT);
       throw error;
     }
-    if (!kept.delete(entry.uid)) await clear(entry);
+    passed.set(entry.uid, 'all');
+    // It counted as lost if its Secret could not be read for a while.
+    repository.setInputProblem(entry.id, '');
+    return true;
+  }
+
+  async function pass(entry: JobEntry): Promise<void> {
+    if (isPassed(entry) || (await deliver(entry))) await clear(entry);
   }
 
   async function alone({ uid }: JobEntry, work: () => Promise<unknown>): Promise<void> {
@@ -162,7 +145,7 @@ export function createInputs(context: Context): Inputs {
   /** A server that gives no answer for a while delays the input of our own jobs, and no more. */
   async function deliverOwn(entry: JobEntry): Promise<void> {
     const onFailure = (error: unknown): void =>
-      log.warning('The input of a job could not be delivered', { job: entry.id, error });
+      log.warning(isPassed(entry) ? UNCLEARED : UNDELIVERED, { job: entry.id, error });
     await alone(entry, () =>
       persist(clock, life, onFailure, async () => {
         if (isDueNow(entry)) await pass(entry);
@@ -174,6 +157,7 @@ export function createInputs(context: Context): Inputs {
 
   async function clear({ id, uid }: JobEntry): Promise<void> {
     cleared.add(uid);
+    if (kept.delete(uid)) return;
     try {
       await client.delete(SECRETS, inputSecretName(id), { propagationPolicy: 'Background' });
     } catch (error) {
@@ -197,7 +181,11 @@ export function createInputs(context: Context): Inputs {
   }
 
   const isClaimed = (entry: JobEntry): boolean =>
-    isRunning(entry) && entry.job.stdinDue && entry.job.stdinClaim !== undefined && !judged.has(entry.uid);
+    isRunning(entry) &&
+    entry.job.stdinDue &&
+    entry.job.stdinClaim !== undefined &&
+    !judged.has(entry.uid) &&
+    !isPassed(entry);
 
   /** A claim of this process may stand although its answer never came: then nothing was passed. */
   const isClaimable = ({ uid, job }: JobEntry): boolean =>
@@ -211,7 +199,8 @@ export function createInputs(context: Context): Inputs {
     !cleared.has(uid) &&
     permissions.allows('secrets');
 
-  const isDueNow = (entry: JobEntry): boolean => isRunning(entry) && entry.job.stdinDue && isClaimable(entry);
+  const isDueNow = (entry: JobEntry): boolean =>
+    isRunning(entry) && entry.job.stdinDue && (isPassed(entry) ? !cleared.has(entry.uid) : isClaimable(entry));
 
   return {
     put: async (job, text, signal) => {
@@ -260,27 +249,16 @@ export function createInputs(context: Context): Inputs {
       repository.onUpdate((entry) => {
         if (entry.gone || entry.job.result !== undefined) {
           kept.delete(entry.uid);
-          passed.delete(entry.uid);
           judged.delete(entry.uid);
         }
-        if (entry.gone) cleared.delete(entry.uid);
+        if (entry.gone) {
+          passed.delete(entry.uid);
+          cleared.delete(entry.uid);
+        }
         if (submitted.has(entry.id) && isDueNow(entry)) void deliverOwn(entry);
       }),
   };
 }
-
-const runningPod = ({ pod }: JobEntry): PodView | undefined =>
-  pod?.present === true && pod.view.container.running !== undefined && pod.view.phase !== 'Failed'
-    ? pod.view
-    : undefined;
-
-const isRunning = (entry: JobEntry): boolean => runningPod(entry) !== undefined;
-
-const NOT_ASKED: ReadonlySet<KubernetesErrorCode> = new Set(['unreachable', 'tls', 'credentials']);
-
-/** The upgrade was refused, or could not be asked for. */
-const wasNotAttached = (error: unknown): boolean =>
-  error instanceof KubernetesError && (error.status !== undefined || NOT_ASKED.has(error.code));
 
 /** Host name and NAME of a process id: what two runs of one plugin share. */
 const ownerOf = (id: string): string => id.slice(0, id.lastIndexOf('/'));
