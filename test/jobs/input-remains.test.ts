@@ -6,15 +6,11 @@ import { sleep } from '../../src/system/clock.ts';
 import { type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { fastClock, type Instance, startInstance } from './instance.ts';
-import { request } from './requests.ts';
 
 /** Ten minutes are three seconds. */
 const clock = fastClock(200);
 const INPUT = 'all of it\n';
-
-/** Submits a job that reads its input and goes on. It has an hour for that: the clock is fast. */
-const submit = async ({ jobs }: Instance): Promise<string> =>
-  (await jobs.submit(request({ command: 'cat; sleep 600', stdin: INPUT }), 'alice', 3_600_000)).id;
+const JOB = { command: 'cat; sleep 600', stdin: INPUT };
 
 async function clusterOf(t: Test): Promise<SimulatedCluster> {
   const cluster = await startCluster({ speed: 20 });
@@ -52,7 +48,7 @@ t.test('the Secret cannot be deleted for more than ten minutes', async (t) => {
       },
     }),
   });
-  const id = await submit(one);
+  const id = await one.submit(JOB);
   await isRead(cluster);
   await sleep(clock, 11 * 60_000);
   t.equal(one.jobs.find(id, '*').statusMessage, '');
@@ -75,7 +71,7 @@ t.test('an instance that delivers for another one deletes the Secret later, too'
       },
     }),
   });
-  const id = await submit(first);
+  const id = await first.submit(JOB);
   await first.stop();
   let refused = 0;
   const one = await instanceOf(t, cluster, {
@@ -116,7 +112,7 @@ t.test('what was called lost while the Secret could not be read is delivered aft
         !(permission.resource === 'secrets' && isDenied) && client.allowed(permission, options),
     }),
   });
-  const id = await submit(one);
+  const id = await one.submit(JOB);
   await one.until(id, ({ statusMessage }) => statusMessage === 'its input was lost');
   isDenied = false;
   await isRead(cluster);

@@ -73,6 +73,8 @@ const POLICY: Policy = {
 
 /** How long a test waits for what must happen. */
 const PATIENCE_MS = 15_000;
+/** So much that it is enough on a fast clock, too. */
+const SUBMIT_MS = 3_600_000;
 
 export async function startInstance(cluster: SimulatedCluster, given: InstanceOptions = {}): Promise<Instance> {
   const lines: Line[] = [];
@@ -125,7 +127,7 @@ export async function startInstance(cluster: SimulatedCluster, given: InstanceOp
     client,
     log: lines,
     told,
-    submit: async (members = {}) => (await jobs.submit(request(members), 'alice')).id,
+    submit: async (members = {}) => (await jobs.submit(request(members), 'alice', SUBMIT_MS)).id,
     until: (id, holds) =>
       new Promise((resolve, reject) => {
         const check = (): void => {
