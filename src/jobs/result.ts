@@ -58,7 +58,7 @@ export function writeResults(context: Context): () => void {
         if (isMissingRight(error)) {
           if (refused === undefined) log.warning(UNWRITTEN, { error });
           refused ??= entry.uid;
-        }
+        } else if (refused === entry.uid) refused = undefined;
         if (!isNotFound(error)) throw error;
       }
       if (refused === entry.uid) refused = undefined;

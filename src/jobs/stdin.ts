@@ -1,13 +1,13 @@
 /**
  * The input of a job (kubernetes-objects.md section 4). It waits in a Secret that the Job owns, until the container
  * runs. Whoever wants to deliver it first claims it on the Job: it is delivered at most once, by construction, and if it
- * is not, the job says why. Needs create, get and delete on secrets and create on pods/attach.
+ * is not, the job says why. Needs create, get and delete on secrets.
  */
 import type { Secret } from 'kubernetes-types/core/v1.d.ts';
 import { SECRETS } from '../kubernetes/contract.ts';
-import { isNotFound, KubernetesError } from '../kubernetes/errors.ts';
-import { sleep } from '../system/clock.ts';
+import { isNotFound } from '../kubernetes/errors.ts';
 import { LAUNCHER, MANAGED_BY, STDIN_ANNOTATION } from './annotations.ts';
+import { attachInput, isRunning } from './attach-input.ts';
 import type { Chore } from './chores.ts';
 import type { Context } from './context.ts';
 import { JobError } from './contract.ts';
@@ -24,14 +24,12 @@ const OTHERS_WAIT_MS = 30_000;
 const CLAIM_MS = 10 * 60_000;
 /** Whoever delivers the input, or makes its Secret late, is done by then. */
 const REMAINS_MS = 10_000;
-/** The kubelet may refuse an attach for a moment after the container was started (FACTS 80). */
-const ATTACH_PAUSE_MS = 250;
-const ATTACH_TRIES = 20;
-/** Of one delivery; the job reads at its own pace. */
-const DELIVERY_MS = 24 * 3_600_000;
 
 const LOST = 'its input was lost';
 const CUT = 'its input may have been cut';
+
+const UNDELIVERED = 'The input of a job could not be delivered';
+const UNCLEARED = 'The Secret of input that was delivered cannot be deleted; trying again';
 
 export const inputSecretName = (id: string): string => `${id}-stdin`;
 
@@ -71,12 +69,13 @@ export function createInputs(context: Context): Inputs {
   /** Texts for which no Secret may be made, by uid. */
   const kept = new Map<string, string>();
   const busy = new Set<string>();
-  /** Jobs to whose containers this process has begun to pass their input, by uid. */
-  const passed = new Set<string>();
+  /** How much of its input this process may have passed to the container of a job, by uid. */
+  const passed = new Map<string, 'some' | 'all'>();
   /** Claims that were looked at, by the uid of their job. */
   const judged = new Set<string>();
   /** Jobs whose Secret is being deleted, or is gone, by uid. */
   const cleared = new Set<string>();
+  const isPassed = ({ uid }: JobEntry): boolean => passed.get(uid) === 'all';
   const isEarlierRun = (claim: string): boolean => claim !== processId && ownerOf(claim) === ownerOf(processId);
 
   async function waitingText({ id, uid }: JobEntry): Promise<Buffer | undefined> {
@@ -104,39 +103,33 @@ export function createInputs(context: Context): Inputs {
     return patched !== undefined || entry.job.stdinClaim === processId;
   }
 
-  /** Tried again only while the server refuses the connection itself: then nothing was passed. */
-  async function attach({ id, pod }: JobEntry, input: Uint8Array): Promise<void> {
-    for (let attempt = 1; pod?.present === true; attempt++) {
-      try {
-        await client.attachInput(pod.view.name, pod.view.container.name, input, {
-          timeoutMs: DELIVERY_MS,
-          signal: life,
-        });
-        return;
-      } catch (error) {
-        const refused = error instanceof KubernetesError && error.status !== undefined;
-        if (!refused || attempt === ATTACH_TRIES) throw error;
-        log.debug('The input of a job cannot be attached yet', { job: id, error });
-      }
-      await sleep(clock, ATTACH_PAUSE_MS, life);
-    }
-  }
-
-  async function pass(entry: JobEntry): Promise<void> {
+  /** Whether all of the input was passed. */
+  async function deliver(entry: JobEntry): Promise<boolean> {
     const input = await waitingText(entry);
     if (input === undefined) {
       if (entry.job.stdinClaim === undefined) repository.setInputProblem(entry.id, LOST);
-      return;
+      return false;
     }
-    if (!(await claim(entry))) return;
-    passed.add(entry.uid);
+    if (!(await claim(entry))) return false;
+    passed.set(entry.uid, 'some');
     try {
-      await attach(entry, input);
+      if (!(await attachInput(context, entry, input))) {
+        // Another pod may take the place of this one.
+        passed.delete(entry.uid);
+        return false;
+      }
     } catch (error) {
       if (isRunning(entry)) repository.setInputProblem(entry.id, CUT);
       throw error;
     }
-    if (!kept.delete(entry.uid)) await clear(entry);
+    passed.set(entry.uid, 'all');
+    // It counted as lost if its Secret could not be read for a while.
+    repository.setInputProblem(entry.id, '');
+    return true;
+  }
+
+  async function pass(entry: JobEntry): Promise<void> {
+    if (isPassed(entry) || (await deliver(entry))) await clear(entry);
   }
 
   async function alone({ uid }: JobEntry, work: () => Promise<unknown>): Promise<void> {
@@ -152,7 +145,7 @@ export function createInputs(context: Context): Inputs {
   /** A server that gives no answer for a while delays the input of our own jobs, and no more. */
   async function deliverOwn(entry: JobEntry): Promise<void> {
     const onFailure = (error: unknown): void =>
-      log.warning('The input of a job could not be delivered', { job: entry.id, error });
+      log.warning(isPassed(entry) ? UNCLEARED : UNDELIVERED, { job: entry.id, error });
     await alone(entry, () =>
       persist(clock, life, onFailure, async () => {
         if (isDueNow(entry)) await pass(entry);
@@ -164,6 +157,7 @@ export function createInputs(context: Context): Inputs {
 
   async function clear({ id, uid }: JobEntry): Promise<void> {
     cleared.add(uid);
+    if (kept.delete(uid)) return;
     try {
       await client.delete(SECRETS, inputSecretName(id), { propagationPolicy: 'Background' });
     } catch (error) {
@@ -187,7 +181,11 @@ export function createInputs(context: Context): Inputs {
   }
 
   const isClaimed = (entry: JobEntry): boolean =>
-    isRunning(entry) && entry.job.stdinDue && entry.job.stdinClaim !== undefined && !judged.has(entry.uid);
+    isRunning(entry) &&
+    entry.job.stdinDue &&
+    entry.job.stdinClaim !== undefined &&
+    !judged.has(entry.uid) &&
+    !isPassed(entry);
 
   /** A claim of this process may stand although its answer never came: then nothing was passed. */
   const isClaimable = ({ uid, job }: JobEntry): boolean =>
@@ -201,7 +199,8 @@ export function createInputs(context: Context): Inputs {
     !cleared.has(uid) &&
     permissions.allows('secrets');
 
-  const isDueNow = (entry: JobEntry): boolean => isRunning(entry) && entry.job.stdinDue && isClaimable(entry);
+  const isDueNow = (entry: JobEntry): boolean =>
+    isRunning(entry) && entry.job.stdinDue && (isPassed(entry) ? !cleared.has(entry.uid) : isClaimable(entry));
 
   return {
     put: async (job, text, signal) => {
@@ -214,6 +213,8 @@ export function createInputs(context: Context): Inputs {
           return;
         } catch (error) {
           if (!(await permissions.isMissing('secrets', error))) throw error;
+          // A job that is undone leaves the repository without a word: its text would be kept for good.
+          signal.throwIfAborted();
         }
       }
       kept.set(job.uid, text);
@@ -248,17 +249,16 @@ export function createInputs(context: Context): Inputs {
       repository.onUpdate((entry) => {
         if (entry.gone || entry.job.result !== undefined) {
           kept.delete(entry.uid);
-          passed.delete(entry.uid);
           judged.delete(entry.uid);
         }
-        if (entry.gone) cleared.delete(entry.uid);
+        if (entry.gone) {
+          passed.delete(entry.uid);
+          cleared.delete(entry.uid);
+        }
         if (submitted.has(entry.id) && isDueNow(entry)) void deliverOwn(entry);
       }),
   };
 }
-
-const isRunning = ({ pod }: Pick<JobEntry, 'pod'>): boolean =>
-  pod?.present === true && pod.view.container.running !== undefined && pod.view.phase !== 'Failed';
 
 /** Host name and NAME of a process id: what two runs of one plugin share. */
 const ownerOf = (id: string): string => id.slice(0, id.lastIndexOf('/'));

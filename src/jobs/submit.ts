@@ -16,6 +16,7 @@ import type { Job, JobRequest } from './job.ts';
 import { type NewJob, newJob } from './new-job.ts';
 import { withOwner } from './owner.ts';
 import { projectJob } from './projection.ts';
+import type { ResolvedJob } from './resolved.ts';
 import { buildService, createService, needsService } from './service.ts';
 import { checkInput, type Inputs } from './stdin.ts';
 
@@ -33,19 +34,27 @@ export async function submit(
   requester: Requester,
   timeoutMs = SUBMIT_MS,
 ): Promise<Job> {
-  const { client, clock, repository, random, options } = context;
   const owned = withOwner(request, requester);
   checkFeatures(context, owned);
-  const resolved = await context.policy.resolve(owned, requester);
-  const job = newJob(resolved, options(), random);
-  const { id } = job;
-
-  const deadline = new Deadline(clock, context.signal);
-  const { signal } = deadline;
+  const deadline = new Deadline(context.clock, context.signal);
   deadline.set(
     Math.max(0, timeoutMs - ANSWER_MS),
-    () => new JobError('timeout', 'Kubernetes did not make the job in time; what there is of it is deleted.'),
+    () => new JobError('timeout', 'The job was not made in time; what there is of it is deleted.'),
   );
+  try {
+    const resolved = await context.policy.resolve(owned, requester);
+    deadline.signal.throwIfAborted();
+    return await make(context, inputs, resolved, deadline.signal);
+  } finally {
+    deadline.end();
+  }
+}
+
+/** Makes the job and what belongs to it before the signal ends, or undoes it. */
+async function make(context: Context, inputs: Inputs, resolved: ResolvedJob, signal: AbortSignal): Promise<Job> {
+  const { client, repository, random, options } = context;
+  const job = newJob(resolved, options(), random);
+  const { id } = job;
   repository.hide(id);
   let created: KubernetesJob | undefined;
   let manifest: KubernetesJob | undefined;
@@ -58,6 +67,7 @@ export async function submit(
     if (needsService(resolved.request))
       await createService(context, buildService(resolved, owner, options().serviceType), signal);
     if (resolved.request.stdin !== '') await inputs.put(owner, resolved.request.stdin, signal);
+    signal.throwIfAborted();
     context.submitted.add(id);
     context.jobs.offer(projectJob(created));
     if (answer.warnings.length > 0) {
@@ -73,8 +83,6 @@ export async function submit(
     if (unclear) void undo(context, job);
     else repository.reveal(id);
     throw jobErrorOf(signal.aborted ? signal.reason : error, 'The job could not be made', forLog);
-  } finally {
-    deadline.end();
   }
 }
 

@@ -1,5 +1,5 @@
 /** WebSockets of exec and attach: the upgrade, with errors like any other call's, and the channels. */
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../system/clock.ts';
 import { Deadline } from './deadline.ts';
@@ -44,7 +44,8 @@ interface Channels {
 
 /**
  * Opens a WebSocket to a subresource of a pod, with TLS and token of the rest. A refused upgrade rejects with the API
- * error that it is. The socket is paused, so that nothing is lost until the caller listens and resumes it.
+ * error that it is; as 'unreachable' or 'tls' only what the server cannot have seen. The socket is paused, so that
+ * nothing is lost until the caller listens and resumes it.
  */
 export async function openChannels(request: ChannelRequest, dependencies: ChannelDependencies): Promise<Channels> {
   const { token } = dependencies.transport;
@@ -69,6 +70,8 @@ async function upgrade(
   return await new Promise<Channels>((resolve, reject) => {
     request.signal.throwIfAborted();
     const deadline = new Deadline(clock, request.signal);
+    /** From then on the server may have seen the request. */
+    let connected = false;
     const options = {
       headers: authorization === undefined ? {} : { authorization },
       ...transport.tls,
@@ -77,6 +80,14 @@ async function upgrade(
       skipUTF8Validation: true,
       maxPayload: MAX_FRAME,
       closeTimeout: CLOSE_TIMEOUT_MS,
+      finishRequest: (opening: ClientRequest) => {
+        opening.once('socket', (connection) =>
+          connection.once(transport.tls === undefined ? 'connect' : 'secureConnect', () => {
+            connected = true;
+          }),
+        );
+        opening.end();
+      },
     };
     const url = `${transport.origin.replace(/^http/, 'ws')}${path}${request.query}`;
     const socket = new WebSocket(url, PROTOCOLS, options);
@@ -97,7 +108,7 @@ async function upgrade(
     deadline.signal.addEventListener('abort', onAbort, { once: true });
     deadline.set(upgradeMs, () => {
       const text = `no WebSocket after ${upgradeMs / 1000} s`;
-      return new KubernetesError({ code: 'timeout', ...call, text });
+      return new KubernetesError({ code: connected ? 'timeout' : 'unreachable', ...call, text });
     });
     socket.on('upgrade', (answer: IncomingMessage) => answer.socket.setKeepAlive(true, timings.keepAlive));
     socket.on('open', () => {
@@ -107,7 +118,7 @@ async function upgrade(
     });
     socket.on('error', (error) => {
       settle();
-      reject(errorOfConnection(error, { ...call, origin: transport.origin, answered: false }));
+      reject(errorOfConnection(error, { ...call, origin: transport.origin, answered: connected }));
     });
     socket.on('unexpected-response', (_request, answer: IncomingMessage) => {
       readBeginning(answer)

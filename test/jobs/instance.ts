@@ -46,6 +46,8 @@ interface InstanceOptions {
   readonly clock?: Clock;
   readonly processId?: string;
   readonly token?: string;
+  /** Default: a job becomes what it asks for. */
+  readonly resolve?: Policy['resolve'];
   /** Puts something between the jobs and the cluster. */
   readonly wrap?: (client: Client) => Client;
 }
@@ -59,7 +61,7 @@ const DEFAULTS: JobsOptions = {
   pendingTimeoutSeconds: 0,
 };
 
-const policy: Policy = {
+const POLICY: Policy = {
   resolve: async (asked) => resolved(asked),
   clusterInfo: async () => ({
     allowUnknownImages: true,
@@ -74,6 +76,8 @@ const policy: Policy = {
 
 /** How long a test waits for what must happen. */
 const PATIENCE_MS = 15_000;
+/** So much that it is enough on a fast clock, too. */
+const SUBMIT_MS = 3_600_000;
 
 async function startInstance(cluster: SimulatedCluster, given: InstanceOptions = {}): Promise<Instance> {
   const lines: Line[] = [];
@@ -107,6 +111,7 @@ async function startInstance(cluster: SimulatedCluster, given: InstanceOptions =
     ...DEFAULTS,
     ...(typeof given.options === 'function' ? given.options() : given.options),
   });
+  const policy: Policy = { ...POLICY, resolve: given.resolve ?? POLICY.resolve };
   const processId = given.processId ?? `host/kubernetes/${Math.random()}`;
   const jobs = createJobs({ client, policy, options, clock, random: systemRandom, log, processId });
   const told = new Map<string, string[]>();
@@ -125,7 +130,7 @@ async function startInstance(cluster: SimulatedCluster, given: InstanceOptions =
     client,
     log: lines,
     told,
-    submit: async (members = {}) => (await jobs.submit(request(members), 'alice')).id,
+    submit: async (members = {}) => (await jobs.submit(request(members), 'alice', SUBMIT_MS)).id,
     until: (id, holds) =>
       new Promise((resolve, reject) => {
         const check = (): void => {

@@ -1,0 +1,120 @@
+/** After input was delivered its Secret goes, however long that takes, and nobody says that anything is missing. */
+import t, { type Test } from 'tap';
+import { SECRETS } from '../../src/kubernetes/contract.ts';
+import { KubernetesError } from '../../src/kubernetes/errors.ts';
+import { sleep } from '../../src/system/clock.ts';
+import { type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { fastClock, type Instance, startInstance } from './instance.ts';
+
+/** Ten minutes are three seconds. */
+const clock = fastClock(200);
+const INPUT = 'all of it\n';
+const JOB = { command: 'cat; sleep 600', stdin: INPUT };
+
+async function clusterOf(t: Test): Promise<SimulatedCluster> {
+  const cluster = await startCluster({ speed: 20 });
+  t.teardown(() => cluster.close());
+  return cluster;
+}
+
+async function instanceOf(t: Test, ...given: Parameters<typeof startInstance>): Promise<Instance> {
+  const one = await startInstance(...given);
+  t.teardown(one.stop);
+  return one;
+}
+
+const refusal = (method: string, status: 403 | 503): KubernetesError => {
+  const code = status === 403 ? 'forbidden' : 'server-error';
+  return new KubernetesError({ code, method, path: '/secrets', status, text: 'not now' });
+};
+
+const secrets = async ({ client }: Instance): Promise<number> => (await client.list(SECRETS)).items.length;
+
+const isRead = ({ journal }: SimulatedCluster) =>
+  eventually(() => journal.input.some(({ bytes }) => bytes === INPUT.length), 'all of the input has come');
+
+t.test('the Secret cannot be deleted for more than ten minutes', async (t) => {
+  const cluster = await clusterOf(t);
+  let isRefused = true;
+  const one = await instanceOf(t, cluster, {
+    clock,
+    token: cluster.adminToken,
+    wrap: (client) => ({
+      ...client,
+      delete: async (resource, name, options) => {
+        if (resource.kind === 'Secret' && isRefused) throw refusal('DELETE', 503);
+        return client.delete(resource, name, options);
+      },
+    }),
+  });
+  const id = await one.submit(JOB);
+  await isRead(cluster);
+  await sleep(clock, 11 * 60_000);
+  t.equal(one.jobs.find(id, '*').statusMessage, '');
+  t.equal(await secrets(one), 1);
+  isRefused = false;
+  await eventually(async () => (await secrets(one)) === 0);
+  const warnings = one.log.filter(({ level }) => level === 'warning').map(({ sentence }) => sentence);
+  t.strictSame([...new Set(warnings)], ['The Secret of input that was delivered cannot be deleted; trying again']);
+  t.equal(cluster.journal.requests.filter(({ path }) => path.includes('/attach?')).length, 1);
+});
+
+t.test('an instance that delivers for another one deletes the Secret later, too', async (t) => {
+  const cluster = await clusterOf(t);
+  const first = await startInstance(cluster, {
+    wrap: (client) => ({
+      ...client,
+      get: async (resource, name, options) => {
+        if (resource.kind === 'Secret') throw refusal('GET', 503);
+        return client.get(resource, name, options);
+      },
+    }),
+  });
+  const id = await first.submit(JOB);
+  await first.stop();
+  let refused = 0;
+  const one = await instanceOf(t, cluster, {
+    clock,
+    token: cluster.adminToken,
+    wrap: (client) => ({
+      ...client,
+      delete: async (resource, name, options) => {
+        if (resource.kind === 'Secret' && refused++ === 0) throw refusal('DELETE', 503);
+        return client.delete(resource, name, options);
+      },
+    }),
+  });
+  await isRead(cluster);
+  await eventually(async () => (await secrets(one)) === 0);
+  t.equal(refused, 2);
+  t.equal(one.jobs.find(id, '*').statusMessage, '');
+});
+
+t.test('what was called lost while the Secret could not be read is delivered after all', async (t) => {
+  const cluster = await clusterOf(t);
+  let isDenied = false;
+  const one = await instanceOf(t, cluster, {
+    clock,
+    token: cluster.adminToken,
+    wrap: (client) => ({
+      ...client,
+      create: async (resource, object, options) => {
+        const answer = await client.create(resource, object, options);
+        isDenied ||= resource.kind === 'Secret';
+        return answer;
+      },
+      get: async (resource, name, options) => {
+        if (resource.kind === 'Secret' && isDenied) throw refusal('GET', 403);
+        return client.get(resource, name, options);
+      },
+      allowed: async (permission, options) =>
+        !(permission.resource === 'secrets' && isDenied) && client.allowed(permission, options),
+    }),
+  });
+  const id = await one.submit(JOB);
+  await one.until(id, ({ statusMessage }) => statusMessage === 'its input was lost');
+  isDenied = false;
+  await isRead(cluster);
+  await one.until(id, ({ statusMessage }) => statusMessage === '');
+});
