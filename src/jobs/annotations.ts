@@ -5,7 +5,7 @@
 import { objectIn } from '../system/json.ts';
 import type { ControlOperation } from './contract.ts';
 import { JobError } from './contract.ts';
-import type { ExposedPort, JobConfig, JobState, Mount, PlacementConstraint, ResourceLimit } from './job.ts';
+import type { JobState } from './job.ts';
 import { TERMINAL_STATES } from './job.ts';
 
 /** Label on every object of ours. */
@@ -54,43 +54,6 @@ export interface JobResult {
   readonly endedAt?: string;
 }
 
-/**
- * What cannot be read back from the objects (`job-launcher/job`). Members that say nothing are left out. That each is
- * written, the type of `noteOf` (manifest.ts) tells; that it is read, the round trip in test/jobs/recover.test.ts, which
- * has every member of a job.
- */
-export interface JobNote {
-  /** Which of the two the job was asked to run. */
-  readonly run: 'command' | 'exe' | 'image';
-  /** Of a command: how many UTF-16 units each argument has at the end of the command line. */
-  readonly split?: readonly number[];
-  readonly group?: string;
-  readonly cluster?: string;
-  readonly config?: readonly JobConfig[];
-  readonly exposedPorts?: readonly ExposedPort[];
-  readonly host?: string;
-  readonly initContainers?: readonly InitContainerNote[];
-  readonly instanceId?: string;
-  readonly mounts?: readonly Mount[];
-  readonly placementConstraints?: readonly PlacementConstraint[];
-  readonly queues?: readonly string[];
-  readonly resourceLimits?: readonly ResourceLimit[];
-  readonly resourceProfile?: string;
-  /** Text waits in the Secret `<id>-stdin` and is due when the container runs. */
-  readonly stdin?: true;
-  readonly stderrFile?: string;
-  readonly stdoutFile?: string;
-  readonly systemJob?: true;
-  readonly pid?: number;
-}
-
-export interface InitContainerNote {
-  readonly name: string;
-  readonly run: JobNote['run'];
-  readonly split?: readonly number[];
-  readonly mounts?: readonly Mount[];
-}
-
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 export function readControl(annotation: string | undefined): ControlRecord | undefined {
@@ -115,12 +78,6 @@ export function readResult(annotation: string | undefined): JobResult | undefine
     ...(typeof startedAt === 'string' ? { startedAt } : {}),
     ...(typeof endedAt === 'string' ? { endedAt } : {}),
   };
-}
-
-export function readNote(annotation: string | undefined): JobNote | undefined {
-  const value = objectIn(annotation);
-  // Written by us in one piece: only its kind is checked, its members are ours.
-  return value === undefined || text(value['run']) === '' ? undefined : (value as unknown as JobNote);
 }
 
 const TOTAL_ANNOTATION_LIMIT = 262_144;

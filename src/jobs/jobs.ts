@@ -82,6 +82,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
   repository.onUpdate(({ id, gone }) => {
     if (gone) context.submitted.delete(id);
   });
+  tellOddNotes(context);
   const inputs = createInputs(context);
   const chores = [
     redoControl(context),
@@ -166,6 +167,21 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Says once of each job whose note is not all ours what of it is left out. */
+function tellOddNotes({ repository, log }: Pick<Context, 'repository' | 'log'>): void {
+  const told = new Set<string>();
+  repository.onUpdate(({ id, uid, gone, job }) => {
+    if (gone) told.delete(uid);
+    else if (job.oddNote !== undefined && !told.has(uid)) {
+      told.add(uid);
+      log.warning('What a job notes of itself (job-launcher/job) is partly not ours and is left out', {
+        job: id,
+        members: job.oddNote,
+      });
+    }
   });
 }
 

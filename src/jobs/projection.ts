@@ -13,12 +13,13 @@ import {
   NOTE_ANNOTATION,
   RESULT_ANNOTATION,
   readControl,
-  readNote,
   readResult,
   STDIN_ANNOTATION,
 } from './annotations.ts';
 import type { JobRequest } from './job.ts';
-import { jobContainer, listOf, recoverRequest } from './recover.ts';
+import { listOf } from './members.ts';
+import { readNote } from './note.ts';
+import { jobContainer, recoverRequest } from './recover.ts';
 import { newest, newestTransition, time } from './times.ts';
 
 /** Conditions by which the Job controller has decided; the later in the list, the more is settled. */
@@ -33,6 +34,8 @@ interface JobDecision {
 
 export interface JobView extends Projected {
   readonly request: JobRequest;
+  /** Members of its note that are not all ours, for the log. */
+  readonly oddNote?: string;
   readonly createdAt: number;
   readonly lastTransition: number;
   /** `spec.suspend` is true. */
@@ -145,10 +148,12 @@ export function projectJob(job: KubernetesJob): JobView {
   const control = readControl(annotations[CONTROL_ANNOTATION]);
   const result = readResult(annotations[RESULT_ANNOTATION]);
   const stdinClaim = annotations[STDIN_ANNOTATION];
+  const { note, odd } = readNote(annotations[NOTE_ANNOTATION]);
   const createdAt = time(metadata?.creationTimestamp) ?? 0;
   return {
     ...identity(metadata),
-    request: recoverRequest(job),
+    request: recoverRequest(job, note),
+    ...(odd === undefined ? {} : { oddNote: odd }),
     createdAt,
     lastTransition: newest(
       createdAt,
@@ -164,7 +169,7 @@ export function projectJob(job: KubernetesJob): JobView {
     finished: decided.some(({ type }) => type === 'Complete' || type === 'Failed'),
     ...(control === undefined ? {} : { control }),
     ...(result === undefined ? {} : { result }),
-    stdinDue: readNote(annotations[NOTE_ANNOTATION])?.stdin === true,
+    stdinDue: note?.stdin === true,
     ...(stdinClaim === undefined ? {} : { stdinClaim }),
   };
 }
