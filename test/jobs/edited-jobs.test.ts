@@ -58,3 +58,35 @@ t.test('given a running job whose note is nonsense, all goes on, and the log nam
     ],
   );
 });
+
+t.test(
+  'given a job that cannot be shown although it should, the others are listed, and the log names it',
+  async (t) => {
+    const { cluster, instance } = await world(t);
+    const admin = await instance({ token: cluster.adminToken });
+    const broken = await admin.submit({ command: 'sleep 600' });
+    const whole = await admin.submit({ command: 'sleep 600' });
+    await admin.until(broken, hasState('Running'));
+    const one = await instance({
+      wrap: (client) => ({
+        ...client,
+        reflector: (options) =>
+          client.reflector({
+            ...options,
+            project: (object) => {
+              const view = options.project(object);
+              return view.name === broken ? { ...view, request: { user: 'alice' } } : view;
+            },
+          }),
+      }),
+    });
+    t.strictSame(
+      one.jobs.list('alice').map(({ id }) => id),
+      [whole],
+    );
+    t.match(
+      one.log.filter(({ level }) => level === 'error'),
+      [{ sentence: 'BUG: a job cannot be shown and is left out of the list', fields: { job: broken } }],
+    );
+  },
+);
