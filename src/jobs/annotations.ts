@@ -35,6 +35,8 @@ export const RESULT_ANNOTATION = 'job-launcher/result';
 export const CONTROL_ANNOTATION = 'job-launcher/control';
 export const STDIN_ANNOTATION = 'job-launcher/stdin';
 export const SUBMISSION_ANNOTATION = 'job-launcher/submission';
+/** The uid of the Job of whose run result, control and stdin tell: in a copy of that Job they are not its own. */
+export const UID_ANNOTATION = 'job-launcher/uid';
 
 /** Why a job of ours is being ended (`job-launcher/control`). `at` is the API server's clock, ISO 8601. */
 export interface ControlRecord {

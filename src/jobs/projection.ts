@@ -15,6 +15,7 @@ import {
   readControl,
   readResult,
   STDIN_ANNOTATION,
+  UID_ANNOTATION,
 } from './annotations.ts';
 import type { JobRequest } from './job.ts';
 import { listOf } from './members.ts';
@@ -47,6 +48,8 @@ export interface JobView extends Projected {
   readonly decision?: JobDecision;
   /** When it was Complete or Failed. */
   readonly finished: boolean;
+  /** Control, result and claim of another Job, of which this is a copy, stand on it. */
+  readonly inherits?: true;
   readonly control?: ControlRecord;
   readonly result?: JobResult;
   /** Input waits to be delivered (kubernetes-objects.md section 4). */
@@ -145,9 +148,11 @@ export function projectJob(job: KubernetesJob): JobView {
     return [{ type, reason, message, at: time(lastTransitionTime) ?? 0 }];
   });
   const decision = decided[0];
-  const control = readControl(annotations[CONTROL_ANNOTATION]);
-  const result = readResult(annotations[RESULT_ANNOTATION]);
-  const stdinClaim = annotations[STDIN_ANNOTATION];
+  const inherits = (annotations[UID_ANNOTATION] ?? metadata?.uid) !== metadata?.uid;
+  const ofRun = inherits ? {} : annotations;
+  const control = readControl(ofRun[CONTROL_ANNOTATION]);
+  const result = readResult(ofRun[RESULT_ANNOTATION]);
+  const stdinClaim = ofRun[STDIN_ANNOTATION];
   const { note, odd } = readNote(annotations[NOTE_ANNOTATION]);
   const createdAt = time(metadata?.creationTimestamp) ?? 0;
   return {
@@ -167,6 +172,7 @@ export function projectJob(job: KubernetesJob): JobView {
     ready: (status?.ready ?? 0) > 0,
     ...(decision === undefined ? {} : { decision }),
     finished: decided.some(({ type }) => type === 'Complete' || type === 'Failed'),
+    ...(inherits ? { inherits } : {}),
     ...(control === undefined ? {} : { control }),
     ...(result === undefined ? {} : { result }),
     stdinDue: note?.stdin === true,
