@@ -56,9 +56,19 @@ export interface JobResult {
   readonly endedAt?: string;
 }
 
+/** What is written of the run of a Job. */
+export interface RunRecords {
+  /** Those of another Job, of which this one is a copy, stand on it; they are not read. */
+  readonly inherits?: true;
+  readonly control?: ControlRecord;
+  readonly result?: JobResult;
+  /** Who delivers or delivered its input. */
+  readonly stdinClaim?: string;
+}
+
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-export function readControl(annotation: string | undefined): ControlRecord | undefined {
+function readControl(annotation: string | undefined): ControlRecord | undefined {
   const value = objectIn(annotation);
   const operation = value?.['operation'];
   if (value === undefined || (operation !== 'stop' && operation !== 'kill' && operation !== 'cancel')) return undefined;
@@ -79,6 +89,19 @@ export function readResult(annotation: string | undefined): JobResult | undefine
     message: text(value['message']),
     ...(typeof startedAt === 'string' ? { startedAt } : {}),
     ...(typeof endedAt === 'string' ? { endedAt } : {}),
+  };
+}
+
+/** What the annotations of the Job with this uid tell of its run. */
+export function readRecords(annotations: Readonly<Record<string, string>>, uid: string | undefined): RunRecords {
+  if ((annotations[UID_ANNOTATION] ?? uid) !== uid) return { inherits: true };
+  const control = readControl(annotations[CONTROL_ANNOTATION]);
+  const result = readResult(annotations[RESULT_ANNOTATION]);
+  const stdinClaim = annotations[STDIN_ANNOTATION];
+  return {
+    ...(control === undefined ? {} : { control }),
+    ...(result === undefined ? {} : { result }),
+    ...(stdinClaim === undefined ? {} : { stdinClaim }),
   };
 }
 

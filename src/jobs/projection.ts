@@ -4,19 +4,9 @@
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { ContainerStatus, Event, Pod, PodSpec, PodStatus, Service } from 'kubernetes-types/core/v1.d.ts';
-import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
+import type { ObjectMeta, OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
 import type { Projected } from '../kubernetes/contract.ts';
-import {
-  CONTROL_ANNOTATION,
-  type ControlRecord,
-  type JobResult,
-  NOTE_ANNOTATION,
-  RESULT_ANNOTATION,
-  readControl,
-  readResult,
-  STDIN_ANNOTATION,
-  UID_ANNOTATION,
-} from './annotations.ts';
+import { NOTE_ANNOTATION, type RunRecords, readRecords } from './annotations.ts';
 import type { JobRequest } from './job.ts';
 import { listOf } from './members.ts';
 import { readNote } from './note.ts';
@@ -33,7 +23,7 @@ interface JobDecision {
   readonly at: number;
 }
 
-export interface JobView extends Projected {
+export interface JobView extends Projected, RunRecords {
   readonly request: JobRequest;
   /** Members of its note that are not all ours, for the log. */
   readonly oddNote?: string;
@@ -48,14 +38,8 @@ export interface JobView extends Projected {
   readonly decision?: JobDecision;
   /** When it was Complete or Failed. */
   readonly finished: boolean;
-  /** Control, result and claim of another Job, of which this is a copy, stand on it. */
-  readonly inherits?: true;
-  readonly control?: ControlRecord;
-  readonly result?: JobResult;
   /** Input waits to be delivered (kubernetes-objects.md section 4). */
   readonly stdinDue: boolean;
-  /** Who delivers or delivered it. */
-  readonly stdinClaim?: string;
 }
 
 export interface ContainerView {
@@ -108,6 +92,8 @@ export interface PodView extends Projected {
 
 export interface ServiceView extends Projected {
   readonly jobUid: string;
+  /** Is it named like that Job, as ours are? */
+  readonly isNamedLikeJob: boolean;
   readonly type: string;
   readonly clusterIps: readonly string[];
   readonly ports: readonly { readonly targetPort: number; readonly published: number; readonly protocol: string }[];
@@ -129,12 +115,11 @@ const identity = (metadata: ObjectMeta | undefined): Projected => ({
   resourceVersion: metadata?.resourceVersion ?? '',
 });
 
-/** The uid of the Job that an object belongs to; '' if none. */
-function owner(metadata: ObjectMeta | undefined, controlling: boolean): string {
-  const reference = metadata?.ownerReferences?.find(
+/** The Job that an object belongs to. */
+function owner(metadata: ObjectMeta | undefined, controlling: boolean): OwnerReference | undefined {
+  return metadata?.ownerReferences?.find(
     ({ kind, controller }) => kind === 'Job' && (!controlling || controller === true),
   );
-  return reference?.uid ?? '';
 }
 
 export function projectJob(job: KubernetesJob): JobView {
@@ -148,11 +133,7 @@ export function projectJob(job: KubernetesJob): JobView {
     return [{ type, reason, message, at: time(lastTransitionTime) ?? 0 }];
   });
   const decision = decided[0];
-  const inherits = (annotations[UID_ANNOTATION] ?? metadata?.uid) !== metadata?.uid;
-  const ofRun = inherits ? {} : annotations;
-  const control = readControl(ofRun[CONTROL_ANNOTATION]);
-  const result = readResult(ofRun[RESULT_ANNOTATION]);
-  const stdinClaim = ofRun[STDIN_ANNOTATION];
+  const records = readRecords(annotations, metadata?.uid);
   const { note, odd } = readNote(annotations[NOTE_ANNOTATION]);
   const createdAt = time(metadata?.creationTimestamp) ?? 0;
   return {
@@ -165,18 +146,15 @@ export function projectJob(job: KubernetesJob): JobView {
       time(status?.startTime),
       time(status?.completionTime),
       newestTransition(conditions),
-      time(result?.endedAt),
+      time(records.result?.endedAt),
     ),
     suspended: spec?.suspend === true,
     idle: spec?.parallelism === 0,
     ready: (status?.ready ?? 0) > 0,
     ...(decision === undefined ? {} : { decision }),
     finished: decided.some(({ type }) => type === 'Complete' || type === 'Failed'),
-    ...(inherits ? { inherits } : {}),
-    ...(control === undefined ? {} : { control }),
-    ...(result === undefined ? {} : { result }),
     stdinDue: note?.stdin === true,
-    ...(stdinClaim === undefined ? {} : { stdinClaim }),
+    ...records,
   };
 }
 
@@ -230,7 +208,7 @@ export function projectPod(pod: Pod): PodView {
     uid: metadata?.uid ?? '',
     name: metadata?.name ?? '',
     resourceVersion: metadata?.resourceVersion ?? '',
-    jobUid: owner(metadata, true),
+    jobUid: owner(metadata, true)?.uid ?? '',
     createdAt,
     lastTransition: Math.max(
       createdAt,
@@ -271,9 +249,11 @@ export function projectPod(pod: Pod): PodView {
 
 export function projectService(service: Service): ServiceView {
   const { metadata, spec, status } = service;
+  const job = owner(metadata, false);
   return {
     ...identity(metadata),
-    jobUid: owner(metadata, false),
+    jobUid: job?.uid ?? '',
+    isNamedLikeJob: job !== undefined && job.name === metadata?.name,
     type: spec?.type ?? 'ClusterIP',
     clusterIps: (spec?.clusterIPs ?? [spec?.clusterIP ?? '']).filter((ip) => ip !== '' && ip !== 'None'),
     ports: (spec?.ports ?? []).map(({ port, targetPort, nodePort, protocol }) => ({

@@ -55,7 +55,7 @@ t.test('the copy of a job that was stopped runs, is not stopped again and does n
   t.match(old, { 'job-launcher/result': /Stopped/, 'job-launcher/control': /stop/ });
   await one.until(copied, hasState('Running'));
   // Stops are done again after ten seconds.
-  await sleep(FAST, 20_000, new AbortController().signal);
+  await sleep(FAST, 20_000);
   t.strictSame(one.told.get(copied), ['Pending/Pending', 'Running/Running']);
   t.match(one.jobs.find(copied, 'alice'), { name: 'Report', status: 'Running' });
 
