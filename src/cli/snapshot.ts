@@ -10,11 +10,14 @@ import {
   type KubernetesObject,
   type Page,
   PODS,
+  type Projected,
+  type ReflectorEvent,
   type Resource,
   SERVICES,
   type Selection,
 } from '../kubernetes/contract.ts';
 import { isForbidden } from '../kubernetes/errors.ts';
+import { clean } from './terminal.ts';
 
 /** What the cluster showed. */
 export interface Snapshot {
@@ -28,7 +31,7 @@ const TELLING: readonly Selection[] = [{ fieldSelector: 'type=Warning' }, { fiel
 
 /**
  * Reads what the plugin watches, and hands it to the plugin's repository. `allEvents`: not only those that say why a job
- * is as it is. `warn` is told of what may not be listed. Rejects with KubernetesError.
+ * is as it is. `warn` is told of what may not be listed, and of what cannot be read. Rejects with KubernetesError.
  */
 export async function takeSnapshot(
   client: Client,
@@ -56,12 +59,29 @@ export async function takeSnapshot(
   for (const selection of allEvents ? [{}] : TELLING) events.push(...(await optional(EVENTS, selection)).items);
   // All was just read: there is nothing to read again.
   const repository = createRepository({ readAgain: async () => true });
-  for (const job of jobPage.items) repository.onJob({ type: 'ADDED', object: projectJob(job) });
-  for (const pod of podPage.items) repository.onPod({ type: 'ADDED', object: projectPod(pod) });
-  for (const service of servicePage.items) repository.onService({ type: 'ADDED', object: projectService(service) });
-  for (const event of events) repository.onEvent({ type: 'ADDED', object: projectEvent(event) });
+  /** Hands each over; returns those that could be read. */
+  const take = <T extends KubernetesObject, P extends Projected>(
+    { kind }: Resource<T>,
+    items: readonly T[],
+    project: (item: T) => P,
+    onEvent: (event: ReflectorEvent<P>) => void,
+  ): readonly T[] =>
+    items.filter((item) => {
+      try {
+        onEvent({ type: 'ADDED', object: project(item) });
+        return true;
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        warn(clean(`warning: ${kind} ${item.metadata?.name ?? ''} cannot be read and is left out: ${why}`));
+        return false;
+      }
+    });
+  take(JOBS, jobPage.items, projectJob, repository.onJob);
+  const pods = take(PODS, podPage.items, projectPod, repository.onPod);
+  take(SERVICES, servicePage.items, projectService, repository.onService);
+  const readable = take(EVENTS, events, projectEvent, repository.onEvent);
   repository.open();
   // A doubtful end is announced when its reading is over: in the next turn.
   await new Promise((resolve) => setImmediate(resolve));
-  return { repository, pods: podPage.items, events };
+  return { repository, pods, events: readable };
 }

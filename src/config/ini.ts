@@ -32,8 +32,11 @@ interface IniFile {
 const BLANKS_AROUND = /^[ \t\v\f]+|[ \t\v\f]+$/g;
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
-/** Parses the text of a file (already decoded, without BOM). Never throws; every problem of the file is in `problems`. */
-export function parseIni(file: string, text: string): IniFile {
+/**
+ * Parses the text of a file (already decoded, without BOM). Never throws; every problem of the file is in `problems`.
+ * `sectionName`: the one way to write the name of a section that can be written in several.
+ */
+export function parseIni(file: string, text: string, sectionName = (written: string): string => written): IniFile {
   const problems: Problem[] = [];
   const report = (line: number, option: string, message: string): void => {
     problems.push(problem({ file, line }, option, message));
@@ -55,8 +58,8 @@ export function parseIni(file: string, text: string): IniFile {
     if (content.startsWith('[')) {
       entries = [];
       keyLines = new Map();
-      const name = content.endsWith(']') ? content.slice(1, -1).replace(BLANKS_AROUND, '') : undefined;
-      if (name === undefined) {
+      const name = sectionName(content.slice(1, -1).replace(BLANKS_AROUND, ''));
+      if (!content.endsWith(']')) {
         report(line, '', 'a section must be written as [name], with nothing but a # comment after it');
         return;
       }
@@ -87,9 +90,9 @@ export function parseIni(file: string, text: string): IniFile {
   return { file, head, sections, problems };
 }
 
-/** A name that may be shown: a wrapped token that looks like a key must not be echoed. */
+/** A name that may be shown: a wrapped token must not be echoed, and few look like the name of an option. */
 export function nameOnly(key: string): string {
-  return /^[A-Za-z][A-Za-z-]{0,39}$/.test(key) ? key : '';
+  return /^[a-z][a-z-]{0,39}$/.test(key) ? key : '';
 }
 
 /**

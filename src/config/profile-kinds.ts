@@ -33,8 +33,9 @@ export const RATIO: Kind<number> = kind('a number above 0 and at most 1, such as
   return parsed.ok && parsed.value > 0 ? parsed.value : undefined;
 });
 
-export const IMAGE: Kind<string> = kind('the name of an image, without blanks', (text) =>
-  /^[^\s]{1,1024}$/.test(text) ? text : undefined,
+/** Quotes come with what is copied from scripts and documents. */
+export const IMAGE: Kind<string> = kind('the name of an image, without blanks and quotes', (text) =>
+  /^[^\s'"`\p{Pi}\p{Pf}\u201a\u201e]{1,1024}$/u.test(text) ? text : undefined,
 );
 
 export const NAME: Kind<string> = kind('a name', (text) => text);

@@ -78,7 +78,7 @@ export function readProfiles(file: string, by?: Naming): LoadedProfiles {
 
 /** Reads the text of a profiles file. Throws ConfigError `wrong` with all problems of all sections. */
 export function parseProfiles(file: string, text: string): LoadedProfiles {
-  const parsed = parseIni(file, text);
+  const parsed = parseIni(file, text, (written) => written.replace(/^@\s+/, '@'));
   const problems: Problem[] = [...parsed.problems];
   const warnings: Problem[] = [];
   for (const { key, line } of parsed.head) {
@@ -93,10 +93,17 @@ export function parseProfiles(file: string, text: string): LoadedProfiles {
   return { profiles, warnings: [...warnings, ...checkTogether(profiles)] };
 }
 
+/** Names of users hold no commas, and blanks only in domains. */
+const SEVERAL_USERS = /^[^@].*,|^[^@\\\s]+\s/;
+
 function readSection(file: string, section: Section, problems: Problem[], warnings: Problem[]): ProfileSection {
   const { name, line } = section;
   const at = { file, line };
   if (name === '@') problems.push(problem(at, '', '[@] names no group: write [@group]'));
+  if (SEVERAL_USERS.test(name)) {
+    const said = `[${name}] is taken for one user of this name: write a section for each user, or [@group]`;
+    warnings.push(problem(at, '', said));
+  }
   const settings = new Map<ProfileKey, Setting<unknown>>();
   for (const entry of section.entries) {
     const origin = { file, line: entry.line };
@@ -109,7 +116,7 @@ function readSection(file: string, section: Section, problems: Problem[], warnin
     }
   }
   if (name === '*') return { ...at, kind: 'everybody', name: '', settings };
-  if (name.startsWith('@')) return { ...at, kind: 'group', name: name.slice(1).trim(), settings };
+  if (name.startsWith('@')) return { ...at, kind: 'group', name: name.slice(1), settings };
   return { ...at, kind: 'user', name, settings };
 }
 

@@ -5,7 +5,7 @@
 import { objectIn } from '../system/json.ts';
 import type { ControlOperation } from './contract.ts';
 import { JobError } from './contract.ts';
-import type { ExposedPort, JobConfig, JobState, Mount, PlacementConstraint, ResourceLimit } from './job.ts';
+import type { JobState } from './job.ts';
 import { TERMINAL_STATES } from './job.ts';
 
 /** Label on every object of ours. */
@@ -35,6 +35,8 @@ export const RESULT_ANNOTATION = 'job-launcher/result';
 export const CONTROL_ANNOTATION = 'job-launcher/control';
 export const STDIN_ANNOTATION = 'job-launcher/stdin';
 export const SUBMISSION_ANNOTATION = 'job-launcher/submission';
+/** The uid of the Job of whose run result, control and stdin tell: in a copy of that Job they are not its own. */
+export const UID_ANNOTATION = 'job-launcher/uid';
 
 /** Why a job of ours is being ended (`job-launcher/control`). `at` is the API server's clock, ISO 8601. */
 export interface ControlRecord {
@@ -54,46 +56,19 @@ export interface JobResult {
   readonly endedAt?: string;
 }
 
-/**
- * What cannot be read back from the objects (`job-launcher/job`). Members that say nothing are left out. That each is
- * written, the type of `noteOf` (manifest.ts) tells; that it is read, the round trip in test/jobs/recover.test.ts, which
- * has every member of a job.
- */
-export interface JobNote {
-  /** Which of the two the job was asked to run. */
-  readonly run: 'command' | 'exe' | 'image';
-  /** Of a command: how many UTF-16 units each argument has at the end of the command line. */
-  readonly split?: readonly number[];
-  readonly group?: string;
-  readonly cluster?: string;
-  readonly config?: readonly JobConfig[];
-  readonly exposedPorts?: readonly ExposedPort[];
-  readonly host?: string;
-  readonly initContainers?: readonly InitContainerNote[];
-  readonly instanceId?: string;
-  readonly mounts?: readonly Mount[];
-  readonly placementConstraints?: readonly PlacementConstraint[];
-  readonly queues?: readonly string[];
-  readonly resourceLimits?: readonly ResourceLimit[];
-  readonly resourceProfile?: string;
-  /** Text waits in the Secret `<id>-stdin` and is due when the container runs. */
-  readonly stdin?: true;
-  readonly stderrFile?: string;
-  readonly stdoutFile?: string;
-  readonly systemJob?: true;
-  readonly pid?: number;
-}
-
-export interface InitContainerNote {
-  readonly name: string;
-  readonly run: JobNote['run'];
-  readonly split?: readonly number[];
-  readonly mounts?: readonly Mount[];
+/** What is written of the run of a Job. */
+export interface RunRecords {
+  /** Those of another Job, of which this one is a copy, stand on it; they are not read. */
+  readonly inherits?: true;
+  readonly control?: ControlRecord;
+  readonly result?: JobResult;
+  /** Who delivers or delivered its input. */
+  readonly stdinClaim?: string;
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-export function readControl(annotation: string | undefined): ControlRecord | undefined {
+function readControl(annotation: string | undefined): ControlRecord | undefined {
   const value = objectIn(annotation);
   const operation = value?.['operation'];
   if (value === undefined || (operation !== 'stop' && operation !== 'kill' && operation !== 'cancel')) return undefined;
@@ -117,10 +92,17 @@ export function readResult(annotation: string | undefined): JobResult | undefine
   };
 }
 
-export function readNote(annotation: string | undefined): JobNote | undefined {
-  const value = objectIn(annotation);
-  // Written by us in one piece: only its kind is checked, its members are ours.
-  return value === undefined || text(value['run']) === '' ? undefined : (value as unknown as JobNote);
+/** What the annotations of the Job with this uid tell of its run. */
+export function readRecords(annotations: Readonly<Record<string, string>>, uid: string | undefined): RunRecords {
+  if ((annotations[UID_ANNOTATION] ?? uid) !== uid) return { inherits: true };
+  const control = readControl(annotations[CONTROL_ANNOTATION]);
+  const result = readResult(annotations[RESULT_ANNOTATION]);
+  const stdinClaim = annotations[STDIN_ANNOTATION];
+  return {
+    ...(control === undefined ? {} : { control }),
+    ...(result === undefined ? {} : { result }),
+    ...(stdinClaim === undefined ? {} : { stdinClaim }),
+  };
 }
 
 const TOTAL_ANNOTATION_LIMIT = 262_144;

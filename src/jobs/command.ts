@@ -3,7 +3,7 @@
  * every `$` is doubled on the way there and halved on the way back (FACTS 17; kubernetes-objects.md section 1).
  */
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
-import type { JobNote } from './annotations.ts';
+import type { JobNote } from './note.ts';
 
 /** What is to be run: one of `command` (a line for the shell) and `exe`, or neither for the image's own program. */
 interface Run {

@@ -4,6 +4,7 @@
  */
 import { JOBS } from '../kubernetes/contract.ts';
 import { isConflict } from '../kubernetes/errors.ts';
+import { CONTROL_ANNOTATION, RESULT_ANNOTATION, STDIN_ANNOTATION, UID_ANNOTATION } from './annotations.ts';
 import type { Context } from './context.ts';
 import { type JobView, projectJob } from './projection.ts';
 
@@ -12,12 +13,15 @@ export interface JobPatch {
   readonly spec?: Readonly<Record<string, unknown>>;
 }
 
+/** What is taken off a copy of a Job before it gets records of its own. */
+const NOTHING_YET = { [CONTROL_ANNOTATION]: null, [RESULT_ANNOTATION]: null, [STDIN_ANNOTATION]: null };
+
 /** More conflicts than this are not chance: somebody writes all the time. */
 const ATTEMPTS = 10;
 
 /**
- * Patches the Job with what `decide` makes of its newest version; undefined means that nothing is to be patched.
- * Resolves with the patched version, or with undefined if nothing was. Errors of `decide` and of the API pass.
+ * Patches the Job with what `decide` makes of its newest version, and with its uid: the annotations tell of the run of
+ * this Job and of no copy of it. undefined means that nothing is to be patched. Resolves with the patched version, or with undefined if nothing was. Errors of `decide` and of the API pass.
  */
 export async function patchJob(
   { client, jobs }: Pick<Context, 'client' | 'jobs'>,
@@ -30,7 +34,12 @@ export async function patchJob(
   for (let attempt = 1; ; attempt++) {
     const patch = decide(newest);
     if (patch === undefined) return undefined;
-    const metadata = { resourceVersion: newest.resourceVersion, annotations: patch.annotations };
+    const annotations = {
+      ...(newest.inherits ? NOTHING_YET : {}),
+      ...patch.annotations,
+      [UID_ANNOTATION]: newest.uid,
+    };
+    const metadata = { resourceVersion: newest.resourceVersion, annotations };
     try {
       const body = patch.spec === undefined ? { metadata } : { metadata, spec: patch.spec };
       const { object } = await client.patch(JOBS, job.name, body, options);

@@ -104,7 +104,7 @@ export interface JobRequest {
   readonly systemJob: boolean;
   readonly tags: readonly string[];
   readonly workingDirectory: string;
-  /** Kept (`JobNote` of annotations.ts) and returned, not used on Kubernetes. */
+  /** Kept (`JobNote` of note.ts) and returned, not used on Kubernetes. */
   readonly pid?: number;
 }
 

@@ -12,8 +12,9 @@ import { runChores } from './chores.ts';
 import type { Context, JobsOptions, Policy } from './context.ts';
 import { JobError, type Jobs } from './contract.ts';
 import { control, redoControl } from './control.ts';
-import { jobOf } from './entry.ts';
+import { type JobEntry, jobOf } from './entry.ts';
 import { expireJobs } from './expiry.ts';
+import type { Job } from './job.ts';
 import { createNetwork } from './network.ts';
 import { output } from './output.ts';
 import { maySee } from './owner.ts';
@@ -82,6 +83,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
   repository.onUpdate(({ id, gone }) => {
     if (gone) context.submitted.delete(id);
   });
+  tellOddNotes(context);
   const inputs = createInputs(context);
   const chores = [
     redoControl(context),
@@ -90,6 +92,16 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     cancelLatePending(context),
     ...inputs.chores,
   ];
+
+  /** One that cannot be shown must not keep the others from being listed. */
+  function shown(entry: JobEntry): readonly Job[] {
+    try {
+      return [jobOf(entry)];
+    } catch (error) {
+      log.error('BUG: a job cannot be shown and is left out of the list', { job: entry.id, error });
+      return [];
+    }
+  }
 
   async function synced(signal: AbortSignal): Promise<void> {
     try {
@@ -106,7 +118,8 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     synced,
     submit: (request, requester, timeoutMs) => submit(context, inputs, request, requester, timeoutMs),
     find: (id, requester) => jobOf(repository.find(id, requester)),
-    list: (requester) => [...repository.entries()].filter(({ job }) => maySee(job.request.user, requester)).map(jobOf),
+    list: (requester) =>
+      [...repository.entries()].flatMap((entry) => (maySee(entry.job.request.user, requester) ? shown(entry) : [])),
     onChange: (listener) => repository.onChange((entry) => listener(jobOf(entry))),
     visible: (job, requester) => maySee(job.user, requester),
     control: (id, requester, operation) => control(context, id, requester, operation),
@@ -166,6 +179,21 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Says once of each job whose note is not all ours what of it is left out. */
+function tellOddNotes({ repository, log }: Pick<Context, 'repository' | 'log'>): void {
+  const told = new Set<string>();
+  repository.onUpdate(({ id, uid, gone, job }) => {
+    if (gone) told.delete(uid);
+    else if (job.oddNote !== undefined && !told.has(uid)) {
+      told.add(uid);
+      log.warning('What a job notes of itself (job-launcher/job) is partly not ours and is left out', {
+        job: id,
+        members: job.oddNote,
+      });
+    }
   });
 }
 

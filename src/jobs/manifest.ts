@@ -9,8 +9,6 @@ import {
   CONTAINER_NAME,
   checkAnnotationSize,
   INSTANCE_LABEL,
-  type InitContainerNote,
-  type JobNote,
   LAUNCHER,
   MANAGED_BY,
   METADATA_ANNOTATION,
@@ -25,6 +23,7 @@ import {
 import { containerCommand, halveDollars, type RunNote } from './command.ts';
 import type { JobRequest } from './job.ts';
 import { labelValue } from './names.ts';
+import type { InitContainerNote, JobNote } from './note.ts';
 import { applyOverrides } from './overrides.ts';
 import { ARGUMENT_LIMIT, type PodContext, podSpec } from './pod-spec.ts';
 import { refuse } from './refusal.ts';

@@ -1,4 +1,4 @@
-/** Members of an object that are left out where there is nothing to say. */
+/** Members of an object: left out where there is nothing to say, and lists that are kept. */
 
 /** The member, unless the text or list is empty. */
 export const unlessEmpty = <K extends string, V extends string | readonly unknown[]>(
@@ -9,3 +9,8 @@ export const unlessEmpty = <K extends string, V extends string | readonly unknow
 /** The member, unless the object is empty. */
 export const unlessBare = <K extends string, V extends object>(key: K, value: V): { [k in K]?: V } =>
   Object.keys(value).length === 0 ? {} : ({ [key]: value } as { [k in K]?: V });
+
+/** Shared, because a repository holds many jobs that have none. */
+const NONE: readonly never[] = [];
+/** Copied, because a list that has grown keeps room for more, which many jobs would hold for nothing. */
+export const listOf = <T>(items: readonly T[]): readonly T[] => (items.length === 0 ? NONE : items.slice());

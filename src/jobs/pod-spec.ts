@@ -7,10 +7,11 @@ import type {
   ResourceRequirements,
   SecurityContext,
 } from 'kubernetes-types/core/v1.d.ts';
-import { CONTAINER_NAME, type InitContainerNote } from './annotations.ts';
+import { CONTAINER_NAME } from './annotations.ts';
 import { containerCommand, doubleDollars } from './command.ts';
 import type { InitContainer, JobConfig, JobRequest, NameValue } from './job.ts';
 import { unlessBare, unlessEmpty } from './members.ts';
+import type { InitContainerNote } from './note.ts';
 import { refuse } from './refusal.ts';
 import type { Amounts, ResolvedJob } from './resolved.ts';
 import { podVolumes } from './volumes.ts';

@@ -4,21 +4,13 @@
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { ContainerStatus, Event, Pod, PodSpec, PodStatus, Service } from 'kubernetes-types/core/v1.d.ts';
-import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
+import type { ObjectMeta, OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
 import type { Projected } from '../kubernetes/contract.ts';
-import {
-  CONTROL_ANNOTATION,
-  type ControlRecord,
-  type JobResult,
-  NOTE_ANNOTATION,
-  RESULT_ANNOTATION,
-  readControl,
-  readNote,
-  readResult,
-  STDIN_ANNOTATION,
-} from './annotations.ts';
+import { NOTE_ANNOTATION, type RunRecords, readRecords } from './annotations.ts';
 import type { JobRequest } from './job.ts';
-import { jobContainer, listOf, recoverRequest } from './recover.ts';
+import { listOf } from './members.ts';
+import { readNote } from './note.ts';
+import { jobContainer, recoverRequest } from './recover.ts';
 import { newest, newestTransition, time } from './times.ts';
 
 /** Conditions by which the Job controller has decided; the later in the list, the more is settled. */
@@ -31,8 +23,10 @@ interface JobDecision {
   readonly at: number;
 }
 
-export interface JobView extends Projected {
+export interface JobView extends Projected, RunRecords {
   readonly request: JobRequest;
+  /** Members of its note that are not all ours, for the log. */
+  readonly oddNote?: string;
   readonly createdAt: number;
   readonly lastTransition: number;
   /** `spec.suspend` is true. */
@@ -44,12 +38,8 @@ export interface JobView extends Projected {
   readonly decision?: JobDecision;
   /** When it was Complete or Failed. */
   readonly finished: boolean;
-  readonly control?: ControlRecord;
-  readonly result?: JobResult;
   /** Input waits to be delivered (kubernetes-objects.md section 4). */
   readonly stdinDue: boolean;
-  /** Who delivers or delivered it. */
-  readonly stdinClaim?: string;
 }
 
 export interface ContainerView {
@@ -102,6 +92,8 @@ export interface PodView extends Projected {
 
 export interface ServiceView extends Projected {
   readonly jobUid: string;
+  /** Is it named like that Job, as ours are? */
+  readonly isNamedLikeJob: boolean;
   readonly type: string;
   readonly clusterIps: readonly string[];
   readonly ports: readonly { readonly targetPort: number; readonly published: number; readonly protocol: string }[];
@@ -123,12 +115,11 @@ const identity = (metadata: ObjectMeta | undefined): Projected => ({
   resourceVersion: metadata?.resourceVersion ?? '',
 });
 
-/** The uid of the Job that an object belongs to; '' if none. */
-function owner(metadata: ObjectMeta | undefined, controlling: boolean): string {
-  const reference = metadata?.ownerReferences?.find(
+/** The Job that an object belongs to. */
+function owner(metadata: ObjectMeta | undefined, controlling: boolean): OwnerReference | undefined {
+  return metadata?.ownerReferences?.find(
     ({ kind, controller }) => kind === 'Job' && (!controlling || controller === true),
   );
-  return reference?.uid ?? '';
 }
 
 export function projectJob(job: KubernetesJob): JobView {
@@ -142,30 +133,28 @@ export function projectJob(job: KubernetesJob): JobView {
     return [{ type, reason, message, at: time(lastTransitionTime) ?? 0 }];
   });
   const decision = decided[0];
-  const control = readControl(annotations[CONTROL_ANNOTATION]);
-  const result = readResult(annotations[RESULT_ANNOTATION]);
-  const stdinClaim = annotations[STDIN_ANNOTATION];
+  const records = readRecords(annotations, metadata?.uid);
+  const { note, odd } = readNote(annotations[NOTE_ANNOTATION]);
   const createdAt = time(metadata?.creationTimestamp) ?? 0;
   return {
     ...identity(metadata),
-    request: recoverRequest(job),
+    request: recoverRequest(job, note),
+    ...(odd === undefined ? {} : { oddNote: odd }),
     createdAt,
     lastTransition: newest(
       createdAt,
       time(status?.startTime),
       time(status?.completionTime),
       newestTransition(conditions),
-      time(result?.endedAt),
+      time(records.result?.endedAt),
     ),
     suspended: spec?.suspend === true,
     idle: spec?.parallelism === 0,
     ready: (status?.ready ?? 0) > 0,
     ...(decision === undefined ? {} : { decision }),
     finished: decided.some(({ type }) => type === 'Complete' || type === 'Failed'),
-    ...(control === undefined ? {} : { control }),
-    ...(result === undefined ? {} : { result }),
-    stdinDue: readNote(annotations[NOTE_ANNOTATION])?.stdin === true,
-    ...(stdinClaim === undefined ? {} : { stdinClaim }),
+    stdinDue: note?.stdin === true,
+    ...records,
   };
 }
 
@@ -219,7 +208,7 @@ export function projectPod(pod: Pod): PodView {
     uid: metadata?.uid ?? '',
     name: metadata?.name ?? '',
     resourceVersion: metadata?.resourceVersion ?? '',
-    jobUid: owner(metadata, true),
+    jobUid: owner(metadata, true)?.uid ?? '',
     createdAt,
     lastTransition: Math.max(
       createdAt,
@@ -260,9 +249,11 @@ export function projectPod(pod: Pod): PodView {
 
 export function projectService(service: Service): ServiceView {
   const { metadata, spec, status } = service;
+  const job = owner(metadata, false);
   return {
     ...identity(metadata),
-    jobUid: owner(metadata, false),
+    jobUid: job?.uid ?? '',
+    isNamedLikeJob: job !== undefined && job.name === metadata?.name,
     type: spec?.type ?? 'ClusterIP',
     clusterIps: (spec?.clusterIPs ?? [spec?.clusterIP ?? '']).filter((ip) => ip !== '' && ip !== 'None'),
     ports: (spec?.ports ?? []).map(({ port, targetPort, nodePort, protocol }) => ({

@@ -3,10 +3,6 @@
  * https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
  */
 const FACTORS: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  '': 1,
   k: 1e3,
   M: 1e6,
   G: 1e9,
@@ -21,6 +17,9 @@ const FACTORS: Readonly<Record<string, number>> = {
   Ei: 2 ** 60,
 };
 
+/** Divided by, because a thousandth is no number that a computer holds. */
+const PARTS: Readonly<Record<string, number>> = { n: 1e9, u: 1e6, m: 1e3 };
+
 const QUANTITY = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)$/;
 
 /** The amount as a number (cores, bytes); undefined if the text is no quantity. */
@@ -29,6 +28,5 @@ export function quantity(text: string): number | undefined {
   if (match === null) return undefined;
   const [, number = '', exponent, suffix = ''] = match;
   if (exponent !== undefined) return Number(`${number}${exponent}`);
-  const factor = FACTORS[suffix];
-  return factor === undefined ? undefined : Number(number) * factor;
+  return (Number(number) * (FACTORS[suffix] ?? 1)) / (PARTS[suffix] ?? 1);
 }

@@ -9,70 +9,67 @@ import { isObject, jsonIn, objectIn } from '../system/json.ts';
 import {
   CONTAINER_NAME,
   INSTANCE_LABEL,
-  type JobNote,
   METADATA_ANNOTATION,
   NAME_ANNOTATION,
   NOTE_ANNOTATION,
   PORTS_ANNOTATION,
-  readNote,
   TAG_ANNOTATION,
   USER_ANNOTATION,
 } from './annotations.ts';
 import { containerRun, halveDollars } from './command.ts';
 import type { Container, ExposedPort, InitContainer, JobRequest, Mount, NameValue, ResourceLimit } from './job.ts';
+import { listOf } from './members.ts';
+import { type JobNote, readNote } from './note.ts';
 import { quantity } from './quantity.ts';
-
-/** Shared, because a repository holds many jobs that have none. */
-const NONE: readonly never[] = [];
-/** Copied, because a list that has grown keeps room for more, which many jobs would hold for nothing. */
-export const listOf = <T>(items: readonly T[]): readonly T[] => (items.length === 0 ? NONE : items.slice());
 
 /** The container of a job: the one of our name, else the first. */
 export function jobContainer(spec: PodSpec | undefined): KubernetesContainer | undefined {
   return spec?.containers.find(({ name }) => name === CONTAINER_NAME) ?? spec?.containers[0];
 }
 
-export function recoverRequest(job: KubernetesJob): JobRequest {
+/** `note`: what the Job notes of it, for who has read it already. */
+export function recoverRequest(
+  job: KubernetesJob,
+  note: JobNote | undefined = readNote(job.metadata?.annotations?.[NOTE_ANNOTATION]).note,
+): JobRequest {
   const template = job.spec?.template;
   const annotations = template?.metadata?.annotations ?? {};
   const spec = template?.spec;
   const container = jobContainer(spec);
-  const note = readNote(job.metadata?.annotations?.[NOTE_ANNOTATION]);
   const metadata = objectIn(annotations[METADATA_ANNOTATION]);
+  const { run: _run, split: _split, stdin: _stdin, initContainers, ...noted } = note ?? {};
   return {
     name: annotations[NAME_ANNOTATION] ?? job.metadata?.name ?? '',
     user: annotations[USER_ANNOTATION] ?? '',
-    group: note?.group ?? '',
-    cluster: note?.cluster ?? '',
+    group: '',
+    cluster: '',
     ...containerRun(container ?? {}, note),
-    config: listOf(note?.config ?? configOf(spec, container)),
+    config: listOf(configOf(spec, container)),
     ...(container === undefined ? {} : { container: containerOf(spec, container) }),
     environment: environmentOf(container, note !== undefined),
-    exposedPorts: listOf(note?.exposedPorts ?? portsOf(annotations[PORTS_ANNOTATION])),
-    host: note?.host ?? spec?.nodeName ?? '',
+    exposedPorts: listOf(portsOf(annotations[PORTS_ANNOTATION])),
+    host: spec?.nodeName ?? '',
     initContainers: listOf(
       (spec?.initContainers ?? [])
-        .filter(({ name }) => note === undefined || note.initContainers?.some((noted) => noted.name === name) === true)
-        .map((init) => initContainerOf(init, spec, note)),
+        .filter(({ name }) => note === undefined || initContainers?.some((noted) => noted.name === name) === true)
+        .map((init) => initContainerOf(init, spec, initContainers)),
     ),
-    instanceId: note?.instanceId ?? job.metadata?.labels?.[INSTANCE_LABEL] ?? '',
+    instanceId: job.metadata?.labels?.[INSTANCE_LABEL] ?? '',
     ...(metadata === undefined ? {} : { metadata }),
-    mounts: listOf(note === undefined ? mountsOf(spec, container?.volumeMounts) : (note.mounts ?? NONE)),
+    mounts: listOf(note === undefined ? mountsOf(spec, container?.volumeMounts) : []),
     placementConstraints: listOf(
-      note === undefined
-        ? Object.entries(spec?.nodeSelector ?? {}).map(([name, value]) => ({ name, value }))
-        : (note.placementConstraints ?? NONE),
+      Object.entries(note === undefined ? (spec?.nodeSelector ?? {}) : {}).map(([name, value]) => ({ name, value })),
     ),
-    queues: listOf(note?.queues ?? NONE),
-    resourceLimits: listOf(note === undefined ? limitsOf(container) : (note.resourceLimits ?? NONE)),
-    resourceProfile: note?.resourceProfile ?? '',
+    queues: listOf<string>([]),
+    resourceLimits: listOf(note === undefined ? limitsOf(container) : []),
+    resourceProfile: '',
     stdin: '',
-    stderrFile: note?.stderrFile ?? '',
-    stdoutFile: note?.stdoutFile ?? '',
-    systemJob: note?.systemJob ?? false,
+    stderrFile: '',
+    stdoutFile: '',
+    systemJob: false,
     tags: tagsOf(annotations),
     workingDirectory: container?.workingDir ?? '',
-    ...(note?.pid === undefined ? {} : { pid: note.pid }),
+    ...noted,
   };
 }
 
@@ -119,7 +116,7 @@ function configOf(spec: PodSpec | undefined, container: KubernetesContainer | un
 
 function portsOf(text: string | undefined): readonly ExposedPort[] {
   const ports = jsonIn(text);
-  if (!Array.isArray(ports)) return NONE;
+  if (!Array.isArray(ports)) return [];
   return ports.flatMap((port: unknown) => {
     if (!isObject(port)) return [];
     const { targetPort, publishedPort, protocol } = port;
@@ -137,14 +134,14 @@ function portsOf(text: string | undefined): readonly ExposedPort[] {
 function initContainerOf(
   init: KubernetesContainer,
   spec: PodSpec | undefined,
-  note: JobNote | undefined,
+  notes: JobNote['initContainers'],
 ): InitContainer {
-  const noted = note?.initContainers?.find(({ name }) => name === init.name);
+  const noted = notes?.find(({ name }) => name === init.name);
   return {
     name: init.name,
     image: init.image ?? '',
     ...containerRun(init, noted),
-    mounts: listOf(noted === undefined ? mountsOf(spec, init.volumeMounts) : (noted.mounts ?? NONE)),
+    mounts: listOf(noted === undefined ? mountsOf(spec, init.volumeMounts) : (noted.mounts ?? [])),
     environment: environmentOf(init, noted !== undefined),
   };
 }

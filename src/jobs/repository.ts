@@ -207,9 +207,12 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
     },
     onService: (event) => {
       if (event.type === 'SYNCED' || event.type === 'DESYNCED') return;
-      const { jobUid } = event.object;
-      if (event.type === 'DELETED') serviceByJob.delete(jobUid);
-      else serviceByJob.set(jobUid, event.object);
+      const { jobUid, uid, isNamedLikeJob } = event.object;
+      const known = serviceByJob.get(jobUid);
+      const isKnown = known === undefined || known.uid === uid;
+      if (event.type !== 'DELETED') {
+        if (isKnown || (isNamedLikeJob && !known.isNamedLikeJob)) serviceByJob.set(jobUid, event.object);
+      } else if (isKnown) serviceByJob.delete(jobUid);
       refreshUid(jobUid);
     },
     onEvent: (event) => {

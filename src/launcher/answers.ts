@@ -3,6 +3,7 @@
  */
 import { JobError, type Jobs } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
+import type { Log } from '../system/log.ts';
 import { FieldError, readFields, type Values } from './fields.ts';
 import { filterJobs } from './filter.ts';
 import { jobWriter } from './job-json.ts';
@@ -28,6 +29,7 @@ export type Reload = (inherited: InheritedSettings, generation: number) => Promi
 interface AnswerContext {
   readonly jobs: Jobs;
   readonly reload: Reload;
+  readonly log: Log;
   readonly maxMessageSize: number;
   /** The minor version of the launcher's API. */
   readonly minor: () => number;
@@ -77,9 +79,11 @@ const ANSWERS: Answers = {
 
   getJobs: async (request, context) => () => {
     const { requestId, jobId, username, fields } = request;
-    const { jobs } = context;
-    const found = jobId === '*' ? filterJobs(jobs.list(username), request) : [jobs.find(jobId, username)];
-    return jobsResponse(requestId, jobTexts(found, fields, context));
+    const { jobs, log } = context;
+    if (jobId !== '*') return jobsResponse(requestId, jobTexts([jobs.find(jobId, username)], fields, context));
+    const leftOut = (job: Job, error: unknown): void =>
+      log.error('BUG: a job cannot be written and is left out of the list', { job: job.id, error });
+    return jobsResponse(requestId, jobTexts(filterJobs(jobs.list(username), request), fields, context, leftOut));
   },
 
   control: async ({ requestId, jobId, username, operation }, { jobs }) => {
@@ -129,13 +133,28 @@ async function applySettings(
 /** More than everything in a list of jobs but the jobs. */
 const ENVELOPE_BYTES = 200;
 
-/** The jobs as JSON. Throws JobError if they do not fit into one message. */
-function jobTexts(jobs: readonly Job[], fields: readonly string[], context: AnswerContext): readonly string[] {
+/**
+ * The jobs as JSON. Throws JobError if they do not fit into one message. `leftOut` is told of each that cannot be
+ * written; without it, that is thrown.
+ */
+function jobTexts(
+  jobs: readonly Job[],
+  fields: readonly string[],
+  context: AnswerContext,
+  leftOut?: (job: Job, error: unknown) => void,
+): readonly string[] {
   const write = jobWriter(context.minor(), fields);
   const texts: string[] = [];
   let bytes = ENVELOPE_BYTES;
   for (const job of jobs) {
-    const text = JSON.stringify(write(job));
+    let text: string;
+    try {
+      text = JSON.stringify(write(job));
+    } catch (error) {
+      if (leftOut === undefined) throw error;
+      leftOut(job, error);
+      continue;
+    }
     bytes += Buffer.byteLength(text) + 1;
     if (bytes > context.maxMessageSize) {
       throw new JobError(

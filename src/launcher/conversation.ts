@@ -149,7 +149,7 @@ export function createConversation(options: ConversationOptions): Conversation {
     const user = 'username' in request ? request.username : '';
     void answering.answer(request.requestId, user, bytes, async (timeLeft) => {
       if (NEED_JOBS.has(request.kind)) await ready();
-      return answerTo(request, { jobs, reload, maxMessageSize, minor: () => minor, timeLeft });
+      return answerTo(request, { jobs, reload, log, maxMessageSize, minor: () => minor, timeLeft });
     });
   };
 

@@ -4,7 +4,7 @@
  */
 import { CONTROL_OPERATIONS } from '../jobs/contract.ts';
 import { JOB_STATES } from '../jobs/job.ts';
-import { isObject } from '../system/json.ts';
+import { isObject, tooMuch } from '../system/json.ts';
 import {
   anyObject,
   anything,
@@ -28,7 +28,6 @@ import {
 } from './fields.ts';
 import { BrokenFrameError } from './frames.ts';
 import { date, parseState, submittedJob } from './job-fields.ts';
-import { tooMuch } from './limits.ts';
 import { type RequestId, readRequestId } from './request-id.ts';
 
 const USER = { username: required(someText), requestUsername: defaulted(text, '') };

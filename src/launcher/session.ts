@@ -67,6 +67,7 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
       const text = `the answer of ${bytes} bytes does not fit into a message of ${maxMessageSize} (max-message-size)`;
       return requestId === '0' || kind === 'error' ? undefined : refusal(requestId, 'unknown', text, maxMessageSize);
     },
+    failed: (error) => log.error('BUG: a message to the launcher could not be made and was not sent', { error }),
     // Types, ids and sizes only: bodies hold the environment of jobs.
     written: ({ kind, requestId }, bytes) => log.debug('Told the launcher', { kind, requestId, bytes }),
   });

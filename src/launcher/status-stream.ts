@@ -4,6 +4,7 @@
  */
 import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
+import type { Log } from '../system/log.ts';
 import type { RefuseStream } from './answering.ts';
 import { MAX_SUBSCRIPTIONS } from './limits.ts';
 import { compareRequestIds, type RequestId } from './request-id.ts';
@@ -39,6 +40,7 @@ interface StatusStreams {
 interface StatusStreamsOptions {
   readonly jobs: Jobs;
   readonly writer: Writer;
+  readonly log: Log;
   /** Nothing is sent before: the messages carry requestId 0, which would be taken for the Bootstrap answer. */
   readonly mayBegin: Promise<void>;
   /** Resolves when jobs are known, rejects if they are not in time. */
@@ -47,7 +49,7 @@ interface StatusStreamsOptions {
 }
 
 export function createStatusStreams(options: StatusStreamsOptions): StatusStreams {
-  const { jobs, writer, mayBegin, ready, refuse } = options;
+  const { jobs, writer, log, mayBegin, ready, refuse } = options;
   /** Requests that wait for jobs to be known; the last one of an id counts. */
   const waiting = new Map<RequestId, symbol>();
   const subscriptions = new Map<RequestId, Subscription>();
@@ -98,10 +100,16 @@ export function createStatusStreams(options: StatusStreamsOptions): StatusStream
   /** The next present state that a subscription still has to be told. */
   const nextInitial = (): Delivery | undefined => {
     for (const subscription of beginning) {
-      left ??= begin(subscription);
+      try {
+        left ??= begin(subscription);
+      } catch (error) {
+        remove(subscription);
+        void refuse(subscription.requestId, error);
+        continue;
+      }
       for (const id of left) {
         left.delete(id);
-        const [job] = visibleJobs(id, subscription.requester);
+        const job = present(id, subscription.requester);
         if (job !== undefined) return { job, subscriptions: [subscription] };
       }
       stopBeginning(subscription);
@@ -111,43 +119,56 @@ export function createStatusStreams(options: StatusStreamsOptions): StatusStream
 
   /** The ids to tell, less those whose change waits to be sent to everybody. */
   const begin = (subscription: Subscription): Set<string> => {
+    const { jobId, requester } = subscription;
     subscription.begun = true;
-    const ids = visibleJobs(subscription.jobId, subscription.requester).map((job) => job.id);
+    const ids = jobId === '*' ? jobs.list(requester).map(({ id }) => id) : [jobId];
     return new Set(ids.filter((id) => !changed.has(id)));
   };
 
-  const visibleJobs = (id: string, requester: Requester): readonly Job[] => {
+  const present = (id: string, requester: Requester): Job | undefined => {
     try {
-      return id === '*' ? jobs.list(requester) : [jobs.find(id, requester)];
+      return jobs.find(id, requester);
     } catch (error) {
-      if (error instanceof JobError) return [];
-      throw error;
+      if (!(error instanceof JobError)) cannotTell(id, error);
+      return undefined;
     }
   };
+
+  const cannotTell = (id: string, error: unknown): void =>
+    log.error('BUG: the state of a job cannot be told', { job: id, error });
 
   const nextDelivery = (): Delivery | undefined => {
     changesFirst = !changesFirst;
     return changesFirst ? (nextChange() ?? nextInitial()) : (nextInitial() ?? nextChange());
   };
 
-  /** One message, with as many subscriptions as fit; the state's own text is cut if it alone would not. */
   const nextMessage = (): Response | undefined => {
     for (delivery ??= nextDelivery(); delivery !== undefined; delivery ??= nextDelivery()) {
-      const { job } = delivery;
-      const active = delivery.subscriptions.filter(isActive);
-      const room = writer.maxMessageSize - ENVELOPE_BYTES - Buffer.byteLength(JSON.stringify([job.id, job.name]));
-      const statusMessage = job.statusMessage.slice(0, Math.max(0, Math.floor((room - SEQUENCE_BYTES) / 6)));
-      const free = room - Buffer.byteLength(JSON.stringify(statusMessage));
-      const now = active.splice(0, sequencesThatFit(free));
-      delivery = active.length > 0 ? { job, subscriptions: active } : undefined;
-      if (now.length === 0) continue;
-      const sequences = now.map((subscription) => ({
-        requestId: subscription.requestId,
-        seqId: ++subscription.seqId,
-      }));
-      return statusResponse(sequences, job, statusMessage);
+      const { job, subscriptions } = delivery;
+      delivery = undefined;
+      try {
+        const message = messageOf(job, subscriptions.filter(isActive));
+        if (message !== undefined) return message;
+      } catch (error) {
+        cannotTell(job.id, error);
+      }
     }
     return undefined;
+  };
+
+  /** One message, with as many subscriptions as fit, the others the next time; the state's own text is cut if it alone would not. */
+  const messageOf = (job: Job, active: Subscription[]): Response | undefined => {
+    const room = writer.maxMessageSize - ENVELOPE_BYTES - Buffer.byteLength(JSON.stringify([job.id, job.name]));
+    const statusMessage = job.statusMessage.slice(0, Math.max(0, Math.floor((room - SEQUENCE_BYTES) / 6)));
+    const free = room - Buffer.byteLength(JSON.stringify(statusMessage));
+    const now = active.splice(0, sequencesThatFit(free));
+    if (now.length === 0) return undefined;
+    if (active.length > 0) delivery = { job, subscriptions: active };
+    const sequences = now.map((subscription) => ({
+      requestId: subscription.requestId,
+      seqId: ++subscription.seqId,
+    }));
+    return statusResponse(sequences, job, statusMessage);
   };
 
   const idle = (): boolean => closed || (delivery === undefined && changed.size === 0 && beginning.size === 0);

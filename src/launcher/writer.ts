@@ -6,7 +6,7 @@ import type { Writable } from 'node:stream';
 import { type Body, bodyLength, frame } from './frames.ts';
 import { encode, isCounted, type Response } from './responses.ts';
 
-/** Makes a response when its turn has come; undefined: there is nothing to say any more. Must not throw. */
+/** Makes a response when its turn has come; undefined, or an error: there is nothing to say. */
 type MakeResponse = () => Response | undefined;
 
 /** What is written first when both wait: answers and states before job output. */
@@ -28,6 +28,8 @@ interface WriterOptions {
   readonly maxMessageSize: number;
   /** What goes instead of a response above `maxMessageSize`; undefined: nothing. */
   readonly tooLarge: (response: Response, bytes: number) => Response | undefined;
+  /** Told what the making of a response threw: nothing goes instead. */
+  readonly failed: (error: unknown) => void;
   /** Called with each message that was written. */
   readonly written?: (response: Response, bytes: number) => void;
 }
@@ -37,7 +39,7 @@ interface Waiting {
   readonly written: () => void;
 }
 
-export function createWriter({ output, maxMessageSize, tooLarge, written }: WriterOptions): Writer {
+export function createWriter({ output, maxMessageSize, tooLarge, failed, written }: WriterOptions): Writer {
   const queues: Readonly<Record<Priority, Waiting[]>> = { answer: [], bulk: [] };
   let responseId = 0;
   let full = false;
@@ -57,7 +59,15 @@ export function createWriter({ output, maxMessageSize, tooLarge, written }: Writ
     output.uncork();
   };
 
-  const bodyOf = (response: Response): Body => encode(response, isCounted(response) ? responseId : 0);
+  const made = (make: MakeResponse): { readonly response: Response; readonly body: Body } | undefined => {
+    try {
+      const response = make();
+      return response && { response, body: encode(response, isCounted(response) ? responseId : 0) };
+    } catch (error) {
+      failed(error);
+      return undefined;
+    }
+  };
 
   /** The bytes of a body if they are too many, else 0. They are counted only where three for each UTF-16 unit might not fit. */
   const excess = (body: Body): number => {
@@ -67,9 +77,9 @@ export function createWriter({ output, maxMessageSize, tooLarge, written }: Writ
   };
 
   const write = (make: MakeResponse): void => {
-    const response = make();
-    if (response === undefined) return;
-    const body = bodyOf(response);
+    const next = made(make);
+    if (next === undefined) return;
+    const { response, body } = next;
     const bytes = excess(body);
     if (bytes === 0) {
       if (isCounted(response)) responseId++;

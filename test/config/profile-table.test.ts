@@ -12,7 +12,7 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
   const ratio = 'must be a number above 0 and at most 1, such as 0.5';
   const comma = (item: string): string => `a comma-separated list, each ${item}`;
   const name = 'a Kubernetes name (lower-case letters, digits, - and .)';
-  const image = comma('the name of an image, without blanks');
+  const image = comma('the name of an image, without blanks and quotes');
   const constraint = comma('key:value or key, as the labels of nodes are written');
   const toleration = comma(
     'key=value:Effect, key:Effect or key, with the effect NoSchedule, PreferNoSchedule, NoExecute',
@@ -31,7 +31,12 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       { 'a:1, b@sha256:0': ['a:1', 'b@sha256:0'] },
       { 'a:1,,b': `must be ${image}; an item is empty`, 'a b': `must be ${image}; "a b" is not` },
     ],
-    ['default-container-image', undefined, { 'r:4': 'r:4' }, { 'r 4': 'must be the name of an image, without blanks' }],
+    [
+      'default-container-image',
+      undefined,
+      { 'r:4': 'r:4' },
+      { 'r 4': 'must be the name of an image, without blanks and quotes' },
+    ],
     ['allow-unknown-images', true, { '0': false, YES: true }, { maybe: bool }],
     [
       'placement-constraints',

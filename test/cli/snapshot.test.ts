@@ -1,0 +1,38 @@
+/** A snapshot of a cluster in which there is something that cannot be read. */
+import t from 'tap';
+import { takeSnapshot } from '../../src/cli/snapshot.ts';
+import type { Client } from '../../src/kubernetes/contract.ts';
+
+const job = (name: string, spec: unknown = {}) => ({ metadata: { name, uid: `uid-${name}` }, spec });
+const pod = (name: string, members: object = {}) => ({ metadata: { name, uid: `uid-${name}` }, ...members });
+const ITEMS: Readonly<Record<string, readonly unknown[]>> = {
+  jobs: [job('first'), job('broken', { template: { spec: { containers: 5 } } }), job('last')],
+  pods: [pod('readable'), pod('strange', { status: { conditions: {} } })],
+  services: [{ metadata: { name: 'odd' }, spec: { ports: 'x' } }],
+  events: [{ metadata: { name: 'told' }, involvedObject: { uid: 'uid-first' } }, { metadata: { name: 'of-nobody' } }],
+};
+
+t.test('it is left out with a warning that names it, and the others are there', async (t) => {
+  const client = {
+    list: async ({ plural }: { readonly plural: string }) => ({ items: ITEMS[plural] ?? [], resourceVersion: '1' }),
+  } as unknown as Client;
+  const warnings: string[] = [];
+  const { repository, pods, events } = await takeSnapshot(client, (line) => warnings.push(line), { allEvents: true });
+  t.strictSame(
+    [...repository.entries()].map(({ id }) => id),
+    ['first', 'last'],
+  );
+  t.strictSame(
+    [...pods, ...events].map(({ metadata }) => metadata?.name),
+    ['readable', 'told'],
+  );
+  t.strictSame(
+    warnings.map((line) => line.replace(/: [^:]*$/, '')),
+    [
+      'warning: Job broken cannot be read and is left out',
+      'warning: Pod strange cannot be read and is left out',
+      'warning: Service odd cannot be read and is left out',
+      'warning: Event of-nobody cannot be read and is left out',
+    ],
+  );
+});
