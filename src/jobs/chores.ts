@@ -43,13 +43,23 @@ export async function runChores(
   function lookAt(chore: Chore, turns: Map<string, Turn>): void {
     const due = new Set<string>();
     for (const entry of repository.entries()) {
-      if (!chore.isDue(entry)) continue;
+      if (!isDue(chore, entry)) continue;
       due.add(entry.uid);
       const turn = turns.get(entry.uid) ?? firstTurn(chore);
       turns.set(entry.uid, turn);
       if (!turn.isBusy && clock.monotonic() >= turn.at) void take(chore, entry, turn);
     }
     for (const [uid, { isBusy }] of turns) if (!due.has(uid) && !isBusy) turns.delete(uid);
+  }
+
+  /** One odd job must not end the chores of all. */
+  function isDue(chore: Chore, entry: JobEntry): boolean {
+    try {
+      return chore.isDue(entry);
+    } catch (error) {
+      log.error(`BUG: ${chore.name}: it cannot be told whether it is due`, { job: entry.id, error });
+      return false;
+    }
   }
 
   function firstTurn({ afterMs }: Chore): Turn {

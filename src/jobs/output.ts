@@ -57,7 +57,8 @@ async function* read(context: Context, entry: JobEntry, signal: AbortSignal): As
           cause: error,
         });
       }
-      if (!(error instanceof KubernetesError && error.code === 'not-found')) throw jobErrorOf(error, `The output of job ${entry.id} cannot be read`);
+      if (!(error instanceof KubernetesError && error.code === 'not-found'))
+        throw jobErrorOf(error, `The output of job ${entry.id} cannot be read`);
       if (!delivered) throw lost(entry.id, error);
     }
   }

@@ -3,7 +3,6 @@
  * (kubernetes-objects.md section 2): jobs and pods come by two watches, and neither is ordered with the other. An end
  * that was not seen at all, because its pod came and went meanwhile, waits for what other instances write of it.
  */
-import { Backoff } from '../kubernetes/backoff.ts';
 import { JOBS, PODS } from '../kubernetes/contract.ts';
 import { isNotFound } from '../kubernetes/errors.ts';
 import { sleep } from '../system/clock.ts';
@@ -22,45 +21,13 @@ const WITNESSES_WAIT_MS = OTHERS_WAIT_MS + 5_000;
 /** Of an end this long ago nobody writes any more: after a restart, old jobs are told at once. */
 const LONG_AGO_MS = 60_000;
 
-/** Pauses between looks for a Job that the server does not find although its deletion was not seen. */
-const MISSED_PAUSES = { first: 1_000, longest: 60_000 };
-
-type Reading = Pick<Context, 'client' | 'repository' | 'jobs' | 'pods' | 'clock' | 'random' | 'log' | 'signal'>;
+type Reading = Pick<Context, 'client' | 'jobs' | 'pods' | 'clock' | 'log' | 'signal'>;
 
 /**
- * Takes in the newest Job and pods; false if there is no such Job any more. Retries until it has an answer: a Job that is
- * not found although its deletion was not seen may be there all the same (a proxy's 404), so that it is looked for again
- * after a while, or as soon as anything new of it is seen.
+ * Takes in the newest Job and pods; false if there is no such Job any more. Retries until it has an answer. Where another
+ * instance may know how the job ended, it is given time to write that down, and the Job is read once more.
  */
 export async function readJobAgain(context: Reading, entry: JobEntry): Promise<boolean> {
-  const backoff = new Backoff(context.clock, context.random, MISSED_PAUSES);
-  for (;;) {
-    const found = await findJob(context, entry);
-    if (found || entry.gone) return found;
-    await untilChanged(context, entry, backoff.next());
-  }
-}
-
-/** Resolves as soon as anything new of the job is known, at the latest after `ms`. Rejects when the program ends. */
-async function untilChanged({ clock, repository, signal }: Reading, entry: JobEntry, ms: number): Promise<void> {
-  const change = new AbortController();
-  const stopListening = repository.onUpdate((changed) => {
-    if (changed === entry) change.abort();
-  });
-  try {
-    await sleep(clock, ms, AbortSignal.any([signal, change.signal]));
-  } catch {
-    signal.throwIfAborted();
-  } finally {
-    stopListening();
-  }
-}
-
-/**
- * One look at Job and pods. Where another instance may know how the job ended, it is given time to write that down, and
- * the Job is read once more.
- */
-async function findJob(context: Reading, entry: JobEntry): Promise<boolean> {
   const { clock, signal, log } = context;
   const onFailure = (error: unknown): void =>
     log.warning('The end of a job cannot be told before it was read again; trying', { job: entry.id, error });

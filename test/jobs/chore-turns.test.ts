@@ -80,3 +80,13 @@ t.test('given an act that fails, the pause doubles up to five minutes, for that 
   await pass(35);
   t.strictSame(acts['one']?.slice(12), [1580, 1600], 'as well as once it was not due');
 });
+
+t.test('a job of which nobody can tell whether it is due does not stop the others', async (t) => {
+  const { acts, due, pass } = start(t, () => Promise.resolve());
+  due.has = (id) => {
+    if (id === 'one') throw new TypeError('an odd job');
+    return true;
+  };
+  await pass(15);
+  t.strictSame(acts, { one: [], two: [10] });
+});

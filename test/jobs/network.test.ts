@@ -39,7 +39,16 @@ function stumbling(plural: string): { wrap: (client: Client) => Client; answer: 
       get: async (resource, name, options) => {
         if (resource.plural !== plural || failure === undefined) return client.get(resource, name, options);
         const [code, status, text] = failure;
-        throw new KubernetesError({ code, status, text, method: 'GET', path: `/${plural}/${name}` });
+        const reason = code === 'not-found' ? 'NotFound' : '';
+        throw new KubernetesError({
+          code,
+          status,
+          reason,
+          text,
+          about: plural,
+          method: 'GET',
+          path: `/${plural}/${name}`,
+        });
       },
     }),
   };

@@ -88,7 +88,7 @@ t.test('each call is observed, also one that fails', async (t) => {
     const found = request.url === '/version';
     const body = found
       ? { major: '1', minor: '36', gitVersion: 'v1.36.0' }
-      : { kind: 'Status', code: 404, reason: 'NotFound' };
+      : { kind: 'Status', code: 404, reason: 'NotFound', details: { kind: 'pods' } };
     response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
