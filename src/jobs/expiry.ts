@@ -29,11 +29,9 @@ export async function expireJobs({ client, clock, repository, options, log }: Ex
     if (deleting.has(uid)) return;
     deleting.add(uid);
     try {
-      if (await client.delete(JOBS, id, { propagationPolicy: 'Background', uid, signal })) {
-        log.info('Deleted a job that had ended long enough ago', { job: id });
-        return;
-      }
-      // It may be the word of a proxy: if the job stays known, the next sweep tries again.
+      const wasThere = await client.delete(JOBS, id, { propagationPolicy: 'Background', uid, signal });
+      if (wasThere) log.info('Deleted a job that had ended long enough ago', { job: id });
+      return;
     } catch (error) {
       // A job of the same name is another job; the next sweep tries again after anything else.
       if (!isConflict(error) && !signal.aborted) log.warning('An expired job cannot be deleted', { job: id, error });

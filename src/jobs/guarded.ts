@@ -21,7 +21,8 @@ const ATTEMPTS = 10;
 
 /**
  * Patches the Job with what `decide` makes of its newest version, and with its uid: the annotations tell of the run of
- * this Job and of no copy of it. undefined means that nothing is to be patched. Resolves with the patched version, or with undefined if nothing was. Errors of `decide` and of the API pass.
+ * this Job and of no copy of it. undefined means that nothing is to be patched. Resolves with the patched version, or with
+ * undefined if nothing was. Errors of `decide` and of the API pass.
  */
 export async function patchJob(
   { client, jobs }: Pick<Context, 'client' | 'jobs'>,

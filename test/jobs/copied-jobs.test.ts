@@ -2,16 +2,11 @@
 import t from 'tap';
 import { JOBS } from '../../src/kubernetes/contract.ts';
 import { sleep } from '../../src/system/clock.ts';
-import { startCluster } from '../cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { fastClock, hasState, startInstance } from './instance.ts';
+import { fastClock, hasState, startPlugins } from './instance.ts';
 
-const cluster = await startCluster({ speed: 20 });
-const admin = await startInstance(cluster, { token: cluster.adminToken });
-t.teardown(async () => {
-  await admin.stop();
-  await cluster.close();
-});
+const { cluster, instance, stop } = await startPlugins(t);
+const admin = await instance({ token: cluster.adminToken });
 
 const annotationsOf = async (id: string): Promise<Readonly<Record<string, string>>> =>
   (await admin.client.get(JOBS, id)).object.metadata?.annotations ?? {};
@@ -43,7 +38,7 @@ async function copy(id: string): Promise<string> {
 const FAST = fastClock(40);
 
 t.test('the copy of a job that was stopped runs, is not stopped again and does not expire', async (t) => {
-  const one = await startInstance(cluster, { clock: FAST, options: { jobExpiryHours: 24 } });
+  const one = await instance({ clock: FAST, options: { jobExpiryHours: 24 } });
   const id = await admin.submit({ name: 'Report', command: 'sleep 600' });
   await admin.until(id, hasState('Running'));
   await admin.jobs.control(id, 'alice', 'stop');
@@ -67,11 +62,11 @@ t.test('the copy of a job that was stopped runs, is not stopped again and does n
   });
   t.match(written, { 'job-launcher/result': /"Killed"/, 'job-launcher/control': /"kill"/ });
   t.strictSame(one.told.get(copied)?.at(-1), 'Killed/Killed');
-  await one.stop();
+  await stop(one);
 });
 
 t.test('the copy of a job that was told its input is told that its own was lost', async (t) => {
-  const one = await startInstance(cluster, { clock: FAST });
+  const one = await instance({ clock: FAST });
   const id = await admin.submit({ command: 'read x; sleep 600', stdin: 'x\n' });
   await eventually(async () => (await annotationsOf(id))['job-launcher/stdin']);
   const copied = await copy(id);
@@ -79,5 +74,5 @@ t.test('the copy of a job that was told its input is told that its own was lost'
     status: 'Running',
   });
   for (const each of [id, copied]) await admin.jobs.control(each, '*', 'kill');
-  await one.stop();
+  await stop(one);
 });

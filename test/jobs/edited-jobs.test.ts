@@ -1,33 +1,10 @@
 /** Jobs whose annotations were changed by hand, or came along from another Job. */
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { JOBS } from '../../src/kubernetes/contract.ts';
-import { type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
-import { fastClock, hasState, type Instance, startInstance } from './instance.ts';
-
-async function world(t: Test): Promise<{
-  readonly cluster: SimulatedCluster;
-  readonly instance: (
-    ...given: Parameters<typeof startInstance> extends [unknown, ...infer R] ? R : never
-  ) => Promise<Instance>;
-}> {
-  const cluster = await startCluster({ speed: 20 });
-  const started: Instance[] = [];
-  t.teardown(async () => {
-    for (const one of started) await one.stop();
-    await cluster.close();
-  });
-  return {
-    cluster,
-    instance: async (...given) => {
-      const one = await startInstance(cluster, ...given);
-      started.push(one);
-      return one;
-    },
-  };
-}
+import { fastClock, hasState, startPlugins } from './instance.ts';
 
 t.test('given a running job whose note is nonsense, all goes on, and the log names it once', async (t) => {
-  const { cluster, instance } = await world(t);
+  const { cluster, instance } = await startPlugins(t);
   const admin = await instance({ token: cluster.adminToken });
   const id = await admin.submit({ name: 'Report', command: 'sleep 600' });
   const other = await admin.submit({ command: 'sleep 600' });
@@ -62,7 +39,7 @@ t.test('given a running job whose note is nonsense, all goes on, and the log nam
 t.test(
   'given a job that cannot be shown although it should, the others are listed, and the log names it',
   async (t) => {
-    const { cluster, instance } = await world(t);
+    const { cluster, instance } = await startPlugins(t);
     const admin = await instance({ token: cluster.adminToken });
     const broken = await admin.submit({ command: 'sleep 600' });
     const whole = await admin.submit({ command: 'sleep 600' });

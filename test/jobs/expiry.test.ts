@@ -2,10 +2,9 @@
 import t from 'tap';
 import { JOBS } from '../../src/kubernetes/contract.ts';
 import { isNotFound } from '../../src/kubernetes/errors.ts';
-import { startCluster } from '../cluster/cluster.ts';
 import type { Fault } from '../cluster/faults/rules.ts';
 import { eventually } from '../support/eventually.ts';
-import { fastClock, hasState, startInstance } from './instance.ts';
+import { fastClock, hasState, startPlugins } from './instance.ts';
 
 const NOT_HERE: Fault = {
   type: 'answer',
@@ -13,14 +12,9 @@ const NOT_HERE: Fault = {
 };
 
 t.test('given a proxy that says 404 of a job that is there, a later sweep deletes it', async (t) => {
-  const cluster = await startCluster({ speed: 20 });
-  const other = await startInstance(cluster);
-  const one = await startInstance(cluster, { clock: fastClock(600), options: { jobExpiryHours: 0 } });
-  t.teardown(async () => {
-    await one.stop();
-    await other.stop();
-    await cluster.close();
-  });
+  const { cluster, instance } = await startPlugins(t);
+  const other = await instance();
+  const one = await instance({ clock: fastClock(600), options: { jobExpiryHours: 0 } });
   const proxy = cluster.faults.add({ method: 'DELETE', path: /\/jobs\//, fault: NOT_HERE });
   const id = await other.submit({ command: 'true' });
   await one.until(id, hasState('Finished'));

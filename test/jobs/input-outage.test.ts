@@ -1,34 +1,22 @@
 /** Input of a job whose container cannot be attached to for a while: later, at most once, and in the end said so. */
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { JOBS, PODS } from '../../src/kubernetes/contract.ts';
 import { KubernetesError, type KubernetesErrorCode } from '../../src/kubernetes/errors.ts';
 import { sleep } from '../../src/system/clock.ts';
-import { type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
+import type { SimulatedCluster } from '../cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { fastClock, hasState, type Instance, startInstance } from './instance.ts';
+import { fastClock, hasState, startPlugins } from './instance.ts';
 
 const CUT = 'its input may have been cut';
 const MINUTE = 60_000;
-
-async function clusterOf(t: Test): Promise<SimulatedCluster> {
-  const cluster = await startCluster({ speed: 20 });
-  t.teardown(() => cluster.close());
-  return cluster;
-}
-
-async function instanceOf(t: Test, ...given: Parameters<typeof startInstance>): Promise<Instance> {
-  const one = await startInstance(...given);
-  t.teardown(one.stop);
-  return one;
-}
 
 const attaches = ({ journal }: SimulatedCluster): number =>
   journal.requests.filter(({ path }) => path.includes('/attach?')).length;
 
 t.test('the way to the nodes is gone for a minute', async (t) => {
-  const cluster = await clusterOf(t);
+  const { cluster, instance } = await startPlugins(t);
   const clock = fastClock(30);
-  const one = await instanceOf(t, cluster, { clock });
+  const one = await instance({ clock });
   cluster.setAgent('away');
   const id = await one.submit({ command: 'cat', stdin: 'all of it\n' });
   await eventually(() => attaches(cluster) > 0);
@@ -39,9 +27,9 @@ t.test('the way to the nodes is gone for a minute', async (t) => {
 });
 
 t.test('the API server is away for some time after the claim', async (t) => {
-  const cluster = await clusterOf(t);
+  const { cluster, instance } = await startPlugins(t);
   let attempts = 0;
-  const one = await instanceOf(t, cluster, {
+  const one = await instance({
     clock: fastClock(30),
     wrap: (client) => ({
       ...client,
@@ -59,8 +47,8 @@ t.test('the API server is away for some time after the claim', async (t) => {
 });
 
 t.test('the pod is replaced meanwhile: the new one gets it', async (t) => {
-  const cluster = await clusterOf(t);
-  const one = await instanceOf(t, cluster, { clock: fastClock(30), token: cluster.adminToken });
+  const { cluster, instance } = await startPlugins(t);
+  const one = await instance({ clock: fastClock(30), token: cluster.adminToken });
   cluster.setAgent('away');
   const id = await one.submit({ command: 'cat', stdin: 'all of it\n' });
   await eventually(() => attaches(cluster) > 0);
@@ -73,9 +61,9 @@ t.test('the pod is replaced meanwhile: the new one gets it', async (t) => {
 });
 
 t.test('after five minutes it is given up', async (t) => {
-  const cluster = await clusterOf(t);
+  const { cluster, instance } = await startPlugins(t);
   const clock = fastClock(200);
-  const one = await instanceOf(t, cluster, { clock });
+  const one = await instance({ clock });
   cluster.setAgent('away');
   const begun = clock.monotonic();
   const id = await one.submit({ command: 'sleep 600', stdin: 'x' });
@@ -99,7 +87,8 @@ const FIRST: Readonly<Partial<Record<KubernetesErrorCode, boolean>>> = {
 for (const [code, isTriedAgain] of Object.entries(FIRST) as readonly [KubernetesErrorCode, boolean][]) {
   t.test(`${code}: ${isTriedAgain ? 'nothing was passed' : 'something may have been passed'}`, async (t) => {
     let attempts = 0;
-    const one = await instanceOf(t, await clusterOf(t), {
+    const { instance } = await startPlugins(t);
+    const one = await instance({
       clock: fastClock(30),
       wrap: (client) => ({
         ...client,

@@ -1,28 +1,16 @@
 /** After input was delivered its Secret goes, however long that takes, and nobody says that anything is missing. */
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { SECRETS } from '../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../src/kubernetes/errors.ts';
 import { sleep } from '../../src/system/clock.ts';
-import { type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
+import type { SimulatedCluster } from '../cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { fastClock, type Instance, startInstance } from './instance.ts';
+import { fastClock, type Instance, startPlugins } from './instance.ts';
 
 /** Ten minutes are three seconds. */
 const clock = fastClock(200);
 const INPUT = 'all of it\n';
 const JOB = { command: 'cat; sleep 600', stdin: INPUT };
-
-async function clusterOf(t: Test): Promise<SimulatedCluster> {
-  const cluster = await startCluster({ speed: 20 });
-  t.teardown(() => cluster.close());
-  return cluster;
-}
-
-async function instanceOf(t: Test, ...given: Parameters<typeof startInstance>): Promise<Instance> {
-  const one = await startInstance(...given);
-  t.teardown(one.stop);
-  return one;
-}
 
 const refusal = (method: string, status: 403 | 503): KubernetesError => {
   const code = status === 403 ? 'forbidden' : 'server-error';
@@ -35,9 +23,9 @@ const isRead = ({ journal }: SimulatedCluster) =>
   eventually(() => journal.input.some(({ bytes }) => bytes === INPUT.length), 'all of the input has come');
 
 t.test('the Secret cannot be deleted for more than ten minutes', async (t) => {
-  const cluster = await clusterOf(t);
+  const { cluster, instance } = await startPlugins(t);
   let isRefused = true;
-  const one = await instanceOf(t, cluster, {
+  const one = await instance({
     clock,
     token: cluster.adminToken,
     wrap: (client) => ({
@@ -61,8 +49,8 @@ t.test('the Secret cannot be deleted for more than ten minutes', async (t) => {
 });
 
 t.test('an instance that delivers for another one deletes the Secret later, too', async (t) => {
-  const cluster = await clusterOf(t);
-  const first = await startInstance(cluster, {
+  const { cluster, instance, stop } = await startPlugins(t);
+  const first = await instance({
     wrap: (client) => ({
       ...client,
       get: async (resource, name, options) => {
@@ -72,9 +60,9 @@ t.test('an instance that delivers for another one deletes the Secret later, too'
     }),
   });
   const id = await first.submit(JOB);
-  await first.stop();
+  await stop(first);
   let refused = 0;
-  const one = await instanceOf(t, cluster, {
+  const one = await instance({
     clock,
     token: cluster.adminToken,
     wrap: (client) => ({
@@ -92,9 +80,9 @@ t.test('an instance that delivers for another one deletes the Secret later, too'
 });
 
 t.test('what was called lost while the Secret could not be read is delivered after all', async (t) => {
-  const cluster = await clusterOf(t);
+  const { cluster, instance } = await startPlugins(t);
   let isDenied = false;
-  const one = await instanceOf(t, cluster, {
+  const one = await instance({
     clock,
     token: cluster.adminToken,
     wrap: (client) => ({

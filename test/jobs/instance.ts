@@ -79,7 +79,7 @@ const PATIENCE_MS = 15_000;
 /** So much that it is enough on a fast clock, too. */
 const SUBMIT_MS = 3_600_000;
 
-export async function startInstance(cluster: SimulatedCluster, given: InstanceOptions = {}): Promise<Instance> {
+async function startInstance(cluster: SimulatedCluster, given: InstanceOptions = {}): Promise<Instance> {
   const lines: Line[] = [];
   const line =
     (level: string) =>

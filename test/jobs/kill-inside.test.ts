@@ -2,22 +2,11 @@
 import t from 'tap';
 import { JOBS } from '../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../src/kubernetes/errors.ts';
-import { startCluster } from '../cluster/cluster.ts';
 import { FAULTS, type Fault } from '../cluster/faults/rules.ts';
 import { eventually } from '../support/eventually.ts';
-import { fastClock, hasState, type Instance, startInstance } from './instance.ts';
+import { fastClock, hasState, type Instance, startPlugins } from './instance.ts';
 
-const cluster = await startCluster({ speed: 20 });
-const started: Instance[] = [];
-t.teardown(async () => {
-  for (const one of started) await one.stop();
-  await cluster.close();
-});
-async function instance(...given: Parameters<typeof startInstance> extends [unknown, ...infer Rest] ? Rest : never) {
-  const one = await startInstance(cluster, ...given);
-  started.push(one);
-  return one;
-}
+const { cluster, instance } = await startPlugins(t);
 async function running(one: Instance): Promise<string> {
   const id = await one.submit({ command: 'echo out; sleep 600' });
   await one.until(id, hasState('Running'));

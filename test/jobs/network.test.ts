@@ -4,22 +4,11 @@ import { type Client, PODS, SERVICES } from '../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../src/kubernetes/errors.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { NODES } from '../cluster/api/resources.ts';
-import { startCluster } from '../cluster/cluster.ts';
 import { FAULTS } from '../cluster/faults/rules.ts';
 import { eventually } from '../support/eventually.ts';
-import { hasState, type Instance, startInstance } from './instance.ts';
+import { hasState, startPlugins } from './instance.ts';
 
-const cluster = await startCluster({ speed: 20 });
-const started: Instance[] = [];
-t.teardown(async () => {
-  for (const one of started) await one.stop();
-  await cluster.close();
-});
-async function instance(...given: Parameters<typeof startInstance> extends [unknown, ...infer Rest] ? Rest : never) {
-  const one = await startInstance(cluster, ...given);
-  started.push(one);
-  return one;
-}
+const { cluster, instance } = await startPlugins(t);
 const admin = await instance({ token: cluster.adminToken, options: { serviceType: 'ClusterIP' } });
 async function running(exposedPorts: { targetPort: number; protocol: string }[] = []): Promise<string> {
   const id = await admin.submit({ command: 'sleep 600', exposedPorts });

@@ -1,10 +1,9 @@
 /** Before a doubtful end is told its Job is read: what a proxy says of it is no answer, and a Job that is gone is waited for. */
 import t, { type Test } from 'tap';
 import { JOBS, PODS } from '../../src/kubernetes/contract.ts';
-import { startCluster } from '../cluster/cluster.ts';
 import type { Fault } from '../cluster/faults/rules.ts';
 import { eventually } from '../support/eventually.ts';
-import { fastClock, hasState, startInstance } from './instance.ts';
+import { fastClock, hasState, startPlugins } from './instance.ts';
 
 const OF_A_PROXY: Fault = {
   type: 'answer',
@@ -24,10 +23,10 @@ const GONE: Fault = {
  * deletion of the Job, and its first `misses` reads of the Job get `fault`.
  */
 async function ended(t: Test, fault: Fault, misses: number, speed: number) {
-  const cluster = await startCluster({ speed: 20, bookmarkMs: 200 });
-  const other = await startInstance(cluster, { token: cluster.adminToken });
+  const { cluster, instance } = await startPlugins(t, { bookmarkMs: 200 });
+  const other = await instance({ token: cluster.adminToken });
   let isQuiet = false;
-  const watcher = await startInstance(cluster, {
+  const watcher = await instance({
     clock: fastClock(speed),
     wrap: (client) => ({
       ...client,
@@ -41,11 +40,6 @@ async function ended(t: Test, fault: Fault, misses: number, speed: number) {
           },
         }),
     }),
-  });
-  t.teardown(async () => {
-    await watcher.stop();
-    await other.stop();
-    await cluster.close();
   });
   const id = await other.submit({ command: 'while [ ! -e go ]; do sleep 0.02; done; exit 137' });
   await watcher.until(id, hasState('Running'));

@@ -1,10 +1,9 @@
 /** One job's refused end holds the others up only while the right to write ends is missing. */
 import t from 'tap';
 import { JOBS } from '../../src/kubernetes/contract.ts';
-import { startCluster } from '../cluster/cluster.ts';
 import { FAULTS, type Fault } from '../cluster/faults/rules.ts';
 import { eventually } from '../support/eventually.ts';
-import { fastClock, hasState, startInstance } from './instance.ts';
+import { fastClock, hasState, startPlugins } from './instance.ts';
 
 const said = (status: number, reason: string, message: string): Fault => ({
   type: 'answer',
@@ -22,12 +21,8 @@ const OTHER_REFUSALS: Readonly<Record<string, Fault>> = {
 
 for (const [name, refusal] of Object.entries(OTHER_REFUSALS)) {
   t.test(`a job whose end is refused with ${name} after the right was missing: the others are written`, async (t) => {
-    const cluster = await startCluster({ speed: 20, bookmarkMs: 500 });
-    const one = await startInstance(cluster, { clock: fastClock(30) });
-    t.teardown(async () => {
-      await one.stop();
-      await cluster.close();
-    });
+    const { cluster, instance } = await startPlugins(t, { bookmarkMs: 500 });
+    const one = await instance({ clock: fastClock(30) });
     const onPatches = (path: RegExp, fault: Fault) =>
       cluster.faults.add({ method: 'PATCH', path, fault, times: Number.POSITIVE_INFINITY });
     const result = async (id: string): Promise<unknown> => {

@@ -3,9 +3,8 @@ import t from 'tap';
 import { JOBS } from '../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../src/kubernetes/errors.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
-import { startCluster } from '../cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { startInstance } from './instance.ts';
+import { startPlugins } from './instance.ts';
 import { request, resolved } from './requests.ts';
 
 /** What of its 30 s a submit has for its work. */
@@ -31,19 +30,17 @@ function stoppedClock(): { readonly clock: Clock; readonly pass: () => void } {
   return { clock, pass };
 }
 
-const cluster = await startCluster({ speed: 20 });
-t.teardown(() => cluster.close());
+const { cluster, instance } = await startPlugins(t);
 
 t.test('the name services take all the time: nothing is made', async (t) => {
   const { clock, pass } = stoppedClock();
-  const one = await startInstance(cluster, {
+  const one = await instance({
     clock,
     resolve: async (asked) => {
       pass();
       return resolved(asked);
     },
   });
-  t.teardown(one.stop);
   await t.rejects(one.jobs.submit(request({ command: 'true' }), 'alice'), { code: 'timeout' });
   t.strictSame(
     cluster.journal.requests.filter(({ method, path }) => method === 'POST' && /\/jobs\b/.test(path)),
@@ -55,7 +52,7 @@ t.test('the name services take all the time: nothing is made', async (t) => {
 t.test('asking for a missing permission takes the rest of the time: what was made is deleted', async (t) => {
   const { clock, pass } = stoppedClock();
   let refused = false;
-  const one = await startInstance(cluster, {
+  const one = await instance({
     clock,
     token: cluster.adminToken,
     wrap: (client) => ({
@@ -72,7 +69,6 @@ t.test('asking for a missing permission takes the rest of the time: what was mad
       },
     }),
   });
-  t.teardown(one.stop);
   await t.rejects(one.jobs.submit(request({ command: 'cat; sleep 600', stdin: 'x' }), 'alice'), { code: 'timeout' });
   await eventually(async () => (await one.client.list(JOBS)).items.length === 0);
   t.strictSame(one.jobs.list('*'), []);
