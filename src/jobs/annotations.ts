@@ -1,6 +1,6 @@
 /**
  * The labels and annotations by which jobs are recognised and remembered (kubernetes-objects.md sections 1, 4, 5).
- * Everything that must survive a restart is written in these records; nothing else is.
+ * Everything that must survive a restart is written in these records and in the note (note.ts); nothing else is.
  */
 import { objectIn } from '../system/json.ts';
 import type { ControlOperation } from './contract.ts';

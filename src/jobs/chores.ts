@@ -25,7 +25,8 @@ interface Turn {
 }
 
 const EVERY_MS = 5_000;
-const LONGEST_PAUSE_MS = 5 * 60_000;
+/** After failures. */
+const LONGEST_PAUSE_MS = 60_000;
 
 /** Looks at all jobs every 5 s until the signal ends; never rejects. */
 export async function runChores(
@@ -63,8 +64,7 @@ export async function runChores(
   }
 
   function firstTurn({ afterMs }: Chore): Turn {
-    const first = 2 * Math.max(afterMs, EVERY_MS);
-    const backoff = new Backoff(clock, random, { first, longest: Math.max(first, LONGEST_PAUSE_MS) });
+    const backoff = new Backoff(clock, random, { first: 2 * EVERY_MS, longest: LONGEST_PAUSE_MS });
     return { at: clock.monotonic() + afterMs, isBusy: false, backoff };
   }
 

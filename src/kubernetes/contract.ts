@@ -178,7 +178,8 @@ export interface Client {
    * Follows the log of a container to its end, over any number of connections: no byte that the node still has is lost
    * or doubled. Waits while the container is not running yet. Ends after the container ended and all was read, or when
    * the pod is gone. The consumer's pace is the source's pace. Rejects with a KubernetesError: `not-found` if the pod
-   * was gone before anything could be read.
+   * was gone before anything could be read, `forbidden` after some seconds, a refused request, or what still keeps the log
+   * of an ended container from being read after a minute.
    */
   readonly followLog: (subject: LogSubject, signal: AbortSignal) => AsyncIterable<Uint8Array>;
   /** Runs a command in a container (needs `pods/exec`). Output beyond `maxOutputBytes` (default 65536) is dropped. */

@@ -8,7 +8,14 @@ import type { Random } from '../system/random.ts';
 import { Backoff } from './backoff.ts';
 import type { LogSubject } from './contract.ts';
 import { Deadline } from './deadline.ts';
-import { isInvalid, isNotFound, KubernetesError } from './errors.ts';
+import {
+  isInvalid,
+  isNotFound,
+  isTransient,
+  isUnauthorized,
+  KubernetesError,
+  type KubernetesErrorCode,
+} from './errors.ts';
 import { StampedLines } from './log-lines.ts';
 import { LogPosition } from './log-position.ts';
 import { sinceTime, stampText } from './log-stamps.ts';
@@ -67,9 +74,10 @@ export async function* followLog(
   const what = { pod: subject.pod, container: subject.container };
   const position = new LogPosition();
   const pauses = new Backoff(clock, random, { first: timings.logWaitFirst, longest: timings.logWaitLongest });
-  /** Failures in a row, and since when. */
+  /** In a row. */
   let failures = 0;
-  let failingSince = 0;
+  /** What the last of them said, and since when they say so. */
+  let said: { readonly code: KubernetesErrorCode; readonly since: number } | undefined;
   /** When the end of the container was first seen here. */
   let endedAt: number | undefined;
   /** Answers in a row that may show the end, and the length of the last one. */
@@ -85,6 +93,7 @@ export async function* followLog(
     if (ended) endedAt ??= clock.monotonic();
     const follow = !ended && clock.monotonic() >= pollUntil;
     const reading = yield* read(follow);
+    if (reading.kind !== 'failed' && reading.kind !== 'foreign') said = undefined;
     switch (reading.kind) {
       case 'silent':
         continue;
@@ -117,30 +126,26 @@ export async function* followLog(
         return;
       }
     }
+    if (said?.code !== error.code) said = { code: error.code, since: clock.monotonic() };
     if (failures++ === 0) {
-      failingSince = clock.monotonic();
       if (kind === 'foreign') log.warning('A node sent an error instead of a log', { ...what, error });
       else log.info('A log cannot be read; trying again', { ...what, error });
     }
-    if (isFinal(error)) throw error;
+    if (isFinal(error, said.since)) throw error;
     if (follow && failures >= FOLLOWS_BEFORE_POLLING) pollUntil = clock.monotonic() + timings.logPollOnly;
     await pause(pauses.next(error));
   }
 
   /**
    * Does it no longer make sense to go on? A server that starts refuses what is allowed (FACTS 108), and a kubelet that
-   * starts finds no log (FACTS 94): for a while.
+   * starts finds no log (FACTS 94): for a while. What a server that is away or overloaded says may pass at any time.
    */
-  function isFinal(error: KubernetesError): boolean {
+  function isFinal(error: KubernetesError, since: number): boolean {
     const now = clock.monotonic();
-    switch (error.code) {
-      case 'forbidden':
-        return now - failingSince > timings.logRefused;
-      case 'not-found':
-        return endedAt !== undefined && now - Math.max(endedAt, failingSince) > timings.logGiveUp;
-      default:
-        return isInvalid(error) && error.reason !== '';
-    }
+    if (error.code === 'forbidden') return now - since > timings.logRefused;
+    if (isInvalid(error) && error.reason !== '') return true;
+    if (isTransient(error) || isUnauthorized(error)) return false;
+    return endedAt !== undefined && now - Math.max(endedAt, since) > timings.logGiveUp;
   }
 
   function endOf(isWhole: boolean): keyof typeof ANSWERS_AT_END {
@@ -213,6 +218,7 @@ export async function* followLog(
       log.warning('A node no longer has all of a log: lines between these times may be lost', { ...what, ...between });
     }
     if (bytes.length === 0) return;
+    said = undefined;
     failures = 0;
     pauses.reset();
     yield bytes;

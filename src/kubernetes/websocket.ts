@@ -44,7 +44,7 @@ interface Channels {
 
 /**
  * Opens a WebSocket to a subresource of a pod, with TLS and token of the rest. A refused upgrade rejects with the API
- * error that it is; as 'unreachable' or 'tls' only what the server cannot have seen. The socket is paused, so that
+ * error that it is; as 'unreachable' only what the server cannot have seen; 'tls' is the handshake's. The socket is paused, so that
  * nothing is lost until the caller listens and resumes it.
  */
 export async function openChannels(request: ChannelRequest, dependencies: ChannelDependencies): Promise<Channels> {

@@ -175,6 +175,32 @@ t.test('a log that was withheld long ago, and for a moment after the end, is not
   t.equal(await f.all, 'a\n');
 });
 
+t.test('one refusal after a long outage is that of a server or a kubelet that starts', async (t) => {
+  const away = refuses(500, '', 'Get "https://10.250.0.1:10250/containerLogs": dial tcp: connect: connection refused');
+  const forbidden = refuses(403, 'Forbidden', 'pods "p" is forbidden: User "x" cannot get resource "pods/log"');
+  const absentLog = refuses(404, 'NotFound', 'the server could not find the requested resource ( pods/log p)');
+  const timings = { logGiveUp: 40, logRefused: 40, logWaitFirst: 10, logWaitLongest: 10 };
+  for (const refusal of [forbidden, absentLog]) {
+    const f = await following(t, [...Array(12).fill(away), refusal, sends(`${S(1)} a\n`)], { ended: true, timings });
+    t.equal(await f.all, 'a\n');
+  }
+  const quiet: Step = async ({ response }) => {
+    begins(response);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    response.end();
+  };
+  const f = await following(t, [forbidden, quiet, forbidden, stays(`${S(1)} a\n`)], { timings });
+  while (f.chunks.length === 0) await new Promise(setImmediate);
+  f.abort.abort(new Error('enough'));
+  await t.rejects(f.all, { message: 'enough' }, 'with a quiet time between two of them');
+});
+
+t.test('what a gateway always says of the log of an ended container is told after a while', async (t) => {
+  const redirect: Step = ({ response }) => void response.writeHead(302, { location: '/login' }).end();
+  const f = await following(t, Array(200).fill(redirect), { ended: true, timings: { logGiveUp: 40 } });
+  await t.rejects(f.all, { code: 'redirected' });
+});
+
 t.test('errors that stay are told: another container, missing rights', async (t) => {
   const other = await following(t, [refuses(400, 'BadRequest', 'container zz is not valid for pod p')]);
   await t.rejects(other.all, { code: 'bad-request' });
