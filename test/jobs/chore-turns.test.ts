@@ -3,11 +3,8 @@ import t, { type Test } from 'tap';
 import { type Chore, runChores } from '../../src/jobs/chores.ts';
 import { projectJob } from '../../src/jobs/projection.ts';
 import { createRepository } from '../../src/jobs/repository.ts';
-import type { Log } from '../../src/system/log.ts';
+import { silentLog } from '../../src/system/log.ts';
 import { fakeClock } from '../support/fake-clock.ts';
-
-const nothing = (): void => {};
-const silent: Log = { error: nothing, warning: nothing, info: nothing, debug: nothing, notice: nothing };
 
 /** Two jobs, and a chore that is due as long as `isDue` says so; `acts` tells when it was done, in seconds. */
 function start(t: Test, act: (id: string) => Promise<void>) {
@@ -29,7 +26,7 @@ function start(t: Test, act: (id: string) => Promise<void>) {
     },
   };
   const ending = new AbortController();
-  const running = runChores({ clock, random: () => 0.5, repository, log: silent }, [chore], ending.signal);
+  const running = runChores({ clock, random: () => 0.5, repository, log: silentLog }, [chore], ending.signal);
   t.teardown(async () => {
     ending.abort(new Error('the test ends'));
     await running;

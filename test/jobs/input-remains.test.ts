@@ -1,6 +1,6 @@
 /** After input was delivered its Secret goes, however long that takes, and nobody says that anything is missing. */
 import t from 'tap';
-import { SECRETS } from '../../src/kubernetes/contract.ts';
+import { type Client, SECRETS } from '../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../src/kubernetes/errors.ts';
 import { sleep } from '../../src/system/clock.ts';
 import type { SimulatedCluster } from '../cluster/cluster.ts';
@@ -17,6 +17,16 @@ const refusal = (method: string, status: 403 | 503): KubernetesError => {
   return new KubernetesError({ code, method, path: '/secrets', status, text: 'not now' });
 };
 
+const refusingDeletion =
+  (isRefused: () => boolean) =>
+  (client: Client): Client => ({
+    ...client,
+    delete: async (resource, name, options) => {
+      if (resource.kind === 'Secret' && isRefused()) throw refusal('DELETE', 503);
+      return client.delete(resource, name, options);
+    },
+  });
+
 const secrets = async ({ client }: Instance): Promise<number> => (await client.list(SECRETS)).items.length;
 
 const isRead = ({ journal }: SimulatedCluster) =>
@@ -28,13 +38,7 @@ t.test('the Secret cannot be deleted for more than ten minutes', async (t) => {
   const one = await instance({
     clock,
     token: cluster.adminToken,
-    wrap: (client) => ({
-      ...client,
-      delete: async (resource, name, options) => {
-        if (resource.kind === 'Secret' && isRefused) throw refusal('DELETE', 503);
-        return client.delete(resource, name, options);
-      },
-    }),
+    wrap: refusingDeletion(() => isRefused),
   });
   const id = await one.submit(JOB);
   await isRead(cluster);
@@ -65,13 +69,7 @@ t.test('an instance that delivers for another one deletes the Secret later, too'
   const one = await instance({
     clock,
     token: cluster.adminToken,
-    wrap: (client) => ({
-      ...client,
-      delete: async (resource, name, options) => {
-        if (resource.kind === 'Secret' && refused++ === 0) throw refusal('DELETE', 503);
-        return client.delete(resource, name, options);
-      },
-    }),
+    wrap: refusingDeletion(() => refused++ === 0),
   });
   await isRead(cluster);
   await eventually(async () => (await secrets(one)) === 0);

@@ -1,29 +1,14 @@
 /** When the cluster is asked what it allows: what it refused is asked for again soon, the rest now and then. */
 import t from 'tap';
 import { createPermissions } from '../../src/jobs/permissions.ts';
-import { createClient } from '../../src/kubernetes/client.ts';
 import type { Permission } from '../../src/kubernetes/contract.ts';
-import type { Log } from '../../src/system/log.ts';
+import { silentLog } from '../../src/system/log.ts';
+import { clientOf } from '../kubernetes/server.ts';
 import { fakeClock } from '../support/fake-clock.ts';
-
-const nothing = (): void => {};
-const silent: Log = { error: nothing, warning: nothing, info: nothing, debug: nothing, notice: nothing };
 
 t.test('given one wrong no, the feature is on again after half a minute', async (t) => {
   const clock = fakeClock();
-  const unused = createClient(
-    {
-      apiUrl: 'http://127.0.0.1:9',
-      credentials: { kind: 'none' },
-      tls: { verify: true },
-      namespace: 'rstudio',
-      fetchLimit: 0,
-      watchTimeoutSeconds: 0,
-      requestTimeoutMs: 5_000,
-    },
-    { clock, random: () => 0.5, log: silent },
-  );
-  t.teardown(() => unused.close());
+  const unused = clientOf(t, 'http://127.0.0.1:9');
   let refused = 'log';
   let asked: string[] = [];
   const client = {
@@ -33,7 +18,7 @@ t.test('given one wrong no, the feature is on again after half a minute', async 
       return subresource !== refused;
     },
   };
-  const permissions = createPermissions(client, clock, silent);
+  const permissions = createPermissions(client, clock, silentLog);
   const ending = new AbortController();
   const running = permissions.run(ending.signal);
   /** What was asked in this time. */

@@ -10,6 +10,7 @@ import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
 import { textFormat } from '../../src/system/log-format.ts';
 import { createLogger } from '../../src/system/logger.ts';
+import { clientOf } from '../kubernetes/server.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 
 const jwt = (claims: unknown): string =>
@@ -48,19 +49,7 @@ t.test('a permission that is missing, and there again, is told at every level', 
     open: () => ({ write: (line) => void lines.push(line.slice(line.indexOf('] ') + 2)), close: () => {} }),
   });
   let granted = false;
-  const unused = createClient(
-    {
-      apiUrl: 'http://127.0.0.1:9',
-      credentials: { kind: 'none' },
-      tls: { verify: true },
-      namespace: 'rstudio',
-      fetchLimit: 0,
-      watchTimeoutSeconds: 0,
-      requestTimeoutMs: 5_000,
-    },
-    { clock, random: () => 0.5, log },
-  );
-  t.teardown(() => unused.close());
+  const unused = clientOf(t, 'http://127.0.0.1:9');
   const client = { ...unused, allowed: async ({ subresource }: Permission) => granted || subresource !== 'exec' };
   const permissions = createPermissions(client, clock, log);
   const ending = new AbortController();
