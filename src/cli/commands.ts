@@ -2,7 +2,7 @@
 import { didYouMean } from '../config/nearest.ts';
 import { advise, ConfigError, withoutTokens, withoutValue } from '../config/problem.ts';
 import { JobError } from '../jobs/contract.ts';
-import { KubernetesError } from '../kubernetes/errors.ts';
+import { KubernetesError } from '../kubernetes/kubernetes-error.ts';
 import { PrivilegeError } from '../system/privileges.ts';
 import { UserLookupError } from '../system/users.ts';
 import { parseArguments, UsageError } from './arguments.ts';

@@ -5,7 +5,7 @@ import { type PolicyFiles, readPolicyFiles } from '../config/policy-files.ts';
 import type { Policy } from '../jobs/context.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { createPolicy } from '../jobs/user-policy.ts';
-import { tokenSubject } from '../kubernetes/token-claims.ts';
+import { tokenSubject } from '../kubernetes/http/token-claims.ts';
 import { type Surroundings, sayWarnings } from './session.ts';
 import type { Terminal } from './terminal.ts';
 

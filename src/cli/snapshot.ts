@@ -16,7 +16,7 @@ import {
   SERVICES,
   type Selection,
 } from '../kubernetes/contract.ts';
-import { isForbidden } from '../kubernetes/errors.ts';
+import { isForbidden } from '../kubernetes/kubernetes-error.ts';
 import { clean } from './terminal.ts';
 
 /** What the cluster showed. */

@@ -2,8 +2,8 @@
  * The way of input into a container that runs. What cannot have been passed is tried again; nothing is ever passed twice
  * (kubernetes-objects.md section 4). Needs create on pods/attach.
  */
-import { Backoff } from '../kubernetes/backoff.ts';
-import { KubernetesError, type KubernetesErrorCode } from '../kubernetes/errors.ts';
+import { Backoff } from '../kubernetes/http/backoff.ts';
+import { KubernetesError, type KubernetesErrorCode } from '../kubernetes/kubernetes-error.ts';
 import { sleep } from '../system/clock.ts';
 import type { Context } from './context.ts';
 import type { JobEntry } from './entry.ts';

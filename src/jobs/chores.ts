@@ -2,7 +2,7 @@
  * What has to be done for a job after something was seen of it for a while, whichever instance submitted it: a crash in
  * between two steps heals this way. Times are this process's own observation, never compared with other clocks.
  */
-import { Backoff } from '../kubernetes/backoff.ts';
+import { Backoff } from '../kubernetes/http/backoff.ts';
 import { sleep } from '../system/clock.ts';
 import type { Context } from './context.ts';
 import type { JobEntry } from './entry.ts';

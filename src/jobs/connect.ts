@@ -3,7 +3,7 @@ import { type ClusterAccess, readClusterAccess } from '../config/cluster-access.
 import type { Options } from '../config/options.ts';
 import { createClient } from '../kubernetes/client.ts';
 import type { Client } from '../kubernetes/contract.ts';
-import type { Credentials } from '../kubernetes/credentials.ts';
+import type { Credentials } from '../kubernetes/http/credentials.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';

@@ -3,7 +3,7 @@
  * the API server's clock, never a timer per job. A job whose end is not written down never expires. Needs delete on jobs.
  */
 import { JOBS } from '../kubernetes/contract.ts';
-import { isConflict } from '../kubernetes/errors.ts';
+import { isConflict } from '../kubernetes/kubernetes-error.ts';
 import { sleep } from '../system/clock.ts';
 import type { Context } from './context.ts';
 import type { JobEntry } from './entry.ts';

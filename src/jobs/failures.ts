@@ -1,5 +1,5 @@
 /** Errors of the cluster as refusals that a launcher's user can read. */
-import { isForbidden, isInvalid, KubernetesError } from '../kubernetes/errors.ts';
+import { isForbidden, isInvalid, KubernetesError } from '../kubernetes/kubernetes-error.ts';
 import { type Clock, sleep } from '../system/clock.ts';
 import { JobError, type JobErrorCode } from './contract.ts';
 

@@ -3,7 +3,7 @@
  * tried again on the newest version after a conflict (design.md section 6).
  */
 import { JOBS } from '../kubernetes/contract.ts';
-import { isConflict } from '../kubernetes/errors.ts';
+import { isConflict } from '../kubernetes/kubernetes-error.ts';
 import { CONTROL_ANNOTATION, RESULT_ANNOTATION, STDIN_ANNOTATION, UID_ANNOTATION } from './annotations.ts';
 import type { Context } from './context.ts';
 import { type JobView, projectJob } from './projection.ts';

@@ -6,7 +6,7 @@
 import type { Volume } from 'kubernetes-types/core/v1.d.ts';
 import { type Allowed, capabilityName } from '../config/profile-kinds.ts';
 import type { EffectiveProfile } from '../config/profiles.ts';
-import type { TokenSubject } from '../kubernetes/token-claims.ts';
+import type { TokenSubject } from '../kubernetes/http/token-claims.ts';
 import type { SystemUser } from '../system/users.ts';
 import { checkImage } from './images.ts';
 import type { JobRequest } from './job.ts';

@@ -3,7 +3,7 @@
  * on services if that is allowed. What cannot be read for the moment is an error: a wrong address would be taken for good.
  */
 import { NODES, SERVICES } from '../kubernetes/contract.ts';
-import { isForbidden, isNotFound } from '../kubernetes/errors.ts';
+import { isForbidden, isNotFound } from '../kubernetes/kubernetes-error.ts';
 import type { Context } from './context.ts';
 import { JobError, type JobNetwork, type Requester } from './contract.ts';
 import { isTerminal, type JobEntry } from './entry.ts';

@@ -3,7 +3,7 @@
  * Needs get on pods/log.
  */
 import { isUtf8 } from 'node:buffer';
-import { isForbidden, KubernetesError } from '../kubernetes/errors.ts';
+import { isForbidden, KubernetesError } from '../kubernetes/kubernetes-error.ts';
 import type { Context } from './context.ts';
 import { JobError, type Requester } from './contract.ts';
 import { isTerminal, type JobEntry } from './entry.ts';

@@ -3,7 +3,7 @@
  * warning that names it. It is missing only when SelfSubjectAccessReview says so: a 403 has many other reasons.
  */
 import type { Client, Permission } from '../kubernetes/contract.ts';
-import { isForbidden } from '../kubernetes/errors.ts';
+import { isForbidden } from '../kubernetes/kubernetes-error.ts';
 import { type Clock, sleep } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 

@@ -4,7 +4,7 @@
  * that was not seen at all, because its pod came and went meanwhile, waits for what other instances write of it.
  */
 import { JOBS, PODS } from '../kubernetes/contract.ts';
-import { isNotFound } from '../kubernetes/errors.ts';
+import { isNotFound } from '../kubernetes/kubernetes-error.ts';
 import { sleep } from '../system/clock.ts';
 import { JOB_NAME_LABEL } from './annotations.ts';
 import type { Context } from './context.ts';

@@ -2,7 +2,7 @@
  * The end of a job is written onto its Job (`job-launcher/result`), because exit code and cause live only on the pod,
  * and pods of finished jobs go (kubernetes-objects.md section 2, "The end is written down"). Needs patch on jobs.
  */
-import { isMissingRight, isNotFound } from '../kubernetes/errors.ts';
+import { isMissingRight, isNotFound } from '../kubernetes/kubernetes-error.ts';
 import { sleep } from '../system/clock.ts';
 import { type JobResult, RESULT_ANNOTATION } from './annotations.ts';
 import type { Context } from './context.ts';

@@ -1,6 +1,6 @@
 /** Names of the namespace's service accounts, for cluster info. */
 import { type Client, SERVICE_ACCOUNTS } from '../kubernetes/contract.ts';
-import { isForbidden } from '../kubernetes/errors.ts';
+import { isForbidden } from '../kubernetes/kubernetes-error.ts';
 import type { Log } from '../system/log.ts';
 import { jobErrorOf } from './failures.ts';
 

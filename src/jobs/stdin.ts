@@ -5,7 +5,7 @@
  */
 import type { Secret } from 'kubernetes-types/core/v1.d.ts';
 import { SECRETS } from '../kubernetes/contract.ts';
-import { isNotFound } from '../kubernetes/errors.ts';
+import { isNotFound } from '../kubernetes/kubernetes-error.ts';
 import { LAUNCHER, MANAGED_BY, STDIN_ANNOTATION } from './annotations.ts';
 import { attachInput, isRunning } from './attach-input.ts';
 import type { Chore } from './chores.ts';

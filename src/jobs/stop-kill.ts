@@ -2,8 +2,9 @@
  * Stop and kill, as they are done to the pod (kubernetes-objects.md section 5); control.ts records them. Needs get, patch
  * and delete on pods, create on pods/exec.
  */
-import { Backoff } from '../kubernetes/backoff.ts';
+
 import { JOBS, PODS } from '../kubernetes/contract.ts';
+import { Backoff } from '../kubernetes/http/backoff.ts';
 import {
   isConflict,
   isMissingRight,
@@ -11,7 +12,7 @@ import {
   isTransient,
   isUnauthorized,
   KubernetesError,
-} from '../kubernetes/errors.ts';
+} from '../kubernetes/kubernetes-error.ts';
 import { sleep } from '../system/clock.ts';
 import type { Context } from './context.ts';
 import type { ControlResult } from './contract.ts';

@@ -3,7 +3,7 @@
  * which ends with the last who asks or with the job. Needs get on pods.metrics.k8s.io.
  */
 import { POD_METRICS, type PodMetrics } from '../kubernetes/contract.ts';
-import { isNotFound, KubernetesError } from '../kubernetes/errors.ts';
+import { isNotFound, KubernetesError } from '../kubernetes/kubernetes-error.ts';
 import { sleep } from '../system/clock.ts';
 import type { Context } from './context.ts';
 import { JobError, type JobUsage, type Requester } from './contract.ts';

@@ -3,7 +3,7 @@ import { readOverrides } from '../config/overrides.ts';
 import type { PolicyFiles } from '../config/policy-files.ts';
 import { ConfigError } from '../config/problem.ts';
 import { type UserProfile, userProfile } from '../config/user-profile.ts';
-import type { TokenSubject } from '../kubernetes/token-claims.ts';
+import type { TokenSubject } from '../kubernetes/http/token-claims.ts';
 import { UserLookupError, type Users } from '../system/users.ts';
 import { clusterInfo } from './cluster-info.ts';
 import type { Policy } from './context.ts';

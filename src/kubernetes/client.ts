@@ -3,19 +3,19 @@ import type { WebSocket } from 'ws';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
-import { attachInput } from './attach.ts';
-import { Calls } from './calls.ts';
-import { createContact } from './contact.ts';
 import { type Client, PODS } from './contract.ts';
-import { type Credentials, tokenSource } from './credentials.ts';
-import { exec } from './exec.ts';
-import { followLog } from './logs.ts';
+import { Calls } from './http/calls.ts';
+import { type Credentials, tokenSource } from './http/credentials.ts';
+import { TIMINGS, type Timings } from './http/timings.ts';
+import { type TlsOptions, tlsSettings } from './http/tls.ts';
+import { createTransport } from './http/transport.ts';
+import { followLog } from './logs/follow.ts';
 import { createObjects } from './objects.ts';
 import { isName, queryOf, resourcePath } from './paths.ts';
-import { createReflector } from './reflector.ts';
-import { createTransport } from './request.ts';
-import { TIMINGS, type Timings } from './timings.ts';
-import { type TlsOptions, tlsSettings } from './tls.ts';
+import { attachInput } from './streams/attach.ts';
+import { exec } from './streams/exec.ts';
+import { createContact } from './watch/api-health.ts';
+import { createReflector } from './watch/reflector.ts';
 
 export interface ClientOptions {
   /** Base of the API up to, not including, `/api`; may have a path prefix. */

@@ -1,10 +1,11 @@
 /** What is done with objects: get, list, create, patch, delete; and the two questions that are no objects. */
-import type { Calls } from './calls.ts';
+
 import type { Client, Permission, WriteOptions } from './contract.ts';
-import { isAlreadyExists, isNotFound, KubernetesError } from './errors.ts';
-import { listAll } from './lists.ts';
+import type { Calls } from './http/calls.ts';
+import type { ApiRequest } from './http/transport.ts';
+import { isAlreadyExists, isNotFound, KubernetesError } from './kubernetes-error.ts';
 import { queryOf, resourcePath } from './paths.ts';
-import type { ApiRequest } from './request.ts';
+import { listAll } from './watch/lists.ts';
 
 const MERGE_PATCH = 'application/merge-patch+json';
 

@@ -4,7 +4,7 @@ import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
 import { Agent, request } from 'undici';
 import { projectJob, projectPod } from '../../src/jobs/projection.ts';
-import { BodyReader, FrameSplitter } from '../../src/kubernetes/protobuf-bodies.ts';
+import { BodyReader, FrameSplitter } from '../../src/kubernetes/watch/protobuf/bodies.ts';
 import { JOBS } from './api/resources.ts';
 import { startCluster } from './cluster.ts';
 import { isFinishedJob } from './model.ts';

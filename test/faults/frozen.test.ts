@@ -8,7 +8,7 @@ import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
 import { createClient } from '../../src/kubernetes/client.ts';
 import { JOBS, type KubernetesObject, PODS, type Resource } from '../../src/kubernetes/contract.ts';
-import { isTransient } from '../../src/kubernetes/errors.ts';
+import { isTransient } from '../../src/kubernetes/kubernetes-error.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
 import { systemRandom } from '../../src/system/random.ts';

@@ -2,7 +2,7 @@
 import t from 'tap';
 import type { Options } from '../../src/config/options.ts';
 import { locatingLog } from '../../src/jobs/concerned.ts';
-import { KubernetesError, type KubernetesErrorCode } from '../../src/kubernetes/errors.ts';
+import { KubernetesError, type KubernetesErrorCode } from '../../src/kubernetes/kubernetes-error.ts';
 import { recordingLog } from '../kubernetes/server.ts';
 
 const file = '/etc/rstudio/launcher.kubernetes.conf';

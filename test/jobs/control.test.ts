@@ -2,7 +2,7 @@
 import t from 'tap';
 import type { Client } from '../../src/kubernetes/contract.ts';
 import { JOBS as JOBS_KIND } from '../../src/kubernetes/contract.ts';
-import { KubernetesError } from '../../src/kubernetes/errors.ts';
+import { KubernetesError } from '../../src/kubernetes/kubernetes-error.ts';
 import { eventually } from '../support/eventually.ts';
 import { fastClock, hasState, startWorld, terminal } from './instance.ts';
 

@@ -1,7 +1,7 @@
 /** An expired job goes, whatever the first attempt to delete it met. */
 import t from 'tap';
 import { JOBS } from '../../src/kubernetes/contract.ts';
-import { isNotFound } from '../../src/kubernetes/errors.ts';
+import { isNotFound } from '../../src/kubernetes/kubernetes-error.ts';
 import type { Fault } from '../cluster/faults/rules.ts';
 import { eventually } from '../support/eventually.ts';
 import { fastClock, hasState, startPlugins } from './instance.ts';

@@ -1,7 +1,7 @@
 /** Input of a job whose container cannot be attached to for a while: later, at most once, and in the end said so. */
 import t from 'tap';
 import { JOBS, PODS } from '../../src/kubernetes/contract.ts';
-import { KubernetesError, type KubernetesErrorCode } from '../../src/kubernetes/errors.ts';
+import { KubernetesError, type KubernetesErrorCode } from '../../src/kubernetes/kubernetes-error.ts';
 import { sleep } from '../../src/system/clock.ts';
 import type { SimulatedCluster } from '../cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';

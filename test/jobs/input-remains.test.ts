@@ -1,7 +1,7 @@
 /** After input was delivered its Secret goes, however long that takes, and nobody says that anything is missing. */
 import t from 'tap';
 import { type Client, SECRETS } from '../../src/kubernetes/contract.ts';
-import { KubernetesError } from '../../src/kubernetes/errors.ts';
+import { KubernetesError } from '../../src/kubernetes/kubernetes-error.ts';
 import { sleep } from '../../src/system/clock.ts';
 import type { SimulatedCluster } from '../cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,7 +1,7 @@
 /** A kill keeps the job's log where the API server only stumbles, and does without it where exec is impossible. */
 import t from 'tap';
 import { JOBS } from '../../src/kubernetes/contract.ts';
-import { KubernetesError } from '../../src/kubernetes/errors.ts';
+import { KubernetesError } from '../../src/kubernetes/kubernetes-error.ts';
 import { FAULTS, type Fault } from '../cluster/faults/rules.ts';
 import { eventually } from '../support/eventually.ts';
 import { fastClock, hasState, type Instance, startPlugins } from './instance.ts';

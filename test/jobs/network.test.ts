@@ -1,7 +1,7 @@
 /** Where a job is reached while the API server stumbles: the right addresses or an error, never wrong ones. */
 import t from 'tap';
 import { type Client, PODS, SERVICES } from '../../src/kubernetes/contract.ts';
-import { KubernetesError } from '../../src/kubernetes/errors.ts';
+import { KubernetesError } from '../../src/kubernetes/kubernetes-error.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { NODES } from '../cluster/api/resources.ts';
 import { FAULTS } from '../cluster/faults/rules.ts';

@@ -6,7 +6,7 @@ import type { JobEntry } from '../../src/jobs/entry.ts';
 import { type JobView, projectEvent, projectJob, projectPod } from '../../src/jobs/projection.ts';
 import { createRepository } from '../../src/jobs/repository.ts';
 import type { Projected } from '../../src/kubernetes/contract.ts';
-import { Store } from '../../src/kubernetes/store.ts';
+import { Store } from '../../src/kubernetes/watch/store.ts';
 import { CONTROLS, EXPECTED, RESULTS } from './recorded.ts';
 
 const FIXTURES = new URL('../../fixtures/recordings/', import.meta.url);

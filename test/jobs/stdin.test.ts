@@ -1,7 +1,7 @@
 /** The input of a job is delivered once, whoever does it, and does not stay behind; if it was not, the job says why. */
 import t from 'tap';
 import { JOBS as JOBS_KIND, SECRETS } from '../../src/kubernetes/contract.ts';
-import { KubernetesError } from '../../src/kubernetes/errors.ts';
+import { KubernetesError } from '../../src/kubernetes/kubernetes-error.ts';
 import { eventually } from '../support/eventually.ts';
 import { fastClock, hasState, type Instance, startWorld, terminal } from './instance.ts';
 

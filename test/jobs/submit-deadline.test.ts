@@ -1,7 +1,7 @@
 /** A submit whose time is over leaves no job, whatever took its time: nobody would know of the job that runs. */
 import t from 'tap';
 import { JOBS } from '../../src/kubernetes/contract.ts';
-import { KubernetesError } from '../../src/kubernetes/errors.ts';
+import { KubernetesError } from '../../src/kubernetes/kubernetes-error.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { startPlugins } from './instance.ts';

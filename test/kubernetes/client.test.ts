@@ -3,7 +3,7 @@ import t from 'tap';
 import type { ClientOptions } from '../../src/kubernetes/client.ts';
 import { createClient } from '../../src/kubernetes/client.ts';
 import { EVENTS, JOBS, NODES, PODS, SECRETS } from '../../src/kubernetes/contract.ts';
-import { warningTexts } from '../../src/kubernetes/request.ts';
+import { warningTexts } from '../../src/kubernetes/http/transport.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
 import { apiServer, clientOf, failure, JOB, lose, ok, refuses, type Step, scripted } from './server.ts';

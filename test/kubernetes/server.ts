@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import { type ClientOptions, createClient } from '../../src/kubernetes/client.ts';
 import type { Client } from '../../src/kubernetes/contract.ts';
-import { KubernetesError } from '../../src/kubernetes/errors.ts';
+import { KubernetesError } from '../../src/kubernetes/kubernetes-error.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
 import type { Log, LogFields } from '../../src/system/log.ts';
 import type { ServerIdentity } from '../cluster/authority.ts';

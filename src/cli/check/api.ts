@@ -6,8 +6,14 @@ import { optionPlace } from '../../config/problem.ts';
 import { CONTAINER_NAME, LAUNCHER, MANAGED_BY } from '../../jobs/annotations.ts';
 import { tokenPlace } from '../../jobs/concerned.ts';
 import { type Client, JOBS, type KubernetesObject, type Resource } from '../../kubernetes/contract.ts';
-import { isForbidden, isMissingRight, isNotFound, isUnauthorized, KubernetesError } from '../../kubernetes/errors.ts';
-import type { TokenClaims } from '../../kubernetes/token-claims.ts';
+import type { TokenClaims } from '../../kubernetes/http/token-claims.ts';
+import {
+  isForbidden,
+  isMissingRight,
+  isNotFound,
+  isUnauthorized,
+  KubernetesError,
+} from '../../kubernetes/kubernetes-error.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type Random, randomText } from '../../system/random.ts';
 import { type NeededRule, neededRules, ruleText } from '../rules.ts';

@@ -7,7 +7,7 @@ import type { Constraint } from '../../config/profile-table.ts';
 import type { Setting } from '../../config/profiles.ts';
 import { INSTANCE_LABEL, OURS } from '../../jobs/annotations.ts';
 import { type Client, JOBS, NODES, POD_METRICS } from '../../kubernetes/contract.ts';
-import { isForbidden, KubernetesError } from '../../kubernetes/errors.ts';
+import { isForbidden, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { failedCall, type Reviewed } from './api.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 

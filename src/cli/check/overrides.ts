@@ -10,7 +10,7 @@ import { newJob } from '../../jobs/new-job.ts';
 import { podExtras } from '../../jobs/policy.ts';
 import type { ResolvedJob } from '../../jobs/resolved.ts';
 import { type Client, JOBS } from '../../kubernetes/contract.ts';
-import { KubernetesError } from '../../kubernetes/errors.ts';
+import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { smallJob } from '../policy.ts';
 import type { Surroundings } from '../session.ts';
 import { NEWEST_MINOR } from '../version.ts';

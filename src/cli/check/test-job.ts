@@ -6,7 +6,7 @@ import type { Policy } from '../../jobs/context.ts';
 import { JobError } from '../../jobs/contract.ts';
 import { newJob } from '../../jobs/new-job.ts';
 import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
-import { KubernetesError } from '../../kubernetes/errors.ts';
+import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { sleep } from '../../system/clock.ts';
 import { smallJob } from '../policy.ts';
 import type { Surroundings } from '../session.ts';

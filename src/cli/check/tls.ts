@@ -5,7 +5,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import type { ClusterAccess } from '../../config/cluster-access.ts';
 import type { Options } from '../../config/options.ts';
 import { OUT_OF_DATE, tlsPlace } from '../../jobs/concerned.ts';
-import { tlsSettings } from '../../kubernetes/tls.ts';
+import { tlsSettings } from '../../kubernetes/http/tls.ts';
 import type { Clock } from '../../system/clock.ts';
 import { codeOf, type Endpoint } from './network.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';

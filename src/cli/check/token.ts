@@ -3,7 +3,7 @@ import { readTokenFile, tokenFileWarnings } from '../../config/cluster-access.ts
 import type { Options } from '../../config/options.ts';
 import { ConfigError } from '../../config/problem.ts';
 import { tokenPlace } from '../../jobs/concerned.ts';
-import { readClaims, type TokenClaims } from '../../kubernetes/token-claims.ts';
+import { readClaims, type TokenClaims } from '../../kubernetes/http/token-claims.ts';
 import { unusable, warningOf } from './configuration.ts';
 import { type Checked, type Finding, failed, ok, warning } from './report.ts';
 

@@ -1,0 +1,113 @@
+/** One call of the API: its retries, its deadline, its whole body read and parsed. */
+import type { Clock } from '../../system/clock.ts';
+import type { Random } from '../../system/random.ts';
+import type { Answer, CallOptions } from '../contract.ts';
+import { KubernetesError } from '../kubernetes-error.ts';
+import { Deadline } from './deadline.ts';
+import { withRetries } from './retry.ts';
+import type { Timings } from './timings.ts';
+import type { ApiRequest, ApiResponse, Transport } from './transport.ts';
+
+/** A call whose answer is one JSON document. */
+interface Call {
+  readonly method: ApiRequest['method'];
+  readonly path: string;
+  readonly query?: string;
+  readonly body?: ApiRequest['body'];
+  /** May it be done twice? */
+  readonly idempotent: boolean;
+  readonly options: CallOptions | undefined;
+}
+
+/** An answer that was read to its end. */
+export interface Body {
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+}
+
+interface CallsDependencies {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly timings: Timings;
+  /** Deadline of a call that brings none. */
+  readonly timeoutMs: number;
+}
+
+/** Calls with deadlines. */
+export class Calls {
+  readonly #dependencies: CallsDependencies;
+
+  constructor(dependencies: CallsDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  get timeoutMs(): number {
+    return this.#dependencies.timeoutMs;
+  }
+
+  /** One call with its retries and its deadline, its whole body read and parsed. */
+  send<T>(call: Call): Promise<Answer<T>> {
+    const { transport, clock, random, timings } = this.#dependencies;
+    const timeoutMs = call.options?.timeoutMs ?? this.timeoutMs;
+    const { method, path, query, body, idempotent } = call;
+    const fullPath = transport.prefix + path;
+    const retries = { clock, random, timings, timeoutMs, idempotent, signal: call.options?.signal };
+    return withRetries({ ...retries, method, path: fullPath }, async (signal) => {
+      const response = await transport.send({
+        method,
+        path,
+        ...(query === undefined ? {} : { query }),
+        ...(body === undefined ? {} : { body }),
+        lane: 'call',
+        // Half of the time, so that a connection that died without a word leaves time for another.
+        headersMs: Math.ceil(timeoutMs / 2),
+        signal,
+      });
+      return parsed<T>(response, method, fullPath);
+    });
+  }
+
+  /** One page of a reflector's list: a single attempt, the reflector has pauses of its own. */
+  page(path: string, query: string, accept: string, pageSignal: AbortSignal): Promise<Body> {
+    const { transport, timeoutMs } = this.#dependencies;
+    return this.within('GET', path, { signal: pageSignal }, timeoutMs, async (signal) => {
+      const request = { method: 'GET', path, query, accept, lane: 'call', headersMs: timeoutMs, signal } as const;
+      const response = await transport.send(request);
+      return { contentType: response.contentType, bytes: await response.bytes() };
+    });
+  }
+
+  /** Several calls, or a connection, under one deadline; undefined: none but the caller's signal. */
+  async within<T>(
+    method: string,
+    path: string,
+    options: CallOptions | undefined,
+    timeoutMs: number | undefined,
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const deadline = new Deadline(this.#dependencies.clock, options?.signal);
+    if (timeoutMs !== undefined) {
+      const text = `${timeoutMs / 1000} s`;
+      deadline.set(timeoutMs, () => new KubernetesError({ code: 'timeout', method, path, text }));
+    }
+    try {
+      deadline.signal.throwIfAborted();
+      return await run(deadline.signal);
+    } finally {
+      deadline.end();
+    }
+  }
+}
+
+async function parsed<T>(response: ApiResponse, method: string, path: string): Promise<Answer<T>> {
+  const text = (await response.bytes()).toString('utf8');
+  try {
+    return { object: JSON.parse(text) as T, warnings: response.warnings, date: response.date };
+  } catch {
+    // What was announced as JSON and is none was cut on its way. The parser's own words would repeat some of it.
+    const code = response.contentType.startsWith('application/json') ? 'interrupted' : 'bad-answer';
+    const words = `${text.length} characters that are not JSON`;
+    throw new KubernetesError({ code, method, path, status: response.status, text: words });
+  }
+}

@@ -1,0 +1,129 @@
+/** Runs a command in a container over a WebSocket. */
+import type { RawData, WebSocket } from 'ws';
+import type { ExecResult } from '../contract.ts';
+import { errorOfStatus, KubernetesError } from '../kubernetes-error.ts';
+import { CHANNEL, type ChannelDependencies, openChannels } from './websocket.ts';
+
+interface ExecRequest {
+  /** `.../pods/NAME/exec`. */
+  readonly path: string;
+  readonly query: string;
+  readonly maxOutputBytes: number;
+  /** Ends it, the program's connection included. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs a program in a container and reads what it writes. Needs `create` (before Kubernetes 1.31 `get`) on `pods/exec`. */
+export async function exec(request: ExecRequest, dependencies: ChannelDependencies): Promise<ExecResult> {
+  const { socket, authorization } = await openChannels(request, dependencies);
+  const output = new BoundedOutput(request.maxOutputBytes);
+  let status: unknown;
+  const frames = (frame: Buffer): void => {
+    if (isStatus(frame)) status = parsed(frame.subarray(1));
+    else if (frame[0] === CHANNEL.stdout || frame[0] === CHANNEL.stderr) output.add(frame.subarray(1));
+  };
+  const path = dependencies.transport.prefix + request.path;
+  await untilClosed(socket, {
+    method: 'EXEC',
+    path,
+    signal: request.signal,
+    frames,
+    whole: () => status !== undefined,
+  });
+  return { ...endOf(status, { method: 'EXEC', path, authorization }), output: output.text() };
+}
+
+/**
+ * Listens to a socket of `openChannels`. Resolves when the server has closed the connection in order, or has said all it had to say (`whole`); rejects if it
+ * broke before.
+ */
+export function untilClosed(
+  socket: WebSocket,
+  options: {
+    readonly method: string;
+    readonly path: string;
+    readonly signal: AbortSignal;
+    readonly frames: (frame: Buffer) => void;
+    readonly whole: () => boolean;
+  },
+): Promise<void> {
+  const { signal } = options;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      socket.terminate();
+      reject(signal.reason);
+    };
+    let failure: Error | undefined;
+    socket.on('message', (data) => options.frames(bytesOf(data)));
+    socket.on('error', (error) => {
+      failure = error;
+    });
+    socket.on('close', (code) => {
+      signal.removeEventListener('abort', onAbort);
+      if (code === 1000 || options.whole()) {
+        resolve();
+        return;
+      }
+      const text = `the WebSocket was closed with code ${code}`;
+      const { method, path } = options;
+      reject(new KubernetesError({ code: 'interrupted', method, path, text, cause: failure }));
+    });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    socket.resume();
+  });
+}
+
+/** The server's last word. Old servers also begin with an empty frame of that channel. */
+export function isStatus(frame: Buffer): boolean {
+  return frame[0] === CHANNEL.status && frame.length > 1;
+}
+
+function bytesOf(data: RawData): Buffer {
+  if (Buffer.isBuffer(data)) return data;
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+}
+
+/** The first bytes of what is written, decoded at the end. */
+class BoundedOutput {
+  readonly #limit: number;
+  readonly #parts: Buffer[] = [];
+  #length = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  add(bytes: Buffer): void {
+    const taken = bytes.subarray(0, this.#limit - this.#length);
+    if (taken.length === 0) return;
+    this.#parts.push(Buffer.from(taken));
+    this.#length += taken.length;
+  }
+
+  text(): string {
+    return Buffer.concat(this.#parts).toString('utf8');
+  }
+}
+
+function parsed(bytes: Buffer): unknown {
+  const text = bytes.toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { status: 'Failure', message: text };
+  }
+}
+
+/** FACTS 74: Success is 0; else the cause ExitCode, if the program ran at all. */
+function endOf(status: unknown, call: Parameters<typeof errorOfStatus>[1]): Pick<ExecResult, 'exitCode' | 'message'> {
+  if (status === undefined) return { exitCode: undefined, message: '' };
+  if (isSuccess(status)) return { exitCode: 0, message: '' };
+  const { causes, text } = errorOfStatus(status, call);
+  const code = causes.find((cause) => cause.reason === 'ExitCode')?.message;
+  return { exitCode: code !== undefined && /^\d{1,3}$/.test(code) ? Number(code) : undefined, message: text };
+}
+
+function isSuccess(status: unknown): boolean {
+  return typeof status === 'object' && status !== null && 'status' in status && status.status === 'Success';
+}

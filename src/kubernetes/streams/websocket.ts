@@ -1,0 +1,148 @@
+/** WebSockets of exec and attach: the upgrade, with errors like any other call's, and the channels. */
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { WebSocket } from 'ws';
+import type { Clock } from '../../system/clock.ts';
+import { Deadline } from '../http/deadline.ts';
+import type { Timings } from '../http/timings.ts';
+import type { Transport } from '../http/transport.ts';
+import { errorOfAnswer, errorOfConnection, isUnauthorized, KubernetesError } from '../kubernetes-error.ts';
+
+/** First byte of each frame of exec and attach (FACTS 72). */
+export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255 } as const;
+
+/** The newest first; only v5 can close stdin without closing the connection (FACTS 75). */
+const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
+
+/** Frames of the server are 16 KiB; nobody needs more at once. */
+const MAX_FRAME = 1024 * 1024;
+const ERROR_BODY_BYTES = 64 * 1024;
+
+/** Our close frame is answered when the container has taken what was sent before it; that may take hours. */
+const CLOSE_TIMEOUT_MS = 2 ** 31 - 1;
+
+interface ChannelRequest {
+  readonly path: string;
+  readonly query: string;
+  readonly signal: AbortSignal;
+}
+
+export interface ChannelDependencies {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly timings: Timings;
+  /** The upgrade is answered within this many milliseconds. */
+  readonly upgradeMs: number;
+  /** All sockets that are open; whoever owns the client ends them with it. */
+  readonly sockets: Set<WebSocket>;
+}
+
+/** A WebSocket, and the Authorization header it was opened with. */
+interface Channels {
+  readonly socket: WebSocket;
+  readonly authorization: string | undefined;
+}
+
+/**
+ * Opens a WebSocket to a subresource of a pod, with TLS and token of the rest. A refused upgrade rejects with the API
+ * error that it is; as 'unreachable' only what the server cannot have seen; 'tls' is the handshake's. The socket is paused, so that
+ * nothing is lost until the caller listens and resumes it.
+ */
+export async function openChannels(request: ChannelRequest, dependencies: ChannelDependencies): Promise<Channels> {
+  const { token } = dependencies.transport;
+  const authorization = await token.authorization();
+  try {
+    return await upgrade(request, dependencies, authorization);
+  } catch (error) {
+    if (!isUnauthorized(error) || !(await token.changedSince(authorization))) throw error;
+    return upgrade(request, dependencies, await token.authorization());
+  }
+}
+
+async function upgrade(
+  request: ChannelRequest,
+  { transport, clock, timings, upgradeMs, sockets }: ChannelDependencies,
+  authorization: string | undefined,
+): Promise<Channels> {
+  const path = transport.prefix + request.path;
+  const call = { method: 'GET', path };
+  // Loaded with the first channel: a plugin starts without.
+  const { WebSocket } = await import('ws');
+  return await new Promise<Channels>((resolve, reject) => {
+    request.signal.throwIfAborted();
+    const deadline = new Deadline(clock, request.signal);
+    /** From then on the server may have seen the request. */
+    let connected = false;
+    const options = {
+      headers: authorization === undefined ? {} : { authorization },
+      ...transport.tls,
+      followRedirects: false,
+      perMessageDeflate: false,
+      skipUTF8Validation: true,
+      maxPayload: MAX_FRAME,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+      finishRequest: (opening: ClientRequest) => {
+        opening.once('socket', (connection) =>
+          connection.once(transport.tls === undefined ? 'connect' : 'secureConnect', () => {
+            connected = true;
+          }),
+        );
+        opening.end();
+      },
+    };
+    const url = `${transport.origin.replace(/^http/, 'ws')}${path}${request.query}`;
+    const socket = new WebSocket(url, PROTOCOLS, options);
+    const onAbort = (): void => {
+      settle();
+      reject(deadline.signal.reason);
+      socket.terminate();
+    };
+    const settle = (): void => {
+      deadline.end();
+      deadline.signal.removeEventListener('abort', onAbort);
+      socket.removeAllListeners();
+      // Once settled nobody hears errors here any more: the caller listens, or the socket is being torn down.
+      socket.on('error', () => {});
+      socket.on('close', () => sockets.delete(socket));
+    };
+    sockets.add(socket);
+    deadline.signal.addEventListener('abort', onAbort, { once: true });
+    deadline.set(upgradeMs, () => {
+      const text = `no WebSocket after ${upgradeMs / 1000} s`;
+      return new KubernetesError({ code: connected ? 'timeout' : 'unreachable', ...call, text });
+    });
+    socket.on('upgrade', (answer: IncomingMessage) => answer.socket.setKeepAlive(true, timings.keepAlive));
+    socket.on('open', () => {
+      settle();
+      socket.pause();
+      resolve({ socket, authorization });
+    });
+    socket.on('error', (error) => {
+      settle();
+      reject(errorOfConnection(error, { ...call, origin: transport.origin, answered: connected }));
+    });
+    socket.on('unexpected-response', (_request, answer: IncomingMessage) => {
+      readBeginning(answer)
+        .then((text) => {
+          settle();
+          const status = answer.statusCode ?? 500;
+          reject(errorOfAnswer(text, { ...call, status, retryAfter: answer.headers['retry-after'], authorization }));
+        })
+        .catch((error) => {
+          settle();
+          reject(errorOfConnection(error, { ...call, origin: transport.origin, answered: true }));
+        })
+        .finally(() => socket.terminate());
+    });
+  });
+}
+
+async function readBeginning(answer: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of answer) {
+    parts.push(chunk);
+    length += chunk.length;
+    if (length >= ERROR_BODY_BYTES) break;
+  }
+  return Buffer.concat(parts).toString('utf8');
+}

@@ -1,0 +1,99 @@
+/**
+ * Bodies and watch frames of `application/vnd.kubernetes.protobuf`. A body is four magic bytes and a message Unknown,
+ * whose `raw` is the object. A watch sends frames: four bytes of length, then a WatchEvent, whose object is a body.
+ */
+
+import { MAX_WATCH_LINE } from '../watch-lines.ts';
+import { ENVELOPE, OBJECTS, WATCH_EVENT } from './field-table.ts';
+import { type Part, ProtobufError, ProtobufReader } from './reader.ts';
+
+/** `k8s` and a zero. */
+const MAGIC = [0x6b, 0x38, 0x73, 0x00] as const;
+
+/** Reads bodies and events of one kind. */
+export class BodyReader {
+  readonly #reader = new ProtobufReader();
+
+  /** The object in a body, as JSON has it but with the fields of protobuf-fields.ts only. Throws ProtobufError. */
+  body(bytes: Uint8Array, part: Part = { start: 0, stop: bytes.length }): Readonly<Record<string, unknown>> {
+    const start = part.start + MAGIC.length;
+    if (start > part.stop || MAGIC.some((byte, index) => bytes[part.start + index] !== byte)) {
+      throw new ProtobufError('protobuf-envelope', 'a body does not begin as the protobuf encoding of Kubernetes does');
+    }
+    const envelope = this.#reader.read(bytes, ENVELOPE, { start, stop: part.stop });
+    const { typeMeta, raw, contentEncoding } = envelope as {
+      typeMeta?: TypeMeta;
+      raw?: Part;
+      contentEncoding?: string;
+    };
+    if (contentEncoding !== undefined) {
+      throw new ProtobufError('protobuf-envelope', `an object is encoded as ${contentEncoding}`);
+    }
+    const { apiVersion = '', kind = '' } = typeMeta ?? {};
+    const message = Object.hasOwn(OBJECTS, kind) ? OBJECTS[kind] : undefined;
+    if (message === undefined) throw new ProtobufError('protobuf-unknown', `objects of kind ${kind} are not read`);
+    const object = { kind, apiVersion };
+    // An object without any field has no `raw`.
+    return raw === undefined ? object : this.#reader.read(bytes, message, raw, object);
+  }
+
+  /** One event of a watch. Throws ProtobufError. */
+  event(frame: Uint8Array): { readonly type: unknown; readonly object: unknown } {
+    const { type, object } = this.#reader.read(frame, WATCH_EVENT);
+    const raw = (object as { raw?: Part } | undefined)?.raw;
+    return { type, object: raw === undefined ? undefined : this.body(frame, raw) };
+  }
+}
+
+interface TypeMeta {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+}
+
+const LENGTH_BYTES = 4;
+
+/** Splits a body into frames as bytes arrive; of a chunk only the frame that it begins or ends in the middle of is copied. */
+export class FrameSplitter {
+  #parts: Uint8Array[] = [];
+  #held = 0;
+  /** How many bytes are to come: of a frame's length, then of the frame. */
+  #wanted = LENGTH_BYTES;
+  #inFrame = false;
+
+  /** The frames that this chunk completes, without their lengths. Throws a ProtobufError beyond MAX_WATCH_LINE. */
+  *push(chunk: Uint8Array): Generator<Uint8Array, void> {
+    let at = 0;
+    while (chunk.length - at >= this.#wanted - this.#held) {
+      const start = at;
+      at += this.#wanted - this.#held;
+      this.#inFrame = !this.#inFrame;
+      if (this.#inFrame) {
+        this.#wanted =
+          this.#held === 0 ? frameLength(chunk, start) : frameLength(this.#whole(chunk.subarray(start, at)));
+      } else {
+        this.#wanted = LENGTH_BYTES;
+        yield this.#whole(chunk.subarray(start, at));
+      }
+    }
+    if (at === chunk.length) return;
+    this.#parts.push(chunk.subarray(at));
+    this.#held += chunk.length - at;
+  }
+
+  /** What was held and its end. */
+  #whole(end: Uint8Array): Uint8Array {
+    if (this.#held === 0) return end;
+    const bytes = Buffer.concat([...this.#parts, end]);
+    this.#parts = [];
+    this.#held = 0;
+    return bytes;
+  }
+}
+
+/** Four bytes, the highest first. */
+function frameLength(bytes: Uint8Array, at = 0): number {
+  let length = 0;
+  for (let index = at; index < at + LENGTH_BYTES; index++) length = length * 256 + (bytes[index] ?? 0);
+  if (length > MAX_WATCH_LINE) throw new ProtobufError('protobuf-length', `a watch sends a frame of ${length} bytes`);
+  return length;
+}

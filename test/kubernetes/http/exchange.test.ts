@@ -1,0 +1,185 @@
+/** An answer passes byte for byte at its reader's pace, and ends as it did: in order, failed or aborted. */
+import { createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { Dispatcher } from 'undici';
+import { Pool } from 'undici';
+import { Exchange } from '../../../src/kubernetes/http/exchange.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const OPTIONS = { method: 'GET', path: '/' } as const;
+const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n';
+const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+const END = '0\r\n\r\n';
+
+/** A server that says what the test writes, byte for byte, to each request. A client that has one connection at a time. */
+async function rawServer(t: Test, serve: (socket: Socket) => void): Promise<{ pool: Pool; sockets: Set<Socket> }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+    socket.on('data', () => serve(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  const pool = new Pool(`http://127.0.0.1:${port}`, { bodyTimeout: 0, connections: 1 });
+  t.teardown(async () => {
+    await pool.destroy();
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return { pool, sockets };
+}
+
+const signal = (): AbortSignal => new AbortController().signal;
+
+async function all(exchange: Exchange): Promise<string[]> {
+  const found: string[] = [];
+  for await (const pieces of exchange.pieces()) found.push(...pieces.map(String));
+  return found;
+}
+
+t.test('status, headers and body; a connection whose answer was read is used again', async (t) => {
+  const connections = new Set<Socket>();
+  const { pool } = await rawServer(t, (socket) => {
+    connections.add(socket);
+    socket.write(`${HEAD}${chunk('one')}${chunk('two')}${END}`);
+  });
+  const first = await Exchange.send(pool, OPTIONS, signal());
+  t.equal(first.status, 200);
+  t.equal(first.headers['content-type'], 'text/plain');
+  t.equal(String(await first.whole()), 'onetwo');
+  t.strictSame(await all(await Exchange.send(pool, OPTIONS, signal())), ['one', 'two']);
+  t.equal(connections.size, 1);
+});
+
+t.test('what comes before the answer is not the answer', async (t) => {
+  const { pool } = await rawServer(t, (socket) => {
+    socket.write(`HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${HEAD}${chunk('text')}${END}`);
+  });
+  const exchange = await Exchange.send(pool, OPTIONS, signal());
+  t.equal(exchange.status, 200);
+  t.equal(String(await exchange.whole()), 'text');
+});
+
+t.test('a body of no bytes', async (t) => {
+  const { pool } = await rawServer(t, (socket) => void socket.write(HEAD + END));
+  t.equal((await (await Exchange.send(pool, OPTIONS, signal())).whole()).length, 0);
+  t.strictSame(await all(await Exchange.send(pool, OPTIONS, signal())), []);
+});
+
+t.test('nobody reads: the server is not read from either, and later nothing is missing', async (t) => {
+  const LENGTH = 64 * 1024 * 1024;
+  const { pool, sockets } = await rawServer(t, (socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${LENGTH}\r\n\r\n`);
+    socket.end(Buffer.alloc(LENGTH, 'x'));
+  });
+  const exchange = await Exchange.send(pool, OPTIONS, signal());
+  await sleep(200);
+  const [socket] = sockets;
+  t.ok((socket?.writableLength ?? 0) > LENGTH / 2, 'most of it waits at the server');
+  let length = 0;
+  for await (const pieces of exchange.pieces()) for (const piece of pieces) length += piece.length;
+  t.equal(length, LENGTH);
+
+  const whole = await Exchange.send(pool, OPTIONS, signal());
+  await sleep(50);
+  t.equal((await whole.whole()).length, LENGTH, 'also where it was paused before it was asked for');
+});
+
+t.test('leaving early closes the connection', async (t) => {
+  const { pool, sockets } = await rawServer(t, (socket) => void socket.write(HEAD + chunk('one')));
+  for await (const pieces of (await Exchange.send(pool, OPTIONS, signal())).pieces()) {
+    t.strictSame(pieces.map(String), ['one']);
+    break;
+  }
+  await eventually(() => sockets.size === 0);
+  (await Exchange.send(pool, OPTIONS, signal())).discard();
+  await eventually(() => sockets.size === 0);
+});
+
+t.test('an aborted signal ends it: before the answer, while it waits for more, while it is paused', async (t) => {
+  const reason = new Error('enough');
+  const silent = await rawServer(t, () => {});
+  const early = new AbortController();
+  const sent = Exchange.send(silent.pool, OPTIONS, early.signal);
+  await eventually(() => silent.sockets.size === 1);
+  early.abort(reason);
+  await t.rejects(sent, reason);
+  await eventually(() => silent.sockets.size === 0);
+  await t.rejects(Exchange.send(silent.pool, OPTIONS, early.signal), reason, 'it is not even sent');
+
+  const { pool, sockets } = await rawServer(t, (socket) => void socket.write(HEAD + chunk('x'.repeat(1_000_000))));
+  for (const wait of [all, (exchange: Exchange) => exchange.whole(), async () => sleep(50)]) {
+    const controller = new AbortController();
+    const exchange = await Exchange.send(pool, OPTIONS, controller.signal);
+    const waiting: Promise<unknown> = wait(exchange);
+    await sleep(20);
+    controller.abort(reason);
+    if (wait.length > 0) await t.rejects(waiting as Promise<void>, reason);
+    await t.rejects(exchange.whole(), reason);
+    await eventually(() => sockets.size === 0);
+  }
+});
+
+t.test('aborted while what came last waits for its reader: that is no end in order', async (t) => {
+  const { pool } = await rawServer(t, (socket) => {
+    socket.write(HEAD + chunk('one'));
+    setTimeout(() => socket.write(chunk('two') + END), 20);
+  });
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const found: string[] = [];
+  const exchange = await Exchange.send(pool, OPTIONS, controller.signal);
+  const reading = (async () => {
+    for await (const pieces of exchange.pieces()) {
+      found.push(...pieces.map(String));
+      await sleep(80);
+      controller.abort(reason);
+    }
+  })();
+  await t.rejects(reading, reason);
+  t.strictSame(found, ['one']);
+});
+
+/** Does with each exchange what the test says. */
+const dispatcher = (dispatch: (handler: Exchange) => void): Dispatcher =>
+  ({ dispatch: (_options: unknown, handler: Exchange) => dispatch(handler) }) as unknown as Dispatcher;
+
+t.test('one that waits for a free connection is ended at once, and never begins', async (t) => {
+  const waiting: Exchange[] = [];
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const sent = Exchange.send(
+    dispatcher((handler) => waiting.push(handler)),
+    OPTIONS,
+    controller.signal,
+  );
+  controller.abort(reason);
+  await t.rejects(sent, reason);
+  const aborted: unknown[] = [];
+  const connection = { abort: (why: unknown) => aborted.push(why) } as unknown as Dispatcher.DispatchController;
+  for (const exchange of waiting) exchange.onRequestStart(connection);
+  t.strictSame(aborted, [reason]);
+});
+
+t.test('what came before it failed is told first, even if both came together', async (t) => {
+  const failure = new Error('other side closed');
+  const exchange = await Exchange.send(
+    dispatcher((handler) => {
+      handler.onResponseStart(undefined, 200, {});
+      handler.onResponseData({ pause: () => {} } as unknown as Dispatcher.DispatchController, Buffer.from('event'));
+      handler.onResponseError(undefined, failure);
+    }),
+    OPTIONS,
+    signal(),
+  );
+  const found: string[] = [];
+  const reading = (async () => {
+    for await (const pieces of exchange.pieces()) found.push(...pieces.map(String));
+  })();
+  await t.rejects(reading, failure);
+  t.strictSame(found, ['event']);
+});

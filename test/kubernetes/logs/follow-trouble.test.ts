@@ -1,0 +1,213 @@
+/** A log that cannot be read now is asked for again, or polled; one that never will be is given up, and why is told. */
+import t from 'tap';
+import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
+import { refuses, type Step } from '../server.ts';
+import { begins, breaks, FOLLOW, following, READ, S, sends, since, stays } from './following.ts';
+
+const absent: Step = refuses(404, 'NotFound', 'pods "p" not found', { kind: 'pods', name: 'p' });
+
+t.test('a quiet follow is opened anew; before its first byte, too', async (t) => {
+  const f = await following(
+    t,
+    [
+      () => {},
+      stays(`${S(1)} a\n`),
+      ({ response }) => {
+        begins(response);
+        response.write(`${S(1)} a\n${S(1)} b\n`);
+        f.ended.abort();
+        response.end();
+      },
+      sends(`${S(1)} a\n${S(1)} b\n`),
+    ],
+    { timings: { followSilence: 250 } },
+  );
+  t.equal(await f.all, 'a\nb\n');
+  t.strictSame(f.requests, [FOLLOW, FOLLOW, FOLLOW, READ]);
+  t.strictSame(f.log.lines, [], 'nothing has failed');
+});
+
+t.test(
+  'a follow that does not end after its container is given up, but not while it still brings something',
+  async (t) => {
+    const f = await following(
+      t,
+      [
+        async ({ response }) => {
+          begins(response);
+          response.write(`${S(1)} 0\n`);
+          f.ended.abort();
+          for (let i = 1; i < 6; i++) {
+            await new Promise((resolve) => setTimeout(resolve, 100));
+            response.write(`${S(1)} ${i}\n`);
+          }
+        },
+        sends(`${[0, 1, 2, 3, 4, 5].map((i) => `${S(1)} ${i}\n`).join('')}${S(1)} rest`),
+      ],
+      { timings: { followAfterEnd: 450 } },
+    );
+    t.equal(await f.all, '0\n1\n2\n3\n4\n5\nrest');
+    t.strictSame(f.requests, [FOLLOW, READ, READ, READ]);
+
+    const quiet = await following(t, [stays(`${S(1)} a\n`), sends(`${S(1)} a\n`)], { timings: { followAfterEnd: 40 } });
+    await quiet.asked(1);
+    while (quiet.chunks.length === 0) await new Promise(setImmediate);
+    quiet.ended.abort();
+    t.equal(await quiet.all, 'a\n', 'the end is noticed while nothing comes');
+  },
+);
+
+t.test('a frozen server in the middle of the last read', async (t) => {
+  const f = await following(t, [stays(`${S(1)} a\n`), () => {}, sends(`${S(1)} a\n${S(1)} b\n`)], {
+    ended: true,
+    timings: { followSilence: 250, watchHeaders: 250 },
+  });
+  t.equal(await f.all, 'a\nb\n');
+});
+
+t.test(
+  'the words of the kubelet are told apart, logged, and tried again; where following fails the log is polled',
+  async (t) => {
+    const words = sends('failed to create fsnotify watcher: too many open files');
+    const f = await following(
+      t,
+      [
+        words,
+        words,
+        words,
+        sends(`${S(1)} a\n`),
+        sends(`${S(1)} a\n${S(2)} b\n`),
+        async ({ response }) => {
+          f.ended.abort();
+          response.writeHead(200).end(`${S(1)} a\n${S(2)} b\n${S(3)} c`);
+        },
+        sends(`${S(2)} b\n${S(3)} c`),
+      ],
+      { timings: { logPollOnly: 10_000 } },
+    );
+    t.equal(await f.all, 'a\nb\nc');
+    t.strictSame(f.requests, [
+      FOLLOW,
+      FOLLOW,
+      FOLLOW,
+      READ,
+      READ,
+      `${READ}${since(1)}`,
+      ...Array(2).fill(`${READ}${since(2)}`),
+    ]);
+    const warnings = f.log.lines.filter(({ level }) => level === 'WARNING');
+    t.equal(warnings.length, 1);
+    t.match(warnings[0]?.fields?.error, { message: /too many open files/ });
+  },
+);
+
+t.test('after a time of polling following is tried again', async (t) => {
+  const words = sends('failed to create fsnotify watcher: too many open files');
+  let follows = 0;
+  const step: Step = (exchange) => {
+    if (!exchange.url.searchParams.has('follow')) return sends('')(exchange);
+    return ++follows <= 3 ? words(exchange) : stays(`${S(1)} a\n`)(exchange);
+  };
+  const f = await following(t, Array(1_000).fill(step), { timings: { logPollOnly: 400, logPoll: 20 } });
+  while (f.chunks.length === 0) await new Promise(setImmediate);
+  t.strictSame(f.requests.slice(0, 5), [FOLLOW, FOLLOW, FOLLOW, READ, READ]);
+  t.equal(f.requests.at(-1), FOLLOW);
+  f.abort.abort(new Error('enough'));
+  await t.rejects(f.all, { message: 'enough' });
+});
+
+t.test('a log that the node no longer has is given up after a while, once the container has ended', async (t) => {
+  const words = sends('unable to retrieve container logs for containerd://0123456789abcdef');
+  const f = await following(t, Array(60).fill(words), { ended: true, timings: { logGiveUp: 40 } });
+  const error: unknown = await f.all.catch((reason: unknown) => reason);
+  t.ok(error instanceof KubernetesError && error.code === 'not-found' && error.text.includes('unable to retrieve'));
+  t.ok(f.requests.length > 2, 'not at the first word');
+  const nothing = refuses(404, 'NotFound', 'the server could not find the requested resource ( pods/log p)');
+  const absentLog = await following(t, Array(60).fill(nothing), { ended: true, timings: { logGiveUp: 40 } });
+  await t.rejects(absentLog.all, { code: 'not-found' });
+  const never = refuses(400, 'BadRequest', 'container "c" in pod "p" is not available');
+  t.equal(await (await following(t, [never], { ended: true })).all, '', 'a container that was never made');
+});
+
+t.test('a pod that is gone', async (t) => {
+  const never = await following(t, [absent], { pod: absent });
+  const error: unknown = await never.all.catch((reason: unknown) => reason);
+  t.ok(error instanceof KubernetesError && error.code === 'not-found', 'before anything could be read: an error');
+  const later = await following(t, [breaks(`${S(1)} a\n`), absent], { pod: absent });
+  t.equal(await later.all, 'a\n', 'after something was read: the end');
+  t.ok(later.log.lines.some(({ sentence }) => sentence.includes('gone')));
+});
+
+t.test('while the container runs nothing but the word of an API server ends the log', async (t) => {
+  const proxy =
+    (code: number): Step =>
+    ({ response }) =>
+      void response.writeHead(code, { location: '/login' }).end('<html>');
+  const forbidden = refuses(403, 'Forbidden', 'pods "p" is forbidden: User "x" cannot get resource "pods/log"');
+  const expired = refuses(410, 'Expired', 'too old resource version');
+  const troubles = [302, 400, 404, 408, 413].map(proxy);
+  const steps = [...troubles, expired, ...Array(5).fill(forbidden), sends(`${S(1)} a\n`)];
+  const f = await following(t, [...steps, stays()], { timings: { logPollOnly: 0 } });
+  while (f.chunks.length === 0) await new Promise(setImmediate);
+  t.equal(Buffer.concat(f.chunks).toString(), 'a\n');
+  f.abort.abort(new Error('enough'));
+  await t.rejects(f.all, { message: 'enough' });
+});
+
+t.test('a log that was withheld long ago, and for a moment after the end, is not given up', async (t) => {
+  const absentLog = refuses(404, 'NotFound', 'the server could not find the requested resource ( pods/log p)');
+  const f = await following(
+    t,
+    [
+      absentLog,
+      // Nothing comes for much longer than a log may be withheld.
+      async (exchange) => {
+        begins(exchange.response);
+        await new Promise((resolve) => setTimeout(resolve, 120));
+        f.ended.abort();
+        exchange.response.end();
+      },
+      absentLog,
+      sends(`${S(1)} a\n`),
+    ],
+    { timings: { logGiveUp: 60, logWaitFirst: 5, logWaitLongest: 5 } },
+  );
+  t.equal(await f.all, 'a\n');
+});
+
+t.test('one refusal after a long outage is that of a server or a kubelet that starts', async (t) => {
+  const away = refuses(500, '', 'Get "https://10.250.0.1:10250/containerLogs": dial tcp: connect: connection refused');
+  const forbidden = refuses(403, 'Forbidden', 'pods "p" is forbidden: User "x" cannot get resource "pods/log"');
+  const absentLog = refuses(404, 'NotFound', 'the server could not find the requested resource ( pods/log p)');
+  const timings = { logGiveUp: 40, logRefused: 40, logWaitFirst: 10, logWaitLongest: 10 };
+  for (const refusal of [forbidden, absentLog]) {
+    const f = await following(t, [...Array(12).fill(away), refusal, sends(`${S(1)} a\n`)], { ended: true, timings });
+    t.equal(await f.all, 'a\n');
+  }
+  const quiet: Step = async ({ response }) => {
+    begins(response);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    response.end();
+  };
+  const f = await following(t, [forbidden, quiet, forbidden, stays(`${S(1)} a\n`)], { timings });
+  while (f.chunks.length === 0) await new Promise(setImmediate);
+  f.abort.abort(new Error('enough'));
+  await t.rejects(f.all, { message: 'enough' }, 'with a quiet time between two of them');
+});
+
+t.test('what a gateway always says of the log of an ended container is told after a while', async (t) => {
+  const redirect: Step = ({ response }) => void response.writeHead(302, { location: '/login' }).end();
+  const f = await following(t, Array(200).fill(redirect), { ended: true, timings: { logGiveUp: 40 } });
+  await t.rejects(f.all, { code: 'redirected' });
+});
+
+t.test('errors that stay are told: another container, missing rights', async (t) => {
+  const other = await following(t, [refuses(400, 'BadRequest', 'container zz is not valid for pod p')]);
+  await t.rejects(other.all, { code: 'bad-request' });
+  const forbidden = refuses(403, 'Forbidden', 'pods "p" is forbidden: User "x" cannot get resource "pods/log"');
+  const once = await following(t, [forbidden, sends(`${S(1)} a\n`)], { ended: true });
+  t.equal(await once.all, 'a\n', 'one 403 is not believed');
+  const always = await following(t, Array(60).fill(forbidden), { timings: { logRefused: 40 } });
+  await t.rejects(always.all, { code: 'forbidden' });
+  t.ok(always.requests.length > 2, 'nor are two');
+});

@@ -1,0 +1,229 @@
+/** A log that is read again after any cut comes once and whole: its stamps tell what was delivered. */
+import fc from 'fast-check';
+import t from 'tap';
+import { StampedLines } from '../../../src/kubernetes/logs/lines.ts';
+import { LogPosition } from '../../../src/kubernetes/logs/position.ts';
+import { compareStamps, type Stamp, StampReader, sinceTime, stampText } from '../../../src/kubernetes/logs/stamps.ts';
+
+const S1 = '2026-11-23T10:00:01.000000001Z';
+const S1b = '2026-11-23T10:00:01.500000000Z';
+const S2 = '2026-11-23T10:00:02.000000000Z';
+const S3 = '2026-11-23T10:00:03.000000000Z';
+const S4 = '2026-11-23T10:00:04.000000000Z';
+
+/** One answer of the kubelet, in these pieces; `cut`: it did not end in order. */
+function read(
+  position: LogPosition,
+  pieces: readonly (string | Buffer)[],
+  cut = false,
+): { text: string; lines: StampedLines } {
+  const lines = new StampedLines(position);
+  const out = pieces.map((piece) => lines.push([Buffer.from(piece)]));
+  if (!cut) out.push(lines.end());
+  return { text: Buffer.concat(out).toString('latin1'), lines };
+}
+
+t.test('stamps', async (t) => {
+  const at = (text: string): unknown => new StampReader(Buffer.from(text)).at(0);
+  t.strictSame(at('2026-11-23T10:00:01.123456789Z hello'), {
+    time: '2026-11-23T10:00:01',
+    second: 1795428001,
+    nanos: 123456789,
+    length: 31,
+  });
+  t.strictSame(at('2026-11-23T12:00:01.5+02:00 hello'), {
+    time: '2026-11-23T10:00:01',
+    second: 1795428001,
+    nanos: 500000000,
+    length: 28,
+  });
+  t.equal(at('failed to create fsnotify watcher: too many open files'), undefined);
+  t.equal(at('2026-11-23 10:00:01 a line that begins with a time'), undefined);
+  t.equal(at('2026-11-23T10:00:01 '), undefined, 'without a zone');
+  t.equal(at('2026-11-23T10:00:01.123456789Z\n'), undefined, 'without the blank');
+  t.equal(at('2026-99-99T10:00:01.123456789Z hello'), undefined, 'no such day');
+  t.equal(at('2026-11-23T10:00:01.123456789Z'), 'short');
+  t.equal(at('2'), 'short');
+  t.equal(at('x'), undefined);
+  const stamp = (text: string): Stamp => new StampReader(Buffer.from(`${text} `)).at(0) as Stamp;
+  t.ok(compareStamps(stamp(S1), stamp(S1b)) < 0);
+  t.ok(compareStamps(stamp('2026-11-23T12:00:01.500000001+02:00'), stamp(S1b)) > 0, 'zones do not matter');
+  t.equal(sinceTime(1795428001), '2026-11-23T10:00:01Z');
+});
+
+t.test('stamps are taken out, bytes pass as they are', async (t) => {
+  const position = new LogPosition();
+  const bytes = Buffer.from([0x66, 0xff, 0xfe, 0x00, 0x1b, 0x5b, 0x0d, 0x80]);
+  const { text } = read(position, [
+    `${S1} one\n${S1} \n`,
+    Buffer.concat([Buffer.from(`${S1} `), bytes, Buffer.from('\n')]),
+    `${S2} last without newline`,
+  ]);
+  t.equal(text, `one\n\n${bytes.toString('latin1')}\nlast without newline`);
+  t.equal(position.since, 1795428001, 'one second with output before the newest');
+});
+
+t.test('resume: as many of equal stamps as were delivered are dropped, and the delivered part of a line', async (t) => {
+  const position = new LogPosition();
+  t.equal(position.since, undefined);
+  t.equal(read(position, [`${S1} a\n${S1} b\n${S1} c`], true).text, 'a\nb\nc');
+  t.equal(position.since, undefined, 'its first second is read from the beginning');
+  t.equal(read(position, [`${S1} a\n${S1} b\n${S1} cde\n${S1} f\n`], true).text, 'de\nf\n');
+  t.equal(read(position, [`${S1} a\n${S1} b\n${S1} cde\n`], true).text, '', 'cut before anything new came');
+  t.equal(read(position, [`${S1} a\n${S1} b\n${S1} cde\n${S1} f\n${S1} g`]).text, 'g');
+  t.equal(read(position, [`${S1} a\n${S1} b\n${S1} cde\n${S1} f\n${S1} g`]).text, '');
+});
+
+t.test('lines that are stamped out of order are neither lost nor doubled', async (t) => {
+  const position = new LogPosition();
+  t.equal(read(position, [`${S1b} out\n${S1} err\n`], true).text, 'out\nerr\n');
+  t.equal(read(position, [`${S1b} out\n${S1} err\n${S1} err2\n${S2} out2\n${S1b} late\n`]).text, 'err2\nout2\nlate\n');
+  t.equal(
+    read(position, [`${S1b} out\n${S1} err\n${S1} err2\n${S2} out2\n${S1b} late\n${S1b} later\n`]).text,
+    'later\n',
+  );
+});
+
+t.test('a node that has thrown away the beginning: the stamps decide, and the gap is told', async (t) => {
+  const rotated = new LogPosition();
+  read(rotated, [`${S1} a\n${S2} b\n${S2} c\n`], true);
+  const still = read(rotated, [`${S2} c\n${S3} d\n`], true);
+  t.equal(
+    still.text,
+    'd\n',
+    'two lines carry the stamp of the last: one of them is gone from the node, none comes twice',
+  );
+  t.equal(still.lines.gap, undefined);
+  t.equal(read(rotated, [`${S2} c\n${S3} d\n${S4} e\n`], true).text, 'e\n', 'counted from the new beginning');
+
+  const lost = new LogPosition();
+  read(lost, [`${S1} a\n${S1} b`], true);
+  const { text, lines } = read(lost, [`${S3} x\n${S3} y\n`], true);
+  t.equal(text, 'x\ny\n');
+  t.equal(lines.gap && stampText(lines.gap.from), S1);
+  t.equal(lines.gap && stampText(lines.gap.to), S3);
+  t.equal(read(lost, [`${S3} x\n${S3} y\n${S3} z\n`]).text, 'z\n');
+});
+
+t.test('what has no stamp are the words of the kubelet', async (t) => {
+  const position = new LogPosition();
+  const words =
+    'failed to try resolving symlinks in path "/var/log/pods/x": lstat /var/log/pods/x: no such file or directory';
+  const first = read(position, [`${S1} a\n`, words.slice(0, 3), `${words.slice(3)}\n`, `${S2} not taken\n`]);
+  t.equal(first.text, 'a\n');
+  t.equal(first.lines.foreign, `${words}\n${S2} not taken\n`);
+  const short = read(position, ['20']);
+  t.equal(short.lines.foreign, '20');
+  t.equal(read(position, ['2026-11-'], true).lines.foreign, undefined, 'a stamp that was cut is no word');
+  t.equal(read(position, [`${S1} a\n${S2} b\n`]).text, 'b\n');
+});
+
+t.test('long lines: one stamp, or one for each record of 16 KiB', async (t) => {
+  const record = 'a'.repeat(16384);
+  const line = `${record}${record}${'a'.repeat(7232)}`;
+  const expected = `${line}\nshort\n`;
+  t.equal(read(new LogPosition(), [`${S1} ${line}\n${S1b} short\n`]).text, expected);
+  t.equal(
+    read(new LogPosition(), [`${S1} ${record}${S1} ${record}${S1b} ${'a'.repeat(7232)}\n${S1b} short\n`]).text,
+    expected,
+  );
+  t.equal(read(new LogPosition(), [`${S1} ${record}\n${S1} x\n`]).text, `${record}\nx\n`, 'exactly one record');
+  t.equal(read(new LogPosition(), [`${S1} ${record}2026-11`]).text, `${record}2026-11`, 'nearly a stamp at the end');
+  t.equal(read(new LogPosition(), [`${S2} ${record}${S1} b\n`]).text, `${record}${S1} b\n`, 'an earlier time is text');
+  const position = new LogPosition();
+  const all = `${S1} ${line}\n${S1b} short\n`;
+  let text = '';
+  for (let end = 0; end < all.length; end += 5_000) text += read(position, [all.slice(0, end)], true).text;
+  text += read(position, [all]).text;
+  t.equal(text, expected, 'cut every 5,000 bytes');
+});
+
+interface FileRecord {
+  readonly millis: number;
+  readonly bytes: Buffer;
+  readonly full: boolean;
+}
+
+/** What a kubelet answers: records since `since`, a stamp where a line begins, or before each record (before 1.26). */
+function answer(records: readonly FileRecord[], since: number | undefined, stampEach: boolean): Buffer {
+  const parts: Buffer[] = [];
+  let lineBegins = true;
+  for (const { millis, bytes, full } of records) {
+    const stamped = lineBegins || stampEach;
+    lineBegins = full;
+    if (since !== undefined && millis < since * 1000) continue;
+    if (stamped) parts.push(Buffer.from(`${new Date(millis).toISOString().replace('Z', '000000Z')} `));
+    parts.push(bytes);
+  }
+  return Buffer.concat(parts);
+}
+
+t.test('a long line that goes on into the next second: its tail is not taken for a line', async (t) => {
+  const at = (second: number): number => Date.UTC(2026, 10, 23, 10, 0, 0, second * 1000);
+  const tail = Buffer.from('tail of the long line\n');
+  const records: FileRecord[] = [
+    { millis: at(10.9), bytes: Buffer.alloc(16_384, 'x'), full: false },
+    { millis: at(11.05), bytes: tail, full: true },
+    { millis: at(11.2), bytes: Buffer.from('b\n'), full: true },
+    { millis: at(12), bytes: Buffer.from('c\n'), full: true },
+    { millis: at(13), bytes: Buffer.from('d\n'), full: true },
+  ];
+  const position = new LogPosition();
+  read(position, [answer(records.slice(0, 4), position.since, false)], true);
+  const { text, lines } = read(position, [answer(records, position.since, false)]);
+  t.equal(lines.foreign, undefined);
+  t.equal(text, 'd\n');
+});
+
+t.test('any log, cut anywhere, any number of times, comes once and whole', async (t) => {
+  const record = fc.record({
+    // Two readers stamp the lines: nearly in order.
+    pause: fc.oneof(fc.constant(0), fc.integer({ min: -3, max: 400 })),
+    body: fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes).map((b) => (b === 10 ? 11 : b))),
+      },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 40_000 }).map((length) => Buffer.alloc(length, 'x')) },
+    ),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(record, { minLength: 1, maxLength: 30 }),
+      fc.boolean(),
+      fc.array(fc.tuple(fc.nat(60_000), fc.nat(100), fc.integer({ min: 1, max: 5_000 })), { maxLength: 12 }),
+      fc.boolean(),
+      (lines, lastHasNewline, cuts, stampEach) => {
+        const records: FileRecord[] = [];
+        let millis = Date.UTC(2026, 10, 23, 10);
+        lines.forEach(({ pause, body }, index) => {
+          millis += pause;
+          const last = index === lines.length - 1;
+          const whole = last && !lastHasNewline ? body : Buffer.concat([body, Buffer.from('\n')]);
+          for (let start = 0; start < Math.max(1, body.length); start += 16_384) {
+            const end = start + 16_384 >= body.length ? whole.length : start + 16_384;
+            records.push({ millis, bytes: Buffer.from(whole.subarray(start, end)), full: end === whole.length });
+          }
+        });
+        const expected = Buffer.concat(records.map(({ bytes }) => bytes));
+        const position = new LogPosition();
+        const got: Buffer[] = [];
+        // The file grows from reading to reading.
+        cuts.forEach(([cut, grown, piece], index) => {
+          const written = Math.ceil((records.length * (index + 1) * grown) / 100 / cuts.length);
+          const whole = answer(records.slice(0, written), position.since, stampEach);
+          const part = whole.subarray(0, cut);
+          const reader = new StampedLines(position);
+          for (let start = 0; start < part.length; start += piece)
+            got.push(reader.push([part.subarray(start, start + piece)]));
+          if (part.length === whole.length) got.push(reader.end());
+        });
+        const reader = new StampedLines(position);
+        got.push(reader.push([answer(records, position.since, stampEach)]), reader.end());
+        return reader.foreign === undefined && Buffer.concat(got).equals(expected);
+      },
+    ),
+    { numRuns: 500 },
+  );
+  t.pass('500 logs');
+});

@@ -1,0 +1,289 @@
+/** List and watch: a list first, then what changes, from the last version on; a list again only when that is gone. */
+import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import t from 'tap';
+import { PODS } from '../../../src/kubernetes/contract.ts';
+import { apiServer, clientOf, refuses, type Step, status } from '../server.ts';
+import {
+  begins,
+  bookmark,
+  line,
+  listOf,
+  lists,
+  never,
+  pod,
+  project,
+  type Slim,
+  stays,
+  watches,
+  watching,
+} from './watching.ts';
+
+t.test('lists in pages, watches from the first page version, and tells what changes', async (t) => {
+  const w = await watching(t, [
+    lists(10, [pod('a', 3), pod('b', 4)], 'next-1'),
+    lists(12, [pod('c', 5, 'Pending')]),
+    stays(line('MODIFIED', pod('c', 11)), line('ADDED', pod('d', 12)), line('DELETED', pod('a', 13)), bookmark(20)),
+  ]);
+  await w.reflector.reached('20', never);
+  t.strictSame(w.requests, ['LIST limit=2', 'LIST limit=2 continue=next-1', 'WATCH resourceVersion=10']);
+  t.strictSame(w.events, [
+    'ADDED a 3 Running',
+    'ADDED b 4 Running',
+    'ADDED c 5 Pending',
+    'SYNCED 10',
+    'MODIFIED c 11 Running',
+    'ADDED d 12 Running',
+    'DELETED a 13 Running watch',
+  ]);
+  t.strictSame(w.full[4], {
+    type: 'MODIFIED',
+    object: { uid: 'uid-c', name: 'c', resourceVersion: '11', phase: 'Running' },
+    previous: { uid: 'uid-c', name: 'c', resourceVersion: '5', phase: 'Pending' },
+  });
+  t.strictSame(
+    [...w.reflector.objects()].map(({ name }) => name),
+    ['b', 'c', 'd'],
+  );
+  t.equal(w.reflector.get('uid-d')?.resourceVersion, '12');
+  t.equal(w.reflector.get('uid-a'), undefined);
+  const state = w.reflector.state();
+  t.ok(state.syncedSince !== undefined && state.lastEventAt !== undefined);
+  t.equal(state.failuresInARow, 0);
+  await w.stop();
+  t.equal(w.reflector.state().syncedSince, undefined, 'a reflector that was stopped is not in sync');
+});
+
+t.test('asks for what it should', async (t) => {
+  const paths: string[] = [];
+  const server = await apiServer(t, ({ url, answer, response }) => {
+    paths.push(url.pathname + url.search);
+    if (url.searchParams.has('watch')) begins(response);
+    else answer(200, listOf(10, []));
+  });
+  const client = clientOf(t, server.url, { watchTimeoutSeconds: 300 });
+  const stopping = new AbortController();
+  const reflector = client.reflector<Pod, Slim>({
+    resource: PODS,
+    selection: { labelSelector: 'a=b', fieldSelector: 'reason!=Scheduled,reason!=Pulled' },
+    project,
+    onEvent: () => {},
+  });
+  const running = reflector.run(stopping.signal);
+  while (paths.length < 2) await new Promise(setImmediate);
+  t.strictSame(paths, [
+    '/api/v1/namespaces/rstudio/pods?labelSelector=a%3Db&fieldSelector=reason!%3DScheduled%2Creason!%3DPulled&limit=500',
+    '/api/v1/namespaces/rstudio/pods?labelSelector=a%3Db&fieldSelector=reason!%3DScheduled%2Creason!%3DPulled&watch=true&resourceVersion=10&allowWatchBookmarks=true&timeoutSeconds=300',
+  ]);
+  stopping.abort();
+  await running;
+});
+
+t.test('resumes from the last version, of an event or a bookmark, without listing', async (t) => {
+  const w = await watching(t, [
+    lists(10, []),
+    watches([line('ADDED', pod('a', 15))]),
+    watches([bookmark(40)]),
+    stays(line('MODIFIED', pod('a', 41))),
+  ]);
+  await w.reflector.reached('41', never);
+  t.strictSame(w.requests, [
+    'LIST limit=2',
+    'WATCH resourceVersion=10',
+    'WATCH resourceVersion=15',
+    'WATCH resourceVersion=40',
+  ]);
+  t.strictSame(
+    w.events,
+    ['SYNCED 10', 'ADDED a 15 Running', 'MODIFIED a 41 Running'],
+    'a watch that ends is nothing to tell',
+  );
+  t.equal(w.mostWatches(), 1);
+});
+
+t.test('a connection that breaks, and a server that is away, do not lead to a list', async (t) => {
+  const w = await watching(t, [
+    lists(10, [pod('a', 9)]),
+    ({ response }) => {
+      begins(response);
+      response.write(line('MODIFIED', pod('a', 11)) + line('MODIFIED', pod('a', 12)).slice(0, 20));
+      setTimeout(() => response.socket?.destroy(), 10);
+    },
+    refuses(429, 'TooManyRequests'),
+    refuses(500, 'InternalError'),
+    refuses(403, 'Forbidden'),
+    refuses(401, 'Unauthorized'),
+    ({ response }) => void response.socket?.destroy(),
+    stays(line('MODIFIED', pod('a', 12)), bookmark(13)),
+  ]);
+  await w.reflector.reached('13', never);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', ...Array(6).fill('WATCH resourceVersion=11')]);
+  t.strictSame(
+    w.events,
+    [
+      'ADDED a 9 Running',
+      'SYNCED 10',
+      'MODIFIED a 11 Running',
+      'DESYNCED',
+      'DESYNCED',
+      'DESYNCED',
+      'DESYNCED',
+      'DESYNCED',
+      'DESYNCED',
+      'MODIFIED a 12 Running',
+      'SYNCED 12',
+    ].filter((event, i, all) => event !== 'DESYNCED' || all[i - 1] !== 'DESYNCED'),
+  );
+  t.equal(w.log.lines.filter(({ level }) => level === 'WARNING').length, 1, 'one warning for one trouble');
+});
+
+t.test('410 again and again: lists with pauses that grow', async (t) => {
+  const w = await watching(
+    t,
+    Array(500)
+      .fill(0)
+      .map((_, i) => (i % 2 === 0 ? lists(10, []) : refuses(410, 'Gone', 'too old'))),
+    {
+      timings: { backoffFirst: 100, backoffLongest: 10_000 },
+    },
+  );
+  await w.asked(5);
+  const begun = performance.now();
+  await w.asked(9);
+  t.ok(performance.now() - begun >= 300, 'two pauses of 100 and 200 ms at least, half of them by chance');
+});
+
+t.test('410 as a line of the watch, and as an answer: lists at once, and tells only differences', async (t) => {
+  const expired = status(410, 'Expired', 'too old resource version: 10 (3239)');
+  const w = await watching(t, [
+    lists(10, [pod('a', 5), pod('gone', 6), pod('same', 7)]),
+    watches([line('ERROR', expired)], 0),
+    lists(50, [pod('a', 30, 'Succeeded'), pod('same', 7)], 'p2'),
+    lists(50, [pod('new', 31)]),
+    refuses(410, 'Gone', 'too old resource version'),
+    lists(60, [pod('same', 7)]),
+    stays(bookmark(61)),
+  ]);
+  await w.reflector.reached('61', never);
+  t.strictSame(w.requests, [
+    'LIST limit=2',
+    'WATCH resourceVersion=10',
+    'LIST limit=2',
+    'LIST limit=2 continue=p2',
+    'WATCH resourceVersion=50',
+    'LIST limit=2',
+    'WATCH resourceVersion=60',
+  ]);
+  t.strictSame(w.events, [
+    'ADDED a 5 Running',
+    'ADDED gone 6 Running',
+    'ADDED same 7 Running',
+    'SYNCED 10',
+    'DESYNCED',
+    'DELETED gone 6 Running relist',
+    'MODIFIED a 30 Succeeded',
+    'ADDED new 31 Running',
+    'SYNCED 50',
+    'DESYNCED',
+    'DELETED a 30 Succeeded relist',
+    'DELETED new 31 Running relist',
+    'SYNCED 60',
+  ]);
+});
+
+t.test('a version of the future (504 ResourceVersionTooLarge) leads to a list', async (t) => {
+  const tooLarge = refuses(504, 'Timeout', 'Too large resource version: 99999999, current: 2664', {
+    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+    retryAfterSeconds: 1,
+  });
+  const w = await watching(t, [lists(99999999, [pod('a', 5)]), tooLarge, lists(2664, []), stays(bookmark(2665))]);
+  await w.seen(5);
+  await w.asked(4);
+  t.strictSame(w.requests, [
+    'LIST limit=2',
+    'WATCH resourceVersion=99999999',
+    'LIST limit=2',
+    'WATCH resourceVersion=2664',
+  ]);
+  t.strictSame(w.events, [
+    'ADDED a 5 Running',
+    'SYNCED 99999999',
+    'DESYNCED',
+    'DELETED a 5 Running relist',
+    'SYNCED 2664',
+  ]);
+});
+
+t.test('an expired continue token begins the list again, the second time without pages', async (t) => {
+  const expired = refuses(
+    410,
+    'Expired',
+    'The provided continue parameter is too old to display a consistent list result.',
+  );
+  const w = await watching(t, [
+    lists(10, [pod('a', 1), pod('b', 2)], 't1'),
+    expired,
+    lists(12, [pod('b', 2), pod('c', 11)], 't2'),
+    expired,
+    lists(13, [pod('c', 11), pod('d', 12)]),
+    stays(bookmark(14)),
+  ]);
+  await w.reflector.reached('14', never);
+  t.strictSame(w.requests, [
+    'LIST limit=2',
+    'LIST limit=2 continue=t1',
+    'LIST limit=2',
+    'LIST limit=2 continue=t2',
+    'LIST',
+    'WATCH resourceVersion=13',
+  ]);
+  t.strictSame(
+    w.events,
+    ['ADDED c 11 Running', 'ADDED d 12 Running', 'SYNCED 13'],
+    'pages of a list that did not finish do not count',
+  );
+});
+
+t.test('a list that freezes in the middle of its body', async (t) => {
+  const w = await watching(
+    t,
+    [
+      ({ response }) => {
+        begins(response);
+        response.write('{"kind":"PodList","metadata":{"resourceVersion":"10"},"items":[');
+      },
+      lists(10, []),
+      stays(bookmark(11)),
+    ],
+    { requestTimeoutMs: 1_000 },
+  );
+  await w.reflector.reached('11', never);
+  t.strictSame(w.requests, ['LIST limit=2', 'LIST limit=2', 'WATCH resourceVersion=10']);
+});
+
+t.test('Retry-After is honoured, for lists and watches', async (t) => {
+  const asked: number[] = [];
+  const busy: Step = ({ response }) => {
+    asked.push(performance.now());
+    response.writeHead(429, { 'retry-after': '1' }).end('Too many requests, please try again later.');
+  };
+  const w = await watching(t, [
+    busy,
+    (e) => {
+      asked.push(performance.now());
+      lists(10, [])(e);
+    },
+    stays(bookmark(11)),
+  ]);
+  await w.reflector.reached('11', never);
+  t.ok((asked[1] ?? 0) - (asked[0] ?? 0) >= 990);
+});
+
+t.test('synced and reached end with their signals', async (t) => {
+  const w = await watching(t, [() => {}]);
+  const leaving = new AbortController();
+  const waits = [w.reflector.synced(leaving.signal), w.reflector.reached('5', leaving.signal)];
+  leaving.abort(new Error('no longer wanted'));
+  for (const wait of waits) await t.rejects(wait, { message: 'no longer wanted' });
+  await t.rejects(w.reflector.synced(leaving.signal), { message: 'no longer wanted' });
+  t.equal(w.reflector.state().syncedSince, undefined);
+});

@@ -1,0 +1,198 @@
+/** A watch is read whatever its pieces are, opened again while healthy, and not trusted when silent or broken. */
+import fc from 'fast-check';
+import t from 'tap';
+import { EVENTS, PODS } from '../../../src/kubernetes/contract.ts';
+import { LineSplitter, MAX_WATCH_LINE } from '../../../src/kubernetes/watch/watch-lines.ts';
+import { refuses, type Step, status } from '../server.ts';
+import { begins, bookmark, line, lists, never, pod, stays, watches, watching } from './watching.ts';
+
+t.test('lines of a watch', async (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ unit: 'binary' }).map((s) => s.replaceAll('\n', ''))),
+      fc.array(fc.integer({ min: 1, max: 9 })),
+      (lines, sizes) => {
+        const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
+        const splitter = new LineSplitter();
+        const got: string[] = [];
+        let start = 0;
+        for (let i = 0; start < bytes.length; i++) {
+          const end = start + (sizes[i % Math.max(1, sizes.length)] ?? bytes.length);
+          for (const line of splitter.push(bytes.subarray(start, end))) got.push(Buffer.from(line).toString());
+          start = end;
+        }
+        return (
+          JSON.stringify(got) ===
+          JSON.stringify(lines.filter((line) => line !== '').map((line) => Buffer.from(line).toString()))
+        );
+      },
+    ),
+  );
+  const splitter = new LineSplitter();
+  const block = Buffer.alloc(MAX_WATCH_LINE / 2 + 1);
+  t.strictSame([...splitter.push(block)], []);
+  t.throws(() => [...splitter.push(block)], { name: 'RangeError' });
+});
+
+t.test('bytes may be split anywhere', async (t) => {
+  const text = Buffer.from(line('ADDED', pod('ä-€-😀', 15)) + line('ADDED', pod('b', 16)));
+  const w = await watching(t, [
+    lists(10, []),
+    async ({ response }) => {
+      begins(response);
+      response.socket?.setNoDelay(true);
+      for (const byte of text) {
+        response.write(Buffer.of(byte));
+        await new Promise(setImmediate);
+      }
+    },
+  ]);
+  await w.reflector.reached('16', never);
+  t.strictSame(w.events.slice(1), ['ADDED ä-€-😀 15 Running', 'ADDED b 16 Running']);
+});
+
+t.test('a line that is no event restarts the watch; at the same place again it leads to a list', async (t) => {
+  const w = await watching(t, [
+    lists(10, []),
+    watches([line('ADDED', pod('a', 11)), 'this is not JSON\n']),
+    watches(['{"type":"MODIFIED"}\n']),
+    lists(20, [pod('a', 11)]),
+    watches([line('ERROR', status(500, 'InternalError', 'etcdserver: no leader for Bearer token-1'))]),
+    stays(line('SOMETHING', pod('x', 24)), bookmark(25)),
+  ]);
+  await w.reflector.reached('25', never);
+  t.strictSame(w.requests, [
+    'LIST limit=2',
+    'WATCH resourceVersion=10',
+    'WATCH resourceVersion=11',
+    'LIST limit=2',
+    'WATCH resourceVersion=20',
+    'WATCH resourceVersion=20',
+  ]);
+  const errors = w.log.lines.flatMap(({ fields }) => fields?.error ?? []);
+  t.match(errors[0], { code: 'bad-answer', cause: { message: 'not JSON' } }, 'without a word of the line');
+  t.match(errors.at(-1), { code: 'server-error', text: 'etcdserver: no leader for Bearer ***' }, 'without the token');
+  t.ok(
+    w.log.lines.some(
+      ({ sentence, fields }) => sentence.includes('unknown kind of event') && fields?.['type'] === 'SOMETHING',
+    ),
+  );
+});
+
+t.test('a watch that ends at once without an event has failed', async (t) => {
+  const w = await watching(t, [lists(10, []), watches([], 0), watches([bookmark(11)], 0), stays(bookmark(12))], {
+    timings: { watchTooShort: 500, backoffFirst: 30, backoffLongest: 60 },
+  });
+  await w.reflector.reached('12', never);
+  t.strictSame(w.requests, [
+    'LIST limit=2',
+    'WATCH resourceVersion=10',
+    'WATCH resourceVersion=10',
+    'WATCH resourceVersion=11',
+  ]);
+  t.equal(w.full.find((event) => event.type === 'DESYNCED')?.error.message.includes('ended at once'), true);
+});
+
+t.test('a cut watch is opened again at once and without a word, if it was healthy', async (t) => {
+  const cut: Step = ({ response }) => {
+    begins(response);
+    response.write(bookmark(11));
+    setTimeout(() => response.socket?.destroy(), 40);
+  };
+  const w = await watching(t, [lists(10, []), cut, stays(bookmark(12))], { timings: { backoffFirst: 60_000 } });
+  await w.reflector.reached('12', never);
+  t.strictSame(w.events, ['SYNCED 10']);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=11']);
+});
+
+t.test('a silent watch, as one from the future is, leads to a list; bookmarks keep it', async (t) => {
+  const w = await watching(
+    t,
+    [
+      lists(900, [pod('a', 800)]),
+      async ({ response }) => {
+        begins(response);
+        for (let version = 901; version < 906; version++) {
+          response.write(bookmark(version));
+          await new Promise((resolve) => setTimeout(resolve, 120));
+        }
+      },
+      lists(20, [pod('b', 15)]),
+      stays(bookmark(21)),
+    ],
+    { timings: { watchSilence: 500 } },
+  );
+  await w.asked(4);
+  await w.seen(4);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=900', 'LIST limit=2', 'WATCH resourceVersion=20']);
+  t.strictSame(
+    w.events,
+    ['ADDED a 800 Running', 'SYNCED 900', 'DELETED a 800 Running relist', 'ADDED b 15 Running'],
+    'the cluster was set back: what it no longer has is deleted although it is newer than the list',
+  );
+});
+
+t.test('silence adds up over watches that the server ends early', async (t) => {
+  const either: Step = (exchange) =>
+    exchange.url.searchParams.has('watch') ? watches([], 40)(exchange) : lists(20, [])(exchange);
+  const w = await watching(t, [lists(900, []), ...Array(20).fill(either)], { timings: { watchSilence: 150 } });
+  await w.reflector.synced(never);
+  while (w.requests.filter((request) => request.startsWith('LIST')).length < 2) await new Promise(setImmediate);
+  const second = w.requests.lastIndexOf('LIST limit=2');
+  t.ok(second > 2, 'no single watch was silent for so long');
+  t.strictSame(w.requests.slice(0, second), ['LIST limit=2', ...Array(second - 1).fill('WATCH resourceVersion=900')]);
+});
+
+t.test('a watch that now and then sends a bookmark is not silent', async (t) => {
+  const marks = Array.from({ length: 8 }, (_, i) => watches([bookmark(901 + i)], 60));
+  const w = await watching(t, [lists(900, []), ...marks, stays(bookmark(950))], { timings: { watchSilence: 400 } });
+  await w.reflector.reached('950', never);
+  t.equal(w.requests.filter((request) => request.startsWith('LIST')).length, 1);
+});
+
+t.test('an outage is no silence of the watch', async (t) => {
+  const away: Step = refuses(503, 'ServiceUnavailable', 'the server is shutting down');
+  const w = await watching(t, [lists(10, []), watches([], 40), ...Array(10).fill(away), stays(bookmark(11))], {
+    timings: { watchSilence: 500, backoffFirst: 80, backoffLongest: 80 },
+  });
+  await w.reflector.reached('11', never);
+  t.equal(w.requests.filter((request) => request.startsWith('LIST')).length, 1);
+});
+
+t.test('watches of events send no bookmarks: their silence only opens them again', async (t) => {
+  const w = await watching(t, [lists(10, []), stays(), stays(bookmark(11))], {
+    resource: { ...PODS, plural: EVENTS.plural, kind: EVENTS.kind },
+    timings: { watchSilence: 20, watchIdle: 300 },
+  });
+  await w.reflector.reached('11', never);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=10']);
+  t.strictSame(w.events, ['SYNCED 10']);
+});
+
+t.test('a frozen server: the headers of a watch and of a list have deadlines', async (t) => {
+  const frozen: Step = () => {};
+  const w = await watching(t, [frozen, lists(10, []), frozen, stays(bookmark(11))], {
+    requestTimeoutMs: 1_000,
+    timings: { watchHeaders: 100 },
+  });
+  await w.reflector.reached('11', never);
+  t.strictSame(w.requests, ['LIST limit=2', 'LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=10']);
+  t.equal(w.mostWatches(), 1);
+});
+
+t.test('a refusal whose text does not come is given up like a watch that is not answered', async (t) => {
+  const w = await watching(
+    t,
+    [
+      lists(10, []),
+      ({ response }) => {
+        response.writeHead(503, { 'content-length': '100' });
+        response.write('upstream');
+      },
+      stays(bookmark(11)),
+    ],
+    { timings: { connect: 30, watchHeaders: 30, watchGrace: 30 } },
+  );
+  await w.reflector.reached('11', never);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=10']);
+});
