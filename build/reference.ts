@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { referenceMarkdown } from '../src/config/reference.ts';
+import { referenceMarkdown } from '../src/config/text/reference.ts';
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
 const file = join(resolve(import.meta.dirname, '..'), 'README.md');

@@ -5,8 +5,8 @@
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
-import type { LogOptions, Options } from './config/options.ts';
-import { advise, ConfigError, optionPlace, type Problem } from './config/problem.ts';
+import type { LogOptions, Options } from './config/options/options.ts';
+import { advise, ConfigError, optionPlace, type Problem } from './config/text/problem.ts';
 import { directoryRefusal, otherUser } from './system/access.ts';
 import { systemClock } from './system/clock.ts';
 import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
@@ -74,7 +74,7 @@ function print(text: string): number {
 async function readOptions(
   argv: readonly string[],
 ): Promise<{ readonly options: Options; readonly warnings: readonly Problem[] }> {
-  const { loadOptions } = await import('./config/options.ts');
+  const { loadOptions } = await import('./config/options/options.ts');
   const loaded = await loadOptions({
     argv,
     env: process.env,

@@ -5,12 +5,12 @@
 import { hostname } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { programName } from './cli/version.ts';
-import { readTokenFile, tokenFileWarnings } from './config/cluster-access.ts';
-import type { Options } from './config/options.ts';
-import { readPolicyFiles } from './config/policy-files.ts';
-import { advise, ConfigError } from './config/problem.ts';
-import { createReloadable, type InheritedSettings, type Reloadable } from './config/reload.ts';
-import { missingGroups } from './config/user-profile.ts';
+import { readTokenFile, tokenFileWarnings } from './config/options/cluster-access.ts';
+import type { Options } from './config/options/options.ts';
+import { createReloadable, type InheritedSettings, type Reloadable } from './config/options/reload.ts';
+import { readPolicyFiles } from './config/profiles/policy-files.ts';
+import { missingGroups } from './config/profiles/user-profile.ts';
+import { advise, ConfigError } from './config/text/problem.ts';
 import { auditedJobs } from './jobs/audit.ts';
 import { locatingLog } from './jobs/concerned.ts';
 import { connect } from './jobs/connect.ts';

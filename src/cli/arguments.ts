@@ -1,8 +1,8 @@
 /** The command line of a command: its own flags, its words, and the plugin's options, which every command accepts. */
 import { parseArgs } from 'node:util';
-import { didYouMean } from '../config/nearest.ts';
-import { isOptionName, OPTION_NAMES } from '../config/option-table.ts';
-import { withoutValue } from '../config/problem.ts';
+import { isOptionName, OPTION_NAMES } from '../config/options/option-table.ts';
+import { withoutValue } from '../config/text/problem.ts';
+import { didYouMean } from '../config/text/suggest.ts';
 import { clean } from './terminal.ts';
 
 /** A flag of a command: `--name`, or `--name VALUE`. */

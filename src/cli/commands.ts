@@ -1,6 +1,7 @@
 /** What an administrator types: every command, in the order of the help. */
-import { didYouMean } from '../config/nearest.ts';
-import { advise, ConfigError, withoutTokens, withoutValue } from '../config/problem.ts';
+
+import { advise, ConfigError, withoutTokens, withoutValue } from '../config/text/problem.ts';
+import { didYouMean } from '../config/text/suggest.ts';
 import { JobError } from '../jobs/contract.ts';
 import { KubernetesError } from '../kubernetes/kubernetes-error.ts';
 import { PrivilegeError } from '../system/privileges.ts';

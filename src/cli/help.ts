@@ -1,5 +1,5 @@
 /** What `--help` prints: the commands, and all options from their table. */
-import { OPTION_NAMES, optionRow } from '../config/option-table.ts';
+import { OPTION_NAMES, optionRow } from '../config/options/option-table.ts';
 import type { Command } from './command.ts';
 import { indented, synopsis } from './command-help.ts';
 import { PROGRAM } from './version.ts';

@@ -3,7 +3,7 @@
  * writing anything. What programs run is shown, arguments included; values of the environment and input never are.
  */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
-import type { Options } from '../config/options.ts';
+import type { Options } from '../config/options/options.ts';
 import { connect } from '../jobs/connect.ts';
 import { JobError } from '../jobs/contract.ts';
 import { type JobEntry, jobOf } from '../jobs/entry.ts';

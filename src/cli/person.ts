@@ -1,8 +1,8 @@
 /** A user as the plugin sees him: on this host, and in the profiles file. */
 
-import { nearest } from '../config/nearest.ts';
-import type { EffectiveProfile, ProfileSection, Profiles } from '../config/profiles.ts';
-import { userProfile } from '../config/user-profile.ts';
+import type { EffectiveProfile, ProfileSection, Profiles } from '../config/profiles/profiles.ts';
+import { userProfile } from '../config/profiles/user-profile.ts';
+import { nearest } from '../config/text/suggest.ts';
 import type { SystemUser, Users } from '../system/users.ts';
 
 export interface Person {

@@ -1,7 +1,7 @@
 /** What the plugin would allow: profiles, users and the plugin's own account, as commands ask for them. */
-import { readTokenFile } from '../config/cluster-access.ts';
-import type { Options } from '../config/options.ts';
-import { type PolicyFiles, readPolicyFiles } from '../config/policy-files.ts';
+import { readTokenFile } from '../config/options/cluster-access.ts';
+import type { Options } from '../config/options/options.ts';
+import { type PolicyFiles, readPolicyFiles } from '../config/profiles/policy-files.ts';
 import type { Policy } from '../jobs/context.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { createPolicy } from '../jobs/user-policy.ts';

@@ -1,8 +1,8 @@
 /** `profile USER`: what holds for a user, and who wrote that where. */
-import { type CamelCase, camelCase } from '../config/option-table.ts';
-import { place } from '../config/problem.ts';
-import { PROFILE_KEYS, type ProfileKey, profileRow } from '../config/profile-table.ts';
-import type { EffectiveProfile, Setting } from '../config/profiles.ts';
+import { type CamelCase, camelCase } from '../config/options/option-table.ts';
+import { PROFILE_KEYS, type ProfileKey, profileRow } from '../config/profiles/profile-table.ts';
+import type { EffectiveProfile, Setting } from '../config/profiles/profiles.ts';
+import { place } from '../config/text/problem.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command.ts';
 import { describeSections, describeUser, findPerson, type Person } from './person.ts';

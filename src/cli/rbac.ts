@@ -1,9 +1,9 @@
 /** `rbac`: the least that lets the plugin work, bound to its account alone (kubernetes-objects.md section 6). */
 import type { Namespace, Secret, ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from 'kubernetes-types/rbac/v1.d.ts';
-import { readClusterAccess } from '../config/cluster-access.ts';
-import type { Options } from '../config/options.ts';
-import { ConfigError } from '../config/problem.ts';
+import { readClusterAccess } from '../config/options/cluster-access.ts';
+import type { Options } from '../config/options/options.ts';
+import { ConfigError } from '../config/text/problem.ts';
 import { type Arguments, UsageError } from './arguments.ts';
 import { type Command, EXIT_OK } from './command.ts';
 import { neededRules, policyRules } from './rules.ts';

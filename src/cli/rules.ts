@@ -1,6 +1,6 @@
 /** The rules of Roles that the plugin needs: what `rbac` grants and what `check` asks for. */
 import type { PolicyRule } from 'kubernetes-types/rbac/v1.d.ts';
-import type { Options } from '../config/options.ts';
+import type { Options } from '../config/options/options.ts';
 import { FEATURE_NAMES, FEATURES, type Feature } from '../jobs/permissions.ts';
 import type { Permission } from '../kubernetes/contract.ts';
 

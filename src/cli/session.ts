@@ -3,9 +3,9 @@
  * only then is anything else read, so that a command sees what the plugin sees (design.md section 7).
  */
 import { availableParallelism } from 'node:os';
-import { isOptionName } from '../config/option-table.ts';
-import { type LoadedOptions, loadOptions, type Options } from '../config/options.ts';
-import { advise, COMMAND_LINE, ConfigError, type Problem, problem } from '../config/problem.ts';
+import { isOptionName } from '../config/options/option-table.ts';
+import { type LoadedOptions, loadOptions, type Options } from '../config/options/options.ts';
+import { advise, COMMAND_LINE, ConfigError, type Problem, problem } from '../config/text/problem.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { type Log, silentLog } from '../system/log.ts';

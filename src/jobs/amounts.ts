@@ -2,10 +2,11 @@
  * How much of CPU, memory and GPUs a job gets (configuration.md section 2, "The arithmetic"): the same for what the job
  * asks and for what a resource profile gives.
  */
-import { place } from '../config/problem.ts';
-import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../config/profiles.ts';
-import type { ResourceProfile } from '../config/resource-profiles.ts';
-import { DECIMAL } from '../config/values.ts';
+
+import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../config/profiles/profiles.ts';
+import type { ResourceProfile } from '../config/profiles/resource-profiles.ts';
+import { place } from '../config/text/problem.ts';
+import { DECIMAL } from '../config/text/values.ts';
 import type { ResourceLimit } from './job.ts';
 import { by, refuse } from './refusal.ts';
 import type { ResolvedJob } from './resolved.ts';

@@ -1,6 +1,6 @@
 /** What a user is told of the cluster: what there is to choose from, and how much (configuration.md section 5). Pure. */
-import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../config/profiles.ts';
-import type { ResourceProfile } from '../config/resource-profiles.ts';
+import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../config/profiles/profiles.ts';
+import type { ResourceProfile } from '../config/profiles/resource-profiles.ts';
 import type { TokenSubject } from '../kubernetes/http/token-claims.ts';
 import type { ClusterInfo, ResourceProfileInfo } from './contract.ts';
 import { allows } from './hardening.ts';

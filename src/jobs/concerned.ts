@@ -1,6 +1,6 @@
 /** Which option a failure on the way to the cluster concerns, and where it is written: for the log, and for `check`. */
-import type { Options } from '../config/options.ts';
-import { optionPlace } from '../config/problem.ts';
+import type { Options } from '../config/options/options.ts';
+import { optionPlace } from '../config/text/problem.ts';
 import { isMissingRight, KubernetesError, type KubernetesErrorCode } from '../kubernetes/kubernetes-error.ts';
 import type { Log, LogFields } from '../system/log.ts';
 

@@ -1,6 +1,6 @@
 /** The client that the options describe; the plugin and the commands of administrators use the same. */
-import { type ClusterAccess, readClusterAccess } from '../config/cluster-access.ts';
-import type { Options } from '../config/options.ts';
+import { type ClusterAccess, readClusterAccess } from '../config/options/cluster-access.ts';
+import type { Options } from '../config/options/options.ts';
 import { createClient } from '../kubernetes/client.ts';
 import type { Client } from '../kubernetes/contract.ts';
 import type { Credentials } from '../kubernetes/http/credentials.ts';

@@ -4,8 +4,8 @@
  * would be sent to Kubernetes, whatever type the mount gave itself.
  */
 import type { Volume } from 'kubernetes-types/core/v1.d.ts';
-import { type Allowed, capabilityName } from '../config/profile-kinds.ts';
-import type { EffectiveProfile } from '../config/profiles.ts';
+import { type Allowed, capabilityName } from '../config/profiles/profile-kinds.ts';
+import type { EffectiveProfile } from '../config/profiles/profiles.ts';
 import type { TokenSubject } from '../kubernetes/http/token-claims.ts';
 import type { SystemUser } from '../system/users.ts';
 import { checkImage } from './images.ts';

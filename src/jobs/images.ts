@@ -1,5 +1,5 @@
 /** Which images jobs may use (configuration.md section 2, "Images"). */
-import type { EffectiveProfile } from '../config/profiles.ts';
+import type { EffectiveProfile } from '../config/profiles/profiles.ts';
 import { by, refuse } from './refusal.ts';
 
 /** The images that a user sees; the default one is always among them. */

@@ -3,7 +3,7 @@
  * refused with JobError 'invalid-request', naming the field.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
-import { isReserved } from '../config/reserved-keys.ts';
+import { isReserved } from '../config/profiles/reserved-keys.ts';
 import { isObject } from '../system/json.ts';
 import {
   CONTAINER_NAME,

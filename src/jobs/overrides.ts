@@ -5,8 +5,8 @@
 import jsonpointer from 'jsonpointer';
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
-import type { Override } from '../config/overrides.ts';
-import { isReserved } from '../config/reserved-keys.ts';
+import type { Override } from '../config/profiles/override-files.ts';
+import { isReserved } from '../config/profiles/reserved-keys.ts';
 import { CONTAINER_NAME } from './annotations.ts';
 import { JobError } from './contract.ts';
 

@@ -2,11 +2,11 @@
  * What becomes of a launcher job under its user's profile (configuration.md sections 2, 2.1 and 3), or why it
  * is refused. Pure.
  */
-import type { Override } from '../config/overrides.ts';
-import { fillPlaceholders, type KeyValue } from '../config/profile-kinds.ts';
-import type { EffectiveProfile } from '../config/profiles.ts';
-import { CUSTOM, type ResourceProfile } from '../config/resource-profiles.ts';
-import { isLabelValue } from '../config/values.ts';
+import type { Override } from '../config/profiles/override-files.ts';
+import { fillPlaceholders, type KeyValue } from '../config/profiles/profile-kinds.ts';
+import type { EffectiveProfile } from '../config/profiles/profiles.ts';
+import { CUSTOM, type ResourceProfile } from '../config/profiles/resource-profiles.ts';
+import { isLabelValue } from '../config/text/values.ts';
 import { resolveAmounts } from './amounts.ts';
 import type { Requester } from './contract.ts';
 import { allows, type Circumstances, checkHardening } from './hardening.ts';

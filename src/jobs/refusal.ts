@@ -1,8 +1,8 @@
 /** How the policy refuses: the value, what it may be, and who wrote that where. */
-import { type CamelCase, camelCase } from '../config/option-table.ts';
-import { place } from '../config/problem.ts';
-import type { ProfileKey } from '../config/profile-table.ts';
-import type { EffectiveProfile, Setting } from '../config/profiles.ts';
+import { type CamelCase, camelCase } from '../config/options/option-table.ts';
+import type { ProfileKey } from '../config/profiles/profile-table.ts';
+import type { EffectiveProfile, Setting } from '../config/profiles/profiles.ts';
+import { place } from '../config/text/problem.ts';
 import { JobError } from './contract.ts';
 
 /** Throws JobError 'invalid-request'. */

@@ -3,7 +3,7 @@
  * (configuration.md section 2).
  */
 import type { Toleration } from 'kubernetes-types/core/v1.d.ts';
-import type { Override } from '../config/overrides.ts';
+import type { Override } from '../config/profiles/override-files.ts';
 import type { JobRequest } from './job.ts';
 
 /** CPUs in thousandths, memory in MB (10^6 bytes); absent = none. */

@@ -1,8 +1,8 @@
 /** The policy in force: profiles as they are now, users as the name services know them, the namespace's accounts. */
-import { readOverrides } from '../config/overrides.ts';
-import type { PolicyFiles } from '../config/policy-files.ts';
-import { ConfigError } from '../config/problem.ts';
-import { type UserProfile, userProfile } from '../config/user-profile.ts';
+import { readOverrides } from '../config/profiles/override-files.ts';
+import type { PolicyFiles } from '../config/profiles/policy-files.ts';
+import { type UserProfile, userProfile } from '../config/profiles/user-profile.ts';
+import { ConfigError } from '../config/text/problem.ts';
 import type { TokenSubject } from '../kubernetes/http/token-claims.ts';
 import { UserLookupError, type Users } from '../system/users.ts';
 import { clusterInfo } from './cluster-info.ts';

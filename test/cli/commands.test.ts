@@ -3,7 +3,7 @@
  * in it, by an exit code of 2 or 1.
  */
 import t from 'tap';
-import { JWT } from '../config/samples.ts';
+import { JWT } from '../config/options/samples.ts';
 import { NOWHERE, run } from './harness.ts';
 
 t.test('help', async (t) => {

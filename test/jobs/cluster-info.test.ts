@@ -1,7 +1,7 @@
 /** A user is told what there is to choose from, and nothing that his profile would refuse. */
 import t from 'tap';
-import { effectiveProfile, parseProfiles } from '../../src/config/profiles.ts';
-import { parseResourceProfiles } from '../../src/config/resource-profiles.ts';
+import { effectiveProfile, parseProfiles } from '../../src/config/profiles/profiles.ts';
+import { parseResourceProfiles } from '../../src/config/profiles/resource-profiles.ts';
 import { clusterInfo } from '../../src/jobs/cluster-info.ts';
 import { OWN_ACCOUNT, RESOURCES } from './policed.ts';
 

@@ -1,7 +1,7 @@
 /** Profiles can close every way of a job to a node, to root and to what belongs to others. */
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { effectiveProfile, parseProfiles } from '../../src/config/profiles.ts';
+import { effectiveProfile, parseProfiles } from '../../src/config/profiles/profiles.ts';
 import type { JobRequest, Mount } from '../../src/jobs/job.ts';
 import type { SystemUser } from '../../src/system/users.ts';
 import { INIT, limits, make, mount, refused, spec } from './policed.ts';

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import t from 'tap';
-import { parseOverrideReferences } from '../../src/config/override-references.ts';
-import { readOverrides } from '../../src/config/overrides.ts';
+import { readOverrides } from '../../src/config/profiles/override-files.ts';
+import { parseOverrideReferences } from '../../src/config/profiles/override-references.ts';
 import { JobError } from '../../src/jobs/contract.ts';
 import { applyOverrides } from '../../src/jobs/overrides.ts';
 

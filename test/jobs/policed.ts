@@ -1,8 +1,8 @@
 /** A request under profiles: the Job that it becomes, or the sentence with which it is refused. */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Container, PodSpec } from 'kubernetes-types/core/v1.d.ts';
-import { effectiveProfile, parseProfiles } from '../../src/config/profiles.ts';
-import { parseResourceProfiles } from '../../src/config/resource-profiles.ts';
+import { effectiveProfile, parseProfiles } from '../../src/config/profiles/profiles.ts';
+import { parseResourceProfiles } from '../../src/config/profiles/resource-profiles.ts';
 import { JobError } from '../../src/jobs/contract.ts';
 import type { JobRequest, ResourceLimit } from '../../src/jobs/job.ts';
 import { buildJob } from '../../src/jobs/manifest.ts';

@@ -1,8 +1,8 @@
 /** What the API server answers: its version, its clock, the namespace, the rights that the plugin needs there. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
-import type { Options } from '../../config/options.ts';
-import { optionPlace } from '../../config/problem.ts';
+import type { Options } from '../../config/options/options.ts';
+import { optionPlace } from '../../config/text/problem.ts';
 import { CONTAINER_NAME, LAUNCHER, MANAGED_BY } from '../../jobs/annotations.ts';
 import { tokenPlace } from '../../jobs/concerned.ts';
 import { type Client, JOBS, type KubernetesObject, type Resource } from '../../kubernetes/contract.ts';

@@ -3,8 +3,8 @@
  * uses (design.md section 8). Later steps are tried wherever they can be.
  */
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
-import type { Options } from '../../config/options.ts';
-import type { PolicyFiles } from '../../config/policy-files.ts';
+import type { Options } from '../../config/options/options.ts';
+import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
 import { connect } from '../../jobs/connect.ts';
 import type { Policy } from '../../jobs/context.ts';
 import type { Client } from '../../kubernetes/contract.ts';

@@ -1,10 +1,10 @@
 /** What is in the cluster: nodes and their labels, metrics, other launchers, accounts with too many rights. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
-import type { PolicyFiles } from '../../config/policy-files.ts';
-import { place } from '../../config/problem.ts';
-import type { Constraint } from '../../config/profile-table.ts';
-import type { Setting } from '../../config/profiles.ts';
+import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
+import type { Constraint } from '../../config/profiles/profile-table.ts';
+import type { Setting } from '../../config/profiles/profiles.ts';
+import { place } from '../../config/text/problem.ts';
 import { INSTANCE_LABEL, OURS } from '../../jobs/annotations.ts';
 import { type Client, JOBS, NODES, POD_METRICS } from '../../kubernetes/contract.ts';
 import { isForbidden, KubernetesError } from '../../kubernetes/kubernetes-error.ts';

@@ -1,9 +1,9 @@
 /** What administrators wrote, and as whom it is read: options, server user, limits, profiles and what belongs to them. */
-import { type ClusterAccess, readClusterAccess } from '../../config/cluster-access.ts';
-import type { Options } from '../../config/options.ts';
-import { type PolicyFiles, readPolicyFiles } from '../../config/policy-files.ts';
-import { ConfigError, describe, type Problem, place } from '../../config/problem.ts';
-import { missingGroups } from '../../config/user-profile.ts';
+import { type ClusterAccess, readClusterAccess } from '../../config/options/cluster-access.ts';
+import type { Options } from '../../config/options/options.ts';
+import { type PolicyFiles, readPolicyFiles } from '../../config/profiles/policy-files.ts';
+import { missingGroups } from '../../config/profiles/user-profile.ts';
+import { ConfigError, describe, type Problem, place } from '../../config/text/problem.ts';
 import { directoryRefusal, fileRefusal, otherUser, ownUser } from '../../system/access.ts';
 import { isMadeByRoot } from '../../system/directories.ts';
 import { openFileLimit } from '../../system/limits.ts';

@@ -1,8 +1,8 @@
 /** The way to the API server: its name, and whether anything answers there. */
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
-import type { Options } from '../../config/options.ts';
-import { optionPlace } from '../../config/problem.ts';
+import type { Options } from '../../config/options/options.ts';
+import { optionPlace } from '../../config/text/problem.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type Checked, failed, ok, only } from './report.ts';
 

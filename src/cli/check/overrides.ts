@@ -1,10 +1,10 @@
 /** What `job-json-overrides` make of a job, shown to the API server: a slip of the pen there stops every job of its users. */
-import type { Options } from '../../config/options.ts';
-import type { OverrideReference } from '../../config/override-references.ts';
-import { readOverrides } from '../../config/overrides.ts';
-import type { PolicyFiles } from '../../config/policy-files.ts';
-import { ConfigError, place } from '../../config/problem.ts';
-import { effectiveProfile, type ProfileSection, type Setting } from '../../config/profiles.ts';
+import type { Options } from '../../config/options/options.ts';
+import { readOverrides } from '../../config/profiles/override-files.ts';
+import type { OverrideReference } from '../../config/profiles/override-references.ts';
+import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
+import { effectiveProfile, type ProfileSection, type Setting } from '../../config/profiles/profiles.ts';
+import { ConfigError, place } from '../../config/text/problem.ts';
 import { JobError } from '../../jobs/contract.ts';
 import { newJob } from '../../jobs/new-job.ts';
 import { podExtras } from '../../jobs/policy.ts';

@@ -1,7 +1,8 @@
 /** Can a user become root on a node, by what jobs may ask for? One sentence, with the ways (configuration.md section 2.1). */
-import { place } from '../../config/problem.ts';
-import type { Allowed } from '../../config/profile-table.ts';
-import type { EffectiveProfile, Setting } from '../../config/profiles.ts';
+
+import type { Allowed } from '../../config/profiles/profile-table.ts';
+import type { EffectiveProfile, Setting } from '../../config/profiles/profiles.ts';
+import { place } from '../../config/text/problem.ts';
 import { type Finding, ok, warning } from './report.ts';
 
 /** Whoever writes below one of these, or above, decides what root does there. */

@@ -1,6 +1,6 @@
 /** `check --submit-test-job`: a tiny job through its whole life, each part with its time. The one thing that changes the cluster. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
-import type { Options } from '../../config/options.ts';
+import type { Options } from '../../config/options/options.ts';
 import { CONTAINER_NAME, JOB_NAME_LABEL } from '../../jobs/annotations.ts';
 import type { Policy } from '../../jobs/context.ts';
 import { JobError } from '../../jobs/contract.ts';

@@ -2,8 +2,8 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
-import type { ClusterAccess } from '../../config/cluster-access.ts';
-import type { Options } from '../../config/options.ts';
+import type { ClusterAccess } from '../../config/options/cluster-access.ts';
+import type { Options } from '../../config/options/options.ts';
 import { OUT_OF_DATE, tlsPlace } from '../../jobs/concerned.ts';
 import { tlsSettings } from '../../kubernetes/http/tls.ts';
 import type { Clock } from '../../system/clock.ts';

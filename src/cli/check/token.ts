@@ -1,7 +1,7 @@
 /** What can be told of the token without asking anybody: whose it is, and until when. Its text is never shown. */
-import { readTokenFile, tokenFileWarnings } from '../../config/cluster-access.ts';
-import type { Options } from '../../config/options.ts';
-import { ConfigError } from '../../config/problem.ts';
+import { readTokenFile, tokenFileWarnings } from '../../config/options/cluster-access.ts';
+import type { Options } from '../../config/options/options.ts';
+import { ConfigError } from '../../config/text/problem.ts';
 import { tokenPlace } from '../../jobs/concerned.ts';
 import { readClaims, type TokenClaims } from '../../kubernetes/http/token-claims.ts';
 import { unusable, warningOf } from './configuration.ts';

@@ -1,6 +1,6 @@
 /** `check --user`: what holds for one user, and whether it makes sense. */
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
-import type { PolicyFiles } from '../../config/policy-files.ts';
+import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
 import type { Policy } from '../../jobs/context.ts';
 import { JobError } from '../../jobs/contract.ts';
 import { allows } from '../../jobs/hardening.ts';

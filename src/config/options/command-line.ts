@@ -1,0 +1,58 @@
+/** Reads the command line of the plugin: `--name=value`, `--name value`, unambiguous prefixes of names. */
+import { parseArgs } from 'node:util';
+import { COMMAND_LINE, type Problem, problem, withoutValue } from '../text/problem.ts';
+import { didYouMean } from '../text/suggest.ts';
+import { isOptionName, OPTION_NAMES, type OptionName, optionRow } from './option-table.ts';
+
+export interface CommandLine {
+  /** Values as written. */
+  readonly values: ReadonlyMap<OptionName, string>;
+  readonly problems: readonly Problem[];
+  /** Unknown options: newer launchers pass more than we know. */
+  readonly warnings: readonly Problem[];
+}
+
+/** Parses the arguments after the program's name. Values of unknown and of secret options are never echoed. */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  const values = new Map<OptionName, string>();
+  const problems: Problem[] = [];
+  const warnings: Problem[] = [];
+  const at = { file: COMMAND_LINE, line: 0 };
+  const { tokens } = parseArgs({ args: [...argv], strict: false, allowPositionals: true, tokens: true });
+  let consumed: number | undefined;
+  tokens.forEach((token, index) => {
+    if (token.kind === 'option-terminator') return;
+    if (token.kind === 'positional') {
+      if (token.index !== consumed)
+        problems.push(problem(at, '', `"${withoutValue(token.value)}" belongs to no option`));
+      return;
+    }
+    const next = tokens[index + 1];
+    const following = token.value === undefined && next?.kind === 'positional' ? next : undefined;
+    consumed = following?.index;
+    const value = token.value ?? following?.value;
+
+    const names = token.rawName.startsWith('--') ? meant(token.name) : [];
+    const [name] = names;
+    if (name === undefined) {
+      warnings.push(problem(at, token.name, `is not known and is ignored${didYouMean(token.name, OPTION_NAMES)}`));
+    } else if (names.length > 1) {
+      problems.push(problem(at, token.name, `is short for more than one option: ${names.join(', ')}`));
+    } else if (optionRow(name).only === 'file') {
+      problems.push(problem(at, name, 'is accepted in the options file only: everybody can read a command line'));
+    } else if (value === undefined) {
+      problems.push(problem(at, name, `needs a value: --${name}=value`));
+    } else if (values.has(name)) {
+      problems.push(problem(at, name, 'is given twice'));
+    } else {
+      values.set(name, value);
+    }
+  });
+  return { values, problems, warnings };
+}
+
+/** The options that a name on the command line can mean. */
+function meant(name: string): readonly OptionName[] {
+  if (isOptionName(name)) return [name];
+  return name === '' ? [] : OPTION_NAMES.filter((known) => known.startsWith(name));
+}

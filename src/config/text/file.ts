@@ -1,0 +1,94 @@
+/** Opens the files that an administrator wrote: without blocking, regular ones only, at most 1 MiB, UTF-8. */
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { ownUser, refusal } from '../../system/access.ts';
+import { ConfigError, type Origin, problem } from './problem.ts';
+
+/** Most bytes of any file of ours. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+export interface TextFile {
+  /** Without BOM. */
+  readonly text: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The option or key that names a file: what is wrong with the file as a whole is told there. */
+export interface Naming extends Origin {
+  readonly option: string;
+}
+
+/** Where this option was written; undefined: nowhere, so that its default holds. */
+export function namingOf<Name extends string>(origins: ReadonlyMap<Name, Origin>, option: Name): Naming | undefined {
+  const at = origins.get(option);
+  return at && { ...at, option };
+}
+
+/**
+ * Reads a file. Returns undefined if there is none; throws ConfigError `unreadable` (it exists, but not for us: mode and
+ * owner are named) or `wrong` (not regular, too large, not UTF-8).
+ */
+export function readTextFile(file: string, by?: Naming): TextFile | undefined {
+  const failed = (code: ConfigError['code'], message: string, cause?: unknown): ConfigError =>
+    fileError(code, file, by, message, cause);
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    const { why, remedy } = refusal(file, 'read');
+    throw fileError('unreadable', file, by, `cannot be read: ${ownUser().text} ${why} (${code})`, cause, remedy);
+  }
+  try {
+    const stat = fstatSync(descriptor);
+    if (!stat.isFile()) throw failed('wrong', 'is not a regular file');
+    const bytes = Buffer.alloc(MAX_FILE_BYTES + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read) {
+      read = readSync(descriptor, bytes, length, bytes.length - length, null);
+    }
+    if (length > MAX_FILE_BYTES) throw failed('wrong', 'is larger than 1 MiB');
+    if (bytes.subarray(0, length).includes(0)) throw failed('wrong', 'holds a NUL byte');
+    return { text: decode(bytes.subarray(0, length), failed), mode: stat.mode, uid: stat.uid, gid: stat.gid };
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw failed('unreadable', `cannot be read: ${errorCode(error)}`, error);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** As `readTextFile`; that there is no such file is an error, too. */
+export function readNamedFile(file: string, by?: Naming): TextFile {
+  const found = readTextFile(file, by);
+  if (found === undefined) throw fileError('unreadable', file, by, 'does not exist');
+  return found;
+}
+
+function decode(bytes: Uint8Array, failed: (code: 'wrong', message: string, cause: unknown) => ConfigError): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw failed('wrong', 'is not UTF-8', error);
+  }
+}
+
+/** An error about a file as a whole: at the place that names it, else at the file. */
+export function fileError(
+  code: ConfigError['code'],
+  file: string,
+  by: Naming | undefined,
+  message: string,
+  cause?: unknown,
+  remedy?: string,
+): ConfigError {
+  const at = by ?? { file, line: 0, option: '' };
+  const found = problem(at, at.option, at.file === file ? message : `${file} ${message}`, remedy);
+  return new ConfigError(code, [found], cause === undefined ? {} : { cause });
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

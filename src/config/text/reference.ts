@@ -1,0 +1,41 @@
+/** The reference of everything that can be written, as Markdown tables for the README; made from the tables that parse it. */
+import { OPTION_NAMES, optionRow } from '../options/option-table.ts';
+import { PROFILE_KEYS, profileRow } from '../profiles/profile-table.ts';
+import { RESOURCE_PROFILE_TABLE } from '../profiles/resource-profiles.ts';
+
+/** Three tables: options, keys of profiles, keys of resource profiles (a file of newer documentation as a whole). */
+export function referenceMarkdown(): string {
+  return [
+    'Origin: `documented` for the first-party plugin, `newer` in its later documentation, `SDK` of the public plugin SDKs, `ours`: unknown to that plugin.\n',
+    '### Options\n',
+    table(
+      ['option', 'default', 'value', 'meaning', 'origin'],
+      OPTION_NAMES.map((name) => {
+        const { shown, kind, doc, only, provenance } = optionRow(name);
+        return [code(name), shown, kind.allowed, only === undefined ? doc : `${doc} (${only} only)`, provenance];
+      }),
+    ),
+    '\n### Keys of profiles\n',
+    table(
+      ['key', 'default', 'value', 'meaning', 'origin'],
+      PROFILE_KEYS.map((key) => {
+        const { shown, kind, doc, provenance } = profileRow(key);
+        return [code(key), shown, kind.allowed, doc, provenance];
+      }),
+    ),
+    '\n### Keys of resource profiles\n',
+    table(
+      ['key', 'value', 'meaning', 'origin'],
+      [...RESOURCE_PROFILE_TABLE].map(([key, { kind, doc }]) => [code(key), kind.allowed, doc, 'newer']),
+    ),
+  ].join('\n');
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [titles, titles.map(() => '---'), ...rows];
+  return `${lines.map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n')}\n`;
+}

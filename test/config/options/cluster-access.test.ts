@@ -1,0 +1,186 @@
+/**
+ * The way to the cluster - address, token, CA, namespace - is understood in every form in which it is written, in the
+ * options file, in files of its own or by the pod around; the token is shown nowhere, what is risky is warned of.
+ */
+import t from 'tap';
+import { readClusterAccess } from '../../../src/config/options/cluster-access.ts';
+import { parseCommandLine } from '../../../src/config/options/command-line.ts';
+import { loadOptions, type Options } from '../../../src/config/options/options.ts';
+import { describe } from '../../../src/config/text/problem.ts';
+import { CONF, load, surroundings } from './reading.ts';
+import { CA, JWT, REACH } from './samples.ts';
+
+t.test('auth-token: JWT, base64 of a token, plain; never shown', async (t) => {
+  const token = async (text: string): Promise<unknown> =>
+    (await load(t, `api-url=https://h\nauth-token=${text}\n`)).options?.authToken;
+  t.equal(await token(JWT), JWT);
+  t.equal(await token(Buffer.from(JWT).toString('base64')), JWT);
+  t.equal(await token('abcdef0123456789.notajwt'), 'abcdef0123456789.notajwt');
+  t.equal(await token('aGVsbG8gd29ybGQ='), 'aGVsbG8gd29ybGQ=', 'base64 of text with a blank is a token itself');
+  t.equal(await token('aGVsbG8'), 'aGVsbG8', 'base64 without padding is not strict');
+  t.equal(await token('/////w=='), '/////w==', 'base64 of other bytes is a token itself');
+  const { problems } = await load(t, 'api-url=https://h\nauth-token=SECRET SECRET\n');
+  t.same(problems, [
+    `${CONF}:2: auth-token: must be a token: printable characters without blanks (its value is not shown)`,
+  ]);
+  const both = await load(t, `${REACH}auth-token-path=/t\n`);
+  t.same([both.options?.authToken, both.options?.authTokenPath], [undefined, '/t']);
+  t.same(both.warnings, [`${CONF}:2: auth-token: is not used: auth-token-path is set`]);
+});
+
+t.test('a token in the wrong place is not shown either', async (t) => {
+  const rows: (readonly [text: string, problem: string])[] = [
+    [`${REACH}auth-token-path=${JWT}`, `${CONF}:3: auth-token-path: "***" must be an absolute path`],
+    [
+      `${REACH}auth-token-path=${Buffer.from(JWT).toString('base64')}`,
+      `${CONF}:3: auth-token-path: "***" must be an absolute path`,
+    ],
+    [`${REACH}scratch-path=${JWT.slice(0, 20)}`, `${CONF}:3: scratch-path: "***" must be an absolute path`],
+    [`${REACH}log-format=x ${JWT}, y`, `${CONF}:3: log-format: "x ***, y" must be one of text, json`],
+    [`${REACH}[${JWT}]\n[${JWT}]`, `${CONF}:4: section [***] is already on line 3`],
+  ];
+  for (const opaque of [
+    '9f86d081884c7d659a2feaa0c55ad015',
+    'a1b2c3.7hG3kq9ZpL0s2vW8',
+    'Zm9v/Y2FyOXh6cTJ3M2U+cjV0Nnk3dTg=',
+    '550e8400-e29b-41d4-a716-446655440000',
+  ]) {
+    rows.push(
+      [
+        `auth-token=x\napi-url=${opaque}`,
+        `${CONF}:2: api-url: "***" must be an http or https URL without user info, query and fragment, such as https://10.0.0.1:6443`,
+      ],
+      [`${REACH}auth-token-path=${opaque}`, `${CONF}:3: auth-token-path: "***" must be an absolute path`],
+    );
+  }
+  for (const name of [
+    'rstudio_production_2024_team1',
+    'ec2-54-12-3.compute-1.amazonaws.com',
+    'r/i@sha256:9f86d081884c7d',
+  ])
+    rows.push([`${REACH}log-format=${name}`, `${CONF}:3: log-format: "${name}" must be one of text, json`]);
+  for (const [text, problem] of rows) t.equal((await load(t, `${text}\n`)).problems[0], problem);
+  for (const text of ['auth-tokn=hunter2', 'auth_token=hunter2', 'tokn=hunter2', 'certificate-autority=hunter2']) {
+    const { problems } = await load(t, `${REACH}${text}\n`);
+    t.equal(problems.length, 1);
+    t.notMatch(problems[0], 'hunter2', 'the value of a key that nobody knows');
+    t.notMatch(parseCommandLine([`--${text}`]).warnings.map(describe), 'hunter2');
+  }
+  t.same(parseCommandLine(['auth-tokn=hunter2']).problems.map(describe), [
+    'command line: "auth-tokn=..." belongs to no option',
+  ]);
+  const typed = parseCommandLine(['--auth-token=Bearer', JWT, `--auth-token${JWT}`, `--${JWT}`]);
+  t.same([...typed.problems, ...typed.warnings].map(describe), [
+    'command line: auth-token: is accepted in the options file only: everybody can read a command line',
+    'command line: "***" belongs to no option',
+    'command line: auth-token***: is not known and is ignored',
+    'command line: ***: is not known and is ignored',
+  ]);
+});
+
+t.test('certificate-authority: base64 or plain, with or without line breaks; refused with the reason', async (t) => {
+  const ca = async (text: string): Promise<unknown> =>
+    (await load(t, `${REACH}certificate-authority=${text}\n`)).options?.certificateAuthority;
+  const base64 = Buffer.from(CA).toString('base64');
+  t.equal(await ca(base64), CA);
+  t.equal(await ca(base64.replace(/.{76}/g, '$& ')), CA);
+  t.equal(await ca(Buffer.from(CA.replaceAll('\n', '')).toString('base64')), CA);
+  t.equal(await ca(CA.replaceAll('\n', ' ')), CA);
+  t.equal(await ca(`"${CA.replaceAll('\n', '\\n')}"`), undefined, 'decoded line breaks are control characters');
+  t.equal(await ca(Buffer.from(CA + CA).toString('base64')), CA + CA, 'a bundle');
+  const said = async (text: string): Promise<readonly string[]> =>
+    (await load(t, `${REACH}certificate-authority=${text}\n`)).problems;
+  const reason = `${CONF}:3: certificate-authority: must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: `;
+  t.same(await said('nonsense'), [`${reason}no BEGIN CERTIFICATE was found in it`]);
+  t.same(await said('-----BEGIN CERTIFICATE-----AAAA-----END CERTIFICATE-----'), [
+    `${reason}block 1 is not a certificate`,
+  ]);
+  t.same(await said('-----BEGIN PRIVATE KEY-----AAAA-----END PRIVATE KEY-----'), [
+    `${reason}it holds a private key, which does not belong here`,
+  ]);
+});
+
+t.test('what of the way to the cluster stands in files', async (t) => {
+  const directory = t.testdir({ 'ca.pem': `some text\n${CA}`, namespace: 'team\n', 'bad.pem': 'x', Bad: 'Bad Name' });
+  const base = {
+    certificateAuthority: undefined,
+    certificateAuthorityPath: undefined,
+    kubernetesNamespace: 'rstudio',
+    namespacePath: undefined,
+    origins: new Map([['certificate-authority', { file: '/etc/l.conf', line: 4 }]] as const),
+  };
+  t.same(readClusterAccess({ ...base, certificateAuthority: CA }), { namespace: 'rstudio', certificateAuthority: CA });
+  t.same(
+    readClusterAccess({
+      ...base,
+      certificateAuthorityPath: `${directory}/ca.pem`,
+      namespacePath: `${directory}/namespace`,
+    }),
+    { namespace: 'team', certificateAuthority: CA },
+  );
+  t.throws(() => readClusterAccess({ ...base, certificateAuthorityPath: `${directory}/none` }), {
+    code: 'unreadable',
+    message: `/etc/l.conf:4: certificate-authority: ${directory}/none does not exist`,
+  });
+  t.throws(() => readClusterAccess({ ...base, certificateAuthorityPath: `${directory}/bad.pem` }), { code: 'wrong' });
+  t.throws(() => readClusterAccess({ ...base, namespacePath: `${directory}/Bad` }), {
+    code: 'wrong',
+    message: `${directory}/Bad: kubernetes-namespace: must be a DNS label (lower-case letters, digits and -, at most 63 characters)`,
+  });
+});
+
+t.test('inside a cluster: address, token, CA and namespace come as a set, unless api-url is written', async (t) => {
+  const serviceAccountDirectory = t.testdir({ token: 'x', 'ca.crt': 'x', namespace: 'x' });
+  const inside = {
+    serviceAccountDirectory,
+    env: {
+      RSTUDIO_CONFIG_DIR: `${serviceAccountDirectory}/none`,
+      KUBERNETES_SERVICE_HOST: 'fd00::1',
+      KUBERNETES_SERVICE_PORT: '6443',
+    },
+  };
+  const pick = (options: Options): unknown => [
+    options.apiUrl,
+    options.authToken,
+    options.authTokenPath,
+    options.certificateAuthorityPath,
+    options.namespacePath,
+  ];
+  const set = await loadOptions({ ...surroundings, ...inside });
+  t.same(set.ok && pick(set.options), [
+    'https://[fd00::1]:6443',
+    undefined,
+    `${serviceAccountDirectory}/token`,
+    `${serviceAccountDirectory}/ca.crt`,
+    `${serviceAccountDirectory}/namespace`,
+  ]);
+  const named = await loadOptions({
+    ...surroundings,
+    ...inside,
+    argv: ['--kubernetes-namespace=own', '--auth-token-path=/mine'],
+  });
+  t.same(named.ok && pick(named.options), [
+    'https://[fd00::1]:6443',
+    undefined,
+    `${serviceAccountDirectory}/token`,
+    `${serviceAccountDirectory}/ca.crt`,
+    undefined,
+  ]);
+  t.same(named.warnings.map(describe), [
+    "command line: auth-token-path: is not used: without api-url the cluster's own address, token and CA are used",
+  ]);
+  const elsewhere = await loadOptions({ ...surroundings, ...inside, argv: ['--api-url=https://other'] });
+  t.match(elsewhere, { ok: false });
+  t.match(!elsewhere.ok && elsewhere.problems.map(({ option, message }) => [option, message]), [
+    ['auth-token', 'is required with api-url, or else auth-token-path'],
+  ]);
+});
+
+t.test('what is dangerous but allowed is a warning at each start', async (t) => {
+  const { warnings } = await load(t, `api-url=http://10.0.0.1/api/c-1/\nauth-token=${JWT}\nverify-ssl-certs=0\n`);
+  t.same(warnings, [
+    `${CONF}:3: verify-ssl-certs: TLS certificates are not verified: anybody between can read tokens`,
+    `${CONF}:1: api-url: is http: the token and all jobs can be read on the network`,
+  ]);
+  t.same((await load(t, `api-url=http://127.0.0.1:8001\nauth-token=${JWT}\n`)).warnings, []);
+});

@@ -1,0 +1,177 @@
+/** Profiles, resource profiles and overrides are taken together or not at all, and so is what a launcher pushes. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
+import { loadOptions, type Options } from '../../../src/config/options/options.ts';
+import { createReloadable, type InheritedSettings, type RunningSettings } from '../../../src/config/options/reload.ts';
+import { readPolicyFiles } from '../../../src/config/profiles/policy-files.ts';
+import { ConfigError, describe } from '../../../src/config/text/problem.ts';
+import { REACH } from './samples.ts';
+
+/** The options of a start with this file, which is put into the directory of the test. */
+async function optionsOf(test: Test, conf: string, argv: readonly string[] = []): Promise<Options> {
+  const directory = test.testdirName;
+  writeFileSync(`${directory}/launcher.kubernetes.conf`, conf, { mode: 0o600 });
+  const loaded = await loadOptions({
+    argv,
+    env: { RSTUDIO_CONFIG_DIR: directory },
+    uid: process.getuid?.() ?? -1,
+    cpus: 2,
+    findUser: async () => undefined,
+  });
+  if (!loaded.ok) throw new ConfigError('wrong', loaded.problems);
+  return loaded.options;
+}
+
+t.test('policy files: missing ones, all problems at once, override files', async (t) => {
+  t.testdir({});
+  const options = await optionsOf(t, REACH);
+  const directory = t.testdirName;
+  const profiles = `${directory}/launcher.kubernetes.profiles.conf`;
+  const resources = `${directory}/launcher.kubernetes.resources.conf`;
+  const failure = (given = options): { code: string; problems: string[] } => {
+    try {
+      readPolicyFiles(given);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return { code: error.code, problems: error.problems.map((each) => describe(each).replaceAll(directory, 'DIR')) };
+    }
+    return { code: 'none', problems: [] };
+  };
+  t.same(readPolicyFiles(options), {
+    files: { profiles: { file: profiles, sections: [] }, resourceProfiles: [] },
+    warnings: [],
+  });
+  t.same(
+    failure(await optionsOf(t, `${REACH}profile-config=/nonexistent/p\nresource-profile-config=/nonexistent/r\n`)),
+    {
+      code: 'unreadable',
+      problems: [
+        'DIR/launcher.kubernetes.conf:3: profile-config: /nonexistent/p does not exist',
+        'DIR/launcher.kubernetes.conf:4: resource-profile-config: /nonexistent/r does not exist',
+      ],
+    },
+  );
+  writeFileSync(profiles, '[*]\nmax-cpus=x\n');
+  writeFileSync(resources, '[a]\ncpus=x\n');
+  t.same(failure(), {
+    code: 'wrong',
+    problems: [
+      'DIR/launcher.kubernetes.profiles.conf:2: max-cpus: "x" must be a number such as 1.5 from 0 to 1000000',
+      'DIR/launcher.kubernetes.resources.conf:2: cpus: "x" must be a number such as 1.5 from 0 to 1000000',
+    ],
+  });
+  writeFileSync(resources, '[small]\ncpus=1\n');
+  writeFileSync(
+    profiles,
+    `[*]\nresource-profiles=small,smal,custom\njob-json-overrides="/spec/x":"${directory}/o.json"\n[u]\njob-json-overrides="/spec/y":"${directory}/none.json"\n`,
+  );
+  writeFileSync(`${directory}/o.json`, '{\n  "SECRET": x }');
+  t.same(failure(), {
+    code: 'unreadable',
+    problems: [
+      'DIR/o.json:2: column 13: a value was expected',
+      'DIR/launcher.kubernetes.profiles.conf:5: job-json-overrides: DIR/none.json does not exist',
+    ],
+  });
+  writeFileSync(`${directory}/o.json`, '{}');
+  writeFileSync(`${directory}/none.json`, '{}');
+  t.same(readPolicyFiles(options).warnings.map(describe), [
+    `${profiles}:2: resource-profiles: "smal" is not a resource profile`,
+  ]);
+});
+
+t.test('reload: pushed settings', async (t) => {
+  t.testdir({});
+  const argv = ['--job-expiry-hours=24', '--heartbeat-interval-seconds=5', '--server-user=rs'];
+  const options = await optionsOf(t, `${REACH}logging-dir=\nplugin-metrics-interval-seconds=60\n`, argv);
+  const applied: RunningSettings[] = [];
+  const { reload, settings } = createReloadable({
+    options,
+    files: readPolicyFiles(options).files,
+    apply: (next) => applied.push(next),
+  });
+  const report = (pushed?: InheritedSettings): unknown[] => {
+    const { errorType, errorMessage, applied: changed, pendingRestart } = reload(pushed);
+    return [errorType, errorMessage, changed, pendingRestart];
+  };
+  t.same(report(), [0, '', [], []]);
+  t.same(report({ jobExpiryHours: 24, serverUser: 'rs' }), [0, '', [], []], 'nothing new');
+  t.same(
+    report({ jobExpiryHours: 0.5, enableDebugLogging: true, loggingDir: '/elsewhere' }),
+    [0, '', ['job-expiry-hours', 'enable-debug-logging'], []],
+    'what the file holds, even empty, stays',
+  );
+  t.match(settings(), {
+    jobExpiryHours: 0.5,
+    enableDebugLogging: true,
+    logLevel: 'DEBUG',
+    loggingDir: '/var/log/rstudio/launcher',
+  });
+  t.equal(applied.length, 1);
+  t.same(report(), [0, '', [], []], 'what was pushed last is kept');
+  t.equal(settings().jobExpiryHours, 0.5);
+  t.same(
+    report({ serverUser: 'other', heartbeatIntervalSeconds: 9, scratchPath: '/s', pluginMetricsIntervalSeconds: 1 }),
+    [0, '', [], ['server-user', 'scratch-path', 'heartbeat-interval-seconds']],
+  );
+  t.same(
+    report({ serverUser: 'rs' }),
+    [0, '', [], ['scratch-path', 'heartbeat-interval-seconds']],
+    'compared with the start',
+  );
+  t.same(report({ enableDebugLogging: false }), [
+    0,
+    '',
+    ['enable-debug-logging'],
+    ['scratch-path', 'heartbeat-interval-seconds'],
+  ]);
+  t.equal(settings().logLevel, 'WARNING');
+  t.same(report({ jobExpiryHours: -1, enableDebugLogging: true, heartbeatIntervalSeconds: -5 }), [
+    2,
+    'job-expiry-hours: "-1" must be a number such as 0.5 or 1e-3 from 0 to 87600; heartbeat-interval-seconds: "-5" must be a whole number from 0 to 2147483',
+    [],
+    [],
+  ]);
+  t.match(settings(), { jobExpiryHours: 0.5, enableDebugLogging: false });
+  t.same(report(), [0, '', [], ['scratch-path', 'heartbeat-interval-seconds']], 'a refused push is forgotten');
+});
+
+t.test('reload: files are swapped together, or the old ones stay', async (t) => {
+  t.testdir({});
+  const options = await optionsOf(t, REACH);
+  const directory = t.testdirName;
+  const profiles = `${directory}/launcher.kubernetes.profiles.conf`;
+  const resources = `${directory}/launcher.kubernetes.resources.conf`;
+  const { reload, files, settings } = createReloadable({
+    options,
+    files: readPolicyFiles(options).files,
+    apply: () => {},
+  });
+  const first = files();
+  writeFileSync(profiles, '[*]\ndefault-nvidia-gpus=1\n');
+  writeFileSync(resources, '[broken]\ncpus=x\n');
+  t.match(reload({ jobExpiryHours: 1 }), {
+    errorType: 2,
+    errorMessage: `${resources}:2: cpus: "x" must be a number such as 1.5 from 0 to 1000000`,
+    applied: [],
+    pendingRestart: [],
+  });
+  t.equal(files(), first);
+  t.equal(settings().jobExpiryHours, 24);
+  rmSync(resources);
+  mkdirSync(resources);
+  t.match(reload(), { errorType: 2, errorMessage: `${resources}: is not a regular file` });
+  rmSync(resources, { recursive: true });
+  writeFileSync(profiles, `[*]\njob-json-overrides="/a":"${directory}/none"\n`);
+  t.match(reload(), {
+    errorType: 1,
+    errorMessage: `${profiles}:2: job-json-overrides: ${directory}/none does not exist`,
+  });
+  t.equal(files(), first);
+  writeFileSync(profiles, '[*]\ndefault-nvidia-gpus=1\n');
+  const done = reload();
+  t.match(done, { errorType: 0, applied: ['job-expiry-hours'] });
+  t.match(done.warnings.map(describe), [/default-nvidia-gpus: 1 has no effect/]);
+  t.equal(files().profiles.sections.length, 1);
+  t.equal(settings().jobExpiryHours, 1, 'pushed while a file was broken');
+});

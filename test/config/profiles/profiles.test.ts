@@ -1,0 +1,213 @@
+/** What holds for a user follows from the order of the sections, key by key; what cannot be meant is told with its line. */
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { effectiveProfile, type Matching, NOBODY, parseProfiles } from '../../../src/config/profiles/profiles.ts';
+import { parseResourceProfiles } from '../../../src/config/profiles/resource-profiles.ts';
+import { describe } from '../../../src/config/text/problem.ts';
+import { problems, values } from '../options/reading.ts';
+
+const FILE = '/etc/rstudio/launcher.kubernetes.profiles.conf';
+
+const user = (name: string, ...groups: string[]): Matching => ({
+  names: [name],
+  inGroup: (group) => groups.includes(group),
+});
+
+t.test('the documented example', async (t) => {
+  const text = readFileSync(new URL('../../../fixtures/config/groups.profiles.conf', import.meta.url), 'utf8');
+  const { profiles, warnings } = parseProfiles(FILE, text);
+  const lines = text.split('\n');
+  const lineOf = (line: string, nth = 0): number =>
+    lines.flatMap((each, index) => (each === line ? [index + 1] : []))[nth] ?? -1;
+
+  const anybody = effectiveProfile(profiles, user('anybody'));
+  t.match(values(anybody), {
+    containerImages: ['r-session:3.4.2', 'r-session:3.5.0'],
+    allowUnknownImages: false,
+    maxMemMb: 1024,
+    maxCpus: 2,
+    defaultMemMb: 512,
+    defaultCpus: 1,
+    maxNvidiaGpus: 0,
+    maxAmdGpus: 0,
+    placementConstraints: [{ name: 'node' }, { name: 'region', value: 'us' }, { name: 'region', value: 'eu' }],
+  });
+  t.same(anybody.maxCpus.origin, { file: FILE, line: lineOf('max-cpus=2') });
+  t.same(anybody.cpuRequestRatio, { value: 1 }, 'a default comes from nowhere');
+
+  t.match(values(effectiveProfile(profiles, user('power', 'rstudio-power-users'))), {
+    containerImages: ['r-session:3.4.2', 'r-session:3.5.0', 'r-session:preview'],
+    allowUnknownImages: true,
+    maxCpus: 20,
+    maxMemMb: 20480,
+    maxNvidiaGpus: 2,
+    maxAmdGpus: 3,
+  });
+  t.match(values(effectiveProfile(profiles, user('jsmith'))), { maxCpus: 3, defaultCpus: 1, maxMemMb: 1024 });
+  const both = effectiveProfile(profiles, user('jsmith', 'rstudio-power-users'));
+  t.match(values(both), { maxCpus: 3, defaultCpus: 3, maxMemMb: 20480 });
+  t.same(both.defaultCpus.origin, { file: FILE, line: lineOf('max-cpus=3') });
+  t.same(warnings.map(describe), [
+    `${FILE}:${lineOf('default-cpus=4')}: default-cpus: 4 is above max-cpus=3 on line ${lineOf('max-cpus=3')} for users whom both sections match; their default is 3`,
+  ]);
+});
+
+t.test('the hardened example is right', async (t) => {
+  const text = readFileSync(new URL('../../../fixtures/config/hardened.profiles.conf', import.meta.url), 'utf8');
+  const { profiles, warnings } = parseProfiles(FILE, text);
+  t.same(warnings, []);
+  t.match(values(effectiveProfile(profiles, NOBODY)), {
+    runAs: 'own',
+    podSecurity: 'restricted',
+    capabilities: [],
+    mountTypes: ['nfs'],
+    hostPaths: [],
+    serviceAccounts: [],
+    secrets: [],
+    allowHost: false,
+    allowHostPorts: false,
+    allowMetadata: false,
+  });
+});
+
+t.test('key by key, the last section that matches wins; lists are replaced; an empty value clears', async (t) => {
+  const { profiles, warnings } = parseProfiles(
+    FILE,
+    '[u]\nmax-cpus=1\ncontainer-images=a\n[@g1]\nmax-cpus=2\nmax-mem-mb=10\n[*]\nmax-cpus=3\n[@g2]\ncontainer-images=b,c,b\nmax-mem-mb=\n',
+  );
+  t.same(warnings.map(describe), [`${FILE}:10: container-images: names "b" more than once`]);
+  const of = (matching: Matching): unknown[] => {
+    const { maxCpus, maxMemMb, containerImages } = values(effectiveProfile(profiles, matching));
+    return [maxCpus, maxMemMb, containerImages];
+  };
+  t.same(of(NOBODY), [3, 0, []]);
+  t.same(of(user('u')), [3, 0, ['a']], 'also a section of a kind that is less special');
+  t.same(of(user('x', 'g1')), [3, 10, []]);
+  t.same(of(user('u', 'g1', 'g2')), [3, 0, ['b', 'c']]);
+  t.same(effectiveProfile(profiles, user('u', 'g1', 'g2')).maxMemMb.origin?.line, 11, 'the line that cleared it');
+});
+
+t.test('section names keep their order and their characters', async (t) => {
+  const names = ['1001', '2', '__proto__', 'j.doe@corp.example', 'CORP\\jane', 'constructor', 'with blank'];
+  const { profiles } = parseProfiles(
+    FILE,
+    `[*]\n${names.map((name, index) => `[${name}]\nmax-cpus=${index + 1}\n`).join('')}[@domain users]\nmax-cpus=9`,
+  );
+  t.same(
+    profiles.sections.map(({ name }) => name),
+    ['', ...names, 'domain users'],
+  );
+  names.forEach((name, index) => {
+    t.equal(effectiveProfile(profiles, user(name)).maxCpus.value, index + 1, name);
+  });
+  t.equal(effectiveProfile(profiles, { names: ['jane', 'CORP\\jane'], inGroup: () => false }).maxCpus.value, 5);
+  t.equal(effectiveProfile(profiles, user('2', 'domain users')).maxCpus.value, 9);
+});
+
+t.test('all problems at once', async (t) => {
+  t.same(
+    problems('max-cpus=1\n[]\nmax-cpus=2\n[@]\n[u]\nmax-cpu=1\ndefault-cpus=4\nmax-cpus=3\n[u]\nlonely\n[@g\nx=1\n'),
+    [
+      'F:2: a section needs a name: []',
+      'F:9: section [u] is already on line 5',
+      'F:10: must be name=value, a [section], or a comment that begins with # or ;',
+      'F:11: a section must be written as [name], with nothing but a # comment after it',
+      'F:1: max-cpus: stands before the first section: begin with [*], for everybody',
+      'F:4: [@] names no group: write [@group]',
+      'F:6: max-cpu: is not a key of profiles (did you mean "max-cpus"?)',
+      'F:7: default-cpus: 4 is above max-cpus=3 on line 8',
+    ],
+  );
+});
+
+t.test('defaults above maxima: refused in one section, a warning across sections', async (t) => {
+  const pairs = [
+    ['default-cpus', 'max-cpus'],
+    ['default-mem-mb', 'max-mem-mb'],
+    ['default-cpus-request', 'max-cpus-request'],
+    ['default-mem-mb-request', 'max-mem-mb-request'],
+    ['default-nvidia-gpus', 'max-nvidia-gpus'],
+    ['default-amd-gpus', 'max-amd-gpus'],
+  ];
+  for (const [low = '', high = ''] of pairs) {
+    t.same(problems(`[*]\n${high}=2\n${low}=3`), [`F:3: ${low}: 3 is above ${high}=2 on line 2`]);
+    t.same(problems(`[*]\n${high}=3\n${low}=3`), []);
+    const warn = (text: string): string[] => parseProfiles('F', text).warnings.map(describe);
+    const said = `${low}: 3 is above ${high}=2 on line 4 for users whom both sections match; their default is 2`;
+    t.same(warn(`[@g]\n${low}=3\n[u]\n${high}=2`), [`F:2: ${said}`]);
+    t.same(warn(`[u]\n${low}=3\n[v]\n${high}=2`), [], 'nobody is two users');
+    t.same(warn(`[@g]\n${low}=3\n[u]\n${high}=2\n[*]\n${low}=1`), [], 'a later section for everybody hides it');
+    const { profiles } = parseProfiles('F', `[@g]\n${low}=3\n[u]\n${high}=2`);
+    const camel = low.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()) as 'defaultCpus';
+    t.equal(effectiveProfile(profiles, user('u', 'g'))[camel].value, 2);
+  }
+  t.same(parseProfiles('F', '[*]\ndefault-nvidia-gpus=1\n[@g]\nmax-amd-gpus=1').warnings.map(describe), [
+    'F:2: default-nvidia-gpus: 1 has no effect: no section sets max-nvidia-gpus, and without a maximum there are no GPUs',
+  ]);
+  t.equal(
+    effectiveProfile(parseProfiles('F', '[*]\ndefault-nvidia-gpus=1').profiles, NOBODY).defaultNvidiaGpus.value,
+    0,
+  );
+});
+
+t.test('thousands of sections: warnings are counted, not listed', async (t) => {
+  const users = Array.from({ length: 3000 }, (_, n) => `[u${n}]\nmax-cpus=2\n`).join('');
+  const { profiles, warnings } = parseProfiles('F', `[*]\ndefault-cpus=4\n${users}`);
+  t.equal(profiles.sections.length, 3001);
+  t.equal(warnings.length, 21);
+  t.same(warnings.slice(-2).map(describe), [
+    'F:2: default-cpus: 4 is above max-cpus=2 on line 42 for users whom both sections match; their default is 2',
+    'F:2: default-cpus: and 2980 more such pairs of sections',
+  ]);
+});
+
+t.test('resource profiles', async (t) => {
+  const { profiles, warnings } = parseResourceProfiles(
+    'R',
+    '[small]\nname=Small one\ncpus=0.5\ncpus-request=0.25\nmem-mb=512\nmem-mb-request=256\n[10]\nnvidia-gpus=1.000000\namd-gpus=2\nplacement-constraints=zone:a,pool:gpu\n[1-big]\ncpus=\n[custom]\nname=My own\n',
+  );
+  const at = (line: number): object => ({ file: 'R', line });
+  t.same(warnings, []);
+  t.same(profiles, [
+    {
+      id: 'small',
+      name: 'Small one',
+      ...at(1),
+      cpus: { value: 0.5, origin: at(3) },
+      cpusRequest: { value: 0.25, origin: at(4) },
+      memMb: { value: 512, origin: at(5) },
+      memMbRequest: { value: 256, origin: at(6) },
+    },
+    {
+      id: '10',
+      name: '10',
+      ...at(7),
+      nvidiaGpus: { value: 1, origin: at(8) },
+      amdGpus: { value: 2, origin: at(9) },
+      placementConstraints: {
+        value: [
+          { name: 'zone', value: 'a' },
+          { name: 'pool', value: 'gpu' },
+        ],
+        origin: at(10),
+      },
+    },
+    { id: '1-big', name: '1-big', ...at(11) },
+    { id: 'custom', name: 'My own', ...at(13) },
+  ]);
+  t.same(
+    problems(
+      'cpus=1\n[a]\ncpu=1\ncpus=x\nnvidia-gpus=0.5\nplacement-constraints=zone\n[a]\n[custom]\ncpus=1\n',
+      parseResourceProfiles,
+    ),
+    [
+      'F:7: section [a] is already on line 2',
+      'F:1: cpus: stands before the first section: begin with [name-of-profile]',
+      'F:3: cpu: is not a key of resource profiles (did you mean "cpus"?)',
+      'F:4: cpus: "x" must be a number such as 1.5 from 0 to 1000000',
+      'F:5: nvidia-gpus: "0.5" must be a whole number of GPUs from 0 to 1000',
+      'F:6: placement-constraints: "zone" must be a comma-separated list, each key:value, each key once; "zone" is not',
+      'F:9: cpus: has no meaning in [custom], which stands for the values of the job itself',
+    ],
+  );
+});
