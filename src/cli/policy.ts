@@ -4,7 +4,7 @@ import type { Options } from '../config/options/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../config/profiles/policy-files.ts';
 import type { Policy } from '../jobs/context.ts';
 import type { JobRequest } from '../jobs/job.ts';
-import { createPolicy } from '../jobs/user-policy.ts';
+import { createPolicy } from '../jobs/policy/user-policy.ts';
 import { tokenSubject } from '../kubernetes/http/token-claims.ts';
 import { type Surroundings, sayWarnings } from './session.ts';
 import type { Terminal } from './terminal.ts';

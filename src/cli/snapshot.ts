@@ -1,8 +1,8 @@
 /** All jobs of the namespace at one moment, through the plugin's own reading of objects. Writes nothing. */
 import type { Event, Pod } from 'kubernetes-types/core/v1.d.ts';
-import { OURS } from '../jobs/annotations.ts';
-import { projectEvent, projectJob, projectPod, projectService } from '../jobs/projection.ts';
-import { createRepository, type Repository } from '../jobs/repository.ts';
+import { OURS } from '../jobs/objects/annotations.ts';
+import { projectEvent, projectJob, projectPod, projectService } from '../jobs/view/projection.ts';
+import { createRepository, type Repository } from '../jobs/view/repository.ts';
 import {
   type Client,
   EVENTS,

@@ -5,10 +5,10 @@ import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import type { ClusterInfo, Requester } from './contract.ts';
 import type { JobRequest } from './job.ts';
+import type { ResolvedJob } from './objects/resolved.ts';
 import type { Permissions } from './permissions.ts';
-import type { EventView, JobView, PodView, ServiceView } from './projection.ts';
-import type { Repository } from './repository.ts';
-import type { ResolvedJob } from './resolved.ts';
+import type { EventView, JobView, PodView, ServiceView } from './view/projection.ts';
+import type { Repository } from './view/repository.ts';
 
 /** Options that jobs/ heeds (configuration.md section 1). */
 export interface JobsOptions {

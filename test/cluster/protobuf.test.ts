@@ -3,7 +3,7 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
 import { Agent, request } from 'undici';
-import { projectJob, projectPod } from '../../src/jobs/projection.ts';
+import { projectJob, projectPod } from '../../src/jobs/view/projection.ts';
 import { BodyReader, FrameSplitter } from '../../src/kubernetes/watch/protobuf/bodies.ts';
 import { JOBS } from './api/resources.ts';
 import { startCluster } from './cluster.ts';

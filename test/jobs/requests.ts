@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import type { JobRequest } from '../../src/jobs/job.ts';
-import type { ManifestContext } from '../../src/jobs/manifest.ts';
-import { NO_EXTRAS, type PodExtras, type ResolvedJob } from '../../src/jobs/resolved.ts';
+import { NO_EXTRAS, type PodExtras, type ResolvedJob } from '../../src/jobs/objects/resolved.ts';
+import type { ManifestContext } from '../../src/jobs/objects/to-job.ts';
 import { EMPTY_REQUEST } from '../support/job-request.ts';
 
 /** What else decides about the objects of a job. */

@@ -13,7 +13,7 @@ import {
   type Requester,
 } from '../../src/jobs/contract.ts';
 import type { Job, JobRequest } from '../../src/jobs/job.ts';
-import { withOwner } from '../../src/jobs/owner.ts';
+import { withOwner } from '../../src/jobs/policy/owner.ts';
 import { EMPTY_REQUEST } from '../support/job-request.ts';
 
 /** An async iterable that a test feeds. Reading is counted, so that a test sees who stopped reading. */

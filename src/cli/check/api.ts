@@ -3,8 +3,8 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
 import { optionPlace } from '../../config/text/problem.ts';
-import { CONTAINER_NAME, LAUNCHER, MANAGED_BY } from '../../jobs/annotations.ts';
 import { tokenPlace } from '../../jobs/concerned.ts';
+import { CONTAINER_NAME, LAUNCHER, MANAGED_BY } from '../../jobs/objects/annotations.ts';
 import { type Client, JOBS, type KubernetesObject, type Resource } from '../../kubernetes/contract.ts';
 import type { TokenClaims } from '../../kubernetes/http/token-claims.ts';
 import {

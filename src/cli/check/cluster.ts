@@ -5,7 +5,7 @@ import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
 import type { Constraint } from '../../config/profiles/profile-table.ts';
 import type { Setting } from '../../config/profiles/profiles.ts';
 import { place } from '../../config/text/problem.ts';
-import { INSTANCE_LABEL, OURS } from '../../jobs/annotations.ts';
+import { INSTANCE_LABEL, OURS } from '../../jobs/objects/annotations.ts';
 import { type Client, JOBS, NODES, POD_METRICS } from '../../kubernetes/contract.ts';
 import { isForbidden, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { failedCall, type Reviewed } from './api.ts';

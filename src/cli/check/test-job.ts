@@ -1,10 +1,10 @@
 /** `check --submit-test-job`: a tiny job through its whole life, each part with its time. The one thing that changes the cluster. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
-import { CONTAINER_NAME, JOB_NAME_LABEL } from '../../jobs/annotations.ts';
 import type { Policy } from '../../jobs/context.ts';
 import { JobError } from '../../jobs/contract.ts';
-import { newJob } from '../../jobs/new-job.ts';
+import { CONTAINER_NAME, JOB_NAME_LABEL } from '../../jobs/objects/annotations.ts';
+import { newJob } from '../../jobs/operations/new-job.ts';
 import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { sleep } from '../../system/clock.ts';

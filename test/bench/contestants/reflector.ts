@@ -1,6 +1,6 @@
 /** Ours: reflector and projection of pods. Which encoding is spoken, the server decides. */
 import { createHash } from 'node:crypto';
-import { projectPod } from '../../../src/jobs/projection.ts';
+import { projectPod } from '../../../src/jobs/view/projection.ts';
 import { PODS } from '../../../src/kubernetes/contract.ts';
 import { benchClient } from './ours.ts';
 import { done, ready, taskOf } from './talk.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { projectJob, projectPod, projectService } from '../../../../src/jobs/projection.ts';
+import { projectJob, projectPod, projectService } from '../../../../src/jobs/view/projection.ts';
 import { BodyReader, FrameSplitter } from '../../../../src/kubernetes/watch/protobuf/bodies.ts';
 import { OBJECTS } from '../../../../src/kubernetes/watch/protobuf/field-table.ts';
 import { type Message, ProtobufError } from '../../../../src/kubernetes/watch/protobuf/reader.ts';

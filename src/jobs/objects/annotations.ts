@@ -1,0 +1,132 @@
+/**
+ * The labels and annotations by which jobs are recognised and remembered (kubernetes-objects.md sections 1, 4, 5).
+ * Everything that must survive a restart is written in these records and in the note (note.ts); nothing else is.
+ */
+import { objectIn } from '../../system/json.ts';
+import type { ControlOperation } from '../contract.ts';
+import { JobError } from '../contract.ts';
+import type { JobState } from '../job.ts';
+import { TERMINAL_STATES } from '../job.ts';
+
+/** Label on every object of ours. */
+export const MANAGED_BY = 'app.kubernetes.io/managed-by';
+export const LAUNCHER = 'launcher';
+/** Label selector of everything that is ours; nothing else is ever read, changed or deleted. */
+export const OURS = `${MANAGED_BY}=${LAUNCHER}`;
+export const INSTANCE_LABEL = 'launcher-instance-id';
+/** The user made a valid label value, for people; the owner is read from the annotation only. */
+export const USER_LABEL = 'job-launcher/user';
+/** Label that the job controller puts on the pods of a job. */
+export const JOB_NAME_LABEL = 'job-name';
+
+/** The container of a job; every other container of its pod is somebody else's. */
+export const CONTAINER_NAME = 'rs-launcher-container';
+
+/** Annotations of the pod template, as the first-party plugin writes them. */
+export const NAME_ANNOTATION = 'name';
+export const USER_ANNOTATION = 'user';
+export const TAG_ANNOTATION = 'USER_TAG_';
+export const PORTS_ANNOTATION = 'service_ports';
+export const METADATA_ANNOTATION = 'user_metadata';
+
+/** Annotations of the Job. */
+export const NOTE_ANNOTATION = 'job-launcher/job';
+export const RESULT_ANNOTATION = 'job-launcher/result';
+export const CONTROL_ANNOTATION = 'job-launcher/control';
+export const STDIN_ANNOTATION = 'job-launcher/stdin';
+export const SUBMISSION_ANNOTATION = 'job-launcher/submission';
+/** The uid of the Job of whose run result, control and stdin tell: in a copy of that Job they are not its own. */
+export const UID_ANNOTATION = 'job-launcher/uid';
+
+/** Why a job of ours is being ended (`job-launcher/control`). `at` is the API server's clock, ISO 8601. */
+export interface ControlRecord {
+  readonly operation: Extract<ControlOperation, 'stop' | 'kill' | 'cancel'>;
+  readonly at: string;
+  readonly user: string;
+  readonly reason?: string;
+}
+
+/** How a job ended (`job-launcher/result`). Times are ISO 8601. */
+export interface JobResult {
+  readonly state: JobState;
+  readonly statusCode: string;
+  readonly exitCode?: number;
+  readonly message: string;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+}
+
+/** What is written of the run of a Job. */
+export interface RunRecords {
+  /** Those of another Job, of which this one is a copy, stand on it; they are not read. */
+  readonly inherits?: true;
+  readonly control?: ControlRecord;
+  readonly result?: JobResult;
+  /** Who delivers or delivered its input. */
+  readonly stdinClaim?: string;
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+function readControl(annotation: string | undefined): ControlRecord | undefined {
+  const value = objectIn(annotation);
+  const operation = value?.['operation'];
+  if (value === undefined || (operation !== 'stop' && operation !== 'kill' && operation !== 'cancel')) return undefined;
+  const reason = text(value['reason']);
+  return { operation, at: text(value['at']), user: text(value['user']), ...(reason === '' ? {} : { reason }) };
+}
+
+export function readResult(annotation: string | undefined): JobResult | undefined {
+  const value = objectIn(annotation);
+  if (value === undefined) return undefined;
+  const state = [...TERMINAL_STATES].find((terminal) => terminal === value['state']);
+  if (state === undefined) return undefined;
+  const { exitCode, startedAt, endedAt } = value;
+  return {
+    state,
+    statusCode: text(value['statusCode']),
+    ...(typeof exitCode === 'number' ? { exitCode } : {}),
+    message: text(value['message']),
+    ...(typeof startedAt === 'string' ? { startedAt } : {}),
+    ...(typeof endedAt === 'string' ? { endedAt } : {}),
+  };
+}
+
+/** What the annotations of the Job with this uid tell of its run. */
+export function readRecords(annotations: Readonly<Record<string, string>>, uid: string | undefined): RunRecords {
+  if ((annotations[UID_ANNOTATION] ?? uid) !== uid) return { inherits: true };
+  const control = readControl(annotations[CONTROL_ANNOTATION]);
+  const result = readResult(annotations[RESULT_ANNOTATION]);
+  const stdinClaim = annotations[STDIN_ANNOTATION];
+  return {
+    ...(control === undefined ? {} : { control }),
+    ...(result === undefined ? {} : { result }),
+    ...(stdinClaim === undefined ? {} : { stdinClaim }),
+  };
+}
+
+const TOTAL_ANNOTATION_LIMIT = 262_144;
+
+/** Throws JobError 'invalid-request' if the annotations of an object are more than the API server stores (FACTS 113). */
+export function checkAnnotationSize(annotations: Readonly<Record<string, string>>): void {
+  const sizes = Object.entries(annotations).map(([key, value]) => ({
+    key,
+    size: Buffer.byteLength(key) + Buffer.byteLength(value),
+  }));
+  const total = sizes.reduce((sum, { size }) => sum + size, 0);
+  if (total <= TOTAL_ANNOTATION_LIMIT) return;
+  const largest = sizes.reduce((a, b) => (b.size > a.size ? b : a));
+  throw new JobError(
+    'invalid-request',
+    `The job's description has ${total} bytes, more than the ${TOTAL_ANNOTATION_LIMIT} that Kubernetes stores; most of it is ${FIELD_OF[largest.key] ?? largest.key}.`,
+  );
+}
+
+/** What people call what stands in an annotation. */
+const FIELD_OF: Readonly<Record<string, string>> = {
+  [NAME_ANNOTATION]: 'the name',
+  [USER_ANNOTATION]: 'the user',
+  [METADATA_ANNOTATION]: 'metadata',
+  [PORTS_ANNOTATION]: 'exposedPorts',
+  [NOTE_ANNOTATION]: 'config, mounts and the other lists',
+};

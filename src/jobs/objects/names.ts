@@ -1,0 +1,51 @@
+/**
+ * Names that Kubernetes accepts, made from texts that people wrote (kubernetes-objects.md section 1). A job's name is
+ * also the name of its Service, which up to 1.35 must begin with a letter.
+ */
+import { type Random, randomText } from '../../system/random.ts';
+
+const LABEL_LENGTH = 63;
+/** 40, a dash and 10, so that room is left in 63 characters: the name is a label, too, and pods append six to it for theirs. */
+const SLUG_LENGTH = 40;
+const RANDOM_LENGTH = 10;
+
+/** Lower-case letters, digits and single dashes; accents are dropped, everything else separates. */
+function slug(text: string): string {
+  return text
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '');
+}
+
+/** The name of a new Job: the id by which the launcher knows it. */
+export function newJobName(name: string, random: Random): string {
+  const words = slug(name);
+  const begun = /^[a-z]/.test(words) ? words : `job-${words}`;
+  const cut = begun.slice(0, SLUG_LENGTH).replace(/-$/, '');
+  return `${cut}-${randomText(random, RANDOM_LENGTH)}`;
+}
+
+/** A label value that resembles the text: at most 63 characters, letters, digits, `-`, `_`, `.`; possibly ''. */
+export function labelValue(text: string): string {
+  return text
+    .replace(/[^-A-Za-z0-9_.]+/g, '-')
+    .slice(0, LABEL_LENGTH)
+    .replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
+}
+
+/** Makes names of volumes: DNS labels, each one once. */
+export function volumeNames(): (wanted: string) => string {
+  const taken = new Set<string>();
+  return (wanted) => {
+    const base = slug(wanted).slice(0, LABEL_LENGTH).replace(/-$/, '') || 'mount';
+    let name = base;
+    for (let n = 2; taken.has(name); n++) {
+      const suffix = `-${n}`;
+      name = `${base.slice(0, LABEL_LENGTH - suffix.length).replace(/-$/, '')}${suffix}`;
+    }
+    taken.add(name);
+    return name;
+  };
+}

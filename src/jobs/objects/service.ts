@@ -1,0 +1,115 @@
+/**
+ * The Service of a job that exposes ports without naming a port of the host (kubernetes-objects.md section 3). The Job
+ * owns it, so that it goes with the Job. Needs create on services.
+ */
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import type { Service } from 'kubernetes-types/core/v1.d.ts';
+import { isReserved } from '../../config/profiles/reserved-keys.ts';
+import { JOBS, SERVICES } from '../../kubernetes/contract.ts';
+import type { Context } from '../context.ts';
+import type { JobRequest } from '../job.ts';
+import type { Chore } from '../upkeep/reconciler.ts';
+import { projectService } from '../view/projection.ts';
+import { isTerminal } from '../view/record.ts';
+import { JOB_NAME_LABEL } from './annotations.ts';
+import { NO_EXTRAS, type PodExtras, type ResolvedJob } from './resolved.ts';
+import { baseLabels, metadataOf } from './to-job.ts';
+
+/** Does the job need a Service? */
+export function needsService({ exposedPorts }: Pick<JobRequest, 'exposedPorts'>): boolean {
+  return exposedPorts.some(({ publishedPort }) => publishedPort === undefined);
+}
+
+/** The reference of an owner that waits for nobody when it is deleted (it would need rights on finalizers). */
+export function ownedBy(job: { readonly name: string; readonly uid: string }) {
+  return [
+    {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      name: job.name,
+      uid: job.uid,
+      controller: false,
+      blockOwnerDeletion: false,
+    },
+  ];
+}
+
+export function buildService(
+  { request, pod }: Pick<ResolvedJob, 'request' | 'pod'>,
+  job: { readonly name: string; readonly uid: string },
+  type: string,
+): Service {
+  const annotations = { ...metadataOf(request, 'service', 'annotation'), ...pod.annotations };
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name: job.name,
+      labels: { ...metadataOf(request, 'service', 'label'), ...pod.labels, ...baseLabels(request) },
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+      ownerReferences: ownedBy(job),
+    },
+    spec: {
+      type,
+      selector: { [JOB_NAME_LABEL]: job.name },
+      ports: request.exposedPorts
+        .filter(({ publishedPort }) => publishedPort === undefined)
+        .map(({ targetPort, protocol }, index) => ({
+          name: `port${index}`,
+          port: targetPort,
+          targetPort,
+          protocol,
+        })),
+    },
+  };
+}
+
+/** Makes the Service; one that is there already and belongs to the Job is as good. */
+export async function createService(
+  { client, services }: Pick<Context, 'client' | 'services'>,
+  service: Service,
+  signal: AbortSignal,
+): Promise<void> {
+  const uid = service.metadata?.ownerReferences?.[0]?.uid;
+  const { object } = await client.create(SERVICES, service, {
+    signal,
+    isOurs: (stored) => stored.metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true,
+  });
+  services.offer(projectService(object));
+}
+
+/** What the profile has put on Job, pod and Service alike: what Job and pod have in common and is not ours. */
+export function extrasOf({ metadata: ofJob, spec }: KubernetesJob): PodExtras {
+  const ofPod = spec?.template.metadata;
+  const common = (kind: 'label' | 'annotation', member: 'labels' | 'annotations'): Readonly<Record<string, string>> =>
+    Object.fromEntries(
+      Object.entries(ofJob?.[member] ?? {}).filter(
+        ([key, value]) => ofPod?.[member]?.[key] === value && !isReserved(kind, key),
+      ),
+    );
+  return { ...NO_EXTRAS, labels: common('label', 'labels'), annotations: common('annotation', 'annotations') };
+}
+
+const MISSING_MS = 60_000;
+
+/** Makes the Service that a crash in the middle of a submit left out, whichever instance submitted the job. */
+export function makeMissingServices(
+  context: Pick<Context, 'client' | 'services' | 'options' | 'permissions' | 'signal'>,
+): Chore {
+  return {
+    name: 'Making the Service of a job that has none',
+    afterMs: MISSING_MS,
+    isDue: (entry) =>
+      entry.service === undefined &&
+      needsService(entry.job.request) &&
+      !isTerminal(entry) &&
+      context.permissions.allows('services') &&
+      context.services.state().syncedSince !== undefined,
+    act: async ({ job }) => {
+      const { client, options, signal } = context;
+      const { object } = await client.get(JOBS, job.name, { signal });
+      const service = buildService({ request: job.request, pod: extrasOf(object) }, job, options().serviceType);
+      await createService(context, service, signal);
+    },
+  };
+}

@@ -1,0 +1,197 @@
+/**
+ * From a launcher job to a Kubernetes Job: kubernetes-objects.md section 1, row by row. Pure. What cannot be made is
+ * refused with JobError 'invalid-request', naming the field.
+ */
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import { isReserved } from '../../config/profiles/reserved-keys.ts';
+import { isObject } from '../../system/json.ts';
+import type { JobRequest } from '../job.ts';
+import { refuse } from '../job-error.ts';
+import {
+  CONTAINER_NAME,
+  checkAnnotationSize,
+  INSTANCE_LABEL,
+  LAUNCHER,
+  MANAGED_BY,
+  METADATA_ANNOTATION,
+  NAME_ANNOTATION,
+  NOTE_ANNOTATION,
+  PORTS_ANNOTATION,
+  SUBMISSION_ANNOTATION,
+  TAG_ANNOTATION,
+  USER_ANNOTATION,
+  USER_LABEL,
+} from './annotations.ts';
+import { containerCommand, halveDollars, type RunNote } from './command.ts';
+import { labelValue } from './names.ts';
+import type { InitContainerNote, JobNote } from './note.ts';
+import { applyOverrides } from './overrides.ts';
+import type { ResolvedJob } from './resolved.ts';
+import { ARGUMENT_LIMIT, type PodContext, podSpec } from './to-pod.ts';
+
+export interface ManifestContext extends PodContext {
+  readonly id: string;
+  /** By which a lost create answer is recognised. */
+  readonly submissionId: string;
+  /** Option `job-expiry-hours`. */
+  readonly jobExpiryHours: number;
+}
+
+const JOB_LIMIT = 1_400_000;
+const MAX_INT32 = 2_147_483_647;
+
+export function buildJob(resolved: ResolvedJob, context: ManifestContext): KubernetesJob {
+  const { request, pod } = resolved;
+  checkPorts(request);
+  if (request.workingDirectory.includes('\0')) refuse('workingDirectory holds a NUL character.');
+  const main = containerCommand(request);
+  const { spec, initNotes } = podSpec(resolved, main.container, context);
+  const ours = ourLabels(request);
+  const brought = (object: 'job' | 'pod') => ({
+    labels: { ...metadataOf(request, object, 'label'), ...pod.labels, ...ours },
+    annotations: { ...metadataOf(request, object, 'annotation'), ...pod.annotations },
+  });
+  const ofJob = brought('job');
+  const ofPod = brought('pod');
+  const job: KubernetesJob = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name: context.id,
+      labels: ofJob.labels,
+      annotations: {
+        ...ofJob.annotations,
+        [NOTE_ANNOTATION]: JSON.stringify(noteOf(request, main.note, initNotes)),
+        [SUBMISSION_ANNOTATION]: context.submissionId,
+      },
+    },
+    spec: {
+      backoffLimit: 0,
+      ttlSecondsAfterFinished: ttlSeconds(context.jobExpiryHours),
+      template: {
+        metadata: {
+          labels: ofPod.labels,
+          annotations: { ...ofPod.annotations, ...podAnnotations(request) },
+        },
+        spec,
+      },
+    },
+  };
+  checkSizes(job);
+  return applyOverrides(job, resolved.overrides ?? []);
+}
+
+/** job-expiry-hours and one more, when no plugin removes the job. */
+export function ttlSeconds(jobExpiryHours: number): number {
+  return Math.min(MAX_INT32, Math.ceil(jobExpiryHours * 3600) + 3600);
+}
+
+const PROTOCOLS: readonly string[] = ['TCP', 'UDP', 'SCTP'];
+const HIGHEST_PORT = 65_535;
+
+/** What Kubernetes would refuse of a Service after the Job was made. */
+function checkPorts({ exposedPorts }: JobRequest): void {
+  for (const { targetPort, publishedPort = targetPort, protocol } of exposedPorts) {
+    for (const [name, port] of Object.entries({ targetPort, publishedPort })) {
+      if (port < 1 || port > HIGHEST_PORT)
+        refuse(`exposedPorts: ${name} ${port} is not a port from 1 to ${HIGHEST_PORT}.`);
+    }
+    if (!PROTOCOLS.includes(protocol))
+      refuse(`exposedPorts: protocol ${JSON.stringify(protocol)} is not one of ${PROTOCOLS.join(', ')}.`);
+  }
+}
+
+/** Labels of Job and pod that are ours. */
+function ourLabels(request: JobRequest): Record<string, string> {
+  const user = labelValue(request.user);
+  return { ...baseLabels(request), ...(user === '' ? {} : { [USER_LABEL]: user }) };
+}
+
+/** Labels of every object of a job. */
+export function baseLabels(request: JobRequest): Record<string, string> {
+  const instance = labelValue(request.instanceId);
+  return { [MANAGED_BY]: LAUNCHER, ...(instance === '' ? {} : { [INSTANCE_LABEL]: instance }) };
+}
+
+function podAnnotations(request: JobRequest): Record<string, string> {
+  return {
+    [NAME_ANNOTATION]: request.name,
+    [USER_ANNOTATION]: request.user,
+    ...Object.fromEntries(request.tags.map((tag, index) => [`${TAG_ANNOTATION}${index}`, tag])),
+    [PORTS_ANNOTATION]: JSON.stringify(request.exposedPorts),
+    ...(request.metadata === undefined ? {} : { [METADATA_ANNOTATION]: JSON.stringify(request.metadata) }),
+  };
+}
+
+const MEMBER = { label: 'labels', annotation: 'annotations' } as const;
+
+/** Labels or annotations that the job's `metadata` brings for an object. Keys of ours are refused. */
+export function metadataOf(
+  request: JobRequest,
+  object: 'job' | 'pod' | 'service',
+  kind: keyof typeof MEMBER,
+): Readonly<Record<string, string>> {
+  const ofObject = request.metadata?.[object];
+  const found = isObject(ofObject) ? ofObject[MEMBER[kind]] : undefined;
+  if (found === undefined || found === null) return {};
+  const field = `metadata.${object}.${MEMBER[kind]}`;
+  if (!isObject(found)) return refuse(`${field} must be an object of texts.`);
+  return Object.fromEntries(
+    Object.entries(found).map(([key, value]) => {
+      if (typeof value !== 'string') return refuse(`${field}: the value of ${key} must be a text.`);
+      if (isReserved(kind, key)) return refuse(`${field}: the key ${key} is the launcher's own; a job cannot set it.`);
+      return [key, value];
+    }),
+  );
+}
+
+/** With every member, so that none is forgotten; what is undefined is not there in JSON. */
+type WholeNote = { readonly [K in keyof JobNote]-?: JobNote[K] | undefined };
+
+function noteOf(request: JobRequest, run: RunNote, initContainers: readonly InitContainerNote[]): WholeNote {
+  return {
+    run: run.run,
+    split: run.split,
+    group: some(request.group),
+    cluster: some(request.cluster),
+    config: some(request.config),
+    exposedPorts: some(request.exposedPorts),
+    host: some(request.host),
+    initContainers: some(initContainers),
+    instanceId: some(request.instanceId),
+    mounts: some(request.mounts),
+    placementConstraints: some(request.placementConstraints),
+    queues: some(request.queues),
+    resourceLimits: some(request.resourceLimits),
+    resourceProfile: some(request.resourceProfile),
+    stdin: request.stdin === '' ? undefined : true,
+    stderrFile: some(request.stderrFile),
+    stdoutFile: some(request.stdoutFile),
+    systemJob: request.systemJob || undefined,
+    pid: request.pid,
+  };
+}
+
+/** The text or list, unless it is empty. */
+const some = <T extends string | readonly unknown[]>(value: T): T | undefined =>
+  value.length === 0 ? undefined : value;
+
+function checkSizes(job: KubernetesJob): void {
+  const { metadata, spec } = job.spec?.template ?? {};
+  checkAnnotationSize(job.metadata?.annotations ?? {});
+  checkAnnotationSize(metadata?.annotations ?? {});
+  for (const { name, command = [], args = [] } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]) {
+    const where = name === CONTAINER_NAME ? 'command or args' : `initContainers (${name})`;
+    for (const argument of [...command, ...args]) {
+      if (argument.includes('\0')) refuse(`${where}: an argument holds a NUL character.`);
+      const size = Buffer.byteLength(halveDollars(argument));
+      if (size > ARGUMENT_LIMIT)
+        refuse(`${where}: an argument has ${size} bytes; Linux starts no program with more than ${ARGUMENT_LIMIT}.`);
+    }
+  }
+  const size = Buffer.byteLength(JSON.stringify(job));
+  if (size > JOB_LIMIT)
+    refuse(
+      `The job has ${size} bytes as a Kubernetes Job (most of it environment or args); ${JOB_LIMIT} can be stored.`,
+    );
+}

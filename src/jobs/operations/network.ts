@@ -1,0 +1,98 @@
+/**
+ * Where a job can be reached (kubernetes-objects.md section 3, launcher-plugin-api.md section 0). Uses get on nodes and
+ * on services if that is allowed. What cannot be read for the moment is an error: a wrong address would be taken for good.
+ */
+import { NODES, SERVICES } from '../../kubernetes/contract.ts';
+import { isForbidden, isNotFound } from '../../kubernetes/kubernetes-error.ts';
+import type { Context } from '../context.ts';
+import { JobError, type JobNetwork, type Requester } from '../contract.ts';
+import { jobErrorOf } from '../failures.ts';
+import { needsService } from '../objects/service.ts';
+import { type PodView, projectService, type ServiceView } from '../view/projection.ts';
+import { isTerminal, type JobEntry } from '../view/record.ts';
+
+interface NodeAddresses {
+  readonly host: string;
+  /** External before internal. */
+  readonly addresses: readonly string[];
+}
+
+/** Nodes hardly ever change their addresses; answers are kept for a minute, and beyond it for when there are none. */
+const KEEP_MS = 60_000;
+/** Where nodes come and go, the oldest answers go. */
+const MOST_NODES = 1_000;
+/** Leaves time to tell the error. */
+const READ_MS = 10_000;
+
+type NetworkOf = (id: string, requester: Requester) => Promise<JobNetwork>;
+
+export function createNetwork(context: Context): NetworkOf {
+  const { client, clock, repository, services, log, permissions } = context;
+  /** The oldest answer first. */
+  const nodes = new Map<string, { readonly at: number; readonly addresses: NodeAddresses }>();
+
+  /** undefined if nodes may not be read, or it is gone and was never read. */
+  async function nodeOf({ node: name }: PodView): Promise<NodeAddresses | undefined> {
+    if (!permissions.allows('nodes')) return undefined;
+    const known = nodes.get(name);
+    if (known !== undefined && clock.monotonic() - known.at < KEEP_MS) return known.addresses;
+    try {
+      const addresses = await readNode(name);
+      keep(name, addresses);
+      return addresses;
+    } catch (error) {
+      if (await permissions.isMissing('nodes', error)) return undefined;
+      log.info('The addresses of a node cannot be read', { node: name, error });
+      if (known === undefined && !isForbidden(error) && !isNotFound(error)) throw error;
+      return known?.addresses;
+    }
+  }
+
+  async function readNode(name: string): Promise<NodeAddresses> {
+    const { object } = await client.get(NODES, name, { timeoutMs: READ_MS });
+    const found = object.status?.addresses ?? [];
+    const of = (type: string): string[] => found.filter((each) => each.type === type).map(({ address }) => address);
+    return { host: of('Hostname')[0] ?? name, addresses: [...of('ExternalIP'), ...of('InternalIP')] };
+  }
+
+  function keep(name: string, addresses: NodeAddresses): void {
+    nodes.delete(name);
+    nodes.set(name, { at: clock.monotonic(), addresses });
+    const [oldest = ''] = nodes.keys();
+    if (nodes.size > MOST_NODES) nodes.delete(oldest);
+  }
+
+  /** Of a job that needs one: read where the watch does not show it. */
+  async function serviceOf({ id, uid, job, service }: JobEntry): Promise<ServiceView | undefined> {
+    if (!needsService(job.request)) return undefined;
+    if (service !== undefined || !permissions.allows('services')) return service;
+    try {
+      const found = projectService((await client.get(SERVICES, id, { timeoutMs: READ_MS })).object);
+      if (found.jobUid !== uid) return undefined;
+      services.offer(found);
+      return found;
+    } catch (error) {
+      if (isNotFound(error) || (await permissions.isMissing('services', error))) return undefined;
+      throw error;
+    }
+  }
+
+  return async (id, requester) => {
+    const entry = repository.find(id, requester);
+    const pod = entry.pod?.view;
+    if (pod === undefined || pod.node === '' || !(isTerminal(entry) || entry.outcome.state === 'Running'))
+      throw new JobError('job-not-running', `Job ${id} is ${entry.outcome.state} and has no network address.`);
+    try {
+      const [node, service] = await Promise.all([nodeOf(pod), serviceOf(entry)]);
+      const ofNode = node?.addresses ?? [pod.hostIp].filter((ip) => ip !== '');
+      return { host: node?.host ?? pod.node, ipAddresses: addressesOf(pod, service, ofNode) };
+    } catch (error) {
+      throw jobErrorOf(error, `The addresses of job ${id} are not known`);
+    }
+  };
+}
+
+function addressesOf(pod: PodView, service: ServiceView | undefined, ofNode: readonly string[]): readonly string[] {
+  if (service?.type === 'ClusterIP') return [...service.clusterIps, ...pod.podIps];
+  return service?.type === 'LoadBalancer' && service.ingress.length > 0 ? service.ingress : ofNode;
+}

@@ -1,0 +1,207 @@
+/**
+ * How much of CPU, memory and GPUs a job gets (configuration.md section 2, "The arithmetic"): the same for what the job
+ * asks and for what a resource profile gives.
+ */
+
+import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../../config/profiles/profiles.ts';
+import type { ResourceProfile } from '../../config/profiles/resource-profiles.ts';
+import { place } from '../../config/text/problem.ts';
+import { DECIMAL } from '../../config/text/values.ts';
+import type { ResourceLimit } from '../job.ts';
+import { by, refuse } from '../job-error.ts';
+import type { ResolvedJob } from '../objects/resolved.ts';
+
+type ResolvedAmounts = Pick<ResolvedJob, 'limits' | 'requests' | 'nvidiaGpus' | 'amdGpus'>;
+
+/** What is asked for: a number above 0, and what to call it in a sentence. */
+interface Asked {
+  readonly value: number;
+  readonly as: string;
+}
+
+/** A resource: what jobs call it, the keys that rule it, and what a resource profile says of it. */
+interface Rule {
+  readonly limitType: string;
+  readonly requestType: string;
+  readonly byDefault: NumberKey;
+  readonly max: NumberKey;
+  readonly ratio: NumberKey;
+  readonly requestByDefault: NumberKey;
+  readonly maxRequest: NumberKey;
+  readonly limitOf: (profile: ResourceProfile) => Setting<number> | undefined;
+  readonly requestOf: (profile: ResourceProfile) => Setting<number> | undefined;
+  /** Smallest unit, rounded up: thousandths of a CPU, MB. */
+  readonly units: (value: number) => number;
+}
+
+const CPU: Rule = {
+  limitType: 'cpuCount',
+  requestType: 'CPU Request',
+  byDefault: 'default-cpus',
+  max: 'max-cpus',
+  ratio: 'cpu-request-ratio',
+  requestByDefault: 'default-cpus-request',
+  maxRequest: 'max-cpus-request',
+  limitOf: ({ cpus }) => cpus,
+  requestOf: ({ cpusRequest }) => cpusRequest,
+  units: (value) => roundUp(value, 3),
+};
+
+const MEMORY: Rule = {
+  limitType: 'memory',
+  requestType: 'Memory Request',
+  byDefault: 'default-mem-mb',
+  max: 'max-mem-mb',
+  ratio: 'memory-request-ratio',
+  requestByDefault: 'default-mem-mb-request',
+  maxRequest: 'max-mem-mb-request',
+  limitOf: ({ memMb }) => memMb,
+  requestOf: ({ memMbRequest }) => memMbRequest,
+  units: (value) => roundUp(value, 0),
+};
+
+const NVIDIA = 'NVIDIA GPUs';
+const AMD = 'AMD GPUs';
+
+/** More than any machine has; keeps sums exact. */
+const MOST = 1e12;
+const MOST_GPUS = 1000;
+
+/**
+ * Limits, requests and GPUs of a job. `given`, a resource profile, undefined: the job's own values. Throws JobError
+ * 'invalid-request' naming the value, the maximum and where it was written.
+ */
+export function resolveAmounts(
+  limits: readonly ResourceLimit[],
+  profile: EffectiveProfile,
+  given: ResourceProfile | undefined,
+): ResolvedAmounts {
+  const twice = limits.find(({ type }, index) => limits.findIndex((other) => other.type === type) !== index);
+  if (twice !== undefined) refuse(`resourceLimits: ${twice.type} is given twice.`);
+  const cpu = compute(CPU, limits, profile, given);
+  const memory = compute(MEMORY, limits, profile, given);
+
+  const nvidiaGpus = gpus(
+    given ? asGiven(given, NVIDIA, given.nvidiaGpus) : gpusAsked(limits, NVIDIA),
+    profile.defaultNvidiaGpus,
+    'max-nvidia-gpus',
+    profile.maxNvidiaGpus,
+  );
+  const amdGpus = gpus(
+    given ? asGiven(given, AMD, given.amdGpus) : gpusAsked(limits, AMD),
+    profile.defaultAmdGpus,
+    'max-amd-gpus',
+    profile.maxAmdGpus,
+  );
+  return {
+    limits: {
+      ...(cpu.limit === undefined ? {} : { cpuMillis: cpu.limit }),
+      ...(memory.limit === undefined ? {} : { memoryMb: memory.limit }),
+    },
+    requests: {
+      ...(cpu.request === undefined ? {} : { cpuMillis: cpu.request }),
+      ...(memory.request === undefined ? {} : { memoryMb: memory.request }),
+    },
+    nvidiaGpus,
+    amdGpus,
+  };
+}
+
+/** Limit and request in the smallest unit; undefined: none. */
+function compute(
+  rule: Rule,
+  limits: readonly ResourceLimit[],
+  profile: EffectiveProfile,
+  given: ResourceProfile | undefined,
+): { readonly limit: number | undefined; readonly request: number | undefined } {
+  const { units } = rule;
+  const called = (key: NumberKey): Asked => {
+    const setting = numberSetting(profile, key);
+    return {
+      value: setting.value,
+      as: `${key}=${setting.value}${setting.origin ? ` (${place(setting.origin)})` : ''}`,
+    };
+  };
+  const asked = given ? asGiven(given, rule.limitType, rule.limitOf(given)) : numberAsked(limits, rule.limitType);
+  const max = numberSetting(profile, rule.max);
+  if (asked !== undefined && max.value > 0 && asked.value > max.value) {
+    refuse(`${asked.as} is above the maximum of ${max.value} (${by(rule.max, max)}).`);
+  }
+  const limit = firstAsked(asked, called(rule.byDefault), called(rule.max));
+  const maxRequest = numberSetting(profile, rule.maxRequest);
+  const explicit = firstAsked(
+    given ? asGiven(given, rule.requestType, rule.requestOf(given)) : numberAsked(limits, rule.requestType),
+    called(rule.requestByDefault),
+  );
+  if (explicit !== undefined) {
+    if (limit !== undefined && explicit.value > limit.value) {
+      refuse(`${explicit.as} is above the limit, ${limit.as}.`);
+    }
+    if (maxRequest.value > 0 && explicit.value > maxRequest.value) {
+      refuse(`${explicit.as} is above the maximum of ${maxRequest.value} (${by(rule.maxRequest, maxRequest)}).`);
+    }
+    return { limit: limit && units(limit.value), request: units(explicit.value) };
+  }
+  if (limit === undefined) return { limit: undefined, request: undefined };
+  const part = portion(units(limit.value), numberSetting(profile, rule.ratio).value);
+  return {
+    limit: units(limit.value),
+    request: maxRequest.value > 0 ? Math.min(part, units(maxRequest.value)) : part,
+  };
+}
+
+/** The first that is above 0. */
+function firstAsked(...candidates: readonly (Asked | undefined)[]): Asked | undefined {
+  return candidates.find((candidate) => candidate !== undefined && candidate.value > 0);
+}
+
+function asGiven(profile: ResourceProfile, type: string, setting: Setting<number> | undefined): Asked | undefined {
+  if (setting === undefined) return undefined;
+  return { value: setting.value, as: `${type} ${setting.value} of ${by(`resource profile ${profile.id}`, setting)}` };
+}
+
+/** What the job itself asks for, 0 included; undefined: nothing. */
+function numberAsked(limits: readonly ResourceLimit[], type: string): Asked | undefined {
+  const text = limits.find((limit) => limit.type === type)?.value.trim() ?? '';
+  if (text === '') return undefined;
+  const value = DECIMAL.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= MOST)) refuse(`resourceLimits: ${type} "${text}" must be a number such as 1.5.`);
+  return { value, as: `${type} ${text}` };
+}
+
+function gpusAsked(limits: readonly ResourceLimit[], type: string): Asked | undefined {
+  const asked = numberAsked(limits, type);
+  if (asked !== undefined && !(Number.isInteger(asked.value) && asked.value <= MOST_GPUS)) {
+    refuse(`resourceLimits: ${asked.as} must be a whole number of GPUs.`);
+  }
+  return asked;
+}
+
+/** A maximum of 0 means no GPUs; asking for 0 beats the default. */
+function gpus(
+  asked: Asked | undefined,
+  byDefault: Setting<number>,
+  key: 'max-nvidia-gpus' | 'max-amd-gpus',
+  max: Setting<number>,
+): number {
+  if (asked !== undefined && asked.value > max.value) {
+    refuse(`${asked.as} is above the maximum of ${max.value === 0 ? 'no GPUs' : max.value} (${by(key, max)}).`);
+  }
+  return Math.min(asked?.value ?? byDefault.value, max.value);
+}
+
+/** The value times 10^places, rounded up exactly, as the decimal number that it is written as. */
+function roundUp(value: number, places: number): number {
+  if (value < 10 ** -places) return value > 0 ? 1 : 0;
+  const [whole = '', fraction = ''] = String(value).split('.');
+  const kept = Number(whole + fraction.slice(0, places).padEnd(places, '0'));
+  return /[1-9]/.test(fraction.slice(places)) ? kept + 1 : kept;
+}
+
+const RATIO_SCALE = 1_000_000_000n;
+
+/** ratio x units, rounded up, at least 1. */
+function portion(units: number, ratio: number): number {
+  const scaled = BigInt(Math.round(ratio * Number(RATIO_SCALE)));
+  return Math.max(1, Number((BigInt(units) * scaled + RATIO_SCALE - 1n) / RATIO_SCALE));
+}

@@ -1,0 +1,195 @@
+/**
+ * What jobs may ask of the cluster (configuration.md section 2.1). The launcher checks who a user is, not what he asks:
+ * these rules close the ways to a node, to root and to other people's accounts and secrets. Volumes are judged as they
+ * would be sent to Kubernetes, whatever type the mount gave itself.
+ */
+import type { Volume } from 'kubernetes-types/core/v1.d.ts';
+import { type Allowed, capabilityName } from '../../config/profiles/profile-kinds.ts';
+import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
+import type { TokenSubject } from '../../kubernetes/http/token-claims.ts';
+import type { SystemUser } from '../../system/users.ts';
+import type { JobRequest } from '../job.ts';
+import { refuse, refuseBy } from '../job-error.ts';
+import { metadataOf } from '../objects/to-job.ts';
+import { accountOf, secretsOf } from '../objects/to-pod.ts';
+import { podVolumes } from '../objects/volumes.ts';
+import { checkImage } from './images.ts';
+
+export interface Circumstances {
+  readonly profile: EffectiveProfile;
+  /** The job's user on this host; undefined: unknown here. */
+  readonly user: SystemUser | undefined;
+  /** The plugin's own service account, as its token says, if that is one of this namespace. */
+  readonly ownAccount: TokenSubject | undefined;
+}
+
+/** Throws JobError 'invalid-request' for whatever the profile does not allow. */
+export function checkHardening(request: JobRequest, circumstances: Circumstances): void {
+  checkPlain(request, circumstances.profile);
+  checkCapabilities(request, circumstances.profile);
+  checkAccount(request, circumstances);
+  checkSecrets(request, circumstances);
+  checkMounts(request, circumstances);
+}
+
+function checkPlain(request: JobRequest, profile: EffectiveProfile): void {
+  const { host, exposedPorts } = request;
+  if (!profile.allowHost.value && host !== '') refuseBy(`host "${host}" is not allowed`, 'allow-host', profile);
+  const port = exposedPorts.find(({ publishedPort }) => publishedPort !== undefined);
+  if (!profile.allowHostPorts.value && port !== undefined) {
+    refuseBy(`exposedPorts: publishedPort ${port.publishedPort} is not allowed`, 'allow-host-ports', profile);
+  }
+  if (profile.allowMetadata.value) return;
+  for (const object of ['job', 'pod', 'service'] as const) {
+    for (const kind of ['label', 'annotation'] as const) {
+      const [key] = Object.keys(metadataOf(request, object, kind));
+      if (key !== undefined) {
+        refuseBy(`metadata.${object}.${kind}s: ${key} is not allowed`, 'allow-metadata', profile);
+      }
+    }
+  }
+}
+
+function checkCapabilities({ container }: JobRequest, profile: EffectiveProfile): void {
+  for (const text of container?.capabilitiesAdd ?? []) {
+    const name = capabilityName(text);
+    if (!allows(profile.capabilities.value, name)) {
+      refuseBy(`container.capabilitiesAdd: ${text} is not allowed`, 'capabilities', profile);
+    }
+    if (profile.podSecurity.value === 'restricted' && name !== 'NET_BIND_SERVICE') {
+      refuseBy(`container.capabilitiesAdd: ${text} is not allowed`, 'pod-security', profile);
+    }
+  }
+}
+
+function checkAccount({ config }: JobRequest, { profile, ownAccount }: Circumstances): void {
+  const account = accountOf(config);
+  if (account === undefined) return;
+  if (account === ownAccount?.name)
+    refuse(`serviceAccountName ${account} is the plugin's own and cannot be used by jobs.`);
+  if (account !== profile.serviceAccount.value && !allows(profile.serviceAccounts.value, account)) {
+    refuseBy(`serviceAccountName ${account} is not allowed`, 'service-accounts', profile);
+  }
+}
+
+/** Secrets that hold the input of jobs. */
+const INPUT_SECRET = /-[a-z0-9]{10}-stdin$/;
+
+/** What follows the account in names of Secrets with its token: of our `rbac`, and as clusters before 1.24 and OpenShift make them. */
+const TOKEN_SECRET = /^-(token|dockercfg)(-[a-z0-9]{5})?$/;
+
+function holdsToken({ name: account, secret }: TokenSubject, name: string): boolean {
+  return name === secret || (name.startsWith(account) && TOKEN_SECRET.test(name.slice(account.length)));
+}
+
+function checkSecret(name: string, where: string, { profile, ownAccount }: Circumstances): void {
+  if (INPUT_SECRET.test(name)) refuse(`${where}: Secret ${name} holds the input of a job and cannot be used.`);
+  if (ownAccount !== undefined && holdsToken(ownAccount, name))
+    refuse(`${where}: Secret ${name} holds a token of the plugin and cannot be used by jobs.`);
+  if (!allows(profile.secrets.value, name)) refuseBy(`${where}: Secret ${name} is not allowed`, 'secrets', profile);
+}
+
+function checkSecrets({ config }: JobRequest, circumstances: Circumstances): void {
+  for (const { secret } of secretsOf(config)) checkSecret(secret, 'config secret', circumstances);
+}
+
+/** Mount types that have a volume type of their own. */
+const TYPES: Readonly<Record<string, string>> = {
+  hostPath: 'host',
+  nfs: 'nfs',
+  azureFile: 'azureFile',
+  cephfs: 'cephFs',
+  glusterfs: 'glusterFs',
+};
+
+function checkMounts(request: JobRequest, circumstances: Circumstances): void {
+  const { profile } = circumstances;
+  for (const mount of [request.mounts, ...request.initContainers.map(({ mounts }) => mounts)].flat()) {
+    const where = `The ${mount.type} mount at ${mount.mountPath}`;
+    // Which volume types the server still knows is not asked here.
+    const volumes = podVolumes(0);
+    volumes.mount([mount]);
+    const kinds = volumes.volumes().flatMap((volume) => Object.keys(volume).filter((kind) => kind !== 'name'));
+    for (const type of [mount.type, ...kinds.flatMap((kind) => TYPES[kind] ?? [])]) {
+      if (!allows(profile.mountTypes.value, type)) {
+        const as = type === mount.type ? '' : ` (it is a ${type} mount)`;
+        refuseBy(`${where} is not allowed${as}`, 'mount-types', profile);
+      }
+    }
+    for (const volume of volumes.volumes()) checkVolume(volume, where, request, circumstances);
+  }
+}
+
+function checkVolume(volume: Volume, where: string, request: JobRequest, circumstances: Circumstances): void {
+  const { profile, ownAccount } = circumstances;
+  const found = findReferences(volume);
+  for (const path of found.hostPaths) checkHostPath(path, where, profile);
+  for (const secret of found.secrets) checkSecret(secret, where, circumstances);
+  for (const image of found.images) checkImage(image, profile);
+  if (!found.accountToken) return;
+  const account = accountOf(request.config) ?? profile.serviceAccount.value ?? 'default';
+  const isOwn = account === ownAccount?.name;
+  if (isOwn) refuse(`${where}: a token of ${account}, the plugin's own service account, cannot be used by jobs.`);
+  if (account !== profile.serviceAccount.value && !allows(profile.serviceAccounts.value, account)) {
+    refuseBy(`${where}: a token of service account ${account} is not allowed`, 'service-accounts', profile);
+  }
+}
+
+function checkHostPath(path: string, where: string, profile: EffectiveProfile): void {
+  const parts = segments(path);
+  if (!path.startsWith('/') || parts.includes('..')) {
+    refuse(`${where}: host path "${path}" must be absolute and without "..".`);
+  }
+  const prefixes = profile.hostPaths.value;
+  const inside = (prefix: string): boolean => segments(prefix).every((segment, index) => parts[index] === segment);
+  if (prefixes !== 'any' && !prefixes.some(inside)) {
+    refuseBy(`${where}: host path "${path}" is not allowed`, 'host-paths', profile);
+  }
+}
+
+function segments(path: string): readonly string[] {
+  return path.split('/').filter((segment) => segment !== '' && segment !== '.');
+}
+
+interface References {
+  readonly hostPaths: string[];
+  readonly secrets: string[];
+  readonly images: string[];
+  accountToken: boolean;
+}
+
+/**
+ * What of the host, of Secrets, of accounts and of images a volume names, at any depth: `secret.secretName`, `secretRef.name`,
+ * `csi.nodePublishSecretRef.name`, `projected.sources[].secret.name`, `projected.sources[].serviceAccountToken`.
+ */
+function findReferences(volume: unknown): References {
+  const found: References = { hostPaths: [], secrets: [], images: [], accountToken: false };
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      if (key === 'hostPath') found.hostPaths.push(String(member(inner, 'path') ?? ''));
+      const reference = key === 'image' ? member(inner, 'reference') : undefined;
+      if (typeof reference === 'string') found.images.push(reference);
+      if (key === 'serviceAccountToken') found.accountToken = true;
+      if (/secretName$/i.test(key) && typeof inner === 'string') found.secrets.push(inner);
+      if (/secret(ref)?$/i.test(key)) {
+        const name = typeof inner === 'string' ? inner : member(inner, 'name');
+        if (typeof name === 'string') found.secrets.push(name);
+      }
+      visit(inner);
+    }
+  };
+  visit(volume);
+  return found;
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
+}
+
+/** Does the profile allow this name? */
+export function allows(allowed: Allowed, name: string): boolean {
+  return allowed === 'any' || allowed.includes(name);
+}

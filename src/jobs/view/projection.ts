@@ -1,0 +1,278 @@
+/**
+ * What is kept of the objects of the cluster: a few hundred bytes a job, never the objects. Times are milliseconds since
+ * 1970, from the objects, never from the clock of this machine.
+ */
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import type { ContainerStatus, Event, Pod, PodSpec, PodStatus, Service } from 'kubernetes-types/core/v1.d.ts';
+import type { ObjectMeta, OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
+import type { Projected } from '../../kubernetes/contract.ts';
+import type { JobRequest } from '../job.ts';
+import { NOTE_ANNOTATION, type RunRecords, readRecords } from '../objects/annotations.ts';
+import { jobContainer, recoverRequest } from '../objects/from-job.ts';
+import { listOf } from '../objects/members.ts';
+import { readNote } from '../objects/note.ts';
+import { newest, newestTransition, time } from './times.ts';
+
+/** Conditions by which the Job controller has decided; the later in the list, the more is settled. */
+const DECISIONS = ['SuccessCriteriaMet', 'FailureTarget', 'Complete', 'Failed'] as const;
+
+interface JobDecision {
+  readonly type: (typeof DECISIONS)[number];
+  readonly reason: string;
+  readonly message: string;
+  readonly at: number;
+}
+
+export interface JobView extends Projected, RunRecords {
+  readonly request: JobRequest;
+  /** Members of its note that are not all ours, for the log. */
+  readonly oddNote?: string;
+  readonly createdAt: number;
+  readonly lastTransition: number;
+  /** `spec.suspend` is true. */
+  readonly suspended: boolean;
+  /** `spec.parallelism` is 0. */
+  readonly idle: boolean;
+  /** A pod of it is ready: its containers run. The Job controller looks once a second, since 1.24 (FACTS 3). */
+  readonly ready: boolean;
+  readonly decision?: JobDecision;
+  /** When it was Complete or Failed. */
+  readonly finished: boolean;
+  /** Input waits to be delivered (kubernetes-objects.md section 4). */
+  readonly stdinDue: boolean;
+}
+
+export interface ContainerView {
+  readonly name: string;
+  readonly image: string;
+  readonly waiting?: { readonly reason: string; readonly message: string };
+  readonly running?: { readonly startedAt?: number };
+  readonly terminated?: Terminated;
+}
+
+export interface Terminated {
+  readonly exitCode: number;
+  readonly reason: string;
+  readonly message: string;
+  /** Absent if it never started (1970, FACTS 15). */
+  readonly startedAt?: number;
+  readonly finishedAt?: number;
+}
+
+export interface PodView extends Projected {
+  /** The Job that controls it. */
+  readonly jobUid: string;
+  readonly createdAt: number;
+  readonly lastTransition: number;
+  readonly node: string;
+  readonly phase: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly startTime?: number;
+  /** Seconds; `spec.activeDeadlineSeconds`. */
+  readonly deadline?: number;
+  /** When it is to be gone; `deletionGracePeriodSeconds` after it was asked for. */
+  readonly deletion?: { readonly at: number; readonly graceSeconds: number };
+  /** Condition DisruptionTarget. */
+  readonly disruption?: { readonly reason: string; readonly message: string; readonly at: number };
+  readonly container: ContainerView;
+  /** Init containers that have not ended well. */
+  readonly init: readonly ContainerView[];
+  /** Message of PodScheduled=False. */
+  readonly unscheduled?: string;
+  /** Since when Ready is False without a reason: the node controller says so of a node that is silent (FACTS 122). */
+  readonly nodeSilentSince?: number;
+  /** As written in the pod, e.g. `512M`. */
+  readonly memoryLimit?: string;
+  /** May a signal to all processes reach the job's own only? (section 5, kill) */
+  readonly sharesProcesses: boolean;
+  readonly hostIp: string;
+  readonly podIps: readonly string[];
+}
+
+export interface ServiceView extends Projected {
+  readonly jobUid: string;
+  /** Is it named like that Job, as ours are? */
+  readonly isNamedLikeJob: boolean;
+  readonly type: string;
+  readonly clusterIps: readonly string[];
+  readonly ports: readonly { readonly targetPort: number; readonly published: number; readonly protocol: string }[];
+  readonly ingress: readonly string[];
+}
+
+export interface EventView extends Projected {
+  /** The Job or Pod that it is about. */
+  readonly subject: string;
+  readonly warning: boolean;
+  readonly reason: string;
+  readonly message: string;
+  readonly at: number;
+}
+
+const identity = (metadata: ObjectMeta | undefined): Projected => ({
+  uid: metadata?.uid ?? '',
+  name: metadata?.name ?? '',
+  resourceVersion: metadata?.resourceVersion ?? '',
+});
+
+/** The Job that an object belongs to. */
+function owner(metadata: ObjectMeta | undefined, controlling: boolean): OwnerReference | undefined {
+  return metadata?.ownerReferences?.find(
+    ({ kind, controller }) => kind === 'Job' && (!controlling || controller === true),
+  );
+}
+
+export function projectJob(job: KubernetesJob): JobView {
+  const { metadata, spec, status } = job;
+  const annotations = metadata?.annotations ?? {};
+  const conditions = status?.conditions ?? [];
+  const decided = DECISIONS.toReversed().flatMap((type) => {
+    const condition = conditions.find((each) => each.type === type && each.status === 'True');
+    if (condition === undefined) return [];
+    const { reason = '', message = '', lastTransitionTime } = condition;
+    return [{ type, reason, message, at: time(lastTransitionTime) ?? 0 }];
+  });
+  const decision = decided[0];
+  const records = readRecords(annotations, metadata?.uid);
+  const { note, odd } = readNote(annotations[NOTE_ANNOTATION]);
+  const createdAt = time(metadata?.creationTimestamp) ?? 0;
+  return {
+    ...identity(metadata),
+    request: recoverRequest(job, note),
+    ...(odd === undefined ? {} : { oddNote: odd }),
+    createdAt,
+    lastTransition: newest(
+      createdAt,
+      time(status?.startTime),
+      time(status?.completionTime),
+      newestTransition(conditions),
+      time(records.result?.endedAt),
+    ),
+    suspended: spec?.suspend === true,
+    idle: spec?.parallelism === 0,
+    ready: (status?.ready ?? 0) > 0,
+    ...(decision === undefined ? {} : { decision }),
+    finished: decided.some(({ type }) => type === 'Complete' || type === 'Failed'),
+    stdinDue: note?.stdin === true,
+    ...records,
+  };
+}
+
+/** Filled in member by member: most are absent most of the time, and pods are what changes most. */
+type Draft<T> = { -readonly [Member in keyof T]: T[Member] };
+
+function projectContainer(name: string, image: string, status: ContainerStatus | undefined): ContainerView {
+  const { waiting, running, terminated } = status?.state ?? {};
+  const view: Draft<ContainerView> = { name, image };
+  if (waiting !== undefined) view.waiting = { reason: waiting.reason ?? '', message: waiting.message ?? '' };
+  if (running !== undefined) {
+    const startedAt = time(running.startedAt);
+    view.running = startedAt === undefined ? {} : { startedAt };
+  }
+  if (terminated !== undefined) view.terminated = projectTerminated(terminated);
+  return view;
+}
+
+function projectTerminated(end: NonNullable<NonNullable<ContainerStatus['state']>['terminated']>): Terminated {
+  const startedAt = time(end.startedAt);
+  const finishedAt = time(end.finishedAt);
+  const view: Draft<Terminated> = { exitCode: end.exitCode, reason: end.reason ?? '', message: end.message ?? '' };
+  if (startedAt !== undefined) view.startedAt = startedAt;
+  if (finishedAt !== undefined) view.finishedAt = finishedAt;
+  return view;
+}
+
+/** The init containers that have not ended well. */
+function projectInit(spec: PodSpec | undefined, status: PodStatus | undefined): readonly ContainerView[] {
+  return (spec?.initContainers ?? [])
+    .map(({ name, image = '' }) =>
+      projectContainer(
+        name,
+        image,
+        status?.initContainerStatuses?.find((each) => each.name === name),
+      ),
+    )
+    .filter(({ waiting, terminated }) => waiting !== undefined || (terminated?.exitCode ?? 0) !== 0);
+}
+
+export function projectPod(pod: Pod): PodView {
+  const { metadata, spec, status } = pod;
+  const conditions = status?.conditions ?? [];
+  const main = jobContainer(spec);
+  const name = main?.name ?? '';
+  const mainStatus = status?.containerStatuses?.find((each) => each.name === name);
+  const container = projectContainer(name, main?.image ?? '', mainStatus);
+  const createdAt = time(metadata?.creationTimestamp) ?? 0;
+  const startTime = time(status?.startTime);
+  const view: Draft<PodView> = {
+    uid: metadata?.uid ?? '',
+    name: metadata?.name ?? '',
+    resourceVersion: metadata?.resourceVersion ?? '',
+    jobUid: owner(metadata, true)?.uid ?? '',
+    createdAt,
+    lastTransition: Math.max(
+      createdAt,
+      startTime ?? 0,
+      container.running?.startedAt ?? 0,
+      container.terminated?.startedAt ?? 0,
+      container.terminated?.finishedAt ?? 0,
+      newestTransition(conditions) ?? 0,
+    ),
+    node: spec?.nodeName ?? '',
+    phase: status?.phase ?? '',
+    reason: status?.reason ?? '',
+    message: status?.message ?? '',
+    container,
+    init: listOf(projectInit(spec, status)),
+    sharesProcesses: spec?.shareProcessNamespace === true && spec.hostPID !== true,
+    hostIp: status?.hostIP ?? '',
+    podIps: listOf((status?.podIPs ?? []).flatMap(({ ip }) => ip || [])),
+  };
+  if (startTime !== undefined) view.startTime = startTime;
+  const deadline = spec?.activeDeadlineSeconds;
+  if (deadline !== undefined) view.deadline = deadline;
+  const deletedAt = time(metadata?.deletionTimestamp);
+  if (deletedAt !== undefined) {
+    view.deletion = { at: deletedAt, graceSeconds: metadata?.deletionGracePeriodSeconds ?? 0 };
+  }
+  const memoryLimit = main?.resources?.limits?.['memory'];
+  if (memoryLimit !== undefined) view.memoryLimit = memoryLimit;
+  for (const { type, status: is, reason = '', message = '', lastTransitionTime } of conditions) {
+    if (type === 'DisruptionTarget' && is === 'True') {
+      view.disruption = { reason, message, at: time(lastTransitionTime) ?? 0 };
+    }
+    if (type === 'PodScheduled' && is === 'False') view.unscheduled = message;
+    if (type === 'Ready' && is === 'False' && reason === '') view.nodeSilentSince = time(lastTransitionTime) ?? 0;
+  }
+  return view;
+}
+
+export function projectService(service: Service): ServiceView {
+  const { metadata, spec, status } = service;
+  const job = owner(metadata, false);
+  return {
+    ...identity(metadata),
+    jobUid: job?.uid ?? '',
+    isNamedLikeJob: job !== undefined && job.name === metadata?.name,
+    type: spec?.type ?? 'ClusterIP',
+    clusterIps: (spec?.clusterIPs ?? [spec?.clusterIP ?? '']).filter((ip) => ip !== '' && ip !== 'None'),
+    ports: (spec?.ports ?? []).map(({ port, targetPort, nodePort, protocol }) => ({
+      targetPort: typeof targetPort === 'number' ? targetPort : port,
+      published: nodePort ?? port,
+      protocol: protocol ?? 'TCP',
+    })),
+    ingress: (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? []),
+  };
+}
+
+/** Written in two ways, by the kubelet and by the scheduler (FACTS 20). */
+export function projectEvent(event: Event): EventView {
+  return {
+    ...identity(event.metadata),
+    subject: event.involvedObject.uid ?? '',
+    warning: event.type === 'Warning',
+    reason: event.reason ?? '',
+    message: event.message ?? '',
+    at: time(event.lastTimestamp) ?? time(event.eventTime) ?? time(event.metadata.creationTimestamp) ?? 0,
+  };
+}

@@ -1,0 +1,172 @@
+/** What stands in the note of a Job that people, tools or another version of the plugin have written. */
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
+import t from 'tap';
+import type { Job as LauncherJob } from '../../../src/jobs/job.ts';
+import { needsService } from '../../../src/jobs/objects/service.ts';
+import { projectJob } from '../../../src/jobs/view/projection.ts';
+import { jobOf } from '../../../src/jobs/view/record.ts';
+import { createRepository } from '../../../src/jobs/view/repository.ts';
+import { jobWriter } from '../../../src/launcher/job-json.ts';
+
+const jobWith = (note: unknown, annotations: Readonly<Record<string, string>> = {}): Job => ({
+  metadata: {
+    name: 'job-1',
+    uid: 'u-1',
+    resourceVersion: '1',
+    creationTimestamp: '2026-01-02T03:04:05Z',
+    annotations: { 'job-launcher/job': typeof note === 'string' ? note : JSON.stringify(note) },
+  },
+  spec: {
+    template: {
+      metadata: { annotations: { name: 'Report', user: 'jane', USER_TAG_0: 'blue', ...annotations } },
+      spec: {
+        containers: [
+          {
+            name: 'rs-launcher-container',
+            image: 'busybox',
+            command: ['/bin/sh'],
+            args: ['-c', 'echo $$HOME a b'],
+            env: [{ name: 'PRICE', value: '5$$' }],
+          },
+        ],
+        initContainers: [
+          { name: 'first', image: 'busybox', command: ['/bin/sh'], args: ['-c', 'true x'] },
+          { name: 'injected', image: 'istio' },
+        ],
+      },
+    },
+  },
+  status: { ready: 1 },
+});
+
+/** The job as people see it, and what of its note was not ours. */
+function shown(job: Job): { readonly job: LauncherJob; readonly odd: string | undefined } {
+  const repository = createRepository({ readAgain: async () => true });
+  repository.open();
+  const view = projectJob(job);
+  repository.onJob({ type: 'ADDED', object: view });
+  const entry = repository.find('job-1', '*');
+  needsService(entry.job.request);
+  const shownJob = jobOf(entry);
+  JSON.stringify(jobWriter(10, [])(shownJob));
+  return { job: shownJob, odd: view.oddNote };
+}
+
+const WRONG: readonly unknown[] = [
+  'x',
+  5,
+  true,
+  null,
+  {},
+  { a: 1 },
+  [null],
+  [1],
+  [[]],
+  [{}],
+  [{ name: 1 }],
+  '[object]',
+];
+const MEMBERS = [
+  'run split group cluster config exposedPorts host initContainers instanceId mounts placementConstraints',
+  'queues resourceLimits resourceProfile stdin stderrFile stdoutFile systemJob pid',
+]
+  .join(' ')
+  .split(' ');
+
+t.test('given any member of another kind, the job is shown with name, user, tags and state', async (t) => {
+  for (const member of MEMBERS) {
+    for (const value of WRONG) {
+      const { job } = shown(jobWith({ run: 'command', [member]: value }));
+      const { name, user, tags, status, environment } = job;
+      t.strictSame(
+        { name, user, tags, status, environment },
+        {
+          name: 'Report',
+          user: 'jane',
+          tags: ['blue'],
+          status: 'Pending',
+          environment: [{ name: 'PRICE', value: '5$' }],
+        },
+        `${member}: ${JSON.stringify(value)}`,
+      );
+    }
+  }
+});
+
+t.test('given one thing that is not of its kind, it alone is left out, and named', async (t) => {
+  const port = { targetPort: 8787, protocol: 'TCP' };
+  const host = { mountPath: '/m', readOnly: false, type: 'host', source: { path: '/p' }, shape: 'flat' };
+  const { job, odd } = shown(
+    jobWith({
+      run: 'command',
+      split: [1, 1],
+      config: [null, { name: 'pool', value: 'big', valueType: 'string' }, { name: 'x', value: 'y', valueType: 'date' }],
+      exposedPorts: [port, { targetPort: '80', protocol: 'TCP' }, { ...port, publishedPort: null }],
+      initContainers: [{ name: 'first', run: 'command', split: [1], mounts: [host, '/data'] }, { run: 'exe' }],
+      mounts: ['/data', host, { ...host, source: 'p' }, { ...host, shape: 'round' }],
+      placementConstraints: [{ name: 'region', value: 'us' }, { name: 'region' }],
+      queues: ['fast', 7],
+      resourceLimits: [
+        { type: 'memory', value: '10' },
+        { type: 'memory', value: 10 },
+      ],
+      group: { a: 1 },
+      host: 'node-1',
+      pid: 7,
+    }),
+  );
+  t.strictSame(
+    {
+      command: job.command,
+      args: job.args,
+      config: job.config,
+      exposedPorts: job.exposedPorts,
+      initContainers: job.initContainers,
+      mounts: job.mounts,
+      placementConstraints: job.placementConstraints,
+      queues: job.queues,
+      resourceLimits: job.resourceLimits,
+      group: job.group,
+      host: job.host,
+      pid: job.pid,
+    },
+    {
+      command: 'echo $HOME',
+      args: ['a', 'b'],
+      config: [{ name: 'pool', value: 'big', valueType: 'string' }],
+      exposedPorts: [port],
+      initContainers: [
+        { name: 'first', image: 'busybox', command: 'true', exe: '', args: ['x'], mounts: [host], environment: [] },
+      ],
+      mounts: [host],
+      placementConstraints: [{ name: 'region', value: 'us' }],
+      queues: ['fast'],
+      resourceLimits: [{ type: 'memory', value: '10' }],
+      group: '',
+      host: 'node-1',
+      pid: 7,
+    },
+  );
+  t.equal(odd, 'group, config, exposedPorts, initContainers, mounts, placementConstraints, queues, resourceLimits');
+});
+
+t.test('a note that is ours, and a Job without one, are not odd; what is no note at all is', async (t) => {
+  t.equal(shown(jobWith({ run: 'exe', queues: ['fast'], fromTheFuture: [null] })).odd, undefined);
+  const { metadata, ...rest } = jobWith('');
+  t.equal(projectJob({ ...rest, metadata: { ...metadata, annotations: {} } }).oddNote, undefined);
+  t.equal(shown(jobWith('oops')).odd, 'all of it');
+  t.equal(shown(jobWith('[]')).odd, 'all of it');
+});
+
+t.test('given annotations nested as deep as nobody may ask for, the job is shown without them', async (t) => {
+  const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+  const within = shown(jobWith({ run: 'command' }, { user_metadata: deep(60) }));
+  t.equal(JSON.stringify(within.job.metadata), deep(60));
+  for (const levels of [70, 9_000]) {
+    const { job } = shown(jobWith({ run: 'command' }, { user_metadata: deep(levels) }));
+    t.strictSame([job.name, job.user, job.metadata], ['Report', 'jane', undefined], `${levels} levels`);
+  }
+  const source = `{"run":"command","mounts":[{"mountPath":"/m","readOnly":false,"type":"x","source":${deep(9_000)},"shape":"flat"}]}`;
+  const { job, odd } = shown(jobWith(source));
+  t.strictSame([job.name, job.user, job.mounts, odd], ['Report', 'jane', [], 'all of it']);
+});

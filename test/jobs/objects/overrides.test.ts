@@ -1,0 +1,213 @@
+/** job-json-overrides change a Job as they are written, unless the plugin would lose the job by them. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, writeFileSync } from 'node:fs';
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import t from 'tap';
+import { readOverrides } from '../../../src/config/profiles/override-files.ts';
+import { parseOverrideReferences } from '../../../src/config/profiles/override-references.ts';
+import { JobError } from '../../../src/jobs/contract.ts';
+import { applyOverrides } from '../../../src/jobs/objects/overrides.ts';
+
+const JOB: KubernetesJob = {
+  apiVersion: 'batch/v1',
+  kind: 'Job',
+  metadata: {
+    name: 'a-job-0123456789',
+    labels: { 'app.kubernetes.io/managed-by': 'launcher', team: 'r' },
+    annotations: { 'job-launcher/job': '{}' },
+  },
+  spec: {
+    backoffLimit: 0,
+    template: {
+      metadata: {
+        labels: { 'app.kubernetes.io/managed-by': 'launcher' },
+        annotations: { user: 'jane', name: 'a job' },
+      },
+      spec: { restartPolicy: 'Never', containers: [{ name: 'rs-launcher-container', image: 'r:4' }] },
+    },
+  },
+};
+
+/** The Job after these overrides, given as pointer and value. */
+function apply(...pairs: [pointer: string, value: unknown][]): KubernetesJob {
+  const overrides = pairs.map(([pointer, value]) => {
+    const parsed = parseOverrideReferences(`${JSON.stringify(pointer)}:"/etc/o.json"`);
+    const [reference] = parsed.ok ? parsed.value : [];
+    if (reference === undefined) throw new Error(`${pointer} is not a pointer`);
+    return { ...reference, value };
+  });
+  return applyOverrides(JOB, overrides);
+}
+
+function refused(...pairs: [pointer: string, value: unknown][]): string {
+  try {
+    apply(...pairs);
+    return 'allowed';
+  } catch (error) {
+    if (error instanceof JobError && error.code === 'invalid-request') return error.message;
+    throw error;
+  }
+}
+
+const T = '/spec/template/spec';
+
+t.test('pieces are put in, replaced, appended, in the order written; the generated Job stays as it was', async (t) => {
+  const before = structuredClone(JOB);
+  const aliases = [{ ip: '10.0.0.1', hostnames: ['a.example'] }];
+  t.same(apply([`${T}/hostAliases`, aliases]).spec?.template.spec?.hostAliases, aliases);
+  t.same(apply(['/metadata/labels/example.com~1team', 'x']).metadata?.labels, {
+    ...JOB.metadata?.labels,
+    'example.com/team': 'x',
+  });
+  t.same(apply([`${T}/securityContext/seLinuxOptions/level`, 's0']).spec?.template.spec?.securityContext, {
+    seLinuxOptions: { level: 's0' },
+  });
+  t.same(
+    apply(
+      [`${T}/volumes/-`, { name: 'a' }],
+      [`${T}/volumes/-`, { name: 'b' }],
+      [`${T}/volumes/0/emptyDir/medium`, 'Memory'],
+    ).spec?.template.spec?.volumes,
+    [{ name: 'a', emptyDir: { medium: 'Memory' } }, { name: 'b' }],
+    'a new parent before - is a list',
+  );
+  t.same(apply([`${T}/containers/0/env/-/name`, 'X']).spec?.template.spec?.containers[0]?.env, [{ name: 'X' }]);
+  t.same(
+    apply(['/metadata/annotations/0', 'x']).metadata?.annotations?.['0'],
+    'x',
+    'a number names a member of an object',
+  );
+  t.same(
+    apply([`${T}/dnsConfig`, { a: 1 }], [`${T}/dnsConfig`, { b: 2 }]).spec?.template.spec?.dnsConfig,
+    { b: 2 },
+    'not merged',
+  );
+  t.same(apply(['/metadata/labels/team', null]).metadata?.labels?.['team'], null);
+  t.same(apply([`${T}/containers/-`, { name: 'sidecar', image: 's:1' }]).spec?.template.spec?.containers.length, 2);
+  t.same(JOB, before);
+});
+
+t.test('an override that has no place is refused', async (t) => {
+  const said = (pointer: string, why: string): string =>
+    `The job-json-override ${pointer} (/etc/o.json) cannot be applied: ${why}.`;
+  t.equal(refused(['/kind/x', 1]), said('/kind/x', 'what is above "x" has no parts'));
+  t.equal(
+    refused([`${T}/containers/1/image`, 'x']),
+    said(`${T}/containers/1/image`, 'the list has no element "1" (it has 1; - appends)'),
+  );
+  t.equal(
+    refused([`${T}/containers/01/image`, 'x']),
+    said(`${T}/containers/01/image`, 'the list has no element "01" (it has 1; - appends)'),
+  );
+  t.equal(
+    refused([`${T}/containers/first`, 'x']),
+    said(`${T}/containers/first`, 'the list has no element "first" (it has 1; - appends)'),
+  );
+  t.equal(refused([`${T}/x`, null], [`${T}/x/y`, 1]), said(`${T}/x/y`, 'what is above "y" has no parts'));
+});
+
+t.test('an override that hides the job from the plugin is refused', async (t) => {
+  const rows: [pointer: string, value: unknown, changes: string][] = [
+    ['/metadata/labels/app.kubernetes.io~1managed-by', 'me', 'a label of the Job'],
+    ['/metadata/labels', {}, 'a label of the Job'],
+    ['/metadata/annotations/job-launcher~1job', '{"run":"x"}', 'an annotation of the Job'],
+    ['/metadata/annotations/job-launcher~1result', '{}', 'an annotation of the Job'],
+    ['/metadata/name', 'other', 'apiVersion, kind or name'],
+    ['/metadata/namespace', 'other', 'apiVersion, kind or name'],
+    ['/spec', {}, 'a label of the pod'],
+    ['/spec/template/metadata/labels', null, 'a label of the pod'],
+    ['/spec/template/metadata/annotations/user', 'root', 'an annotation of the pod'],
+    ['/spec/template/metadata/annotations/USER_TAG_0', 'x', 'an annotation of the pod'],
+    ['/spec/backoffLimit', 3, 'backoffLimit'],
+    ['/spec/parallelism', 2, 'parallelism'],
+    ['/spec/completions', 2, 'completions'],
+    ['/spec/completionMode', 'Indexed', 'completionMode'],
+    ['/spec/backoffLimitPerIndex', 1, 'backoffLimitPerIndex'],
+    ['/spec/podFailurePolicy', { rules: [] }, 'podFailurePolicy'],
+    ['/spec/successPolicy', {}, 'successPolicy'],
+    ['/spec/podReplacementPolicy', 'Failed', 'podReplacementPolicy'],
+    ['/spec/managedBy', 'x', 'managedBy'],
+    ['/spec/selector', {}, 'selector'],
+    [`${T}/restartPolicy`, 'OnFailure', 'restartPolicy'],
+    [`${T}/containers/0/name`, 'main', 'the container rs-launcher-container'],
+    [`${T}/containers`, [], 'the container rs-launcher-container'],
+    [`${T}/containers/-`, { name: 'rs-launcher-container' }, 'the container rs-launcher-container'],
+    [`${T}/initContainers/-`, { name: 'rs-launcher-container' }, 'the container rs-launcher-container'],
+    [`${T}/containers/0/restartPolicy`, 'Always', 'restartPolicy of the container'],
+  ];
+  for (const [pointer, value, changes] of rows) {
+    t.equal(
+      refused([pointer, value]),
+      `The job-json-override ${pointer} (/etc/o.json) cannot be applied: it changes ${changes}, which the plugin needs to follow the job.`,
+    );
+  }
+});
+
+t.test('files are read as they are now, and what is wrong is told without their content', async (t) => {
+  const directory = t.testdir({ 'a.json': '[1]' });
+  const file = `${directory}/a.json`;
+  const origin = { file: '/etc/p.conf', line: 2 };
+  const readFrom = (path: string) =>
+    readOverrides({ value: [{ pointer: '/x', tokens: ['x'], file: path }], origin }).map(({ value }) => value);
+  const read = (): unknown => readFrom(file);
+  const said = (): string => {
+    try {
+      read();
+      return 'read';
+    } catch (error) {
+      return (error as Error).message.replaceAll(directory, 'DIR');
+    }
+  };
+  t.same(read(), [[1]]);
+  writeFileSync(file, ' {"a": [true, null, -1.5e3, "\\u00e9\\n"], "b": {}, "c": []}\n');
+  t.same(read(), [{ a: [true, null, -1500, 'é\n'], b: {}, c: [] }], 'a changed file counts at once');
+  const rows: [text: string, said: string][] = [
+    ['', '1: column 1: a value was expected'],
+    ['SECRET', '1: column 1: a value was expected'],
+    ['{"a": 1,\n "b" 2}', '2: column 6: ":" was expected'],
+    ['[1,]', '1: column 4: a value was expected'],
+    ['[1 2]', '1: column 4: "," or "]" was expected'],
+    ['{"a": 1,}', '1: column 9: a name in double quotes was expected'],
+    ["{'a': 1}", '1: column 2: a name in double quotes was expected'],
+    ['[01]', '1: column 3: "," or "]" was expected'],
+    ['["a\tb"]', '1: column 2: a value was expected'],
+    ['{} // note', '1: column 4: the end of the file was expected'],
+    [`${'['.repeat(65)}${']'.repeat(65)}`, '1: column 65: there are more than 64 levels'],
+    ['['.repeat(1_000_000), '1: column 65: there are more than 64 levels'],
+  ];
+  for (const [text, expected] of rows) {
+    writeFileSync(file, text);
+    t.equal(said(), `DIR/a.json:${expected}`, JSON.stringify(text.slice(0, 20)));
+  }
+  writeFileSync(file, `${'['.repeat(64)}${']'.repeat(64)}`);
+  t.equal(said(), 'read');
+  writeFileSync(file, `"${'x'.repeat(1_000_000)}"`);
+  t.equal(said(), 'read', 'almost 1 MiB');
+  writeFileSync(file, ' '.repeat(1024 * 1024 + 1));
+  t.equal(said(), '/etc/p.conf:2: job-json-overrides: DIR/a.json is larger than 1 MiB');
+  t.throws(() => readFrom(directory), {
+    code: 'wrong',
+    message: `/etc/p.conf:2: job-json-overrides: ${directory} is not a regular file`,
+  });
+  t.throws(() => readFrom('/dev/zero'), {
+    message: '/etc/p.conf:2: job-json-overrides: /dev/zero is not a regular file',
+  });
+  t.throws(() => readFrom(`${file}.none`), {
+    code: 'unreadable',
+    message: `/etc/p.conf:2: job-json-overrides: ${file}.none does not exist`,
+  });
+  chmodSync(file, 0o000);
+  if (process.getuid?.() !== 0)
+    t.match(
+      said(),
+      /^\/etc\/p\.conf:2: job-json-overrides: DIR\/a\.json cannot be read: .* is refused: owner \d+, group \d+, mode 00 \(EACCES\) -> chmod u\+rw DIR\/a\.json$/,
+    );
+});
+
+t.test('a pipe does not block', async (t) => {
+  const pipe = `${t.testdir()}/pipe`;
+  execFileSync('mkfifo', [pipe]);
+  t.throws(() => readOverrides({ value: [{ pointer: '/x', tokens: ['x'], file: pipe }] }), {
+    message: `${pipe}: is not a regular file`,
+  });
+});

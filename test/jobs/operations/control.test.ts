@@ -1,0 +1,185 @@
+/** A stop, kill or cancel is done once, whoever is asked and whoever dies; one that comes too late is taken back. */
+import t from 'tap';
+import type { Client } from '../../../src/kubernetes/contract.ts';
+import { JOBS as JOBS_KIND } from '../../../src/kubernetes/contract.ts';
+import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
+import { eventually } from '../../support/eventually.ts';
+import { fastClock, hasState, startWorld, terminal } from '../instance.ts';
+
+const { cluster, admin, instance, stop, annotation, podOf } = await startWorld(t);
+
+t.test('stop, kill and cancel, by two instances at once', async (t) => {
+  const one = await instance();
+  const two = await instance();
+  const stopped = await one.submit({ command: 'sleep 60' });
+  const killed = await one.submit({ command: 'trap "" TERM; sleep 60' });
+  const deleted = await one.submit({ command: 'sleep 60' });
+  const pending = await one.submit({ command: 'true', placementConstraints: [{ name: 'region', value: 'moon' }] });
+  await t.rejects(one.jobs.control(pending, 'alice', 'stop'), { code: 'invalid-job-state' });
+  await t.rejects(one.jobs.control(pending, 'bob', 'cancel'), { code: 'job-not-found' });
+  for (const each of [one, two]) {
+    for (const id of [stopped, killed, deleted]) await each.until(id, hasState('Running'));
+    await each.until(pending, ({ statusMessage }) => statusMessage.startsWith('0/1 nodes are available'));
+  }
+  await t.rejects(one.jobs.control(stopped, 'alice', 'suspend'), { code: 'invalid-request' });
+  await t.rejects(one.jobs.control(stopped, 'alice', 'cancel'), { code: 'invalid-job-state' });
+  t.strictSame(await Promise.all([one, two].map((each) => each.jobs.control(stopped, 'alice', 'stop'))), [
+    { complete: true, message: '' },
+    { complete: true, message: '' },
+  ]);
+  t.strictSame(await one.jobs.control(killed, 'alice', 'kill'), { complete: true, message: '' });
+  t.strictSame(await two.jobs.control(pending, '*', 'cancel'), { complete: true, message: '' });
+  for (const each of [one, two]) {
+    t.match(await each.until(stopped, terminal), { status: 'Finished', statusCode: 'Stopped', exitCode: 143 });
+    t.match(await each.until(killed, terminal), { status: 'Killed', statusCode: 'Killed', exitCode: 137 });
+    t.match(await each.until(pending, terminal), { status: 'Canceled', statusCode: 'Canceled' });
+  }
+  t.strictSame(one.told.get(stopped), ['Pending/Pending', 'Running/Running', 'Finished/Stopped']);
+  t.equal(await one.output(pending), '', 'it never ran');
+  t.match(JSON.parse((await annotation(killed, 'control')) ?? ''), { operation: 'kill', user: 'alice', at: /Z$/ });
+  await stop(two);
+
+  const byDeletion = await instance({ options: { killMethod: 'delete' } });
+  await byDeletion.until(deleted, hasState('Running'));
+  t.strictSame(await byDeletion.jobs.control(deleted, 'alice', 'kill'), { complete: true, message: '' });
+  for (const each of [one, byDeletion])
+    t.match(await each.until(deleted, terminal), { status: 'Killed', exitCode: 137, statusMessage: '' });
+  await stop(one);
+  await stop(byDeletion);
+});
+
+t.test('a control that comes too late, or is refused, is taken back', async (t) => {
+  let before: (() => Promise<void>) | undefined;
+  const wrap = (client: Client): Client => ({
+    ...client,
+    patch: async (kind, name, patch, options) => {
+      if (kind.plural === 'pods' && before !== undefined) {
+        const run = before;
+        before = undefined;
+        await run();
+      }
+      return client.patch(kind, name, patch, options);
+    },
+  });
+  const one = await instance({ wrap });
+  const id = await one.submit({ command: 'read line < /dev/null; while [ ! -e "$PWD/go" ]; do sleep 0.02; done' });
+  await one.until(id, hasState('Running'));
+  const pod = (await podOf(id))?.metadata?.name ?? '';
+  before = async () => {
+    t.match(await annotation(id, 'control'), /"stop"/, 'recorded before it is done');
+    await admin.client.exec(pod, 'rs-launcher-container', ['/bin/sh', '-c', 'kill -KILL -1']);
+    await eventually(async () => (await podOf(id))?.status?.containerStatuses?.[0]?.state?.terminated);
+  };
+  await t.rejects(one.jobs.control(id, 'alice', 'stop'), { code: 'invalid-job-state' });
+  t.equal(await annotation(id, 'control'), undefined, 'taken back');
+  t.match(await one.until(id, terminal), { status: 'Finished', exitCode: 137 }, 'it ended, not by us');
+  await t.rejects(one.jobs.control(id, 'alice', 'kill'), { code: 'invalid-job-state' });
+
+  const other = await one.submit({ command: 'sleep 60' });
+  await one.until(other, hasState('Running'));
+  const fault = cluster.faults.add({
+    method: 'PATCH',
+    path: /\/pods\//,
+    fault: {
+      type: 'answer',
+      answer: {
+        status: 422,
+        contentType: 'application/json',
+        body: JSON.stringify({ kind: 'Status', reason: 'Invalid', message: 'policy says no', code: 422 }),
+      },
+    },
+  });
+  t.strictSame(await one.jobs.control(other, 'alice', 'stop'), {
+    complete: false,
+    message: 'Kubernetes refused the stop: policy says no',
+  });
+  t.equal(fault.hits(), 1);
+  t.equal(await annotation(other, 'control'), undefined);
+  await one.jobs.control(other, 'alice', 'kill');
+  await one.until(other, terminal);
+  await stop(one);
+});
+
+t.test('kill where signals cannot do it, or only say so; cancel of a job that has just ended', async (t) => {
+  const alone = await instance({ options: { shareProcessNamespace: false } });
+  const id = await alone.submit({ command: 'sleep 60' });
+  await alone.until(id, hasState('Running'));
+  t.strictSame(await alone.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' }, 'by deletion');
+  t.match(await alone.until(id, terminal), { status: 'Killed', exitCode: 137 });
+  await stop(alone);
+
+  const commands: (readonly string[])[] = [];
+  const liar = await instance({
+    clock: fastClock(20),
+    wrap: (client) => ({
+      ...client,
+      exec: async (_pod, _container, command) => {
+        commands.push(command);
+        return { exitCode: 0, output: '', message: '' };
+      },
+    }),
+  });
+  const spared = await admin.submit({ command: 'sleep 60' });
+  await liar.until(spared, hasState('Running'));
+  t.strictSame(await liar.jobs.control(spared, 'alice', 'kill'), { complete: true, message: '' });
+  t.strictSame(commands, [['/bin/sh', '-c', 'kill -KILL -1']]);
+  t.match(await liar.until(spared, terminal), { status: 'Killed', exitCode: 137 });
+  await stop(liar);
+
+  let isHeld = false;
+  const behind = await instance({
+    wrap: (client) => ({
+      ...client,
+      reflector: (options) =>
+        client.reflector({ ...options, onEvent: (event) => (isHeld ? undefined : options.onEvent(event)) }),
+    }),
+  });
+  isHeld = true;
+  const ended = await admin.submit({ command: 'true' });
+  t.throws(() => behind.jobs.find(ended, '*'), 'it has not heard of it');
+  isHeld = false;
+  await admin.until(ended, terminal);
+  const canceled = await behind.submit({ command: 'true' });
+  isHeld = true;
+  await eventually(async () => (await admin.client.get(JOBS_KIND, canceled)).object.status?.completionTime);
+  await t.rejects(behind.jobs.control(canceled, 'alice', 'cancel'), { code: 'invalid-job-state' });
+  t.equal(await annotation(canceled, 'control'), undefined, 'not left behind');
+  await stop(behind);
+});
+
+t.test('a kill of a job that ends by itself at that moment', async (t) => {
+  let running = '';
+  let refuses = false;
+  const text = 'container not found ("rs-launcher-container")';
+  const notRunning = new KubernetesError({ code: 'server-error', method: 'EXEC', path: '', status: 500, text });
+  const one = await instance({
+    wrap: (client) => ({
+      ...client,
+      exec: async (pod) => {
+        await client.exec(pod, 'rs-launcher-container', ['/bin/sh', '-c', 'touch go']);
+        if (refuses) throw notRunning;
+        await eventually(async () => (await podOf(running))?.status?.containerStatuses?.[0]?.state?.terminated);
+        return { exitCode: 0, output: '', message: '' };
+      },
+    }),
+  });
+  for (refuses of [false, true]) {
+    running = await one.submit({ command: 'echo out; while [ ! -e go ]; do sleep 0.02; done; exit 3' });
+    await one.until(running, hasState('Running'));
+    await t.rejects(one.jobs.control(running, 'alice', 'kill'), { code: 'invalid-job-state' });
+    t.match(await one.until(running, terminal), { status: 'Finished', exitCode: 3 });
+    t.equal(await annotation(running, 'control'), undefined, 'taken back');
+    t.equal(await one.output(running), 'out\n', 'its log is still there');
+  }
+  await stop(one);
+});
+
+t.test('recorded, and the plugin died before it acted: any instance does it again', async (t) => {
+  const one = await instance({ clock: fastClock(40) });
+  const id = await admin.submit({ command: 'sleep 60' });
+  await one.until(id, hasState('Running'));
+  const record = JSON.stringify({ operation: 'stop', at: '', user: 'alice' });
+  await admin.client.patch(JOBS_KIND, id, { metadata: { annotations: { 'job-launcher/control': record } } });
+  t.match(await one.until(id, terminal), { status: 'Finished', statusCode: 'Stopped', exitCode: 143 });
+  await stop(one);
+});

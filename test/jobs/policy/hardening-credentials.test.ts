@@ -1,0 +1,93 @@
+/** No job gets an account, a token or a Secret that its profile does not grant, nor, ever, the plugin's own. */
+import t from 'tap';
+import type { JobRequest } from '../../../src/jobs/job.ts';
+import { mount, refused } from './policed.ts';
+
+t.test('hardening: accounts and secrets', async (t) => {
+  const account = (value: string): Partial<JobRequest> => ({ config: [{ name: 'serviceAccountName', value }] });
+  const secret = (value: string): Partial<JobRequest> => ({ config: [{ name: 'secret', value }] });
+  t.equal(
+    refused('', account('job-launcher')),
+    "serviceAccountName job-launcher is the plugin's own and cannot be used by jobs.",
+  );
+  t.equal(
+    refused('service-accounts=job-launcher', account('job-launcher')),
+    "serviceAccountName job-launcher is the plugin's own and cannot be used by jobs.",
+  );
+  t.equal(refused('', account('x')), 'allowed');
+  t.equal(refused('service-accounts=a,b', account('b')), 'allowed');
+  t.equal(
+    refused('service-accounts=a,b', account('c')),
+    'serviceAccountName c is not allowed (service-accounts, F:2).',
+  );
+  t.equal(
+    refused('service-accounts=none', account('a')),
+    'serviceAccountName a is not allowed (service-accounts, F:2).',
+  );
+  t.equal(refused('service-accounts=none\nservice-account=jobs', account('jobs')), 'allowed', "the profile's own");
+  t.equal(refused('service-accounts=none', {}), 'allowed');
+
+  t.equal(refused('', secret('db:password')), 'allowed');
+  t.equal(refused('secrets=db', secret('db:password:PW')), 'allowed');
+  t.equal(
+    refused('secrets=db', secret('other:password')),
+    'config secret: Secret other is not allowed (secrets, F:2).',
+  );
+  t.equal(refused('secrets=none', secret('db:password')), 'config secret: Secret db is not allowed (secrets, F:2).');
+  t.equal(
+    refused('secrets=none', secret('hunter2')),
+    'config secret must be secretName:key or secretName:key:ENV_NAME.',
+    'what is no reference may be a secret itself',
+  );
+  const input = 'bobs-job-0123456789-stdin';
+  t.equal(
+    refused('', secret(`${input}:stdin`)),
+    `config secret: Secret ${input} holds the input of a job and cannot be used.`,
+  );
+  const at = 'The passthrough mount at /m: ';
+  const volumes = [
+    { secret: { secretName: input } },
+    { projected: { sources: [{ configMap: { name: 'x' } }, { secret: { name: input } }] } },
+    { csi: { driver: 'd', nodePublishSecretRef: { name: input } } },
+    { flexVolume: { driver: 'd', secretRef: { name: input } } },
+  ];
+  for (const volume of volumes) {
+    t.equal(
+      refused('', mount('passthrough', volume)),
+      `${at}Secret ${input} holds the input of a job and cannot be used.`,
+    );
+    const other = JSON.parse(JSON.stringify(volume).replace(input, 'keys')) as Record<string, unknown>;
+    t.equal(refused('', mount('passthrough', other)), 'allowed');
+    t.equal(refused('secrets=none', mount('passthrough', other)), `${at}Secret keys is not allowed (secrets, F:2).`);
+  }
+  t.equal(
+    refused('secrets=none', mount('azureFile', { secretName: 'keys', shareName: 's' })),
+    'The azureFile mount at /m: Secret keys is not allowed (secrets, F:2).',
+  );
+
+  const own = ['key-of-the-plugin', 'job-launcher-token', 'job-launcher-token-x7k2q', 'job-launcher-dockercfg-x7k2q'];
+  for (const name of own) {
+    const why = `Secret ${name} holds a token of the plugin and cannot be used by jobs.`;
+    t.equal(refused('', secret(`${name}:token:T`)), `config secret: ${why}`);
+    t.equal(refused(`secrets=${name}`, secret(`${name}:token`)), `config secret: ${why}`, 'whatever the profile says');
+    for (const volume of volumes) {
+      const named = JSON.parse(JSON.stringify(volume).replace(input, name)) as Record<string, unknown>;
+      t.equal(refused('', mount('passthrough', named)), `${at}${why}`);
+    }
+    t.equal(refused('', mount('azureFile', { secretName: name, shareName: 's' })), `The azureFile mount at /m: ${why}`);
+    t.equal(refused('', secret(`${name}:token`), { ownAccount: undefined }), 'allowed', 'of an account elsewhere');
+  }
+  for (const name of ['job-launcher', 'job-launcher-tokens', 'my-job-launcher-token', 'job-launcher-token-of-db'])
+    t.equal(refused('', secret(`${name}:token`)), 'allowed', name);
+
+  const token = mount('passthrough', { projected: { sources: [{ serviceAccountToken: { path: 't' } }] } });
+  t.equal(refused('', token), 'allowed');
+  t.equal(
+    refused('service-accounts=none', token),
+    `${at}a token of service account default is not allowed (service-accounts, F:2).`,
+  );
+  t.equal(
+    refused('service-account=job-launcher', token),
+    `${at}a token of job-launcher, the plugin's own service account, cannot be used by jobs.`,
+  );
+});

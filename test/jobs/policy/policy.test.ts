@@ -1,0 +1,121 @@
+/** A profile decides which images a job may run, where it runs, and what is added to its pod. */
+import t from 'tap';
+import type { JobRequest } from '../../../src/jobs/job.ts';
+import { container, INIT, make, mount, REQUEST, refused, spec } from './policed.ts';
+
+t.test('images', async (t) => {
+  const image = (profile: string, of: string | undefined): string | undefined =>
+    container(
+      make(profile, {
+        ...REQUEST,
+        ...(of === undefined ? { container: { image: '' } } : { container: { image: of } }),
+      }),
+    )?.image;
+  t.equal(image('', 'any:1'), 'any:1');
+  t.equal(image('container-images=a:1', 'b:1'), 'b:1');
+  t.equal(image('default-container-image=d:1', undefined), 'd:1');
+  t.equal(
+    image('allow-unknown-images=0\ndefault-container-image=d:1', 'd:1'),
+    'd:1',
+    'the default one is always allowed',
+  );
+  t.equal(image('allow-unknown-images=0\ncontainer-images=a:1', 'a:1'), 'a:1');
+  t.equal(
+    refused('', { container: { image: '' } }),
+    'The job names no container image, and there is no default-container-image.',
+  );
+  const only = 'container-images=a:1,b:1\nallow-unknown-images=0';
+  const said = (name: string): string =>
+    `Image ${name} is not one of a:1, b:1 (container-images, F:2; allow-unknown-images, F:3).`;
+  for (const each of ['c:1', 'a:1 ', 'A:1', 'docker.io/a:1', 'a']) {
+    t.equal(refused(only, { container: { image: each } }), said(each));
+  }
+  t.equal(refused(only, { container: { image: 'a:1' }, initContainers: [INIT] }), said('init:1'));
+  const image1 = mount('passthrough', { image: { reference: 'c:1', pullPolicy: 'Always' } });
+  const of = { container: { image: 'a:1' } };
+  t.equal(refused(only, { ...of, ...image1 }), said('c:1'), 'an image as a volume');
+  t.equal(refused(only, { ...of, initContainers: [{ ...INIT, image: 'b:1', ...image1 }] }), said('c:1'));
+  t.equal(refused(only, { ...of, ...mount('passthrough', { image: { reference: 'b:1' } }) }), 'allowed');
+  t.equal(refused(only, { ...of, ...mount('passthrough', { rbd: { monitors: ['m'], image: 'disk' } }) }), 'allowed');
+  t.equal(refused('', image1), 'allowed');
+  t.equal(
+    refused('allow-unknown-images=0', {}),
+    'Image r:4 is not one of no images (container-images is not set; allow-unknown-images, F:2).',
+  );
+});
+
+t.test('placement constraints', async (t) => {
+  const configured = 'placement-constraints=zone:a,zone:b,pool';
+  const selector = (profile: string, ...pairs: [string, string][]): unknown =>
+    spec(make(profile, { placementConstraints: pairs.map(([name, value]) => ({ name, value })) })).nodeSelector;
+  const said = (profile: string, ...pairs: [string, string][]): string =>
+    refused(profile, { placementConstraints: pairs.map(([name, value]) => ({ name, value })) });
+  t.same(selector(configured), undefined);
+  t.same(selector(configured, ['zone', 'b'], ['pool', 'fast.1']), { zone: 'b', pool: 'fast.1' });
+  t.same(selector(configured, ['pool', '']), undefined, 'a form that was left empty');
+  t.same(selector(`${configured}\nnode-selector=team=r,pool=x`, ['zone', 'a']), { zone: 'a', team: 'r', pool: 'x' });
+  t.equal(said('', ['zone', 'a']), 'Placement constraint zone is not offered (placement-constraints is not set).');
+  t.equal(said(configured, ['node', 'a']), 'Placement constraint node is not offered (placement-constraints, F:2).');
+  t.equal(
+    said(configured, ['zone', 'c']),
+    'Placement constraint zone: "c" is not one of a, b (placement-constraints, F:2).',
+  );
+  t.equal(said(configured, ['pool', 'a b']), 'Placement constraint pool: "a b" cannot be the value of a node label.');
+  t.equal(said(configured, ['zone', 'a'], ['zone', 'b']), 'Placement constraint zone has two values.');
+  t.equal(
+    said(`${configured}\nnode-selector=pool=x`, ['pool', 'y']),
+    'Placement constraint pool: the administrator has set it to "x".',
+  );
+});
+
+t.test('what profiles add to pods', async (t) => {
+  const lines = `image-pull-policy=Never
+image-pull-secrets=reg,reg2
+service-account=jobs
+tolerations=gpu=yes:NoSchedule,any
+node-selector=pool=batch
+priority-class=low
+run-as-non-root=1
+drop-capabilities=NET_RAW
+active-deadline-seconds=60
+job-labels=owner={user},rp={resource-profile}
+job-annotations=note=for {user} of {group}: {name}`;
+  const job = make(lines, { user: 'jane doe@corp', name: 'x: y' });
+  t.match(spec(job), {
+    imagePullSecrets: [{ name: 'reg' }, { name: 'reg2' }],
+    serviceAccountName: 'jobs',
+    tolerations: [
+      { key: 'gpu', operator: 'Equal', value: 'yes', effect: 'NoSchedule' },
+      { key: 'any', operator: 'Exists' },
+    ],
+    nodeSelector: { pool: 'batch' },
+    priorityClassName: 'low',
+    activeDeadlineSeconds: 60,
+    containers: [
+      { imagePullPolicy: 'Never', securityContext: { runAsNonRoot: true, capabilities: { drop: ['NET_RAW'] } } },
+    ],
+  });
+  t.equal(job.spec?.activeDeadlineSeconds, undefined, 'never on the Job');
+  for (const metadata of [job.metadata, job.spec?.template.metadata]) {
+    t.match(metadata?.labels, { owner: 'jane-doe-corp', rp: 'custom' });
+    t.equal(metadata?.annotations?.['note'], 'for jane doe@corp of staff: x: y');
+  }
+  t.equal(spec(make('active-deadline-seconds=1')).activeDeadlineSeconds, 2);
+  t.match(container(make('pod-security=restricted')), {
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      runAsNonRoot: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+      capabilities: { drop: ['ALL'] },
+    },
+  });
+  const automount = (profile: string, ...config: JobRequest['config']): unknown =>
+    spec(make(profile, { config })).automountServiceAccountToken;
+  const named = { name: 'serviceAccountName', value: 'sa' };
+  t.equal(automount(''), false);
+  t.equal(automount('', named), undefined);
+  t.equal(automount('service-account=jobs'), undefined);
+  t.equal(automount('automount-service-account-token=1'), true);
+  t.equal(automount('automount-service-account-token=0', named), false);
+  t.equal(spec(make('service-account=jobs', { config: [named] })).serviceAccountName, 'sa', 'the job may name another');
+});

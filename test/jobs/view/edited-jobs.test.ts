@@ -1,0 +1,69 @@
+/** Jobs whose annotations were changed by hand, or came along from another Job. */
+import t from 'tap';
+import { JOBS } from '../../../src/kubernetes/contract.ts';
+import { fastClock, hasState, startPlugins } from '../instance.ts';
+
+t.test('given a running job whose note is nonsense, all goes on, and the log names it once', async (t) => {
+  const { cluster, instance } = await startPlugins(t);
+  const admin = await instance({ token: cluster.adminToken });
+  const id = await admin.submit({ name: 'Report', command: 'sleep 600' });
+  const other = await admin.submit({ command: 'sleep 600' });
+  for (const each of [id, other]) await admin.until(each, hasState('Running'));
+  const note = JSON.stringify({ run: 'command', exposedPorts: [null], queues: {}, config: [null], mounts: '/data' });
+  await admin.client.patch(JOBS, id, { metadata: { annotations: { 'job-launcher/job': note } } });
+
+  const one = await instance({ clock: fastClock(600) });
+  await one.jobs.control(other, 'alice', 'kill');
+  await one.until(other, hasState('Killed'));
+  t.match(one.jobs.find(id, 'alice'), {
+    name: 'Report',
+    user: 'alice',
+    status: 'Running',
+    exposedPorts: [],
+    mounts: [],
+  });
+  await one.jobs.control(id, 'alice', 'kill');
+  await one.until(id, hasState('Killed'));
+  t.strictSame(
+    one.log.filter(({ sentence }) => sentence.includes('job-launcher/job')),
+    [
+      {
+        level: 'warning',
+        sentence: 'What a job notes of itself (job-launcher/job) is partly not ours and is left out',
+        fields: { job: id, members: 'config, exposedPorts, mounts, queues' },
+      },
+    ],
+  );
+});
+
+t.test(
+  'given a job that cannot be shown although it should, the others are listed, and the log names it',
+  async (t) => {
+    const { cluster, instance } = await startPlugins(t);
+    const admin = await instance({ token: cluster.adminToken });
+    const broken = await admin.submit({ command: 'sleep 600' });
+    const whole = await admin.submit({ command: 'sleep 600' });
+    await admin.until(broken, hasState('Running'));
+    const one = await instance({
+      wrap: (client) => ({
+        ...client,
+        reflector: (options) =>
+          client.reflector({
+            ...options,
+            project: (object) => {
+              const view = options.project(object);
+              return view.name === broken ? { ...view, request: { user: 'alice' } } : view;
+            },
+          }),
+      }),
+    });
+    t.strictSame(
+      one.jobs.list('alice').map(({ id }) => id),
+      [whole],
+    );
+    t.match(
+      one.log.filter(({ level }) => level === 'error'),
+      [{ sentence: 'BUG: a job cannot be shown and is left out of the list', fields: { job: broken } }],
+    );
+  },
+);

@@ -1,0 +1,53 @@
+/** Times and quantities as the API writes them are read as the numbers they mean, and what is none is no number. */
+import fc from 'fast-check';
+import t from 'tap';
+import { quantity } from '../../../src/jobs/objects/quantity.ts';
+import { time } from '../../../src/jobs/view/times.ts';
+
+t.test('times of the API are milliseconds, none and 1970 are no time', async (t) => {
+  t.equal(time('2026-11-23T18:40:12Z'), 1_795_459_212_000);
+  t.equal(time('2026-11-23T18:40:12.345678Z'), 1_795_459_212_345);
+  t.equal(time('0050-01-01T00:00:00Z'), -60_589_296_000_000);
+  t.equal(time('1970-01-01T00:00:00Z'), undefined);
+  t.equal(time('soon'), undefined);
+  t.equal(time(''), undefined);
+  t.equal(time(null), undefined);
+  fc.assert(
+    fc.property(fc.date({ noInvalidDate: true }), (date) => {
+      const text = date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+      return time(text) === (Date.parse(text) || undefined);
+    }),
+  );
+});
+
+t.test('quantities of all suffixes', async (t) => {
+  const amounts: Readonly<Record<string, number | undefined>> = {
+    '0': 0,
+    '299412860n': 0.29941286,
+    '1500u': 0.0015,
+    '250m': 0.25,
+    '2': 2,
+    '1.5k': 1500,
+    '512M': 512e6,
+    '3G': 3e9,
+    '1T': 1e12,
+    '1P': 1e15,
+    '1E': 1e18,
+    '644Ki': 659_456,
+    '1Mi': 1_048_576,
+    '.5Gi': 536_870_912,
+    '1Ti': 1_099_511_627_776,
+    '1Pi': 2 ** 50,
+    '1Ei': 2 ** 60,
+    '12e6': 12e6,
+    '1E3': 1000,
+    '-1': -1,
+    '': undefined,
+    '1 M': undefined,
+    '1kb': undefined,
+  };
+  for (const [written, amount] of Object.entries(amounts)) {
+    const read = quantity(written);
+    t.ok(read === amount || Math.abs((read ?? Number.NaN) / (amount ?? 0) - 1) < 1e-12, `${written} is ${amount}`);
+  }
+});
