@@ -2,8 +2,8 @@
  * Commands of an administrator on this terminal: wires cli/ to the process and to the reader of launcher jobs. main.ts
  * loads it when the first argument is a word.
  */
-import { runCommand } from './cli/commands.ts';
-import { ownSurroundings } from './cli/session.ts';
+import { runCommand } from './cli/command-runner.ts';
+import { ownSurroundings } from './cli/command-session.ts';
 import { type Terminal, terminalSettings } from './cli/terminal.ts';
 import { submittedJob } from './launcher/job-fields.ts';
 import { writeToStderr } from './system/stderr.ts';

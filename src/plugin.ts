@@ -23,7 +23,7 @@ import type { Client } from './kubernetes/contract.ts';
 import { tokenSubject } from './kubernetes/http/token-claims.ts';
 import { observedClient } from './kubernetes/observed.ts';
 import { MAX_OUTPUT_STREAMS } from './launcher/limits.ts';
-import { createLatencyHistogram, type LatencyHistogram } from './launcher/metrics.ts';
+import { createLatencyHistogram, type LatencyHistogram } from './launcher/own-metrics.ts';
 import { createLauncherSession, type LauncherSession } from './launcher/session.ts';
 import { sleep, systemClock } from './system/clock.ts';
 import { exitOnCrash } from './system/crash.ts';

@@ -1,5 +1,5 @@
 /** What `COMMAND --help` prints, from the command's own description. */
-import type { Command } from './command.ts';
+import type { Command } from './command-contract.ts';
 import { fold } from './terminal.ts';
 import { PROGRAM } from './version.ts';
 

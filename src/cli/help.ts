@@ -1,6 +1,6 @@
 /** What `--help` prints: the commands, and all options from their table. */
 import { OPTION_NAMES, optionRow } from '../config/options/option-table.ts';
-import type { Command } from './command.ts';
+import type { Command } from './command-contract.ts';
 import { indented, synopsis } from './command-help.ts';
 import { PROGRAM } from './version.ts';
 

@@ -5,8 +5,8 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { runCommand } from '../../src/cli/commands.ts';
-import { ownSurroundings, type Surroundings } from '../../src/cli/session.ts';
+import { runCommand } from '../../src/cli/command-runner.ts';
+import { ownSurroundings, type Surroundings } from '../../src/cli/command-session.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { submittedJob } from '../../src/launcher/job-fields.ts';
 

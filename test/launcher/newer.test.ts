@@ -1,7 +1,7 @@
 /** What newer launchers say (nodes, reload, metrics, system jobs) is served, and older ones get what they know. */
 import t from 'tap';
 import type { InheritedSettings } from '../../src/launcher/answers.ts';
-import { createLatencyHistogram } from '../../src/launcher/metrics.ts';
+import { createLatencyHistogram } from '../../src/launcher/own-metrics.ts';
 import { createFakeJobs } from './fake-jobs.ts';
 import { startLauncher } from './harness.ts';
 

@@ -8,10 +8,10 @@ import { newJob } from '../../jobs/operations/new-job.ts';
 import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { sleep } from '../../system/clock.ts';
-import { smallJob } from '../policy.ts';
-import type { Surroundings } from '../session.ts';
+import { smallJob } from '../command-policy.ts';
+import type { Surroundings } from '../command-session.ts';
 import { takeSnapshot } from '../snapshot.ts';
-import { failedCall } from './api.ts';
+import { failedCall } from './check-api.ts';
 import { type Checked, failed, ok, only } from './report.ts';
 
 const LOOK_MS = 200;

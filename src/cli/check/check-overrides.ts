@@ -11,11 +11,11 @@ import { newJob } from '../../jobs/operations/new-job.ts';
 import { podExtras } from '../../jobs/policy/policy.ts';
 import { type Client, JOBS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
-import { smallJob } from '../policy.ts';
-import type { Surroundings } from '../session.ts';
+import { smallJob } from '../command-policy.ts';
+import type { Surroundings } from '../command-session.ts';
 import { NEWEST_MINOR } from '../version.ts';
-import { failedCall } from './api.ts';
-import { unusable } from './configuration.ts';
+import { failedCall } from './check-api.ts';
+import { unusable } from './check-configuration.ts';
 import { type Checked, type Finding, failed, ok, only } from './report.ts';
 
 /** With what a job is tried. */

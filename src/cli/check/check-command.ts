@@ -9,12 +9,19 @@ import { connect } from '../../jobs/connect.ts';
 import type { Policy } from '../../jobs/context.ts';
 import type { Client } from '../../kubernetes/contract.ts';
 import type { Arguments } from '../arguments.ts';
-import type { Command } from '../command.ts';
-import { policyOf } from '../policy.ts';
-import type { Surroundings } from '../session.ts';
+import type { Command } from '../command-contract.ts';
+import { policyOf } from '../command-policy.ts';
+import type { Surroundings } from '../command-session.ts';
 import type { Terminal } from '../terminal.ts';
-import { checkClock, checkNamespace, checkPermissions, checkVersion, reviewRules } from './api.ts';
-import { checkAccounts, checkConstraints, checkInstances, checkMetrics, checkNodes, sharedRole } from './cluster.ts';
+import { checkClock, checkNamespace, checkPermissions, checkVersion, reviewRules } from './check-api.ts';
+import {
+  checkAccounts,
+  checkConstraints,
+  checkInstances,
+  checkMetrics,
+  checkNodes,
+  sharedRole,
+} from './check-cluster.ts';
 import {
   checkAccess,
   checkDirectories,
@@ -22,15 +29,15 @@ import {
   checkOptions,
   checkProfiles,
   checkServerUser,
-} from './configuration.ts';
-import { checkName, checkTcp, endpointOf } from './network.ts';
-import { checkOverrides, writtenOverrides } from './overrides.ts';
+} from './check-configuration.ts';
+import { checkName, checkTcp, endpointOf } from './check-network.ts';
+import { checkOverrides, writtenOverrides } from './check-overrides.ts';
+import { checkTls } from './check-tls.ts';
+import { checkToken } from './check-token.ts';
+import { checkImages, checkResourceProfiles, checkUser, checkUserConstraints, checkUserJob } from './check-user.ts';
 import { all, createReport, only, type Report } from './report.ts';
 import { rootOnNode } from './root-on-node.ts';
 import { runTestJob, TEST_JOB_MS } from './test-job.ts';
-import { checkTls } from './tls.ts';
-import { checkToken } from './token.ts';
-import { checkImages, checkResourceProfiles, checkUser, checkUserConstraints, checkUserJob } from './user.ts';
 
 /** All steps together. */
 const TOTAL_MS = 15_000;

@@ -7,7 +7,7 @@ import type { Options } from '../../config/options/options.ts';
 import { OUT_OF_DATE, tlsPlace } from '../../jobs/concerned.ts';
 import { tlsSettings } from '../../kubernetes/http/tls.ts';
 import type { Clock } from '../../system/clock.ts';
-import { codeOf, type Endpoint } from './network.ts';
+import { codeOf, type Endpoint } from './check-network.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 
 const HANDSHAKE_MS = 4_000;

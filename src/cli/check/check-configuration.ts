@@ -8,7 +8,7 @@ import { directoryRefusal, fileRefusal, otherUser, ownUser } from '../../system/
 import { isMadeByRoot } from '../../system/directories.ts';
 import { openFileLimit } from '../../system/limits.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
-import { readOptions, type Surroundings, typedInVain } from '../session.ts';
+import { readOptions, type Surroundings, typedInVain } from '../command-session.ts';
 import { programName } from '../version.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 

@@ -5,9 +5,9 @@ import { readClusterAccess } from '../config/options/cluster-access.ts';
 import type { Options } from '../config/options/options.ts';
 import { ConfigError } from '../config/text/problem.ts';
 import { type Arguments, UsageError } from './arguments.ts';
-import { type Command, EXIT_OK } from './command.ts';
+import { type Command, EXIT_OK } from './command-contract.ts';
+import { readOptions, type Surroundings, typedInVain } from './command-session.ts';
 import { neededRules, policyRules } from './rules.ts';
-import { readOptions, type Surroundings, typedInVain } from './session.ts';
 import type { Terminal } from './terminal.ts';
 import { toYaml } from './yaml.ts';
 

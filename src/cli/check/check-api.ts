@@ -17,8 +17,8 @@ import {
 import type { Clock } from '../../system/clock.ts';
 import { type Random, randomText } from '../../system/random.ts';
 import { type NeededRule, neededRules, ruleText } from '../rules.ts';
+import { renewal, told } from './check-token.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
-import { renewal, told } from './token.ts';
 
 /** Minor versions of Kubernetes 1: kubernetes-objects.md, head. */
 const OLDEST = 20;

@@ -4,7 +4,7 @@ import type { Options } from '../../config/options/options.ts';
 import { ConfigError } from '../../config/text/problem.ts';
 import { tokenPlace } from '../../jobs/concerned.ts';
 import { readClaims, type TokenClaims } from '../../kubernetes/http/token-claims.ts';
-import { unusable, warningOf } from './configuration.ts';
+import { unusable, warningOf } from './check-configuration.ts';
 import { type Checked, type Finding, failed, ok, warning } from './report.ts';
 
 const HOUR_MS = 3_600_000;

@@ -8,7 +8,7 @@ import { place } from '../../config/text/problem.ts';
 import { INSTANCE_LABEL, OURS } from '../../jobs/objects/annotations.ts';
 import { type Client, JOBS, NODES, POD_METRICS } from '../../kubernetes/contract.ts';
 import { isForbidden, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
-import { failedCall, type Reviewed } from './api.ts';
+import { failedCall, type Reviewed } from './check-api.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 
 export async function checkNodes(client: Client): Promise<Checked<readonly Node[]>> {

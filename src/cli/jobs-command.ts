@@ -11,8 +11,8 @@ import { projectEvent } from '../jobs/view/projection.ts';
 import { type JobEntry, jobOf } from '../jobs/view/record.ts';
 import { SEEN, stateOf } from '../jobs/view/state.ts';
 import type { Arguments } from './arguments.ts';
-import { type Command, EXIT_OK } from './command.ts';
-import { begin, type Surroundings } from './session.ts';
+import { type Command, EXIT_OK } from './command-contract.ts';
+import { begin, type Surroundings } from './command-session.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import { clean, type Terminal, table } from './terminal.ts';
 

@@ -1,6 +1,6 @@
 /** What a command is, and how it ends. */
 import type { Arguments, Grammar } from './arguments.ts';
-import type { Surroundings } from './session.ts';
+import type { Surroundings } from './command-session.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Command extends Grammar {

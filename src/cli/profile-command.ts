@@ -4,10 +4,10 @@ import { PROFILE_KEYS, type ProfileKey, profileRow } from '../config/profiles/pr
 import type { EffectiveProfile, Setting } from '../config/profiles/profiles.ts';
 import { place } from '../config/text/problem.ts';
 import type { Arguments } from './arguments.ts';
-import { type Command, EXIT_OK } from './command.ts';
+import { type Command, EXIT_OK } from './command-contract.ts';
+import { openFiles } from './command-policy.ts';
+import { begin, type Surroundings } from './command-session.ts';
 import { describeSections, describeUser, findPerson, type Person } from './person.ts';
-import { openFiles } from './policy.ts';
-import { begin, type Surroundings } from './session.ts';
 import { clean, type Terminal, table } from './terminal.ts';
 
 export const profile: Command = {

@@ -7,11 +7,11 @@ import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
 import { allows } from '../../jobs/policy/hardening.ts';
 import { imagesOf } from '../../jobs/policy/images.ts';
 import { UserLookupError } from '../../system/users.ts';
+import { smallJob } from '../command-policy.ts';
+import type { Surroundings } from '../command-session.ts';
 import { describeSections, describeUser, findPerson, type Person } from '../person.ts';
-import { smallJob } from '../policy.ts';
-import type { Surroundings } from '../session.ts';
-import { unmatched } from './cluster.ts';
-import { refusedJob, type Trial, tryJob } from './overrides.ts';
+import { unmatched } from './check-cluster.ts';
+import { refusedJob, type Trial, tryJob } from './check-overrides.ts';
 import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
 
 export async function checkUser(files: PolicyFiles, name: string, { users }: Surroundings): Promise<Checked<Person>> {

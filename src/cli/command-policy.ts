@@ -6,7 +6,7 @@ import type { Policy } from '../jobs/context.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { createPolicy } from '../jobs/policy/user-policy.ts';
 import { tokenSubject } from '../kubernetes/http/token-claims.ts';
-import { type Surroundings, sayWarnings } from './session.ts';
+import { type Surroundings, sayWarnings } from './command-session.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Reads the files as the server user and says their warnings. Throws ConfigError. */
