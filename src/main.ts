@@ -1,5 +1,5 @@
 /**
- * Start-up in order (design.md section 7). Half of a start as root is the process that replaces itself: until then, and for
+ * Start-up in order (architecture.md section 7). Half of a start as root is the process that replaces itself: until then, and for
  * a command, hardly anything is loaded; the plugin itself (plugin.ts) only when root was given up.
  */
 import { accessSync, constants } from 'node:fs';

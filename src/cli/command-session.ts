@@ -1,6 +1,6 @@
 /**
  * How a command of an administrator begins: the options are read as root, as the plugin does, then root is given up, and
- * only then is anything else read, so that a command sees what the plugin sees (design.md section 7).
+ * only then is anything else read, so that a command sees what the plugin sees (architecture.md section 7).
  */
 import { availableParallelism } from 'node:os';
 import { isOptionName } from '../config/options/option-table.ts';
@@ -68,7 +68,7 @@ export function readOptions(
   return loadOptions({ argv, env: environment, uid, cpus: availableParallelism(), findUser });
 }
 
-/** Options that were typed in vain: the options file beats the command line (design.md section 4). */
+/** Options that were typed in vain: the options file beats the command line (architecture.md section 4). */
 export function typedInVain(argv: readonly string[], { writtenInFile, configFile }: Options): readonly Problem[] {
   const typed = argv.map((option) => option.slice(2, option.indexOf('=')));
   return typed

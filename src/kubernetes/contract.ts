@@ -49,7 +49,7 @@ export const SERVICE_ACCOUNTS: Resource<ServiceAccount> = {
 };
 export const NODES: Resource<Node> = { group: '', version: 'v1', plural: 'nodes', kind: 'Node', namespaced: false };
 
-/** The answer of metrics.k8s.io/v1beta1 for a pod (FACTS 118); quantities such as `299412860n`, `644Ki`. */
+/** The answer of metrics.k8s.io/v1beta1 for a pod (kubernetes-facts.md 118); quantities such as `299412860n`, `644Ki`. */
 export interface PodMetrics extends KubernetesObject {
   readonly timestamp?: string;
   readonly window?: string;
@@ -74,12 +74,12 @@ export interface CallOptions {
 
 export interface WriteOptions extends CallOptions {
   readonly dryRun?: boolean;
-  /** Default Warn: unknown fields pass with a warning (FACTS 115). */
+  /** Default Warn: unknown fields pass with a warning (kubernetes-facts.md 115). */
   readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict';
 }
 
 interface DeleteOptions extends CallOptions {
-  /** Always written out: without it the pods of a job are orphaned (FACTS 63). */
+  /** Always written out: without it the pods of a job are orphaned (kubernetes-facts.md 63). */
   readonly propagationPolicy: 'Background' | 'Foreground' | 'Orphan';
   readonly gracePeriodSeconds?: number;
   /** Delete only if the object still has this uid (else 409). */
@@ -152,7 +152,7 @@ export interface Client {
   ) => Promise<Page<T>>;
   /**
    * POST. `isOurs` makes it idempotent: a lost answer is retried with the same name, and a 409 AlreadyExists whose stored
-   * object `isOurs` accepts counts as success (design.md section 5).
+   * object `isOurs` accepts counts as success (architecture.md section 5).
    */
   readonly create: <T extends KubernetesObject>(
     resource: Resource<T>,
@@ -218,7 +218,7 @@ export interface ReflectorOptions<T extends KubernetesObject, P extends Projecte
 }
 
 /**
- * What a reflector tells. A deletion carries the last state (FACTS 48); one that was missed and found by a re-list
+ * What a reflector tells. A deletion carries the last state (kubernetes-facts.md 48); one that was missed and found by a re-list
  * carries the last one known, with `found: 'relist'`.
  */
 export type ReflectorEvent<P> =

@@ -1,5 +1,5 @@
 /**
- * What can go wrong between us and a cluster, as one class. Which `code` an answer gets is a table (FACTS 98 to 117);
+ * What can go wrong between us and a cluster, as one class. Which `code` an answer gets is a table (kubernetes-facts.md 98 to 117);
  * texts come from the server's Status where there is one.
  */
 
@@ -7,11 +7,11 @@ import { isObject } from '../system/json.ts';
 import { firstLine, withoutSecrets } from './http/redact.ts';
 
 export type KubernetesErrorCode =
-  /** 400: the server does not understand the request; also a container that is still waiting (FACTS 86). */
+  /** 400: the server does not understand the request; also a container that is still waiting (kubernetes-facts.md 86). */
   | 'bad-request'
   /** 401. */
   | 'unauthorized'
-  /** 403: missing rights, quota, admission, a namespace that is being terminated (FACTS 27, 110, 140). */
+  /** 403: missing rights, quota, admission, a namespace that is being terminated (kubernetes-facts.md 27, 110, 140). */
   | 'forbidden'
   | 'not-found'
   /** 409 AlreadyExists. */
@@ -199,7 +199,7 @@ function statusOf(bodyText: string, { status, authorization }: Answered & { read
     const { kind, message } = record(body);
     return kind === 'Status' ? body : { message: line(text(message)) };
   } catch {
-    // Kubelets, proxies and unknown API groups answer with plain text (FACTS 80, 111, 117).
+    // Kubelets, proxies and unknown API groups answer with plain text (kubernetes-facts.md 80, 111, 117).
     return { message: line(bodyText) || `status ${status} without a text` };
   }
 }
@@ -257,7 +257,7 @@ function hasCode(...codes: readonly KubernetesErrorCode[]): (error: unknown) => 
   return (error): error is KubernetesError => error instanceof KubernetesError && codes.includes(error.code);
 }
 
-/** An API server says that the object is not there; a 404 of a proxy or a kubelet (FACTS 94, 111) says nothing of it. */
+/** An API server says that the object is not there; a 404 of a proxy or a kubelet (kubernetes-facts.md 94, 111) says nothing of it. */
 export function isNotFound(error: unknown): error is KubernetesError {
   return hasCode('not-found')(error) && error.reason === 'NotFound' && error.about !== '';
 }
@@ -275,7 +275,7 @@ export const isUnreachable = hasCode('unreachable', 'tls', 'interrupted');
 /** May go away by itself: worth another try. */
 export const isTransient = hasCode('timeout', 'unreachable', 'interrupted', 'too-many-requests', 'server-error');
 
-/** A refusal by the authorizer, which a server that has just started also gives to valid tokens (FACTS 108). */
+/** A refusal by the authorizer, which a server that has just started also gives to valid tokens (kubernetes-facts.md 108). */
 export function isMissingRight(error: unknown): error is KubernetesError {
   return isForbidden(error) && /\bUser ".*" cannot \w+ /.test(error.text);
 }

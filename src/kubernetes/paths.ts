@@ -1,4 +1,4 @@
-/** Paths and queries of the API. Names never become paths by themselves (design.md section 5). */
+/** Paths and queries of the API. Names never become paths by themselves (architecture.md section 5). */
 import type { KubernetesObject, Resource } from './contract.ts';
 
 const LABEL = '[a-z0-9](?:[-a-z0-9]*[a-z0-9])?';
@@ -39,7 +39,7 @@ type QueryValue = string | number | boolean | undefined;
 
 /**
  * `?a=b&c=d`, '' if nothing is set. Everything but letters, digits and `-_.!~*'()` is escaped: a raw `;` makes the
- * server drop the parameter, `+` is a blank (FACTS 77). A list repeats its name.
+ * server drop the parameter, `+` is a blank (kubernetes-facts.md 77). A list repeats its name.
  */
 export function queryOf(parameters: Readonly<Record<string, QueryValue | readonly string[]>>): string {
   const pairs: string[] = [];

@@ -1,5 +1,5 @@
 /**
- * Limits that a hostile or broken launcher meets (design.md section 4).
+ * Limits that a hostile or broken launcher meets (architecture.md section 4).
  */
 
 /** Requests in progress at a time; others wait their turn. */

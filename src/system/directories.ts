@@ -1,4 +1,4 @@
-/** Makes directories, as root only below what nobody else can tamper with (design.md section 7). */
+/** Makes directories, as root only below what nobody else can tamper with (architecture.md section 7). */
 import {
   closeSync,
   constants,
@@ -28,7 +28,7 @@ interface Owner {
 /**
  * As root: makes a missing directory (scratch, log) and what is missing above it, and hands over the last one. Only
  * below ancestors that root owns and nobody else can change, else nothing is done: what is there may be somebody's
- * trap. What exists is never changed. (design.md section 7, step 3.)
+ * trap. What exists is never changed. (architecture.md section 7, step 3.)
  */
 export function makeDirectoryAsRoot(path: string, owner: Owner): void {
   const missing = missingBelowTrusted(path);

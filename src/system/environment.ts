@@ -1,7 +1,7 @@
 /**
  * A process that root starts must not be steered by the environment that it was started with: LD_*, GCONV_PATH,
  * NODE_*, UV_*, OPENSSL_* and whatever comes tomorrow change what it does. So it replaces itself by itself with an
- * allow-listed environment (design.md section 7, step 1).
+ * allow-listed environment (architecture.md section 7, step 1).
  */
 
 /** The only value of PATH that is kept; programs are started by absolute paths anyway. */

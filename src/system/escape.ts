@@ -1,6 +1,6 @@
 /**
  * Control characters, bidi marks and other invisible characters that change what a terminal or a reader shows. Users
- * choose names that administrators print (design.md section 7).
+ * choose names that administrators print (architecture.md section 7).
  */
 const UNSAFE =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\p{Surrogate}/gu;

@@ -1,4 +1,4 @@
-/** Gives up root for good, and proves it (design.md section 7). */
+/** Gives up root for good, and proves it (architecture.md section 7). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 
@@ -51,7 +51,7 @@ export function findServerUser(name: string): ServerUser {
 }
 
 /**
- * Gives up root for good, in every thread, and proves it (design.md section 7, step 4). Throws PrivilegeError if any
+ * Gives up root for good, in every thread, and proves it (architecture.md section 7, step 4). Throws PrivilegeError if any
  * part of the proof fails.
  */
 export function becomeUser({ name, uid, gid, home }: ServerUser): void {

@@ -17,7 +17,7 @@ export const BLOCK_BYTES = LINES * LOG_LINE.length;
 export const STAMPED_BLOCK_BYTES = LINES * (STAMP + LOG_LINE.length);
 
 /**
- * Blocks of lines as a kubelet sends them to a follower: each with its stamp, and in an HTTP chunk of its own (FACTS 87,
+ * Blocks of lines as a kubelet sends them to a follower: each with its stamp, and in an HTTP chunk of its own (kubernetes-facts.md 87,
  * 88), chunked already, because the server would be what is measured otherwise. Times never go back. Measured on v1.20.2
  * too: a follow has one line a chunk and one chunk a TLS record however fast the log is, what was written before it
  * included (92,000 lines a second); only an answer that does not follow has chunks of 2048 bytes.

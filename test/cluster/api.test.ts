@@ -63,7 +63,11 @@ t.test('a watch: history, selectors, bookmarks, the end at timeoutSeconds', asyn
   await call('PATCH', `${JOBS_PATH}/watched`, { metadata: { labels: { team: 'watch' } } }, MERGE);
   const lines = await open;
   const types = lines.map(({ type }) => type).filter((type) => type !== 'BOOKMARK' && type !== 'MODIFIED');
-  t.strictSame(types, ['ADDED', 'DELETED', 'ADDED'], 'leaving the selector is DELETED, coming back ADDED (FACTS 106)');
+  t.strictSame(
+    types,
+    ['ADDED', 'DELETED', 'ADDED'],
+    'leaving the selector is DELETED, coming back ADDED (kubernetes-facts.md 106)',
+  );
   const bookmark = lines.find(({ type }) => type === 'BOOKMARK')?.object;
   t.match(bookmark, {
     kind: 'Job',

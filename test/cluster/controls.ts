@@ -15,7 +15,7 @@ import { type Pod, timestamp } from './model.ts';
 interface RestartOptions {
   /** `cut`: connections break in the middle (SIGKILL); `clean`: watches end, then it goes (SIGTERM). Default cut. */
   readonly how?: 'cut' | 'clean';
-  /** Lost: watches and lists from older versions get 410 (FACTS 100). Default lost. */
+  /** Lost: watches and lists from older versions get 410 (kubernetes-facts.md 100). Default lost. */
   readonly history?: 'kept' | 'lost';
   /** The counter of versions goes back by this much, as after a restored etcd. */
   readonly versionsBack?: number;
@@ -24,14 +24,14 @@ interface RestartOptions {
 }
 
 export interface Controls {
-  /** Connections are refused from now on. `lingerMs`: what is open stays open so long before it ends (FACTS 108). */
+  /** Connections are refused from now on. `lingerMs`: what is open stays open so long before it ends (kubernetes-facts.md 108). */
   readonly stopApi: (how?: 'cut' | 'clean', lingerMs?: number) => Promise<void>;
   /** Listens again, on the same port. Default kept. */
   readonly startApi: (history?: 'kept' | 'lost') => Promise<void>;
   readonly restartApi: (options?: RestartOptions) => Promise<void>;
   /** Forgets the history: older versions are 410 now. */
   readonly compact: () => void;
-  /** Ends all watches cleanly, as a server does with slow readers (FACTS 107). */
+  /** Ends all watches cleanly, as a server does with slow readers (kubernetes-facts.md 107). */
   readonly endWatches: () => void;
   readonly killKubelet: (node?: string) => void;
   readonly startKubelet: (node?: string) => void;

@@ -28,7 +28,7 @@ export interface OutputEntry {
   readonly podUid: string;
   readonly container: string;
   bytes: number;
-  /** SHA-256 of all bytes so far, hexadecimal. CR before LF is dropped by the runtime and not counted (FACTS 92). */
+  /** SHA-256 of all bytes so far, hexadecimal. CR before LF is dropped by the runtime and not counted (kubernetes-facts.md 92). */
   sha256: string;
 }
 

@@ -46,8 +46,8 @@ t.test('a job that fails: output, exit code, conditions, number of watch lines',
     conditions: [{ type: 'FailureTarget' }, { type: 'Failed', reason: 'BackoffLimitExceeded' }],
   });
   for (const unlisten of stop) unlisten();
-  t.strictSame(lines['jobs'], ['ADDED', ...Array(5).fill('MODIFIED')], 'FACTS 2: 1 ADDED, 5 MODIFIED');
-  t.strictSame(lines['pods'], ['ADDED', ...Array(7).fill('MODIFIED')], 'FACTS 2: 1 ADDED, 7 MODIFIED');
+  t.strictSame(lines['jobs'], ['ADDED', ...Array(5).fill('MODIFIED')], 'kubernetes-facts.md 2: 1 ADDED, 5 MODIFIED');
+  t.strictSame(lines['pods'], ['ADDED', ...Array(7).fill('MODIFIED')], 'kubernetes-facts.md 2: 1 ADDED, 7 MODIFIED');
   const log = await call('GET', `${PODS_PATH}/${pod.metadata.name}/log`);
   t.equal(log.headers['content-type'], 'text/plain');
   t.strictSame(log.text.split('\n').sort(), ['', 'err', 'out']);

@@ -97,7 +97,7 @@ export interface DisruptionBudget extends StoredObject {
   status: object;
 }
 
-/** An event in its core/v1 form (FACTS 20). */
+/** An event in its core/v1 form (kubernetes-facts.md 20). */
 export interface ClusterEvent extends StoredObject {
   involvedObject: ObjectReference;
   reason: string;
@@ -146,7 +146,7 @@ export function controllerOf(object: StoredObject): string | undefined {
   return object.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
 }
 
-/** An init container that keeps running beside the others (FACTS 139). */
+/** An init container that keeps running beside the others (kubernetes-facts.md 139). */
 export function isSidecar(container: Container): boolean {
   return container.restartPolicy === 'Always';
 }

@@ -1,5 +1,5 @@
 /**
- * How long the parts of the cluster take, in milliseconds. The values are those of the recorded cluster (FACTS 3 to 7,
+ * How long the parts of the cluster take, in milliseconds. The values are those of the recorded cluster (kubernetes-facts.md 3 to 7,
  * 23, 24); `speed` divides them. What a user wrote in seconds (grace periods, deadlines) is divided by `timeScale`,
  * which tests of long waits raise; it stays 1 otherwise, so that stop and kill behave as users know them.
  */
@@ -33,27 +33,27 @@ const DELAYS = {
   reportRunning: 12,
   reportEnd: 100,
   reportStartError: 850,
-  /** Kubelet: sandbox teardown, from `terminated` to the final phase (FACTS 7). */
+  /** Kubelet: sandbox teardown, from `terminated` to the final phase (kubernetes-facts.md 7). */
   teardown: 1100,
   /** The same where the kubelet itself ends the pod (stop, deletion). */
   stopTeardown: 180,
   /** Kubelet: its sync of a pod that cannot start; first and further ones. */
   firstRetry: 500,
   retry: 12500,
-  /** API server: how long it waits for a version that does not exist yet (FACTS 101). */
+  /** API server: how long it waits for a version that does not exist yet (kubernetes-facts.md 101). */
   futureVersion: 3000,
-  /** API server: end of a followed log after the container's end (FACTS 87). */
+  /** API server: end of a followed log after the container's end (kubernetes-facts.md 87). */
   followEnd: 1000,
   attachEnd: 1000,
   /** Garbage collector. */
   garbage: 8,
   volumeRetry: 500,
-  /** A pod blocked by a missing volume is stopped after this (FACTS 38). */
+  /** A pod blocked by a missing volume is stopped after this (kubernetes-facts.md 38). */
   volumeWait: 121_000,
   nodeMonitorGrace: 50_000,
   /** Node controller: from a node's return until the last taint of its absence is gone. */
   taintRemoval: 4900,
-  /** Kubelet: from its start until it knows its pods again (FACTS 94). */
+  /** Kubelet: from its start until it knows its pods again (kubernetes-facts.md 94). */
   kubeletStart: 1000,
   serviceGarbage: 25,
   quotaRetry: 1000,

@@ -1,6 +1,6 @@
 /**
  * `check`: goes through what can be wrong, in the order in which the plugin would meet it, with the code that the plugin
- * uses (design.md section 8). Later steps are tried wherever they can be.
+ * uses (architecture.md section 8). Later steps are tried wherever they can be.
  */
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';

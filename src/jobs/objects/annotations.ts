@@ -107,7 +107,7 @@ export function readRecords(annotations: Readonly<Record<string, string>>, uid: 
 
 const TOTAL_ANNOTATION_LIMIT = 262_144;
 
-/** Throws JobError 'invalid-request' if the annotations of an object are more than the API server stores (FACTS 113). */
+/** Throws JobError 'invalid-request' if the annotations of an object are more than the API server stores (kubernetes-facts.md 113). */
 export function checkAnnotationSize(annotations: Readonly<Record<string, string>>): void {
   const sizes = Object.entries(annotations).map(([key, value]) => ({
     key,

@@ -1,6 +1,6 @@
 /**
  * What a container runs. Kubernetes itself rewrites `$$` and `$(NAME)` in commands, arguments and environment values, so
- * every `$` is doubled on the way there and halved on the way back (FACTS 17; kubernetes-objects.md section 1).
+ * every `$` is doubled on the way there and halved on the way back (kubernetes-facts.md 17; kubernetes-objects.md section 1).
  */
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
 import type { JobNote } from './note.ts';

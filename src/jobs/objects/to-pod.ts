@@ -164,7 +164,7 @@ function amounts({ cpuMillis, memoryMb }: Amounts): Record<string, string> {
   };
 }
 
-/** Init containers get the same but GPUs: otherwise no pod starts under a quota (FACTS 26). */
+/** Init containers get the same but GPUs: otherwise no pod starts under a quota (kubernetes-facts.md 26). */
 function resources(resolved: ResolvedJob, withGpus: boolean): { resources?: ResourceRequirements } {
   const { nvidiaGpus, amdGpus } = resolved;
   const limits = {
@@ -199,7 +199,7 @@ function podSecurityContext({ container }: JobRequest): PodSecurityContext {
   };
 }
 
-/** A node by its name, but through the scheduler, as DaemonSets do (FACTS 135). */
+/** A node by its name, but through the scheduler, as DaemonSets do (kubernetes-facts.md 135). */
 function hostAffinity(host: string): Pick<PodSpec, 'affinity'> {
   if (host === '') return {};
   const matchFields = [{ key: 'metadata.name', operator: 'In', values: [host] }];

@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import type { PodView } from '../view/projection.ts';
 import type { JobEntry } from '../view/record.ts';
 
-/** The kubelet may refuse an attach for a moment after the container was started (FACTS 80), or be out of reach. */
+/** The kubelet may refuse an attach for a moment after the container was started (kubernetes-facts.md 80), or be out of reach. */
 const PAUSES = { first: 250, longest: 5_000 };
 /** For how long an attach is tried that does not come about: shorter than others wait before they judge the claim. */
 const ATTACH_MS = 5 * 60_000;

@@ -112,7 +112,7 @@ async function takeBack(context: Context, entry: JobEntry, { intent, before }: R
   );
 }
 
-/** One patch: no pod is made any more, and one that waits is removed (FACTS 54 to 60, 130). */
+/** One patch: no pod is made any more, and one that waits is removed (kubernetes-facts.md 54 to 60, 130). */
 export async function cancel(
   context: Context,
   entry: JobEntry,

@@ -1,4 +1,4 @@
-/** A Job that is about to be made: its name, and the id by which it is known again when the answer was lost (design.md section 5). */
+/** A Job that is about to be made: its name, and the id by which it is known again when the answer was lost (architecture.md section 5). */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { type Random, randomText } from '../../system/random.ts';
 import type { JobsOptions } from '../context.ts';

@@ -1,6 +1,6 @@
 /**
  * Patches of a Job that must not overwrite what somebody else has written meanwhile: guarded by its resourceVersion, and
- * tried again on the newest version after a conflict (design.md section 6).
+ * tried again on the newest version after a conflict (architecture.md section 6).
  */
 import { JOBS } from '../../kubernetes/contract.ts';
 import { isConflict } from '../../kubernetes/kubernetes-error.ts';

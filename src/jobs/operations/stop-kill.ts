@@ -43,7 +43,7 @@ export async function act(context: Context, entry: JobEntry, operation: 'stop' |
   return operation === 'stop' ? stop(context, pod.view) : kill(context, entry, pod.view);
 }
 
-/** The kubelet sends TERM, waits terminationGracePeriodSeconds, kills; the logs stay (FACTS 30 to 34). */
+/** The kubelet sends TERM, waits terminationGracePeriodSeconds, kills; the logs stay (kubernetes-facts.md 30 to 34). */
 async function stop({ client, pods, permissions }: Context, pod: PodView): Promise<Action> {
   try {
     const { object } = await client.patch(PODS, pod.name, {
@@ -132,7 +132,7 @@ async function killInside(
 const endedOtherwise = (pod: PodView | undefined): boolean =>
   pod !== undefined && endedByItself(pod) && pod.container.terminated?.exitCode !== KILL_CODE;
 
-/** Does the container show its end within EFFECT_MS? What exec says is no proof (FACTS 134). */
+/** Does the container show its end within EFFECT_MS? What exec says is no proof (kubernetes-facts.md 134). */
 function endsSoon({ repository, clock }: Context, entry: JobEntry, podUid: string): Promise<boolean> {
   const ended = (): boolean => entry.pod?.view.uid !== podUid || !entry.pod.present || podEnded(entry.pod.view);
   return new Promise((resolve) => {
@@ -149,7 +149,7 @@ function endsSoon({ repository, clock }: Context, entry: JobEntry, podUid: strin
   });
 }
 
-/** The logs go with the pod (FACTS 45). */
+/** The logs go with the pod (kubernetes-facts.md 45). */
 async function deletePod(context: Context, entry: JobEntry, pod: PodView): Promise<Action> {
   const { client } = context;
   if ((await context.minor()) < NO_NEW_POD_SINCE)

@@ -1,7 +1,7 @@
 /**
  * A submit: policy, manifest, and the objects in the order Job, Service, Secret (kubernetes-objects.md sections 1, 3, 4).
  * It is answered within 30 s. What it leaves half made is deleted again; until it is known what became of it, no request
- * finds the job (design.md section 4). Needs create, get and delete on jobs.
+ * finds the job (architecture.md section 4). Needs create, get and delete on jobs.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { JOBS } from '../../kubernetes/contract.ts';

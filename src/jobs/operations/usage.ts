@@ -1,5 +1,5 @@
 /**
- * What a running job uses, from metrics.k8s.io (FACTS 118). However many ask, a job is measured once: by one poller,
+ * What a running job uses, from metrics.k8s.io (kubernetes-facts.md 118). However many ask, a job is measured once: by one poller,
  * which ends with the last who asks or with the job. Needs get on pods.metrics.k8s.io.
  */
 import { POD_METRICS, type PodMetrics } from '../../kubernetes/contract.ts';

@@ -1,6 +1,6 @@
 /**
  * A container that somebody injected and that never ends keeps the pod, and with it the Job, alive after our container
- * has ended (kubernetes-objects.md section 2; FACTS 132). Needs patch on pods.
+ * has ended (kubernetes-objects.md section 2; kubernetes-facts.md 132). Needs patch on pods.
  */
 import { PODS } from '../../kubernetes/contract.ts';
 import type { Context } from '../context.ts';

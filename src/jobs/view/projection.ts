@@ -33,7 +33,7 @@ export interface JobView extends Projected, RunRecords {
   readonly suspended: boolean;
   /** `spec.parallelism` is 0. */
   readonly idle: boolean;
-  /** A pod of it is ready: its containers run. The Job controller looks once a second, since 1.24 (FACTS 3). */
+  /** A pod of it is ready: its containers run. The Job controller looks once a second, since 1.24 (kubernetes-facts.md 3). */
   readonly ready: boolean;
   readonly decision?: JobDecision;
   /** When it was Complete or Failed. */
@@ -54,7 +54,7 @@ export interface Terminated {
   readonly exitCode: number;
   readonly reason: string;
   readonly message: string;
-  /** Absent if it never started (1970, FACTS 15). */
+  /** Absent if it never started (1970, kubernetes-facts.md 15). */
   readonly startedAt?: number;
   readonly finishedAt?: number;
 }
@@ -80,7 +80,7 @@ export interface PodView extends Projected {
   readonly init: readonly ContainerView[];
   /** Message of PodScheduled=False. */
   readonly unscheduled?: string;
-  /** Since when Ready is False without a reason: the node controller says so of a node that is silent (FACTS 122). */
+  /** Since when Ready is False without a reason: the node controller says so of a node that is silent (kubernetes-facts.md 122). */
   readonly nodeSilentSince?: number;
   /** As written in the pod, e.g. `512M`. */
   readonly memoryLimit?: string;
@@ -265,7 +265,7 @@ export function projectService(service: Service): ServiceView {
   };
 }
 
-/** Written in two ways, by the kubelet and by the scheduler (FACTS 20). */
+/** Written in two ways, by the kubelet and by the scheduler (kubernetes-facts.md 20). */
 export function projectEvent(event: Event): EventView {
   return {
     ...identity(event.metadata),

@@ -31,7 +31,7 @@ export function waitingReason(container: ContainerView): string {
   return SPEAKING.has(reason) ? message : `${reason}: ${message}`;
 }
 
-/** What the runtime says of a pull that failed, without the layers around it (FACTS 23). */
+/** What the runtime says of a pull that failed, without the layers around it (kubernetes-facts.md 23). */
 export function pullCause(message: string): string {
   const cause = message.replace(/^Back-off pulling image "[^"]*"(: \w+: |$)/, '');
   if (/: not found$|\bNotFound\b|manifest unknown|repository does not exist/i.test(cause))
@@ -70,7 +70,7 @@ export function eventReason(event: EventView): string {
 const withoutLayers = (message: string): string =>
   message.replace(/^(exec: "[^"]*": )stat \S+: /, '$1').replace(/: unknown$/, '');
 
-/** The useful end of what the runtime says of a program that could not be started (FACTS 14). */
+/** The useful end of what the runtime says of a program that could not be started (kubernetes-facts.md 14). */
 export function startFailure(message: string): string {
   const marks = ['unable to start container process: ', 'runc create failed: ', 'OCI runtime create failed: '];
   for (const mark of marks) {

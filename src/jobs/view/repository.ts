@@ -31,7 +31,7 @@ export interface Repository {
   readonly onEvent: (event: ReflectorEvent<EventView>) => void;
   /** Jobs and pods were listed: from now on states are announced. */
   readonly open: () => void;
-  /** A job being submitted is found by nobody until its submit is answered (design.md section 4). */
+  /** A job being submitted is found by nobody until its submit is answered (architecture.md section 4). */
   readonly hide: (id: string) => void;
   readonly reveal: (id: string) => void;
   /** What the create answer warned of; shown while nothing better is known. */

@@ -26,10 +26,10 @@ interface RetryOptions {
   readonly idempotent: boolean;
 }
 
-/** A server gives a 403 of the authorizer to valid tokens while it starts (FACTS 108). */
+/** A server gives a 403 of the authorizer to valid tokens while it starts (kubernetes-facts.md 108). */
 const REFUSALS = 1;
 
-/** A 500 may be an election of etcd's, and over in seconds; or a webhook that is gone, and worth telling soon (FACTS 141). */
+/** A 500 may be an election of etcd's, and over in seconds; or a webhook that is gone, and worth telling soon (kubernetes-facts.md 141). */
 const INTERNAL_ERRORS = 5;
 
 /**

@@ -12,7 +12,7 @@ export interface Timings {
   readonly watchGrace: number;
   /** The same where the server was not asked to end the watch. */
   readonly watchIdle: number;
-  /** Without event or bookmark for this long: list again (FACTS 101). Not for kinds whose watches have no bookmarks. */
+  /** Without event or bookmark for this long: list again (kubernetes-facts.md 101). Not for kinds whose watches have no bookmarks. */
   readonly watchSilence: number;
   /** A watch that ends sooner than this without a line has failed. */
   readonly watchTooShort: number;

@@ -83,7 +83,7 @@ const CALL_CONNECTIONS = 64;
 const ERROR_BODY_BYTES = 64 * 1024;
 const USER_AGENT = 'rstudio-kubernetes-launcher';
 
-/** The one way to the API server: HTTP/1.1, no proxies, no redirects (design.md section 5). */
+/** The one way to the API server: HTTP/1.1, no proxies, no redirects (architecture.md section 5). */
 export function createTransport(options: TransportOptions): Transport {
   const { apiUrl, tls, token, clock, timings } = options;
   const { origin } = apiUrl;
@@ -212,7 +212,7 @@ function dateOf(text: string | undefined): number | undefined {
   return Number.isNaN(date) ? undefined : date;
 }
 
-/** The texts of a Warning header, `299 - "unknown field \"spec.bogus\""` (FACTS 115); several may be joined by commas. */
+/** The texts of a Warning header, `299 - "unknown field \"spec.bogus\""` (kubernetes-facts.md 115); several may be joined by commas. */
 export function warningTexts(header: string): string[] {
   const texts: string[] = [];
   for (const match of header.matchAll(/\b\d{3} \S+ "((?:[^"\\]|\\.)*)"/g)) {

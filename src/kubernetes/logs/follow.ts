@@ -1,5 +1,5 @@
 /**
- * Follows the log of one container to its end, over any number of connections (design.md section 5,
+ * Follows the log of one container to its end, over any number of connections (architecture.md section 5,
  * kubernetes-objects.md section 7). Needs get on `pods/log` and on `pods`.
  */
 import { type Clock, sleep } from '../../system/clock.ts';
@@ -137,8 +137,8 @@ export async function* followLog(
   }
 
   /**
-   * Does it no longer make sense to go on? A server that starts refuses what is allowed (FACTS 108), and a kubelet that
-   * starts finds no log (FACTS 94): for a while. What a server that is away or overloaded says may pass at any time.
+   * Does it no longer make sense to go on? A server that starts refuses what is allowed (kubernetes-facts.md 108), and a kubelet that
+   * starts finds no log (kubernetes-facts.md 94): for a while. What a server that is away or overloaded says may pass at any time.
    */
   function isFinal(error: KubernetesError, since: number): boolean {
     const now = clock.monotonic();
@@ -240,7 +240,7 @@ export async function* followLog(
     }
   }
 
-  /** The 404 of the pod itself. Right after its restart a kubelet answers 404 for logs of pods that exist (FACTS 94). */
+  /** The 404 of the pod itself. Right after its restart a kubelet answers 404 for logs of pods that exist (kubernetes-facts.md 94). */
   async function podIsGone(): Promise<KubernetesError | undefined> {
     try {
       await dependencies.findPod(signal);
@@ -257,7 +257,7 @@ export async function* followLog(
   }
 }
 
-/** FACTS 86: the container waits to be started, or has never been made. */
+/** kubernetes-facts.md 86: the container waits to be started, or has never been made. */
 function isWaiting(error: KubernetesError): boolean {
   return error.code === 'bad-request' && /is waiting to start|is not available/.test(error.text);
 }

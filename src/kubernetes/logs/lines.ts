@@ -33,7 +33,7 @@ export class StampedLines {
     this.#resume = position.resume();
   }
 
-  /** A line without a stamp is the kubelet's own error text (FACTS 95); nothing after it is taken. */
+  /** A line without a stamp is the kubelet's own error text (kubernetes-facts.md 95); nothing after it is taken. */
   get foreign(): string | undefined {
     return this.#foreign;
   }
@@ -54,7 +54,7 @@ export class StampedLines {
     return this.#resume.reached && !isCutInDelivered;
   }
 
-  /** What is new in these pieces, without stamps. A node sends each line of a follow as a piece of its own (FACTS 87). */
+  /** What is new in these pieces, without stamps. A node sends each line of a follow as a piece of its own (kubernetes-facts.md 87). */
   push(pieces: readonly Uint8Array[]): Buffer {
     const bytes = Buffer.concat([this.#held, ...pieces]);
     this.#held = Buffer.alloc(0);

@@ -1,4 +1,4 @@
-/** The stamp that the kubelet puts before each line when asked for timestamps: RFC 3339 and one blank (FACTS 88). */
+/** The stamp that the kubelet puts before each line when asked for timestamps: RFC 3339 and one blank (kubernetes-facts.md 88). */
 export interface Stamp {
   /** To the second, in UTC, without a zone: `2026-11-23T10:00:01`. */
   readonly time: string;
@@ -64,7 +64,7 @@ export class StampReader {
     return { time, second: milliseconds / 1000, nanos: Number(nanos.padEnd(9, '0')), length };
   }
 
-  /** The stamp at `start` if it is of the same second as `before`, in the form that nodes always write (FACTS 88). */
+  /** The stamp at `start` if it is of the same second as `before`, in the form that nodes always write (kubernetes-facts.md 88). */
   #inSecond(start: number, { time, second }: Stamp): Stamp | undefined {
     const end = start + USUAL_LENGTH;
     const view = this.#view;
@@ -100,7 +100,7 @@ export function stampText({ time, nanos }: Stamp): string {
   return `${time}.${String(nanos).padStart(9, '0')}Z`;
 }
 
-/** `sinceTime` of a log request: whole seconds, inclusive (FACTS 89). */
+/** `sinceTime` of a log request: whole seconds, inclusive (kubernetes-facts.md 89). */
 export function sinceTime(second: number): string {
   return new Date(second * 1000).toISOString().replace('.000Z', 'Z');
 }

@@ -19,7 +19,7 @@ const FRAME_BYTES = 32 * 1024;
  * Writes a container's stdin and closes it. Needs `create` (before Kubernetes 1.31 `get`) on `pods/attach`.
  * With v5 the channel is closed by a frame, and resolved when the server has read that far; the connection stays until
  * the server ends it, because ending it earlier could cut what is still on its way to a slow container. With v4
- * the connection itself is closed, which the server answers after it has passed everything on (FACTS 75, 79).
+ * the connection itself is closed, which the server answers after it has passed everything on (kubernetes-facts.md 75, 79).
  */
 export async function attachInput(request: AttachRequest, dependencies: ChannelDependencies): Promise<void> {
   const { socket } = await openChannels(request, dependencies);

@@ -115,7 +115,7 @@ function parsed(bytes: Buffer): unknown {
   }
 }
 
-/** FACTS 74: Success is 0; else the cause ExitCode, if the program ran at all. */
+/** kubernetes-facts.md 74: Success is 0; else the cause ExitCode, if the program ran at all. */
 function endOf(status: unknown, call: Parameters<typeof errorOfStatus>[1]): Pick<ExecResult, 'exitCode' | 'message'> {
   if (status === undefined) return { exitCode: undefined, message: '' };
   if (isSuccess(status)) return { exitCode: 0, message: '' };

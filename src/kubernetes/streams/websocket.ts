@@ -7,10 +7,10 @@ import type { Timings } from '../http/timings.ts';
 import type { Transport } from '../http/transport.ts';
 import { errorOfAnswer, errorOfConnection, isUnauthorized, KubernetesError } from '../kubernetes-error.ts';
 
-/** First byte of each frame of exec and attach (FACTS 72). */
+/** First byte of each frame of exec and attach (kubernetes-facts.md 72). */
 export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255 } as const;
 
-/** The newest first; only v5 can close stdin without closing the connection (FACTS 75). */
+/** The newest first; only v5 can close stdin without closing the connection (kubernetes-facts.md 75). */
 const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
 
 /** Frames of the server are 16 KiB; nobody needs more at once. */

@@ -20,8 +20,8 @@ interface ListOptions<T extends KubernetesObject> {
 }
 
 /**
- * Lists page by page, consistent and without resourceVersion (FACTS 97), and returns the version of the whole list. When
- * the continue token expires (410, FACTS 98) the list begins again; the second time without pages.
+ * Lists page by page, consistent and without resourceVersion (kubernetes-facts.md 97), and returns the version of the whole list. When
+ * the continue token expires (410, kubernetes-facts.md 98) the list begins again; the second time without pages.
  */
 export async function listPages<T extends KubernetesObject>(options: ListOptions<T>): Promise<string> {
   const { resource, selection } = options;

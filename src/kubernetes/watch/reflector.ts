@@ -1,7 +1,7 @@
 /**
  * List and watch of one kind: what client-go calls a reflector. Lists in pages, watches from the list's version, resumes
  * from the last version seen after any end of a watch, and lists again only when that version is gone or the watch
- * cannot be trusted (design.md section 5, engineering-notes.md section 6). Needs the verbs list and watch.
+ * cannot be trusted (architecture.md section 5, engineering-notes.md section 6). Needs the verbs list and watch.
  */
 import { type Clock, sleep } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';

@@ -1,7 +1,7 @@
 /** The objects of one kind as a reflector knows them, by uid; versions only go forward. */
 import type { Projected, ReflectorEvent } from '../contract.ts';
 
-/** Is version `a` newer than `b`? Compared as integers, within one kind only (FACTS 8). */
+/** Is version `a` newer than `b`? Compared as integers, within one kind only (kubernetes-facts.md 8). */
 export function isNewer(a: string, b: string): boolean {
   if (a.length !== b.length) return a.length > b.length;
   return a > b;
@@ -44,7 +44,7 @@ export class Store<P extends Projected> {
     this.advance(object.resourceVersion);
   }
 
-  /** A DELETED of the watch: deleted, or no longer selected (FACTS 106). Carries the version of the deletion (FACTS 66). */
+  /** A DELETED of the watch: deleted, or no longer selected (kubernetes-facts.md 106). Carries the version of the deletion (kubernetes-facts.md 66). */
   deleted(object: P): void {
     this.advance(object.resourceVersion);
     const previous = this.#objects.get(object.uid);

@@ -40,7 +40,7 @@ interface WatchOptions<T extends KubernetesObject> {
 
 export class Watches<T extends KubernetesObject> {
   readonly #options: WatchOptions<T>;
-  /** Watches of core/v1 events bypass the server's watch cache and get no bookmarks (FACTS 103). */
+  /** Watches of core/v1 events bypass the server's watch cache and get no bookmarks (kubernetes-facts.md 103). */
   readonly #bookmarks: boolean;
   /** Monotonic time at which the silence of this watch began, and how long earlier ones were silent before they ended. */
   #quietSince = 0;

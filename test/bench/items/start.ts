@@ -9,7 +9,7 @@ import { median } from '../statistics.ts';
 const JOBS = 10_000;
 const SMALL_START_MS = 150;
 
-/** Variables that make root replace itself once more (design.md section 7). */
+/** Variables that make root replace itself once more (architecture.md section 7). */
 const FULL = {
   PATH: '/usr/local/bin:/usr/bin:/bin',
   HOME: '/root',

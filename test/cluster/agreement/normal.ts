@@ -6,7 +6,7 @@ import { isObject, type Json } from '../api/patch.ts';
 /** Processes of replayed jobs sleep this many times shorter, as the cluster is this many times faster. */
 export const SCALE = 10;
 
-/** Members that no two clusters share, or that only the recorded machine has (FACTS 0). */
+/** Members that no two clusters share, or that only the recorded machine has (kubernetes-facts.md 0). */
 const DROPPED = new Set([
   'uid',
   'resourceVersion',
@@ -47,7 +47,7 @@ export function normal(value: Json | undefined, key = ''): Json {
 }
 
 function normalRecord(value: Readonly<Record<string, Json>>): Record<string, Json> {
-  // The kubelet of the recorded machine reads limits back from its cgroups (FACTS 0).
+  // The kubelet of the recorded machine reads limits back from its cgroups (kubernetes-facts.md 0).
   const entries = Object.entries(value).filter(
     ([name]) => !DROPPED.has(name) && !(name === 'resources' && 'phase' in value),
   );
@@ -56,7 +56,7 @@ function normalRecord(value: Readonly<Record<string, Json>>): Record<string, Jso
   );
 }
 
-/** How often an event was written again as a new object depends on the moment (FACTS 21). */
+/** How often an event was written again as a new object depends on the moment (kubernetes-facts.md 21). */
 function withoutRepeats({ kind, items, ...rest }: Readonly<Record<string, Json>>): Json {
   const texts = (Array.isArray(items) ? items : []).map((item) => {
     const { series: _series, count = 0, ...event } = isObject(item) ? item : {};

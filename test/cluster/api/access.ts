@@ -118,7 +118,7 @@ function allows(rule: Rule, user: User, { verb, group, resource, subresource, na
   );
 }
 
-/** The recorded 403 (FACTS 110). */
+/** The recorded 403 (kubernetes-facts.md 110). */
 export function denied(user: User, attributes: Attributes): ApiError {
   const { verb, group, resource, subresource, name, namespace } = attributes;
   const what = subresource === undefined ? resource : `${resource}/${subresource}`;

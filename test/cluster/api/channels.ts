@@ -1,5 +1,5 @@
 /**
- * The channels of exec and attach over a WebSocket: one byte of channel, then data (FACTS 72 to 75, 84).
+ * The channels of exec and attach over a WebSocket: one byte of channel, then data (kubernetes-facts.md 72 to 75, 84).
  */
 import type { WebSocket } from 'ws';
 
@@ -15,7 +15,7 @@ export const PROTOCOLS = [
   '',
 ];
 
-/** Frames carry at most 16 KiB of data (FACTS 78). */
+/** Frames carry at most 16 KiB of data (kubernetes-facts.md 78). */
 const FRAME_BYTES = 16 * 1024;
 /** Output is held back while this much waits in the socket. */
 const HIGH_WATER = 1024 * 1024;

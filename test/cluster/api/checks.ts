@@ -1,5 +1,5 @@
 /**
- * What a well-formed object may still not say: the 422 of the API server, texts as recorded (FACTS 35, 68, 113).
+ * What a well-formed object may still not say: the 422 of the API server, texts as recorded (kubernetes-facts.md 35, 68, 113).
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Container, PodSpec } from 'kubernetes-types/core/v1.d.ts';
@@ -161,7 +161,7 @@ function containerCauses(container: Container, field: string, volumes: ReadonlyS
   if (name === '') causes.push(required(`${field}.name`));
   else if (!IS_LABEL.test(name)) causes.push(wrong(`${field}.name`, name, LABEL_NAME));
   if (image === '') causes.push(required(`${field}.image`));
-  // Only a pod's own validation looks at blanks: a Job with such an image is accepted (FACTS 26).
+  // Only a pod's own validation looks at blanks: a Job with such an image is accepted (kubernetes-facts.md 26).
   else if (!ofJob && image.trim() !== image) {
     causes.push(wrong(`${field}.image`, image, 'must not have leading or trailing whitespace'));
   }
@@ -243,7 +243,7 @@ function jobChanges(next: Job, current: Job): Cause[] {
     causes.push(wrong('spec.completions', next.spec.completions, immutable));
   }
   if (!isDeepStrictEqual(next.spec.selector, current.spec.selector)) causes.push(...selectorChanges(next));
-  // A suspended Job that never ran may change where its pods go (FACTS 58).
+  // A suspended Job that never ran may change where its pods go (kubernetes-facts.md 58).
   const idle = current.spec.suspend === true && current.status.startTime === undefined;
   const fixed = ({ spec }: Job): unknown => {
     const { nodeSelector, tolerations, affinity, ...rest } = spec.template.spec ?? { containers: [] };

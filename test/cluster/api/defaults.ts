@@ -1,5 +1,5 @@
 /**
- * What the API server adds to objects that are created (FACTS 1, 67).
+ * What the API server adds to objects that are created (kubernetes-facts.md 1, 67).
  */
 import type { JobSpec } from 'kubernetes-types/batch/v1.d.ts';
 import type { Container, PodSpec, ServiceSpec } from 'kubernetes-types/core/v1.d.ts';

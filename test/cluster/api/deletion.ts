@@ -1,5 +1,5 @@
 /**
- * DELETE: preconditions, propagation, grace periods, finalizers (FACTS 45 to 49, 61 to 66).
+ * DELETE: preconditions, propagation, grace periods, finalizers (kubernetes-facts.md 45 to 49, 61 to 66).
  */
 import { isFinishedPod, type Pod, type StoredObject, timestamp } from '../model.ts';
 import { JOBS, NAMESPACES, PODS, type Resource } from './resources.ts';

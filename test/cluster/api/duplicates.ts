@@ -1,5 +1,5 @@
 /**
- * Members that a JSON text names twice: JSON.parse keeps the last without a word, the API server tells (FACTS 115).
+ * Members that a JSON text names twice: JSON.parse keeps the last without a word, the API server tells (kubernetes-facts.md 115).
  */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
 

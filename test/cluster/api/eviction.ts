@@ -1,5 +1,5 @@
 /**
- * POST pods/NAME/eviction, and the budgets that may forbid it (FACTS 51).
+ * POST pods/NAME/eviction, and the budgets that may forbid it (kubernetes-facts.md 51).
  */
 import { disrupt } from '../controllers/scheduler.ts';
 import { type DisruptionBudget, isFinishedPod, type Pod } from '../model.ts';

@@ -1,6 +1,6 @@
 /**
  * Limit ranges: what a container did not say is written into the pod's spec, never into the Job's; what it said wrongly
- * is refused (FACTS 26, 28). Only the rules for containers are served.
+ * is refused (kubernetes-facts.md 26, 28). Only the rules for containers are served.
  */
 import type { Container, LimitRangeItem, PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import { quantity } from '../kubelet/quantity.ts';

@@ -1,5 +1,5 @@
 /**
- * metrics.k8s.io, which a cluster has or not (FACTS 117, 118): what the processes of the containers really use.
+ * metrics.k8s.io, which a cluster has or not (kubernetes-facts.md 117, 118): what the processes of the containers really use.
  */
 import type { User } from '../accounts.ts';
 import type { Kubelet } from '../kubelet/kubelet.ts';

@@ -1,5 +1,5 @@
 /**
- * GET pods/NAME/log (FACTS 85 to 95).
+ * GET pods/NAME/log (kubernetes-facts.md 85 to 95).
  */
 import type { ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';

@@ -1,6 +1,6 @@
 /**
  * PodSecurity at the level "restricted": a namespace's labels say whether what violates it is refused (`enforce`) or
- * only remarked on (`warn`) (FACTS 138). Other levels let everything pass.
+ * only remarked on (`warn`) (kubernetes-facts.md 138). Other levels let everything pass.
  */
 import type { Container, PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import type { Job, Pod, StoredObject } from '../model.ts';

@@ -1,5 +1,5 @@
 /**
- * Priority classes: the number that a pod's class stands for (FACTS 26, 52).
+ * Priority classes: the number that a pod's class stands for (kubernetes-facts.md 26, 52).
  */
 import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import type { Meta } from '../model.ts';

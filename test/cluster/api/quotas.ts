@@ -1,5 +1,5 @@
 /**
- * Resource quotas: what the objects of a namespace use, and the refusal of an object that would use too much (FACTS 26,
+ * Resource quotas: what the objects of a namespace use, and the refusal of an object that would use too much (kubernetes-facts.md 26,
  * 27). Scopes are not looked at.
  */
 import type { Container } from 'kubernetes-types/core/v1.d.ts';

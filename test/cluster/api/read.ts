@@ -1,5 +1,5 @@
 /**
- * GET of one object and of lists: selectors, pages, versions (FACTS 96 to 98, 101).
+ * GET of one object and of lists: selectors, pages, versions (kubernetes-facts.md 96 to 98, 101).
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { StoredObject } from '../model.ts';
@@ -70,7 +70,7 @@ export async function listObjects(
     (object) =>
       (namespace === '' || object.metadata.namespace === namespace) && matches(object) && isAfter(object, from?.start),
   );
-  // A list "at any version" is served from the cache, which ignores the limit (FACTS 97).
+  // A list "at any version" is served from the cache, which ignores the limit (kubernetes-facts.md 97).
   const limit = asked === 0 ? 0 : Number(limitText);
   const items = limit > 0 ? wanted.slice(0, limit) : wanted;
   const rest = wanted.length - items.length;
@@ -128,7 +128,7 @@ function decodeToken(text: string): Continue {
   throw bad('unexpected end of JSON input');
 }
 
-/** Items of a list carry neither kind nor apiVersion (FACTS 11). */
+/** Items of a list carry neither kind nor apiVersion (kubernetes-facts.md 11). */
 function withoutType(object: StoredObject): object {
   const { kind: _kind, apiVersion: _version, ...rest } = object;
   return rest;

@@ -26,7 +26,7 @@ export type Route =
     }
   | { readonly type: 'path'; readonly path: string };
 
-/** Groups that answer with JSON for kinds they do not have (FACTS 111). */
+/** Groups that answer with JSON for kinds they do not have (kubernetes-facts.md 111). */
 const GROUPS = [
   'batch/v1',
   'authorization.k8s.io/v1',
@@ -56,7 +56,7 @@ export function routeOf(pathname: string): Route {
   return { type: 'resource', target: { resource, namespace, name, subresource } };
 }
 
-/** As Go reads a query: a parameter with a raw `;` is dropped, `+` is a blank (FACTS 77). */
+/** As Go reads a query: a parameter with a raw `;` is dropped, `+` is a blank (kubernetes-facts.md 77). */
 export function queryOf(search: string): URLSearchParams {
   const parts = search.replace(/^\?/, '').split('&');
   return new URLSearchParams(parts.filter((part) => !part.includes(';')).join('&'));
@@ -64,7 +64,7 @@ export function queryOf(search: string): URLSearchParams {
 
 const MAX_BODY = 3_145_728;
 
-/** @throws ApiError 413 above 3 MiB; the connection is closed then (FACTS 114) */
+/** @throws ApiError 413 above 3 MiB; the connection is closed then (kubernetes-facts.md 114) */
 export async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;

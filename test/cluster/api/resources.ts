@@ -30,9 +30,9 @@ export interface Resource<T extends StoredObject = StoredObject> {
   readonly generation: boolean;
   /** Objects with a `status` that only /status and the cluster's own parts may write. */
   readonly hasStatus: boolean;
-  /** Events bypass the watch cache: no bookmarks, another text for 410 (FACTS 99, 103). */
+  /** Events bypass the watch cache: no bookmarks, another text for 410 (kubernetes-facts.md 99, 103). */
   readonly cached: boolean;
-  /** What a bookmark's object holds beside metadata (FACTS 103). */
+  /** What a bookmark's object holds beside metadata (kubernetes-facts.md 103). */
   readonly bookmark: object;
   /** Only for the type checker. */
   readonly objects?: T;

@@ -1,5 +1,5 @@
 /**
- * Questions about oneself: SelfSubjectAccessReview and its kin (FACTS 119).
+ * Questions about oneself: SelfSubjectAccessReview and its kin (kubernetes-facts.md 119).
  */
 import type { User } from '../accounts.ts';
 import type { Access } from './access.ts';

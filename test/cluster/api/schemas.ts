@@ -1,6 +1,6 @@
 /**
  * The recorded OpenAPI documents (fixtures/openapi) as validators of request bodies: wrong types are what Go's decoder
- * refuses, unknown fields what it warns of (FACTS 113, 115).
+ * refuses, unknown fields what it warns of (kubernetes-facts.md 113, 115).
  */
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';

@@ -52,7 +52,7 @@ interface ServerParts {
 export interface ApiServer {
   readonly port: () => number;
   readonly listen: (port: number) => Promise<void>;
-  /** No new connections. `cut`: those that are open break in the middle; else watches end cleanly (FACTS 108). */
+  /** No new connections. `cut`: those that are open break in the middle; else watches end cleanly (kubernetes-facts.md 108). */
   readonly stop: (how: 'cut' | 'clean', lingerMs?: number) => Promise<void>;
   readonly watches: () => readonly OpenWatch[];
 }

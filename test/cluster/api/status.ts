@@ -1,5 +1,5 @@
 /**
- * What the API server answers when it refuses: a Status object. Texts are the recorded ones (FACTS 109 to 115).
+ * What the API server answers when it refuses: a Status object. Texts are the recorded ones (kubernetes-facts.md 109 to 115).
  */
 import type { Resource } from './resources.ts';
 
@@ -155,12 +155,12 @@ export function forbidden(resource: Resource, name: string, why: string, causes?
   );
 }
 
-/** In-stream and HTTP form of "that version is gone" (FACTS 98, 99). */
+/** In-stream and HTTP form of "that version is gone" (kubernetes-facts.md 98, 99). */
 export function expired(message: string, next?: string): ApiError {
   return new ApiError(410, 'Expired', message, undefined, next === undefined ? {} : { continue: next });
 }
 
-/** A version that does not exist yet (FACTS 101). */
+/** A version that does not exist yet (kubernetes-facts.md 101). */
 export function tooLargeVersion(asked: number, current: number): ApiError {
   return new ApiError(
     504,

@@ -30,7 +30,7 @@ export interface Store {
   readonly list: <T extends StoredObject>(resource: Resource<T>, namespace?: string) => T[];
   readonly create: <T extends StoredObject>(resource: Resource<T>, draft: Draft<T>) => T;
   /**
-   * Stores a changed copy and returns it; the same object if nothing changed (FACTS 106). An object whose deletion is
+   * Stores a changed copy and returns it; the same object if nothing changed (kubernetes-facts.md 106). An object whose deletion is
    * due and that no finalizer holds any more goes away instead, unless it is `held`.
    */
   readonly update: <T extends StoredObject>(resource: Resource<T>, object: T, held?: 'held') => T;

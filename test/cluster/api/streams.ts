@@ -1,5 +1,5 @@
 /**
- * exec and attach: what is refused before the upgrade, and what flows after it (FACTS 72 to 84, 133, 134).
+ * exec and attach: what is refused before the upgrade, and what flows after it (kubernetes-facts.md 72 to 84, 133, 134).
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
@@ -163,7 +163,7 @@ export function serveAttach(
     });
   }
   channels.onGone(unlisten);
-  // A kubelet that goes takes its streams along: the container sees the end of its input (FACTS 82).
+  // A kubelet that goes takes its streams along: the container sees the end of its input (kubernetes-facts.md 82).
   const deaf = kubelet.onDown(() => {
     unlisten();
     if (spec?.stdinOnce === true) running.closeInput();

@@ -1,6 +1,6 @@
 /**
  * Reading request bodies: what cannot be read, is not the right kind, or not a valid object is refused here with the texts of
- * the API server (FACTS 113 to 115).
+ * the API server (kubernetes-facts.md 113 to 115).
  */
 import { parse as parseYaml } from 'yaml';
 import type { StoredObject } from '../model.ts';

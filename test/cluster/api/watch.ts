@@ -1,5 +1,5 @@
 /**
- * Watches: history, then live; selectors, bookmarks, time-outs, 410 in the stream (FACTS 99 to 107).
+ * Watches: history, then live; selectors, bookmarks, time-outs, 410 in the stream (kubernetes-facts.md 99 to 107).
  */
 import type { ServerResponse } from 'node:http';
 import type { StoredObject } from '../model.ts';
@@ -16,7 +16,7 @@ const DEFAULT_TIMEOUT_S = 1800;
 const BOOKMARK_MS = 60_000;
 /** Bookmarks also come this long before the time-out; none for very short watches. */
 const LAST_BOOKMARKS_MS = [2000, 1000];
-/** A reader that is this many bytes behind is dropped with a clean end (FACTS 107). */
+/** A reader that is this many bytes behind is dropped with a clean end (kubernetes-facts.md 107). */
 const MAX_BEHIND = 16 * 1024 * 1024;
 
 export interface OpenWatch {
@@ -112,7 +112,7 @@ export function serveWatch(
 
   if (from > 0 && !initial) {
     if (from > store.revision()) {
-      // A version of the future: silence until it is reached (FACTS 101).
+      // A version of the future: silence until it is reached (kubernetes-facts.md 101).
     } else {
       const changes = store.since(resource, from);
       if (changes === undefined) {
@@ -139,7 +139,7 @@ export function serveWatch(
   return { resource, response, end, write };
 }
 
-/** What a watcher with a selector sees of a change (FACTS 106). */
+/** What a watcher with a selector sees of a change (kubernetes-facts.md 106). */
 export function visible(change: Change, wanted: Matcher): { type: string; object: StoredObject } | undefined {
   const now = wanted(change.object);
   if (change.type !== 'MODIFIED') return now ? change : undefined;

@@ -1,5 +1,5 @@
 /**
- * How controllers, scheduler and kubelets write events (FACTS 20 to 22): a repeated one is counted, not written anew.
+ * How controllers, scheduler and kubelets write events (kubernetes-facts.md 20 to 22): a repeated one is counted, not written anew.
  */
 import { EVENTS } from '../api/resources.ts';
 import type { Draft, Store } from '../api/store.ts';

@@ -1,5 +1,5 @@
 /**
- * The garbage collector (dependents of what was deleted, foreground and orphan deletion; FACTS 61 to 69) and the
+ * The garbage collector (dependents of what was deleted, foreground and orphan deletion; kubernetes-facts.md 61 to 69) and the
  * controller of ttlSecondsAfterFinished.
  */
 import { deleteObject } from '../api/deletion.ts';

@@ -1,5 +1,5 @@
 /**
- * The job controller: makes and removes pods, counts them, sets the conditions (FACTS 2 to 5, 26, 46, 54 to 60).
+ * The job controller: makes and removes pods, counts them, sets the conditions (kubernetes-facts.md 2 to 5, 26, 46, 54 to 60).
  */
 import type { JobStatus } from 'kubernetes-types/batch/v1.d.ts';
 import type { Admission } from '../api/admission.ts';
@@ -227,7 +227,7 @@ function keyOf({ metadata }: { metadata: { namespace?: string; name: string } })
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-/** A pod that went away during this sync is still terminating for it (FACTS 54). */
+/** A pod that went away during this sync is still terminating for it (kubernetes-facts.md 54). */
 function gone(pod: Pod): Pod {
   if (pod.metadata.deletionTimestamp !== undefined) return { ...pod, status: { ...pod.status, phase: 'Failed' } };
   return { ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } };

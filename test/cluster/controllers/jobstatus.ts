@@ -4,7 +4,7 @@
 import type { JobStatus } from 'kubernetes-types/batch/v1.d.ts';
 import { timestamp } from '../model.ts';
 
-/** Zero is absent (FACTS 5). */
+/** Zero is absent (kubernetes-facts.md 5). */
 export function addTo(status: JobStatus, key: 'succeeded' | 'failed', more: number): void {
   if (more > 0) status[key] = (status[key] ?? 0) + more;
 }

@@ -1,6 +1,6 @@
 /**
  * The namespace controller: a new namespace gets its default account, one that is being terminated loses its content
- * and then goes (FACTS 140).
+ * and then goes (kubernetes-facts.md 140).
  */
 import { deleteObject } from '../api/deletion.ts';
 import { NAMESPACES, RESOURCES, SERVICE_ACCOUNTS } from '../api/resources.ts';

@@ -1,5 +1,5 @@
 /**
- * What the cluster does about nodes that do not answer, or are gone (FACTS 122 to 124).
+ * What the cluster does about nodes that do not answer, or are gone (kubernetes-facts.md 122 to 124).
  */
 import { deleteObject } from '../api/deletion.ts';
 import { NODES, PODS } from '../api/resources.ts';
@@ -115,7 +115,7 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
     deleteObject(store, PODS, marked, {});
   }
 
-  /** A cordoned node gets a taint, and loses it again (FACTS 121). */
+  /** A cordoned node gets a taint, and loses it again (kubernetes-facts.md 121). */
   function followCordon(node: ClusterNode): void {
     const others = (node.spec.taints ?? []).filter(({ key }) => key !== CORDONED);
     const tainted = others.length !== (node.spec.taints ?? []).length;

@@ -1,5 +1,5 @@
 /**
- * The scheduler: binds pods to nodes, or says why it cannot (FACTS 19 to 21, 52, 71, 121, 135).
+ * The scheduler: binds pods to nodes, or says why it cannot (kubernetes-facts.md 19 to 21, 52, 71, 121, 135).
  */
 import type { NodeSelectorTerm } from 'kubernetes-types/core/v1.d.ts';
 import { NODES, PODS } from '../api/resources.ts';
@@ -91,7 +91,7 @@ export function startScheduler(store: Store, events: EventRecorder, pace: Pace):
     });
   }
 
-  /** Removes a pod of lower priority where that makes room (FACTS 52). */
+  /** Removes a pod of lower priority where that makes room (kubernetes-facts.md 52). */
   function preempt(
     pod: Pod,
     nodes: readonly ClusterNode[],
@@ -233,7 +233,7 @@ function matchesNode(pod: Pod, node: ClusterNode): boolean {
   );
 }
 
-/** An affinity that names nodes is looked at before everything else, with a text of its own (FACTS 135). */
+/** An affinity that names nodes is looked at before everything else, with a text of its own (kubernetes-facts.md 135). */
 function namesAnotherNode(pod: Pod, node: ClusterNode): boolean {
   const terms =
     pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];

@@ -46,7 +46,7 @@ export function isRemoved(pod: Pod): boolean {
   return pod.metadata.deletionTimestamp !== undefined && pod.status.phase !== 'Succeeded';
 }
 
-/** A pod that is being deleted counts as failed unless it has succeeded (FACTS 46, 50). */
+/** A pod that is being deleted counts as failed unless it has succeeded (kubernetes-facts.md 46, 50). */
 export function hasFailed(pod: Pod): boolean {
   return pod.status.phase === 'Failed' || isRemoved(pod);
 }

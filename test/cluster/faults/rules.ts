@@ -68,7 +68,7 @@ const WEBHOOK_TIMEOUT =
 /** Answers that clusters and what stands before them give. */
 export const FAULTS = {
   unauthorized: answer(new ApiError(401, 'Unauthorized', 'Unauthorized')),
-  /** As in the first moments after a restart of the API server (FACTS 108). */
+  /** As in the first moments after a restart of the API server (kubernetes-facts.md 108). */
   transientForbidden: answer(
     new ApiError(
       403,
@@ -87,14 +87,14 @@ export const FAULTS = {
   /** A proxy that answers 200 with its login page. */
   loginPage: text(200, '<!DOCTYPE html><html><body>Please sign in</body></html>\n', 'text/html; charset=utf-8'),
   noAgent: answer(new ApiError(500, undefined, 'error dialing backend: No agent available')),
-  /** What a kubelet that lost a log's directory sends with 200 (FACTS 95). */
+  /** What a kubelet that lost a log's directory sends with 200 (kubernetes-facts.md 95). */
   logPathLost: text(
     200,
     'failed to try resolving symlinks in path "/var/log/pods/x/0.log": lstat /var/log/pods/x: no such file or directory',
     'text/plain',
   ),
   tooManyOpenFiles: text(200, 'failed to create fsnotify watcher: too many open files', 'text/plain'),
-  /** Right after a restart of a kubelet (FACTS 94). */
+  /** Right after a restart of a kubelet (kubernetes-facts.md 94). */
   transientLogNotFound: answer(
     new ApiError(404, 'NotFound', 'the server could not find the requested resource ( pods/log x)', {
       name: 'x',

@@ -61,7 +61,7 @@ export interface RunningContainer {
   readonly signalMain: (signal: NodeJS.Signals) => void;
   /** Starts a further process in it. */
   readonly exec: (command: readonly string[]) => ChildProcess;
-  /** Input; resolves when the process may take more. Dropped without an error after `closeInput` (FACTS 133). */
+  /** Input; resolves when the process may take more. Dropped without an error after `closeInput` (kubernetes-facts.md 133). */
   readonly input: (data: Buffer) => Promise<void>;
   readonly closeInput: () => void;
   readonly onOutput: (listener: OutputListener) => () => void;
@@ -235,7 +235,7 @@ function isEnterable(path: string, identity: Identity | undefined): boolean {
   return (bits & 0o5) === 0o5;
 }
 
-/** What the runtime says about a program that cannot be started (FACTS 14); undefined for one that can. */
+/** What the runtime says about a program that cannot be started (kubernetes-facts.md 14); undefined for one that can. */
 function startErrorText(program: string, env: ReadonlyMap<string, string>): string | undefined {
   if (!program.includes('/')) {
     const found = (env.get('PATH') ?? '').split(':').some((folder) => problemOf(join(folder, program)) === undefined);

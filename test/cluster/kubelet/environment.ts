@@ -9,7 +9,7 @@ import type { Pod } from '../model.ts';
 import type { Identity } from './container.ts';
 import { expand } from './expansion.ts';
 
-/** CreateContainerConfigError: its message is shown in the status (FACTS 24). */
+/** CreateContainerConfigError: its message is shown in the status (kubernetes-facts.md 24). */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }

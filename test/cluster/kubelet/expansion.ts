@@ -1,5 +1,5 @@
 /**
- * What Kubernetes makes of `$` in command, args and env values (FACTS 17): `$$` is `$`, `$(NAME)` a variable that was
+ * What Kubernetes makes of `$` in command, args and env values (kubernetes-facts.md 17): `$$` is `$`, `$(NAME)` a variable that was
  * defined before; anything else stays as it is.
  */
 export function expand(text: string, variables: ReadonlyMap<string, string>): string {

@@ -1,5 +1,5 @@
 /**
- * `kill -SIGNAL -1` in a container, carried out on the recorded processes alone (FACTS 42, 134).
+ * `kill -SIGNAL -1` in a container, carried out on the recorded processes alone (kubernetes-facts.md 42, 134).
  */
 import type { PodWorker } from './worker.ts';
 

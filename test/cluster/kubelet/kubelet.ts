@@ -1,6 +1,6 @@
 /**
  * The agent of one node: takes the pods that are bound to it and runs them. It can be away (killed, restarted) while
- * the containers run on; then nothing is reported, and logs and exec do not answer (FACTS 94, 122 to 124).
+ * the containers run on; then nothing is reported, and logs and exec do not answer (kubernetes-facts.md 94, 122 to 124).
  */
 import { readFileSync } from 'node:fs';
 import { deleteObject } from '../api/deletion.ts';
@@ -55,7 +55,7 @@ export interface Kubelet {
   readonly nodeName: string;
   readonly hostIP: string;
   readonly isAlive: () => boolean;
-  /** It is back, but does not know its pods yet (FACTS 94). */
+  /** It is back, but does not know its pods yet (kubernetes-facts.md 94). */
   readonly isStarting: () => boolean;
   readonly worker: (uid: string) => PodWorker | undefined;
   readonly workers: () => Iterable<PodWorker>;

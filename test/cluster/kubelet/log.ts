@@ -1,6 +1,6 @@
 /**
- * The log of a container as the runtime keeps it: records of at most 16 KiB with a time of nanoseconds (FACTS 85 to 92),
- * rotated at 10 MiB (FACTS 95a).
+ * The log of a container as the runtime keeps it: records of at most 16 KiB with a time of nanoseconds (kubernetes-facts.md 85 to 92),
+ * rotated at 10 MiB (kubernetes-facts.md 95a).
  */
 export interface LogOptions {
   readonly timestamps: boolean;
@@ -140,7 +140,7 @@ export function createLog(stored: (data: Buffer) => void, rotateBytes = ROTATE_B
   };
 }
 
-/** RFC 3339, always nine digits, UTC (FACTS 88). */
+/** RFC 3339, always nine digits, UTC (kubernetes-facts.md 88). */
 function now(): { stamp: string; ms: number } {
   const ns = BigInt(Math.round((performance.timeOrigin + performance.now()) * 1e6));
   const ms = Number(ns / 1_000_000n);
@@ -148,7 +148,7 @@ function now(): { stamp: string; ms: number } {
   return { stamp: `${new Date(ms).toISOString().slice(0, 19)}.${digits}Z`, ms };
 }
 
-/** The runtime drops a carriage return directly before the newline (FACTS 92). */
+/** The runtime drops a carriage return directly before the newline (kubernetes-facts.md 92). */
 function withoutCarriageReturn(data: Buffer): Buffer {
   if (data.length < 2 || data.at(-1) !== NEWLINE || data.at(-2) !== 0x0d) return Buffer.from(data);
   return Buffer.concat([data.subarray(0, -2), data.subarray(-1)]);

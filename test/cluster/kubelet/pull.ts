@@ -1,5 +1,5 @@
 /**
- * The image of a container: present, pulled, or never there (FACTS 23).
+ * The image of a container: present, pulled, or never there (kubernetes-facts.md 23).
  */
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
 import type { PodHands } from './hands.ts';

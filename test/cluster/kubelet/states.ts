@@ -31,7 +31,7 @@ function knownEnd({ exitCode, outOfMemory }: ContainerEnd): { exitCode: number; 
   return { exitCode, reason: outOfMemory ? 'OOMKilled' : exitCode === 0 ? 'Completed' : 'Error' };
 }
 
-/** A container that never was, of a pod that was stopped while it waited for a volume (FACTS 38). */
+/** A container that never was, of a pod that was stopped while it waited for a volume (kubernetes-facts.md 38). */
 export function unknownEnd(): ContainerRecord['state'] {
   const terminated = {
     exitCode: 137,

@@ -35,7 +35,7 @@ export interface PodRecord {
 
 type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 
-/** The phase as the containers have it, which may be ahead of what is reported (FACTS 6). */
+/** The phase as the containers have it, which may be ahead of what is reported (kubernetes-facts.md 6). */
 function phaseOf(record: PodRecord): Phase {
   const { containers, initContainers } = record;
   const failedInit = initContainers.some(

@@ -1,5 +1,5 @@
 /**
- * Volumes that a pod waits for. Nothing is really mounted: what counts is whether the source is there (FACTS 25).
+ * Volumes that a pod waits for. Nothing is really mounted: what counts is whether the source is there (kubernetes-facts.md 25).
  */
 import { existsSync, statSync } from 'node:fs';
 import { CONFIG_MAPS, SECRETS } from '../api/resources.ts';

@@ -37,7 +37,7 @@ export interface PodWorker {
 }
 
 const DEADLINE_MESSAGE = 'Pod was active on the node longer than the specified deadline';
-/** The kubelet gives even a pod without a grace period this long (FACTS 46). */
+/** The kubelet gives even a pod without a grace period this long (kubernetes-facts.md 46). */
 const MINIMUM_GRACE_S = 2;
 
 /** Thrown by every wait of a pod that is to end. */
@@ -70,7 +70,7 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     interrupt = resolve;
   });
   let cancelDeadline: () => void = () => {};
-  /** Blocked by a volume: a deadline has no effect until this is over (FACTS 38). */
+  /** Blocked by a volume: a deadline has no effect until this is over (kubernetes-facts.md 38). */
   let deafUntil = 0;
   let closed = false;
 
@@ -190,7 +190,7 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     if (ending !== undefined) return true;
     one.state = { terminated: terminated(one, running, context.wasCut(running) ? 'unknown' : end, finishedAt) };
     await timers.sleep(pace.delay('reportEnd'));
-    // Whoever was away reports every step when it is back (FACTS 124).
+    // Whoever was away reports every step when it is back (kubernetes-facts.md 124).
     await context.alive();
     if (ending === undefined) report();
     return true;

@@ -137,7 +137,7 @@ t.test('a listener or a projection that throws does not end the watch', async (t
 });
 
 t.test('an API server that restarts under 1,000 objects: all of them are right afterwards', async (t) => {
-  // FACTS 100, 108: connection refused, a 403 for a valid token, a watch cache without history, then everything as it is.
+  // kubernetes-facts.md 100, 108: connection refused, a 403 for a valid token, a watch cache without history, then everything as it is.
   const before = new Map(Array.from({ length: 1_000 }, (_, i) => [`job-${i}`, pod(`job-${i}`, i + 1)]));
   const after = new Map(before);
   for (let i = 0; i < 1_000; i += 10) after.delete(`job-${i}`);
