@@ -7,12 +7,13 @@ const root = resolve(import.meta.dirname, '../..');
 
 /** What each room of src/ may import; the files beside the rooms wire them together. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  cli: ['config', 'jobs', 'kubernetes', 'system'],
+  cli: ['config', 'jobs', 'kubernetes', 'system', 'templates'],
   config: ['system'],
   launcher: ['jobs', 'system'],
-  jobs: ['config', 'kubernetes', 'system'],
+  jobs: ['config', 'kubernetes', 'system', 'templates'],
   kubernetes: ['system'],
   system: [],
+  templates: ['system'],
 };
 const WIRING = ['src/commands.ts', 'src/main.ts', 'src/plugin.ts'];
 

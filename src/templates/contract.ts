@@ -1,0 +1,142 @@
+/**
+ * Launcher templates: Go's text/template over values, for callers that know jobs and Kubernetes. This room knows neither.
+ */
+import type { Value } from './values.ts';
+
+/** One template file. Its text may hold bytes as `fromBytes` writes them. */
+export interface TemplateSource {
+  /** The file name, which is the name of the template as well. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** A position in a template file, as Go's errors count: lines from 1, columns in bytes from 0. */
+export interface Place {
+  readonly template: string;
+  readonly line: number;
+  /** Undefined in errors of the parser, which know only the line. */
+  readonly column: number | undefined;
+}
+
+export type TemplateErrorKind =
+  /** The text is not a template. */
+  | 'syntax'
+  | 'undefined-function'
+  /** A function that this program does not offer, with the reason. */
+  | 'refused-function'
+  | 'undefined-variable'
+  | 'undefined-template'
+  /** A field of nil, of a number, a string or a list. */
+  | 'field'
+  /** Arguments of a function: too few, too many. */
+  | 'argument-count'
+  /** A value of the wrong type for an argument or an operation. */
+  | 'type'
+  /** A constant that does not fit into an int. */
+  | 'overflow'
+  /** A value that `range` cannot iterate over. */
+  | 'range'
+  /** The called function failed. */
+  | 'function'
+  /** Something that is no function, or nil, or has no value, was called or printed. */
+  | 'value'
+  /** Steps, time, output or nesting. */
+  | 'limit';
+
+/** An error of a template with its place. */
+export class TemplateError extends Error {
+  override readonly name = 'TemplateError';
+  readonly kind: TemplateErrorKind;
+  readonly place: Place;
+  /** The message without the place. */
+  readonly reason: string;
+
+  constructor(kind: TemplateErrorKind, place: Place, reason: string, options?: ErrorOptions) {
+    const column = place.column === undefined ? '' : `:${place.column}`;
+    super(`template: ${place.template}:${place.line}${column}: ${reason}`, options);
+    this.kind = kind;
+    this.place = place;
+    this.reason = reason;
+  }
+}
+
+/** An error that a function returns; the evaluator adds the place. */
+export class GoError extends Error {
+  override readonly name = 'GoError';
+}
+
+/** Counts work against the limits of one rendering; each method throws when its limit is reached. */
+export interface Budget {
+  /** Counts steps (elements visited, values built) and looks at the deadline. */
+  readonly step: (count?: number) => void;
+  /** Counts bytes of a text before a function builds it. */
+  readonly reserve: (bytes: number) => void;
+}
+
+/** What functions know of the rendering in which they are called. */
+export interface Context extends Budget {
+  /** Milliseconds since 1970, the same for the whole rendering. */
+  readonly now: number;
+  /** The output of a template by name (`include`); counts as a nested call. */
+  readonly render: (name: string, data: Value) => string;
+  /** The output of a text as a template of its own (`tpl`), which sees all templates of the set. */
+  readonly renderText: (text: string, data: Value) => string;
+}
+
+/**
+ * A function of templates. `parameters` are Go types (`interface {}`, `string`, `int`, `[]string`, `map[string]interface {}`);
+ * the evaluator checks every argument against them. `reflect.Value` takes any value, no value included. An `interface {}` is
+ * null for nil and for no value; so is a slice, map or pointer for a literal nil and for no value.
+ */
+export interface GoFunction {
+  readonly name: string;
+  readonly parameters: readonly string[];
+  /** The last parameter may be given any number of times. */
+  readonly variadic: boolean;
+  /** Returns null for a nil interface; throws GoError for what Go returns as an error. */
+  readonly call: (args: readonly Value[], context: Context) => Value;
+}
+
+/** A function that templates must not use: the parser reports it with the reason. */
+export interface RefusedFunction {
+  readonly name: string;
+  readonly refused: string;
+}
+
+export type FunctionTable = ReadonlyMap<string, GoFunction | RefusedFunction>;
+
+export interface Limits {
+  readonly nestedCalls: number;
+  readonly outputBytes: number;
+  readonly steps: number;
+  readonly milliseconds: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  nestedCalls: 64,
+  outputBytes: 10_000_000,
+  steps: 1_000_000,
+  milliseconds: 200,
+};
+
+export interface RenderOptions {
+  /** Milliseconds since 1970 that `now` returns. */
+  readonly now: number;
+  /** Milliseconds that only grow, for the deadline. */
+  readonly monotonic: () => number;
+  readonly limits?: Limits;
+}
+
+export interface Rendered {
+  readonly text: string;
+  /** The place in a template that wrote the character at an index of the text. */
+  readonly placeAt: (index: number) => Place;
+}
+
+/** Parsed templates that know each other by name. */
+export interface TemplateSet {
+  readonly names: readonly string[];
+  readonly has: (name: string) => boolean;
+  /** Executes one template; throws TemplateError. */
+  readonly render: (name: string, data: Value, options: RenderOptions) => Rendered;
+}
