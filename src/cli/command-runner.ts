@@ -2,7 +2,7 @@
 
 import { advise, ConfigError, withoutTokens, withoutValue } from '../config/text/problem.ts';
 import { didYouMean } from '../config/text/suggest.ts';
-import { JobError } from '../jobs/contract.ts';
+import { JobError } from '../jobs/job-error.ts';
 import { KubernetesError } from '../kubernetes/kubernetes-error.ts';
 import { PrivilegeError } from '../system/privileges.ts';
 import { UserLookupError } from '../system/users.ts';

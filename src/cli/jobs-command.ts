@@ -5,8 +5,8 @@
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../config/options/options.ts';
 import { connect } from '../jobs/connect.ts';
-import { JobError } from '../jobs/contract.ts';
 import type { Job, Mount } from '../jobs/job.ts';
+import { JobError } from '../jobs/job-error.ts';
 import { projectEvent } from '../jobs/view/projection.ts';
 import { type JobEntry, jobOf } from '../jobs/view/record.ts';
 import { SEEN, stateOf } from '../jobs/view/state.ts';

@@ -1,6 +1,7 @@
 /** One line in the log for each submit, stop, kill and cancel: who, which job, which image, what became of it. */
 import type { Log } from '../system/log.ts';
-import { type ControlOperation, JobError, type Jobs } from './contract.ts';
+import type { ControlOperation, Jobs } from './contract.ts';
+import { JobError } from './job-error.ts';
 
 const DONE: Readonly<Record<ControlOperation, string>> = {
   suspend: 'Suspended a job',

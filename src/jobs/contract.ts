@@ -7,41 +7,6 @@ import type { Job, JobConfig, JobRequest, PlacementConstraint, ResourceLimit } f
 /** For whom something is asked: a user's name, or '*' for everybody (an administrator). */
 export type Requester = string;
 
-/** Why something was refused; launcher/ gives each its number (launcher-plugin-api.md section 9). */
-export type JobErrorCode =
-  /** Error 0: the cluster or something else failed. */
-  | 'unknown'
-  /** Error 2. */
-  | 'invalid-request'
-  /** Error 3. */
-  | 'job-not-found'
-  /** Error 5. */
-  | 'timeout'
-  /** Error 6. */
-  | 'job-not-running'
-  /** Error 7. */
-  | 'output-not-found'
-  /** Error 8. */
-  | 'invalid-job-state';
-
-interface JobErrorOptions extends ErrorOptions {
-  readonly logged?: string;
-}
-
-export class JobError extends Error {
-  override readonly name = 'JobError';
-  readonly code: JobErrorCode;
-  /** The message as the log may have it: without what it quotes of the user's own secrets. */
-  readonly logged: string;
-
-  /** `message` is a sentence that a person can act on; it goes to the user, and unless `logged` is given into the log. */
-  constructor(code: JobErrorCode, message: string, { logged, ...options }: JobErrorOptions = {}) {
-    super(message, options);
-    this.code = code;
-    this.logged = logged ?? message;
-  }
-}
-
 /** launcher-plugin-api.md section 7.5. */
 export const CONTROL_OPERATIONS = ['suspend', 'resume', 'stop', 'kill', 'cancel'] as const;
 

@@ -1,7 +1,7 @@
 /**
  * Sees to it that each request gets exactly one answer, in time, and that requests neither pile up nor push each other aside.
  */
-import { JobError } from '../jobs/contract.ts';
+import { JobError } from '../jobs/job-error.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { MakeAnswer } from './answers.ts';

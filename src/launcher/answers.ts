@@ -1,8 +1,9 @@
 /**
  * Requests that get one answer, and how each comes about (protocol section 7, and 201 and 202 of section 15).
  */
-import { JobError, type Jobs } from '../jobs/contract.ts';
+import type { Jobs } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
+import { JobError } from '../jobs/job-error.ts';
 import type { Log } from '../system/log.ts';
 import { FieldError, readFields, type Values } from './fields.ts';
 import { filterJobs } from './filter.ts';

@@ -1,7 +1,8 @@
 /**
  * What each message of the launcher leads to: one answer, a stream, or nothing.
  */
-import { JobError, type Jobs } from '../jobs/contract.ts';
+import type { Jobs } from '../jobs/contract.ts';
+import { JobError } from '../jobs/job-error.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { createAnswering, type RefuseStream } from './answering.ts';

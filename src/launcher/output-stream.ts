@@ -2,7 +2,8 @@
  * Job output streams (protocol 8.3): the output from its beginning, in frames that fit, then one message that says it
  * is complete. The launcher's pace is the pace at which logs are read.
  */
-import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
+import type { Jobs, Requester } from '../jobs/contract.ts';
+import { JobError } from '../jobs/job-error.ts';
 import type { Log } from '../system/log.ts';
 import type { RefuseStream } from './answering.ts';
 import { MOST_JSON_BYTES } from './json-text.ts';

@@ -1,8 +1,9 @@
 /**
  * The messages that we send: their numbers, their members in order, and how they become text (protocol sections 5 and 7 to 9).
  */
-import type { ClusterInfo, ControlResult, JobErrorCode, JobNetwork, JobUsage } from '../jobs/contract.ts';
+import type { ClusterInfo, ControlResult, JobNetwork, JobUsage } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
+import type { JobErrorCode } from '../jobs/job-error.ts';
 import type { Body } from './frames.ts';
 import { configJson, type Json, placementConstraintJson, resourceLimitJson } from './job-json.ts';
 import { jsonText } from './json-text.ts';

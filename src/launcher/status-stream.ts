@@ -2,8 +2,9 @@
  * Job status streams (protocol 8.2): the present state of every job a subscriber may see, then each change, one message
  * for all who may see the job. While the launcher does not read, only the latest state of each job is remembered.
  */
-import { JobError, type Jobs, type Requester } from '../jobs/contract.ts';
+import type { Jobs, Requester } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
+import { JobError } from '../jobs/job-error.ts';
 import type { Log } from '../system/log.ts';
 import type { RefuseStream } from './answering.ts';
 import { MAX_SUBSCRIPTIONS } from './limits.ts';

@@ -2,7 +2,8 @@
  * Resource utilisation streams (protocol 8.4): one reading of measurements per job, each message for all who asked for
  * that job; complete when the job has ended.
  */
-import { JobError, type Jobs, type JobUsage, type Requester } from '../jobs/contract.ts';
+import type { Jobs, JobUsage, Requester } from '../jobs/contract.ts';
+import { JobError } from '../jobs/job-error.ts';
 import type { Log } from '../system/log.ts';
 import type { RefuseStream } from './answering.ts';
 import { MAX_SUBSCRIPTIONS } from './limits.ts';

@@ -1,6 +1,6 @@
 /** Each request has one answer, in the very words of the protocol, or an Error with its number. */
 import t from 'tap';
-import { JobError } from '../../src/jobs/contract.ts';
+import { JobError } from '../../src/jobs/job-error.ts';
 import { filterJobs } from '../../src/launcher/filter.ts';
 import { aJob, createFakeJobs, SUBMITTED_AT } from './fake-jobs.ts';
 import { on, startLauncher } from './harness.ts';

@@ -1,7 +1,7 @@
 /** A session of this process answers the recorded conversations, of launchers of three ages, as recorded. */
 import t from 'tap';
-import { JobError, type JobErrorCode } from '../../src/jobs/contract.ts';
 import type { Job } from '../../src/jobs/job.ts';
+import { JobError, type JobErrorCode } from '../../src/jobs/job-error.ts';
 import type { ReloadResult } from '../../src/launcher/responses.ts';
 import { type Partner, readConversations, replay } from './conversation.ts';
 import { createFakeJobs } from './fake-jobs.ts';

@@ -2,17 +2,17 @@
  * A scripted domain for the tests of the Launcher's side: jobs are where the test puts them, and every call can be
  * held, refused or answered by hand.
  */
-import {
-  type ClusterInfo,
-  type ControlOperation,
-  type ControlResult,
-  JobError,
-  type JobNetwork,
-  type Jobs,
-  type JobUsage,
-  type Requester,
+import type {
+  ClusterInfo,
+  ControlOperation,
+  ControlResult,
+  JobNetwork,
+  Jobs,
+  JobUsage,
+  Requester,
 } from '../../src/jobs/contract.ts';
 import type { Job, JobRequest } from '../../src/jobs/job.ts';
+import { JobError } from '../../src/jobs/job-error.ts';
 import { withOwner } from '../../src/jobs/policy/owner.ts';
 import { EMPTY_REQUEST } from '../support/job-request.ts';
 

@@ -1,7 +1,7 @@
 /** Frames arrive whole however they are split, none of ours is above max-message-size, and what is none is the end. */
 import fc from 'fast-check';
 import t from 'tap';
-import { JobError } from '../../src/jobs/contract.ts';
+import { JobError } from '../../src/jobs/job-error.ts';
 import { BrokenFrameError, createFrameReader, frame } from '../../src/launcher/frames.ts';
 import { createFakeJobs } from './fake-jobs.ts';
 import { type Message, network, on, recordingLog, settle, startLauncher } from './harness.ts';

@@ -1,7 +1,7 @@
 /** The output of a job comes from its beginning to its end, cut between characters; nothing after a cancel. */
 import fc from 'fast-check';
 import t from 'tap';
-import { JobError } from '../../src/jobs/contract.ts';
+import { JobError } from '../../src/jobs/job-error.ts';
 import { jsonText } from '../../src/launcher/json-text.ts';
 import { cancel, on, output, settle, startLauncher } from './harness.ts';
 

@@ -1,7 +1,7 @@
 /** A conversation begins with Bootstrap, waits until jobs are known, and ends with its streams; nothing stays open. */
 import { connect, createServer, type Socket } from 'node:net';
 import t from 'tap';
-import { JobError } from '../../src/jobs/contract.ts';
+import { JobError } from '../../src/jobs/job-error.ts';
 import { frame } from '../../src/launcher/frames.ts';
 import { createLauncherSession } from '../../src/launcher/session.ts';
 import { systemClock } from '../../src/system/clock.ts';

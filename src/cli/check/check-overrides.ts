@@ -5,7 +5,7 @@ import type { OverrideReference } from '../../config/profiles/override-reference
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
 import { effectiveProfile, type ProfileSection, type Setting } from '../../config/profiles/profiles.ts';
 import { ConfigError, place } from '../../config/text/problem.ts';
-import { JobError } from '../../jobs/contract.ts';
+import { JobError } from '../../jobs/job-error.ts';
 import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
 import { newJob } from '../../jobs/operations/new-job.ts';
 import { podExtras } from '../../jobs/policy/policy.ts';

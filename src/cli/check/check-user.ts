@@ -2,7 +2,7 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
 import type { Policy } from '../../jobs/context.ts';
-import { JobError } from '../../jobs/contract.ts';
+import { JobError } from '../../jobs/job-error.ts';
 import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
 import { allows } from '../../jobs/policy/hardening.ts';
 import { imagesOf } from '../../jobs/policy/images.ts';

@@ -2,7 +2,7 @@
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
 import type { Policy } from '../../jobs/context.ts';
-import { JobError } from '../../jobs/contract.ts';
+import { JobError } from '../../jobs/job-error.ts';
 import { CONTAINER_NAME, JOB_NAME_LABEL } from '../../jobs/objects/annotations.ts';
 import { newJob } from '../../jobs/operations/new-job.ts';
 import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';

@@ -4,9 +4,9 @@
  */
 import { objectIn } from '../../system/json.ts';
 import type { ControlOperation } from '../contract.ts';
-import { JobError } from '../contract.ts';
 import type { JobState } from '../job.ts';
 import { TERMINAL_STATES } from '../job.ts';
+import { JobError } from '../job-error.ts';
 
 /** Label on every object of ours. */
 export const MANAGED_BY = 'app.kubernetes.io/managed-by';

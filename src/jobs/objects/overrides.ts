@@ -7,7 +7,7 @@ import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
 import type { Override } from '../../config/profiles/override-files.ts';
 import { isReserved } from '../../config/profiles/reserved-keys.ts';
-import { JobError } from '../contract.ts';
+import { JobError } from '../job-error.ts';
 import { CONTAINER_NAME } from './annotations.ts';
 
 /**

@@ -3,8 +3,8 @@
  * every volume has a name of its own.
  */
 import type { Volume, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
-import { JobError } from '../contract.ts';
 import type { Mount } from '../job.ts';
+import { JobError } from '../job-error.ts';
 import { volumeNames } from './names.ts';
 
 type VolumeSource = Omit<Volume, 'name'>;

@@ -5,9 +5,9 @@
  */
 import { PODS } from '../../kubernetes/contract.ts';
 import type { Context } from '../context.ts';
-import { type ControlOperation, type ControlResult, JobError, type Requester } from '../contract.ts';
-import { jobErrorOf } from '../failures.ts';
+import type { ControlOperation, ControlResult, Requester } from '../contract.ts';
 import type { JobState } from '../job.ts';
+import { JobError, jobErrorOf } from '../job-error.ts';
 import { CONTROL_ANNOTATION, type ControlRecord, JOB_NAME_LABEL } from '../objects/annotations.ts';
 import type { Chore } from '../upkeep/reconciler.ts';
 import { endedByItself, podEnded } from '../view/observation.ts';

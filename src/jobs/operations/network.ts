@@ -5,8 +5,8 @@
 import { NODES, SERVICES } from '../../kubernetes/contract.ts';
 import { isForbidden, isNotFound } from '../../kubernetes/kubernetes-error.ts';
 import type { Context } from '../context.ts';
-import { JobError, type JobNetwork, type Requester } from '../contract.ts';
-import { jobErrorOf } from '../failures.ts';
+import type { JobNetwork, Requester } from '../contract.ts';
+import { JobError, jobErrorOf } from '../job-error.ts';
 import { needsService } from '../objects/service.ts';
 import { type PodView, projectService, type ServiceView } from '../view/projection.ts';
 import { isTerminal, type JobEntry } from '../view/record.ts';

@@ -5,8 +5,8 @@
 import { isUtf8 } from 'node:buffer';
 import { isForbidden, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import type { Context } from '../context.ts';
-import { JobError, type Requester } from '../contract.ts';
-import { jobErrorOf } from '../failures.ts';
+import type { Requester } from '../contract.ts';
+import { JobError, jobErrorOf } from '../job-error.ts';
 import { podEnded, podRan } from '../view/observation.ts';
 import type { PodView } from '../view/projection.ts';
 import { isTerminal, type JobEntry } from '../view/record.ts';

@@ -6,7 +6,8 @@ import { POD_METRICS, type PodMetrics } from '../../kubernetes/contract.ts';
 import { isNotFound, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { sleep } from '../../system/clock.ts';
 import type { Context } from '../context.ts';
-import { JobError, type JobUsage, type Requester } from '../contract.ts';
+import type { JobUsage, Requester } from '../contract.ts';
+import { JobError } from '../job-error.ts';
 import { quantity } from '../objects/quantity.ts';
 import { isTerminal, type JobEntry } from '../view/record.ts';
 

@@ -1,6 +1,7 @@
 /** Whose a job is: who may see it, and for whom one may be submitted. Names are compared as they are written. */
-import { JobError, type Requester } from '../contract.ts';
+import type { Requester } from '../contract.ts';
 import type { JobRequest } from '../job.ts';
+import { JobError } from '../job-error.ts';
 
 /** A job without an owner is visible to administrators only. */
 export function maySee(owner: string, requester: Requester): boolean {

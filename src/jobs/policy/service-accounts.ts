@@ -2,7 +2,7 @@
 import { type Client, SERVICE_ACCOUNTS } from '../../kubernetes/contract.ts';
 import { isForbidden } from '../../kubernetes/kubernetes-error.ts';
 import type { Log } from '../../system/log.ts';
-import { jobErrorOf } from '../failures.ts';
+import { jobErrorOf } from '../job-error.ts';
 
 /**
  * Names of the namespace's service accounts, as a form offers them; undefined where listing them is forbidden (needs

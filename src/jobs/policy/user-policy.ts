@@ -6,7 +6,7 @@ import { ConfigError } from '../../config/text/problem.ts';
 import type { TokenSubject } from '../../kubernetes/http/token-claims.ts';
 import { UserLookupError, type Users } from '../../system/users.ts';
 import type { Policy } from '../context.ts';
-import { JobError } from '../contract.ts';
+import { JobError } from '../job-error.ts';
 import { clusterInfo } from './cluster-info.ts';
 import { resolveJob } from './policy.ts';
 

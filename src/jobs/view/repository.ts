@@ -3,8 +3,9 @@
  * parts of jobs/ read it and hear of its changes; nothing but the reflectors' events changes it.
  */
 import type { ReflectorEvent } from '../../kubernetes/contract.ts';
-import { JobError, type Requester } from '../contract.ts';
+import type { Requester } from '../contract.ts';
 import { TERMINAL_STATES } from '../job.ts';
+import { JobError } from '../job-error.ts';
 import { maySee } from '../policy/owner.ts';
 import { type Hints, withHint, withoutHint } from './hints.ts';
 import { podRan, seePod } from './observation.ts';

@@ -5,7 +5,7 @@ import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import t from 'tap';
 import { readOverrides } from '../../../src/config/profiles/override-files.ts';
 import { parseOverrideReferences } from '../../../src/config/profiles/override-references.ts';
-import { JobError } from '../../../src/jobs/contract.ts';
+import { JobError } from '../../../src/jobs/job-error.ts';
 import { applyOverrides } from '../../../src/jobs/objects/overrides.ts';
 
 const JOB: KubernetesJob = {

@@ -1,7 +1,7 @@
 /** What cannot be made of a job is refused before anything is made; the sentence names the field, never a secret. */
 import t from 'tap';
-import { JobError } from '../../../src/jobs/contract.ts';
 import type { JobRequest } from '../../../src/jobs/job.ts';
+import { JobError } from '../../../src/jobs/job-error.ts';
 import { buildService } from '../../../src/jobs/objects/service.ts';
 import { buildJob } from '../../../src/jobs/objects/to-job.ts';
 import { checkInput } from '../../../src/jobs/operations/input.ts';
