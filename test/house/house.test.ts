@@ -1,75 +1,53 @@
-/** The rules of the house that can be checked by reading: imports between rooms, length and head of files, exports. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
-import t from 'tap';
+/** The rules of the house that can be checked by reading: layout, imports, names, size and words of files. Each lists all that break it. */
+import { basename, dirname } from 'node:path';
+import t, { type Test } from 'tap';
+import { mayImport, PACKAGES, placeOf, ROOMS, WIRING } from './layout.ts';
+import { foldersBelow, readDocuments, readSources, type SourceFile, sourceFile } from './sources.ts';
+import { isSentence, unplainWords } from './words.ts';
 
-const root = resolve(import.meta.dirname, '../..');
-
-/** What each room of src/ may import; the files beside the rooms wire them together. */
-const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  cli: ['config', 'jobs', 'kubernetes', 'system', 'templates'],
-  config: ['system'],
-  launcher: ['jobs', 'system'],
-  jobs: ['config', 'kubernetes', 'system', 'templates'],
-  kubernetes: ['system'],
-  system: [],
-  templates: ['system'],
-};
-const WIRING = ['src/commands.ts', 'src/main.ts', 'src/plugin.ts'];
-
-/** The packages that src/ may use; each is bundled into the executable. */
-const PACKAGES = ['ini', 'jsonpointer', 'kubernetes-types', 'undici', 'ws'];
-
-const LONGEST_FILE = 300;
+const LONGEST_FILE = 450;
+const SHORTEST_FILE = 40;
 /** `/**`, three lines and the end. */
 const LONGEST_HEAD = 5;
 
-interface Import {
-  /** Path from the root, or the name of a package or of a part of Node.js. */
-  readonly from: string;
-  /** `*` if all of it may be used. */
-  readonly names: readonly string[];
-}
+/** Folders that a rule does not hold for yet. `HOUSE=src/cli node test/house/house.test.ts` lists all of one folder. */
+const NOT_YET: Readonly<Record<string, readonly string[]>> = {
+  layout: ['src/config', 'src/jobs', 'src/kubernetes'],
+  circles: ['src'],
+  names: ['src'],
+  tiny: ['src'],
+  words: [
+    'src/cli',
+    'src/config',
+    'src/jobs',
+    'src/kubernetes',
+    'src/launcher',
+    'src/main.ts',
+    'src/plugin.ts',
+    'src/system',
+    'test/',
+    'docs/',
+    'README.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+  ],
+};
 
-interface File {
-  readonly path: string;
-  readonly lines: readonly string[];
-  readonly imports: readonly Import[];
-  readonly exports: readonly string[];
-}
+const files = readSources(['src', 'build', 'test']);
+const sources = files.filter(({ path }) => path.startsWith('src/'));
+const documents = readDocuments();
 
-const IMPORT =
-  /(?:^|\n)(?:import|export)\s+(?:type\s+)?(?:(\*|[\w*]+|\{[^}]*\})[^'"\n{}]*\s+from\s+)?'([^']+)'|import\('([^']+)'\)/g;
-const EXPORT =
-  /(?:^|\n)export\s+(?:async\s+)?(?:const|let|function\*?|class|interface|type)\s+(\w+)|(?:^|\n)export\s+(?:type\s+)?\{([^}]*)\}/g;
-
-const namesIn = (list: string): string[] =>
-  list
-    .replace(/[{}]/g, '')
-    .split(',')
-    .map((name) => name.trim().replace(/^type\s+/, ''))
-    .filter((name) => name !== '');
-
-function read(path: string): File {
-  const text = readFileSync(join(root, path), 'utf8');
-  const imports = [...text.matchAll(IMPORT)].map(([, what, written = '', loaded]) => {
-    const from = loaded ?? written;
-    const target = from.startsWith('.') ? relative(root, resolve(root, dirname(path), from)) : from;
-    const names = what?.startsWith('{') ? namesIn(what).map((name) => name.replace(/\s+as\s+.*/, '')) : ['*'];
-    return { from: target, names: loaded === undefined ? names : ['*'] };
-  });
-  const exports = [...text.matchAll(EXPORT)].flatMap(([, name, list]) =>
-    list === undefined ? [name ?? ''] : namesIn(list).map((each) => each.replace(/.*\s+as\s+/, '')),
+/** Violations, without those in folders that the rule does not hold for yet. */
+function expectNone(t: Test, rule: string, violations: readonly string[]): void {
+  const later = NOT_YET[rule] ?? [];
+  const shown = process.env['HOUSE'];
+  t.same(
+    violations.filter((text) =>
+      shown === undefined ? !later.some((folder) => text.startsWith(folder)) : text.startsWith(shown),
+    ),
+    [],
   );
-  return { path, lines: text.trimEnd().split('\n'), imports, exports };
 }
-
-const files = ['src', 'build', 'test'].flatMap((folder) =>
-  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
-    .map((path) => read(join(folder, path))),
-);
-const roomOf = (path: string): string | undefined => /^src\/(\w+)\//.exec(path)?.[1];
 
 t.test('there is something to check', async (t) => {
   t.ok(files.length > 300, `${files.length} files`);
@@ -79,36 +57,94 @@ t.test('there is something to check', async (t) => {
     main?.imports.some(({ from }) => from === 'src/plugin.ts'),
     'what is imported when it is needed counts',
   );
+  t.ok(documents.length >= 5, `${documents.length} documents`);
 });
 
-t.test('imports between the rooms of src/ go one way', async (t) => {
-  const wrong = files.flatMap(({ path, imports }) => {
-    const room = roomOf(path);
-    if (room === undefined) return [];
-    return imports
-      .map(({ from }) => from)
-      .filter((from) => from.startsWith('src/') && from !== path)
-      .filter((from) => roomOf(from) !== room && !(MAY_IMPORT[room] ?? []).includes(roomOf(from) ?? ''))
-      .map((from) => `${path} imports ${from}`);
-  });
-  t.same(wrong, []);
+t.test('comments, strings and titles of a source are found', async (t) => {
+  const text = [
+    '/** A head. */',
+    "const a = 'one \\' two'; // after it",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the source is the subject
+    'const b = `three ${a ? `four ${1}` : { x: 5 }} six`;',
+    'const c = a.split(/[\'"`]/g).length / 2 / 1;',
+    't.test(`a title`, () => {});',
+  ].join('\n');
+  const { comments, strings, titles } = sourceFile('src/x.ts', text);
+  t.same(comments, [
+    { line: 1, text: ' A head. ' },
+    { line: 2, text: ' after it' },
+  ]);
   t.same(
-    files.map(({ path }) => path).filter((path) => path.startsWith('src/') && roomOf(path) === undefined),
+    strings.map((prose) => prose.text),
+    ["one \\' two", 'three ', 'four ', '', ' six', 'a title'],
+  );
+  t.same(titles, [{ line: 5, text: 'a title' }]);
+});
+
+t.test('words to avoid are found in prose, not in names', async (t) => {
+  const text = 'The pod is gone.\nA watch told `whose` it is; status Gone means 410. The whole list, a whole number.';
+  t.same(unplainWords({ line: 7, text }), [
+    { line: 8, what: '"told" (write: reported, reports)' },
+    { line: 7, what: '"gone" (write: deleted, missing)' },
+    { line: 8, what: '"whole" (write: complete, entire)' },
+  ]);
+});
+
+t.test('src/ has the rooms of the layout and no other folders', async (t) => {
+  const rooms = Object.entries(ROOMS).flatMap(([name, { inside = {} }]) => [
+    `src/${name}`,
+    ...Object.keys(inside).map((folder) => `src/${name}/${folder}`),
+  ]);
+  const unknown = foldersBelow('src').filter((folder) => !rooms.includes(folder));
+  t.same(unknown, []);
+  t.same(
+    sources.map(({ path }) => path).filter((path) => placeOf(path) === undefined),
     WIRING,
   );
 });
 
+t.test('imports in src/ follow the arrows between rooms and folders', async (t) => {
+  const wrong = sources.flatMap(({ path, imports }) =>
+    imports
+      .filter(({ from }) => from.startsWith('src/') && !mayImport(path, from))
+      .map(({ from }) => `${path} imports ${from}`),
+  );
+  expectNone(t, 'layout', wrong);
+});
+
 t.test('src/ imports nothing of build/ and test/, and only the packages that are bundled', async (t) => {
-  const wrong = files
-    .filter(({ path }) => path.startsWith('src/'))
-    .flatMap(({ path, imports }) =>
-      imports
-        .map(({ from }) => from)
-        .filter((from) => !from.startsWith('src/') && !from.startsWith('node:') && from !== 'package.json')
-        .filter((from) => !PACKAGES.includes(from.split('/')[0] ?? ''))
-        .map((from) => `${path} imports ${from}`),
-    );
+  const wrong = sources.flatMap(({ path, imports }) =>
+    imports
+      .map(({ from }) => from)
+      .filter((from) => !from.startsWith('src/') && !from.startsWith('node:') && from !== 'package.json')
+      .filter((from) => !PACKAGES.includes(from.split('/')[0] ?? ''))
+      .map((from) => `${path} imports ${from}`),
+  );
   t.same(wrong, []);
+});
+
+t.test('no file of src/ imports itself, directly or through others', async (t) => {
+  expectNone(t, 'circles', circles(sources));
+});
+
+t.test('a circle of imports is found once', async (t) => {
+  const file = (path: string, ...imports: string[]): SourceFile =>
+    sourceFile(path, imports.map((from) => `import { x } from '${from}';`).join('\n'));
+  t.same(circles([file('a.ts', './b.ts'), file('b.ts', './c.ts'), file('c.ts', './b.ts'), file('d.ts', './a.ts')]), [
+    'b.ts -> c.ts -> b.ts',
+  ]);
+});
+
+t.test('files and exported names of src/ are unique, but contract.ts', async (t) => {
+  const byName = Map.groupBy(sources, ({ path }) => basename(path));
+  const sameFile = [...byName]
+    .filter(([name, same]) => same.length > 1 && name !== 'contract.ts')
+    .map(([name, same]) => `${same.map(({ path }) => dirname(path)).join(', ')}: all have ${name}`);
+  const exported = sources.flatMap(({ path, exports }) => exports.map((name) => ({ path, name })));
+  const sameExport = [...Map.groupBy(exported, ({ name }) => name)]
+    .filter(([, same]) => same.length > 1)
+    .map(([name, same]) => `${same.map(({ path }) => path).join(', ')}: all export ${name}`);
+  expectNone(t, 'names', [...sameFile, ...sameExport]);
 });
 
 t.test('a file is one idea: not long, and its head says which', async (t) => {
@@ -126,7 +162,20 @@ t.test('a file is one idea: not long, and its head says which', async (t) => {
   );
 });
 
-t.test('nothing is exported that nobody imports', async (t) => {
+t.test('no small file of src/ has a single importer', async (t) => {
+  const importers = Map.groupBy(
+    sources.flatMap(({ path, imports }) =>
+      [...new Set(imports.map(({ from }) => from))].map((from) => ({ path, from })),
+    ),
+    ({ from }) => from,
+  );
+  const tiny = sources
+    .filter(({ path, lines }) => lines.length < SHORTEST_FILE && importers.get(path)?.length === 1)
+    .map(({ path, lines }) => `${path}: ${lines.length} lines, only for ${importers.get(path)?.[0]?.path}`);
+  expectNone(t, 'tiny', tiny);
+});
+
+t.test('nothing is exported that no other file imports', async (t) => {
   const used = new Set(
     files.flatMap(({ imports }) => imports.flatMap(({ from, names }) => names.map((n) => `${from} ${n}`))),
   );
@@ -135,3 +184,33 @@ t.test('nothing is exported that nobody imports', async (t) => {
   );
   t.same(unused, []);
 });
+
+t.test('comments, sentences, test titles and documents use plain words', async (t) => {
+  const prose = [
+    ...sources.map(({ path, comments, strings }) => ({ path, prose: [...comments, ...strings.filter(isSentence)] })),
+    ...files
+      .filter(({ path }) => path.startsWith('test/') && !path.startsWith('test/house/'))
+      .map(({ path, titles, comments }) => ({ path, prose: [...titles, ...comments] })),
+    ...documents,
+  ];
+  const words = prose.flatMap(({ path, prose }) =>
+    prose.flatMap(unplainWords).map(({ line, what }) => `${path}:${line}: ${what}`),
+  );
+  expectNone(t, 'words', words);
+});
+
+/** Each set of files that import each other, as one way around. */
+function circles(files: readonly SourceFile[]): readonly string[] {
+  const imports = new Map(files.map((file) => [file.path, file.imports.map(({ from }) => from)]));
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, around: readonly string[]): void => {
+    const first = around.indexOf(path);
+    if (first >= 0) found.push([...around.slice(first), path].join(' -> '));
+    if (first >= 0 || done.has(path)) return;
+    for (const next of imports.get(path) ?? []) visit(next, [...around, path]);
+    done.add(path);
+  };
+  for (const path of imports.keys()) visit(path, []);
+  return found;
+}
