@@ -25,6 +25,7 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'src/main.ts',
     'src/plugin.ts',
     'src/system',
+    'src/templates',
     'test/',
     'docs/',
     'README.md',
