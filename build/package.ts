@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -27,6 +28,7 @@ const dist = join(root, 'dist');
 const { name, version }: { name: string; version: string } = JSON.parse(
   readFileSync(join(root, 'package.json'), 'utf8'),
 );
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'LICENSE'];
 const title = `${name}-${version}-linux-x64`;
 
 execFileSync(process.execPath, [join(root, 'build/build.ts'), '--if-stale'], { stdio: 'inherit' });
@@ -50,7 +52,8 @@ async function fill(stage: string): Promise<void> {
   const { packages } = await bundle(root, join(work, 'plugin.cjs'));
   const components = findComponents(root, packages);
   copyFileSync(join(dist, name), join(stage, name));
-  for (const file of ['README.md', 'LICENSE']) copyFileSync(join(root, file), join(stage, file));
+  for (const file of PAGES) copyFileSync(join(root, file), join(stage, file));
+  cpSync(join(root, 'docs'), join(stage, 'docs'), { recursive: true });
   for (const file of readdirSync(join(root, 'fixtures/config'))) {
     if (/\.(conf|yaml)$/.test(file)) copyFileSync(join(root, 'fixtures/config', file), join(stage, 'config', file));
   }

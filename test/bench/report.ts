@@ -65,7 +65,7 @@ export function table(rows: readonly Row[]): string {
     .join('\n');
 }
 
-/** The same for the README. */
+/** The same as a Markdown table, for docs/numbers.md. */
 export function markdown(rows: readonly Row[]): string {
   const line = (texts: readonly string[]): string => `| ${texts.join(' | ')} |`;
   return [line(HEAD), line(HEAD.map(() => '---')), ...rows.map((row) => line(cells(row)))].join('\n');

@@ -10,7 +10,7 @@ import { linesOf, run } from './harness.ts';
 const { cluster, check } = await startChecked();
 t.teardown(() => cluster.close());
 
-t.test('rbac without options is the manifest that the README applies', async (t) => {
+t.test('rbac without options prints fixtures/config/rbac.yaml, which the README applies', async (t) => {
   const { out } = await run(t, ['rbac']);
   t.equal(out, readFileSync(new URL('../../fixtures/config/rbac.yaml', import.meta.url), 'utf8'));
 });

@@ -1,6 +1,6 @@
 /**
  * Every option there is (configuration.md section 1): its kind, default and meaning. Parsing, validation, help and the
- * reference in the README follow from this table.
+ * page docs/reference.md follow from this table.
  */
 import { LOG_LEVELS, type LogLevel } from '../../system/log.ts';
 import {

@@ -1,6 +1,6 @@
 /**
  * Every key of a profiles file (configuration.md sections 2 and 2.1): its kind, default and meaning. Parsing, validation
- * and the reference in the README follow from this table.
+ * and the page docs/reference.md follow from this table.
  */
 import type { CamelCase } from '../options/option-table.ts';
 import {

@@ -1,4 +1,4 @@
-/** The reference of everything that can be written, as Markdown tables for the README; made from the tables that parse it. */
+/** The reference of everything that can be written, as Markdown tables for docs/reference.md; made from the tables that parse it. */
 import { OPTION_NAMES, optionRow } from '../options/option-table.ts';
 import { PROFILE_KEYS, profileRow } from '../profiles/profile-table.ts';
 import { RESOURCE_PROFILE_TABLE } from '../profiles/resource-profiles.ts';
@@ -7,7 +7,7 @@ import { RESOURCE_PROFILE_TABLE } from '../profiles/resource-profiles.ts';
 export function referenceMarkdown(): string {
   return [
     'Origin: `documented` for the first-party plugin, `newer` in its later documentation, `SDK` of the public plugin SDKs, `ours`: unknown to that plugin.\n',
-    '### Options\n',
+    '## Options\n',
     table(
       ['option', 'default', 'value', 'meaning', 'origin'],
       OPTION_NAMES.map((name) => {
@@ -15,7 +15,7 @@ export function referenceMarkdown(): string {
         return [code(name), shown, kind.allowed, only === undefined ? doc : `${doc} (${only} only)`, provenance];
       }),
     ),
-    '\n### Keys of profiles\n',
+    '\n## Keys of profiles\n',
     table(
       ['key', 'default', 'value', 'meaning', 'origin'],
       PROFILE_KEYS.map((key) => {
@@ -23,7 +23,7 @@ export function referenceMarkdown(): string {
         return [code(key), shown, kind.allowed, doc, provenance];
       }),
     ),
-    '\n### Keys of resource profiles\n',
+    '\n## Keys of resource profiles\n',
     table(
       ['key', 'value', 'meaning', 'origin'],
       [...RESOURCE_PROFILE_TABLE].map(([key, { kind, doc }]) => [code(key), kind.allowed, doc, 'newer']),
