@@ -5,9 +5,9 @@
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { JOBS } from '../../kubernetes/contract.ts';
-import { Deadline } from '../../kubernetes/http/deadline.ts';
 import { secretsIn, withoutQuoted } from '../../kubernetes/http/redact.ts';
 import { isNotFound, isTransient } from '../../kubernetes/kubernetes-error.ts';
+import { Deadline } from '../../system/async.ts';
 import type { Context } from '../context.ts';
 import type { Requester } from '../contract.ts';
 import { persist } from '../failures.ts';

@@ -1,9 +1,10 @@
 /** One call of the API: its retries, its deadline, its whole body read and parsed. */
+
+import { Deadline } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Random } from '../../system/random.ts';
 import type { Answer, CallOptions } from '../contract.ts';
 import { KubernetesError } from '../kubernetes-error.ts';
-import { Deadline } from './deadline.ts';
 import { withRetries } from './retry.ts';
 import type { Timings } from './timings.ts';
 import type { ApiRequest, ApiResponse, Transport } from './transport.ts';

@@ -1,4 +1,6 @@
 /** Which failed attempts are made again, and until when. */
+
+import { Deadline } from '../../system/async.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import type { Random } from '../../system/random.ts';
 import {
@@ -9,7 +11,6 @@ import {
   type KubernetesErrorCode,
 } from '../kubernetes-error.ts';
 import { Backoff } from './backoff.ts';
-import { Deadline } from './deadline.ts';
 import type { Timings } from './timings.ts';
 
 interface RetryOptions {

@@ -2,12 +2,13 @@
  * Follows the log of one container to its end, over any number of connections (architecture.md section 5,
  * kubernetes-objects.md section 7). Needs get on `pods/log` and on `pods`.
  */
+
+import { Deadline, untilAborted, within } from '../../system/async.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Random } from '../../system/random.ts';
 import type { LogSubject } from '../contract.ts';
 import { Backoff } from '../http/backoff.ts';
-import { Deadline } from '../http/deadline.ts';
 import type { Timings } from '../http/timings.ts';
 import type { Transport } from '../http/transport.ts';
 import {
@@ -62,8 +63,6 @@ const ANSWERS_AT_END = {
   /** It lacks what was delivered: the node no longer has it. */
   short: 3,
 };
-
-class QuietFollow extends Error {}
 
 export async function* followLog(
   subject: LogSubject,
@@ -160,7 +159,7 @@ export async function* followLog(
     let waiting = true;
     const arm = (): void => {
       const ms = follow && subject.ended.aborted ? timings.followAfterEnd : timings.followSilence;
-      deadline.set(ms, () => new QuietFollow());
+      deadline.set(ms, () => new Error('the log is silent'));
     };
     const onEnded = (): void => {
       if (waiting) arm();
@@ -201,7 +200,7 @@ export async function* followLog(
       return { kind: 'end', isWhole: lines.reached, hasNews: lines.hasNews, bytes };
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof QuietFollow) return { kind: 'silent' };
+      if (deadline.expired) return { kind: 'silent' };
       if (!(error instanceof KubernetesError)) throw error;
       return isWaiting(error) ? { kind: 'waiting' } : { kind: 'failed', error };
     } finally {
@@ -226,18 +225,9 @@ export async function* followLog(
 
   /** Sleeps; the container's end cuts it short. */
   async function pause(ms: number): Promise<void> {
-    const rest = new Deadline(clock, signal);
-    const onEnded = (): void => rest.abort(new QuietFollow());
-    // Once it has ended, the pause is a pause between attempts and is kept.
-    if (!subject.ended.aborted) subject.ended.addEventListener('abort', onEnded, { once: true });
-    try {
-      await sleep(clock, ms, rest.signal);
-    } catch (error) {
-      if (!(error instanceof QuietFollow)) throw error;
-    } finally {
-      subject.ended.removeEventListener('abort', onEnded);
-      rest.end();
-    }
+    // Once the container has ended, this is a pause between attempts, which nothing cuts short.
+    if (subject.ended.aborted) await sleep(clock, ms, signal);
+    else await within(clock, ms, (rest) => untilAborted(subject.ended, rest), signal);
   }
 
   /** The 404 of the pod itself. Right after its restart a kubelet answers 404 for logs of pods that exist (kubernetes-facts.md 94). */

@@ -1,8 +1,8 @@
 /** WebSockets of exec and attach: the upgrade, with errors like any other call's, and the channels. */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
+import { Deadline } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
-import { Deadline } from '../http/deadline.ts';
 import type { Timings } from '../http/timings.ts';
 import type { Transport } from '../http/transport.ts';
 import { errorOfAnswer, errorOfConnection, isUnauthorized, KubernetesError } from '../kubernetes-error.ts';

@@ -3,6 +3,7 @@
  * from the last version seen after any end of a watch, and lists again only when that version is gone or the watch
  * cannot be trusted (architecture.md section 5, engineering-notes.md section 6). Needs the verbs list and watch.
  */
+import { Listeners, waitFor } from '../../system/async.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Random } from '../../system/random.ts';
@@ -24,7 +25,6 @@ import type { Contact } from './api-health.ts';
 import { Encodings } from './encodings.ts';
 import { type GetJson, listPages } from './lists.ts';
 import { isNewer, Store } from './store.ts';
-import { Waiters } from './waiters.ts';
 import { Watches } from './watch.ts';
 
 interface ReflectorDependencies {
@@ -57,7 +57,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     resetAfter: timings.backoffReset,
   });
   const encodings = new Encodings(resource.kind, log);
-  const waiters = new Waiters();
+  const progress = new Listeners();
 
   let listed = false;
   let syncedSince: number | undefined;
@@ -92,11 +92,11 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       if (projection === undefined) store.advance(version);
       else if (type === 'DELETED') store.deleted(projection);
       else store.changed(projection);
-      waiters.wake();
+      progress.notify();
     },
     onBookmark: (version) => {
       store.advance(version);
-      waiters.wake();
+      progress.notify();
     },
     onWorking: () => {
       expiries = 0;
@@ -156,7 +156,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     // A tenth earlier or later, so that the kinds do not all list at once.
     watches.listed(clock.monotonic() + timings.relist * (0.9 + 0.2 * random()));
     succeeded();
-    waiters.wake();
+    progress.notify();
   }
 
   function projected(object: T): P | undefined {
@@ -194,13 +194,21 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     syncedSince = undefined;
   }
 
+  async function until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    await waitFor(
+      (check) => progress.add(check),
+      () => condition() || undefined,
+      signal,
+    );
+  }
+
   return {
     objects: () => store.objects(),
     get: (uid) => store.get(uid),
     state: (): ReflectorState => ({ syncedSince, lastEventAt, failuresInARow: failures, lastError }),
-    synced: (signal) => waiters.until(() => listed, signal),
+    synced: (signal) => until(() => listed, signal),
     reached: (version, signal) =>
-      waiters.until(() => listed && store.version !== undefined && !isNewer(version, store.version), signal),
+      until(() => listed && store.version !== undefined && !isNewer(version, store.version), signal),
     offer: (object) => store.offer(object),
     run,
   };

@@ -1,8 +1,9 @@
 /** The watches of one kind, one after the other: opening, reading, and what their silence or their end means. */
+
+import { Deadline } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { EVENTS, type KubernetesObject, type Resource, type Selection } from '../contract.ts';
-import { Deadline } from '../http/deadline.ts';
 import type { Timings } from '../http/timings.ts';
 import type { ApiResponse, Transport } from '../http/transport.ts';
 import { errorOfStatus, isExpired, KubernetesError } from '../kubernetes-error.ts';
@@ -50,6 +51,8 @@ export class Watches<T extends KubernetesObject> {
   #brokenAt: string | undefined;
   /** Events of all watches. */
   #events = 0;
+  /** What comes next if the watch is silent until its deadline; undefined while it is being opened. */
+  #afterSilence: 'watch' | 'list' | undefined;
 
   constructor(options: WatchOptions<T>) {
     this.#options = options;
@@ -88,7 +91,7 @@ export class Watches<T extends KubernetesObject> {
       }
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof Silence) return error.end;
+      if (deadline.expired && this.#afterSilence !== undefined) return { next: this.#afterSilence };
       if (!(error instanceof Error)) throw error;
       if (error instanceof RangeError || error instanceof ProtobufError) return this.#broken(error);
       // A healthy watch may be cut at any time; only if it cannot be opened again there is something to tell.
@@ -106,6 +109,7 @@ export class Watches<T extends KubernetesObject> {
 
   #open(deadline: Deadline): Promise<ApiResponse> {
     const { transport, timings, path, selection, encodings, timeoutSeconds, version } = this.#options;
+    this.#afterSilence = undefined;
     // Headers are awaited by the transport; of a refusal its text as well.
     const text = 'the answer to a watch was not complete';
     const ms = timings.connect + timings.watchHeaders + timings.watchGrace;
@@ -186,25 +190,16 @@ export class Watches<T extends KubernetesObject> {
 
   /** Sets the watch's deadline to the first moment at which its silence means something. */
   #arm(deadline: Deadline): void {
-    const { clock, log, timings, resource, timeoutSeconds } = this.#options;
+    const { clock, log, timings, resource, path, timeoutSeconds } = this.#options;
     const idle = timeoutSeconds > 0 ? timeoutSeconds * 1000 + timings.watchGrace : timings.watchIdle;
     const silence = this.#bookmarks ? Math.max(0, timings.watchSilence - this.#quietBefore) : Number.POSITIVE_INFINITY;
     const relist = Math.max(0, this.#relistAt - clock.monotonic());
     const ms = Math.min(idle, silence, relist);
+    this.#afterSilence = ms === idle ? 'watch' : 'list';
     deadline.set(ms, () => {
       if (ms !== relist) log.debug('A watch is silent', { kind: resource.plural, ms, listing: ms === silence });
-      return new Silence({ next: ms === idle ? 'watch' : 'list' });
+      return new KubernetesError({ code: 'timeout', method: 'WATCH', path, text: 'the watch is silent' });
     });
-  }
-}
-
-/** Ends a watch that is silent for too long. */
-class Silence extends Error {
-  readonly end: WatchEnd;
-
-  constructor(end: WatchEnd) {
-    super('silence');
-    this.end = end;
   }
 }
 

@@ -4,8 +4,8 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import t from 'tap';
 import { JOBS, PODS } from '../../../src/kubernetes/contract.ts';
 import { Backoff } from '../../../src/kubernetes/http/backoff.ts';
-import { Deadline } from '../../../src/kubernetes/http/deadline.ts';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
+import { Deadline } from '../../../src/system/async.ts';
 import type { Clock } from '../../../src/system/clock.ts';
 import {
   apiServer,
