@@ -25,6 +25,7 @@ import { observedClient } from './kubernetes/observed.ts';
 import { MAX_OUTPUT_STREAMS } from './launcher/limits.ts';
 import { createLatencyHistogram, type LatencyHistogram } from './launcher/own-metrics.ts';
 import { createLauncherSession, type LauncherSession } from './launcher/session.ts';
+import { within } from './system/async.ts';
 import { sleep, systemClock } from './system/clock.ts';
 import { exitOnCrash } from './system/crash.ts';
 import { collectGarbage, limitHeapGrowth, openFileLimit } from './system/limits.ts';
@@ -102,7 +103,7 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
   const { reason, ...why } = await session.done;
   log.notice('The conversation with the launcher has ended', { reason, ...why });
   ending.abort(new Error('the plugin ends'));
-  await within(CLOSE_MS, Promise.all([followed, client.close()]));
+  await within(systemClock, CLOSE_MS, () => Promise.all([followed, client.close()]));
   return reason === 'broken-frame' ? EXIT_BROKEN_FRAME : 0;
 }
 
@@ -230,11 +231,4 @@ function residentMemory(): number {
   } catch {
     return 0;
   }
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const cancel = systemClock.after(ms, resolve);
-  await Promise.race([work, promise]);
-  cancel();
 }

@@ -3,6 +3,7 @@
  * background; `run` ends when its signal does.
  */
 import { type Client, EVENTS, JOBS, PODS, type Projected, type Reflector, SERVICES } from '../kubernetes/contract.ts';
+import { untilAborted } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
@@ -162,7 +163,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     feature: Feature,
     signal: AbortSignal,
   ): Promise<void> {
-    await Promise.race([permissions.asked, aborted(signal)]);
+    await Promise.race([permissions.asked, untilAborted(signal)]);
     while (!signal.aborted) {
       const changed = new AbortController();
       const isAllowed = permissions.allows(feature);
@@ -170,17 +171,10 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
         if (permissions.allows(feature) !== isAllowed) changed.abort();
       });
       const either = AbortSignal.any([signal, changed.signal]);
-      await (isAllowed ? reflector.run(either) : aborted(either));
+      await (isAllowed ? reflector.run(either) : untilAborted(either));
       stop();
     }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 /** Says once of each job whose note is not all ours what of it is left out. */

@@ -4,7 +4,8 @@
  */
 import type { Client, Permission } from '../kubernetes/contract.ts';
 import { isForbidden } from '../kubernetes/kubernetes-error.ts';
-import { type Clock, sleep } from '../system/clock.ts';
+import { Listeners, repeat } from '../system/async.ts';
+import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 
 const METRICS = 'metrics.k8s.io';
@@ -96,7 +97,7 @@ async function missingPermissions(
 
 export function createPermissions(client: Client, clock: Clock, log: Log): Permissions {
   const off = new Set<Feature>();
-  const listeners = new Set<() => void>();
+  const changes = new Listeners();
   const { promise: asked, resolve: wasAsked } = Promise.withResolvers<void>();
 
   async function ask(feature: Feature, signal?: AbortSignal): Promise<void> {
@@ -110,7 +111,7 @@ export function createPermissions(client: Client, clock: Clock, log: Log): Permi
       off.delete(feature);
       log.notice('A permission that was missing is there now', { feature });
     }
-    for (const listener of listeners) listener();
+    changes.notify();
   }
 
   return {
@@ -124,20 +125,17 @@ export function createPermissions(client: Client, clock: Clock, log: Log): Permi
     },
     asked,
     run: async (signal) => {
-      for (let time = 0; !signal.aborted; time++) {
-        const features = time % ALL_EVERY === 0 ? FEATURE_NAMES : [...off];
+      let time = 0;
+      await repeat(clock, EVERY_MS, signal, async () => {
+        const features = time++ % ALL_EVERY === 0 ? FEATURE_NAMES : [...off];
         try {
           await Promise.all(features.map((feature) => ask(feature, signal)));
         } catch (error) {
           if (!signal.aborted) log.info('The permissions cannot be asked for', { error });
         }
         wasAsked();
-        await sleep(clock, EVERY_MS, signal).catch(() => {});
-      }
+      });
     },
-    onChange: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    onChange: (listener) => changes.add(listener),
   };
 }

@@ -3,13 +3,13 @@
  */
 import type { Jobs } from '../jobs/contract.ts';
 import { JobError } from '../jobs/job-error.ts';
+import { oneAtATime, repeat } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { createAnswering, type RefuseStream } from './answering.ts';
 import { type AnsweredRequest, answerTo, NEED_JOBS, type Reload } from './answers.ts';
 import { SYNC_WITHIN_MS } from './limits.ts';
 import { createOutputStreams } from './output-stream.ts';
-import { every, oneAtATime } from './repeat.ts';
 import type { RequestId } from './request-id.ts';
 import { parseRequest, type Request, type RequestOf, type StreamKind } from './requests.ts';
 import {
@@ -99,13 +99,11 @@ export function createConversation(options: ConversationOptions): Conversation {
   const mayBegin = new Promise<void>((resolve) => {
     openStreams = resolve;
   });
-  const repeating = new Map<string, () => void>();
+  const repeating = new Set<string>();
   const repeatedly = (name: string, seconds: number, make: () => Response | undefined): void => {
     if (seconds === 0 || repeating.has(name) || ended.signal.aborted) return;
-    repeating.set(
-      name,
-      every(clock, seconds, () => writer.send(make)),
-    );
+    repeating.add(name);
+    void repeat(clock, seconds * 1000, ended.signal, () => writer.send(make), seconds * 1000);
   };
 
   const answering = createAnswering({ writer, clock, log, errorResponse: errorOf });
@@ -209,7 +207,6 @@ export function createConversation(options: ConversationOptions): Conversation {
     },
     close: () => {
       ended.abort(new Error('the conversation with the launcher has ended'));
-      for (const stop of repeating.values()) stop();
       statuses.close();
       outputs.close();
       usages.close();

@@ -4,7 +4,8 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import type { Jobs } from '../jobs/contract.ts';
-import { type Clock, sleep } from '../system/clock.ts';
+import { untilAborted, within } from '../system/async.ts';
+import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Reload } from './answers.ts';
 import { createConversation, refusal } from './conversation.ts';
@@ -106,26 +107,18 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
     output.on('error', (error) => resolve({ reason: 'output-failed', error }));
     output.once('close', () => resolve({ reason: 'output-failed', error: new Error('the output was closed') }));
   });
-  const closing = new Promise<SessionEnd>((resolve) => {
-    closed.signal.addEventListener('abort', () => resolve({ reason: 'closed' }), { once: true });
-  });
-
-  /** Waits for one of these, but no longer than this. */
-  const within = async (ms: number, events: readonly Promise<unknown>[]): Promise<void> => {
-    const stop = new AbortController();
-    await Promise.race([...events, sleep(clock, ms, stop.signal).catch(() => {})]);
-    stop.abort();
-  };
+  const closing = untilAborted(closed.signal).then((): SessionEnd => ({ reason: 'closed' }));
 
   const converse = async (): Promise<SessionEnd> => {
     const end = await Promise.race([inputEnded, outputFailed, closing]);
     if (end.reason === 'input-ended') {
-      await within(LAST_ANSWERS_MS, [conversation.allAnswered(), outputFailed, closing]);
+      await within(clock, LAST_ANSWERS_MS, () => Promise.race([conversation.allAnswered(), outputFailed, closing]));
     }
     closed.abort();
     conversation.close();
     writer.close();
-    if (end.reason !== 'output-failed') await within(FLUSH_MS, [flushed(output), outputFailed]);
+    if (end.reason !== 'output-failed')
+      await within(clock, FLUSH_MS, () => Promise.race([flushed(output), outputFailed]));
     input.destroy();
     return end;
   };

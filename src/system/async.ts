@@ -166,10 +166,31 @@ export async function within<T>(
   }
 }
 
-/** Calls `run`, and again `ms` after it has resolved, until the signal is aborted. Rejects only if `run` does. */
-export async function repeat(clock: Clock, ms: number, signal: AbortSignal, run: () => Promise<void>): Promise<void> {
+/** Calls `run` after `firstMs`, and again `ms` after it has resolved, until the signal is aborted. Rejects only if `run` does. */
+export async function repeat(
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal,
+  run: () => Promise<void>,
+  firstMs = 0,
+): Promise<void> {
+  const pause = (pauseMs: number): Promise<void> =>
+    sleep(clock, Math.min(pauseMs, MAX_TIMER_MS), signal).catch(() => {});
+  if (firstMs > 0) await pause(firstMs);
   while (!signal.aborted) {
     await run();
-    await sleep(clock, Math.min(ms, MAX_TIMER_MS), signal).catch(() => {});
+    await pause(ms);
   }
+}
+
+/** The same function, of which a call begins only when the one before has ended. */
+export function oneAtATime<A extends readonly unknown[], R>(
+  run: (...args: A) => Promise<R>,
+): (...args: A) => Promise<R> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (...args) => {
+    const next = last.then(() => run(...args));
+    last = next.catch(() => {});
+    return next;
+  };
 }

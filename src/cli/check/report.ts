@@ -1,4 +1,5 @@
 /** What `check` finds out, step by step, and how it is told: one line each for people, one object each for machines. */
+import { Deadline, untilAborted } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type Color, clean, fold, paint, type Terminal } from '../terminal.ts';
 
@@ -71,9 +72,9 @@ export function all<const T extends readonly unknown[]>(
 
 export function createReport({ terminal, clock, json, totalMs }: ReportOptions): Report {
   const begun = clock.monotonic();
-  const deadline = new AbortController();
+  const deadline = new Deadline(clock);
   const late = `no answer within the ${totalMs / 1000} s that all steps together have`;
-  const stop = clock.after(totalMs, () => deadline.abort(new Error(late)));
+  deadline.set(totalMs, () => new Error(late));
   const results: (Finding & { readonly step: string })[] = [];
 
   /** Steps skipped one after the other for the same reason are told on one line. */
@@ -116,7 +117,7 @@ export function createReport({ terminal, clock, json, totalMs }: ReportOptions):
       }
     },
     finish: () => {
-      stop();
+      deadline.end();
       if (!json) tellSkipped();
       const seconds = (clock.monotonic() - begun) / 1000;
       const isGood = !results.some(({ status }) => status === 'failed');
@@ -128,15 +129,10 @@ export function createReport({ terminal, clock, json, totalMs }: ReportOptions):
   };
 }
 
-async function before<T>(signal: AbortSignal, work: T | Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+/** Rejects with the signal's reason if that is aborted before the work is done. */
+function before<T>(signal: AbortSignal, work: T | Promise<T>): Promise<T> {
+  const over = untilAborted(signal).then(() => Promise.reject(signal.reason));
+  return Promise.race([work, over]);
 }
 
 function summary(results: readonly Finding[], seconds: number): string {

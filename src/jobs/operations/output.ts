@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { isForbidden, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
+import { waitFor } from '../../system/async.ts';
 import type { Context } from '../context.ts';
 import type { Requester } from '../contract.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
@@ -84,39 +85,12 @@ async function nextPod(
     if (view !== undefined && podRan(view) && !done.has(view.uid)) return view;
     return isTerminal(entry) || entry.gone ? 'none' : undefined;
   };
-  const found = await when(repository, entry, next, signal);
-  return found === 'none' ? undefined : found;
-}
-
-/** Resolves with what `look` returns as soon as that is not undefined; looks again after each update of the job. */
-function when<T>(
-  repository: Context['repository'],
-  entry: JobEntry,
-  look: () => T | undefined,
-  signal: AbortSignal,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const end = (): void => {
-      stopListening();
-      signal.removeEventListener('abort', onAbort);
-    };
-    const onAbort = (): void => {
-      end();
-      reject(signal.reason);
-    };
-    const check = (): void => {
-      const found = look();
-      if (found === undefined) return;
-      end();
-      resolve(found);
-    };
-    const stopListening = repository.onUpdate((changed) => {
+  const updates = (check: () => void) =>
+    repository.onUpdate((changed) => {
       if (changed === entry) check();
     });
-    signal.addEventListener('abort', onAbort, { once: true });
-    check();
-  });
+  const found = await waitFor(updates, next, signal);
+  return found === 'none' ? undefined : found;
 }
 
 async function* podOutput(

@@ -13,6 +13,7 @@ import {
   isUnauthorized,
   KubernetesError,
 } from '../../kubernetes/kubernetes-error.ts';
+import { waitFor, within } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
 import type { Context } from '../context.ts';
 import type { ControlResult } from '../contract.ts';
@@ -133,20 +134,13 @@ const endedOtherwise = (pod: PodView | undefined): boolean =>
   pod !== undefined && endedByItself(pod) && pod.container.terminated?.exitCode !== KILL_CODE;
 
 /** Does the container show its end within EFFECT_MS? What exec says is no proof (kubernetes-facts.md 134). */
-function endsSoon({ repository, clock }: Context, entry: JobEntry, podUid: string): Promise<boolean> {
+async function endsSoon({ repository, clock }: Context, entry: JobEntry, podUid: string): Promise<boolean> {
   const ended = (): boolean => entry.pod?.view.uid !== podUid || !entry.pod.present || podEnded(entry.pod.view);
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancel();
-      stopListening();
-      resolve(ended());
-    };
-    const cancel = clock.after(EFFECT_MS, done);
-    const stopListening = repository.onUpdate((changed) => {
-      if (changed === entry && ended()) done();
+  const updates = (check: () => void) =>
+    repository.onUpdate((changed) => {
+      if (changed === entry) check();
     });
-    if (ended()) done();
-  });
+  return (await within(clock, EFFECT_MS, (time) => waitFor(updates, () => ended() || undefined, time))) ?? ended();
 }
 
 /** The logs go with the pod (kubernetes-facts.md 45). */

@@ -4,7 +4,7 @@
  */
 import { JOBS } from '../../kubernetes/contract.ts';
 import { isConflict } from '../../kubernetes/kubernetes-error.ts';
-import { sleep } from '../../system/clock.ts';
+import { repeat } from '../../system/async.ts';
 import type { Context } from '../context.ts';
 import type { JobView } from '../view/projection.ts';
 import type { JobEntry } from '../view/record.ts';
@@ -51,10 +51,7 @@ export async function expireJobs({ client, clock, repository, options, log }: Ex
     else if (options().jobExpiryHours === 0 && entry.job.result !== undefined) void remove(entry);
   });
   try {
-    while (!signal.aborted) {
-      await sweep();
-      await sleep(clock, SWEEP_MS, signal).catch(() => {});
-    }
+    await repeat(clock, SWEEP_MS, signal, sweep);
   } finally {
     stopListening();
   }

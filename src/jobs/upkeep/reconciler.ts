@@ -3,7 +3,7 @@
  * between two steps heals this way. Times are this process's own observation, never compared with other clocks.
  */
 import { Backoff } from '../../kubernetes/http/backoff.ts';
-import { sleep } from '../../system/clock.ts';
+import { repeat } from '../../system/async.ts';
 import type { Context } from '../context.ts';
 import type { JobEntry } from '../view/record.ts';
 
@@ -36,10 +36,9 @@ export async function runChores(
 ): Promise<void> {
   /** By chore and job: those that are due, or under way. */
   const all = new Map(chores.map((chore) => [chore, new Map<string, Turn>()]));
-  while (!signal.aborted) {
+  await repeat(clock, EVERY_MS, signal, async () => {
     for (const [chore, turns] of all) lookAt(chore, turns);
-    await sleep(clock, EVERY_MS, signal).catch(() => {});
-  }
+  });
 
   function lookAt(chore: Chore, turns: Map<string, Turn>): void {
     const due = new Set<string>();
