@@ -20,8 +20,8 @@ import { createJobs, type RunningJobs } from './jobs/jobs.ts';
 import { serviceAccountNames } from './jobs/policy/service-accounts.ts';
 import { createPolicy } from './jobs/policy/user-policy.ts';
 import type { Client } from './kubernetes/contract.ts';
-import { tokenSubject } from './kubernetes/http/token-claims.ts';
-import { observedClient } from './kubernetes/observed.ts';
+import { instrumentedClient } from './kubernetes/decorate-client.ts';
+import { tokenSubject } from './kubernetes/http/credentials.ts';
 import { MAX_OUTPUT_STREAMS } from './launcher/limits.ts';
 import { createLatencyHistogram, type LatencyHistogram } from './launcher/own-metrics.ts';
 import { createLauncherSession, type LauncherSession } from './launcher/session.ts';
@@ -61,7 +61,7 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
   // The start says what is wrong with it, in the plugin's words.
   if (options.authTokenPath !== undefined) readTokenFile(options.authTokenPath, options);
   for (const warning of tokenFileWarnings(options)) log.warning(advise(warning));
-  const client = observedClient(
+  const client = instrumentedClient(
     connect(options, { clock: systemClock, random: systemRandom, log }),
     systemClock,
     latencies.observe,

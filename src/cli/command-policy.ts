@@ -5,7 +5,7 @@ import { type PolicyFiles, readPolicyFiles } from '../config/profiles/policy-fil
 import type { Policy } from '../jobs/context.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { createPolicy } from '../jobs/policy/user-policy.ts';
-import { tokenSubject } from '../kubernetes/http/token-claims.ts';
+import { tokenSubject } from '../kubernetes/http/credentials.ts';
 import { type Surroundings, sayWarnings } from './command-session.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -3,11 +3,11 @@
  * background; `run` ends when its signal does.
  */
 import { type Client, EVENTS, JOBS, PODS, type Projected, type Reflector, SERVICES } from '../kubernetes/contract.ts';
+import { scopedClient } from '../kubernetes/decorate-client.ts';
 import { untilAborted } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
-import { boundClient } from './bound-client.ts';
 import type { Context, JobsOptions, Policy } from './context.ts';
 import type { Jobs } from './contract.ts';
 import type { Job } from './job.ts';
@@ -55,7 +55,7 @@ const DULL_EVENTS = ['Scheduled', 'Pulled', 'Created', 'Started', 'SuccessfulCre
 export function createJobs(dependencies: JobsDependencies): RunningJobs {
   const { clock, log } = dependencies;
   const life = new AbortController();
-  const client = boundClient(dependencies.client, life.signal);
+  const client = scopedClient(dependencies.client, life.signal);
   const repository = createRepository({ readAgain: (entry) => readJobAgain(context, entry) });
   const ours = { labelSelector: OURS };
   const context: Context = {

@@ -91,8 +91,8 @@ async function missingPermissions(
 ): Promise<readonly Permission[]> {
   const options = signal === undefined ? {} : { signal };
   const permissions: readonly Permission[] = FEATURES[feature].permissions;
-  const allowed = await Promise.all(permissions.map((permission) => client.allowed(permission, options)));
-  return permissions.filter((_, index) => allowed[index] !== true);
+  const reviews = await Promise.all(permissions.map((permission) => client.allowed(permission, options)));
+  return permissions.filter((_, index) => reviews[index]?.allowed !== true);
 }
 
 export function createPermissions(client: Client, clock: Clock, log: Log): Permissions {

@@ -101,7 +101,7 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
         namespace,
         fetchLimit: options.fetchLimit,
         watchTimeoutSeconds: options.watchTimeoutSeconds,
-        getBody: (path, query, accept, signal) => calls.page(path, query, accept, signal),
+        getBody: (request) => calls.page(request),
       }),
     close: async () => {
       for (const socket of sockets) socket.terminate();

@@ -116,6 +116,12 @@ export interface Permission {
   readonly namespace?: string;
 }
 
+interface AccessReview {
+  readonly allowed: boolean;
+  /** Which binding grants it, or why it is denied, as the server says; '' if it says nothing. */
+  readonly reason: string;
+}
+
 export interface ExecResult {
   /** What the server's Status said: 0, or the ExitCode cause; undefined if the program could not be started or the server did not say. */
   readonly exitCode: number | undefined;
@@ -172,8 +178,8 @@ export interface Client {
     name: string,
     options: DeleteOptions,
   ) => Promise<boolean>;
-  /** SelfSubjectAccessReview: have we this permission? */
-  readonly allowed: (permission: Permission, options?: CallOptions) => Promise<boolean>;
+  /** SelfSubjectAccessReview: does the account have this permission? */
+  readonly allowed: (permission: Permission, options?: CallOptions) => Promise<AccessReview>;
   /**
    * Follows the log of a container to its end, over any number of connections: no byte that the node still has is lost
    * or doubled. Waits while the container is not running yet. Ends after the container ended and all was read, or when
@@ -218,21 +224,16 @@ export interface ReflectorOptions<T extends KubernetesObject, P extends Projecte
 }
 
 /**
- * What a reflector tells. A deletion carries the last state (kubernetes-facts.md 48); one that was missed and found by a re-list
- * carries the last one known, with `found: 'relist'`.
+ * A change of one object. A deletion carries the last state (kubernetes-facts.md 48); one that the watch missed and a re-list
+ * found (`found: 'relist'`) carries the last state known, so that how the object ended was not seen.
  */
 export type ReflectorEvent<P> =
-  | { readonly type: 'ADDED'; readonly object: P }
-  | { readonly type: 'MODIFIED'; readonly object: P; readonly previous: P }
-  | { readonly type: 'DELETED'; readonly object: P; readonly previous: P; readonly found: 'watch' | 'relist' }
-  | { readonly type: 'SYNCED'; readonly resourceVersion: string }
-  | { readonly type: 'DESYNCED'; readonly error: Error };
+  | { readonly type: 'ADDED' | 'MODIFIED'; readonly object: P }
+  | { readonly type: 'DELETED'; readonly object: P; readonly found: 'watch' | 'relist' };
 
 export interface ReflectorState {
-  /** Milliseconds since 1970 of the last complete list or resumed watch; undefined while it is not in sync. */
-  readonly syncedSince: number | undefined;
-  readonly lastEventAt: number | undefined;
-  readonly failuresInARow: number;
+  /** False before the first list, and from a failure on until the next list or watch works. */
+  readonly synced: boolean;
   readonly lastError: Error | undefined;
 }
 

@@ -95,14 +95,15 @@ export function createObjects(calls: Calls, namespace: string, fetchLimit: numbe
   };
 
   const allowed: Client['allowed'] = async (access, options) => {
-    const { object } = await calls.send<{ status?: { allowed?: boolean } }>({
+    const { object } = await calls.send<{ status?: { allowed?: unknown; reason?: unknown } } | null>({
       method: 'POST',
       path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
       body: json(review(access, namespace)),
       idempotent: true,
       options,
     });
-    return object.status?.allowed === true;
+    const { allowed: isAllowed, reason } = object?.status ?? {};
+    return { allowed: isAllowed === true, reason: typeof reason === 'string' ? reason : '' };
   };
 
   const version: Client['version'] = async (options) => {

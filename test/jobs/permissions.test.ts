@@ -15,7 +15,7 @@ t.test('given one wrong no, the feature is on again after half a minute', async 
     ...unused,
     allowed: async ({ verb, resource, subresource }: Permission) => {
       asked.push(`${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}`);
-      return subresource !== refused;
+      return { allowed: subresource !== refused, reason: '' };
     },
   };
   const permissions = createPermissions(client, clock, silentLog);

@@ -118,15 +118,20 @@ t.test('list: pages, selectors, cluster-wide kinds, an expired token', async (t)
   ]);
 });
 
-t.test('permissions are asked for', async (t) => {
+t.test('asks for a permission by SelfSubjectAccessReview and returns its reason', async (t) => {
   const { client, requests, bodies } = await scripted(t, [
     ok({ status: { allowed: true, reason: 'RBAC' } }),
     ok({ status: { allowed: false } }),
     ok({ status: { allowed: true } }),
   ]);
-  t.equal(await client.allowed({ verb: 'create', group: '', resource: 'pods', subresource: 'exec' }), true);
-  t.equal(await client.allowed({ verb: 'list', group: '', resource: 'nodes' }), false);
-  t.equal(await client.allowed({ verb: 'get', group: 'batch', resource: 'jobs', namespace: 'other', name: 'x' }), true);
+  t.strictSame(await client.allowed({ verb: 'create', group: '', resource: 'pods', subresource: 'exec' }), {
+    allowed: true,
+    reason: 'RBAC',
+  });
+  t.strictSame(await client.allowed({ verb: 'list', group: '', resource: 'nodes' }), { allowed: false, reason: '' });
+  t.match(await client.allowed({ verb: 'get', group: 'batch', resource: 'jobs', namespace: 'other', name: 'x' }), {
+    allowed: true,
+  });
   t.equal(requests[0], 'POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews');
   t.strictSame(bodies, [
     {

@@ -4,8 +4,8 @@ import t from 'tap';
 import { createPermissions } from '../../src/jobs/permissions.ts';
 import { createClient } from '../../src/kubernetes/client.ts';
 import { type Permission, PODS } from '../../src/kubernetes/contract.ts';
-import { tokenSubject } from '../../src/kubernetes/http/token-claims.ts';
-import { observedClient } from '../../src/kubernetes/observed.ts';
+import { instrumentedClient } from '../../src/kubernetes/decorate-client.ts';
+import { tokenSubject } from '../../src/kubernetes/http/credentials.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
 import { textFormat } from '../../src/system/log-format.ts';
@@ -50,7 +50,10 @@ t.test('a permission that is missing, and there again, is told at every level', 
   });
   let granted = false;
   const unused = clientOf(t, 'http://127.0.0.1:9');
-  const client = { ...unused, allowed: async ({ subresource }: Permission) => granted || subresource !== 'exec' };
+  const client = {
+    ...unused,
+    allowed: async ({ subresource }: Permission) => ({ allowed: granted || subresource !== 'exec', reason: '' }),
+  };
   const permissions = createPermissions(client, clock, log);
   const ending = new AbortController();
   const running = permissions.run(ending.signal);
@@ -84,7 +87,7 @@ t.test('each call is observed, also one that fails', async (t) => {
   const address = server.address();
   const port = typeof address === 'object' ? address?.port : undefined;
   const seen: number[] = [];
-  const client = observedClient(
+  const client = instrumentedClient(
     createClient(
       {
         apiUrl: `http://127.0.0.1:${port}`,

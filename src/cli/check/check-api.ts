@@ -5,8 +5,8 @@ import type { Options } from '../../config/options/options.ts';
 import { optionPlace } from '../../config/text/problem.ts';
 import { tokenPlace } from '../../jobs/concerned.ts';
 import { CONTAINER_NAME, LAUNCHER, MANAGED_BY } from '../../jobs/objects/annotations.ts';
-import { type Client, JOBS, type KubernetesObject, type Resource } from '../../kubernetes/contract.ts';
-import type { TokenClaims } from '../../kubernetes/http/token-claims.ts';
+import { type Client, JOBS } from '../../kubernetes/contract.ts';
+import type { TokenClaims } from '../../kubernetes/http/credentials.ts';
 import {
   isForbidden,
   isMissingRight,
@@ -114,21 +114,6 @@ export function checkClock(client: Client, clock: Clock): Checked<true> {
   );
 }
 
-interface AccessReview extends KubernetesObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly spec: { readonly resourceAttributes: Readonly<Record<string, string>> };
-  readonly status?: { readonly allowed?: boolean; readonly reason?: string };
-}
-
-const ACCESS_REVIEWS: Resource<AccessReview> = {
-  group: 'authorization.k8s.io',
-  version: 'v1',
-  plural: 'selfsubjectaccessreviews',
-  kind: 'SelfSubjectAccessReview',
-  namespaced: false,
-};
-
 /** What the API server says of one verb of a rule. */
 export interface Reviewed {
   readonly rule: NeededRule;
@@ -153,21 +138,14 @@ export async function reviewRules(client: Client, options: Options): Promise<rea
 
 async function review(client: Client, { rule, verb }: Pick<Reviewed, 'rule' | 'verb'>): Promise<Reviewed> {
   const [resource = '', subresource] = rule.resource.split('/');
-  const question: AccessReview = {
-    apiVersion: 'authorization.k8s.io/v1',
-    kind: 'SelfSubjectAccessReview',
-    spec: {
-      resourceAttributes: {
-        ...(rule.clusterWide ? {} : { namespace: client.namespace }),
-        verb,
-        group: rule.group,
-        resource,
-        ...(subresource === undefined ? {} : { subresource }),
-      },
-    },
-  };
-  const { object } = await client.create(ACCESS_REVIEWS, question);
-  return { rule, verb, allowed: object.status?.allowed === true, reason: object.status?.reason ?? '' };
+  const { allowed, reason } = await client.allowed({
+    verb,
+    group: rule.group,
+    resource,
+    ...(subresource === undefined ? {} : { subresource }),
+    namespace: rule.clusterWide ? '' : client.namespace,
+  });
+  return { rule, verb, allowed, reason };
 }
 
 /** Is the namespace there, and may jobs be made in it? Told by a dry run, which stores nothing. */

@@ -3,7 +3,7 @@ import { readTokenFile, tokenFileWarnings } from '../../config/options/cluster-a
 import type { Options } from '../../config/options/options.ts';
 import { ConfigError } from '../../config/text/problem.ts';
 import { tokenPlace } from '../../jobs/concerned.ts';
-import { readClaims, type TokenClaims } from '../../kubernetes/http/token-claims.ts';
+import { readClaims, type TokenClaims } from '../../kubernetes/http/credentials.ts';
 import { unusable, warningOf } from './check-configuration.ts';
 import { type Checked, type Finding, failed, ok, warning } from './report.ts';
 

@@ -104,7 +104,7 @@ export function makeMissingServices(
       needsService(entry.job.request) &&
       !isTerminal(entry) &&
       context.permissions.allows('services') &&
-      context.services.state().syncedSince !== undefined,
+      context.services.state().synced,
     act: async ({ job }) => {
       const { client, options, signal } = context;
       const { object } = await client.get(JOBS, job.name, { signal });

@@ -1,7 +1,7 @@
 /** What a user is told of the cluster: what there is to choose from, and how much (configuration.md section 5). Pure. */
 import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../../config/profiles/profiles.ts';
 import type { ResourceProfile } from '../../config/profiles/resource-profiles.ts';
-import type { TokenSubject } from '../../kubernetes/http/token-claims.ts';
+import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
 import type { ClusterInfo, ResourceProfileInfo } from '../contract.ts';
 import type { JobConfig, ResourceLimit } from '../job.ts';
 import { allows } from './hardening.ts';

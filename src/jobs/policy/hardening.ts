@@ -6,7 +6,7 @@
 import type { Volume } from 'kubernetes-types/core/v1.d.ts';
 import { type Allowed, capabilityName } from '../../config/profiles/profile-kinds.ts';
 import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
-import type { TokenSubject } from '../../kubernetes/http/token-claims.ts';
+import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
 import type { SystemUser } from '../../system/users.ts';
 import type { JobRequest } from '../job.ts';
 import { refuse, refuseBy } from '../job-error.ts';

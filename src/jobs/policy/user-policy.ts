@@ -3,7 +3,7 @@ import { readOverrides } from '../../config/profiles/override-files.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
 import { type UserProfile, userProfile } from '../../config/profiles/user-profile.ts';
 import { ConfigError } from '../../config/text/problem.ts';
-import type { TokenSubject } from '../../kubernetes/http/token-claims.ts';
+import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
 import { UserLookupError, type Users } from '../../system/users.ts';
 import type { Policy } from '../context.ts';
 import { JobError } from '../job-error.ts';

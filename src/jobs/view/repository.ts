@@ -176,7 +176,6 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
 
   return {
     onJob: (event) => {
-      if (event.type === 'SYNCED' || event.type === 'DESYNCED') return;
       const { object } = event;
       const known = byUid.get(object.uid);
       if (known === undefined && event.type === 'DELETED') return;
@@ -187,7 +186,6 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
       if (entry.gone && (!open || hidden.delete(entry.id))) forget(entry);
     },
     onPod: (event) => {
-      if (event.type === 'SYNCED' || event.type === 'DESYNCED') return;
       const { object } = event;
       if (object.jobUid === '') return;
       const known = podsByJob.get(object.jobUid) ?? [];
@@ -207,7 +205,6 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
       refreshUid(object.jobUid);
     },
     onService: (event) => {
-      if (event.type === 'SYNCED' || event.type === 'DESYNCED') return;
       const { jobUid, uid, isNamedLikeJob } = event.object;
       const known = serviceByJob.get(jobUid);
       const isKnown = known === undefined || known.uid === uid;
@@ -217,7 +214,6 @@ export function createRepository({ readAgain }: RepositoryOptions): Repository {
       refreshUid(jobUid);
     },
     onEvent: (event) => {
-      if (event.type === 'SYNCED' || event.type === 'DESYNCED') return;
       const { object } = event;
       const known = hintsBySubject.get(object.subject) ?? {};
       const hints = event.type === 'DELETED' ? withoutHint(known, object) : withHint(known, object);

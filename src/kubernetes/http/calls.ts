@@ -20,6 +20,9 @@ interface Call {
   readonly options: CallOptions | undefined;
 }
 
+/** One page of a list, in any of the content types that the reflector decodes. */
+export type PageRequest = Required<Pick<ApiRequest, 'path' | 'query' | 'accept' | 'status' | 'signal'>>;
+
 /** An answer that was read to its end. */
 export interface Body {
   readonly contentType: string;
@@ -70,11 +73,10 @@ export class Calls {
   }
 
   /** One page of a reflector's list: a single attempt, the reflector has pauses of its own. */
-  page(path: string, query: string, accept: string, pageSignal: AbortSignal): Promise<Body> {
+  page(request: PageRequest): Promise<Body> {
     const { transport, timeoutMs } = this.#dependencies;
-    return this.within('GET', path, { signal: pageSignal }, timeoutMs, async (signal) => {
-      const request = { method: 'GET', path, query, accept, lane: 'call', headersMs: timeoutMs, signal } as const;
-      const response = await transport.send(request);
+    return this.within('GET', request.path, request, timeoutMs, async (signal) => {
+      const response = await transport.send({ ...request, method: 'GET', lane: 'call', headersMs: timeoutMs, signal });
       return { contentType: response.contentType, bytes: await response.bytes() };
     });
   }

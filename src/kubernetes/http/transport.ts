@@ -1,16 +1,7 @@
 /** The one way to the API server: requests over HTTP, with deadlines for connecting, headers and bodies apart. */
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../../system/clock.ts';
-import {
-  errorOfAnswer,
-  errorOfConnection,
-  errorOfStatus,
-  isUnauthorized,
-  type KubernetesError,
-} from '../kubernetes-error.ts';
-import { isProtobuf } from '../watch/encodings.ts';
-import { BodyReader } from '../watch/protobuf/bodies.ts';
-import { ProtobufError } from '../watch/protobuf/reader.ts';
+import { errorOfAnswer, errorOfConnection, errorOfStatus, isUnauthorized } from '../kubernetes-error.ts';
 import type { TokenSource } from './credentials.ts';
 import { Exchange } from './exchange.ts';
 import { withoutSecrets } from './redact.ts';
@@ -26,6 +17,8 @@ export interface ApiRequest {
   readonly body?: { readonly type: string; readonly text: string };
   /** Content types that the caller can read; default JSON. */
   readonly accept?: string;
+  /** Decodes the Status of a refusal; undefined if it is JSON or plain text. Given where `accept` names another content type. */
+  readonly status?: (body: Uint8Array, contentType: string) => unknown;
   /** Calls share a few connections; streams get as many as they need. */
   readonly lane: 'call' | 'stream';
   /** From the moment the request is sent to the first byte of the answer, in milliseconds. */
@@ -137,13 +130,11 @@ export function createTransport(options: TransportOptions): Transport {
       return response;
     }
     const body = await limitedBody(response);
-    throw refusal(body, response.contentType, {
-      method: api.method,
-      path,
-      status: response.status,
-      retryAfter: headerOf(exchange, 'retry-after')[0],
-      authorization,
-    });
+    const { status } = response;
+    const retryAfter = headerOf(exchange, 'retry-after')[0];
+    const refused = { method: api.method, path, status, retryAfter, authorization };
+    const decoded = api.status?.(body, response.contentType);
+    throw decoded === undefined ? errorOfAnswer(body.toString('utf8'), refused) : errorOfStatus(decoded, refused);
   }
 
   return {
@@ -219,17 +210,6 @@ export function warningTexts(header: string): string[] {
     texts.push((match[1] ?? '').replace(/\\(.)/g, '$1'));
   }
   return texts;
-}
-
-/** The error that an answer's body tells of, in whatever encoding. */
-function refusal(body: Buffer, contentType: string, call: Parameters<typeof errorOfAnswer>[1]): KubernetesError {
-  if (!isProtobuf(contentType)) return errorOfAnswer(body.toString('utf8'), call);
-  try {
-    return errorOfStatus(new BodyReader().body(body), call);
-  } catch (error) {
-    if (!(error instanceof ProtobufError)) throw error;
-    return errorOfAnswer('', call);
-  }
 }
 
 /** The beginning of an error's body; what else there may be is not waited for. */

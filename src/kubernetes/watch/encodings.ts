@@ -1,17 +1,28 @@
-/** Lists and watches as bytes: protobuf where the server speaks it, else JSON, behind the same projection. */
+/** Lists and watches as bytes: protobuf where the server speaks it, else JSON, behind the same decoder. */
 import type { Log } from '../../system/log.ts';
-import { BodyReader, FrameSplitter } from './protobuf/bodies.ts';
-import { OBJECTS } from './protobuf/field-table.ts';
-import { ProtobufError } from './protobuf/reader.ts';
-import { LineSplitter } from './watch-lines.ts';
+import { type ProtobufDecoder, protobufDecoder } from './protobuf/bodies.ts';
 
-/** One event of a watch as it came; nothing of it is checked. */
+/** Longest frame or line of a watch: an object of 3 MB, the most that a server stores, with room. */
+export const MAX_WATCH_LINE = 32 * 1024 * 1024;
+
+/** An answer is not what its content type says; its text quotes nothing of the answer. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError';
+  readonly code: 'not-json' | 'line-too-long' | 'not-protobuf';
+
+  constructor(code: DecodeError['code'], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/** An event of a watch as it was sent; none of its fields is checked. */
 export interface RawEvent {
   readonly type?: unknown;
   readonly object?: unknown;
 }
 
-/** How one answer is read. What cannot be read throws a SyntaxError or a ProtobufError. */
+/** Decoder of one answer. All functions throw a DecodeError. */
 export interface Decoder {
   readonly body: (bytes: Uint8Array) => unknown;
   /** The events that this chunk of a watch completes, still encoded. */
@@ -21,57 +32,73 @@ export interface Decoder {
 
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 const JSON_TYPE = 'application/json';
-/** Protobuf that could not be read so many times is not asked for any more. */
-const TROUBLES = 2;
+/** After this many answers in protobuf that cannot be decoded, JSON is requested. */
+const MAX_PROTOBUF_FAILURES = 2;
 
 /**
  * The encodings of one kind's lists and watches: protobuf, with JSON as second choice, where there is a table of its
- * fields (engineering-notes.md section 9), until that makes trouble; else JSON. What counts is the answer's content type.
+ * fields (engineering-notes.md section 9), until decoding it fails repeatedly; else JSON. The content type of an answer decides.
  */
 export class Encodings {
   readonly #kind: string;
   readonly #log: Log;
-  #protobuf: BodyReader | undefined;
-  #troubles = 0;
+  readonly #protobuf: ProtobufDecoder | undefined;
+  #failures = 0;
 
   constructor(kind: string, log: Log) {
     this.#kind = kind;
     this.#log = log;
-    this.#protobuf = Object.hasOwn(OBJECTS, kind) ? new BodyReader() : undefined;
+    this.#protobuf = protobufDecoder(kind, MAX_WATCH_LINE);
   }
 
   /** The Accept header. */
   accept(what: 'list' | 'watch'): string {
-    if (this.#protobuf === undefined) return JSON_TYPE;
+    if (this.#protobuf === undefined || this.#failures >= MAX_PROTOBUF_FAILURES) return JSON_TYPE;
     return `${PROTOBUF}${what === 'watch' ? ';stream=watch' : ''}, ${JSON_TYPE}`;
   }
 
   decoder(contentType: string): Decoder {
-    return isProtobuf(contentType) ? protobufDecoder(this.#protobuf ?? new BodyReader()) : jsonDecoder();
+    if (!contentType.startsWith(PROTOBUF)) return jsonDecoder();
+    if (this.#protobuf === undefined)
+      throw new DecodeError('not-json', 'protobuf instead of the JSON that was requested');
+    return this.#counting(this.#protobuf);
   }
 
-  /** To be told why a list or a watch failed. */
-  failed(error: Error): void {
-    const trouble = error instanceof ProtobufError ? error : error.cause;
-    if (this.#protobuf === undefined || !(trouble instanceof ProtobufError)) return;
-    if (++this.#troubles < TROUBLES) return;
-    this.#protobuf = undefined;
-    const sentence = 'Objects of Kubernetes are read as JSON from now on, which takes more CPU time';
-    this.#log.warning(sentence, { kind: this.#kind, error: trouble });
+  /** Decodes the Status of a refused list or watch; {} if it cannot be decoded, undefined if it is not in protobuf. */
+  status(bytes: Uint8Array, contentType: string): unknown {
+    if (!contentType.startsWith(PROTOBUF)) return undefined;
+    try {
+      return this.#protobuf?.body(bytes) ?? {};
+    } catch {
+      return {};
+    }
   }
-}
 
-export function isProtobuf(contentType: string): boolean {
-  return contentType.startsWith(PROTOBUF);
-}
+  #counting(protobuf: ProtobufDecoder): Decoder {
+    const split = protobuf.splitter();
+    const attempt = <T>(decode: () => T): T => {
+      try {
+        return decode();
+      } catch (error) {
+        throw this.#failed(error);
+      }
+    };
+    return {
+      body: (bytes) => attempt(() => protobuf.body(bytes)),
+      // Collected, so that a frame that is too long counts here.
+      split: (chunk) => attempt(() => [...split(chunk)]),
+      event: (bytes) => attempt(() => protobuf.event(bytes)),
+    };
+  }
 
-function protobufDecoder(reader: BodyReader): Decoder {
-  const splitter = new FrameSplitter();
-  return {
-    body: (bytes) => reader.body(bytes),
-    split: (chunk) => splitter.push(chunk),
-    event: (bytes) => reader.event(bytes),
-  };
+  #failed(error: unknown): DecodeError {
+    if (++this.#failures === MAX_PROTOBUF_FAILURES)
+      this.#log.warning('Cannot decode protobuf; requesting JSON from now on, which takes more CPU time', {
+        kind: this.#kind,
+        error,
+      });
+    return new DecodeError('not-protobuf', error instanceof Error ? error.message : String(error), error);
+  }
 }
 
 function jsonDecoder(): Decoder {
@@ -80,8 +107,8 @@ function jsonDecoder(): Decoder {
     try {
       return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
     } catch {
-      // The parser's own words would repeat some of it.
-      throw new SyntaxError('not JSON');
+      // The parser's message would quote a part of it.
+      throw new DecodeError('not-json', 'not JSON');
     }
   };
   return {
@@ -89,4 +116,40 @@ function jsonDecoder(): Decoder {
     split: (chunk) => splitter.push(chunk),
     event: (bytes) => (parse(bytes) ?? {}) as RawEvent,
   };
+}
+
+const NEWLINE = 10;
+
+/**
+ * Splits a body into lines as bytes arrive. Incomplete lines stay bytes until their end is there; a line that is complete
+ * within one chunk is not copied.
+ */
+export class LineSplitter {
+  #parts: Uint8Array[] = [];
+  #length = 0;
+
+  /** The lines that this chunk completes, without newlines and without empty lines. Throws a DecodeError beyond MAX_WATCH_LINE. */
+  *push(chunk: Uint8Array): Generator<Uint8Array, void> {
+    let start = 0;
+    for (;;) {
+      const end = chunk.indexOf(NEWLINE, start);
+      if (end === -1) break;
+      const tail = chunk.subarray(start, end);
+      start = end + 1;
+      if (this.#length === 0) {
+        if (tail.length > 0) yield tail;
+        continue;
+      }
+      this.#parts.push(tail);
+      const line = Buffer.concat(this.#parts);
+      this.#parts = [];
+      this.#length = 0;
+      yield line;
+    }
+    if (start === chunk.length) return;
+    this.#parts.push(chunk.subarray(start));
+    this.#length += chunk.length - start;
+    if (this.#length > MAX_WATCH_LINE)
+      throw new DecodeError('line-too-long', `a line of a watch is longer than ${MAX_WATCH_LINE} bytes`);
+  }
 }

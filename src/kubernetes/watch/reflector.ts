@@ -16,7 +16,7 @@ import type {
   ReflectorState,
 } from '../contract.ts';
 import { Backoff } from '../http/backoff.ts';
-import type { Body } from '../http/calls.ts';
+import type { Body, PageRequest } from '../http/calls.ts';
 import type { Timings } from '../http/timings.ts';
 import type { Transport } from '../http/transport.ts';
 import { isExpired, KubernetesError } from '../kubernetes-error.ts';
@@ -39,7 +39,7 @@ interface ReflectorDependencies {
   /** Asked of the server, 0 = not asked. */
   readonly watchTimeoutSeconds: number;
   /** One GET of a list, with the deadline of a call. */
-  readonly getBody: (path: string, query: string, accept: string, signal: AbortSignal) => Promise<Body>;
+  readonly getBody: (request: PageRequest) => Promise<Body>;
 }
 
 export function createReflector<T extends KubernetesObject, P extends Projected>(
@@ -60,8 +60,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   const progress = new Listeners();
 
   let listed = false;
-  let syncedSince: number | undefined;
-  let lastEventAt: number | undefined;
+  let synced = false;
   let failures = 0;
   /** Watches in a row whose version was gone; the lists between them say nothing. */
   let expiries = 0;
@@ -87,7 +86,6 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     encodings,
     version: () => store.version,
     onEvent: (type, object, version) => {
-      lastEventAt = clock.now();
       const projection = projected(object);
       if (projection === undefined) store.advance(version);
       else if (type === 'DELETED') store.deleted(projection);
@@ -108,28 +106,31 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     failures = 0;
     lastError = undefined;
     contact.regained(name);
-    if (syncedSince !== undefined) return;
-    syncedSince = clock.now();
-    log.info('In step with Kubernetes', { kind: name, resourceVersion: store.version });
-    emit({ type: 'SYNCED', resourceVersion: store.version ?? '' });
+    if (synced) return;
+    synced = true;
+    log.info('Watch in sync', { kind: name, resourceVersion: store.version });
   }
 
   function failed(error: Error): void {
     failures++;
     lastError = error;
-    encodings.failed(error);
     const isEverybodys = contact.lost(name, error, failures);
     const sentence = 'Kubernetes does not tell its changes; trying again';
     if (failures === 1 && !isEverybodys) log.warning(sentence, { kind: name, error });
     else log.debug(sentence, { kind: name, failures, error });
-    if (failures === 1 && listed) emit({ type: 'DESYNCED', error });
-    syncedSince = undefined;
+    synced = false;
   }
 
   async function list(signal: AbortSignal): Promise<void> {
     const found = new Map<string, P>();
     const get: GetJson = async (listPath, query) => {
-      const { contentType, bytes } = await dependencies.getBody(listPath, query, encodings.accept('list'), signal);
+      const { contentType, bytes } = await dependencies.getBody({
+        path: listPath,
+        query,
+        accept: encodings.accept('list'),
+        status: (body, type) => encodings.status(body, type),
+        signal,
+      });
       try {
         return encodings.decoder(contentType).body(bytes);
       } catch (cause) {
@@ -191,7 +192,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       }
     }
     contact.left(name);
-    syncedSince = undefined;
+    synced = false;
   }
 
   async function until(condition: () => boolean, signal: AbortSignal): Promise<void> {
@@ -205,7 +206,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   return {
     objects: () => store.objects(),
     get: (uid) => store.get(uid),
-    state: (): ReflectorState => ({ syncedSince, lastEventAt, failuresInARow: failures, lastError }),
+    state: (): ReflectorState => ({ synced, lastError }),
     synced: (signal) => until(() => listed, signal),
     reached: (version, signal) =>
       until(() => listed && store.version !== undefined && !isNewer(version, store.version), signal),

@@ -47,10 +47,7 @@ export class Store<P extends Projected> {
   /** A DELETED of the watch: deleted, or no longer selected (kubernetes-facts.md 106). Carries the version of the deletion (kubernetes-facts.md 66). */
   deleted(object: P): void {
     this.advance(object.resourceVersion);
-    const previous = this.#objects.get(object.uid);
-    if (previous === undefined) return;
-    this.#objects.delete(object.uid);
-    this.#emit({ type: 'DELETED', object, previous, found: 'watch' });
+    if (this.#objects.delete(object.uid)) this.#emit({ type: 'DELETED', object, found: 'watch' });
   }
 
   /**
@@ -73,7 +70,7 @@ export class Store<P extends Projected> {
     for (const [uid, known] of this.#objects) {
       if (listed.has(uid) || (!setBack && isNewer(known.resourceVersion, version))) continue;
       this.#objects.delete(uid);
-      this.#emit({ type: 'DELETED', object: known, previous: known, found: 'relist' });
+      this.#emit({ type: 'DELETED', object: known, found: 'relist' });
     }
     for (const object of listed.values()) this.#put(object, setBack);
   }
@@ -90,6 +87,6 @@ export class Store<P extends Projected> {
       : isNewer(object.resourceVersion, previous.resourceVersion);
     if (!changes) return;
     this.#objects.set(object.uid, object);
-    this.#emit({ type: 'MODIFIED', object, previous });
+    this.#emit({ type: 'MODIFIED', object });
   }
 }

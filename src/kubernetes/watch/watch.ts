@@ -8,8 +8,7 @@ import type { Timings } from '../http/timings.ts';
 import type { ApiResponse, Transport } from '../http/transport.ts';
 import { errorOfStatus, isExpired, KubernetesError } from '../kubernetes-error.ts';
 import { queryOf } from '../paths.ts';
-import type { Decoder, Encodings, RawEvent } from './encodings.ts';
-import { ProtobufError } from './protobuf/reader.ts';
+import { DecodeError, type Decoder, type Encodings, type RawEvent } from './encodings.ts';
 
 /** Why a watch ended, and so what comes next. */
 type WatchEnd =
@@ -93,7 +92,7 @@ export class Watches<T extends KubernetesObject> {
       signal.throwIfAborted();
       if (deadline.expired && this.#afterSilence !== undefined) return { next: this.#afterSilence };
       if (!(error instanceof Error)) throw error;
-      if (error instanceof RangeError || error instanceof ProtobufError) return this.#broken(error);
+      if (error instanceof DecodeError) return this.#broken(error);
       // A healthy watch may be cut at any time; only if it cannot be opened again there is something to tell.
       if (healthy() && isInterrupted(error)) return { next: 'watch' };
       return isExpired(error) || isRefusal(error) ? { next: 'list', error } : { next: 'pause', error };
@@ -125,6 +124,7 @@ export class Watches<T extends KubernetesObject> {
         timeoutSeconds: timeoutSeconds > 0 ? timeoutSeconds : undefined,
       }),
       accept: encodings.accept('watch'),
+      status: (bytes, contentType) => encodings.status(bytes, contentType),
       lane: 'stream',
       headersMs: timings.watchHeaders,
       signal: deadline.signal,

@@ -1,6 +1,6 @@
 /** The floor: undici and a splitter of lines; nothing is parsed. */
 import { request } from 'undici';
-import { LineSplitter } from '../../../src/kubernetes/watch/watch-lines.ts';
+import { LineSplitter } from '../../../src/kubernetes/watch/encodings.ts';
 import { done, PODS_PATH, ready, taskOf } from './talk.ts';
 
 const { url, count } = taskOf();

@@ -44,15 +44,15 @@ t.test('the one named like the Job, in whichever order they come', async (t) => 
 t.test('the deletion of another one changes nothing', async (t) => {
   const { onService, shown } = repository();
   for (const object of [own, other]) onService({ type: 'ADDED', object });
-  onService({ type: 'DELETED', object: other, previous: other, found: 'watch' });
+  onService({ type: 'DELETED', object: other, found: 'watch' });
   t.equal(shown(), 'uid-job-1');
-  onService({ type: 'DELETED', object: own, previous: own, found: 'watch' });
+  onService({ type: 'DELETED', object: own, found: 'watch' });
   t.equal(shown(), undefined);
 });
 
 t.test('one of another name is as good while there is none of its own, and is kept up to date', async (t) => {
   const { onService, get } = repository();
   onService({ type: 'ADDED', object: other });
-  onService({ type: 'MODIFIED', object: serviceOf('job-1-mesh', '4'), previous: other });
+  onService({ type: 'MODIFIED', object: serviceOf('job-1-mesh', '4') });
   t.equal(get('job-1')?.service?.resourceVersion, '4');
 });

@@ -65,7 +65,7 @@ t.test('asking for a missing permission takes the rest of the time: what was mad
       allowed: async (permission, options) => {
         if (!refused || permission.resource !== 'secrets') return client.allowed(permission, options);
         pass();
-        return false;
+        return { allowed: false, reason: '' };
       },
     }),
   });

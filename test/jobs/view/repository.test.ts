@@ -28,7 +28,7 @@ const pods = (scenario: string, name: string): readonly Line<PodView>[] =>
 
 /** A version as the reflectors pass it on. */
 const event = <P extends Projected>({ type, object }: Line<P>): ReflectorEvent<P> =>
-  type === 'DELETED' ? { type, object, previous: object, found: 'watch' } : { type: 'ADDED', object };
+  type === 'DELETED' ? { type, object, found: 'watch' } : { type: 'ADDED', object };
 
 function open(): { repository: Repository; told: string[]; settled: () => Promise<void> } {
   const repository = createRepository({ readAgain: async ({ gone }) => !gone });

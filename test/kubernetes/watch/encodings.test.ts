@@ -79,7 +79,6 @@ async function follow(
       parallelism: spec?.parallelism,
     }),
     onEvent: (event) => {
-      if (!('object' in event)) return;
       const { name, resourceVersion, parallelism } = event.object;
       events.push(`${event.type} ${name} ${resourceVersion} ${parallelism}`);
       if (events.length === count) seen.resolve();
@@ -94,7 +93,7 @@ async function follow(
 }
 
 const TROUBLE = 'Kubernetes does not tell its changes; trying again';
-const FALLBACK = 'Objects of Kubernetes are read as JSON from now on, which takes more CPU time';
+const FALLBACK = 'Cannot decode protobuf; requesting JSON from now on, which takes more CPU time';
 
 t.test('given a server that speaks protobuf, lists and watches are read from it', async (t) => {
   const { requests, accepts, events, warnings } = await follow(

@@ -123,13 +123,9 @@ export async function watching(
     project,
     onEvent: (event) => {
       full.push(event);
-      if (event.type === 'SYNCED') events.push(`SYNCED ${event.resourceVersion}`);
-      else if (event.type === 'DESYNCED') events.push('DESYNCED');
-      else {
-        const { name, resourceVersion, phase } = event.object;
-        const how = event.type === 'DELETED' ? ` ${event.found}` : '';
-        events.push(`${event.type} ${name} ${resourceVersion} ${phase}${how}`);
-      }
+      const { name, resourceVersion, phase } = event.object;
+      const how = event.type === 'DELETED' ? ` ${event.found}` : '';
+      events.push(`${event.type} ${name} ${resourceVersion} ${phase}${how}`);
       changed();
     },
   });

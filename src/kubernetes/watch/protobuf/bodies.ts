@@ -3,12 +3,33 @@
  * whose `raw` is the object. A watch sends frames: four bytes of length, then a WatchEvent, whose object is a body.
  */
 
-import { MAX_WATCH_LINE } from '../watch-lines.ts';
 import { ENVELOPE, OBJECTS, WATCH_EVENT } from './field-table.ts';
 import { type Part, ProtobufError, ProtobufReader } from './reader.ts';
 
 /** `k8s` and a zero. */
 const MAGIC = [0x6b, 0x38, 0x73, 0x00] as const;
+
+/** Decodes lists and watches of one kind; throws a ProtobufError. */
+export interface ProtobufDecoder {
+  readonly body: (bytes: Uint8Array) => unknown;
+  readonly event: (frame: Uint8Array) => { readonly type: unknown; readonly object: unknown };
+  /** For each watch: the frames that each chunk completes. */
+  readonly splitter: () => (chunk: Uint8Array) => Iterable<Uint8Array>;
+}
+
+/** Undefined if there is no table of the fields of this kind. */
+export function protobufDecoder(kind: string, maxFrame: number): ProtobufDecoder | undefined {
+  if (!Object.hasOwn(OBJECTS, kind)) return undefined;
+  const reader = new BodyReader();
+  return {
+    body: (bytes) => reader.body(bytes),
+    event: (frame) => reader.event(frame),
+    splitter: () => {
+      const splitter = new FrameSplitter(maxFrame);
+      return (chunk) => splitter.push(chunk);
+    },
+  };
+}
 
 /** Reads bodies and events of one kind. */
 export class BodyReader {
@@ -59,8 +80,13 @@ export class FrameSplitter {
   /** How many bytes are to come: of a frame's length, then of the frame. */
   #wanted = LENGTH_BYTES;
   #inFrame = false;
+  readonly #maxFrame: number;
 
-  /** The frames that this chunk completes, without their lengths. Throws a ProtobufError beyond MAX_WATCH_LINE. */
+  constructor(maxFrame: number) {
+    this.#maxFrame = maxFrame;
+  }
+
+  /** The frames that this chunk completes, without their lengths. Throws a ProtobufError if one is too long. */
   *push(chunk: Uint8Array): Generator<Uint8Array, void> {
     let at = 0;
     while (chunk.length - at >= this.#wanted - this.#held) {
@@ -69,10 +95,12 @@ export class FrameSplitter {
       this.#inFrame = !this.#inFrame;
       if (this.#inFrame) {
         this.#wanted =
-          this.#held === 0 ? frameLength(chunk, start) : frameLength(this.#whole(chunk.subarray(start, at)));
+          this.#held === 0
+            ? this.#frameLength(chunk, start)
+            : this.#frameLength(this.#complete(chunk.subarray(start, at)));
       } else {
         this.#wanted = LENGTH_BYTES;
-        yield this.#whole(chunk.subarray(start, at));
+        yield this.#complete(chunk.subarray(start, at));
       }
     }
     if (at === chunk.length) return;
@@ -80,20 +108,20 @@ export class FrameSplitter {
     this.#held += chunk.length - at;
   }
 
-  /** What was held and its end. */
-  #whole(end: Uint8Array): Uint8Array {
+  /** The bytes held and their end. */
+  #complete(end: Uint8Array): Uint8Array {
     if (this.#held === 0) return end;
     const bytes = Buffer.concat([...this.#parts, end]);
     this.#parts = [];
     this.#held = 0;
     return bytes;
   }
-}
 
-/** Four bytes, the highest first. */
-function frameLength(bytes: Uint8Array, at = 0): number {
-  let length = 0;
-  for (let index = at; index < at + LENGTH_BYTES; index++) length = length * 256 + (bytes[index] ?? 0);
-  if (length > MAX_WATCH_LINE) throw new ProtobufError('protobuf-length', `a watch sends a frame of ${length} bytes`);
-  return length;
+  /** Four bytes, the highest first. */
+  #frameLength(bytes: Uint8Array, at = 0): number {
+    let length = 0;
+    for (let index = at; index < at + LENGTH_BYTES; index++) length = length * 256 + (bytes[index] ?? 0);
+    if (length > this.#maxFrame) throw new ProtobufError('protobuf-length', `a watch sends a frame of ${length} bytes`);
+    return length;
+  }
 }

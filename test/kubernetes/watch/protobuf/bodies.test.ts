@@ -118,7 +118,7 @@ t.test('given recorded watches in pieces of any size, every event reads as its l
     const lines = linesOf(name).map(({ type, object }) => ({ type, object: readable(object as JsonObject) }));
     for (const size of [1, 7, 1000, 1_000_000]) {
       const reader = new BodyReader();
-      const splitter = new FrameSplitter();
+      const splitter = new FrameSplitter(1_000_000);
       const bytes = bytesOf(name);
       const events: unknown[] = [];
       for (let at = 0; at < bytes.length; at += size) {
@@ -236,7 +236,9 @@ t.test('given a body that is no object of ours, the error says why', async (t) =
 });
 
 t.test('given a frame that is too long for a watch, it is refused before it is there', async (t) => {
-  t.throws(() => [...new FrameSplitter().push(Buffer.from([0x7f, 0xff, 0xff, 0xff]))], { code: 'protobuf-length' });
+  t.throws(() => [...new FrameSplitter(1_000_000).push(Buffer.from([0x7f, 0xff, 0xff, 0xff]))], {
+    code: 'protobuf-length',
+  });
 });
 
 t.test('given bytes of any kind, reading ends with an object or with a ProtobufError', async () => {
