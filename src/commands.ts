@@ -5,7 +5,7 @@
 import { runCommand } from './cli/command-runner.ts';
 import { ownSurroundings } from './cli/command-session.ts';
 import { type Terminal, terminalSettings } from './cli/terminal.ts';
-import { submittedJob } from './launcher/job-fields.ts';
+import { submittedJob } from './jobs/job.ts';
 import { writeToStderr } from './system/stderr.ts';
 
 /** Resolves with the exit code when everything was written, or when nobody reads it any more. */
@@ -18,7 +18,11 @@ export async function runOnTerminal(args: readonly string[]): Promise<number> {
     say: writeToStderr,
     ...terminalSettings(process.env, { isTerminal: stdout.isTTY === true, columns: stdout.columns }),
   };
-  const code = await runCommand(args, ownSurroundings(submittedJob.read), terminal);
+  const code = await runCommand(
+    args,
+    ownSurroundings((job) => submittedJob.read(job)),
+    terminal,
+  );
   const written = new Promise<void>((resolve) => stdout.write('', () => resolve()));
   await Promise.race([written, readerGone.promise]);
   return code;

@@ -5,7 +5,7 @@
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../config/options/options.ts';
 import { connect } from '../jobs/connect.ts';
-import type { Job, Mount } from '../jobs/job.ts';
+import { type Job, showJob } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { projectEvent } from '../jobs/view/projection.ts';
 import { type JobEntry, jobOf } from '../jobs/view/record.ts';
@@ -121,7 +121,7 @@ function tell(
   const job = jobOf(entry);
   if (json) {
     const all = {
-      ...shownOf(job),
+      ...showJob(job),
       why: whyOf(entry),
       control: entry.job.control,
       result: entry.job.result,
@@ -151,62 +151,6 @@ function whyOf({ job, pod, ran }: JobEntry): { readonly row: string; readonly se
 }
 
 const namesOf = (named: readonly { readonly name: string }[]): readonly string[] => named.map(({ name }) => name);
-
-const placesOf = (mounts: readonly Mount[]) =>
-  mounts.map(({ type, mountPath, readOnly }) => ({ type, mountPath, readOnly }));
-
-/** What is not shown: input and metadata, which may hold secrets, and what means nothing on Kubernetes. */
-type Unshown =
-  | 'stdin'
-  | 'stdoutFile'
-  | 'stderrFile'
-  | 'group'
-  | 'cluster'
-  | 'queues'
-  | 'systemJob'
-  | 'pid'
-  | 'metadata';
-
-type Shown = { readonly [K in Exclude<keyof Job, Unshown>]-?: unknown };
-
-/** Members by name, so that what a job learns to carry is not shown before somebody has thought about it. */
-function shownOf(job: Job): Shown {
-  return {
-    id: job.id,
-    name: job.name,
-    user: job.user,
-    status: job.status,
-    statusCode: job.statusCode,
-    statusMessage: job.statusMessage,
-    exitCode: job.exitCode,
-    submissionTime: job.submissionTime,
-    lastUpdateTime: job.lastUpdateTime,
-    host: job.host,
-    container: job.container,
-    command: job.command,
-    exe: job.exe,
-    args: job.args,
-    workingDirectory: job.workingDirectory,
-    environment: namesOf(job.environment),
-    config: namesOf(job.config),
-    mounts: placesOf(job.mounts),
-    initContainers: job.initContainers.map(({ name, image, command, exe, args, environment, mounts }) => ({
-      name,
-      image,
-      command,
-      exe,
-      args,
-      environment: namesOf(environment),
-      mounts: placesOf(mounts),
-    })),
-    resourceLimits: job.resourceLimits,
-    resourceProfile: job.resourceProfile,
-    placementConstraints: job.placementConstraints,
-    exposedPorts: job.exposedPorts,
-    tags: job.tags,
-    instanceId: job.instanceId,
-  };
-}
 
 function factsOf(job: Job, entry: JobEntry, pods: readonly Pod[], now: number): readonly (readonly [string, string])[] {
   const { service } = entry;

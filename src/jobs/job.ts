@@ -1,7 +1,29 @@
 /**
- * A launcher job, as the protocol shows it (launcher-plugin-api.md section 6). Absent members are `undefined`-free:
- * they are simply not there. Dates are milliseconds since 1970.
+ * The one table of a launcher job (launcher-plugin-api.md section 6): from it follow its types, reading a submit, writing
+ * a job for a launcher, showing it to people, and what of it is kept on its Kubernetes Job. In the order of writing.
  */
+import { formatDate, parseDate } from '../system/dates.ts';
+import {
+  anyObject,
+  boolean,
+  choice,
+  FieldError,
+  type Infer,
+  type InferRead,
+  integer,
+  list,
+  object,
+  readFields,
+  Schema,
+  set,
+  showFields,
+  string,
+  trimmedString,
+  trimWhitespace,
+  writeFields,
+  wrongContent,
+} from '../system/schema.ts';
+import { type MountSource, mountTypeOf } from './objects/mount-types.ts';
 
 /** Exact spelling of the protocol. */
 export const JOB_STATES = ['Pending', 'Running', 'Suspended', 'Finished', 'Failed', 'Killed', 'Canceled'] as const;
@@ -11,112 +33,248 @@ export type JobState = (typeof JOB_STATES)[number];
 /** States that never change again. */
 export const TERMINAL_STATES: ReadonlySet<JobState> = new Set(['Finished', 'Failed', 'Killed', 'Canceled']);
 
-export interface NameValue {
-  readonly name: string;
-  readonly value: string;
+const STATES = new Map(JOB_STATES.map((state) => [state.toLowerCase(), state] as const));
+
+/** The state of this name, in any case and with whitespace around it; '' is the unknown state; undefined: no state. */
+export function parseState(value: string): JobState | '' | undefined {
+  const name = trimWhitespace(value).toLowerCase();
+  return name === '' ? '' : STATES.get(name);
 }
 
-export interface JobConfig {
-  readonly name: string;
-  readonly valueType?: 'string' | 'int' | 'float' | 'enum';
-  readonly value: string;
-}
+const state: Schema<JobState | undefined> = string().map((value) => {
+  const parsed = parseState(value);
+  if (parsed === undefined) throw wrongContent(value, `one of ${JOB_STATES.join(', ')}`);
+  return parsed === '' ? undefined : parsed;
+});
 
-export interface Container {
-  readonly image: string;
-  readonly runAsUserId?: number;
-  readonly runAsGroupId?: number;
-  readonly supplementalGroupIds?: readonly number[];
-  readonly capabilitiesAdd?: readonly string[];
-  readonly capabilitiesDrop?: readonly string[];
-}
+/** Milliseconds since 1970. */
+export const date: Schema<number> = string()
+  .map((value) => {
+    const ms = parseDate(value);
+    if (ms === undefined) throw wrongContent(value, 'a date such as 2026-01-02T03:04:05Z');
+    return ms;
+  }, 'a date such as 2026-01-02T03:04:05Z')
+  .with({ write: formatDate });
 
-export interface ExposedPort {
-  readonly targetPort: number;
-  readonly publishedPort?: number;
-  readonly protocol: string;
-}
+const VALUE_TYPES = ['string', 'int', 'float', 'enum'] as const;
+const valueType = string().map((value) => {
+  const known = VALUE_TYPES.find((type) => type === trimWhitespace(value));
+  if (known === undefined) throw wrongContent(value, `one of ${VALUE_TYPES.join(', ')}`);
+  return known;
+});
 
-export interface PlacementConstraint {
-  readonly name: string;
-  readonly value: string;
-  /** Cluster info only: what a form is filled with. */
-  readonly defaultValue?: string;
-}
+const namesOf = (items: readonly { readonly name: string }[]): readonly string[] => items.map(({ name }) => name);
 
-export interface ResourceLimit {
-  /** `cpuCount`, `memory` (MB), `CPU Request`, `Memory Request`, `NVIDIA GPUs`, `AMD GPUs`, or anything else, passed through. */
-  readonly type: string;
-  readonly value: string;
-  /** Cluster info only. */
-  readonly defaultValue?: string;
-  readonly maxValue?: string;
-}
+const NAME_AND_VALUE = { name: string(), value: string() };
+const environment = list(object(NAME_AND_VALUE)).default([]).with({ show: namesOf });
+
+export const CONFIG = { name: string(), valueType: valueType.optional(), value: string().default('').omitEmpty() };
+
+/** Of a user or group: the range of Kubernetes. */
+const ID = integer(0, 2_147_483_647);
+
+const CONTAINER = {
+  image: string(),
+  runAsUserId: ID.optional(),
+  runAsGroupId: ID.optional(),
+  supplementalGroupIds: list(ID).optional().omitEmpty(),
+  capabilitiesAdd: list(string()).optional().omitEmpty(),
+  capabilitiesDrop: list(string()).optional().omitEmpty(),
+};
+
+/** `{}` is no container. */
+const anyContainer: Schema<Container | undefined> = object(CONTAINER);
+const container = anyContainer.with({
+  read: (value) => (Object.keys(anyObject().read(value)).length === 0 ? undefined : anyContainer.read(value)),
+});
+
+/** The range of ports is checked where the Service is described (objects/service.ts), with a sentence of its own. */
+const EXPOSED_PORT = {
+  targetPort: integer(),
+  publishedPort: integer().optional(),
+  protocol: string().default('TCP'),
+};
+
+/** `defaultValue` is of Cluster info only. */
+export const PLACEMENT_CONSTRAINT = {
+  name: string(),
+  value: string().default('').omitEmpty(),
+  defaultValue: string().optional().omitEmpty().reported(),
+};
+
+/** `defaultValue` and `maxValue` are of Cluster info only. */
+export const RESOURCE_LIMIT = {
+  /** `cpuCount`, `memory` (MB), `CPU Request`, `Memory Request`, `NVIDIA GPUs`, `AMD GPUs`, or any other name. */
+  type: string(),
+  value: string().default('').omitEmpty(),
+  defaultValue: string().optional().omitEmpty().reported(),
+  maxValue: string().optional().omitEmpty().reported(),
+};
 
 export interface Mount {
   readonly name?: string;
   readonly mountPath: string;
   readonly readOnly: boolean;
-  /** `azureFile`, `cephFs`, `glusterFs`, `host`, `nfs`, `passthrough` or a custom type. */
+  /** A type of objects/mount-types.ts, `passthrough`, or any other name. */
   readonly type: string;
-  /** As it came, extra members included. */
-  readonly source: Readonly<Record<string, unknown>>;
-  /** Which shape it came in: `type` and `source` beside `mountPath`, or nested in `mountSource`; written back likewise. */
+  readonly source: MountSource;
+  /** The form it came in: `type` and `source` beside `mountPath`, or nested in `mountSource`; written back likewise. */
   readonly shape: 'flat' | 'mountSource';
 }
 
-export interface InitContainer {
-  readonly name: string;
-  readonly image: string;
-  readonly command: string;
-  readonly exe: string;
-  readonly args: readonly string[];
-  readonly mounts: readonly Mount[];
-  readonly environment: readonly NameValue[];
+const PLACE = { mountPath: string(), name: string().optional(), readOnly: boolean().default(false) };
+const SOURCE = { type: string(), source: anyObject() };
+const SHAPES = ['flat', 'mountSource'] as const;
+const shape = choice('flat or mountSource', new Map(SHAPES.map((each) => [each, each])));
+
+const keptMount = object({ ...PLACE, ...SOURCE, shape });
+
+/** Launchers before this minor version know mounts only with `type` and `source` beside `mountPath`. */
+const MOUNT_SOURCE_SINCE_MINOR = 1;
+
+const mount = new Schema<Mount>(
+  {
+    description: 'an object',
+    read: (value) => {
+      const given = anyObject().read(value);
+      const {
+        mountSource,
+        name = '',
+        ...others
+      } = readFields({ ...PLACE, mountSource: anyObject().optional() }, given);
+      const place = { ...others, ...(name === '' ? {} : { name }) };
+      if (mountSource === undefined) return { ...place, ...readSource(given), shape: 'flat' };
+      try {
+        return { ...place, ...readSource(mountSource), shape: 'mountSource' };
+      } catch (error) {
+        throw error instanceof FieldError ? error.within('mountSource') : error;
+      }
+    },
+    write: ({ name, mountPath, readOnly, type, source, shape }, minor) =>
+      shape === 'flat' || minor < MOUNT_SOURCE_SINCE_MINOR
+        ? { mountPath, name, readOnly, type, source }
+        : { mountPath, name, readOnly, mountSource: { type, source } },
+    show: ({ type, mountPath, readOnly }) => ({ type, mountPath, readOnly }),
+    restore: (value, malformed) => keptMount.restore(value, malformed),
+  },
+  'required',
+);
+
+function readSource(given: Readonly<Record<string, unknown>>): Pick<Mount, 'type' | 'source'> {
+  const { type, source } = readFields(SOURCE, given);
+  const known = mountTypeOf(type);
+  try {
+    if (known !== undefined) readFields(known.source, source);
+  } catch (error) {
+    throw error instanceof FieldError ? error.within('source') : error;
+  }
+  return { type, source };
 }
 
-/** What a launcher asks for. Lists that were absent are empty, texts that were absent are ''. */
-export interface JobRequest {
-  readonly name: string;
-  readonly user: string;
-  readonly group: string;
-  readonly args: readonly string[];
-  readonly cluster: string;
-  readonly command: string;
-  readonly exe: string;
-  readonly config: readonly JobConfig[];
-  readonly container?: Container;
-  readonly environment: readonly NameValue[];
-  readonly exposedPorts: readonly ExposedPort[];
-  readonly host: string;
-  readonly initContainers: readonly InitContainer[];
-  readonly instanceId: string;
-  /** Any object; its `job`, `pod` and `service` members' labels and annotations go onto those objects. */
-  readonly metadata?: Readonly<Record<string, unknown>>;
-  readonly mounts: readonly Mount[];
-  readonly placementConstraints: readonly PlacementConstraint[];
-  readonly queues: readonly string[];
-  readonly resourceLimits: readonly ResourceLimit[];
-  readonly resourceProfile: string;
-  readonly stdin: string;
-  readonly stderrFile: string;
-  readonly stdoutFile: string;
-  readonly systemJob: boolean;
-  readonly tags: readonly string[];
-  readonly workingDirectory: string;
-  /** Kept (`JobNote` of note.ts) and returned, not used on Kubernetes. */
-  readonly pid?: number;
+const mounts = list(mount).default([]);
+
+export const INIT_CONTAINER = {
+  name: string().persisted(),
+  image: string(),
+  command: string().default('').omitEmpty(),
+  exe: string().default('').omitEmpty(),
+  args: list(string()).default([]).omitEmpty(),
+  mounts: mounts.omitEmpty().persisted(),
+  environment: environment.omitEmpty(),
+};
+
+/**
+ * Lists and strings that were absent are empty. What is not `persisted` can be read back from the Kubernetes Job, or is
+ * not kept. What is `hidden` may be a secret.
+ */
+export const JOB = {
+  args: list(string()).default([]),
+  cluster: string().default('').omitEmpty().persisted(),
+  command: string().default(''),
+  config: list(object(CONFIG)).default([]).with({ show: namesOf }).persisted(),
+  container: container.optional(),
+  environment,
+  exe: string().default(''),
+  exposedPorts: list(object(EXPOSED_PORT)).default([]).persisted(),
+  exitCode: integer().optional().reported(),
+  group: string().default('').omitEmpty().persisted(),
+  host: string().default('').persisted(),
+  id: string().reported(),
+  initContainers: list(object(INIT_CONTAINER)).default([]).omitEmpty(),
+  instanceId: string().default('').omitEmpty().persisted(),
+  /** Milliseconds since 1970; the newest transition in the Kubernetes objects. */
+  lastUpdateTime: string()
+    .map(() => 0)
+    .with({ write: formatDate })
+    .reported(),
+  /** Any object; the labels and annotations of its `job`, `pod` and `service` go onto those objects. */
+  metadata: anyObject().optional().hidden(),
+  mounts: mounts.persisted(),
+  name: string(),
+  pid: integer().optional().persisted(),
+  placementConstraints: list(object(PLACEMENT_CONSTRAINT)).default([]).persisted(),
+  queues: set(string()).default([]).persisted(),
+  resourceLimits: list(object(RESOURCE_LIMIT)).default([]).persisted(),
+  resourceProfile: string().default('').persisted(),
+  /** Delivered, never kept: '' in every job that is shown. */
+  stdin: string()
+    .default('')
+    .with({ write: () => '' })
+    .hidden(),
+  stderrFile: string().default('').persisted(),
+  stdoutFile: string().default('').persisted(),
+  status: state.reported(),
+  statusCode: string().omitEmpty().reported(),
+  statusMessage: string().omitEmpty().reported(),
+  submissionTime: date.reported(),
+  systemJob: boolean().default(false).omitEmpty().persisted(),
+  tags: set(string()).default([]),
+  user: trimmedString().default(''),
+  workingDirectory: string().default(''),
+};
+
+export type NameValue = Infer<typeof NAME_AND_VALUE>;
+export type JobConfig = Infer<typeof CONFIG>;
+export type Container = Infer<typeof CONTAINER>;
+export type ExposedPort = Infer<typeof EXPOSED_PORT>;
+export type PlacementConstraint = Infer<typeof PLACEMENT_CONSTRAINT>;
+export type ResourceLimit = Infer<typeof RESOURCE_LIMIT>;
+export type InitContainer = Infer<typeof INIT_CONTAINER>;
+/** A job as a launcher submits it. */
+export type JobRequest = InferRead<typeof JOB>;
+/** A job of the cluster: the request and its state. */
+export type Job = Infer<typeof JOB>;
+
+/** A request that asks for nothing. */
+export const EMPTY_REQUEST: JobRequest = readFields(JOB, { name: '' });
+
+/** Reads the job of a submit. Throws FieldError also where fields contradict each other. */
+export const submittedJob: Schema<JobRequest> = anyObject().map((given) => checked(readFields(JOB, given)));
+
+function checked(job: JobRequest): JobRequest {
+  if (job.command !== '' && job.exe !== '') {
+    throw new FieldError('and exe are both given; a job runs one of them', ['command']);
+  }
+  if (job.command === '' && job.exe === '' && job.container === undefined) {
+    throw new FieldError('is missing, and so are exe and container; one of them must say what to run', ['command']);
+  }
+  const twice = job.initContainers.findIndex(({ command, exe }) => command !== '' && exe !== '');
+  if (twice >= 0) {
+    throw new FieldError('and exe are both given; a container runs one of them', ['initContainers', twice, 'command']);
+  }
+  return { ...job, resourceProfile: job.resourceProfile === '' ? 'custom' : job.resourceProfile };
 }
 
-/** A job of the cluster: what was asked for, and what became of it. `stdin` is always '' here. */
-export interface Job extends JobRequest {
-  readonly id: string;
-  readonly status: JobState;
-  readonly statusMessage: string;
-  readonly statusCode: string;
-  readonly exitCode?: number;
-  /** Milliseconds since 1970. */
-  readonly submissionTime: number;
-  /** Milliseconds since 1970; the newest transition seen in the objects. */
-  readonly lastUpdateTime: number;
+/** Names of fields that mean another one (protocol 7.4). */
+const ALIASES: Readonly<Record<string, string>> = { env: 'environment' };
+
+/** Writes jobs for a launcher of this minor version; `fields`: only these and `id` (empty: all). */
+export function jobWriter(minor: number, fields: readonly string[]): (job: Job) => object {
+  const wanted = new Set(fields.map((name) => ALIASES[name] ?? name)).add('id');
+  const table =
+    fields.length === 0 ? JOB : Object.fromEntries(Object.entries(JOB).filter(([name]) => wanted.has(name)));
+  return (job) => writeFields(table, job, minor);
 }
+
+/** The job for people: without input and metadata, of environment and config the names, of mounts the places. */
+export const showJob = (job: Job): object => showFields(JOB, job);

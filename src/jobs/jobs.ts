@@ -85,7 +85,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
   repository.onUpdate(({ id, gone }) => {
     if (gone) context.submitted.delete(id);
   });
-  tellOddNotes(context);
+  logMalformedRecords(context);
   const inputs = createInputs(context);
   const chores = [
     redoControl(context),
@@ -177,16 +177,16 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
   }
 }
 
-/** Says once of each job whose note is not all ours what of it is left out. */
-function tellOddNotes({ repository, log }: Pick<Context, 'repository' | 'log'>): void {
-  const told = new Set<string>();
+/** Logs once for each job which fields of its submission record are malformed. */
+function logMalformedRecords({ repository, log }: Pick<Context, 'repository' | 'log'>): void {
+  const logged = new Set<string>();
   repository.onUpdate(({ id, uid, gone, job }) => {
-    if (gone) told.delete(uid);
-    else if (job.oddNote !== undefined && !told.has(uid)) {
-      told.add(uid);
-      log.warning('What a job notes of itself (job-launcher/job) is partly not ours and is left out', {
+    if (gone) logged.delete(uid);
+    else if (job.malformedRecord !== undefined && !logged.has(uid)) {
+      logged.add(uid);
+      log.warning('Ignoring malformed fields in annotation job-launcher/job', {
         job: id,
-        members: job.oddNote,
+        fields: job.malformedRecord,
       });
     }
   });

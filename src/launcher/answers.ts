@@ -2,12 +2,12 @@
  * Requests that get one answer, and how each comes about (protocol section 7, and 201 and 202 of section 15).
  */
 import type { Jobs } from '../jobs/contract.ts';
-import type { Job } from '../jobs/job.ts';
+import { type Job, jobWriter } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { Log } from '../system/log.ts';
-import { FieldError, readFields, type Values } from './fields.ts';
+import { FieldError, type InferRead, readFields } from '../system/schema.ts';
 import { filterJobs } from './filter.ts';
-import { jobWriter } from './job-json.ts';
+
 import { INHERITED_SETTINGS, type RequestKind, type RequestOf, type StreamKind } from './requests.ts';
 import {
   clusterInfoResponse,
@@ -21,7 +21,7 @@ import {
 } from './responses.ts';
 
 /** Seven options as the launcher passes them on; a member that is not there was not pushed and keeps its last value. */
-export type InheritedSettings = Omit<Values<typeof INHERITED_SETTINGS>, 'includePluginMetricsIntervalSeconds'>;
+export type InheritedSettings = Omit<InferRead<typeof INHERITED_SETTINGS>, 'includePluginMetricsIntervalSeconds'>;
 
 /** Reads the configuration again; must not reject. Called once at a time. */
 export type Reload = (inherited: InheritedSettings, generation: number) => Promise<ReloadResult>;

@@ -3,43 +3,39 @@
  * of the errors follow (protocol sections 4.2, 5, 7, 8 and 15).
  */
 import { CONTROL_OPERATIONS } from '../jobs/contract.ts';
-import { JOB_STATES } from '../jobs/job.ts';
+import { date, JOB_STATES, parseState, submittedJob } from '../jobs/job.ts';
 import { isObject, tooMuch } from '../system/json.ts';
 import {
   anyObject,
   anything,
   boolean,
   choice,
-  defaulted,
   FieldError,
   type Fields,
+  type InferRead,
   integer,
   list,
-  made,
+  nonEmpty,
   number,
   object,
-  optional,
   quoted,
   readFields,
-  required,
-  someText,
-  text,
-  type Values,
-} from './fields.ts';
+  string,
+  trimmedString,
+} from '../system/schema.ts';
 import { BrokenFrameError } from './frames.ts';
-import { date, parseState, submittedJob } from './job-fields.ts';
 import { type RequestId, readRequestId } from './request-id.ts';
 
-const USER = { username: required(someText), requestUsername: defaulted(text, '') };
+const USER = { username: nonEmpty(trimmedString()), requestUsername: string().default('') };
 
-const JOB_ID = { ...USER, jobId: required(text), encodedJobId: defaulted(text, '') };
+const JOB_ID = { ...USER, jobId: string(), encodedJobId: string().default('') };
 
-const oneJobId = made(text, (id) => {
+const oneJobId = string().map((id) => {
   if (id === '*') throw new FieldError('is "*"; it must be the id of one job');
   return id;
 });
 
-const states = made(list(text), (names) => {
+const states = list(string()).map((names) => {
   const unknown = names.filter((name) => parseState(name) === undefined);
   if (unknown.length > 0) {
     const shown = unknown.slice(0, 20).map(quoted).join(', ');
@@ -73,14 +69,14 @@ const UNSIGNED = integer(0);
 
 /** What a launcher pushes with a reload; absent members keep the values of the last push (protocol 15, message 202). */
 export const INHERITED_SETTINGS = {
-  serverUser: optional(text),
-  enableDebugLogging: optional(boolean),
-  scratchPath: optional(text),
-  loggingDir: optional(text),
-  heartbeatIntervalSeconds: optional(integer()),
-  jobExpiryHours: optional(number),
-  pluginMetricsIntervalSeconds: optional(integer()),
-  includePluginMetricsIntervalSeconds: defaulted(boolean, true),
+  serverUser: string().optional(),
+  enableDebugLogging: boolean().optional(),
+  scratchPath: string().optional(),
+  loggingDir: string().optional(),
+  heartbeatIntervalSeconds: integer().optional(),
+  jobExpiryHours: number().optional(),
+  pluginMetricsIntervalSeconds: integer().optional(),
+  includePluginMetricsIntervalSeconds: boolean().default(true),
 };
 
 interface RequestRow {
@@ -99,42 +95,42 @@ const REQUESTS = {
     number: 1,
     title: 'bootstrap',
     fields: {
-      version: required(object({ major: required(UNSIGNED), minor: required(UNSIGNED), patch: required(UNSIGNED) })),
+      version: object({ major: UNSIGNED, minor: UNSIGNED, patch: UNSIGNED }),
     },
   },
-  submit: { number: 2, title: 'submit job', fields: { ...USER, job: required(submittedJob) } },
+  submit: { number: 2, title: 'submit job', fields: { ...USER, job: submittedJob } },
   getJobs: {
     number: 3,
     title: 'get jobs',
     fields: {
       ...JOB_ID,
-      tags: defaulted(list(text), []),
-      startTime: optional(date),
-      endTime: optional(date),
-      statuses: defaulted(states, []),
-      fields: defaulted(list(text), []),
+      tags: list(string()).default([]),
+      startTime: date.optional(),
+      endTime: date.optional(),
+      statuses: states.default([]),
+      fields: list(string()).default([]),
     },
   },
   statusStream: { number: 4, title: 'job status stream', stream: true, fields: JOB_ID },
   control: {
     number: 5,
     title: 'control job',
-    fields: { ...JOB_ID, jobId: required(oneJobId), operation: required(operation) },
+    fields: { ...JOB_ID, jobId: oneJobId, operation },
   },
   outputStream: {
     number: 6,
     title: 'job output stream',
     stream: true,
-    fields: { ...JOB_ID, outputType: defaulted(outputType, 'mixed') },
+    fields: { ...JOB_ID, outputType: outputType.default('mixed') },
   },
   usageStream: { number: 7, title: 'job resource utilisation stream', stream: true, fields: JOB_ID },
-  network: { number: 8, title: 'job network', fields: { ...JOB_ID, jobId: required(oneJobId) } },
+  network: { number: 8, title: 'job network', fields: { ...JOB_ID, jobId: oneJobId } },
   clusterInfo: { number: 9, title: 'cluster info', fields: USER },
-  loadBalancerNodes: { number: 201, title: 'set load-balancer nodes', fields: { nodes: optional(anything) } },
+  loadBalancerNodes: { number: 201, title: 'set load-balancer nodes', fields: { nodes: anything().optional() } },
   reload: {
     number: 202,
     title: 'config reload',
-    fields: { generation: defaulted(UNSIGNED, 0), inheritedSettings: defaulted(anyObject, {}) },
+    fields: { generation: UNSIGNED.default(0), inheritedSettings: anyObject().default({}) },
   },
 } as const satisfies Readonly<Record<string, RequestRow>>;
 
@@ -146,7 +142,7 @@ export type StreamKind = {
 }[RequestKind];
 
 /** A request of one kind, with the fields of its row. */
-export type RequestOf<K extends RequestKind> = { readonly kind: K; readonly requestId: RequestId } & Values<
+export type RequestOf<K extends RequestKind> = { readonly kind: K; readonly requestId: RequestId } & InferRead<
   (typeof REQUESTS)[K]['fields']
 >;
 
@@ -206,8 +202,8 @@ export function parseRequest(body: Buffer): Parsed {
   }
 }
 
-const MESSAGE = { messageType: required(integer()) };
-const CANCEL = { cancel: defaulted(boolean, false) };
+const MESSAGE = { messageType: integer() };
+const CANCEL = { cancel: boolean().default(false) };
 
 function readRequest(kind: RequestKind, requestId: RequestId, message: Readonly<Record<string, unknown>>): Request {
   const row: RequestRow = REQUESTS[kind];

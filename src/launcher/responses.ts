@@ -2,10 +2,10 @@
  * The messages that we send: their numbers, their members in order, and how they become text (protocol sections 5 and 7 to 9).
  */
 import type { ClusterInfo, ControlResult, JobNetwork, JobUsage } from '../jobs/contract.ts';
-import type { Job } from '../jobs/job.ts';
+import { CONFIG, type Job, PLACEMENT_CONSTRAINT, RESOURCE_LIMIT } from '../jobs/job.ts';
 import type { JobErrorCode } from '../jobs/job-error.ts';
+import { boolean, list, object, string, writeFields } from '../system/schema.ts';
 import type { Body } from './frames.ts';
-import { configJson, type Json, placementConstraintJson, resourceLimitJson } from './job-json.ts';
 import { jsonText } from './json-text.ts';
 import type { RequestId } from './request-id.ts';
 import type { OutputType } from './requests.ts';
@@ -77,7 +77,7 @@ export function isCounted(response: Response): boolean {
   return !UNCOUNTED.has(response.kind);
 }
 
-const members = (json: Json): string => JSON.stringify(json).slice(1, -1);
+const members = (json: object): string => JSON.stringify(json).slice(1, -1);
 
 export function errorResponse(requestId: RequestId, code: ErrorCode, message: string): Response {
   return { kind: 'error', requestId, members: members({ errorCode: ERROR_CODES[code], errorMessage: message }) };
@@ -141,27 +141,34 @@ export function networkResponse(requestId: RequestId, network: JobNetwork): Resp
 /** The first minor version whose launchers do without an empty list of images. */
 const IMAGES_OPTIONAL_SINCE_MINOR = 1;
 
+const { value: _, ...OFFERED_LIMIT } = RESOURCE_LIMIT;
+
+const CLUSTER_INFO = {
+  supportsContainers: boolean(),
+  defaultImage: string().omitEmpty(),
+  allowUnknownImages: boolean(),
+  images: list(string()).with({
+    write: (images, minor) =>
+      images.length === 0 && minor >= IMAGES_OPTIONAL_SINCE_MINOR ? undefined : images.toSorted(),
+  }),
+  config: list(object(CONFIG)),
+  resourceLimits: list(object(OFFERED_LIMIT)),
+  placementConstraints: list(object(PLACEMENT_CONSTRAINT)),
+  resourceProfiles: list(
+    object({
+      name: string(),
+      displayName: string().omitEmpty(),
+      limits: list(object(RESOURCE_LIMIT)).omitEmpty(),
+      placementConstraints: list(object(PLACEMENT_CONSTRAINT)).omitEmpty(),
+    }),
+  ),
+  supportsInitContainers: boolean(),
+  containersUseHostNetwork: boolean(),
+};
+
 export function clusterInfoResponse(requestId: RequestId, info: ClusterInfo, minor: number): Response {
-  const ifSome = <T>(values: readonly T[]): readonly T[] | undefined => (values.length === 0 ? undefined : values);
-  const images = info.images.toSorted();
-  const json = {
-    supportsContainers: true,
-    defaultImage: info.defaultImage === '' ? undefined : info.defaultImage,
-    allowUnknownImages: info.allowUnknownImages,
-    images: minor < IMAGES_OPTIONAL_SINCE_MINOR ? images : ifSome(images),
-    config: info.config.map(configJson),
-    resourceLimits: info.resourceLimits.map(resourceLimitJson),
-    placementConstraints: info.placementConstraints.map(placementConstraintJson),
-    resourceProfiles: info.resourceProfiles.map((profile) => ({
-      name: profile.name,
-      displayName: profile.displayName === '' ? undefined : profile.displayName,
-      limits: ifSome(profile.limits.map(resourceLimitJson)),
-      placementConstraints: ifSome(profile.placementConstraints.map(placementConstraintJson)),
-    })),
-    supportsInitContainers: true,
-    containersUseHostNetwork: false,
-  };
-  return { kind: 'clusterInfo', requestId, members: members(json) };
+  const all = { ...info, supportsContainers: true, supportsInitContainers: true, containersUseHostNetwork: false };
+  return { kind: 'clusterInfo', requestId, members: members(writeFields(CLUSTER_INFO, all, minor)) };
 }
 
 export function loadBalancerNodesResponse(requestId: RequestId): Response {

@@ -8,7 +8,7 @@ import type { Test } from 'tap';
 import { runCommand } from '../../src/cli/command-runner.ts';
 import { ownSurroundings, type Surroundings } from '../../src/cli/command-session.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
-import { submittedJob } from '../../src/launcher/job-fields.ts';
+import { submittedJob } from '../../src/jobs/job.ts';
 
 export interface Outcome {
   readonly code: number;
@@ -73,7 +73,7 @@ export async function run(t: Test, args: readonly string[], situation: Situation
     ...situation.terminal,
   };
   const surroundings: Surroundings = {
-    ...ownSurroundings(submittedJob.read),
+    ...ownSurroundings((job) => submittedJob.read(job)),
     environment: situation.environment ?? {},
     findUser: async () => undefined,
     lower: () => ({ name: 'nobody', uid: 65534, gid: 65534, home: '/' }),

@@ -206,7 +206,7 @@ t.test('[submit-rules] what a job must be', (t) => {
     [{ mounts: [{ type: 'host', source: { path: '/a' } }] }, error('.mounts[0].mountPath is missing; it must be text')],
     [
       { mounts: [{ mountPath: '/a', type: 'host', source: {} }] },
-      error('.mounts[0].source.path is missing; it must be text'),
+      error('.mounts[0].source.path is missing; it must be text that is not empty'),
     ],
     [{ mounts: [{ mountPath: '/a', source: {} }] }, error('.mounts[0].type is missing; it must be text')],
     [
@@ -215,15 +215,15 @@ t.test('[submit-rules] what a job must be', (t) => {
     ],
     [
       { mounts: [{ mountPath: '/a', type: 'azureFile', source: { secretName: 's' } }] },
-      error('.mounts[0].source.shareName is missing; it must be text'),
+      error('.mounts[0].source.shareName is missing; it must be text that is not empty'),
     ],
     [
       { mounts: [{ mountPath: '/a', type: 'glusterFs', source: { path: 's' } }] },
-      error('.mounts[0].source.endpoints is missing; it must be text'),
+      error('.mounts[0].source.endpoints is missing; it must be text that is not empty'),
     ],
     [
       { mounts: [{ mountPath: '/a', type: 'nfs', source: { path: 's' } }] },
-      error('.mounts[0].source.host is missing; it must be text'),
+      error('.mounts[0].source.host is missing; it must be text that is not empty'),
     ],
     [{ mounts: [{ mountPath: '/a', type: 'NFS', source: { any: 1 } }] }, 'request'],
     [{ mounts: [{ mountPath: '/a', type: '__proto__', source: {} }] }, 'request'],

@@ -30,7 +30,7 @@ export const PORTS_ANNOTATION = 'service_ports';
 export const METADATA_ANNOTATION = 'user_metadata';
 
 /** Annotations of the Job. */
-export const NOTE_ANNOTATION = 'job-launcher/job';
+export const RECORD_ANNOTATION = 'job-launcher/job';
 export const RESULT_ANNOTATION = 'job-launcher/result';
 export const CONTROL_ANNOTATION = 'job-launcher/control';
 export const STDIN_ANNOTATION = 'job-launcher/stdin';
@@ -128,5 +128,5 @@ const FIELD_OF: Readonly<Record<string, string>> = {
   [USER_ANNOTATION]: 'the user',
   [METADATA_ANNOTATION]: 'metadata',
   [PORTS_ANNOTATION]: 'exposedPorts',
-  [NOTE_ANNOTATION]: 'config, mounts and the other lists',
+  [RECORD_ANNOTATION]: 'config, mounts and the other lists',
 };

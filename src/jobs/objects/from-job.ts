@@ -1,81 +1,91 @@
 /**
- * The way back: the job as it was submitted, from its Job object alone (kubernetes-objects.md section 1). Name, user and
- * tags are read from the pod template, never from a pod. Jobs of the first-party plugin are understood as well: they
- * lack our note, so that what it would tell is read from the pod template.
+ * Rebuilds the submitted request from its Kubernetes Job (kubernetes-objects.md section 1). Name, user and tags are read
+ * from the pod template, never from a pod. Jobs of the first-party plugin have no submission record; all of their
+ * request is read from the pod template.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
-import type { Container as KubernetesContainer, PodSpec, Volume, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
+import type { Container as KubernetesContainer, PodSpec, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
 import { isObject, jsonIn, objectIn } from '../../system/json.ts';
-import type { Container, ExposedPort, InitContainer, JobRequest, Mount, NameValue, ResourceLimit } from '../job.ts';
+import { compactList, omitEmpty } from '../../system/omit-empty.ts';
+import {
+  type Container,
+  EMPTY_REQUEST,
+  type ExposedPort,
+  type InitContainer,
+  type JobRequest,
+  type Mount,
+  type NameValue,
+  type ResourceLimit,
+} from '../job.ts';
 import {
   CONTAINER_NAME,
   INSTANCE_LABEL,
   METADATA_ANNOTATION,
   NAME_ANNOTATION,
-  NOTE_ANNOTATION,
   PORTS_ANNOTATION,
+  RECORD_ANNOTATION,
   TAG_ANNOTATION,
   USER_ANNOTATION,
 } from './annotations.ts';
 import { containerRun, halveDollars } from './command.ts';
-import { listOf } from './members.ts';
-import { type JobNote, readNote } from './note.ts';
+import { mountOfVolume } from './mount-types.ts';
 import { quantity } from './quantity.ts';
+import { readRecord, type SubmissionRecord } from './submission-record.ts';
 
 /** The container of a job: the one of our name, else the first. */
 export function jobContainer(spec: PodSpec | undefined): KubernetesContainer | undefined {
   return spec?.containers.find(({ name }) => name === CONTAINER_NAME) ?? spec?.containers[0];
 }
 
-/** `note`: what the Job notes of it, for who has read it already. */
+/** `record`: the submission record of the Job, for a caller that has read it already. */
 export function recoverRequest(
   job: KubernetesJob,
-  note: JobNote | undefined = readNote(job.metadata?.annotations?.[NOTE_ANNOTATION]).note,
+  record: SubmissionRecord | undefined = readRecord(job.metadata?.annotations?.[RECORD_ANNOTATION]).record,
 ): JobRequest {
   const template = job.spec?.template;
   const annotations = template?.metadata?.annotations ?? {};
   const spec = template?.spec;
   const container = jobContainer(spec);
   const metadata = objectIn(annotations[METADATA_ANNOTATION]);
-  const { run: _run, split: _split, stdin: _stdin, initContainers, ...noted } = note ?? {};
+  const { run: _run, split: _split, stdin: _stdin, initContainers, ...kept } = record ?? {};
+  const inits = spec?.initContainers ?? [];
+  const ofJob =
+    record === undefined ? inits : inits.filter(({ name }) => initContainers?.some((each) => each.name === name));
   return {
+    ...EMPTY_REQUEST,
     name: annotations[NAME_ANNOTATION] ?? job.metadata?.name ?? '',
     user: annotations[USER_ANNOTATION] ?? '',
-    group: '',
-    cluster: '',
-    ...containerRun(container ?? {}, note),
-    config: listOf(configOf(spec, container)),
+    ...containerRun(container ?? {}, record),
     ...(container === undefined ? {} : { container: containerOf(spec, container) }),
-    environment: environmentOf(container, note !== undefined),
-    exposedPorts: listOf(portsOf(annotations[PORTS_ANNOTATION])),
-    host: spec?.nodeName ?? '',
-    initContainers: listOf(
-      (spec?.initContainers ?? [])
-        .filter(({ name }) => note === undefined || initContainers?.some((noted) => noted.name === name) === true)
-        .map((init) => initContainerOf(init, spec, initContainers)),
-    ),
-    instanceId: job.metadata?.labels?.[INSTANCE_LABEL] ?? '',
+    environment: environmentOf(container, record !== undefined),
+    initContainers: compactList(ofJob.map((init) => initContainerOf(init, spec, initContainers))),
     ...(metadata === undefined ? {} : { metadata }),
-    mounts: listOf(note === undefined ? mountsOf(spec, container?.volumeMounts) : []),
-    placementConstraints: listOf(
-      Object.entries(note === undefined ? (spec?.nodeSelector ?? {}) : {}).map(([name, value]) => ({ name, value })),
-    ),
-    queues: listOf<string>([]),
-    resourceLimits: listOf(note === undefined ? limitsOf(container) : []),
-    resourceProfile: '',
-    stdin: '',
-    stderrFile: '',
-    stdoutFile: '',
-    systemJob: false,
     tags: tagsOf(annotations),
     workingDirectory: container?.workingDir ?? '',
-    ...noted,
+    host: spec?.nodeName ?? '',
+    instanceId: job.metadata?.labels?.[INSTANCE_LABEL] ?? '',
+    config: compactList(configOf(spec, container)),
+    exposedPorts: compactList(portsOf(annotations[PORTS_ANNOTATION])),
+    ...(record === undefined ? requestOfPod(spec, container) : {}),
+    ...kept,
+  };
+}
+
+/** What a submission record would hold, as far as the pod template shows it. */
+function requestOfPod(
+  spec: PodSpec | undefined,
+  container: KubernetesContainer | undefined,
+): Pick<JobRequest, 'mounts' | 'placementConstraints' | 'resourceLimits'> {
+  return {
+    mounts: mountsOf(spec, container?.volumeMounts),
+    placementConstraints: Object.entries(spec?.nodeSelector ?? {}).map(([name, value]) => ({ name, value })),
+    resourceLimits: limitsOf(container),
   };
 }
 
 /** Tags are numbered from 0 by us, from 1 by others; the order of the numbers is theirs. */
 function tagsOf(annotations: Readonly<Record<string, string>>): readonly string[] {
-  return listOf(
+  return compactList(
     Object.keys(annotations)
       .filter((key) => key.startsWith(TAG_ANNOTATION) && /^\d+$/.test(key.slice(TAG_ANNOTATION.length)))
       .toSorted((a, b) => Number(a.slice(TAG_ANNOTATION.length)) - Number(b.slice(TAG_ANNOTATION.length)))
@@ -88,17 +98,19 @@ function containerOf(spec: PodSpec | undefined, container: KubernetesContainer):
   const { add, drop } = container.securityContext?.capabilities ?? {};
   return {
     image: container.image ?? '',
-    ...(runAsUser === undefined ? {} : { runAsUserId: runAsUser }),
-    ...(runAsGroup === undefined ? {} : { runAsGroupId: runAsGroup }),
-    ...(supplementalGroups === undefined ? {} : { supplementalGroupIds: supplementalGroups }),
-    ...(add === undefined ? {} : { capabilitiesAdd: add }),
-    ...(drop === undefined ? {} : { capabilitiesDrop: drop }),
+    ...omitEmpty({
+      runAsUserId: runAsUser,
+      runAsGroupId: runAsGroup,
+      supplementalGroupIds: supplementalGroups,
+      capabilitiesAdd: add,
+      capabilitiesDrop: drop,
+    }),
   };
 }
 
 /** Variables with a value; those taken from Secrets are `config`. */
 function environmentOf(container: KubernetesContainer | undefined, ours: boolean): readonly NameValue[] {
-  return listOf(
+  return compactList(
     (container?.env ?? []).flatMap(({ name, value, valueFrom }) =>
       valueFrom === undefined ? [{ name, value: ours ? halveDollars(value ?? '') : (value ?? '') }] : [],
     ),
@@ -134,43 +146,24 @@ function portsOf(text: string | undefined): readonly ExposedPort[] {
 function initContainerOf(
   init: KubernetesContainer,
   spec: PodSpec | undefined,
-  notes: JobNote['initContainers'],
+  records: SubmissionRecord['initContainers'],
 ): InitContainer {
-  const noted = notes?.find(({ name }) => name === init.name);
+  const record = records?.find(({ name }) => name === init.name);
   return {
     name: init.name,
     image: init.image ?? '',
-    ...containerRun(init, noted),
-    mounts: listOf(noted === undefined ? mountsOf(spec, init.volumeMounts) : (noted.mounts ?? [])),
-    environment: environmentOf(init, noted !== undefined),
+    ...containerRun(init, record),
+    mounts: record === undefined ? mountsOf(spec, init.volumeMounts) : (record.mounts ?? []),
+    environment: environmentOf(init, record !== undefined),
   };
-}
-
-/** Which member of a volume is which type of mount, and what its `source` becomes (launcher-plugin-api.md section 6). */
-function mountSource(volume: Volume): Pick<Mount, 'type' | 'source'> {
-  const { name: _, ...source } = volume;
-  const { hostPath, nfs, azureFile, cephfs, glusterfs } = source;
-  if (hostPath !== undefined) return { type: 'host', source: { path: hostPath.path } };
-  if (nfs !== undefined) return { type: 'nfs', source: { host: nfs.server, path: nfs.path } };
-  if (azureFile !== undefined)
-    return { type: 'azureFile', source: { secretName: azureFile.secretName, shareName: azureFile.shareName } };
-  if (glusterfs !== undefined)
-    return { type: 'glusterFs', source: { endpoints: glusterfs.endpoints, path: glusterfs.path } };
-  if (cephfs !== undefined) {
-    const { monitors, path, user, secretFile, secretRef } = cephfs;
-    return {
-      type: 'cephFs',
-      source: JSON.parse(JSON.stringify({ monitors, path, user, secretFile, secretRef: secretRef?.name })),
-    };
-  }
-  return { type: 'passthrough', source: { ...source } };
 }
 
 function mountsOf(spec: PodSpec | undefined, mounts: readonly VolumeMount[] | undefined): readonly Mount[] {
   return (mounts ?? []).flatMap(({ name, mountPath, readOnly, subPath }) => {
     const volume = spec?.volumes?.find((candidate) => candidate.name === name);
     if (volume === undefined) return [];
-    const { type, source } = mountSource(volume);
+    const { name: _, ...kind } = volume;
+    const { type, source } = mountOfVolume(kind);
     return [
       {
         name,

@@ -15,18 +15,19 @@ import {
   MANAGED_BY,
   METADATA_ANNOTATION,
   NAME_ANNOTATION,
-  NOTE_ANNOTATION,
   PORTS_ANNOTATION,
+  RECORD_ANNOTATION,
   SUBMISSION_ANNOTATION,
   TAG_ANNOTATION,
   USER_ANNOTATION,
   USER_LABEL,
 } from './annotations.ts';
-import { containerCommand, halveDollars, type RunNote } from './command.ts';
+import { containerCommand, halveDollars } from './command.ts';
 import { labelValue } from './names.ts';
-import type { InitContainerNote, JobNote } from './note.ts';
+
 import { applyOverrides } from './overrides.ts';
 import type { ResolvedJob } from './resolved.ts';
+import { recordOf } from './submission-record.ts';
 import { ARGUMENT_LIMIT, type PodContext, podSpec } from './to-pod.ts';
 
 export interface ManifestContext extends PodContext {
@@ -45,7 +46,7 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
   checkPorts(request);
   if (request.workingDirectory.includes('\0')) refuse('workingDirectory holds a NUL character.');
   const main = containerCommand(request);
-  const { spec, initNotes } = podSpec(resolved, main.container, context);
+  const { spec, initRecords } = podSpec(resolved, main.container, context);
   const ours = ourLabels(request);
   const brought = (object: 'job' | 'pod') => ({
     labels: { ...metadataOf(request, object, 'label'), ...pod.labels, ...ours },
@@ -61,7 +62,7 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
       labels: ofJob.labels,
       annotations: {
         ...ofJob.annotations,
-        [NOTE_ANNOTATION]: JSON.stringify(noteOf(request, main.note, initNotes)),
+        [RECORD_ANNOTATION]: JSON.stringify(recordOf(request, main.record, initRecords)),
         [SUBMISSION_ANNOTATION]: context.submissionId,
       },
     },
@@ -144,37 +145,6 @@ export function metadataOf(
     }),
   );
 }
-
-/** With every member, so that none is forgotten; what is undefined is not there in JSON. */
-type WholeNote = { readonly [K in keyof JobNote]-?: JobNote[K] | undefined };
-
-function noteOf(request: JobRequest, run: RunNote, initContainers: readonly InitContainerNote[]): WholeNote {
-  return {
-    run: run.run,
-    split: run.split,
-    group: some(request.group),
-    cluster: some(request.cluster),
-    config: some(request.config),
-    exposedPorts: some(request.exposedPorts),
-    host: some(request.host),
-    initContainers: some(initContainers),
-    instanceId: some(request.instanceId),
-    mounts: some(request.mounts),
-    placementConstraints: some(request.placementConstraints),
-    queues: some(request.queues),
-    resourceLimits: some(request.resourceLimits),
-    resourceProfile: some(request.resourceProfile),
-    stdin: request.stdin === '' ? undefined : true,
-    stderrFile: some(request.stderrFile),
-    stdoutFile: some(request.stdoutFile),
-    systemJob: request.systemJob || undefined,
-    pid: request.pid,
-  };
-}
-
-/** The text or list, unless it is empty. */
-const some = <T extends string | readonly unknown[]>(value: T): T | undefined =>
-  value.length === 0 ? undefined : value;
 
 function checkSizes(job: KubernetesJob): void {
   const { metadata, spec } = job.spec?.template ?? {};

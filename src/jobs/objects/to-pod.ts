@@ -12,8 +12,8 @@ import { refuse } from '../job-error.ts';
 import { CONTAINER_NAME } from './annotations.ts';
 import { containerCommand, doubleDollars } from './command.ts';
 import { unlessBare, unlessEmpty } from './members.ts';
-import type { InitContainerNote } from './note.ts';
 import type { Amounts, ResolvedJob } from './resolved.ts';
+import { type InitContainerRecord, initRecordOf } from './submission-record.ts';
 import { podVolumes } from './volumes.ts';
 
 /** Linux starts no program with a longer argument or NAME=value (MAX_ARG_STRLEN without its NUL). */
@@ -32,7 +32,7 @@ export function podSpec(
   resolved: ResolvedJob,
   run: Pick<Container, 'command' | 'args'>,
   { shareProcessNamespace, minor }: PodContext,
-): { spec: PodSpec; initNotes: InitContainerNote[] } {
+): { spec: PodSpec; initRecords: InitContainerRecord[] } {
   const { request, image, pod } = resolved;
   const account = accountOf(request.config) ?? pod.serviceAccount;
   const nodeSelector = {
@@ -87,14 +87,14 @@ export function podSpec(
       ? {}
       : { activeDeadlineSeconds: Math.max(SHORTEST_DEADLINE, pod.activeDeadlineSeconds) }),
   };
-  return { spec, initNotes: inits.map(({ note }) => note) };
+  return { spec, initRecords: inits.map(({ record }) => record) };
 }
 
 function initContainer(
   init: InitContainer,
   resolved: ResolvedJob,
   mount: ReturnType<typeof podVolumes>['mount'],
-): { container: Container; note: InitContainerNote } {
+): { container: Container; record: InitContainerRecord } {
   const run = containerCommand(init);
   return {
     container: {
@@ -107,7 +107,7 @@ function initContainer(
       ...unlessEmpty('volumeMounts', mount(init.mounts)),
       ...unlessBare('securityContext', securityContext(resolved, undefined)),
     },
-    note: { name: init.name, ...run.note, ...unlessEmpty('mounts', init.mounts) },
+    record: initRecordOf(init, run.record),
   };
 }
 

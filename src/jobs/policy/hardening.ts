@@ -10,6 +10,7 @@ import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
 import type { SystemUser } from '../../system/users.ts';
 import type { JobRequest } from '../job.ts';
 import { refuse, refuseBy } from '../job-error.ts';
+import { mountTypesOf } from '../objects/mount-types.ts';
 import { metadataOf } from '../objects/to-job.ts';
 import { accountOf, secretsOf } from '../objects/to-pod.ts';
 import { podVolumes } from '../objects/volumes.ts';
@@ -93,15 +94,6 @@ function checkSecrets({ config }: JobRequest, circumstances: Circumstances): voi
   for (const { secret } of secretsOf(config)) checkSecret(secret, 'config secret', circumstances);
 }
 
-/** Mount types that have a volume type of their own. */
-const TYPES: Readonly<Record<string, string>> = {
-  hostPath: 'host',
-  nfs: 'nfs',
-  azureFile: 'azureFile',
-  cephfs: 'cephFs',
-  glusterfs: 'glusterFs',
-};
-
 function checkMounts(request: JobRequest, circumstances: Circumstances): void {
   const { profile } = circumstances;
   for (const mount of [request.mounts, ...request.initContainers.map(({ mounts }) => mounts)].flat()) {
@@ -109,8 +101,7 @@ function checkMounts(request: JobRequest, circumstances: Circumstances): void {
     // Which volume types the server still knows is not asked here.
     const volumes = podVolumes(0);
     volumes.mount([mount]);
-    const kinds = volumes.volumes().flatMap((volume) => Object.keys(volume).filter((kind) => kind !== 'name'));
-    for (const type of [mount.type, ...kinds.flatMap((kind) => TYPES[kind] ?? [])]) {
+    for (const type of [mount.type, ...volumes.volumes().flatMap(mountTypesOf)]) {
       if (!allows(profile.mountTypes.value, type)) {
         const as = type === mount.type ? '' : ` (it is a ${type} mount)`;
         refuseBy(`${where} is not allowed${as}`, 'mount-types', profile);

@@ -6,11 +6,11 @@ import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { ContainerStatus, Event, Pod, PodSpec, PodStatus, Service } from 'kubernetes-types/core/v1.d.ts';
 import type { ObjectMeta, OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
 import type { Projected } from '../../kubernetes/contract.ts';
+import { compactList } from '../../system/omit-empty.ts';
 import type { JobRequest } from '../job.ts';
-import { NOTE_ANNOTATION, type RunRecords, readRecords } from '../objects/annotations.ts';
+import { RECORD_ANNOTATION, type RunRecords, readRecords } from '../objects/annotations.ts';
 import { jobContainer, recoverRequest } from '../objects/from-job.ts';
-import { listOf } from '../objects/members.ts';
-import { readNote } from '../objects/note.ts';
+import { readRecord } from '../objects/submission-record.ts';
 import { newest, newestTransition, time } from './times.ts';
 
 /** Conditions by which the Job controller has decided; the later in the list, the more is settled. */
@@ -25,8 +25,8 @@ interface JobDecision {
 
 export interface JobView extends Projected, RunRecords {
   readonly request: JobRequest;
-  /** Members of its note that are not all ours, for the log. */
-  readonly oddNote?: string;
+  /** Fields of its submission record that are malformed, for the log. */
+  readonly malformedRecord?: string;
   readonly createdAt: number;
   readonly lastTransition: number;
   /** `spec.suspend` is true. */
@@ -134,12 +134,12 @@ export function projectJob(job: KubernetesJob): JobView {
   });
   const decision = decided[0];
   const records = readRecords(annotations, metadata?.uid);
-  const { note, odd } = readNote(annotations[NOTE_ANNOTATION]);
+  const { record, malformed } = readRecord(annotations[RECORD_ANNOTATION]);
   const createdAt = time(metadata?.creationTimestamp) ?? 0;
   return {
     ...identity(metadata),
-    request: recoverRequest(job, note),
-    ...(odd === undefined ? {} : { oddNote: odd }),
+    request: recoverRequest(job, record),
+    ...(malformed === undefined ? {} : { malformedRecord: malformed }),
     createdAt,
     lastTransition: newest(
       createdAt,
@@ -153,7 +153,7 @@ export function projectJob(job: KubernetesJob): JobView {
     ready: (status?.ready ?? 0) > 0,
     ...(decision === undefined ? {} : { decision }),
     finished: decided.some(({ type }) => type === 'Complete' || type === 'Failed'),
-    stdinDue: note?.stdin === true,
+    stdinDue: record?.stdin === true,
     ...records,
   };
 }
@@ -223,10 +223,10 @@ export function projectPod(pod: Pod): PodView {
     reason: status?.reason ?? '',
     message: status?.message ?? '',
     container,
-    init: listOf(projectInit(spec, status)),
+    init: compactList(projectInit(spec, status)),
     sharesProcesses: spec?.shareProcessNamespace === true && spec.hostPID !== true,
     hostIp: status?.hostIP ?? '',
-    podIps: listOf((status?.podIPs ?? []).flatMap(({ ip }) => ip || [])),
+    podIps: compactList((status?.podIPs ?? []).flatMap(({ ip }) => ip || [])),
   };
   if (startTime !== undefined) view.startTime = startTime;
   const deadline = spec?.activeDeadlineSeconds;

@@ -29,8 +29,8 @@ t.test('given a running job whose note is nonsense, all goes on, and the log nam
     [
       {
         level: 'warning',
-        sentence: 'What a job notes of itself (job-launcher/job) is partly not ours and is left out',
-        fields: { job: id, members: 'config, exposedPorts, mounts, queues' },
+        sentence: 'Ignoring malformed fields in annotation job-launcher/job',
+        fields: { job: id, fields: 'config, exposedPorts, mounts, queues' },
       },
     ],
   );

@@ -1,20 +1,20 @@
-/** What stands in the note of a Job that people, tools or another version of the plugin have written. */
+/** A submission record that people, tools or another version of the plugin have written. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import t from 'tap';
 import type { Job as LauncherJob } from '../../../src/jobs/job.ts';
+import { jobWriter } from '../../../src/jobs/job.ts';
 import { needsService } from '../../../src/jobs/objects/service.ts';
 import { projectJob } from '../../../src/jobs/view/projection.ts';
 import { jobOf } from '../../../src/jobs/view/record.ts';
 import { createRepository } from '../../../src/jobs/view/repository.ts';
-import { jobWriter } from '../../../src/launcher/job-json.ts';
 
-const jobWith = (note: unknown, annotations: Readonly<Record<string, string>> = {}): Job => ({
+const jobWith = (record: unknown, annotations: Readonly<Record<string, string>> = {}): Job => ({
   metadata: {
     name: 'job-1',
     uid: 'u-1',
     resourceVersion: '1',
     creationTimestamp: '2026-01-02T03:04:05Z',
-    annotations: { 'job-launcher/job': typeof note === 'string' ? note : JSON.stringify(note) },
+    annotations: { 'job-launcher/job': typeof record === 'string' ? record : JSON.stringify(record) },
   },
   spec: {
     template: {
@@ -39,8 +39,8 @@ const jobWith = (note: unknown, annotations: Readonly<Record<string, string>> = 
   status: { ready: 1 },
 });
 
-/** The job as people see it, and what of its note was not ours. */
-function shown(job: Job): { readonly job: LauncherJob; readonly odd: string | undefined } {
+/** The job as people see it, and the malformed fields of its record. */
+function shown(job: Job): { readonly job: LauncherJob; readonly malformed: string | undefined } {
   const repository = createRepository({ readAgain: async () => true });
   repository.open();
   const view = projectJob(job);
@@ -49,7 +49,7 @@ function shown(job: Job): { readonly job: LauncherJob; readonly odd: string | un
   needsService(entry.job.request);
   const shownJob = jobOf(entry);
   JSON.stringify(jobWriter(10, [])(shownJob));
-  return { job: shownJob, odd: view.oddNote };
+  return { job: shownJob, malformed: view.malformedRecord };
 }
 
 const WRONG: readonly unknown[] = [
@@ -73,7 +73,7 @@ const MEMBERS = [
   .join(' ')
   .split(' ');
 
-t.test('given any member of another kind, the job is shown with name, user, tags and state', async (t) => {
+t.test('a field of another type: the job is shown with name, user, tags and state', async (t) => {
   for (const member of MEMBERS) {
     for (const value of WRONG) {
       const { job } = shown(jobWith({ run: 'command', [member]: value }));
@@ -93,10 +93,10 @@ t.test('given any member of another kind, the job is shown with name, user, tags
   }
 });
 
-t.test('given one thing that is not of its kind, it alone is left out, and named', async (t) => {
+t.test('a malformed item of a list is dropped alone, and the list is named', async (t) => {
   const port = { targetPort: 8787, protocol: 'TCP' };
   const host = { mountPath: '/m', readOnly: false, type: 'host', source: { path: '/p' }, shape: 'flat' };
-  const { job, odd } = shown(
+  const { job, malformed } = shown(
     jobWith({
       run: 'command',
       split: [1, 1],
@@ -104,7 +104,7 @@ t.test('given one thing that is not of its kind, it alone is left out, and named
       exposedPorts: [port, { targetPort: '80', protocol: 'TCP' }, { ...port, publishedPort: null }],
       initContainers: [{ name: 'first', run: 'command', split: [1], mounts: [host, '/data'] }, { run: 'exe' }],
       mounts: ['/data', host, { ...host, source: 'p' }, { ...host, shape: 'round' }],
-      placementConstraints: [{ name: 'region', value: 'us' }, { name: 'region' }],
+      placementConstraints: [{ name: 'region', value: 'us' }, { name: 7 }],
       queues: ['fast', 7],
       resourceLimits: [
         { type: 'memory', value: '10' },
@@ -147,18 +147,24 @@ t.test('given one thing that is not of its kind, it alone is left out, and named
       pid: 7,
     },
   );
-  t.equal(odd, 'group, config, exposedPorts, initContainers, mounts, placementConstraints, queues, resourceLimits');
+  t.equal(
+    malformed,
+    'config, exposedPorts, group, mounts, placementConstraints, queues, resourceLimits, initContainers',
+  );
 });
 
-t.test('a note that is ours, and a Job without one, are not odd; what is no note at all is', async (t) => {
-  t.equal(shown(jobWith({ run: 'exe', queues: ['fast'], fromTheFuture: [null] })).odd, undefined);
-  const { metadata, ...rest } = jobWith('');
-  t.equal(projectJob({ ...rest, metadata: { ...metadata, annotations: {} } }).oddNote, undefined);
-  t.equal(shown(jobWith('oops')).odd, 'all of it');
-  t.equal(shown(jobWith('[]')).odd, 'all of it');
-});
+t.test(
+  'only an unreadable record is malformed as a whole; unknown fields and no record are not malformed',
+  async (t) => {
+    t.equal(shown(jobWith({ run: 'exe', queues: ['fast'], fromTheFuture: [null] })).malformed, undefined);
+    const { metadata, ...rest } = jobWith('');
+    t.equal(projectJob({ ...rest, metadata: { ...metadata, annotations: {} } }).malformedRecord, undefined);
+    t.equal(shown(jobWith('oops')).malformed, 'all of it');
+    t.equal(shown(jobWith('[]')).malformed, 'all of it');
+  },
+);
 
-t.test('given annotations nested as deep as nobody may ask for, the job is shown without them', async (t) => {
+t.test('annotations nested deeper than 64 levels are ignored', async (t) => {
   const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
   const within = shown(jobWith({ run: 'command' }, { user_metadata: deep(60) }));
   t.equal(JSON.stringify(within.job.metadata), deep(60));
@@ -167,6 +173,54 @@ t.test('given annotations nested as deep as nobody may ask for, the job is shown
     t.strictSame([job.name, job.user, job.metadata], ['Report', 'jane', undefined], `${levels} levels`);
   }
   const source = `{"run":"command","mounts":[{"mountPath":"/m","readOnly":false,"type":"x","source":${deep(9_000)},"shape":"flat"}]}`;
-  const { job, odd } = shown(jobWith(source));
-  t.strictSame([job.name, job.user, job.mounts, odd], ['Report', 'jane', [], 'all of it']);
+  const { job, malformed } = shown(jobWith(source));
+  t.strictSame([job.name, job.user, job.mounts, malformed], ['Report', 'jane', [], 'all of it']);
+});
+
+t.test('the record of a job of version 0.1.0 is restored', async (t) => {
+  const written =
+    '{"run":"command","split":[1,1],"group":"staff","cluster":"Kube","config":[{"name":"pool","value":"big","valueType":"string"}],"exposedPorts":[{"targetPort":8787,"protocol":"TCP"}],"host":"node-3","initContainers":[{"name":"first","run":"command","split":[1],"mounts":[{"mountPath":"/m","readOnly":false,"type":"nfs","source":{"host":"h","path":"/p"},"shape":"flat"}]}],"instanceId":"one two","mounts":[{"name":"d","mountPath":"/m","readOnly":true,"type":"host","source":{"path":"/p"},"shape":"mountSource"}],"placementConstraints":[{"name":"region","value":"us"}],"queues":["q"],"resourceLimits":[{"type":"cpuCount","value":"0.5"}],"resourceProfile":"small","stdin":true,"stderrFile":"/e","stdoutFile":"/o","systemJob":true,"pid":7}';
+  const { job, malformed } = shown(jobWith(written));
+  t.equal(malformed, undefined);
+  const { id: _, status, statusCode, statusMessage, submissionTime, lastUpdateTime, ...request } = job;
+  t.strictSame(request, {
+    name: 'Report',
+    user: 'jane',
+    group: 'staff',
+    cluster: 'Kube',
+    command: 'echo $HOME',
+    exe: '',
+    args: ['a', 'b'],
+    config: [{ name: 'pool', value: 'big', valueType: 'string' }],
+    container: { image: 'busybox' },
+    environment: [{ name: 'PRICE', value: '5$' }],
+    exposedPorts: [{ targetPort: 8787, protocol: 'TCP' }],
+    host: 'node-3',
+    initContainers: [
+      {
+        name: 'first',
+        image: 'busybox',
+        command: 'true',
+        exe: '',
+        args: ['x'],
+        mounts: [{ mountPath: '/m', readOnly: false, type: 'nfs', source: { host: 'h', path: '/p' }, shape: 'flat' }],
+        environment: [],
+      },
+    ],
+    instanceId: 'one two',
+    mounts: [
+      { name: 'd', mountPath: '/m', readOnly: true, type: 'host', source: { path: '/p' }, shape: 'mountSource' },
+    ],
+    placementConstraints: [{ name: 'region', value: 'us' }],
+    queues: ['q'],
+    resourceLimits: [{ type: 'cpuCount', value: '0.5' }],
+    resourceProfile: 'small',
+    stdin: '',
+    stderrFile: '/e',
+    stdoutFile: '/o',
+    systemJob: true,
+    pid: 7,
+    tags: ['blue'],
+    workingDirectory: '',
+  });
 });
