@@ -167,7 +167,7 @@ export function readFields<F extends Fields>(fields: F, from: Readonly<Record<st
 }
 
 /** The values of the fields that have a default. */
-export function defaultsOf<F extends Fields>(fields: F): Partial<InferRead<F>> {
+function defaultsOf<F extends Fields>(fields: F): Partial<InferRead<F>> {
   const defaults = Object.entries(fields).filter(([, { presence }]) => presence === 'default');
   return Object.fromEntries(defaults.map(([name, { fallback }]) => [name, fallback])) as Partial<InferRead<F>>;
 }

@@ -10,7 +10,3 @@ export const unlessEmpty = <K extends string, V extends string | readonly unknow
 export const unlessBare = <K extends string, V extends object>(key: K, value: V): { [k in K]?: V } =>
   Object.keys(value).length === 0 ? {} : ({ [key]: value } as { [k in K]?: V });
 
-/** Shared, because a repository holds many jobs that have none. */
-const NONE: readonly never[] = [];
-/** Copied, because a list that has grown keeps room for more, which many jobs would hold for nothing. */
-export const listOf = <T>(items: readonly T[]): readonly T[] => (items.length === 0 ? NONE : items.slice());
