@@ -9,4 +9,3 @@ export const unlessEmpty = <K extends string, V extends string | readonly unknow
 /** The member, unless the object is empty. */
 export const unlessBare = <K extends string, V extends object>(key: K, value: V): { [k in K]?: V } =>
   Object.keys(value).length === 0 ? {} : ({ [key]: value } as { [k in K]?: V });
-
