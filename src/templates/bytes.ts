@@ -3,11 +3,9 @@
 /** The lowest surrogate that stands for a byte is that of byte 0x80; the code unit is this plus the byte. */
 const BYTE_BASE = 0xdc00;
 
-// Only ASCII and whole pairs: such a string is the same in UTF-8 and needs no second look.
-const LONE_BYTE = /(?<![\ud800-\udbff])[\udc80-\udcff]/;
-
 /** The number of bytes of a string. */
 export function byteLength(text: string): number {
+  if (text.isWellFormed()) return Buffer.byteLength(text, 'utf8');
   let length = 0;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
@@ -25,8 +23,7 @@ export function byteLength(text: string): number {
 
 /** The bytes of a string. */
 export function toBytes(text: string): Uint8Array {
-  const encoded = Buffer.from(text, 'utf8');
-  if (!LONE_BYTE.test(text)) return encoded;
+  if (text.isWellFormed()) return Buffer.from(text, 'utf8');
   const bytes = new Uint8Array(byteLength(text));
   let at = 0;
   for (const char of text) {
@@ -85,4 +82,10 @@ export function compareBytes(a: string, b: string): number {
     return a.charCodeAt(i) - b.charCodeAt(i);
   }
   return a.length - b.length;
+}
+
+/** Strings one after another; bytes that are UTF-8 only together become characters. */
+export function joined(parts: readonly string[], separator: string): string {
+  const text = parts.join(separator);
+  return text.isWellFormed() ? text : fromBytes(toBytes(text));
 }

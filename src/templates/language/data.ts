@@ -1,0 +1,37 @@
+/** The data of a template, from JSON text or from objects of JavaScript. */
+import { isObject } from '../../system/json.ts';
+import type { Value } from '../values.ts';
+
+/** Levels of lists and objects. */
+const DEEPEST = 256;
+
+const MAX_INT = 2n ** 63n - 1n;
+const MIN_INT = -(2n ** 63n);
+
+/** Data from JSON text: a number without point and exponent is an int, if it fits, any other a float64. Throws SyntaxError. */
+export function readTemplateData(text: string): Value {
+  const parsed: unknown = JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) => {
+    const source = context?.source ?? '';
+    if (typeof value !== 'number' || !/^-?[0-9]+$/.test(source)) return value;
+    const int = BigInt(source);
+    return int >= MIN_INT && int <= MAX_INT ? int : value;
+  });
+  return converted(parsed, (number) => number, 0);
+}
+
+/** Data from objects, lists, strings, booleans and null: a number that is whole is an int, any other a float64. */
+export function toTemplateData(value: unknown): Value {
+  return converted(value, (number) => (Number.isSafeInteger(number) ? BigInt(number) : number), 0);
+}
+
+function converted(value: unknown, number: (value: number) => bigint | number, depth: number): Value {
+  if (depth > DEEPEST) throw new RangeError(`the data of a template is nested deeper than ${DEEPEST} levels`);
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'string') return value.toWellFormed();
+  if (typeof value === 'number') return number(value);
+  if (typeof value === 'boolean' || typeof value === 'bigint') return value;
+  if (Array.isArray(value)) return value.map((each) => converted(each, number, depth + 1));
+  if (!isObject(value)) throw new TypeError(`the data of a template holds a ${typeof value}`);
+  const entries = Object.entries(value).filter(([, each]) => each !== undefined);
+  return new Map(entries.map(([key, each]) => [key.toWellFormed(), converted(each, number, depth + 1)]));
+}

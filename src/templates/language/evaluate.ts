@@ -1,0 +1,279 @@
+/** Executes a parsed template: statements, scopes of variables, and the output with the places that wrote it. */
+import { byteLength, compareBytes } from '../bytes.ts';
+import {
+  type Context,
+  type FunctionTable,
+  GoError,
+  type Place,
+  type Rendered,
+  TemplateError,
+  type TemplateErrorKind,
+} from '../contract.ts';
+import { printForm } from '../print-form.ts';
+import { entriesOf, Func, isTrue, itemsOf, numberOf, Sized, typeName, type Value } from '../values.ts';
+import { evaluatePipe } from './expressions.ts';
+import { LimitError, type Meter } from './limits.ts';
+import {
+  type ActionNode,
+  type BranchNode,
+  type CallNode,
+  type ListNode,
+  quote,
+  type StatementNode,
+  type Template,
+  type TemplateNode,
+} from './nodes.ts';
+
+/** What all templates of one rendering share. */
+export interface Rendering {
+  readonly functions: FunctionTable;
+  readonly templates: ReadonlyMap<string, Template>;
+  readonly meter: Meter;
+  readonly context: Context;
+}
+
+interface Variable {
+  readonly name: string;
+  value: Value;
+}
+
+/** How a list of statements ended. */
+type Flow = 'next' | 'break' | 'continue';
+
+/** A piece of the output: up to which index, and what wrote it. */
+interface Piece {
+  readonly end: number;
+  readonly template: Template;
+  readonly node: StatementNode;
+}
+
+/** The output of one rendering, or of one `include`. */
+class Output {
+  text = '';
+  readonly #pieces: Piece[] = [];
+
+  write(text: string, template: Template, node: StatementNode): void {
+    if (text === '') return;
+    this.text += text;
+    this.#pieces.push({ end: this.text.length, template, node });
+  }
+
+  /** The place that wrote the character at an index; in the text of a template exactly that character. */
+  placeAt(index: number): Place | undefined {
+    let low = 0;
+    let high = this.#pieces.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#pieces[middle]?.end ?? 0) > index) high = middle;
+      else low = middle + 1;
+    }
+    const piece = this.#pieces[low];
+    if (piece === undefined) return undefined;
+    const start = this.#pieces[low - 1]?.end ?? 0;
+    const { template, node } = piece;
+    const within = node.kind === 'text' ? Math.min(Math.max(index - start, 0), node.text.length) : 0;
+    return placeOf(template, node.at + within);
+  }
+}
+
+/** A place as Go counts: the line from 1, the column in bytes from 0. */
+function placeOf({ source: { name, text } }: Template, at: number): Place {
+  const start = at === 0 ? 0 : text.lastIndexOf('\n', at - 1) + 1;
+  const line = text.slice(0, start).split('\n').length;
+  return { template: name, line, column: byteLength(text.slice(start, at)) };
+}
+
+/** Executes a template by its parsed form. */
+export function execute(rendering: Rendering, template: Template, data: Value): Rendered {
+  const output = new Output();
+  const execution = new Execution(rendering, template, data, output);
+  execution.run(data);
+  const placeAt = (index: number): Place => output.placeAt(index) ?? placeOf(template, template.at);
+  return { text: output.text, placeAt };
+}
+
+/** One template that is being executed, with its variables and the node that errors are about. */
+export class Execution {
+  readonly rendering: Rendering;
+  readonly #template: Template;
+  readonly #output: Output;
+  readonly #variables: Variable[];
+  /** The node that an error is about. */
+  node: TemplateNode;
+
+  constructor(rendering: Rendering, template: Template, data: Value, output: Output) {
+    this.rendering = rendering;
+    this.#template = template;
+    this.#output = output;
+    this.#variables = [{ name: '$', value: data }];
+    this.node = template.root;
+  }
+
+  run(data: Value): void {
+    try {
+      this.#list(data, this.#template.root);
+    } catch (error) {
+      throw this.#placed(error);
+    }
+  }
+
+  error(kind: TemplateErrorKind, message: string, options?: ErrorOptions): TemplateError {
+    const reason = `executing "${this.#template.name}" at <${quote(this.node)}>: ${message}`;
+    return new TemplateError(kind, placeOf(this.#template, this.node.at), reason, options);
+  }
+
+  /** An error with a place: that of the node which was executed last, unless the error has one. */
+  #placed(error: unknown): unknown {
+    if (error instanceof LimitError) return this.error('limit', error.message);
+    // Printing a value that contains itself.
+    if (error instanceof GoError) return this.error('limit', error.message);
+    // The stack overflowed, or a string became longer than the runtime allows.
+    if (error instanceof RangeError) return this.error('limit', 'values or calls are nested too deeply, or too large');
+    return error;
+  }
+
+  declare(name: string, value: Value): void {
+    this.#variables.push({ name, value });
+  }
+
+  assign(name: string, value: Value): void {
+    this.#find(name).value = value;
+  }
+
+  variable(name: string): Value {
+    return this.#find(name).value;
+  }
+
+  #find(name: string): Variable {
+    const found = this.#variables.findLast((each) => each.name === name);
+    if (found === undefined) throw this.error('undefined-variable', `undefined variable: ${name}`);
+    return found;
+  }
+
+  #list(dot: Value, list: ListNode): Flow {
+    this.node = list;
+    for (const node of list.nodes) {
+      const flow = this.#statement(dot, node);
+      if (flow !== 'next') return flow;
+    }
+    return 'next';
+  }
+
+  #statement(dot: Value, node: StatementNode): Flow {
+    this.node = node;
+    this.rendering.meter.step();
+    switch (node.kind) {
+      case 'text':
+        this.rendering.meter.write(node.bytes);
+        this.#output.write(node.text, this.#template, node);
+        return 'next';
+      case 'action':
+        this.#action(dot, node);
+        return 'next';
+      case 'template':
+        this.#call(dot, node);
+        return 'next';
+      case 'if':
+      case 'with':
+        return this.#scoped(() => this.#choice(dot, node));
+      case 'range':
+        return this.#scoped(() => this.#range(dot, node));
+      default:
+        return node.kind;
+    }
+  }
+
+  /** Variables that `run` declares end with it. */
+  #scoped<T>(run: () => T): T {
+    const visible = this.#variables.length;
+    const result = run();
+    this.#variables.length = visible;
+    return result;
+  }
+
+  /** Variables declared by an action stay until the next `end`. */
+  #action(dot: Value, node: ActionNode): void {
+    const value = evaluatePipe(this, dot, node.pipe);
+    if (node.pipe.variables.length > 0) return;
+    this.node = node;
+    if (value instanceof Func) throw this.error('value', 'cannot print a function');
+    const text = typeof value === 'string' ? value : printForm(value, this.rendering.meter);
+    this.rendering.meter.write(byteLength(text));
+    this.#output.write(text, this.#template, node);
+  }
+
+  #choice(dot: Value, { kind, pipe, body, otherwise }: BranchNode): Flow {
+    const value = evaluatePipe(this, dot, pipe);
+    if (isTrue(value)) return this.#list(kind === 'with' ? value : dot, body);
+    return otherwise === undefined ? 'next' : this.#list(dot, otherwise);
+  }
+
+  #range(dot: Value, node: BranchNode): Flow {
+    const value = evaluatePipe(this, dot, node.pipe);
+    let ran = false;
+    for (const [key, element] of this.#elements(value, node.pipe.variables.length)) {
+      ran = true;
+      this.rendering.meter.step();
+      this.#setRangeVariables(node, key, element);
+      if (this.#scoped(() => this.#list(element, node.body)) === 'break') return 'next';
+    }
+    return ran || node.otherwise === undefined ? 'next' : this.#list(dot, node.otherwise);
+  }
+
+  /** Keys and elements in the order of iteration. */
+  #elements(value: Value, variables: number): Iterable<readonly [Value, Value]> {
+    const items = itemsOf(value);
+    if (items !== undefined) return pairs(items);
+    const entries = entriesOf(value);
+    if (entries !== undefined) return [...entries].sort(([a], [b]) => compareBytes(a, b));
+    if (value === undefined || value === null) return [];
+    const number = numberOf(value);
+    if (typeof number !== 'bigint')
+      throw this.error('range', `range can't iterate over a value of type ${typeName(value)}`);
+    if (variables > 1) throw this.error('range', `an integer gives ${RANGE_INTEGER}`);
+    return integers(value, number);
+  }
+
+  #setRangeVariables({ pipe: { variables, assigns } }: BranchNode, key: Value, element: Value): void {
+    const [first, second] = variables;
+    if (first === undefined) return;
+    if (assigns) {
+      this.assign(first, second === undefined ? element : key);
+      if (second !== undefined) this.assign(second, element);
+      return;
+    }
+    // The pipeline declared them, in this order.
+    const top = this.#variables.length;
+    this.#setAt(top - 1, element);
+    if (second !== undefined) this.#setAt(top - 2, key);
+  }
+
+  #setAt(index: number, value: Value): void {
+    const variable = this.#variables[index];
+    if (variable !== undefined) variable.value = value;
+  }
+
+  #call(dot: Value, node: CallNode): void {
+    const template = this.rendering.templates.get(node.name);
+    if (template === undefined) throw this.error('undefined-template', `template "${node.name}" not defined`);
+    const data = node.pipe === undefined ? undefined : evaluatePipe(this, dot, node.pipe);
+    this.node = node;
+    this.rendering.meter.nested(() => {
+      new Execution(this.rendering, template, data, this.#output).run(data);
+    });
+  }
+}
+
+const RANGE_INTEGER = 'one value in each iteration, so range must not have two variables';
+
+function* pairs(items: readonly Value[]): Iterable<readonly [Value, Value]> {
+  for (const [index, item] of items.entries()) yield [BigInt(index), item];
+}
+
+/** Zero to before a number, in the number's own type; without keys. */
+function* integers(value: Value, count: bigint): Iterable<readonly [Value, Value]> {
+  for (let i = 0n; i < count; i++) {
+    const same = value instanceof Sized && value.kind !== 'float32' ? new Sized(value.kind, i) : i;
+    yield [undefined, same];
+  }
+}

@@ -1,0 +1,107 @@
+/** Parses template files into one set and renders its templates. */
+
+import { compareBytes } from '../bytes.ts';
+import {
+  type Context,
+  type FunctionTable,
+  type Rendered,
+  type RenderOptions,
+  TemplateError,
+  type TemplateSet,
+  type TemplateSource,
+} from '../contract.ts';
+import type { Value } from '../values.ts';
+import { builtins } from './builtins.ts';
+import { execute, type Rendering } from './evaluate.ts';
+import { Meter } from './limits.ts';
+import { isEmpty, type Template } from './nodes.ts';
+import { parseSource } from './parser.ts';
+
+interface ParsedTemplates {
+  readonly set: TemplateSet;
+  /** Templates that are defined in two files. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Parses files in byte order of their names; throws TemplateError. The later definition of a name is used, unless it is empty.
+ * `functions` are there besides Go's own.
+ */
+export function parseTemplates(sources: readonly TemplateSource[], functions: FunctionTable): ParsedTemplates {
+  const all = new Map([...builtins, ...functions]);
+  const templates = new Map<string, Template>();
+  const warnings: string[] = [];
+  for (const source of [...sources].sort((a, b) => compareBytes(a.name, b.name))) {
+    for (const [name, template] of parseSource(source, all)) {
+      const existing = templates.get(name);
+      if (existing !== undefined && isEmpty(template)) continue;
+      if (existing !== undefined && !isEmpty(existing)) {
+        warnings.push(
+          `${position(template)} defines template "${name}" again; it replaces the one of ${position(existing)}`,
+        );
+      }
+      templates.set(name, template);
+    }
+  }
+  return { set: createSet(templates, all), warnings };
+}
+
+function position({ source: { name, text }, at }: Template): string {
+  return `${name}:${text.slice(0, at).split('\n').length}`;
+}
+
+function createSet(templates: ReadonlyMap<string, Template>, functions: FunctionTable): TemplateSet {
+  return {
+    names: [...templates.keys()].sort(compareBytes),
+    has: (name) => templates.has(name),
+    render: (name, data, options) => renderNamed(createRendering(templates, functions, options), name, data),
+  };
+}
+
+function renderNamed(rendering: Rendering, name: string, data: Value): Rendered {
+  const template = rendering.templates.get(name);
+  if (template !== undefined) return execute(rendering, template, data);
+  const place = { template: name, line: 1, column: undefined };
+  throw new TemplateError('undefined-template', place, `no template "${name}"`);
+}
+
+function createRendering(
+  templates: ReadonlyMap<string, Template>,
+  functions: FunctionTable,
+  options: RenderOptions,
+): Rendering {
+  const meter = new Meter(options);
+  const context: Context = {
+    step: meter.step,
+    reserve: meter.reserve,
+    now: options.now,
+    render: (name, data) => meter.nested(() => renderNamed(rendering, name, data).text),
+    renderText: (text, data) => meter.nested(() => renderText(rendering, text, data)),
+  };
+  const rendering: Rendering = { functions, templates, meter, context };
+  return rendering;
+}
+
+/** A text as a template that sees the others; what it defines is seen by itself only. */
+function renderText(rendering: Rendering, text: string, data: Value): string {
+  const { templates: outer, functions, meter } = rendering;
+  meter.step(text.length);
+  const templates = new Map(outer);
+  for (const [name, template] of parseSource({ name: TEXT_NAME, text }, functions)) {
+    if (!outer.has(name) || !isEmpty(template)) templates.set(name, template);
+  }
+  const inner: Rendering = {
+    functions,
+    templates,
+    meter,
+    context: {
+      ...rendering.context,
+      render: (name, value) => meter.nested(() => renderNamed(inner, name, value).text),
+      renderText: (nested, value) => meter.nested(() => renderText(inner, nested, value)),
+    },
+  };
+  return renderNamed(inner, TEXT_NAME, data).text;
+}
+
+/** The name of a template that `tpl` executes, in errors. */
+const TEXT_NAME = 'tpl';
