@@ -9,7 +9,7 @@ interface Room {
 
 export const ROOMS: Readonly<Record<string, Room>> = {
   system: { imports: [] },
-  templates: { imports: ['system'] },
+  templates: { imports: ['system'], inside: { language: [], yaml: [], functions: ['language', 'yaml'] } },
   config: {
     imports: ['system'],
     inside: { text: [], options: ['text'], profiles: ['text', 'options'] },
