@@ -22,9 +22,9 @@ import { createPolicy } from './jobs/policy/user-policy.ts';
 import type { Client } from './kubernetes/contract.ts';
 import { instrumentedClient } from './kubernetes/decorate-client.ts';
 import { tokenSubject } from './kubernetes/http/credentials.ts';
-import { MAX_OUTPUT_STREAMS } from './launcher/limits.ts';
-import { createLatencyHistogram, type LatencyHistogram } from './launcher/own-metrics.ts';
+import { LatencyHistogram } from './launcher/plugin-metrics.ts';
 import { createLauncherSession, type LauncherSession } from './launcher/session.ts';
+import { MAX_OUTPUT_STREAMS } from './launcher/session-limits.ts';
 import { within } from './system/async.ts';
 import { sleep, systemClock } from './system/clock.ts';
 import { exitOnCrash } from './system/crash.ts';
@@ -57,14 +57,14 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
       log.setSink(() => openLogFile({ directory, program, clock: systemClock }));
     },
   });
-  const latencies = createLatencyHistogram();
+  const latencies = new LatencyHistogram();
   // The start says what is wrong with it, in the plugin's words.
   if (options.authTokenPath !== undefined) readTokenFile(options.authTokenPath, options);
   for (const warning of tokenFileWarnings(options)) log.warning(advise(warning));
   const client = instrumentedClient(
     connect(options, { clock: systemClock, random: systemRandom, log }),
     systemClock,
-    latencies.observe,
+    (seconds) => latencies.observe(seconds),
   );
   const users = createUsers({ clock: systemClock });
   const running = followJobs(options, reloadable, client, users, log);

@@ -1,13 +1,12 @@
 /**
- * Requests that get one answer, and how each comes about (protocol section 7, and 201 and 202 of section 15).
+ * Requests that get one answer, and how each answer is made (launcher-plugin-api.md section 7, messages 201 and 202 of
+ * section 15).
  */
 import type { Jobs } from '../jobs/contract.ts';
-import { type Job, jobWriter } from '../jobs/job.ts';
+import { type Job, type JobState, jobWriter } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { Log } from '../system/log.ts';
 import { FieldError, type InferRead, readFields } from '../system/schema.ts';
-import { filterJobs } from './filter.ts';
-
 import { INHERITED_SETTINGS, type RequestKind, type RequestOf, type StreamKind } from './requests.ts';
 import {
   clusterInfoResponse,
@@ -20,13 +19,12 @@ import {
   reloadResponse,
 } from './responses.ts';
 
-/** Seven options as the launcher passes them on; a member that is not there was not pushed and keeps its last value. */
-export type InheritedSettings = Omit<InferRead<typeof INHERITED_SETTINGS>, 'includePluginMetricsIntervalSeconds'>;
+/** Seven options as the launcher sends them; an absent field was not sent and keeps its last value. */
+export type PushedSettings = Omit<InferRead<typeof INHERITED_SETTINGS>, 'includePluginMetricsIntervalSeconds'>;
 
 /** Reads the configuration again; must not reject. Called once at a time. */
-export type Reload = (inherited: InheritedSettings, generation: number) => Promise<ReloadResult>;
+export type Reload = (settings: PushedSettings, generation: number) => Promise<ReloadResult>;
 
-/** What the answers are made from. */
 interface AnswerContext {
   readonly jobs: Jobs;
   readonly reload: Reload;
@@ -38,10 +36,10 @@ interface AnswerContext {
   readonly timeLeft: () => number;
 }
 
-/** Requests with one answer that is found here; Bootstrap and heartbeats are the session's own. */
+/** Requests with one answer that is made here; the session answers Bootstrap and heartbeats. */
 type AnsweredKind = Exclude<RequestKind, StreamKind | 'heartbeat' | 'bootstrap'>;
 
-/** Makes the response when it is about to be written; undefined: nobody waits for it any more. Throws JobError. */
+/** Builds the response when it is about to be written; undefined if no client waits for it. Throws JobError. */
 export type MakeAnswer = () => Response | undefined;
 
 /** A request of one of these kinds. */
@@ -51,7 +49,7 @@ type Answers = {
   readonly [K in AnsweredKind]: (request: RequestOf<K>, context: AnswerContext) => Promise<MakeAnswer>;
 };
 
-/** Does what is asked. Rejects with JobError, or throws it when the answer is made. */
+/** Does what the request asks for. Rejects with JobError, or throws it when the answer is built. */
 export function answerTo(request: AnsweredRequest, context: AnswerContext): Promise<MakeAnswer> {
   switch (request.kind) {
     case 'submit':
@@ -75,16 +73,16 @@ const ANSWERS: Answers = {
   submit: async ({ requestId, username, job }, context) => {
     const systemJob = job.systemJob && username === '*';
     const submitted = await context.jobs.submit({ ...job, systemJob }, username, context.timeLeft());
-    return () => jobsResponse(requestId, jobTexts([submitted], [], context));
+    return () => jobsResponse(requestId, encodedJobs([submitted], [], context));
   },
 
   getJobs: async (request, context) => () => {
     const { requestId, jobId, username, fields } = request;
     const { jobs, log } = context;
-    if (jobId !== '*') return jobsResponse(requestId, jobTexts([jobs.find(jobId, username)], fields, context));
-    const leftOut = (job: Job, error: unknown): void =>
-      log.error('BUG: a job cannot be written and is left out of the list', { job: job.id, error });
-    return jobsResponse(requestId, jobTexts(filterJobs(jobs.list(username), request), fields, context, leftOut));
+    if (jobId !== '*') return jobsResponse(requestId, encodedJobs([jobs.find(jobId, username)], fields, context));
+    const skipped = (job: Job, error: unknown): void =>
+      log.error('BUG: job cannot be encoded; skipping it in the list', { job: job.id, error });
+    return jobsResponse(requestId, encodedJobs(filterJobs(jobs.list(username), request), fields, context, skipped));
   },
 
   control: async ({ requestId, jobId, username, operation }, { jobs }) => {
@@ -113,7 +111,7 @@ const ANSWERS: Answers = {
   },
 };
 
-/** Requests about jobs that wait until jobs are known; a submit and cluster info have the cluster's own answer to wait for. */
+/** Requests that wait for the first list of jobs; a submit and cluster info ask the API server themselves. */
 export const NEED_JOBS: ReadonlySet<AnsweredKind> = new Set(['getJobs', 'control', 'network']);
 
 async function applySettings(
@@ -131,32 +129,58 @@ async function applySettings(
   }
 }
 
-/** More than everything in a list of jobs but the jobs. */
+/** Conditions of a Get jobs request (section 7.4); absent or empty ones accept every job. */
+interface JobFilter {
+  /** The job has all of them. */
+  readonly tags: readonly string[];
+  /** Submitted at or after; milliseconds since 1970. */
+  readonly startTime?: number;
+  /** Submitted at or before; milliseconds since 1970. */
+  readonly endTime?: number;
+  /** The job is in one of them; '' is the unknown state. */
+  readonly statuses: readonly (JobState | '')[];
+}
+
+/** The jobs that meet all conditions, by id in byte order. */
+export function filterJobs(jobs: readonly Job[], filter: JobFilter): readonly Job[] {
+  const { tags, startTime = Number.NEGATIVE_INFINITY, endTime = Number.POSITIVE_INFINITY, statuses } = filter;
+  return jobs
+    .filter(
+      (job) =>
+        (statuses.length === 0 || statuses.includes(job.status)) &&
+        job.submissionTime >= startTime &&
+        job.submissionTime <= endTime &&
+        tags.every((tag) => job.tags.includes(tag)),
+    )
+    .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+}
+
+/** Upper bound for all of a list of jobs but the jobs. */
 const ENVELOPE_BYTES = 200;
 
 /**
- * The jobs as JSON. Throws JobError if they do not fit into one message. `leftOut` is told of each that cannot be
- * written; without it, that is thrown.
+ * The jobs as JSON. Throws JobError if they do not fit into one message. `skipped` is called for each job that cannot be
+ * encoded; without it, that error is thrown.
  */
-function jobTexts(
+function encodedJobs(
   jobs: readonly Job[],
   fields: readonly string[],
   context: AnswerContext,
-  leftOut?: (job: Job, error: unknown) => void,
+  skipped?: (job: Job, error: unknown) => void,
 ): readonly string[] {
   const write = jobWriter(context.minor(), fields);
-  const texts: string[] = [];
+  const encoded: string[] = [];
   let bytes = ENVELOPE_BYTES;
   for (const job of jobs) {
-    let text: string;
+    let json: string;
     try {
-      text = JSON.stringify(write(job));
+      json = JSON.stringify(write(job));
     } catch (error) {
-      if (leftOut === undefined) throw error;
-      leftOut(job, error);
+      if (skipped === undefined) throw error;
+      skipped(job, error);
       continue;
     }
-    bytes += Buffer.byteLength(text) + 1;
+    bytes += Buffer.byteLength(json) + 1;
     if (bytes > context.maxMessageSize) {
       throw new JobError(
         'invalid-request',
@@ -164,7 +188,7 @@ function jobTexts(
           '(max-message-size); ask for less with fields, tags, statuses, startTime or endTime',
       );
     }
-    texts.push(text);
+    encoded.push(json);
   }
-  return texts;
+  return encoded;
 }

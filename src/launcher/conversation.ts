@@ -1,16 +1,16 @@
 /**
- * What each message of the launcher leads to: one answer, a stream, or nothing.
+ * Dispatches each message of the launcher: to one answer, a stream, or nothing.
  */
 import type { Jobs } from '../jobs/contract.ts';
 import { JobError } from '../jobs/job-error.ts';
-import { oneAtATime, repeat } from '../system/async.ts';
+import { Deadline, oneAtATime, repeat } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
-import { createAnswering, type RefuseStream } from './answering.ts';
 import { type AnsweredRequest, answerTo, NEED_JOBS, type Reload } from './answers.ts';
-import { SYNC_WITHIN_MS } from './limits.ts';
-import { createOutputStreams } from './output-stream.ts';
-import type { RequestId } from './request-id.ts';
+import { InFlightRequests, type RefuseStream } from './in-flight.ts';
+import { OutputStreams } from './output-stream.ts';
+import type { PluginMetrics } from './plugin-metrics.ts';
+import { NO_REQUEST, type RequestId } from './request-id.ts';
 import { parseRequest, type Request, type RequestOf, type StreamKind } from './requests.ts';
 import {
   API_VERSION,
@@ -19,11 +19,11 @@ import {
   errorResponse,
   heartbeatResponse,
   metricsResponse,
-  type PluginMetrics,
   type Response,
 } from './responses.ts';
-import { createStatusStreams } from './status-stream.ts';
-import { createUsageStreams } from './usage-stream.ts';
+import { SYNC_WITHIN_MS } from './session-limits.ts';
+import { StatusStreams } from './status-stream.ts';
+import { UsageStreams } from './usage-stream.ts';
 import type { Writer } from './writer.ts';
 
 interface ConversationOptions {
@@ -38,179 +38,190 @@ interface ConversationOptions {
   readonly metrics: () => PluginMetrics;
 }
 
-interface Conversation {
-  /** Takes in the body of one frame. Throws BrokenFrameError if it is not JSON. */
-  readonly receive: (body: Buffer) => void;
-  /** Resolves when another message may be received; at once, mostly. */
-  readonly room: () => Promise<void>;
-  /** Resolves when no request is open any more. */
-  readonly allAnswered: () => Promise<void>;
-  /** Ends streams and timers; open requests stay unanswered. */
-  readonly close: () => void;
-}
-
-/** Texts of errors that come from elsewhere can be long. */
+/** Longest text of an Error; errors from elsewhere can be long. */
 const MAX_ERROR_CHARACTERS = 2000;
 
-/** What an Error to come counts for among the bytes of open requests. */
+/** What an Error for a stream counts among the bytes of open requests. */
 const ERROR_BYTES = 500;
 
-/** Message 203 came with this minor version. */
+/** Message 203 exists since this minor version. */
 const METRICS_SINCE_MINOR = 7;
 
 /** An Error answer, with a text that fits into a message of this size. */
-export function refusal(requestId: RequestId, code: ErrorCode, message: string, maxMessageSize: number): Response {
-  const most = Math.min(MAX_ERROR_CHARACTERS, Math.max(0, Math.floor((maxMessageSize - 200) / 6)));
-  return errorResponse(requestId, code, message.slice(0, most));
+export function errorAnswer(requestId: RequestId, code: ErrorCode, message: string, maxMessageSize: number): Response {
+  const longest = Math.min(MAX_ERROR_CHARACTERS, Math.max(0, Math.floor((maxMessageSize - 200) / 6)));
+  return errorResponse(requestId, code, message.slice(0, longest));
 }
 
-export function createConversation(options: ConversationOptions): Conversation {
-  const { jobs, clock, log, writer } = options;
-  const { maxMessageSize } = writer;
-  const ended = new AbortController();
+export class Conversation {
+  readonly #options: ConversationOptions;
+  readonly #ended = new AbortController();
+  readonly #inFlight: InFlightRequests;
+  readonly #streams: Readonly<{ statusStream: StatusStreams; outputStream: OutputStreams; usageStream: UsageStreams }>;
+  readonly #reload: Reload;
+  readonly #bootstrapped = Promise.withResolvers<void>();
+  #isBootstrapped = false;
+  #isSynced = false;
+  /** The launcher's minor version; until its Bootstrap arrives it counts as new as this plugin's. */
+  #minor: number = API_VERSION.minor;
+  readonly #repeated = new Set<string>();
 
-  const refuse = (requestId: RequestId, code: ErrorCode, message: string): Response =>
-    refusal(requestId, code, message, maxMessageSize);
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+    const { jobs, clock, log, writer } = options;
+    this.#inFlight = new InFlightRequests({
+      writer,
+      clock,
+      log,
+      errorResponse: (id, error) => this.#errorOf(id, error),
+    });
+    const refuse: RefuseStream = (requestId, error, isWanted = () => true) =>
+      this.#inFlight.answer(
+        { requestId, user: '', bytes: ERROR_BYTES },
+        async () => () => (isWanted() ? this.#errorOf(requestId, error) : undefined),
+      );
+    const bootstrapped = this.#bootstrapped.promise;
+    const common = { jobs, writer, log, bootstrapped, synced: () => this.#synced(), refuse };
+    this.#streams = {
+      statusStream: new StatusStreams(common),
+      outputStream: new OutputStreams({ ...common, limit: options.maxOutputStreams }),
+      usageStream: new UsageStreams(common),
+    };
+    this.#reload = oneAtATime(options.reload);
+  }
 
-  const errorOf = (requestId: RequestId, error: unknown): Response => {
-    if (error instanceof JobError) return refuse(requestId, error.code, error.message);
-    log.error('A request failed for a reason that should not occur', { requestId, error });
-    return refuse(requestId, 'unknown', error instanceof Error ? error.message : 'the request failed');
-  };
-
-  let synced = false;
-  /** Resolves when jobs are known. Rejects with the domain's JobError, which says what keeps it from knowing them. */
-  const ready = async (): Promise<void> => {
-    if (synced) return;
-    const waiting = new AbortController();
-    const stop = clock.after(SYNC_WITHIN_MS, () => waiting.abort());
-    try {
-      await jobs.synced(AbortSignal.any([waiting.signal, ended.signal]));
-      synced = true;
-    } finally {
-      stop();
+  /** Handles the body of one frame. Throws BrokenFrameError if it is not JSON. */
+  receive(body: Buffer): void {
+    const { log } = this.#options;
+    const parsed = parseRequest(body);
+    const bytes = body.length;
+    if (parsed.outcome === 'request') {
+      const { kind, requestId } = parsed.request;
+      log.debug('Received launcher request', { kind, requestId, bytes });
+      this.#dispatch(parsed.request, bytes);
+    } else if (parsed.outcome === 'refused') {
+      const { requestId, code, message } = parsed;
+      log.debug('Rejected launcher request', { requestId, code, bytes });
+      const answer = async () => () => this.#error(requestId, code, message);
+      void this.#inFlight.answer({ requestId, user: '', bytes }, answer);
+    } else {
+      log.warning('Dropped launcher message that cannot be answered', { reason: parsed.message });
     }
-  };
+  }
 
-  /** The launcher's minor version; until it says one it is taken for as new as we are. */
-  let minor: number = API_VERSION.minor;
-  let bootstrapAnswered = false;
-  let openStreams = (): void => {};
-  const mayBegin = new Promise<void>((resolve) => {
-    openStreams = resolve;
-  });
-  const repeating = new Set<string>();
-  const repeatedly = (name: string, seconds: number, make: () => Response | undefined): void => {
-    if (seconds === 0 || repeating.has(name) || ended.signal.aborted) return;
-    repeating.add(name);
-    void repeat(clock, seconds * 1000, ended.signal, () => writer.send(make), seconds * 1000);
-  };
+  /** Resolves when another message may be received; usually at once. */
+  async room(): Promise<void> {
+    while (!this.#ended.signal.aborted && !this.#inFlight.hasRoom) await this.#inFlight.changed();
+  }
 
-  const answering = createAnswering({ writer, clock, log, errorResponse: errorOf });
-  const refuseStream: RefuseStream = (requestId, error, isWanted = () => true) =>
-    answering.answer(
-      requestId,
-      '',
-      ERROR_BYTES,
-      async () => () => (isWanted() ? errorOf(requestId, error) : undefined),
-    );
-  const common = { jobs, writer, log, mayBegin, ready, refuse: refuseStream };
-  const statuses = createStatusStreams(common);
-  const outputs = createOutputStreams({ ...common, limit: options.maxOutputStreams });
-  const usages = createUsageStreams(common);
-  const reload = oneAtATime(options.reload);
+  /** Resolves when no request is open. */
+  async allAnswered(): Promise<void> {
+    while (this.#inFlight.open > 0) await this.#inFlight.changed();
+  }
 
-  const bootstrap = async ({ requestId, version }: RequestOf<'bootstrap'>, bytes: number): Promise<void> => {
-    const { major, minor: ours, patch } = API_VERSION;
-    const known = version.major === major;
-    await answering.answer(requestId, '', bytes, async () => {
-      if (!known) {
+  /** Ends streams and timers; open requests stay unanswered. */
+  close(): void {
+    this.#ended.abort(new Error('the conversation with the launcher has ended'));
+    for (const streams of Object.values(this.#streams)) streams.close();
+    this.#inFlight.close();
+  }
+
+  #dispatch(request: Request, bytes: number): void {
+    const { statusStream, outputStream, usageStream } = this.#streams;
+    switch (request.kind) {
+      case 'heartbeat':
+        if (this.#isBootstrapped) {
+          void this.#inFlight.answer({ requestId: NO_REQUEST, user: '', bytes }, async () => () => heartbeatResponse);
+        }
+        return;
+      case 'bootstrap':
+        void this.#bootstrap(request, bytes);
+        return;
+      case 'statusStream':
+        statusStream.start(request.requestId, request.jobId, request.username);
+        return;
+      case 'outputStream':
+        outputStream.start(request.requestId, request.jobId, request.username, request.outputType);
+        return;
+      case 'usageStream':
+        usageStream.start(request.requestId, request.jobId, request.username);
+        return;
+      case 'cancelStream':
+        this.#cancel(request.stream, request.requestId);
+        return;
+      default:
+        this.#answer(request, bytes);
+    }
+  }
+
+  #cancel(stream: StreamKind, requestId: RequestId): void {
+    this.#streams[stream].cancel(requestId);
+  }
+
+  async #bootstrap({ requestId, version }: RequestOf<'bootstrap'>, bytes: number): Promise<void> {
+    const { log, heartbeatIntervalSeconds, metricsIntervalSeconds, metrics } = this.#options;
+    const { major, minor, patch } = API_VERSION;
+    const isSupported = version.major === major;
+    await this.#inFlight.answer({ requestId, user: '', bytes }, async () => {
+      if (!isSupported) {
         const theirs = `${version.major}.${version.minor}.${version.patch}`;
-        const text = `API ${theirs} is not supported; this plugin speaks ${major}.${ours}.${patch}`;
-        return () => refuse(requestId, 'unsupported-version', text);
+        const text = `API ${theirs} is not supported; this plugin supports ${major}.${minor}.${patch}`;
+        return () => this.#error(requestId, 'unsupported-version', text);
       }
-      minor = version.minor;
-      await ready().catch((error: unknown) => {
-        log.warning('The jobs are not known yet; requests about them wait', { error });
+      this.#minor = version.minor;
+      await this.#synced().catch((error: unknown) => {
+        log.warning('First list of jobs is not complete; requests about jobs wait for it', { error });
       });
       return () => bootstrapResponse(requestId);
     });
-    bootstrapAnswered = true;
-    openStreams();
-    repeatedly('heartbeat', options.heartbeatIntervalSeconds, () => heartbeatResponse);
-    if (!known || minor < METRICS_SINCE_MINOR) return;
-    repeatedly('metrics', options.metricsIntervalSeconds, () =>
-      minor < METRICS_SINCE_MINOR ? undefined : metricsResponse(options.metrics()),
-    );
-  };
+    this.#isBootstrapped = true;
+    this.#bootstrapped.resolve();
+    this.#repeat('heartbeat', heartbeatIntervalSeconds, () => heartbeatResponse);
+    const reports = (): boolean => this.#minor >= METRICS_SINCE_MINOR;
+    if (!isSupported || !reports()) return;
+    this.#repeat('metrics', metricsIntervalSeconds, () => (reports() ? metricsResponse(metrics()) : undefined));
+  }
 
-  const answer = (request: AnsweredRequest, bytes: number): void => {
+  #answer(request: AnsweredRequest, bytes: number): void {
+    const { jobs, log, writer } = this.#options;
+    const { requestId } = request;
     const user = 'username' in request ? request.username : '';
-    void answering.answer(request.requestId, user, bytes, async (timeLeft) => {
-      if (NEED_JOBS.has(request.kind)) await ready();
-      return answerTo(request, { jobs, reload, log, maxMessageSize, minor: () => minor, timeLeft });
+    void this.#inFlight.answer({ requestId, user, bytes }, async (timeLeft) => {
+      if (NEED_JOBS.has(request.kind)) await this.#synced();
+      const { maxMessageSize } = writer;
+      return answerTo(request, { jobs, reload: this.#reload, log, maxMessageSize, minor: () => this.#minor, timeLeft });
     });
-  };
+  }
 
-  const cancels: Readonly<Record<StreamKind, (requestId: RequestId) => void>> = {
-    statusStream: statuses.cancel,
-    outputStream: outputs.cancel,
-    usageStream: usages.cancel,
-  };
-
-  const dispatch = (request: Request, bytes: number): void => {
-    switch (request.kind) {
-      case 'heartbeat':
-        if (bootstrapAnswered) void answering.answer('0', '', bytes, async () => () => heartbeatResponse);
-        return;
-      case 'bootstrap':
-        void bootstrap(request, bytes);
-        return;
-      case 'statusStream':
-        statuses.start(request.requestId, request.jobId, request.username);
-        return;
-      case 'outputStream':
-        outputs.start(request.requestId, request.jobId, request.username, request.outputType);
-        return;
-      case 'usageStream':
-        usages.start(request.requestId, request.jobId, request.username);
-        return;
-      case 'cancelStream':
-        cancels[request.stream](request.requestId);
-        return;
-      default:
-        answer(request, bytes);
+  /** Resolves after the first list of jobs. Rejects after SYNC_WITHIN_MS with a JobError that names the cause. */
+  async #synced(): Promise<void> {
+    if (this.#isSynced) return;
+    const { jobs, clock } = this.#options;
+    const deadline = new Deadline(clock, this.#ended.signal);
+    deadline.set(SYNC_WITHIN_MS, () => new Error(`jobs were not listed within ${SYNC_WITHIN_MS / 1000} s`));
+    try {
+      await jobs.synced(deadline.signal);
+      this.#isSynced = true;
+    } finally {
+      deadline.end();
     }
-  };
+  }
 
-  return {
-    receive: (body) => {
-      const parsed = parseRequest(body);
-      const bytes = body.length;
-      if (parsed.outcome === 'request') {
-        const { kind, requestId } = parsed.request;
-        log.debug('Asked by the launcher', { kind, requestId, bytes });
-        dispatch(parsed.request, bytes);
-      } else if (parsed.outcome === 'refused') {
-        const { requestId, code, message } = parsed;
-        log.debug('Asked by the launcher what is refused', { requestId, code, bytes });
-        void answering.answer(requestId, '', bytes, async () => () => refuse(requestId, code, message));
-      } else {
-        log.warning('A message of the launcher cannot be answered and was dropped', { reason: parsed.message });
-      }
-    },
-    room: async () => {
-      while (!ended.signal.aborted && !answering.hasRoom()) await answering.changed();
-    },
-    allAnswered: async () => {
-      while (answering.open() > 0) await answering.changed();
-    },
-    close: () => {
-      ended.abort(new Error('the conversation with the launcher has ended'));
-      statuses.close();
-      outputs.close();
-      usages.close();
-      answering.close();
-    },
-  };
+  #repeat(name: string, seconds: number, make: () => Response | undefined): void {
+    const { clock, writer } = this.#options;
+    const { signal } = this.#ended;
+    if (seconds === 0 || this.#repeated.has(name) || signal.aborted) return;
+    this.#repeated.add(name);
+    void repeat(clock, seconds * 1000, signal, () => writer.send(make), seconds * 1000);
+  }
+
+  #error(requestId: RequestId, code: ErrorCode, message: string): Response {
+    return errorAnswer(requestId, code, message, this.#options.writer.maxMessageSize);
+  }
+
+  #errorOf(requestId: RequestId, error: unknown): Response {
+    if (error instanceof JobError) return this.#error(requestId, error.code, error.message);
+    this.#options.log.error('BUG: request failed with an unexpected error', { requestId, error });
+    return this.#error(requestId, 'unknown', error instanceof Error ? error.message : 'the request failed');
+  }
 }

@@ -1,88 +1,91 @@
 /**
- * Frames of the protocol (section 4.1): four bytes with the length of the body, big-endian, then the body, JSON in UTF-8.
- * The same in both directions; a pipe may split and join them anywhere.
+ * Frames of the protocol (launcher-plugin-api.md section 4.1): four bytes with the length of the body, big-endian, then the
+ * body, JSON in UTF-8. Both directions use them; a pipe may split and join them anywhere.
  */
 
 const HEADER_BYTES = 4;
 
-/** What arrived cannot be a frame: the stream cannot be trusted any more, and the process ends with exit code 1. */
+/** Received bytes that cannot be a frame: the rest of the stream is not usable, and the process ends with exit code 1. */
 export class BrokenFrameError extends Error {
   override readonly name = 'BrokenFrameError';
   readonly code = 'broken-frame';
 }
 
-/** The body of one message in pieces, which a frame joins: text, and what is UTF-8 already. */
-export type Body = readonly (string | Uint8Array)[];
+/** The body of one message in chunks: strings, and bytes that are UTF-8 already. */
+export type FrameBody = readonly (string | Uint8Array)[];
 
-/** The bytes of a body. */
-export function bodyLength(body: Body): number {
-  return body.reduce((length, piece) => length + Buffer.byteLength(piece), 0);
+/** The size of a body in bytes. */
+export function bodyLength(body: FrameBody): number {
+  return body.reduce((length, chunk) => length + Buffer.byteLength(chunk), 0);
 }
 
 /** Puts the body of one message into a frame. */
-export function frame(body: string | Body): Buffer {
-  const pieces = typeof body === 'string' ? [body] : body;
-  const length = bodyLength(pieces);
+export function frame(body: string | FrameBody): Buffer {
+  const chunks = typeof body === 'string' ? [body] : body;
+  const length = bodyLength(chunks);
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + length);
   let end = bytes.writeUInt32BE(length, 0);
-  for (const piece of pieces) {
-    if (typeof piece === 'string') end += bytes.write(piece, end);
+  for (const chunk of chunks) {
+    if (typeof chunk === 'string') end += bytes.write(chunk, end);
     else {
-      bytes.set(piece, end);
-      end += piece.length;
+      bytes.set(chunk, end);
+      end += chunk.length;
     }
   }
   return bytes;
 }
 
+/** Capacity that is kept between frames. */
+const MIN_BUFFER_BYTES = 64 * 1024;
+
 /** Finds the frames in bytes as they arrive. */
-interface FrameReader {
-  /**
-   * The bodies that these bytes complete; each is good until the next push. Throws BrokenFrameError if a length is above
-   * the limit, before waiting for anything of that body.
-   */
-  readonly push: (bytes: Uint8Array) => Generator<Buffer, void, undefined>;
+export class FrameReader {
+  readonly #maxMessageSize: number;
+  /** Bytes `begin` to `end` are not used yet. They are copied together, so that a frame in single bytes costs no more memory. */
+  #buffer = Buffer.allocUnsafe(MIN_BUFFER_BYTES);
+  #begin = 0;
+  #end = 0;
+
+  /** `maxMessageSize`: the largest body in bytes (option `max-message-size`). */
+  constructor(maxMessageSize: number) {
+    this.#maxMessageSize = maxMessageSize;
+  }
+
   /** Bytes of a frame that has not arrived completely. */
-  readonly pending: () => number;
-}
+  get pending(): number {
+    return this.#end - this.#begin;
+  }
 
-/** What is kept between frames at least. */
-const SMALL_STORE_BYTES = 64 * 1024;
-
-/** `maxMessageSize`: the largest body in bytes (option `max-message-size`). */
-export function createFrameReader(maxMessageSize: number): FrameReader {
-  /** Bytes `begin` to `end` are not used yet. They are copied together, so that even single bytes cost no more than they are. */
-  let store = Buffer.allocUnsafe(SMALL_STORE_BYTES);
-  let begin = 0;
-  let end = 0;
-
-  const keep = (bytes: Uint8Array): void => {
-    const needed = end - begin + bytes.length;
-    if (end + bytes.length > store.length) {
-      const next = Buffer.allocUnsafe(Math.max(SMALL_STORE_BYTES, 2 * needed));
-      end = store.copy(next, 0, begin, end);
-      begin = 0;
-      store = next;
-    }
-    store.set(bytes, end);
-    end += bytes.length;
-  };
-
-  return {
-    *push(bytes) {
-      keep(bytes);
-      while (end - begin >= HEADER_BYTES) {
-        const length = store.readUInt32BE(begin);
-        if (length > maxMessageSize) {
-          throw new BrokenFrameError(`a frame of ${length} bytes arrived; max-message-size allows ${maxMessageSize}`);
-        }
-        const bodyEnd = begin + HEADER_BYTES + length;
-        if (bodyEnd > end) return;
-        const body = store.subarray(begin + HEADER_BYTES, bodyEnd);
-        begin = bodyEnd;
-        yield body;
+  /**
+   * The bodies that these bytes complete; each is valid until the next push. Throws BrokenFrameError if a length is above
+   * the limit, before it waits for the body.
+   */
+  *push(bytes: Uint8Array): Generator<Buffer, void, undefined> {
+    this.#append(bytes);
+    while (this.pending >= HEADER_BYTES) {
+      const length = this.#buffer.readUInt32BE(this.#begin);
+      if (length > this.#maxMessageSize) {
+        throw new BrokenFrameError(
+          `a frame of ${length} bytes arrived; max-message-size allows ${this.#maxMessageSize}`,
+        );
       }
-    },
-    pending: () => end - begin,
-  };
+      const bodyEnd = this.#begin + HEADER_BYTES + length;
+      if (bodyEnd > this.#end) return;
+      const body = this.#buffer.subarray(this.#begin + HEADER_BYTES, bodyEnd);
+      this.#begin = bodyEnd;
+      yield body;
+    }
+  }
+
+  #append(bytes: Uint8Array): void {
+    const needed = this.pending + bytes.length;
+    if (this.#end + bytes.length > this.#buffer.length) {
+      const next = Buffer.allocUnsafe(Math.max(MIN_BUFFER_BYTES, 2 * needed));
+      this.#end = this.#buffer.copy(next, 0, this.#begin, this.#end);
+      this.#begin = 0;
+      this.#buffer = next;
+    }
+    this.#buffer.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
 }

@@ -1,9 +1,14 @@
 /**
- * Numbers of requests have 64 bits, more than a JavaScript number holds (protocol 4.2).
+ * Request ids: whole numbers of 64 bits, more than a JavaScript number holds (launcher-plugin-api.md section 4.2).
  */
 
-/** A request's number in decimal digits, without leading zeros. */
-export type RequestId = string & { readonly brand?: 'RequestId' };
+declare const brand: unique symbol;
+
+/** A request id in decimal digits, without leading zeros. */
+export type RequestId = string & { readonly [brand]: 'RequestId' };
+
+/** The id of messages that answer no request, and of those that serve many requests. */
+export const NO_REQUEST = '0' as RequestId;
 
 const MAX_REQUEST_ID = 2n ** 64n - 1n;
 
@@ -14,9 +19,10 @@ const MAX_REQUEST_ID = 2n ** 64n - 1n;
 export function readRequestId(message: Readonly<Record<string, unknown>>, json: string): RequestId | undefined {
   const id = Object.hasOwn(message, 'requestId') ? message['requestId'] : undefined;
   if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) return undefined;
-  if (Number.isSafeInteger(id)) return String(id);
-  const digits = writtenRequestId(json);
-  return digits !== undefined && /^\d{1,20}$/.test(digits) && BigInt(digits) <= MAX_REQUEST_ID ? digits : undefined;
+  if (Number.isSafeInteger(id)) return String(id) as RequestId;
+  const digits = requestIdIn(json);
+  const isValid = digits !== undefined && /^\d{1,20}$/.test(digits) && BigInt(digits) <= MAX_REQUEST_ID;
+  return isValid ? (digits as RequestId) : undefined;
 }
 
 /** Ascending order of ids. */
@@ -24,10 +30,10 @@ export function compareRequestIds(a: RequestId, b: RequestId): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }
 
-/** The last requestId of the outermost object as it is written. The text is valid JSON, nested however deep. */
-function writtenRequestId(json: string): string | undefined {
+/** The digits of the last requestId of the outermost object. `json` is valid JSON of any depth. */
+function requestIdIn(json: string): string | undefined {
   const numberHere = /[-+.\deE]+/y;
-  let written: string | undefined;
+  let digits: string | undefined;
   let depth = 0;
   let key: string | undefined;
   let isKey = false;
@@ -41,21 +47,21 @@ function writtenRequestId(json: string): string | undefined {
     } else if (character === ',') {
       isKey = depth === 1;
     } else if (character === '"') {
-      const end = endOfText(json, at);
+      const end = endOfString(json, at);
       if (isKey) key = JSON.parse(json.slice(at, end + 1));
       isKey = false;
       at = end;
     } else if (depth === 1 && key === 'requestId' && (character === '-' || (character >= '0' && character <= '9'))) {
       numberHere.lastIndex = at;
-      written = numberHere.exec(json)?.[0];
+      digits = numberHere.exec(json)?.[0];
       key = undefined;
     }
   }
-  return written;
+  return digits;
 }
 
-/** Where the text that begins at `from` has its closing quote. */
-function endOfText(json: string, from: number): number {
+/** Index of the closing quote of the string that begins at `from`. */
+function endOfString(json: string, from: number): number {
   for (let at = from + 1; ; at++) {
     at = json.indexOf('"', at);
     if (at < 0) return json.length;

@@ -1,6 +1,6 @@
 /**
- * The messages that a launcher sends: one table (number, fields), from which the types, the validation and the texts
- * of the errors follow (protocol sections 4.2, 5, 7, 8 and 15).
+ * The messages that a launcher sends: one table of numbers and fields, from which the types, the validation and the error
+ * messages follow (launcher-plugin-api.md sections 4.2, 5, 7, 8 and 15).
  */
 import { CONTROL_OPERATIONS } from '../jobs/contract.ts';
 import { date, JOB_STATES, parseState, submittedJob } from '../jobs/job.ts';
@@ -49,7 +49,7 @@ const operation = choice(
   new Map<unknown, (typeof CONTROL_OPERATIONS)[number]>(CONTROL_OPERATIONS.map((name, code) => [code, name])),
 );
 
-/** Which output is asked for, and how its frames are labelled. */
+/** Which output a request asks for, and how its frames are labeled. */
 export type OutputType = 'stdout' | 'stderr' | 'mixed';
 
 const outputType = choice(
@@ -67,7 +67,7 @@ const outputType = choice(
 
 const UNSIGNED = integer(0);
 
-/** What a launcher pushes with a reload; absent members keep the values of the last push (protocol 15, message 202). */
+/** What a launcher pushes with a reload; absent fields keep the values of the last push (message 202 of section 15). */
 export const INHERITED_SETTINGS = {
   serverUser: string().optional(),
   enableDebugLogging: boolean().optional(),
@@ -81,14 +81,14 @@ export const INHERITED_SETTINGS = {
 
 interface RequestRow {
   readonly number: number;
-  /** For error texts. */
+  /** For error messages. */
   readonly title: string;
-  /** Requests with `cancel`: true ends the stream that the same requestId opened; then no other field is looked at. */
+  /** A request with `cancel`: true ends the stream of the same requestId; its other fields are ignored. */
   readonly stream?: true;
   readonly fields: Fields;
 }
 
-/** Every request: its number, its name in error texts, its fields. */
+/** Every request: its number, its name in error messages, its fields. */
 const REQUESTS = {
   heartbeat: { number: 0, title: 'heartbeat', fields: {} },
   bootstrap: {
@@ -123,7 +123,7 @@ const REQUESTS = {
     stream: true,
     fields: { ...JOB_ID, outputType: outputType.default('mixed') },
   },
-  usageStream: { number: 7, title: 'job resource utilisation stream', stream: true, fields: JOB_ID },
+  usageStream: { number: 7, title: 'job resource utilization stream', stream: true, fields: JOB_ID },
   network: { number: 8, title: 'job network', fields: { ...JOB_ID, jobId: oneJobId } },
   clusterInfo: { number: 9, title: 'cluster info', fields: USER },
   loadBalancerNodes: { number: 201, title: 'set load-balancer nodes', fields: { nodes: anything().optional() } },
@@ -136,7 +136,7 @@ const REQUESTS = {
 
 export type RequestKind = keyof typeof REQUESTS;
 
-/** The kinds of streams: those whose row says `stream`. */
+/** Requests with `stream` in their row. */
 export type StreamKind = {
   [K in RequestKind]: (typeof REQUESTS)[K] extends { stream: true } ? K : never;
 }[RequestKind];
@@ -146,7 +146,7 @@ export type RequestOf<K extends RequestKind> = { readonly kind: K; readonly requ
   (typeof REQUESTS)[K]['fields']
 >;
 
-/** Ends the stream of this kind that this requestId opened; never answered. */
+/** Ends the stream of this kind with this requestId; never answered. */
 interface CancelStream {
   readonly kind: 'cancelStream';
   readonly requestId: RequestId;
@@ -155,17 +155,17 @@ interface CancelStream {
 
 export type Request = { [K in RequestKind]: RequestOf<K> }[RequestKind] | CancelStream;
 
-/** What became of a frame's body. */
-export type Parsed =
+/** Result of parsing the body of a frame. */
+export type ParsedRequest =
   | { readonly outcome: 'request'; readonly request: Request }
-  /** To be answered with an Error. */
+  /** The answer is an Error. */
   | {
       readonly outcome: 'refused';
       readonly requestId: RequestId;
       readonly code: 'request-not-supported' | 'invalid-request';
       readonly message: string;
     }
-  /** Nobody to answer to: the id cannot be read. */
+  /** No answer is possible: the id cannot be read. */
   | { readonly outcome: 'dropped'; readonly message: string };
 
 const KINDS: ReadonlyMap<number, RequestKind> = new Map(
@@ -173,13 +173,13 @@ const KINDS: ReadonlyMap<number, RequestKind> = new Map(
 );
 
 /** Reads one message. Throws BrokenFrameError if the body is not JSON. */
-export function parseRequest(body: Buffer): Parsed {
+export function parseRequest(body: Buffer): ParsedRequest {
   const json = body.toString('utf8');
   const message = parseJson(json);
   if (!isObject(message)) return { outcome: 'dropped', message: 'a message that is not an object' };
   const requestId = readRequestId(message, json);
   if (requestId === undefined) return { outcome: 'dropped', message: 'a message without a readable requestId' };
-  const refused = (code: 'request-not-supported' | 'invalid-request', text: string): Parsed => ({
+  const refused = (code: 'request-not-supported' | 'invalid-request', text: string): ParsedRequest => ({
     outcome: 'refused',
     requestId,
     code,
@@ -219,7 +219,7 @@ function parseJson(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    // The parser's own text quotes the body, which may hold secrets.
-    throw new BrokenFrameError('a frame arrived whose body is not JSON');
+    // The parser's message quotes the body, which may hold secrets.
+    throw new BrokenFrameError('a frame arrived with a body that is not JSON');
   }
 }

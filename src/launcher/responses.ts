@@ -1,16 +1,18 @@
 /**
- * The messages that we send: their numbers, their members in order, and how they become text (protocol sections 5 and 7 to 9).
+ * The messages that the plugin sends: their numbers, their fields in order, and their JSON (launcher-plugin-api.md sections
+ * 5 and 7 to 9).
  */
 import type { ClusterInfo, ControlResult, JobNetwork, JobUsage } from '../jobs/contract.ts';
 import { CONFIG, type Job, PLACEMENT_CONSTRAINT, RESOURCE_LIMIT } from '../jobs/job.ts';
 import type { JobErrorCode } from '../jobs/job-error.ts';
 import { boolean, list, object, string, writeFields } from '../system/schema.ts';
-import type { Body } from './frames.ts';
-import { jsonText } from './json-text.ts';
-import type { RequestId } from './request-id.ts';
+import type { FrameBody } from './frames.ts';
+import type { JsonTextEncoder } from './json-text.ts';
+import type { PluginMetrics } from './plugin-metrics.ts';
+import { NO_REQUEST, type RequestId } from './request-id.ts';
 import type { OutputType } from './requests.ts';
 
-/** The version of the protocol that we speak. */
+/** The version of the protocol that this plugin supports. */
 export const API_VERSION = { major: 3, minor: 10, patch: 0 } as const;
 
 const NUMBERS = {
@@ -31,19 +33,18 @@ const NUMBERS = {
 
 type ResponseKind = keyof typeof NUMBERS;
 
-/** These always carry responseId 0 and do not advance the counter (protocol 5.2). */
+/** These always carry responseId 0 and do not advance the counter (section 5.2). */
 const UNCOUNTED: ReadonlySet<ResponseKind> = new Set(['error', 'heartbeat', 'metrics']);
 
-/** One message to the launcher; its responseId comes at the moment of writing. */
+/** One message to the launcher, without its responseId, which the writer assigns. */
 export interface Response {
   readonly kind: ResponseKind;
-  /** '0' in messages that are nobody's answer, and in those that serve many requests. */
   readonly requestId: RequestId;
-  /** The members after requestId and responseId, as JSON: `"a":1,"b":2`, or ''. Much text comes as bytes between others. */
-  readonly members: string | readonly [before: string, text: Uint8Array, after: string];
+  /** The fields after requestId and responseId, as JSON: `"a":1,"b":2`, or ''. Job output is UTF-8 text between two of these. */
+  readonly fields: string | readonly [before: string, text: Uint8Array, after: string];
 }
 
-/** Error codes of protocol section 9. */
+/** Error codes of section 9. */
 const ERROR_CODES = {
   unknown: 0,
   'request-not-supported': 1,
@@ -58,18 +59,18 @@ const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** One request among those that a message serves, and its number in that request's stream. */
+/** One of the requests that a message serves, and the number of the message in the stream of that request. */
 export interface Sequence {
   readonly requestId: RequestId;
   readonly seqId: number;
 }
 
-/** The text of a response with its number, in pieces. */
-export function encode({ kind, requestId, members }: Response, responseId: number): Body {
+/** The JSON of a response with its number. */
+export function encode({ kind, requestId, fields }: Response, responseId: number, json: JsonTextEncoder): FrameBody {
   const head = `{"messageType":${NUMBERS[kind]},"requestId":${requestId},"responseId":${responseId}`;
-  if (typeof members === 'string') return [`${head}${members === '' ? '' : `,${members}`}}`];
-  const [before, text, after] = members;
-  return [`${head},${before}`, text, `${after}}`];
+  if (typeof fields === 'string') return [`${head}${fields === '' ? '' : `,${fields}`}}`];
+  const [before, text, after] = fields;
+  return [`${head},${before}`, json.encode(text), `${after}}`];
 }
 
 /** Does this response take a number of the counter? */
@@ -77,21 +78,21 @@ export function isCounted(response: Response): boolean {
   return !UNCOUNTED.has(response.kind);
 }
 
-const members = (json: object): string => JSON.stringify(json).slice(1, -1);
+const fieldsOf = (json: object): string => JSON.stringify(json).slice(1, -1);
 
 export function errorResponse(requestId: RequestId, code: ErrorCode, message: string): Response {
-  return { kind: 'error', requestId, members: members({ errorCode: ERROR_CODES[code], errorMessage: message }) };
+  return { kind: 'error', requestId, fields: fieldsOf({ errorCode: ERROR_CODES[code], errorMessage: message }) };
 }
 
-export const heartbeatResponse: Response = { kind: 'heartbeat', requestId: '0', members: '' };
+export const heartbeatResponse: Response = { kind: 'heartbeat', requestId: NO_REQUEST, fields: '' };
 
 export function bootstrapResponse(requestId: RequestId): Response {
-  return { kind: 'bootstrap', requestId, members: members({ version: API_VERSION }) };
+  return { kind: 'bootstrap', requestId, fields: fieldsOf({ version: API_VERSION }) };
 }
 
-/** `jobs`: each already JSON text. */
+/** `jobs`: each as JSON. */
 export function jobsResponse(requestId: RequestId, jobs: readonly string[]): Response {
-  return { kind: 'jobs', requestId, members: `"jobs":[${jobs.join(',')}]` };
+  return { kind: 'jobs', requestId, fields: `"jobs":[${jobs.join(',')}]` };
 }
 
 export function statusResponse(sequences: readonly Sequence[], job: Job, statusMessage: string): Response {
@@ -102,43 +103,43 @@ export function statusResponse(sequences: readonly Sequence[], job: Job, statusM
     statusMessage: statusMessage === '' ? undefined : statusMessage,
     statusCode: job.statusCode === '' ? undefined : job.statusCode,
   };
-  return { kind: 'status', requestId: '0', members: `${sequencesJson(sequences)},${members(state)}` };
+  return { kind: 'status', requestId: NO_REQUEST, fields: `${sequencesJson(sequences)},${fieldsOf(state)}` };
 }
 
 export function controlResponse(requestId: RequestId, result: ControlResult): Response {
   const json = { statusMessage: result.message, operationComplete: result.complete };
-  return { kind: 'control', requestId, members: members(json) };
+  return { kind: 'control', requestId, fields: fieldsOf(json) };
 }
 
-/** `output`: UTF-8, whole characters. */
+/** `output`: UTF-8, complete characters. */
 export function outputResponse(
   requestId: RequestId,
   seqId: number,
   output: Uint8Array,
   outputType: OutputType,
 ): Response {
-  const before = `${members({ seqId, complete: false })},"output":`;
-  const after = `,${members({ outputType })}`;
-  return { kind: 'output', requestId, members: [before, jsonText(output), after] };
+  const before = `${fieldsOf({ seqId, complete: false })},"output":`;
+  const after = `,${fieldsOf({ outputType })}`;
+  return { kind: 'output', requestId, fields: [before, output, after] };
 }
 
-/** The last message of an output stream: neither text nor label. */
+/** The last message of an output stream, without text and type. */
 export function outputEnd(requestId: RequestId, seqId: number): Response {
-  return { kind: 'output', requestId, members: members({ seqId, complete: true }) };
+  return { kind: 'output', requestId, fields: fieldsOf({ seqId, complete: true }) };
 }
 
 export function usageResponse(sequences: readonly Sequence[], usage: JobUsage, complete: boolean): Response {
   const { cpuPercent, cpuTime, virtualMemory, residentMemory } = usage;
-  const json = members({ cpuPercent, cpuTime, virtualMemory, residentMemory, complete });
-  return { kind: 'usage', requestId: '0', members: `${sequencesJson(sequences)},${json}` };
+  const json = fieldsOf({ cpuPercent, cpuTime, virtualMemory, residentMemory, complete });
+  return { kind: 'usage', requestId: NO_REQUEST, fields: `${sequencesJson(sequences)},${json}` };
 }
 
 export function networkResponse(requestId: RequestId, network: JobNetwork): Response {
   const { host, ipAddresses } = network;
-  return { kind: 'network', requestId, members: members({ host, ipAddresses }) };
+  return { kind: 'network', requestId, fields: fieldsOf({ host, ipAddresses }) };
 }
 
-/** The first minor version whose launchers do without an empty list of images. */
+/** Launchers since this minor version need no empty list of images. */
 const IMAGES_OPTIONAL_SINCE_MINOR = 1;
 
 const { value: _, ...OFFERED_LIMIT } = RESOURCE_LIMIT;
@@ -168,41 +169,27 @@ const CLUSTER_INFO = {
 
 export function clusterInfoResponse(requestId: RequestId, info: ClusterInfo, minor: number): Response {
   const all = { ...info, supportsContainers: true, supportsInitContainers: true, containersUseHostNetwork: false };
-  return { kind: 'clusterInfo', requestId, members: members(writeFields(CLUSTER_INFO, all, minor)) };
+  return { kind: 'clusterInfo', requestId, fields: fieldsOf(writeFields(CLUSTER_INFO, all, minor)) };
 }
 
 export function loadBalancerNodesResponse(requestId: RequestId): Response {
-  return { kind: 'loadBalancerNodes', requestId, members: '' };
+  return { kind: 'loadBalancerNodes', requestId, fields: '' };
 }
 
-/** What became of a reload: -1 unknown, 0 none, 1 load, 2 validate, 3 save (protocol 15, message 202). */
+/** Result of a reload; errorType: -1 unknown, 0 none, 1 load, 2 validate, 3 save (message 202 of section 15). */
 export interface ReloadResult {
   readonly errorType: -1 | 0 | 1 | 2 | 3;
   readonly errorMessage: string;
-  /** Options whose running value changed now. */
+  /** Options with a new value that is used from now on. */
   readonly applied: readonly string[];
-  /** Options whose value differs from the one in force since the start, and counts only after a restart. */
+  /** Options with a new value that is used only after a restart. */
   readonly pendingRestart: readonly string[];
 }
 
 export function reloadResponse(requestId: RequestId, generation: number, result: ReloadResult): Response {
   const { errorType, errorMessage, applied, pendingRestart } = result;
   const json = { errorType, errorMessage, applied, pendingRestart, generation };
-  return { kind: 'reload', requestId, members: members(json) };
-}
-
-/** What the plugin says of itself (protocol 15, message 203). */
-export interface PluginMetrics {
-  readonly uptimeSeconds: number;
-  /** 0: unknown. */
-  readonly memoryUsageBytes: number;
-  readonly clusterInteractionLatencySample?: LatencySample;
-}
-
-/** Counts since the last report: ten buckets, not cumulative; `sum` in seconds. */
-export interface LatencySample {
-  readonly buckets: readonly number[];
-  readonly sum: number;
+  return { kind: 'reload', requestId, fields: fieldsOf(json) };
 }
 
 export function metricsResponse(metrics: PluginMetrics): Response {
@@ -212,13 +199,13 @@ export function metricsResponse(metrics: PluginMetrics): Response {
     memoryUsageBytes: Math.floor(memoryUsageBytes),
     clusterInteractionLatencySample,
   };
-  return { kind: 'metrics', requestId: '0', members: members(json) };
+  return { kind: 'metrics', requestId: NO_REQUEST, fields: fieldsOf(json) };
 }
 
-/** The most that one element of `sequences` takes: `{"requestId":18446744073709551615,"seqId":9007199254740991},` */
+/** Upper bound for one element of `sequences`: `{"requestId":18446744073709551615,"seqId":9007199254740991},` */
 export const SEQUENCE_BYTES = 62;
 
-/** How many requests one message can serve that has this many bytes left for them; at least one. */
+/** How many requests fit into this many bytes of a message; at least one. */
 export function sequencesThatFit(bytes: number): number {
   return Math.max(1, Math.floor(bytes / SEQUENCE_BYTES));
 }

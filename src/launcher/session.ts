@@ -1,6 +1,5 @@
 /**
- * The conversation with one launcher, from the first frame to the last. `createLauncherSession` is what main.ts needs;
- * the rest of this room is behind it.
+ * Session with one launcher, from the first frame to the last: the entry point of this room.
  */
 import type { Readable, Writable } from 'node:stream';
 import type { Jobs } from '../jobs/contract.ts';
@@ -8,11 +7,12 @@ import { untilAborted, within } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Reload } from './answers.ts';
-import { createConversation, refusal } from './conversation.ts';
-import { BrokenFrameError, createFrameReader } from './frames.ts';
-import { MAX_OUTPUT_STREAMS } from './limits.ts';
-import type { PluginMetrics } from './responses.ts';
-import { createWriter } from './writer.ts';
+import { Conversation, errorAnswer } from './conversation.ts';
+import { BrokenFrameError, FrameReader } from './frames.ts';
+import type { PluginMetrics } from './plugin-metrics.ts';
+import { NO_REQUEST } from './request-id.ts';
+import { MAX_OUTPUT_STREAMS } from './session-limits.ts';
+import { Writer } from './writer.ts';
 
 export interface LauncherSessionOptions {
   /** What the launcher writes. Destroyed when the session ends. */
@@ -26,13 +26,13 @@ export interface LauncherSessionOptions {
   readonly heartbeatIntervalSeconds: number;
   /** Option `max-message-size` in bytes. */
   readonly maxMessageSize: number;
-  /** Option `plugin-metrics-interval-seconds`; 0: none. */
+  /** Option `plugin-metrics-interval-seconds`; 0: no metrics. */
   readonly metricsIntervalSeconds: number;
   /** Output streams at a time: half of RLIMIT_NOFILE if that is less than the default, 1,000. */
   readonly maxOutputStreams?: number;
-  /** Message 202: reads the configuration again and says what became of it. Called once at a time. */
+  /** Message 202: reads the configuration again. Called once at a time. */
   readonly reload: Reload;
-  /** Message 203: called when a report is written; createLatencyHistogram has the latencies. */
+  /** Message 203: called when a report is written. */
   readonly metrics: () => PluginMetrics;
 }
 
@@ -44,42 +44,43 @@ type SessionEnd =
   | { readonly reason: 'closed' };
 
 export interface LauncherSession {
-  /** Never rejects. What was written before the end is flushed, as far as the launcher reads it within a second. */
+  /** Never rejects. Written messages are flushed, as far as the launcher reads them within a second. */
   readonly done: Promise<SessionEnd>;
-  /** Ends the conversation (SIGTERM, SIGINT): streams are cut, requests in progress stay unanswered. */
+  /** Ends the session (SIGTERM, SIGINT): streams are cut, requests in progress stay unanswered. */
   readonly close: () => void;
 }
 
-/** After the end of the input: time for the answers to what was asked before. */
+/** After the end of the input: time for the answers to earlier requests. */
 const LAST_ANSWERS_MS = 2000;
 
-/** At the end: time for what was written to reach the launcher. */
+/** At the end: time for written messages to reach the launcher. */
 const FLUSH_MS = 1000;
 
-/** Begins to read at once. */
+/** Starts to read at once. */
 export function createLauncherSession(options: LauncherSessionOptions): LauncherSession {
   const { input, output, clock, log, maxMessageSize } = options;
   const closed = new AbortController();
-  const writer = createWriter({
+  const writer = new Writer({
     output,
     maxMessageSize,
     tooLarge: ({ kind, requestId }, bytes) => {
-      log.error('A message to the launcher was too large and was not sent', { kind, bytes, maxMessageSize });
+      log.error('Response exceeds max-message-size and was not sent', { kind, bytes, maxMessageSize });
       const text = `the answer of ${bytes} bytes does not fit into a message of ${maxMessageSize} (max-message-size)`;
-      return requestId === '0' || kind === 'error' ? undefined : refusal(requestId, 'unknown', text, maxMessageSize);
+      const answersRequest = requestId !== NO_REQUEST && kind !== 'error';
+      return answersRequest ? errorAnswer(requestId, 'unknown', text, maxMessageSize) : undefined;
     },
-    failed: (error) => log.error('BUG: a message to the launcher could not be made and was not sent', { error }),
+    failed: (error) => log.error('BUG: response could not be built and was not sent', { error }),
     // Types, ids and sizes only: bodies hold the environment of jobs.
-    written: ({ kind, requestId }, bytes) => log.debug('Told the launcher', { kind, requestId, bytes }),
+    written: ({ kind, requestId }, bytes) => log.debug('Sent response', { kind, requestId, bytes }),
   });
-  const conversation = createConversation({
+  const conversation = new Conversation({
     ...options,
     writer,
     maxOutputStreams: options.maxOutputStreams ?? MAX_OUTPUT_STREAMS,
   });
 
   const read = async (): Promise<SessionEnd> => {
-    const reader = createFrameReader(maxMessageSize);
+    const reader = new FrameReader(maxMessageSize);
     for await (const bytes of input.iterator({ destroyOnReturn: false })) {
       for (const body of reader.push(bytes)) {
         conversation.receive(body);
@@ -87,20 +88,18 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
         if (closed.signal.aborted) return { reason: 'closed' };
       }
     }
-    if (reader.pending() > 0) {
-      log.warning('The launcher ended the conversation within a frame', { bytes: reader.pending() });
-    }
+    if (reader.pending > 0) log.warning('Launcher closed the stream within a frame', { bytes: reader.pending });
     return { reason: 'input-ended' };
   };
 
-  // While it is read, errors come from reading; later ones concern nobody.
+  // The reader handles errors while it reads; later ones do not matter.
   input.on('error', () => {});
   const inputEnded = read().catch((error: unknown): SessionEnd => {
     if (error instanceof BrokenFrameError) {
-      log.error('The launcher sent what is not a frame; the conversation ends', { error });
+      log.error('Launcher sent a broken frame; ending the session', { error });
       return { reason: 'broken-frame', error };
     }
-    if (!closed.signal.aborted) log.warning('Reading from the launcher failed', { error });
+    if (!closed.signal.aborted) log.warning('Reading from the launcher failed; ending the session', { error });
     return { reason: 'input-ended' };
   });
   const outputFailed = new Promise<SessionEnd>((resolve) => {
@@ -109,7 +108,7 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
   });
   const closing = untilAborted(closed.signal).then((): SessionEnd => ({ reason: 'closed' }));
 
-  const converse = async (): Promise<SessionEnd> => {
+  const run = async (): Promise<SessionEnd> => {
     const end = await Promise.race([inputEnded, outputFailed, closing]);
     if (end.reason === 'input-ended') {
       await within(clock, LAST_ANSWERS_MS, () => Promise.race([conversation.allAnswered(), outputFailed, closing]));
@@ -117,16 +116,17 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
     closed.abort();
     conversation.close();
     writer.close();
-    if (end.reason !== 'output-failed')
+    if (end.reason !== 'output-failed') {
       await within(clock, FLUSH_MS, () => Promise.race([flushed(output), outputFailed]));
+    }
     input.destroy();
     return end;
   };
 
-  return { done: converse(), close: () => closed.abort() };
+  return { done: run(), close: () => closed.abort() };
 }
 
-/** Resolves when everything written so far has left. */
+/** Resolves when all messages written so far have left. */
 function flushed(output: Writable): Promise<void> {
   return new Promise((resolve) => {
     if (output.writableLength === 0) resolve();

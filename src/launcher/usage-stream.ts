@@ -1,158 +1,154 @@
 /**
- * Resource utilisation streams (protocol 8.4): one reading of measurements per job, each message for all who asked for
- * that job; complete when the job has ended.
+ * Resource utilization streams (launcher-plugin-api.md section 8.4): one measurement per job, each message for all requests
+ * for that job; complete when the job has ended.
  */
 import type { Jobs, JobUsage, Requester } from '../jobs/contract.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { Log } from '../system/log.ts';
-import type { RefuseStream } from './answering.ts';
-import { MAX_SUBSCRIPTIONS } from './limits.ts';
+import type { RefuseStream } from './in-flight.ts';
 import { compareRequestIds, type RequestId } from './request-id.ts';
 import { type Sequence, sequencesThatFit, usageResponse } from './responses.ts';
+import { MAX_SUBSCRIPTIONS } from './session-limits.ts';
 import type { Writer } from './writer.ts';
-
-interface UsageStreams {
-  /** Starts a stream, or joins the one of the same job; does nothing if this id has one. What is refused is answered with an Error. */
-  readonly start: (requestId: RequestId, jobId: string, requester: Requester) => void;
-  /** Nothing more is sent for this id. */
-  readonly cancel: (requestId: RequestId) => void;
-  readonly close: () => void;
-}
 
 interface UsageStreamsOptions {
   readonly jobs: Jobs;
   readonly writer: Writer;
   readonly log: Log;
-  /** Nothing is sent before: the messages carry requestId 0, which would be taken for the Bootstrap answer. */
-  readonly mayBegin: Promise<void>;
-  /** Resolves when jobs are known, rejects if they are not in time. */
-  readonly ready: () => Promise<void>;
+  /** Nothing is sent before: the messages carry request id 0, which would look like the Bootstrap answer. */
+  readonly bootstrapped: Promise<void>;
+  /** Resolves after the first list of jobs, rejects if it is late. */
+  readonly synced: () => Promise<void>;
   readonly refuse: RefuseStream;
 }
 
-/** All who asked for one job, and the reading that serves them. */
-interface Reading {
+/** The measurements of one job, and the requests that receive them. */
+interface Measurement {
   readonly jobId: string;
-  /** The last seqId of each. */
+  /** The last seqId of each request. */
   readonly subscribers: Map<RequestId, number>;
   readonly stop: AbortController;
-  /** A measurement came: who joins now is served whatever the job's state. */
-  measured: boolean;
+  /** A value was read: a request that joins now is served whatever the job's state. */
+  hasValue: boolean;
 }
 
-/** One request; without a reading while it waits for jobs to be known. */
+/** One request; without a measurement while it waits for the first list of jobs. */
 interface Subscription {
-  reading?: Reading;
+  measurement?: Measurement;
 }
 
-export function createUsageStreams(options: UsageStreamsOptions): UsageStreams {
-  const { jobs, writer, log, mayBegin, ready, refuse } = options;
-  /** By job. */
-  const readings = new Map<string, Reading>();
-  /** What serves each request. */
-  const served = new Map<RequestId, Subscription>();
+/** Upper bound for all of a usage message but its sequences. */
+const ENVELOPE_BYTES = 400;
 
-  const leave = (requestId: RequestId): void => {
-    const reading = served.get(requestId)?.reading;
-    served.delete(requestId);
-    reading?.subscribers.delete(requestId);
-    if (reading?.subscribers.size === 0) end(reading);
-  };
+export class UsageStreams {
+  readonly #options: UsageStreamsOptions;
+  /** By job id. */
+  readonly #measurements = new Map<string, Measurement>();
+  readonly #subscriptions = new Map<RequestId, Subscription>();
 
-  const end = (reading: Reading): void => {
-    reading.stop.abort();
-    if (readings.get(reading.jobId) === reading) readings.delete(reading.jobId);
-    for (const requestId of reading.subscribers.keys()) served.delete(requestId);
-  };
+  constructor(options: UsageStreamsOptions) {
+    this.#options = options;
+  }
 
-  /** Tells all who ask now, in as few messages as fit. */
-  const tell = async (reading: Reading, usage: JobUsage, complete: boolean): Promise<void> => {
-    await mayBegin;
-    const atOnce = sequencesThatFit(writer.maxMessageSize - ENVELOPE_BYTES);
-    const requestIds = [...reading.subscribers.keys()].sort(compareRequestIds);
-    for (let from = 0; from < requestIds.length; from += atOnce) {
-      await writer.send(() => {
-        const sequences = requestIds.slice(from, from + atOnce).flatMap((id) => numbered(reading, id));
-        return sequences.length === 0 ? undefined : usageResponse(sequences, usage, complete);
-      });
+  /** Starts a stream, or joins the one of the same job; does nothing if this id has one. A refusal is answered with an Error. */
+  start(requestId: RequestId, jobId: string, requester: Requester): void {
+    const { synced, refuse } = this.#options;
+    if (this.#subscriptions.has(requestId)) return;
+    if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) {
+      const text = `there are ${MAX_SUBSCRIPTIONS} resource usage streams already, the maximum; cancel some and ask again`;
+      void refuse(requestId, new JobError('unknown', text));
+      return;
     }
-  };
+    const subscription: Subscription = {};
+    this.#subscriptions.set(requestId, subscription);
+    const isActive = (): boolean => this.#subscriptions.get(requestId) === subscription;
+    synced()
+      .then(() => {
+        if (isActive()) this.#join(subscription, requestId, jobId, requester);
+      })
+      .catch((error: unknown) => {
+        if (!isActive()) return;
+        this.#subscriptions.delete(requestId);
+        void refuse(requestId, error);
+      });
+  }
 
-  /** The next number of a subscriber; none if it has left. */
-  const numbered = (reading: Reading, requestId: RequestId): Sequence[] => {
-    const last = reading.subscribers.get(requestId);
-    if (last === undefined) return [];
-    reading.subscribers.set(requestId, last + 1);
-    return [{ requestId, seqId: last + 1 }];
-  };
+  /** Sends nothing more for this id. */
+  cancel(requestId: RequestId): void {
+    const measurement = this.#subscriptions.get(requestId)?.measurement;
+    this.#subscriptions.delete(requestId);
+    measurement?.subscribers.delete(requestId);
+    if (measurement?.subscribers.size === 0) this.#end(measurement);
+  }
 
-  const read = async (reading: Reading, requester: Requester): Promise<void> => {
-    const { signal } = reading.stop;
+  close(): void {
+    for (const measurement of this.#measurements.values()) measurement.stop.abort();
+    this.#measurements.clear();
+    this.#subscriptions.clear();
+  }
+
+  #join(subscription: Subscription, requestId: RequestId, jobId: string, requester: Requester): void {
+    this.#options.jobs.find(jobId, requester);
+    const known = this.#measurements.get(jobId);
+    const measurement = known ?? { jobId, subscribers: new Map(), stop: new AbortController(), hasValue: false };
+    measurement.subscribers.set(requestId, 0);
+    subscription.measurement = measurement;
+    if (known !== undefined) return;
+    this.#measurements.set(jobId, measurement);
+    void this.#measure(measurement, requester);
+  }
+
+  async #measure(measurement: Measurement, requester: Requester): Promise<void> {
+    const { jobs, log, refuse } = this.#options;
+    const { signal } = measurement.stop;
     try {
-      for await (const usage of jobs.usage(reading.jobId, requester, signal)) {
-        reading.measured = true;
-        await tell(reading, usage, false);
+      for await (const usage of jobs.usage(measurement.jobId, requester, signal)) {
+        measurement.hasValue = true;
+        await this.#send(measurement, usage, false);
         if (signal.aborted) return;
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (!reading.measured) {
-        const refused = [...reading.subscribers.keys()];
-        end(reading);
+      if (!measurement.hasValue) {
+        const refused = [...measurement.subscribers.keys()];
+        this.#end(measurement);
         for (const requestId of refused) void refuse(requestId, error);
         return;
       }
-      log.warning('The resource use of a job cannot be measured any more', { job: reading.jobId, error });
+      log.warning('Measuring resource usage failed; ending its streams', { job: measurement.jobId, error });
     }
-    // Who asks from now on begins anew, and hears that the job is not running.
-    readings.delete(reading.jobId);
-    await tell(reading, {}, true);
-    end(reading);
-  };
+    // A request from now on starts a new measurement, which reports that the job is not running.
+    this.#measurements.delete(measurement.jobId);
+    await this.#send(measurement, {}, true);
+    this.#end(measurement);
+  }
 
-  const join = (subscription: Subscription, requestId: RequestId, jobId: string, requester: Requester): void => {
-    jobs.find(jobId, requester);
-    const known = readings.get(jobId);
-    const reading = known ?? { jobId, subscribers: new Map(), stop: new AbortController(), measured: false };
-    reading.subscribers.set(requestId, 0);
-    subscription.reading = reading;
-    if (known !== undefined) return;
-    readings.set(jobId, reading);
-    void read(reading, requester);
-  };
+  /** Sends a value to all requests for the job, in as few messages as fit. */
+  async #send(measurement: Measurement, usage: JobUsage, complete: boolean): Promise<void> {
+    const { writer, bootstrapped } = this.#options;
+    await bootstrapped;
+    const perMessage = sequencesThatFit(writer.maxMessageSize - ENVELOPE_BYTES);
+    const requestIds = [...measurement.subscribers.keys()].sort(compareRequestIds);
+    for (let from = 0; from < requestIds.length; from += perMessage) {
+      await writer.send(() => {
+        const sequences = requestIds.slice(from, from + perMessage).flatMap((id) => nextSequence(measurement, id));
+        return sequences.length === 0 ? undefined : usageResponse(sequences, usage, complete);
+      });
+    }
+  }
 
-  return {
-    start: (requestId, jobId, requester) => {
-      if (served.has(requestId)) return;
-      if (served.size >= MAX_SUBSCRIPTIONS) {
-        const error = new JobError(
-          'unknown',
-          `there are ${MAX_SUBSCRIPTIONS} streams of resource use already; cancel some first`,
-        );
-        void refuse(requestId, error);
-        return;
-      }
-      const subscription: Subscription = {};
-      served.set(requestId, subscription);
-      const isActive = (): boolean => served.get(requestId) === subscription;
-      ready()
-        .then(() => {
-          if (isActive()) join(subscription, requestId, jobId, requester);
-        })
-        .catch((error: unknown) => {
-          if (!isActive()) return;
-          served.delete(requestId);
-          void refuse(requestId, error);
-        });
-    },
-    cancel: leave,
-    close: () => {
-      for (const reading of readings.values()) reading.stop.abort();
-      readings.clear();
-      served.clear();
-    },
-  };
+  #end(measurement: Measurement): void {
+    measurement.stop.abort();
+    const { jobId, subscribers } = measurement;
+    if (this.#measurements.get(jobId) === measurement) this.#measurements.delete(jobId);
+    for (const requestId of subscribers.keys()) this.#subscriptions.delete(requestId);
+  }
 }
 
-/** More than everything in a usage message but its sequences. */
-const ENVELOPE_BYTES = 400;
+/** The next sequence number of a request; none if it was canceled. */
+function nextSequence({ subscribers }: Measurement, requestId: RequestId): readonly Sequence[] {
+  const last = subscribers.get(requestId);
+  if (last === undefined) return [];
+  subscribers.set(requestId, last + 1);
+  return [{ requestId, seqId: last + 1 }];
+}

@@ -1,132 +1,140 @@
 /**
- * The one place that writes to the launcher. Responses are numbered at the moment of writing, and made at that moment
- * too: while the launcher does not read, nothing is built up but the intentions to write.
+ * The one place that writes to the launcher. Responses are built and numbered at the moment of writing: while the launcher
+ * does not read, only functions that build responses wait in memory.
  */
 import type { Writable } from 'node:stream';
-import { type Body, bodyLength, frame } from './frames.ts';
+import { bodyLength, type FrameBody, frame } from './frames.ts';
+import { JsonTextEncoder } from './json-text.ts';
 import { encode, isCounted, type Response } from './responses.ts';
 
-/** Makes a response when its turn has come; undefined, or an error: there is nothing to say. */
+/** Builds a response when it is about to be written; undefined, or an error: nothing is written. */
 type MakeResponse = () => Response | undefined;
 
-/** What is written first when both wait: answers and states before job output. */
+/** Answers and states are written before job output. */
 type Priority = 'answer' | 'bulk';
-
-export interface Writer {
-  /** Resolves when the response was handed to the output, and the output can take more. Never rejects; after the end it resolves at once. */
-  readonly send: (make: MakeResponse, priority?: Priority) => Promise<void>;
-  /** Would `send` write at once? */
-  readonly isFree: () => boolean;
-  /** The most bytes that a body may have (option `max-message-size`). */
-  readonly maxMessageSize: number;
-  /** Writes nothing more; all that waits is dropped. */
-  readonly close: () => void;
-}
 
 interface WriterOptions {
   readonly output: Writable;
   readonly maxMessageSize: number;
-  /** What goes instead of a response above `maxMessageSize`; undefined: nothing. */
+  /** Returns what is written instead of a response above `maxMessageSize`; undefined: nothing. */
   readonly tooLarge: (response: Response, bytes: number) => Response | undefined;
-  /** Told what the making of a response threw: nothing goes instead. */
+  /** Called with the error of a response that could not be built: nothing is written instead. */
   readonly failed: (error: unknown) => void;
   /** Called with each message that was written. */
   readonly written?: (response: Response, bytes: number) => void;
 }
 
-interface Waiting {
+interface QueuedResponse {
   readonly make: MakeResponse;
   readonly written: () => void;
 }
 
-export function createWriter({ output, maxMessageSize, tooLarge, failed, written }: WriterOptions): Writer {
-  const queues: Readonly<Record<Priority, Waiting[]>> = { answer: [], bulk: [] };
-  let responseId = 0;
-  let full = false;
-  let closed = false;
-  let corked = false;
+export class Writer {
+  /** The largest body in bytes (option `max-message-size`). */
+  readonly maxMessageSize: number;
+  readonly #options: WriterOptions;
+  readonly #queues: Readonly<Record<Priority, QueuedResponse[]>> = { answer: [], bulk: [] };
+  readonly #json = new JsonTextEncoder();
+  #responseId = 0;
+  #isFull = false;
+  #closed = false;
+  #corked = false;
 
-  /** What is written in one turn of the event loop leaves together: a system call for many answers, not for each. */
-  const cork = (): void => {
-    if (corked) return;
-    corked = true;
-    output.cork();
-    setImmediate(uncork);
-  };
-  const uncork = (): void => {
-    if (!corked) return;
-    corked = false;
-    output.uncork();
-  };
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.maxMessageSize = options.maxMessageSize;
+    options.output.on('drain', this.#onDrain);
+  }
 
-  const made = (make: MakeResponse): { readonly response: Response; readonly body: Body } | undefined => {
-    try {
-      const response = make();
-      return response && { response, body: encode(response, isCounted(response) ? responseId : 0) };
-    } catch (error) {
-      failed(error);
-      return undefined;
+  /** Would `send` write at once? */
+  get isFree(): boolean {
+    return !this.#isFull && !this.#closed;
+  }
+
+  /** Resolves when the response was handed to the output and the output can take more; at once after the end. Never rejects. */
+  send(make: MakeResponse, priority: Priority = 'answer'): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closed) {
+        resolve();
+        return;
+      }
+      this.#queues[priority].push({ make, written: resolve });
+      this.#pump();
+    });
+  }
+
+  /** Writes nothing more; drops all that is queued. */
+  close(): void {
+    this.#closed = true;
+    this.#uncork();
+    this.#options.output.off('drain', this.#onDrain);
+    for (const queue of Object.values(this.#queues)) {
+      for (const { written } of queue.splice(0)) written();
     }
+  }
+
+  #onDrain = (): void => {
+    this.#isFull = false;
+    this.#pump();
   };
 
-  /** The bytes of a body if they are too many, else 0. They are counted only where three for each UTF-16 unit might not fit. */
-  const excess = (body: Body): number => {
-    const units = body.reduce((sum, { length }) => sum + length, 0);
-    const bytes = units * 3 <= maxMessageSize ? 0 : bodyLength(body);
-    return bytes > maxMessageSize ? bytes : 0;
-  };
-
-  const write = (make: MakeResponse): void => {
-    const next = made(make);
-    if (next === undefined) return;
-    const { response, body } = next;
-    const bytes = excess(body);
-    if (bytes === 0) {
-      if (isCounted(response)) responseId++;
-      const message = frame(body);
-      cork();
-      full = !output.write(message);
-      if (full) uncork();
-      written?.(response, message.length);
-      return;
-    }
-    const instead = tooLarge(response, bytes);
-    if (instead !== undefined) write(() => instead);
-  };
-
-  const pump = (): void => {
-    while (!full && !closed) {
-      const next = queues.answer.shift() ?? queues.bulk.shift();
+  #pump(): void {
+    while (this.isFree) {
+      const next = this.#queues.answer.shift() ?? this.#queues.bulk.shift();
       if (next === undefined) return;
-      write(next.make);
+      this.#write(next.make);
       next.written();
     }
-  };
-  const onDrain = (): void => {
-    full = false;
-    pump();
-  };
-  output.on('drain', onDrain);
+  }
 
-  return {
-    maxMessageSize,
-    isFree: () => !full && !closed,
-    send: (make, priority = 'answer') =>
-      new Promise((resolve) => {
-        if (closed) {
-          resolve();
-          return;
-        }
-        queues[priority].push({ make, written: resolve });
-        pump();
-      }),
-    close: () => {
-      closed = true;
-      uncork();
-      output.off('drain', onDrain);
-      for (const queue of Object.values(queues)) {
-        for (const { written } of queue.splice(0)) written();
-      }
-    },
-  };
+  #write(make: MakeResponse): void {
+    const { output, tooLarge, written } = this.#options;
+    const next = this.#encoded(make);
+    if (next === undefined) return;
+    const { response, body } = next;
+    const bytes = this.#excess(body);
+    if (bytes > 0) {
+      const instead = tooLarge(response, bytes);
+      if (instead !== undefined) this.#write(() => instead);
+      return;
+    }
+    if (isCounted(response)) this.#responseId++;
+    const message = frame(body);
+    this.#cork();
+    this.#isFull = !output.write(message);
+    if (this.#isFull) this.#uncork();
+    written?.(response, message.length);
+  }
+
+  #encoded(make: MakeResponse): { readonly response: Response; readonly body: FrameBody } | undefined {
+    try {
+      const response = make();
+      const responseId = response !== undefined && isCounted(response) ? this.#responseId : 0;
+      return response && { response, body: encode(response, responseId, this.#json) };
+    } catch (error) {
+      this.#options.failed(error);
+      return undefined;
+    }
+  }
+
+  /** The size of a body above the limit, else 0. Bytes are counted only where three for each UTF-16 unit might not fit. */
+  #excess(body: FrameBody): number {
+    const units = body.reduce((sum, { length }) => sum + length, 0);
+    const bytes = units * 3 <= this.maxMessageSize ? 0 : bodyLength(body);
+    return bytes > this.maxMessageSize ? bytes : 0;
+  }
+
+  /** Messages of one turn of the event loop leave together: one system call for many answers. */
+  #cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#options.output.cork();
+    setImmediate(() => this.#uncork());
+  }
+
+  #uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#options.output.uncork();
+  }
 }

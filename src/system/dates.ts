@@ -15,7 +15,7 @@ const DATE =
   /^(\d{4})-(\d\d)-(\d\d)(?:$|[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:Z|([+-])(\d\d):(\d\d)|(?![+\-:.\d])))/;
 
 /**
- * Reads leniently: a date alone, no seconds, a blank for `T`, fractions of any length (cut to six digits), no zone
+ * Reads leniently: a date alone, no seconds, a space for `T`, fractions of any length (cut to six digits), no zone
  * (UTC), `Z` or `+hh:mm`. What follows a complete time is ignored. Fractions of a millisecond are kept.
  * undefined: no such date.
  */

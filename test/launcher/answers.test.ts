@@ -1,14 +1,40 @@
-/** Each request has one answer, in the very words of the protocol, or an Error with its number. */
+/** Each request has one answer, in the exact words of the protocol, or an Error with its number. */
 import t from 'tap';
-import { JobError } from '../../src/jobs/job-error.ts';
-import { filterJobs } from '../../src/launcher/filter.ts';
-import { aJob, createFakeJobs, SUBMITTED_AT } from './fake-jobs.ts';
-import { on, startLauncher } from './harness.ts';
+import { filterJobs, type PushedSettings } from '../../src/launcher/answers.ts';
+import { aJob, createFakeJobs, type FakeJobs, SUBMITTED_AT } from './fake-jobs.ts';
+import { type Launcher, type Message, on, recordingLog, startLauncher } from './harness.ts';
 
 const alice = { username: 'alice', requestUsername: 'alice' };
 
+/** A name that JSON cannot hold. */
+const UNWRITABLE = { toJSON: () => raise('no such text') } as unknown as string;
+
+const list = (requestId: number, jobId = '*'): Message => ({
+  messageType: 3,
+  requestId,
+  ...on(jobId),
+  fields: ['name'],
+});
+
+async function session(jobs: FakeJobs): Promise<{ launcher: Launcher; lines: readonly string[] }> {
+  const log = recordingLog();
+  const launcher = await startLauncher({ jobs, log });
+  return { launcher, lines: log.lines };
+}
+
+const brief = ({ requestId, id, errorCode, errorMessage, jobs }: Message) =>
+  Object.fromEntries(
+    Object.entries({ requestId, id, errorCode, errorMessage, jobs }).filter(([, value]) => value !== undefined),
+  );
+
+const NONE = { errorType: 0, errorMessage: '', applied: [], pendingRestart: [] } as const;
+
+function raise(message: string): never {
+  throw new TypeError(message);
+}
+
 t.test(
-  '[submit-answer] [job-json-order] a submit is answered with the whole job, in the order of the protocol',
+  '[submit-answer] [job-json-order] a submit is answered with the complete job, in the order of the protocol',
   async (t) => {
     const launcher = await startLauncher();
     launcher.sendText(
@@ -22,22 +48,25 @@ t.test(
   },
 );
 
-t.test('[get-one] [get-all] [get-foreign] jobs by id, all of them, and those of others', async (t) => {
-  const launcher = await startLauncher();
-  launcher.jobs.put({ id: 'job-2', user: 'alice' });
-  launcher.jobs.put({ id: 'job-1', user: 'alice', status: 'Running' });
-  launcher.jobs.put({ id: 'job-3', user: 'bob' });
-  const ids = (messages: readonly unknown[]): unknown =>
-    messages.map((message) => (message as { jobs: { id: string }[] }).jobs.map((job) => job.id));
-  t.same(ids(await launcher.ask({ messageType: 3, requestId: 1, ...on('job-2') })), [['job-2']]);
-  t.same(ids(await launcher.ask({ messageType: 3, requestId: 2, ...on('*') })), [['job-1', 'job-2']]);
-  t.same(ids(await launcher.ask({ messageType: 3, requestId: 3, ...on('*'), username: '*' })), [
-    ['job-1', 'job-2', 'job-3'],
-  ]);
-  t.match(await launcher.ask({ messageType: 3, requestId: 4, ...on('job-3') }), [{ messageType: -1, errorCode: 3 }]);
-  t.match(await launcher.ask({ messageType: 3, requestId: 5, ...on('job-9') }), [{ messageType: -1, errorCode: 3 }]);
-  await launcher.end();
-});
+t.test(
+  '[get-one] [get-all] [get-foreign] a job by id, all visible jobs, and Error 3 for jobs of other users',
+  async (t) => {
+    const launcher = await startLauncher();
+    launcher.jobs.put({ id: 'job-2', user: 'alice' });
+    launcher.jobs.put({ id: 'job-1', user: 'alice', status: 'Running' });
+    launcher.jobs.put({ id: 'job-3', user: 'bob' });
+    const ids = (messages: readonly unknown[]): unknown =>
+      messages.map((message) => (message as { jobs: { id: string }[] }).jobs.map((job) => job.id));
+    t.same(ids(await launcher.ask({ messageType: 3, requestId: 1, ...on('job-2') })), [['job-2']]);
+    t.same(ids(await launcher.ask({ messageType: 3, requestId: 2, ...on('*') })), [['job-1', 'job-2']]);
+    t.same(ids(await launcher.ask({ messageType: 3, requestId: 3, ...on('*'), username: '*' })), [
+      ['job-1', 'job-2', 'job-3'],
+    ]);
+    t.match(await launcher.ask({ messageType: 3, requestId: 4, ...on('job-3') }), [{ messageType: -1, errorCode: 3 }]);
+    t.match(await launcher.ask({ messageType: 3, requestId: 5, ...on('job-9') }), [{ messageType: -1, errorCode: 3 }]);
+    await launcher.end();
+  },
+);
 
 t.test('[get-fields] only the fields asked for, and the id', async (t) => {
   const launcher = await startLauncher();
@@ -102,7 +131,7 @@ t.test('[get-filters] tags, times and states combine; empty lists are no filter'
   t.end();
 });
 
-t.test('[control-answer] control says what became of it', async (t) => {
+t.test('[control-answer] control is answered with its result', async (t) => {
   const launcher = await startLauncher();
   launcher.jobs.put({ id: 'job-1', status: 'Running' });
   launcher.sendText(
@@ -145,7 +174,7 @@ t.test('[network-answer] host and addresses', async (t) => {
   await launcher.end();
 });
 
-t.test('[cluster-info] everything that a launcher may be told', async (t) => {
+t.test('[cluster-info] cluster info has all fields of the protocol', async (t) => {
   const jobs = createFakeJobs();
   jobs.on.clusterInfo = async () => ({
     allowUnknownImages: false,
@@ -177,76 +206,142 @@ t.test('[cluster-info] everything that a launcher may be told', async (t) => {
   await launcher.end();
 });
 
-t.test('[heartbeat-answer] [heartbeat-timer] heartbeats by timer and as answers, always response 0', async (t) => {
-  const launcher = await startLauncher({ heartbeatIntervalSeconds: 5 });
-  launcher.send({ messageType: 0, requestId: 0 });
-  t.same(await launcher.texts(), ['{"messageType":0,"requestId":0,"responseId":0}']);
-  await launcher.clock.advance(4999);
-  t.same(await launcher.texts(), []);
-  await launcher.clock.advance(5001);
-  t.same(await launcher.texts(), [
-    '{"messageType":0,"requestId":0,"responseId":0}',
-    '{"messageType":0,"requestId":0,"responseId":0}',
+t.test('[answer-size] a list that does not fit is an Error that names the limit and the filters', async (t) => {
+  const launcher = await startLauncher({ maxMessageSize: 20_000 });
+  for (let i = 0; i < 100; i++) launcher.jobs.put({ id: `job-${i}`, statusMessage: 'é'.repeat(100) });
+  t.same(await launcher.ask({ messageType: 3, requestId: 1, ...on('*') }), [
+    {
+      messageType: -1,
+      requestId: 1,
+      responseId: 0,
+      errorCode: 2,
+      errorMessage:
+        'the 100 jobs do not fit into a message of 20000 bytes (max-message-size); ask for less with fields, tags, statuses, startTime or endTime',
+    },
+  ]);
+  t.match(await launcher.ask({ messageType: 3, requestId: 2, ...on('*'), fields: ['status'] }), [
+    { messageType: 2, responseId: 1 },
   ]);
   await launcher.end();
 });
 
-t.test('[unknown-type] an unknown type of message is Error 1', async (t) => {
+t.test('[nodes] load-balancer nodes are answered with the base fields, whatever is in them', async (t) => {
   const launcher = await startLauncher();
-  launcher.send({ messageType: 17, requestId: 5, ...alice });
-  t.same(await launcher.texts(), [
-    '{"messageType":-1,"requestId":5,"responseId":0,"errorCode":1,"errorMessage":"messages of type 17 are not supported"}',
+  launcher.sendText(
+    '{"messageType":201,"requestId":5,"nodes":[{"host":"a","ipv4":"10.0.0.1","port":"5559","lastSeen":"2026-01-02T03:04:05Z","status":"Online"}]}',
+  );
+  launcher.sendText('{"messageType":201,"requestId":6,"username":7,"nodes":[3,null,{"port":5559}]}');
+  launcher.sendText('{"messageType":201,"requestId":7,"nodes":"none"}');
+  t.strictSame(await launcher.texts(), [
+    '{"messageType":201,"requestId":5,"responseId":1}',
+    '{"messageType":201,"requestId":6,"responseId":2}',
+    '{"messageType":201,"requestId":7,"responseId":3}',
   ]);
   await launcher.end();
 });
 
-t.test('[error-codes] what the domain refuses gets its number; what should not occur is Error 0', async (t) => {
+t.test('[reload] pushed settings reach the reload; its result is answered with the generation', async (t) => {
+  const pushed: [PushedSettings, number][] = [];
+  const launcher = await startLauncher({
+    reload: async (settings, generation) => {
+      pushed.push([settings, generation]);
+      return { errorType: 0, errorMessage: '', applied: ['job-expiry-hours'], pendingRestart: ['server-user'] };
+    },
+  });
+  launcher.sendText(
+    '{"messageType":202,"requestId":5,"generation":4,"inheritedSettings":{"serverUser":"rstudio","enableDebugLogging":true,"scratchPath":"/s","loggingDir":"/l","heartbeatIntervalSeconds":5,"jobExpiryHours":0.5,"pluginMetricsIntervalSeconds":60,"includePluginMetricsIntervalSeconds":true,"more":1}}',
+  );
+  launcher.sendText(
+    '{"messageType":202,"requestId":6,"inheritedSettings":{"pluginMetricsIntervalSeconds":0,"includePluginMetricsIntervalSeconds":false}}',
+  );
+  launcher.sendText('{"messageType":202,"requestId":7,"username":"u","inheritedSettings":null}');
+  t.strictSame(await launcher.texts(), [
+    '{"messageType":202,"requestId":5,"responseId":1,"errorType":0,"errorMessage":"","applied":["job-expiry-hours"],"pendingRestart":["server-user"],"generation":4}',
+    '{"messageType":202,"requestId":6,"responseId":2,"errorType":0,"errorMessage":"","applied":["job-expiry-hours"],"pendingRestart":["server-user"],"generation":0}',
+    '{"messageType":202,"requestId":7,"responseId":3,"errorType":0,"errorMessage":"","applied":["job-expiry-hours"],"pendingRestart":["server-user"],"generation":0}',
+  ]);
+  t.strictSame(pushed, [
+    [
+      {
+        serverUser: 'rstudio',
+        enableDebugLogging: true,
+        scratchPath: '/s',
+        loggingDir: '/l',
+        heartbeatIntervalSeconds: 5,
+        jobExpiryHours: 0.5,
+        pluginMetricsIntervalSeconds: 60,
+      },
+      4,
+    ],
+    [{}, 0],
+    [{}, 0],
+  ]);
+  await launcher.end();
+});
+
+t.test(
+  '[reload-errors] wrong settings are errorType 2 with the generation, and nothing is applied; reloads do not overlap',
+  async (t) => {
+    let running = 0;
+    let most = 0;
+    const launcher = await startLauncher({
+      reload: async (_, generation) => {
+        most = Math.max(most, ++running);
+        await new Promise((resolve) => setImmediate(resolve));
+        running--;
+        return generation === 2 ? { ...NONE, errorType: 1, errorMessage: 'profiles: cannot be read' } : NONE;
+      },
+    });
+    launcher.sendText('{"messageType":202,"requestId":1,"generation":9,"inheritedSettings":{"jobExpiryHours":"1"}}');
+    t.strictSame(await launcher.texts(), [
+      '{"messageType":202,"requestId":1,"responseId":1,"errorType":2,"errorMessage":"inheritedSettings.jobExpiryHours is text; it must be a number","applied":[],"pendingRestart":[],"generation":9}',
+    ]);
+    for (const generation of [1, 2, 3]) launcher.send({ messageType: 202, requestId: generation, generation });
+    t.match(await launcher.received(), [
+      { requestId: 1, errorType: 0, generation: 1 },
+      { requestId: 2, errorType: 1, errorMessage: 'profiles: cannot be read', generation: 2 },
+      { requestId: 3, errorType: 0, generation: 3 },
+    ]);
+    t.equal(most, 1);
+    await launcher.end();
+  },
+);
+
+t.test('[negotiate-images] a launcher of 3.0 gets an empty list of images', async (t) => {
+  const info = async (version: string): Promise<unknown> => {
+    const launcher = await startLauncher({ version });
+    const [message] = await launcher.ask({ messageType: 9, requestId: 1, username: '*' });
+    await launcher.end();
+    return message?.['images'];
+  };
+  t.strictSame(await info('3.0.0'), []);
+  t.strictSame(await info('3.1.0'), undefined);
+});
+
+t.test('[system-job] systemJob counts only when an administrator asks', async (t) => {
   const jobs = createFakeJobs();
   const launcher = await startLauncher({ jobs });
-  jobs.put({ id: 'job-1', status: 'Running' });
-  const codes = [
-    ['unknown', 0],
-    ['invalid-request', 2],
-    ['job-not-found', 3],
-    ['timeout', 5],
-    ['job-not-running', 6],
-    ['output-not-found', 7],
-    ['invalid-job-state', 8],
-  ] as const;
-  for (const [code, errorCode] of codes) {
-    jobs.on.control = async () => {
-      throw new JobError(code, `because of ${code}`);
-    };
-    t.strictSame(await launcher.ask({ messageType: 5, requestId: 1, ...on('job-1'), operation: 0 }), [
-      { messageType: -1, requestId: 1, responseId: 0, errorCode, errorMessage: `because of ${code}` },
-    ]);
-  }
-  jobs.on.network = async () => {
-    throw new TypeError('a defect');
-  };
-  t.match(await launcher.ask({ messageType: 8, requestId: 2, ...on('job-1') }), [
-    { messageType: -1, errorCode: 0, errorMessage: 'a defect' },
-  ]);
-  jobs.on.submit = async () => {
-    throw new JobError('unknown', 'POST /jobs: 500');
-  };
-  t.match(await launcher.ask({ messageType: 2, requestId: 3, ...alice, job: { name: 'a', command: 'b' } }), [
-    { messageType: -1, errorCode: 0, errorMessage: 'POST /jobs: 500' },
-  ]);
+  const job = { name: 'a', command: 'b', user: 'alice', systemJob: true };
+  const [own] = await launcher.ask({ messageType: 2, requestId: 1, username: 'alice', job });
+  const [admins] = await launcher.ask({ messageType: 2, requestId: 2, username: '*', job });
+  t.strictSame(
+    jobs.submitted.map(({ request }) => request.systemJob),
+    [false, true],
+  );
+  t.notMatch(own, { jobs: [{ systemJob: true }] });
+  t.match(admins, { jobs: [{ systemJob: true }] });
   await launcher.end();
 });
 
-t.test('[response-ids] one counter for all; Error and Heartbeat carry 0 and take no number', async (t) => {
-  const launcher = await startLauncher();
-  launcher.send({ messageType: 3, requestId: 1, ...on('*') }, { messageType: 3, requestId: 2, ...on('job-9') });
-  launcher.send(
-    { messageType: 0, requestId: 0 },
-    { messageType: 99, requestId: 3 },
-    { messageType: 3, requestId: 4, ...on('*') },
-  );
-  const ids = (await launcher.received()).map(
-    ({ messageType, requestId, responseId }) => `${messageType} ${requestId} ${responseId}`,
-  );
-  t.strictSame(ids.sort(), ['-1 2 0', '-1 3 0', '0 0 0', '2 1 1', '2 4 2']);
+t.test('a job that cannot be encoded is skipped in a list; requested by id, it is an Error', async (t) => {
+  const jobs = createFakeJobs();
+  jobs.put({ id: 'job-1' });
+  jobs.put({ id: 'job-2', name: UNWRITABLE });
+  const { launcher, lines } = await session(jobs);
+  t.strictSame((await launcher.ask(list(5))).map(brief), [{ requestId: 5, jobs: [{ name: 'job-1', id: 'job-1' }] }]);
+  t.strictSame(lines, ['ERROR BUG: job cannot be encoded; skipping it in the list']);
+  t.strictSame((await launcher.ask(list(6, 'job-2'))).map(brief), [
+    { requestId: 6, errorCode: 0, errorMessage: 'no such text' },
+  ]);
   await launcher.end();
 });

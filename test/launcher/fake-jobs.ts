@@ -90,7 +90,7 @@ export interface FakeJobs extends Jobs {
   /** What was asked, in order: `control job-1 alice stop`. */
   readonly calls: string[];
   readonly submitted: { request: JobRequest; requester: Requester; timeoutMs: number | undefined }[];
-  /** Puts a job where everybody entitled sees it, and tells listeners. */
+  /** Adds or changes a job and notifies listeners. */
   readonly put: (job: Partial<Job> & { id: string }) => Job;
   readonly remove: (id: string) => void;
   readonly outputOf: (id: string) => Feed<string>;
@@ -215,7 +215,7 @@ export function createFakeJobs(): FakeJobs {
   };
 }
 
-/** Jobs whose network calls stay open until the test answers them. */
+/** Jobs with network calls that stay open until the test answers them. */
 export function heldJobs(): { jobs: FakeJobs; held: { id: string; answer: () => void }[] } {
   const jobs = createFakeJobs();
   const held: { id: string; answer: () => void }[] = [];

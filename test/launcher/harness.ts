@@ -1,6 +1,6 @@
 /** A launcher for tests: a session on streams in memory, a clock that the test turns, and what a launcher asks for. */
 import { PassThrough } from 'node:stream';
-import { createFrameReader, frame } from '../../src/launcher/frames.ts';
+import { FrameReader, frame } from '../../src/launcher/frames.ts';
 import {
   createLauncherSession,
   type LauncherSession,
@@ -12,7 +12,7 @@ import { createFakeJobs, type FakeJobs } from './fake-jobs.ts';
 
 export type Message = Readonly<Record<string, unknown>>;
 
-/** Time that moves only when told to; timers run in order. */
+/** Time that moves only in `advance`; timers run in order. */
 interface TestClock extends Clock {
   readonly advance: (ms: number) => Promise<void>;
 }
@@ -98,7 +98,7 @@ export async function startLauncher(options: LauncherOptions = {}): Promise<Laun
     jobs,
   });
   const frames: string[] = [];
-  const reader = createFrameReader(2 ** 31);
+  const reader = new FrameReader(2 ** 31);
   output.on('data', (bytes: Buffer) => {
     for (const body of reader.push(bytes)) frames.push(body.toString());
   });
@@ -176,14 +176,14 @@ export const cancel = (messageType: number, requestId: number): Message => ({
   cancel: true,
 });
 
-/** Asks where a job runs: a request whose answer the domain may hold back. */
+/** Requests the network of a job: the domain may hold back its answer. */
 export const network = (requestId: number, username = 'alice', jobId = 'job-1'): Message => ({
   messageType: 8,
   requestId,
   ...on(jobId, username),
 });
 
-/** Remembers what was logged, as `LEVEL sentence`; DEBUG tells every message and is left out. */
+/** Remembers what was logged, as `LEVEL sentence`; DEBUG lines, one for each message, are left out. */
 export function recordingLog(): Log & { readonly lines: string[] } {
   const lines: string[] = [];
   const write = (level: string) => (sentence: string) => {

@@ -192,7 +192,7 @@ export const mutant = fc.record({
   ),
 });
 
-/** Stands for an odd value until the text is made. */
+/** Placeholder of an unusual value until the text is made. */
 const marker = (index: number): string => `@@${index}@@`;
 
 export function makeText(
@@ -228,7 +228,7 @@ export function makeText(
   return text;
 }
 
-/** Every member of every object and list. */
+/** Every field of every object and element of every list. */
 function placesIn(value: object): [JsonObject, string][] {
   return Object.entries(value).flatMap(([key, inner]): [JsonObject, string][] => [
     [value as JsonObject, key],

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { type Launcher, type Message, startLauncher } from './harness.ts';
 
-/** Every request that names a job, and what tells that it was served. */
+/** Every request that names a job, and the message that shows that it was served. */
 const REQUESTS: [string, Message, Message][] = [
   ['get', { messageType: 3 }, { messageType: 2, jobs: [{ id: 'job-1' }] }],
   ['status stream', { messageType: 4 }, { messageType: 3, id: 'job-1', status: 'Running' }],
@@ -85,7 +85,7 @@ t.test('[users-lists] lists and streams of all jobs hold what one may see', asyn
 });
 
 t.test(
-  '[submit-owner] who owns a job: job.user, else username; never nobody, everybody or somebody else',
+  '[submit-owner] a job is owned by job.user, else by username; never by no user, all users or another user',
   async (t) => {
     const launcher = await startLauncher();
     const submit = async (username: string, user?: string): Promise<string> => {

@@ -57,9 +57,9 @@ t.test('no secrets at DEBUG, in either format, whatever goes wrong', async (t) =
     }
   }
   t.match(said[0], 'harmless-marker-4714');
-  t.match(said[0], / DEBUG Asked by the launcher \[kind: submit, requestId: 1, bytes: \d+\]\n/);
-  t.match(said[0], / DEBUG Told the launcher \[kind: jobs, requestId: 1, bytes: \d+\]\n/);
-  t.match(said[0], / DEBUG Asked by the launcher what is refused \[requestId: 3, code: \S+, bytes: \d+\]\n/);
+  t.match(said[0], / DEBUG Received launcher request \[kind: submit, requestId: 1, bytes: \d+\]\n/);
+  t.match(said[0], / DEBUG Sent response \[kind: jobs, requestId: 1, bytes: \d+\]\n/);
+  t.match(said[0], / DEBUG Rejected launcher request \[requestId: 3, code: \S+, bytes: \d+\]\n/);
   t.match(said[1], 'harmless-marker-4714');
   for (const line of said[1]?.trimEnd().split('\n') ?? [])
     t.match(JSON.parse(line), { program: 'rstudio-kubernetes-launcher' });

@@ -229,5 +229,5 @@ t.test('a launcher pushes settings: the log goes on elsewhere, and says more', a
     first,
     'INFO Reloaded profiles, resource profiles and overrides [applied: ["logging-dir","enable-debug-logging"], pendingRestart: ["scratch-path"]]',
   );
-  t.match(rest.join('\n'), /^DEBUG Asked by the launcher \[kind: clusterInfo, /m);
+  t.match(rest.join('\n'), /^DEBUG Received launcher request \[kind: clusterInfo, /m);
 });

@@ -1,6 +1,25 @@
-/** Streams of states and of usage are shared: one message lists all who may have it, each with its own count. */
+/** Status streams send current states, then changes; one message serves all who may see the job. */
 import t from 'tap';
-import { cancel, type Message, on, settle, startLauncher, status, usage } from './harness.ts';
+import { createFakeJobs, type FakeJobs } from './fake-jobs.ts';
+import { cancel, type Launcher, type Message, on, recordingLog, settle, startLauncher, status } from './harness.ts';
+
+/** A name that JSON cannot hold. */
+const UNWRITABLE = { toJSON: () => raise('no such text') } as unknown as string;
+
+function raise(message: string): never {
+  throw new TypeError(message);
+}
+
+async function session(jobs: FakeJobs): Promise<{ launcher: Launcher; lines: readonly string[] }> {
+  const log = recordingLog();
+  const launcher = await startLauncher({ jobs, log });
+  return { launcher, lines: log.lines };
+}
+
+const brief = ({ requestId, id, status, errorCode, errorMessage, jobs }: Message) =>
+  Object.fromEntries(
+    Object.entries({ requestId, id, status, errorCode, errorMessage, jobs }).filter(([, value]) => value !== undefined),
+  );
 
 /** `requestId:seqId ... id status` of each status message. */
 const states = (messages: readonly Message[]): string[] =>
@@ -10,8 +29,38 @@ const states = (messages: readonly Message[]): string[] =>
     return `${sequences.map(({ requestId, seqId }) => `${requestId}:${seqId}`).join(' ')} ${message['id']} ${message['status']}`;
   });
 
+t.test('[flow-status] states are coalesced per job to the latest; no terminal state is lost', async (t) => {
+  const launcher = await startLauncher();
+  const count = 5000;
+  await launcher.ask({ messageType: 4, requestId: 1, ...on('*') });
+  launcher.pause();
+  for (const status of ['Pending', 'Running', 'Finished'] as const) {
+    for (let i = 0; i < count; i++) launcher.jobs.put({ id: `job-${i}`, status });
+  }
+  // Jobs that were deleted in between were announced nevertheless.
+  for (let i = 0; i < count; i++) launcher.jobs.remove(`job-${i}`);
+  await settle();
+  launcher.resume();
+  const last = new Map<unknown, unknown>();
+  const responseIds: unknown[] = [];
+  while ([...last.values()].filter((status) => status === 'Finished').length < count) {
+    for (const message of await launcher.received()) {
+      last.set(message['id'], message['status']);
+      responseIds.push(message['responseId']);
+    }
+  }
+  t.strictSame(
+    responseIds,
+    responseIds.map((_, index) => index + 1),
+    'numbered as they were written',
+  );
+  const messages = responseIds.length;
+  t.ok(messages < count * 1.2, `${messages} messages for ${count} jobs that changed three times`);
+  await launcher.end();
+});
+
 t.test(
-  '[status-initial] every present state to the new request alone, finished jobs too; nothing if there are none',
+  '[status-initial] every current state to the new request alone, finished jobs too; nothing if there are none',
   async (t) => {
     const launcher = await startLauncher();
     t.same(states(await launcher.ask(status(1, '*'))), []);
@@ -24,7 +73,7 @@ t.test(
   },
 );
 
-t.test('[status-initial] [status-change] present states to the new request, then changes', async (t) => {
+t.test('[status-initial] [status-change] current states to the new request, then changes', async (t) => {
   const launcher = await startLauncher();
   launcher.jobs.put({ id: 'job-1', name: 'a' });
   launcher.send({ messageType: 4, requestId: 15, ...on('*'), cancel: false });
@@ -73,12 +122,12 @@ t.test('[status-new-job] a new job appears with its first state; a message alone
       { sequences: [{ requestId: 1, seqId: 3 }], id: 'job-1', status: 'Running', statusMessage: undefined },
       { sequences: [{ requestId: 1, seqId: 4 }], id: 'job-1', status: 'Finished', statusMessage: undefined },
     ],
-    'a launcher that reads is told of each',
+    'a launcher that reads receives each',
   );
   await launcher.end();
 });
 
-t.test('[status-once] who subscribes while changes wait to be written is told of each job once', async (t) => {
+t.test('[status-once] a subscriber that joins while changes wait to be written receives each job once', async (t) => {
   const launcher = await startLauncher();
   await launcher.ask(status(1, '*'));
   launcher.pause();
@@ -96,7 +145,7 @@ t.test('[status-once] who subscribes while changes wait to be written is told of
 });
 
 t.test(
-  '[status-resubscribe] again with an active id: states again, the count goes on; after a cancel it starts at 1',
+  '[status-resubscribe] a repeated active id gets the states again and the count continues; after a cancel it starts at 1',
   async (t) => {
     const launcher = await startLauncher();
     launcher.jobs.put({ id: 'job-1' });
@@ -134,65 +183,56 @@ t.test('[status-foreign] an unknown or foreign job is Error 3', async (t) => {
   await launcher.end();
 });
 
-t.test('[usage-frames] one reading per job serves all who ask; complete at the end', async (t) => {
-  const launcher = await startLauncher();
-  launcher.jobs.put({ id: 'job-1', status: 'Running' });
-  const feed = launcher.jobs.usageOf('job-1');
-  t.same(await launcher.ask(usage(20, 'job-1')), [], 'nothing until the next measurement');
-  feed.push({ cpuPercent: 12.5, cpuTime: 3.2, virtualMemory: 210.4, residentMemory: 88.1 });
-  t.same(await launcher.texts(), [
-    '{"messageType":6,"requestId":0,"responseId":1,"sequences":[{"requestId":20,"seqId":1}],"cpuPercent":12.5,"cpuTime":3.2,"virtualMemory":210.4,"residentMemory":88.1,"complete":false}',
+t.test('a status stream is answered with Error 0 and removed if jobs cannot be listed', async (t) => {
+  const jobs = createFakeJobs();
+  jobs.put({ id: 'job-1' });
+  const { launcher, lines } = await session({ ...jobs, list: () => raise('broken list') });
+  t.strictSame((await launcher.ask(status(5, '*'))).map(brief), [
+    { requestId: 5, errorCode: 0, errorMessage: 'broken list' },
   ]);
-  launcher.jobs.put({ id: 'job-1', status: 'Suspended' });
-  t.same(await launcher.ask(usage(9, 'job-1', '*')), [], 'any state will do while it is measured');
-  feed.push({});
-  t.same(await launcher.texts(), [
-    '{"messageType":6,"requestId":0,"responseId":2,"sequences":[{"requestId":9,"seqId":1},{"requestId":20,"seqId":2}],"complete":false}',
-  ]);
-  t.equal(launcher.jobs.reading(), 1);
-  launcher.jobs.put({ id: 'job-1', status: 'Finished' });
-  feed.end();
-  t.same(await launcher.texts(), [
-    '{"messageType":6,"requestId":0,"responseId":3,"sequences":[{"requestId":9,"seqId":2},{"requestId":20,"seqId":3}],"complete":true}',
-  ]);
-  t.match(await launcher.ask(usage(20, 'job-1')), [{ messageType: -1, requestId: 20, errorCode: 6 }]);
+  t.strictSame(lines, ['ERROR BUG: request failed with an unexpected error']);
+  t.strictSame((await launcher.ask(status(6, 'job-1'))).map(brief), [{ requestId: 0, id: 'job-1', status: 'Pending' }]);
+  jobs.put({ id: 'job-1', status: 'Running' });
+  t.strictSame(
+    (await launcher.received()).map(({ sequences }) => sequences),
+    [[{ requestId: 6, seqId: 2 }]],
+    'changes go to the other stream alone',
+  );
   await launcher.end();
 });
 
-t.test('[usage-not-running] Error 6 if the job is not running, Error 3 if it is unknown or foreign', async (t) => {
-  const launcher = await startLauncher();
-  launcher.jobs.put({ id: 'job-1' });
-  launcher.jobs.put({ id: 'job-2', user: 'bob', status: 'Running' });
-  t.match(await launcher.ask(usage(1, 'job-1')), [{ messageType: -1, requestId: 1, errorCode: 6 }]);
-  t.match(await launcher.ask(usage(2, 'job-2')), [{ messageType: -1, requestId: 2, errorCode: 3 }]);
-  t.match(await launcher.ask(usage(3, '*')), [{ messageType: -1, requestId: 3, errorCode: 3 }]);
+t.test('a job with a state that cannot be encoded does not affect the states of other jobs', async (t) => {
+  const jobs = createFakeJobs();
+  jobs.put({ id: 'job-1' });
+  jobs.put({ id: 'job-2', name: UNWRITABLE });
+  jobs.put({ id: 'job-3' });
+  const { launcher, lines } = await session(jobs);
+  t.strictSame((await launcher.ask(status(5, '*'))).map(brief), [
+    { requestId: 0, id: 'job-1', status: 'Pending' },
+    { requestId: 0, id: 'job-3', status: 'Pending' },
+  ]);
+  t.strictSame(lines, ['ERROR BUG: job state cannot be reported']);
+  jobs.put({ id: 'job-2', status: 'Running' });
+  jobs.put({ id: 'job-3', status: 'Running' });
+  t.strictSame((await launcher.received()).map(brief), [{ requestId: 0, id: 'job-3', status: 'Running' }]);
+  t.equal(lines.length, 2);
   await launcher.end();
 });
 
-t.test(
-  '[usage-cancel] reading stops with the last who asked; a failing measurement ends it like the job',
-  async (t) => {
-    const launcher = await startLauncher();
-    launcher.jobs.put({ id: 'job-1', status: 'Running' });
-    const feed = launcher.jobs.usageOf('job-1');
-    await launcher.ask(usage(1, 'job-1'), usage(2, 'job-1'), usage(2, 'job-1'));
-    feed.push({ cpuPercent: 1 });
-    t.match(await launcher.received(), [
-      {
-        sequences: [
-          { requestId: 1, seqId: 1 },
-          { requestId: 2, seqId: 1 },
-        ],
-      },
-    ]);
-    t.same(await launcher.ask(cancel(7, 1)), []);
-    feed.push({ cpuPercent: 2 });
-    t.match(await launcher.received(), [{ sequences: [{ requestId: 2, seqId: 2 }] }]);
-    await launcher.ask(cancel(7, 2));
-    t.equal(launcher.jobs.reading(), 0);
-    t.equal((await launcher.ask(usage(1, 'job-1'))).length, 2, 'the two measurements of the feed');
-    feed.fail(new Error('metrics went away'));
-    t.match(await launcher.received(), [{ sequences: [{ requestId: 1, seqId: 3 }], complete: true }]);
-    await launcher.end();
-  },
-);
+t.test('a job that cannot be read does not affect the states of other jobs', async (t) => {
+  const jobs = createFakeJobs();
+  for (const id of ['job-1', 'job-2', 'job-3']) jobs.put({ id });
+  const { launcher, lines } = await session({
+    ...jobs,
+    find: (id, requester) => (id === 'job-2' ? raise('broken job') : jobs.find(id, requester)),
+  });
+  t.strictSame((await launcher.ask(status(5, '*'))).map(brief), [
+    { requestId: 0, id: 'job-1', status: 'Pending' },
+    { requestId: 0, id: 'job-3', status: 'Pending' },
+  ]);
+  t.strictSame(lines, ['ERROR BUG: job state cannot be reported']);
+  t.strictSame((await launcher.ask(status(6, 'job-2'))).map(brief), [
+    { requestId: 6, errorCode: 0, errorMessage: 'broken job' },
+  ]);
+  await launcher.end();
+});

@@ -1,0 +1,24 @@
+/**
+ * Limits of one session with the launcher, whatever a user or a broken launcher sends (architecture.md section 4).
+ */
+
+/** Requests in progress at a time; others wait in the queue of their user. */
+export const MAX_REQUESTS_IN_PROGRESS = 256;
+
+/** Requests that were accepted and are not answered yet, in progress or queued. */
+export const MAX_REQUESTS_ACCEPTED = 10_000;
+
+/** Bytes of the frames of those requests. */
+export const MAX_BYTES_ACCEPTED = 64 * 1024 * 1024;
+
+/** Output streams at a time; each may hold a connection. */
+export const MAX_OUTPUT_STREAMS = 1000;
+
+/** Status streams, and resource usage streams, at a time: they cost memory only. */
+export const MAX_SUBSCRIPTIONS = 10_000;
+
+/** Milliseconds within which each request is answered, whatever the API server does. */
+export const ANSWER_WITHIN_MS = 30_000;
+
+/** Milliseconds that Bootstrap, and requests that arrive before the first list of jobs, wait for that list. */
+export const SYNC_WITHIN_MS = 10_000;

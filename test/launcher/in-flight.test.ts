@@ -1,0 +1,109 @@
+/** Each request is answered within 30 s, and users who send many requests do not delay others. */
+
+import { PassThrough } from 'node:stream';
+import t from 'tap';
+import { frame } from '../../src/launcher/frames.ts';
+import { heldJobs } from './fake-jobs.ts';
+import { network, on, recordingLog, settle, startLauncher } from './harness.ts';
+
+async function drained(input: PassThrough): Promise<boolean> {
+  await settle();
+  return input.writableLength < 1024;
+}
+
+t.test(
+  '[flow-requests] at most 256 requests are in progress; one user alone gets half; others do not wait',
+  async (t) => {
+    const { jobs, held } = heldJobs();
+    const launcher = await startLauncher({ jobs });
+    jobs.put({ id: 'job-1', user: 'alice' });
+    jobs.put({ id: 'job-2', user: 'bob' });
+    for (let id = 1; id <= 300; id++) launcher.send(network(id));
+    await settle();
+    t.equal(held.length, 128);
+    launcher.send(network(1000, 'bob', 'job-2'));
+    await settle();
+    t.equal(held.at(-1)?.id, 'job-2', 'a slow call of alice does not hold up bob');
+    held.at(-1)?.answer();
+    t.match(await launcher.received(), [{ messageType: 7, requestId: 1000, host: 'job-2' }]);
+    t.match(await launcher.ask({ messageType: 3, requestId: 1001, ...on('*', 'bob') }), [
+      { messageType: 2, requestId: 1001 },
+    ]);
+    let answers = 0;
+    for (let round = 0; round < 5; round++) {
+      for (const { answer } of held.splice(0)) answer();
+      answers += (await launcher.received()).length;
+    }
+    t.equal(answers, 300);
+    await launcher.end();
+  },
+);
+
+t.test('[answer-in-time] each request is answered within 30 s, whatever the cluster does', async (t) => {
+  const { jobs, held } = heldJobs();
+  const log = recordingLog();
+  const launcher = await startLauncher({ jobs, log });
+  jobs.put({ id: 'job-1' });
+  for (let id = 1; id <= 200; id++) launcher.send(network(id));
+  await launcher.clock.advance(29_999);
+  t.same(await launcher.received(), []);
+  await launcher.clock.advance(1);
+  const answers = await launcher.received();
+  t.equal(answers.length, 200, 'those that had to wait for their turn, too');
+  t.ok(answers.every(({ messageType, errorCode }) => messageType === -1 && errorCode === 5));
+  t.equal(held.length, 128, 'what had to wait was not begun afterwards');
+  held[0]?.answer();
+  t.same(await launcher.received(), [], 'once');
+  t.same(log.lines, ['WARNING Request completed after its deadline; the launcher already has an Error']);
+  t.same((await launcher.ask({ messageType: 3, requestId: 1, ...on('*') })).length, 1, 'and all places are free again');
+  await launcher.end();
+});
+
+t.test('[submit-in-time] a submit knows how much of its 30 s is left', async (t) => {
+  const { jobs, held } = heldJobs();
+  const launcher = await startLauncher({ jobs });
+  jobs.put({ id: 'job-1' });
+  for (let id = 1; id <= 128; id++) launcher.send(network(id));
+  launcher.send({ messageType: 2, requestId: 200, username: 'alice', job: { name: 'a', command: 'b' } });
+  await launcher.clock.advance(10_000);
+  t.same(jobs.submitted.length, 0);
+  for (const { answer } of held.splice(0)) answer();
+  await settle();
+  t.equal(jobs.submitted[0]?.timeoutMs, 20_000);
+  await launcher.end();
+});
+
+t.test('[flow-accepted] nothing more is read while 10,000 requests are open', async (t) => {
+  const { jobs } = heldJobs();
+  const launcher = await startLauncher({ jobs, input: new PassThrough({ highWaterMark: 1024 }) });
+  jobs.put({ id: 'job-1' });
+  const input = launcher.input;
+  let written = 0;
+  const bytes = Buffer.concat(Array.from({ length: 100 }, (_, id) => frame(JSON.stringify(network(id)))));
+  while (input.write(bytes) || (await drained(input))) written += 100;
+  t.ok(written >= 9_900 && written < 11_000, `${written} were taken`);
+  await launcher.clock.advance(30_000);
+  t.ok(await drained(input), 'after their answers it reads on');
+  await launcher.end();
+});
+
+t.test('[flow-accepted] refused streams count, too, while the launcher does not read', async (t) => {
+  const launcher = await startLauncher({ input: new PassThrough({ highWaterMark: 1024 }) });
+  launcher.pause();
+  let written = 0;
+  const hundred = (from: number): Buffer =>
+    Buffer.concat(
+      Array.from({ length: 100 }, (_, id) =>
+        frame(JSON.stringify({ messageType: 6, requestId: from + id, ...on('job-9') })),
+      ),
+    );
+  while (launcher.input.write(hundred(written)) || (await drained(launcher.input))) {
+    written += 100;
+    if (written > 20_000) break;
+  }
+  t.ok(written >= 9_900 && written < 11_000, `${written} were taken`);
+  launcher.resume();
+  await launcher.received();
+  t.ok(await drained(launcher.input), 'when it reads again, so do we');
+  await launcher.end();
+});

@@ -1,0 +1,17 @@
+/** Job output becomes the same JSON as JSON.stringify makes of it. */
+
+import fc from 'fast-check';
+import t from 'tap';
+import { JsonTextEncoder } from '../../src/launcher/json-text.ts';
+
+t.test('[output-json] bytes become the same JSON that JSON.stringify makes of the text', async (t) => {
+  const encoder = new JsonTextEncoder();
+  const encoded = (text: string): string => Buffer.from(encoder.encode(Buffer.from(text))).toString();
+  const texts = fc
+    .array(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\n', '"', '\\', '\u007f', '\ud83d\ude00')))
+    .map((all) => all.join('').toWellFormed());
+  fc.assert(fc.property(texts, (text) => encoded(text) === JSON.stringify(text)));
+  for (const text of ['', '\u0000'.repeat(1000), '\u001f\b\t\n\f\r', '"'.repeat(500)]) {
+    t.equal(encoded(text), JSON.stringify(text));
+  }
+});

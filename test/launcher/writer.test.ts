@@ -1,0 +1,100 @@
+/** Responses are numbered as they are written, and none is above max-message-size. */
+
+import { PassThrough } from 'node:stream';
+import t from 'tap';
+import { JobError } from '../../src/jobs/job-error.ts';
+import type { RequestId } from '../../src/launcher/request-id.ts';
+import { heartbeatResponse, jobsResponse } from '../../src/launcher/responses.ts';
+import { Writer } from '../../src/launcher/writer.ts';
+import { createFakeJobs } from './fake-jobs.ts';
+import { type Message, network, on, settle, startLauncher } from './harness.ts';
+
+function raise(message: string): never {
+  throw new TypeError(message);
+}
+
+t.test('[response-ids] one counter for all; Error and Heartbeat carry 0 and take no number', async (t) => {
+  const launcher = await startLauncher();
+  launcher.send({ messageType: 3, requestId: 1, ...on('*') }, { messageType: 3, requestId: 2, ...on('job-9') });
+  launcher.send(
+    { messageType: 0, requestId: 0 },
+    { messageType: 99, requestId: 3 },
+    { messageType: 3, requestId: 4, ...on('*') },
+  );
+  const ids = (await launcher.received()).map(
+    ({ messageType, requestId, responseId }) => `${messageType} ${requestId} ${responseId}`,
+  );
+  t.strictSame(ids.sort(), ['-1 2 0', '-1 3 0', '0 0 0', '2 1 1', '2 4 2']);
+  await launcher.end();
+});
+
+t.test('[flow-heartbeat] heartbeats do not pile up', async (t) => {
+  const launcher = await startLauncher({ heartbeatIntervalSeconds: 1 });
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  launcher.jobs.outputOf('job-1').push('x'.repeat(100_000));
+  launcher.pause();
+  await launcher.ask({ messageType: 6, requestId: 1, ...on('job-1') });
+  await launcher.clock.advance(100_000);
+  launcher.resume();
+  t.match(
+    (await launcher.received()).map(({ messageType }) => messageType),
+    [5, 0],
+  );
+  await launcher.end();
+});
+
+t.test('[frame-max] no frame is above max-message-size, whatever it holds', async (t) => {
+  const maxMessageSize = 1200;
+  const jobs = createFakeJobs();
+  const long = '\u0001'.repeat(5000);
+  jobs.on.control = async () => ({ complete: false, message: long });
+  jobs.on.network = async () => {
+    throw new JobError('unknown', long);
+  };
+  const launcher = await startLauncher({ maxMessageSize, jobs });
+  jobs.put({ id: 'job-1', status: 'Running', statusMessage: long });
+  jobs.put({ id: 'job-2', status: 'Running', name: long });
+  for (let id = 1; id <= 50; id++) launcher.send({ messageType: 4, requestId: id, ...on('job-1') });
+  launcher.send({ messageType: 4, requestId: 60, ...on('job-2') });
+  for (let id = 100; id <= 140; id++) launcher.send({ messageType: 7, requestId: id, ...on('job-1') });
+  await settle();
+  jobs.usageOf('job-1').push({ cpuPercent: 1 });
+  jobs.put({ id: 'job-1', statusMessage: `${long}.` });
+  launcher.send({ messageType: 5, requestId: 70, ...on('job-1'), operation: 2 });
+  launcher.send(network(71), { messageType: 3, requestId: 72, ...on('job-1') });
+  const texts = await launcher.texts();
+  t.ok(texts.every((text) => Buffer.byteLength(text) <= maxMessageSize));
+  const messages = texts.map((text) => JSON.parse(text) as Message);
+  const served = (messageType: number): number =>
+    messages
+      .filter((message) => message['messageType'] === messageType)
+      .reduce((sum, message) => sum + (message['sequences'] as unknown[]).length, 0);
+  t.equal(served(3), 100, 'initial states and a change for 50');
+  t.equal(served(6), 41);
+  const errors = messages.filter((message) => message['messageType'] === -1);
+  t.strictSame(errors.map(({ requestId, errorCode }) => `${requestId} ${errorCode}`).sort(), ['70 0', '71 0', '72 2']);
+  await launcher.end();
+});
+
+t.test('a response that cannot be built is skipped: nothing waits for it, and no number is lost', async (t) => {
+  const output = new PassThrough();
+  const failed: unknown[] = [];
+  const writer = new Writer({
+    output,
+    maxMessageSize: 1000,
+    tooLarge: () => undefined,
+    failed: (error) => failed.push(error),
+  });
+  await writer.send(() => raise('broken'));
+  await writer.send(() => jobsResponse('1' as RequestId, []));
+  await writer.send(() => raise('broken'), 'bulk');
+  await writer.send(() => heartbeatResponse);
+  await writer.send(() => jobsResponse('2' as RequestId, []));
+  t.strictSame(failed, [new TypeError('broken'), new TypeError('broken')]);
+  writer.close();
+  t.strictSame(String(output.read()).match(/\{.*?\}/g), [
+    '{"messageType":2,"requestId":1,"responseId":0,"jobs":[]}',
+    '{"messageType":0,"requestId":0,"responseId":0}',
+    '{"messageType":2,"requestId":2,"responseId":1,"jobs":[]}',
+  ]);
+});
