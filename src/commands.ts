@@ -3,7 +3,7 @@
  * loads it when the first argument is a word.
  */
 import { runCommand } from './cli/command-runner.ts';
-import { ownSurroundings } from './cli/command-session.ts';
+import { processContext } from './cli/command-session.ts';
 import { type Terminal, terminalSettings } from './cli/terminal.ts';
 import { submittedJob } from './jobs/job.ts';
 import { writeToStderr } from './system/stderr.ts';
@@ -20,7 +20,7 @@ export async function runOnTerminal(args: readonly string[]): Promise<number> {
   };
   const code = await runCommand(
     args,
-    ownSurroundings((job) => submittedJob.read(job)),
+    processContext((job) => submittedJob.read(job)),
     terminal,
   );
   const written = new Promise<void>((resolve) => stdout.write('', () => resolve()));

@@ -10,16 +10,16 @@ interface Flag {
   readonly name: string;
   /** One letter, `-o`. */
   readonly short?: string;
-  /** What stands for the value in the help; absent: a switch. */
+  /** Name of the value in the help; absent: a switch. */
   readonly value?: string;
   readonly doc: string;
 }
 
-/** How a command may be called. */
+/** The flags and words that a command accepts. */
 export interface Grammar {
   readonly name: string;
   readonly flags: readonly Flag[];
-  /** Names of its words, in order, as the help shows them; those in brackets may be absent. */
+  /** Names of its words, in order, as the help shows them; those in brackets are optional. */
   readonly words: readonly string[];
 }
 
@@ -31,10 +31,10 @@ export interface Arguments {
   readonly options: readonly string[];
 }
 
-/** A command was called in a way that it does not know; one line says what is wrong. */
+/** The command line of a command is wrong; the message says how, in one line. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
-  readonly code = 'USAGE';
+  readonly code = 'usage';
 }
 
 /** Throws UsageError. */
@@ -82,6 +82,6 @@ export function parseArguments({ name: command, flags, words }: Grammar, argv: r
   const missing = words[given.length];
   if (missing !== undefined && !missing.startsWith('[')) wrong(`${missing} is missing`);
   const extra = given[words.length];
-  if (extra !== undefined) wrong(`"${clean(withoutValue(extra))}" is too much`);
+  if (extra !== undefined) wrong(`unexpected argument "${clean(withoutValue(extra))}"`);
   return { flags: found, words: given, options };
 }

@@ -1,22 +1,22 @@
 /** What a command is, and how it ends. */
 import type { Arguments, Grammar } from './arguments.ts';
-import type { Surroundings } from './command-session.ts';
+import type { CommandContext } from './command-session.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Command extends Grammar {
-  /** What it does, in a line. */
+  /** What it does, in one line. */
   readonly summary: string;
-  /** More, for its own help. */
+  /** The paragraph of its own help. */
   readonly about: string;
-  /** What to type, and what for. */
+  /** Command lines, and the purpose of each. */
   readonly examples: readonly (readonly [typed: string, purpose: string])[];
   /** Resolves with the exit code. */
-  readonly run: (args: Arguments, surroundings: Surroundings, terminal: Terminal) => Promise<number>;
+  readonly run: (args: Arguments, context: CommandContext, terminal: Terminal) => Promise<number>;
 }
 
-/** Done, and what was asked is as it should be. */
+/** Success. */
 export const EXIT_OK = 0;
-/** Something is wrong; it was said what. */
+/** A problem was found and reported. */
 export const EXIT_FAILED = 1;
-/** The command line was not understood. */
+/** The command line is wrong. */
 export const EXIT_USAGE = 2;

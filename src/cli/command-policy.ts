@@ -6,18 +6,18 @@ import type { Policy } from '../jobs/context.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { createPolicy } from '../jobs/policy/user-policy.ts';
 import { tokenSubject } from '../kubernetes/http/credentials.ts';
-import { type Surroundings, sayWarnings } from './command-session.ts';
+import { type CommandContext, printWarnings } from './command-session.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Reads the files as the server user and says their warnings. Throws ConfigError. */
-export function openFiles(options: Options, terminal: Terminal): PolicyFiles {
+export function openPolicyFiles(options: Options, terminal: Terminal): PolicyFiles {
   const { files, warnings } = readPolicyFiles(options);
-  sayWarnings(warnings, terminal);
+  printWarnings(warnings, terminal);
   return files;
 }
 
 /** The policy as the plugin has it, without asking the cluster for service accounts. */
-export function policyOf(files: PolicyFiles, options: Options, namespace: string, { users }: Surroundings): Policy {
+export function policyOf(files: PolicyFiles, options: Options, namespace: string, { users }: CommandContext): Policy {
   const { authToken, authTokenPath } = options;
   const token = authTokenPath === undefined ? authToken : readTokenFile(authTokenPath, options);
   const subject = tokenSubject(token ?? '');
@@ -31,7 +31,7 @@ export function policyOf(files: PolicyFiles, options: Options, namespace: string
 
 /** A job as small as they come; `image` is left out where the profile has a default. */
 export function smallJob(
-  { readJob }: Surroundings,
+  { readJob }: CommandContext,
   user: string,
   image: string | undefined,
   more: Readonly<Record<string, unknown>> = {},

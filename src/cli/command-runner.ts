@@ -9,9 +9,8 @@ import { UserLookupError } from '../system/users.ts';
 import { parseArguments, UsageError } from './arguments.ts';
 import { check } from './check/check-command.ts';
 import { type Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from './command-contract.ts';
-import { commandHelp } from './command-help.ts';
-import type { Surroundings } from './command-session.ts';
-import { helpText } from './help.ts';
+import type { CommandContext } from './command-session.ts';
+import { commandHelp, helpText } from './help.ts';
 import { jobs } from './jobs-command.ts';
 import { profile } from './profile-command.ts';
 import { rbac } from './rbac-command.ts';
@@ -21,10 +20,10 @@ import { PROGRAM } from './version.ts';
 
 const COMMANDS: readonly Command[] = [check, render, profile, rbac, jobs];
 
-/** Errors that are told in their own words; everything else is a defect. */
-const TOLD = [ConfigError, PrivilegeError, KubernetesError, JobError, UserLookupError, UsageError];
+/** Errors with a message for the user; everything else is a defect. */
+const REPORTED = [ConfigError, PrivilegeError, KubernetesError, JobError, UserLookupError, UsageError];
 
-/** What `check` looks at more closely. */
+/** Errors that `check` examines in detail. */
 const CHECKED: ReadonlySet<KubernetesError['code']> = new Set([
   'timeout',
   'unreachable',
@@ -36,10 +35,10 @@ const CHECKED: ReadonlySet<KubernetesError['code']> = new Set([
   'credentials',
 ]);
 
-/** Runs `argv[0]` with the rest. Resolves with the exit code; what is wrong was said in one line each. */
+/** Runs the command `argv[0]`. Resolves with the exit code; each problem was printed on one line. */
 export async function runCommand(
   argv: readonly string[],
-  surroundings: Surroundings,
+  context: CommandContext,
   terminal: Terminal,
 ): Promise<number> {
   // `help check` is `check --help`.
@@ -51,7 +50,7 @@ export async function runCommand(
   const command = COMMANDS.find((each) => each.name === name);
   if (command === undefined) {
     const names = ['help', ...COMMANDS.map((each) => each.name)];
-    terminal.say(`${PROGRAM}: there is no command ${clean(withoutValue(name))}${didYouMean(name, names)}; see --help`);
+    terminal.say(`${PROGRAM}: unknown command ${clean(withoutValue(name))}${didYouMean(name, names)}; see --help`);
     return EXIT_USAGE;
   }
   if (rest.includes('--help')) {
@@ -59,10 +58,11 @@ export async function runCommand(
     return EXIT_OK;
   }
   try {
-    return await command.run(parseArguments(command, rest), surroundings, terminal);
+    return await command.run(parseArguments(command, rest), context, terminal);
   } catch (error) {
-    if (!(error instanceof Error) || !TOLD.some((kind) => error instanceof kind)) throw error;
-    const more = error instanceof KubernetesError && CHECKED.has(error.code) ? ` -> ${PROGRAM} check tells more` : '';
+    if (!(error instanceof Error) || !REPORTED.some((kind) => error instanceof kind)) throw error;
+    const more =
+      error instanceof KubernetesError && CHECKED.has(error.code) ? ` -> ${PROGRAM} check shows the cause` : '';
     const lines = error instanceof ConfigError ? error.problems.map(advise) : [error.message + more];
     for (const line of lines) terminal.say(`${PROGRAM}: ${clean(withoutTokens(line))}`);
     return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;

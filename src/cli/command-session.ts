@@ -15,27 +15,27 @@ import { type Random, systemRandom } from '../system/random.ts';
 import { createUsers, type Users } from '../system/users.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What a command knows of the process it runs in. */
-export interface Surroundings {
+/** The process and host that a command runs in. */
+export interface CommandContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly random: Random;
   readonly users: Users;
   readonly log: Log;
   readonly uid: number;
-  /** Who may own the options file, looked up while still root. */
+  /** Looks up the allowed owners of the options file, while still root. */
   readonly findUser: (name: string) => Promise<{ readonly uid: number; readonly gid: number } | undefined>;
-  /** Gives up root for the server user; undefined if there was no root to give up. Throws PrivilegeError. */
-  readonly lower: (serverUser: string) => ServerUser | undefined;
+  /** Drops privileges to the server user; undefined if this process was not root. Throws PrivilegeError. */
+  readonly dropPrivileges: (serverUser: string) => ServerUser | undefined;
   /** Reads a job as a launcher writes it; throws an Error that names the field. */
   readonly readJob: (value: unknown) => JobRequest;
   readonly readInput: () => Promise<string>;
-  /** Where relative paths begin. */
+  /** Base of relative paths. */
   readonly directory: string;
 }
 
-/** What commands in this process have to do with. */
-export function ownSurroundings(readJob: Surroundings['readJob']): Surroundings {
+/** The context of commands in this process. */
+export function processContext(readJob: CommandContext['readJob']): CommandContext {
   return {
     environment: process.env,
     clock: systemClock,
@@ -44,7 +44,7 @@ export function ownSurroundings(readJob: Surroundings['readJob']): Surroundings 
     log: silentLog,
     uid: process.getuid?.() ?? -1,
     findUser: async (name) => (isRoot() ? findServerUser(name) : undefined),
-    lower: (serverUser) => {
+    dropPrivileges: (serverUser) => {
       if (!isRoot()) return undefined;
       const user = findServerUser(serverUser);
       becomeUser(user);
@@ -63,28 +63,28 @@ export function ownSurroundings(readJob: Surroundings['readJob']): Surroundings 
 /** Reads the options as the plugin would. */
 export function readOptions(
   argv: readonly string[],
-  { environment, uid, findUser }: Surroundings,
+  { environment, uid, findUser }: CommandContext,
 ): Promise<LoadedOptions> {
   return loadOptions({ argv, env: environment, uid, cpus: availableParallelism(), findUser });
 }
 
-/** Options that were typed in vain: the options file beats the command line (architecture.md section 4). */
-export function typedInVain(argv: readonly string[], { writtenInFile, configFile }: Options): readonly Problem[] {
+/** Options of the command line that the options file overrides (architecture.md section 4). */
+export function ignoredOptions(argv: readonly string[], { writtenInFile, configFile }: Options): readonly Problem[] {
   const typed = argv.map((option) => option.slice(2, option.indexOf('=')));
   return typed
     .filter((name) => isOptionName(name) && writtenInFile.has(name))
-    .map((name) => problem({ file: COMMAND_LINE, line: 0 }, name, `has no effect: ${configFile} sets it, which wins`));
+    .map((name) => problem({ file: COMMAND_LINE, line: 0 }, name, `has no effect, because ${configFile} sets it`));
 }
 
-/** Options read and root given up. Warnings are said. Throws ConfigError or PrivilegeError. */
-export async function begin(argv: readonly string[], surroundings: Surroundings, terminal: Terminal): Promise<Options> {
-  const loaded = await readOptions(argv, surroundings);
+/** Reads the options, then drops privileges. Prints warnings. Throws ConfigError or PrivilegeError. */
+export async function begin(argv: readonly string[], context: CommandContext, terminal: Terminal): Promise<Options> {
+  const loaded = await readOptions(argv, context);
   if (!loaded.ok) throw new ConfigError('wrong', loaded.problems);
-  surroundings.lower(loaded.options.serverUser);
-  sayWarnings([...loaded.warnings, ...typedInVain(argv, loaded.options)], terminal);
+  context.dropPrivileges(loaded.options.serverUser);
+  printWarnings([...loaded.warnings, ...ignoredOptions(argv, loaded.options)], terminal);
   return loaded.options;
 }
 
-export function sayWarnings(warnings: readonly Problem[], terminal: Terminal): void {
+export function printWarnings(warnings: readonly Problem[], terminal: Terminal): void {
   for (const warning of warnings) terminal.say(`warning: ${advise(warning)}`);
 }

@@ -12,34 +12,34 @@ import { type JobEntry, jobOf } from '../jobs/view/record.ts';
 import { SEEN, stateOf } from '../jobs/view/state.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
-import { begin, type Surroundings } from './command-session.ts';
+import { begin, type CommandContext } from './command-session.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import { clean, type Terminal, table } from './terminal.ts';
 
 export const jobs: Command = {
   name: 'jobs',
-  summary: "Lists the launcher's jobs as the plugin sees them, or tells all about one.",
+  summary: "Lists the launcher's jobs as the plugin sees them, or shows one job in detail.",
   about:
-    'Reads Jobs, pods, services and events of the namespace once; writes nothing. State and reason are what the launcher is told. With ID the arguments of the programs are shown, which may hold secrets; values of the environment, input, and the sources of mounts never are.',
+    'Reads the Jobs, pods, Services and events of the namespace once and changes nothing. State and reason are those that the launcher receives. With ID, the output includes the arguments of the program, which may contain secrets. It never includes values of environment variables, stdin, or the sources of mounts.',
   words: ['[ID]'],
   flags: [
     { name: 'user', value: 'USER', doc: 'Only jobs of this user.' },
-    { name: 'json', doc: 'JSON, for machines.' },
+    { name: 'json', doc: 'Print JSON.' },
   ],
   examples: [
-    ['sudo rstudio-kubernetes-launcher jobs', 'What is there, and why does it not start?'],
-    ['sudo rstudio-kubernetes-launcher jobs session-jane-x7k2q9w1ab', 'All about one job, its events included.'],
+    ['sudo rstudio-kubernetes-launcher jobs', 'Which jobs exist, and why does one not start?'],
+    ['sudo rstudio-kubernetes-launcher jobs session-jane-x7k2q9w1ab', 'One job in detail, with its events.'],
   ],
   run: runJobs,
 };
 
-async function runJobs(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
-  const options = await begin(args.options, surroundings, terminal);
-  const client = connect(options, surroundings, { atOnce: true });
+async function runJobs(args: Arguments, context: CommandContext, terminal: Terminal): Promise<number> {
+  const options = await begin(args.options, context, terminal);
+  const client = connect(options, context, { atOnce: true });
   const [id] = args.words;
   try {
     const snapshot = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: id !== undefined });
-    const now = client.serverTime() ?? surroundings.clock.now();
+    const now = client.serverTime() ?? context.clock.now();
     const user = args.flags.get('user') ?? '*';
     if (id === undefined) list(snapshot, user, now, args.flags.has('json'), terminal);
     else tell(snapshot, id, user, now, args.flags.has('json'), terminal, options);

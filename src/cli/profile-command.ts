@@ -5,30 +5,30 @@ import type { EffectiveProfile, Setting } from '../config/profiles/profiles.ts';
 import { place } from '../config/text/problem.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
-import { openFiles } from './command-policy.ts';
-import { begin, type Surroundings } from './command-session.ts';
-import { describeSections, describeUser, findPerson, type Person } from './person.ts';
+import { openPolicyFiles } from './command-policy.ts';
+import { begin, type CommandContext } from './command-session.ts';
 import { clean, type Terminal, table } from './terminal.ts';
+import { describeSections, describeUser, readUserReport, type UserReport } from './user-report.ts';
 
 export const profile: Command = {
   name: 'profile',
-  summary: 'Prints what a user may use: each value of his profile with the file and line it came from.',
+  summary: 'Shows what a user may use: each value of their profile, with the file and line that sets it.',
   about:
-    'Reads the profiles file as the plugin does, asks the name services of this host for the groups of the user, and prints every key. Needs no cluster.',
+    'Reads the profiles file as the plugin does, looks up the groups of the user in the name services of this host, and prints every key. Needs no cluster.',
   words: ['USER'],
-  flags: [{ name: 'json', doc: 'One JSON object, for machines.' }],
+  flags: [{ name: 'json', doc: 'Print one JSON object.' }],
   examples: [
     ['sudo rstudio-kubernetes-launcher profile jsmith', 'Why may jsmith not use more than 3 CPUs?'],
-    ['sudo rstudio-kubernetes-launcher profile jsmith --json', 'The same for programs.'],
+    ['sudo rstudio-kubernetes-launcher profile jsmith --json', 'The same as JSON, for programs.'],
   ],
   run: runProfile,
 };
 
-async function runProfile(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
+async function runProfile(args: Arguments, context: CommandContext, terminal: Terminal): Promise<number> {
   const [name = ''] = args.words;
-  const options = await begin(args.options, surroundings, terminal);
-  const { profiles } = openFiles(options, terminal);
-  const person = await findPerson(profiles, surroundings.users, name);
+  const options = await begin(args.options, context, terminal);
+  const { profiles } = openPolicyFiles(options, terminal);
+  const person = await readUserReport(profiles, context.users, name);
   if (args.flags.has('json')) terminal.write(`${JSON.stringify(asJson(person), null, 2)}\n`);
   else {
     terminal.write(
@@ -52,7 +52,7 @@ function settingsOf(of: EffectiveProfile): readonly KeyedSetting[] {
   return PROFILE_KEYS.map((key) => ({ key, ...(of[camelCase(key) as CamelCase<ProfileKey>] as Setting<unknown>) }));
 }
 
-function asJson({ name, user, sections, profile: of }: Person) {
+function asJson({ name, user, sections, profile: of }: UserReport) {
   return {
     user: name,
     ...(user === undefined ? {} : { uid: user.uid, groups: [...user.groups] }),

@@ -6,33 +6,36 @@ import type { Options } from '../config/options/options.ts';
 import { ConfigError } from '../config/text/problem.ts';
 import { type Arguments, UsageError } from './arguments.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
-import { readOptions, type Surroundings, typedInVain } from './command-session.ts';
-import { neededRules, policyRules } from './rules.ts';
+import { type CommandContext, ignoredOptions, readOptions } from './command-session.ts';
+import { neededRules, policyRules } from './rbac-rules.ts';
 import type { Terminal } from './terminal.ts';
 import { toYaml } from './yaml.ts';
 
 export const rbac: Command = {
   name: 'rbac',
-  summary: 'Prints the least that must be set up in the cluster for the plugin, for kubectl apply -f -.',
+  summary: 'Prints a manifest with the permissions and the token that the plugin needs, for kubectl apply -f -.',
   about:
-    'Prints YAML: the namespace of the jobs, a service account for the plugin, a Secret with a token of it that does not expire, and the permissions that the plugin needs with the options in force, no others: a Role in the namespace and a ClusterRole for nodes, bound to this account alone. The comment above the Secret tells how to read the token, for auth-token or the file of auth-token-path. Asks and changes nothing in the cluster; works before api-url and token are set.',
+    'Prints YAML: the namespace of the jobs, a service account for the plugin, a Secret with a token that does not expire, and the permissions that the plugin needs with the current options, no others. These are a Role in the namespace and a ClusterRole for nodes, bound to this account alone. The comment above the Secret has the command that reads the token. The command does not connect to the cluster, and works before api-url and the token are set.',
   words: [],
   flags: [
     { name: 'account', value: 'NAME', doc: 'Name of the service account and of its roles; default: job-launcher.' },
   ],
   examples: [
-    ['rstudio-kubernetes-launcher rbac | kubectl apply -f -', 'Once, by somebody who may grant permissions.'],
-    ['rstudio-kubernetes-launcher rbac | kubectl diff -f -', 'Has the cluster what this version needs?'],
+    ['rstudio-kubernetes-launcher rbac | kubectl apply -f -', 'Once, as a user who may grant permissions.'],
+    [
+      'rstudio-kubernetes-launcher rbac | kubectl diff -f -',
+      'Does the cluster have the permissions that this version needs?',
+    ],
     ['rstudio-kubernetes-launcher rbac --plugin-name=gpu', 'For the namespace that launcher.gpu.conf names.'],
   ],
   run: runRbac,
 };
 
-async function runRbac(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
-  const options = await optionsBeforeToken(args.options, surroundings);
-  surroundings.lower(options.serverUser);
-  // Piped into kubectl, permissions for another namespace than the one that was typed would be granted at once.
-  const [vain] = typedInVain(args.options, options);
+async function runRbac(args: Arguments, context: CommandContext, terminal: Terminal): Promise<number> {
+  const options = await optionsBeforeToken(args.options, context);
+  context.dropPrivileges(options.serverUser);
+  // The output goes to kubectl: permissions must not be granted in another namespace than the one that was typed.
+  const [vain] = ignoredOptions(args.options, options);
   if (vain !== undefined) throw new UsageError(`rbac: --${vain.option} ${vain.message}`);
   const { namespace } = readClusterAccess({ ...options, certificateAuthorityPath: undefined });
   const documents = manifest(options, namespace, args.flags.get('account') ?? 'job-launcher');
@@ -40,13 +43,13 @@ async function runRbac(args: Arguments, surroundings: Surroundings, terminal: Te
   return EXIT_OK;
 }
 
-/** The options in force; address and token, which come later, are filled in where they are all that is missing. */
-async function optionsBeforeToken(argv: readonly string[], surroundings: Surroundings): Promise<Options> {
-  const loaded = await readOptions(argv, surroundings);
+/** The current options; if only API address and token are missing, placeholders replace them. */
+async function optionsBeforeToken(argv: readonly string[], context: CommandContext): Promise<Options> {
+  const loaded = await readOptions(argv, context);
   if (loaded.ok) return loaded.options;
   const later = ['--api-url=https://kubernetes.invalid', '--auth-token-path=/later'];
   const missing = later.filter((option) => !argv.some((given) => given.startsWith(option.replace(/=.*/, '='))));
-  const filled = await readOptions([...argv, ...missing], surroundings);
+  const filled = await readOptions([...argv, ...missing], context);
   if (!filled.ok) throw new ConfigError('wrong', loaded.problems);
   return filled.options;
 }
@@ -71,7 +74,7 @@ function manifest(
       comment: 'The namespace of the jobs.',
       object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
     },
-    { comment: 'Who the plugin is.', object: { apiVersion: 'v1', kind: 'ServiceAccount', metadata } },
+    { comment: 'The service account of the plugin.', object: { apiVersion: 'v1', kind: 'ServiceAccount', metadata } },
     {
       comment: `Its token, which does not expire: kubectl -n ${namespace} get secret ${account}-token -o jsonpath='{.data.token}' | base64 -d`,
       object: {
@@ -86,7 +89,7 @@ function manifest(
       },
     },
     {
-      comment: 'What it may do in the namespace.',
+      comment: 'The permissions of the plugin in the namespace.',
       object: {
         apiVersion,
         kind: 'Role',
@@ -95,7 +98,8 @@ function manifest(
       },
     },
     {
-      comment: 'Bound to the account alone: a binding to system:serviceaccounts would give all of this to every job.',
+      comment:
+        'Bound to the account alone: a binding to system:serviceaccounts would grant these permissions to every job.',
       object: {
         apiVersion,
         kind: 'RoleBinding',
@@ -105,7 +109,7 @@ function manifest(
       },
     },
     {
-      comment: 'Optional, with its binding: addresses of nodes, their labels, and which of them does not answer.',
+      comment: 'Optional, with its binding: addresses, labels and readiness of nodes.',
       object: {
         apiVersion,
         kind: 'ClusterRole',
@@ -114,7 +118,7 @@ function manifest(
       },
     },
     {
-      comment: 'The same account.',
+      comment: 'Grants the ClusterRole to the same account.',
       object: {
         apiVersion,
         kind: 'ClusterRoleBinding',

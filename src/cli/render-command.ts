@@ -1,4 +1,4 @@
-/** `render`: the Kubernetes objects that a job would become, without making them. */
+/** `render`: prints the Kubernetes objects of a job without creating them. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
@@ -18,47 +18,48 @@ import { newJob } from '../jobs/operations/new-job.ts';
 import { type Client, JOBS, SERVICES } from '../kubernetes/contract.ts';
 import { type Arguments, UsageError } from './arguments.ts';
 import { type Command, EXIT_FAILED, EXIT_OK } from './command-contract.ts';
-import { openFiles, policyOf } from './command-policy.ts';
-import { begin, type Surroundings } from './command-session.ts';
+import { openPolicyFiles, policyOf } from './command-policy.ts';
+import { begin, type CommandContext } from './command-session.ts';
 import { clean, type Terminal } from './terminal.ts';
 import { NEWEST_MINOR } from './version.ts';
 import { toYaml } from './yaml.ts';
 
 export const render: Command = {
   name: 'render',
-  summary: 'Prints the Kubernetes objects that a job of a user would become, with his profile and overrides in them.',
+  summary: 'Prints the Kubernetes objects of a job, with the profile and overrides of its user applied.',
   about:
-    'JOB.json is a job as a launcher writes it (the member "job" of a submit message, or the whole message); - reads it from stdin; without one a small sample with a port is taken. A job that the profile does not allow is refused as the launcher would see it, with exit code 1. Nothing is made. What is printed is whole: values of the environment, arguments, and the content of override files.',
+    'JOB.json is a job as a launcher writes it (the field "job" of a submit message, or the complete message); - reads it from stdin. Without JOB.json, the command uses a small sample job with one port. If the profile does not allow the job, it prints the error that the launcher would receive, and exits with 1. It creates nothing. The output includes values of environment variables, arguments, and the content of override files.',
   words: ['[JOB.json]'],
   flags: [
-    { name: 'user', value: 'USER', doc: 'Whose job it is; default: the user that the job names.' },
-    { name: 'image', value: 'IMAGE', doc: 'Of the sample; default: the default image of the profile.' },
+    { name: 'user', value: 'USER', doc: 'User of the job; default: the user that the job names.' },
+    { name: 'image', value: 'IMAGE', doc: 'Image of the sample job; default: the default image of the profile.' },
     { name: 'output', short: 'o', value: 'yaml|json', doc: 'Default: yaml.' },
-    { name: 'server-dry-run', doc: 'Asks the API server, too, which checks strictly and stores nothing.' },
+    {
+      name: 'server-dry-run',
+      doc: 'Also send the objects to the API server as a strict dry run, which stores nothing.',
+    },
   ],
   examples: [
-    ['sudo rstudio-kubernetes-launcher render --user jane', 'What does the profile of jane make of a small job?'],
-    ['sudo rstudio-kubernetes-launcher render job.json --user jane --server-dry-run', 'Would the cluster take it?'],
+    ['sudo rstudio-kubernetes-launcher render --user jane', 'Which objects does a small job of jane become?'],
+    ['sudo rstudio-kubernetes-launcher render job.json --user jane --server-dry-run', 'Would the cluster accept it?'],
     ['sudo rstudio-kubernetes-launcher render - -o json <job.json | jq .items[0].spec', 'For programs.'],
   ],
   run: runRender,
 };
 
-async function runRender(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
+async function runRender(args: Arguments, context: CommandContext, terminal: Terminal): Promise<number> {
   const format = args.flags.get('output') ?? 'yaml';
   if (format !== 'yaml' && format !== 'json')
     throw new UsageError(`render: --output is yaml or json, not ${clean(format)}`);
-  const options = await begin(args.options, surroundings, terminal);
-  const files = openFiles(options, terminal);
+  const options = await begin(args.options, context, terminal);
+  const files = openPolicyFiles(options, terminal);
   const access = readClusterAccess(options);
-  const client = args.flags.has('server-dry-run')
-    ? connect(options, surroundings, { access, atOnce: true })
-    : undefined;
+  const client = args.flags.has('server-dry-run') ? connect(options, context, { access, atOnce: true }) : undefined;
   try {
-    const request = await readRequest(args, surroundings);
-    const resolved = await policyOf(files, options, access.namespace, surroundings).resolve(request, request.user);
-    const { profile } = await userProfile(files.profiles, surroundings.users, request.user);
-    const objects = await build(resolved, options, surroundings, client);
+    const request = await readRequest(args, context);
+    const resolved = await policyOf(files, options, access.namespace, context).resolve(request, request.user);
+    const { profile } = await userProfile(files.profiles, context.users, request.user);
+    const objects = await build(resolved, options, context, client);
     const at = profile.jobJsonOverrides.origin;
     const notes = [
       ...(resolved.overrides ?? []).map(
@@ -69,7 +70,9 @@ async function runRender(args: Arguments, surroundings: Surroundings, terminal: 
         : [
             `its input of ${Buffer.byteLength(request.stdin)} bytes goes into Secret ${inputSecretName(objects.job.metadata?.name ?? '')}`,
           ]),
-      ...(objects.service === undefined ? [] : ["the uid of the Service's owner is known when the Job was made"]),
+      ...(objects.service === undefined
+        ? []
+        : ['ownerReferences.uid is a placeholder: the real one exists after the Job is created']),
       ...objects.notes,
     ];
     write(objects, notes, format, terminal);
@@ -77,23 +80,23 @@ async function runRender(args: Arguments, surroundings: Surroundings, terminal: 
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
     const number = error.code === 'invalid-request' ? 2 : 0;
-    terminal.say(`refused, as the launcher sees it: Error ${number}: ${clean(error.message)}`);
+    terminal.say(`refused; the launcher would receive Error ${number}: ${clean(error.message)}`);
     return EXIT_FAILED;
   } finally {
     await client?.close();
   }
 }
 
-async function readRequest({ words, flags }: Arguments, surroundings: Surroundings): Promise<JobRequest> {
+async function readRequest({ words, flags }: Arguments, context: CommandContext): Promise<JobRequest> {
   const [file] = words;
   const user = flags.get('user');
-  if (file === undefined && user === undefined) throw new UsageError('render: --user is missing: whose job is it?');
+  if (file === undefined && user === undefined) throw new UsageError('render: --user is missing');
   const text =
     file === undefined
       ? JSON.stringify(sample(flags.get('image')))
       : file === '-'
-        ? await surroundings.readInput()
-        : await readText(resolve(surroundings.directory, file));
+        ? await context.readInput()
+        : await readText(resolve(context.directory, file));
   const mistake = whyNotJson(text);
   if (mistake !== undefined)
     throw new UsageError(`render: ${clean(file ?? '')} is not JSON: line ${mistake.line}, ${mistake.message}`);
@@ -101,7 +104,7 @@ async function readRequest({ words, flags }: Arguments, surroundings: Surroundin
   const job = typeof value === 'object' && value !== null && 'job' in value ? value.job : value;
   let request: JobRequest;
   try {
-    request = surroundings.readJob(job);
+    request = context.readJob(job);
   } catch (error) {
     throw new JobError('invalid-request', `job: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
@@ -139,11 +142,11 @@ interface Objects {
   readonly notes: readonly string[];
 }
 
-/** The objects; shown to the API server if there is a client. */
+/** The objects; sent to the API server as a dry run if there is a client. */
 async function build(
   resolved: ResolvedJob,
   options: Options,
-  { random }: Surroundings,
+  { random }: CommandContext,
   client: Client | undefined,
 ): Promise<Objects> {
   const { id, manifest } = newJob(resolved, options, random);
@@ -156,10 +159,10 @@ async function build(
   const taken = await client.create(JOBS, job, strictly);
   const also = service === undefined ? { warnings: [] } : await client.create(SERVICES, service, strictly);
   const warnings = [...taken.warnings, ...also.warnings].map((text) => `the API server warns: ${text}`);
-  return { job, service, notes: ['the API server takes it (strict dry run)', ...warnings] };
+  return { job, service, notes: ['the API server accepts these objects (strict dry run)', ...warnings] };
 }
 
-/** A Service is owned by its Job, whose uid is known when it was made. */
+/** Placeholder: a Service is owned by its Job, which has no uid before it is created. */
 const UNKNOWN_UID = '00000000-0000-0000-0000-000000000000';
 
 function write({ job, service }: Objects, notes: readonly string[], format: 'yaml' | 'json', terminal: Terminal): void {

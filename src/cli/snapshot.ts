@@ -19,15 +19,15 @@ import {
 import { isForbidden } from '../kubernetes/kubernetes-error.ts';
 import { clean } from './terminal.ts';
 
-/** What the cluster showed. */
+/** The lists that were read, and the repository built from them. */
 export interface Snapshot {
   readonly repository: Repository;
   readonly pods: readonly Pod[];
   readonly events: readonly Event[];
 }
 
-/** Events that say why a job is as it is: what warns, and pulling. */
-const TELLING: readonly Selection[] = [{ fieldSelector: 'type=Warning' }, { fieldSelector: 'reason=Pulling' }];
+/** Events that explain a state: warnings, and image pulls. */
+const EXPLAINING: readonly Selection[] = [{ fieldSelector: 'type=Warning' }, { fieldSelector: 'reason=Pulling' }];
 
 /**
  * Reads what the plugin watches, and hands it to the plugin's repository. `allEvents`: not only those that say why a job
@@ -47,19 +47,19 @@ export async function takeSnapshot(
       return await client.list(resource, selection);
     } catch (error) {
       if (!isForbidden(error)) throw error;
-      warn(`warning: ${resource.plural} may not be listed, so that reasons or addresses are missing`);
+      warn(`warning: no permission to list ${resource.plural}; reasons or addresses may be missing`);
       return { items: [], resourceVersion: '' };
     }
   };
-  // One after the other: where the first is refused, nothing else is asked.
+  // Sequential: if the first list is refused, the others are not requested.
   const jobPage = await client.list(JOBS, ours);
   const podPage = await client.list(PODS, ours);
   const servicePage = await optional(SERVICES, ours);
   const events: Event[] = [];
-  for (const selection of allEvents ? [{}] : TELLING) events.push(...(await optional(EVENTS, selection)).items);
-  // All was just read: there is nothing to read again.
+  for (const selection of allEvents ? [{}] : EXPLAINING) events.push(...(await optional(EVENTS, selection)).items);
+  // All objects were just read, so a confirming read is not needed.
   const repository = createRepository({ readAgain: async () => true });
-  /** Hands each over; returns those that could be read. */
+  /** Passes each object on; returns those that could be parsed. */
   const take = <T extends KubernetesObject, P extends Projected>(
     { kind }: Resource<T>,
     items: readonly T[],
@@ -72,7 +72,7 @@ export async function takeSnapshot(
         return true;
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        warn(clean(`warning: ${kind} ${item.metadata?.name ?? ''} cannot be read and is left out: ${why}`));
+        warn(clean(`warning: skipping ${kind} ${item.metadata?.name ?? ''}, which cannot be parsed: ${why}`));
         return false;
       }
     });
@@ -81,7 +81,7 @@ export async function takeSnapshot(
   take(SERVICES, servicePage.items, projectService, repository.onService);
   const readable = take(EVENTS, events, projectEvent, repository.onEvent);
   repository.open();
-  // A doubtful end is announced when its reading is over: in the next turn.
+  // An unconfirmed final state is announced after its confirming read, in the next event-loop turn.
   await new Promise((resolve) => setImmediate(resolve));
   return { repository, pods, events: readable };
 }

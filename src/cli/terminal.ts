@@ -9,21 +9,21 @@ export interface Terminal {
   readonly write: (text: string) => void;
   /** One line for people, on stderr. */
   readonly say: (line: string) => void;
-  /** Width in characters; undefined where lines are not to be folded: pipes and files. */
+  /** Width in characters; undefined for pipes and files, where lines are not folded. */
   readonly columns: number | undefined;
   readonly color: boolean;
 }
 
-/** What is known of stdout. */
+/** Properties of stdout. */
 interface Output {
   readonly isTerminal: boolean;
-  /** Of the terminal, if it is known. */
+  /** Width of the terminal, if it is known. */
   readonly columns: number | undefined;
 }
 
 const NARROWEST = 40;
 
-/** COLUMNS beats the terminal's own width. NO_COLOR with any text, and TERM=dumb, mean no colours. */
+/** COLUMNS overrides the terminal's own width. A non-empty NO_COLOR, and TERM=dumb, turn colors off. */
 export function terminalSettings(
   environment: Readonly<Record<string, string | undefined>>,
   { isTerminal, columns }: Output,
@@ -43,12 +43,12 @@ const COLORS = { green: 32, yellow: 33, red: 31, gray: 90, bold: 1 } as const;
 
 export type Color = keyof typeof COLORS;
 
-/** The text in a colour, if the terminal has colours. The text is not escaped here. */
+/** The text in a color, if the terminal has colors. The text is not escaped here. */
 export function paint({ color }: Pick<Terminal, 'color'>, name: Color, text: string): string {
   return color ? `\u001b[${COLORS[name]}m${text}\u001b[0m` : text;
 }
 
-/** Words in lines of at most `width` characters; a longer word stands alone. Blanks at the beginning are kept. */
+/** Words in lines of at most `width` characters; a longer word has its own line. Leading spaces are kept. */
 export function fold(text: string, width: number | undefined): readonly string[] {
   if (width === undefined || text.length <= width) return [text];
   const lines: string[] = [];
@@ -69,7 +69,7 @@ export function fold(text: string, width: number | undefined): readonly string[]
 const GAP = '  ';
 const NARROWEST_COLUMN = 20;
 
-/** How a table is laid out. */
+/** Layout of a table. */
 interface TableLayout {
   /** The first row is the head; default true. */
   readonly head?: boolean;

@@ -1,10 +1,10 @@
-/** Names and version of the program, as it tells them. */
+/** Names and version of the program. */
 import packageJson from '../../package.json' with { type: 'json' };
 
-/** What this program is called in logs and on the terminal. */
+/** Name of this program in logs and on the terminal. */
 export const PROGRAM = 'rstudio-kubernetes-launcher';
 
-/** What an instance is called (option `plugin-name`): in its log, and as the log's file name (protocol 3). */
+/** Name of an instance (option `plugin-name`): in its log, and as the log's file name (protocol 3). */
 export function programName(pluginName: string): string {
   return `rstudio-${pluginName}-launcher`;
 }
@@ -23,5 +23,5 @@ function runtimeText(): string {
   return deno === undefined ? `Node.js ${node}` : `Deno ${deno}`;
 }
 
-/** Minor version of the newest Kubernetes that this version was made for. */
+/** Minor version of the newest Kubernetes release that this version supports. */
 export const NEWEST_MINOR = 36;

@@ -1,16 +1,16 @@
-/** JSON-compatible data as YAML: block style, one meaning in every YAML version, and safe to print. */
+/** JSON-compatible data as YAML: block style, the same meaning in every YAML version, and safe to print. */
 import { escapeControls } from '../system/escape.ts';
 
-/** Texts that no YAML reader takes for anything else than themselves. */
+/** Strings that need no quotes in any YAML version. */
 const PLAIN = /^[A-Za-z_/][A-Za-z0-9_./-]*$/;
 const WORDS = /^(?:true|false|yes|no|on|off|null|y|n)$/i;
 
-/** The document, with a newline at its end. Members that are undefined are left out. Throws a TypeError for what JSON has not. */
+/** The document, with a newline at its end. Undefined fields are omitted. Throws a TypeError for values that JSON does not have. */
 export function toYaml(value: unknown): string {
   return isBlock(value) ? block(value, '').join('') : `${scalar(value)}\n`;
 }
 
-/** A list or an object with something in it. */
+/** A list or an object that is not empty. */
 function isBlock(value: unknown): value is readonly unknown[] | Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && entriesOf(value).length > 0;
 }
@@ -19,7 +19,7 @@ function entriesOf(value: object): readonly (readonly [string, unknown])[] {
   return Object.entries(value).filter(([, member]) => member !== undefined);
 }
 
-/** Lists of scalars stand on one line up to this many characters. */
+/** Lists of scalars are on one line up to this many characters. */
 const INLINE = 80;
 
 /** `[get, list]`, if it is a short list of scalars. */
@@ -52,7 +52,7 @@ function scalar(value: unknown): string {
   if (typeof value === 'boolean' || value === null || (typeof value === 'number' && Number.isFinite(value)))
     return String(value);
   if (typeof value === 'object') return Array.isArray(value) ? '[]' : '{}';
-  throw new TypeError(`cannot be written as YAML: ${typeof value}`);
+  throw new TypeError(`YAML has no representation for ${typeof value}`);
 }
 
 function text(value: string): string {

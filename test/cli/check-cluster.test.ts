@@ -17,25 +17,25 @@ t.test('all is well', async (t) => {
   t.match(lines, [
     'ok       options         DIR/launcher.kubernetes.conf, 6 options',
     'ok       server-user     nobody (uid 65534)',
-    /^ok {7}open-files {6}(\d+|any number of) open files are allowed$/,
+    /^ok {7}open-files {6}(the open-file limit is \d+|no open-file limit)$/,
     'ok       directories     DIR/log can be written',
     'ok       directories     DIR/scratch can be written',
     'ok       profiles        no restrictions: no sections in DIR/launcher.kubernetes.profiles.conf',
     'ok       profiles        0 resource profiles in DIR/launcher.kubernetes.resources.conf',
     'ok       ca              certificate-authority holds 1 certificate',
     'ok       token           auth-token: account system:serviceaccount:rstudio:job-launcher, issuer https://kubernetes.default.svc, without an expiry',
-    'ok       name            127.0.0.1 is an address',
-    /^ok {7}tcp {13}127\.0\.0\.1:PORT answers \(\d+ ms\)$/,
+    'ok       name            api-url holds an IP address; no DNS lookup needed',
+    /^ok {7}tcp {13}127\.0\.0\.1:PORT accepts connections \(\d+ ms\)$/,
     `ok       tls             CN=kube-apiserver, issued by CN=simulated-cluster-ca, valid until ${ca}`,
     'ok       version         Kubernetes v1.36.2',
-    /^ok {7}clock {11}[012] s apart from the API server$/,
-    'ok       namespace       rstudio takes jobs (dry run)',
-    'ok       permissions     32 of 32 rights are there',
-    'ok       nodes           1 of 1 nodes are ready and take pods',
-    'ok       metrics         metrics.k8s.io answers',
+    /^ok {7}clock {11}the clocks of this host and the API server differ by [012] s$/,
+    'ok       namespace       namespace rstudio accepts jobs (dry run)',
+    'ok       permissions     all 32 permissions are granted',
+    'ok       nodes           1 of 1 nodes are ready and schedulable',
+    'ok       metrics         metrics.k8s.io responds',
     'ok       constraints     no placement constraints',
     'ok       launchers       no jobs',
-    "ok       accounts        the rights are the account's own, jobs do not share them",
+    "ok       accounts        only the plugin's account has these permissions",
     /^21 ok \(\d\.\d s\)$/,
   ]);
   t.equal(lines.length, 22);
@@ -52,14 +52,14 @@ t.test('all is well', async (t) => {
 t.test('the namespace', async (t) => {
   const missing = await check(t, SMALLEST, { options: { 'kubernetes-namespace': 'nowhere' } });
   t.strictSame(linesOf(missing, 'namespace'), [
-    'failed namespace DIR/launcher.kubernetes.conf:5: kubernetes-namespace: nowhere does not exist, or the account has no rights in it (Kubernetes does not tell which) -> the token belongs to namespace rstudio: was that meant?',
+    'failed namespace DIR/launcher.kubernetes.conf:5: kubernetes-namespace: nowhere does not exist, or the account has no permissions in it (Kubernetes does not say which) -> the token belongs to namespace rstudio; if the jobs belong there too, set kubernetes-namespace=rstudio',
   ]);
   t.strictSame(linesOf(missing, 'permissions'), [
-    `failed permissions ${ACCOUNT} may do nothing in namespace nowhere -> see namespace above`,
+    `failed permissions ${ACCOUNT} has no permissions in namespace nowhere -> see namespace above`,
   ]);
   t.strictSame(
     linesOf(missing, 'token')[1],
-    'warning token the account job-launcher belongs to namespace rstudio, jobs go to nowhere -> is kubernetes-namespace right? Else bind the account there: subjects: [{kind: ServiceAccount, name: job-launcher, namespace: rstudio}]',
+    'warning token the account job-launcher belongs to namespace rstudio, but jobs run in nowhere -> correct kubernetes-namespace, or bind the account in that namespace: subjects: [{kind: ServiceAccount, name: job-launcher, namespace: rstudio}]',
   );
   t.equal(missing.code, 1);
 
@@ -67,15 +67,15 @@ t.test('the namespace', async (t) => {
     options: { 'kubernetes-namespace': 'nowhere', 'auth-token': cluster.adminToken },
   });
   t.strictSame(linesOf(known, 'namespace'), [
-    'failed namespace DIR/launcher.kubernetes.conf:5: kubernetes-namespace: nowhere does not exist, or the account has no rights in it (Kubernetes does not tell which) -> correct it, or apply what rstudio-kubernetes-launcher rbac prints',
+    'failed namespace DIR/launcher.kubernetes.conf:5: kubernetes-namespace: nowhere does not exist, or the account has no permissions in it (Kubernetes does not say which) -> correct the option, or run: rstudio-kubernetes-launcher rbac | kubectl apply -f -',
   ]);
 
   const noRights = await check(t, SMALLEST.slice(-1));
   t.strictSame(
     [...linesOf(noRights, 'namespace'), ...linesOf(noRights, 'permissions')],
     [
-      'failed namespace kubernetes-namespace: rstudio does not exist, or the account has no rights in it (Kubernetes does not tell which) -> correct it, or apply what rstudio-kubernetes-launcher rbac prints',
-      `failed permissions ${ACCOUNT} may do nothing in namespace rstudio -> see namespace above`,
+      'failed namespace kubernetes-namespace: rstudio does not exist, or the account has no permissions in it (Kubernetes does not say which) -> correct the option, or run: rstudio-kubernetes-launcher rbac | kubectl apply -f -',
+      `failed permissions ${ACCOUNT} has no permissions in namespace rstudio -> see namespace above`,
     ],
   );
 
@@ -87,7 +87,7 @@ t.test('the namespace', async (t) => {
     })),
   );
   t.strictSame(linesOf(noCreate, 'namespace'), [
-    'warning namespace rstudio is there, but jobs cannot be made in it -> see permissions below',
+    'warning namespace namespace rstudio exists, but the account cannot create jobs in it -> see permissions below',
   ]);
 
   const allow = cluster.denyNew('jobs', 'not on Sundays');
@@ -95,7 +95,7 @@ t.test('the namespace', async (t) => {
   allow();
   t.match(
     linesOf(denied, 'namespace')[0],
-    /^failed namespace rstudio refuses jobs: .*not on Sundays.* -> a quota, an admission webhook or the end of the namespace: its own words say which$/,
+    /^failed namespace namespace rstudio refuses jobs: .*not on Sundays.* -> a quota, an admission webhook or the deletion of the namespace; the message says which$/,
   );
 });
 
@@ -110,14 +110,17 @@ t.test('tokens that the API server does not take', async (t) => {
     linesOf(outcome, 'version')[0],
     /^failed version .*: auth-token: the API server does not accept the token \(401\), which has expired -> see token above$/,
   );
-  t.match(linesOf(outcome, '9 steps')[0], /^skipped 9 steps not tried, .*: clock, rights, namespace, permissions, /);
+  t.match(
+    linesOf(outcome, '9 steps')[0],
+    /^skipped 9 steps skipped because of a failure above: clock, access, namespace, permissions, /,
+  );
 
   const soon = await check(t, SMALLEST, {
     options: { 'auth-token': cluster.accounts.issue('rstudio', 'job-launcher', 7300) },
   });
   t.match(
     linesOf(soon, 'token')[0],
-    /^warning token DIR\/launcher.kubernetes.conf:3: auth-token: expires in 2 hours, and auth-token is never renewed: .* -> the token of the Secret that rbac prints does not expire: /,
+    /^warning token DIR\/launcher.kubernetes.conf:3: auth-token: expires in 2 hours, and the plugin cannot renew auth-token: .* -> set auth-token to the token that does not expire, /,
   );
   t.equal(soon.code, 0);
 });
@@ -125,12 +128,12 @@ t.test('tokens that the API server does not take', async (t) => {
 t.test('what is in the cluster', async (t) => {
   const metrics = await check(t, SMALLEST);
   t.strictSame(linesOf(metrics, 'metrics'), [
-    'warning metrics there is no metrics.k8s.io: the use of CPU and memory of jobs is not shown -> install metrics-server, or leave it: it is optional',
+    'warning metrics metrics.k8s.io is not installed: CPU and memory usage of jobs is not shown -> optional; to see usage, install metrics-server',
   ]);
 
   const documented = await check(t, documentedRules('rstudio'));
   t.strictSame(linesOf(documented, 'accounts'), [
-    "warning accounts RoleBinding job-launcher-admin gives role cluster-admin to group system:serviceaccounts:rstudio: every job with a service account's token is an administrator of namespace rstudio -> apply what rstudio-kubernetes-launcher rbac prints, which binds the account alone, and delete that binding",
+    "warning accounts RoleBinding job-launcher-admin grants role cluster-admin to group system:serviceaccounts:rstudio: every job with a service account's token is an administrator of namespace rstudio -> run: rstudio-kubernetes-launcher rbac | kubectl apply -f -; then delete that binding",
   ]);
   t.equal(documented.code, 0);
 
@@ -154,11 +157,11 @@ t.test('what is in the cluster', async (t) => {
     for (const job of jobs) cluster.store.remove(JOBS, job);
     return linesOf(outcome, 'launchers');
   };
-  t.strictSame(await launchers(''), ['ok launchers 1 job, made by no launcher that names itself']);
-  t.strictSame(await launchers('', ''), ['ok launchers 2 jobs, made by no launcher that names itself']);
+  t.strictSame(await launchers(''), ['ok launchers 1 job without a launcher label']);
+  t.strictSame(await launchers('', ''), ['ok launchers 2 jobs without a launcher label']);
   t.strictSame(await launchers('workbench-1'), ['ok launchers 1 job of 1 launcher']);
   t.strictSame(await launchers('workbench-1', 'workbench-1', 'connect-2'), [
-    'warning launchers 3 jobs of 2 launchers in one namespace: workbench-1 (2), connect-2 (1) -> give each launcher a namespace of its own; jobs of one that is gone end by themselves or with kubectl delete',
+    'warning launchers 3 jobs of 2 launchers in one namespace: workbench-1 (2), connect-2 (1) -> set another kubernetes-namespace for each launcher; remove jobs of a deleted launcher with kubectl delete job',
   ]);
 
   const [node] = cluster.store.list(NODES);
@@ -171,7 +174,7 @@ t.test('what is in the cluster', async (t) => {
   const cordoned = await check(t, SMALLEST);
   cordon(false);
   t.strictSame(linesOf(cordoned, 'nodes'), [
-    'failed nodes 0 of 1 nodes are ready and take pods -> kubectl get nodes tells why: jobs stay Pending until one is',
+    'failed nodes 0 of 1 nodes are ready and schedulable -> jobs stay Pending until a node is ready; run: kubectl get nodes',
   ]);
 });
 
@@ -186,6 +189,6 @@ t.test('a job through its whole life', async (t) => {
 
   const none = await check(t, SMALLEST, {}, ['--submit-test-job']);
   t.strictSame(linesOf(none, 'test-job'), [
-    'failed test-job The job names no container image, and there is no default-container-image -> the text names what refuses it; --user and --image choose another user and image',
+    'failed test-job The job names no container image, and there is no default-container-image -> fix the setting in the message, or choose another user or image: --user USER --image IMAGE',
   ]);
 });

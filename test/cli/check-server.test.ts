@@ -28,7 +28,7 @@ t.test('certificates', async (t) => {
     const outcome = await run(t, ['check'], { options: served });
     const at = outcome.lines.findIndex((line) => line.startsWith('failed   tls'));
     t.match(outcome.lines.slice(at, at + 5), [
-      "failed   tls             DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT shows a certificate issued by CN=an authority, which this host does not trust (SELF_SIGNED_CERT_IN_CHAIN) -> if this fingerprint is that of your cluster's CA, put this line into the options file",
+      "failed   tls             DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT sends a certificate issued by CN=an authority, which this host does not trust (SELF_SIGNED_CERT_IN_CHAIN) -> compare the fingerprint with your cluster's CA; if it is the same, put this line into the options file",
       `                         0: CN=kube-apiserver, issued by CN=an authority, until ${day(100)}`,
       `                         1: CN=an authority, issued by CN=an authority, until ${day(1000)}`,
       /^ {25}SHA-256 of CN=an authority: ([0-9A-F]{2}:){31}[0-9A-F]{2}$/,
@@ -46,7 +46,7 @@ t.test('certificates', async (t) => {
       t,
       { options: await secured(t, good) },
       'tls',
-      "failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT shows a certificate issued by CN=an authority, which this host does not trust (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT sends a certificate issued by CN=an authority, which this host does not trust (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
   });
 
@@ -56,14 +56,14 @@ t.test('certificates', async (t) => {
       t,
       { options: { ...(await secured(t, good)), 'certificate-authority': base64(other.ca) } },
       'tls',
-      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it is CN=the old cluster, but the certificate of 127.0.0.1:PORT was issued by CN=an authority (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it contains CN=the old cluster, but the certificate of 127.0.0.1:PORT was issued by CN=an authority (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
     const renamed = await issue();
     await fails(
       t,
       { options: { ...(await secured(t, good)), 'certificate-authority': base64(renamed.ca) } },
       'tls',
-      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it is CN=an authority, but the certificate of 127.0.0.1:PORT was issued by another CN=an authority (CERT_SIGNATURE_FAILURE) -> put the cluster's CA into certificate-authority; the server does not send it: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it contains CN=an authority, but the certificate of 127.0.0.1:PORT was issued by another CN=an authority (CERT_SIGNATURE_FAILURE) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
   });
 
@@ -89,7 +89,7 @@ t.test('certificates', async (t) => {
       `failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate of CN=kube-apiserver expired on ${day(-2)} -> renew it on the cluster (kubeadm certs renew all, or as your distribution does), and check the clock of this host (timedatectl)`,
     ]);
     t.strictSame(await check(3, 9), [
-      `failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate of CN=kube-apiserver is valid from ${day(3)} on, which is not yet -> is the clock of this host right (timedatectl)?`,
+      `failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate of CN=kube-apiserver is valid from ${day(3)} on, which is in the future -> correct the clock of this host: timedatectl`,
     ]);
     t.strictSame(await check(-9, 3.5), [
       `warning tls CN=kube-apiserver, issued by CN=an authority, valid until ${day(3.5)}: in 3 days -> renew it (kubeadm certs renew apiserver, or as your distribution does)`,
@@ -100,7 +100,7 @@ t.test('certificates', async (t) => {
     const outcome = await run(t, ['check'], { options: { ...(await secured(t, good)), 'verify-ssl-certs': '0' } });
     t.match(
       linesOf(outcome, 'tls')[0],
-      /^warning tls nothing is verified \(verify-ssl-certs=0\); verified, it would fail: /,
+      /^warning tls certificates are not verified \(verify-ssl-certs=0\); verification would fail: /,
     );
   });
 });
@@ -121,18 +121,18 @@ t.test('servers that are no API servers, or not as they should be', async (t) =>
       response.end(JSON.stringify({ major: '1', minor, gitVersion: `v1.${minor}.0` }));
     };
   t.strictSame(await check('version', version('19')), [
-    'failed version Kubernetes v1.19.0 is too old: 1.20 is the oldest that works -> upgrade the cluster',
+    'failed version Kubernetes v1.19.0 is too old: the plugin needs 1.20 or newer -> upgrade the cluster',
   ]);
   t.strictSame(await check('version', version('24')), [
-    'warning version Kubernetes v1.24.0 is older than 1.25: a killed job that ignores exec is held back by its parallelism before its pod is deleted -> it works all the same; upgrade the cluster when you can',
+    'warning version Kubernetes v1.24.0 is older than 1.25: a kill that exec cannot do sets parallelism 0 before it deletes the pod -> the plugin works with this version; upgrade the cluster when possible',
   ]);
   t.strictSame(await check('version', (_request, response) => response.end('<html>Welcome</html>')), [
-    'failed version The answer is not one of a Kubernetes API server: does api-url name it?: 20 characters that are not JSON [GET /version: 200] -> api-url does not name an API server but something else that answers http',
+    'failed version The answer is not one of a Kubernetes API server: does api-url name it?: 20 characters that are not JSON [GET /version: 200] -> correct api-url: the server there is not a Kubernetes API server',
   ]);
   const late = new Date(Date.now() - 3_600_000).toUTCString();
   t.match(
     (await check('clock', version('30', { Date: late })))[0],
-    /^warning clock the clock of this host is 360\d s ahead of that of the API server -> let both keep time/,
+    /^warning clock the clock of this host is 360\d s ahead of that of the API server -> synchronize both clocks/,
   );
   const early = new Date(Date.now() + 120_000).toUTCString();
   t.match(
@@ -162,7 +162,7 @@ t.test('tokens', async (t) => {
   );
   t.equal(
     linesOf(outcome, 'token')[0]?.split(' -> ')[1],
-    "the token of the Secret that rbac prints does not expire: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d into auth-token; one that a timer renews: kubectl -n rstudio create token job-launcher --duration=24h into the file of auth-token-path",
+    "set auth-token to the token that does not expire, from the Secret that rbac creates: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d; or set auth-token-path to a file that a timer writes: kubectl -n rstudio create token job-launcher --duration=24h > /etc/rstudio/launcher.token",
   );
   t.strictSame(linesOf(outcome, 'version'), [
     'failed version DIR/launcher.kubernetes.conf:3: auth-token: the API server does not accept the token (401), which has expired -> see token above',
@@ -171,10 +171,10 @@ t.test('tokens', async (t) => {
 
   const opaque = await run(t, ['check'], { options: reach });
   t.strictSame(linesOf(opaque, 'token'), [
-    'ok token auth-token: a token that is not a JWT, so that nothing can be told of it',
+    'ok token auth-token: the token is not a JWT; its account and expiry are unknown',
   ]);
   t.strictSame(linesOf(opaque, 'version'), [
-    "failed version DIR/launcher.kubernetes.conf:3: auth-token: the API server does not accept the token (401) -> it was revoked, its account deleted, or it is of another cluster; the token of the Secret that rbac prints does not expire: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d into auth-token; one that a timer renews: kubectl -n rstudio create token job-launcher --duration=24h into the file of auth-token-path",
+    "failed version DIR/launcher.kubernetes.conf:3: auth-token: the API server does not accept the token (401) -> it was revoked, its account was deleted, or it belongs to another cluster; set auth-token to the token that does not expire, from the Secret that rbac creates: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d; or set auth-token-path to a file that a timer writes: kubectl -n rstudio create token job-launcher --duration=24h > /etc/rstudio/launcher.token",
   ]);
 
   const inFile = await run(t, ['check'], {
@@ -182,7 +182,7 @@ t.test('tokens', async (t) => {
     files: { token: 'opaque' },
   });
   t.strictSame(linesOf(inFile, 'version'), [
-    "failed version DIR/launcher.kubernetes.conf:5: auth-token-path: DIR/token: the API server does not accept the token (401) -> it was revoked, its account deleted, or it is of another cluster; the token of the Secret that rbac prints does not expire: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d > DIR/token; one that a timer renews: kubectl -n rstudio create token job-launcher --duration=24h > DIR/token",
+    "failed version DIR/launcher.kubernetes.conf:5: auth-token-path: DIR/token: the API server does not accept the token (401) -> it was revoked, its account was deleted, or it belongs to another cluster; write the token that does not expire, from the Secret that rbac creates: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d > DIR/token; or let a timer run: kubectl -n rstudio create token job-launcher --duration=24h > DIR/token",
   ]);
 
   const foreign = await run(t, ['check'], {
@@ -190,6 +190,6 @@ t.test('tokens', async (t) => {
   });
   t.strictSame(linesOf(foreign, 'token'), [
     'ok token auth-token: account system:serviceaccount:default:rstudio, without an expiry',
-    'warning token the account rstudio belongs to namespace default, jobs go to rstudio -> is kubernetes-namespace right? Else bind the account there: subjects: [{kind: ServiceAccount, name: rstudio, namespace: default}]',
+    'warning token the account rstudio belongs to namespace default, but jobs run in rstudio -> correct kubernetes-namespace, or bind the account in that namespace: subjects: [{kind: ServiceAccount, name: rstudio, namespace: default}]',
   ]);
 });

@@ -32,11 +32,11 @@ t.test('a user', async (t) => {
     steps.flatMap((step) => linesOf(somebody, step)),
     [
       'ok user nosuchuser (not a user of this host, so in no group): [*] line 1',
-      'warning images Bad_Image:x:y is not the name of an image -> correct it: [registry/]name[:tag], in lower case',
-      'warning user-labels DIR/launcher.kubernetes.profiles.conf:3: placement constraint region=eu: no node has this label, so that a job with it stays Pending -> kubectl label node NODE region=eu',
-      'warning resources big is offered but refused: cpuCount 8 of resource profile big, DIR/launcher.kubernetes.resources.conf:5 is above the maximum of 2 (max-cpus, DIR/launcher.kubernetes.profiles.conf:4) -> raise the maximum, lower the resource profile, or leave it out of resource-profiles',
-      'ok user-job a job with image r-session:4.5 and nothing else is allowed, and the API server takes it (dry run); one without an image is refused (no default-container-image)',
-      'warning root-on-node nosuchuser can become root on a node: a job may mount any directory of the node as any user (mount-types, host-paths, run-as not set); or run as root with any capability (capabilities, run-as not set); or make privileged pods with the token of a service account, which the group binding makes an administrator (service-accounts not set) -> the keys of hardened.profiles.conf (mount-types, host-paths, run-as, capabilities, service-accounts) close this',
+      'warning images Bad_Image:x:y is not a valid image name -> write it as [registry/]name[:tag], in lower case',
+      'warning user-labels DIR/launcher.kubernetes.profiles.conf:3: placement constraint region=eu: no node has this label; a job with it stays Pending -> kubectl label node NODE region=eu',
+      'warning resources big is offered, but a job with it is refused: cpuCount 8 of resource profile big, DIR/launcher.kubernetes.resources.conf:5 is above the maximum of 2 (max-cpus, DIR/launcher.kubernetes.profiles.conf:4) -> raise the maximum, reduce the resource profile, or remove it from resource-profiles',
+      'ok user-job a job with image r-session:4.5 and default settings is allowed, and the API server accepts it (dry run); one without an image is refused (no default-container-image)',
+      'warning root-on-node nosuchuser can become root on a node: a job may mount any directory of the node as any user (mount-types, host-paths, run-as not set); or run as root with any capability (capabilities, run-as not set); or create privileged pods with the token of a service account, because the group binding makes it an administrator (service-accounts not set) -> set the keys of hardened.profiles.conf: mount-types, host-paths, run-as, capabilities, service-accounts',
     ],
   );
   const jane = await check(t, SMALLEST, { files }, ['--user=jane']);
@@ -44,10 +44,10 @@ t.test('a user', async (t) => {
     steps.flatMap((step) => linesOf(jane, step)).filter((line) => !line.startsWith('warning resources')),
     [
       'ok user jane (not a user of this host, so in no group): [*] line 1, [jane] line 6',
-      'ok images r-session:4.5; no other; no default',
-      'ok user-labels 1 offered, each with a node',
-      'ok user-job a job with image r-session:4.5 and nothing else is allowed, and the API server takes it (dry run); one without an image is refused (no default-container-image)',
-      'ok root-on-node jane cannot become root on a node by what jobs may ask for',
+      'ok images r-session:4.5; no other image; no default',
+      'ok user-labels 1 offered; each matches a node',
+      'ok user-job a job with image r-session:4.5 and default settings is allowed, and the API server accepts it (dry run); one without an image is refused (no default-container-image)',
+      'ok root-on-node jane cannot become root on a node through a job',
     ],
   );
 });
@@ -55,14 +55,14 @@ t.test('a user', async (t) => {
 t.test('a user with a default image, and one whom nothing restricts', async (t) => {
   const files = { 'launcher.kubernetes.profiles.conf': '[jane]\ndefault-container-image=r-session:4.5\n' };
   t.strictSame(linesOf(await check(t, SMALLEST, { files }, ['--user=jane']), 'user-job'), [
-    'ok user-job a job with nothing but defaults is allowed, and the API server takes it (dry run)',
+    'ok user-job a job with default settings is allowed, and the API server accepts it (dry run)',
   ]);
   const free = await check(t, SMALLEST, { files }, ['--user=nosuchuser']);
   t.strictSame(
     [...linesOf(free, 'resources'), ...linesOf(free, 'user-job')],
     [
       'ok resources no resource profiles',
-      'ok user-job a job with image busybox and nothing else is allowed, and the API server takes it (dry run); one without an image is refused (no default-container-image)',
+      'ok user-job a job with image busybox and default settings is allowed, and the API server accepts it (dry run); one without an image is refused (no default-container-image)',
     ],
   );
 });
@@ -91,7 +91,7 @@ capabilities=none
 `,
   };
   const remedy =
-    'the keys of hardened.profiles.conf (mount-types, host-paths, run-as, capabilities, service-accounts) close this';
+    'set the keys of hardened.profiles.conf: mount-types, host-paths, run-as, capabilities, service-accounts';
   const file = 'DIR/launcher.kubernetes.profiles.conf';
   const cases: readonly (readonly [user: string, ways: string])[] = [
     ['home', ''],
@@ -107,13 +107,13 @@ capabilities=none
   for (const [user, ways] of cases) {
     const line =
       ways === ''
-        ? `ok root-on-node ${user} cannot become root on a node by what jobs may ask for`
+        ? `ok root-on-node ${user} cannot become root on a node through a job`
         : `warning root-on-node ${user} can become root on a node: a job may ${ways} -> ${remedy}`;
     t.strictSame(linesOf(await check(t, SMALLEST, { files }, ['--user', user]), 'root-on-node'), [line]);
   }
   t.match(
     linesOf(await check(t, documentedRules('rstudio'), { files }, ['--user', 'token']), 'root-on-node')[0],
-    /a job may make privileged pods with the token of a service account/,
+    /a job may create privileged pods with the token of a service account/,
   );
 });
 
@@ -132,12 +132,12 @@ t.test('overrides of all sections are shown to the API server, each once', async
   };
   const file = 'DIR/launcher.kubernetes.profiles.conf';
   const typo =
-    /^failed overrides DIR\/launcher\.kubernetes\.profiles\.conf:4, DIR\/launcher\.kubernetes\.profiles\.conf:6: job-json-overrides: .*unknown field "spec\.template\.spec\.tolerations\[0\]\.kee".* -> mend that line of the profiles, or the file that it names$/;
+    /^failed overrides DIR\/launcher\.kubernetes\.profiles\.conf:4, DIR\/launcher\.kubernetes\.profiles\.conf:6: job-json-overrides: .*unknown field "spec\.template\.spec\.tolerations\[0\]\.kee".* -> fix this line of the profiles, or the file it names$/;
   const outcome = await check(t, SMALLEST, { files });
   const lines = linesOf(outcome, 'overrides');
   t.match(lines[0], typo);
   t.strictSame(lines.slice(1), [
-    `failed overrides ${file}:8: The job-json-override /spec/template/spec/containers/7 (DIR/aliases.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> mend that line of the profiles`,
+    `failed overrides ${file}:8: The job-json-override /spec/template/spec/containers/7 (DIR/aliases.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> fix this line of the profiles`,
   ]);
   t.equal(outcome.code, 1);
   const jane = await check(t, SMALLEST, { files }, ['--user=jane']);
@@ -147,7 +147,7 @@ t.test('overrides of all sections are shown to the API server, each once', async
   );
   const well = { ...files, 'launcher.kubernetes.profiles.conf': `[*]\n${override('hostAliases', 'aliases')}\n` };
   t.strictSame(linesOf(await check(t, SMALLEST, { files: well }), 'overrides'), [
-    'ok overrides the overrides of the profiles can be applied, and the API server takes the job (dry run)',
+    'ok overrides the overrides of the profiles can be applied, and the API server accepts the job (dry run)',
   ]);
 });
 
@@ -161,10 +161,10 @@ t.test('a user whose jobs cannot work', async (t) => {
   t.strictSame(
     ['user', 'images', 'resources', 'user-job'].flatMap((step) => linesOf(outcome, step)),
     [
-      'failed user nosuchuser (not a user of this host, so in no group): [*] line 1; his jobs are refused -> run-as=own needs users of this host: add the user here, or change run-as for him',
-      'failed images no image is allowed, so that no job can run -> container-images, default-container-image or allow-unknown-images=1',
-      'failed resources a resource profile must be named, but there is none -> add one, or allow-custom-resources=1',
-      'failed user-job The job must name a resource profile (allow-custom-resources, DIR/launcher.kubernetes.profiles.conf:3) -> mend that line of the profiles',
+      'failed user nosuchuser (not a user of this host, so in no group): [*] line 1; jobs of this user are refused -> add the user to this host, or change run-as in the profile: run-as=own needs a uid',
+      'failed images no image is allowed; no job can run -> set container-images, default-container-image or allow-unknown-images=1',
+      'failed resources a job must name a resource profile, but there is none -> add a resource profile, or set allow-custom-resources=1',
+      'failed user-job The job must name a resource profile (allow-custom-resources, DIR/launcher.kubernetes.profiles.conf:3) -> fix this line of the profiles',
     ],
   );
   t.equal(outcome.code, 1);
@@ -175,6 +175,6 @@ t.test('a user whose jobs cannot work', async (t) => {
   };
   const broken = await check(t, SMALLEST, { files: override }, ['--user', 'nosuchuser']);
   t.strictSame(linesOf(broken, 'user-job'), [
-    'failed user-job DIR/launcher.kubernetes.profiles.conf:2: The job-json-override /spec/template/spec/containers/7 (DIR/piece.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> mend that line of the profiles',
+    'failed user-job DIR/launcher.kubernetes.profiles.conf:2: The job-json-override /spec/template/spec/containers/7 (DIR/piece.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> fix this line of the profiles',
   ]);
 });

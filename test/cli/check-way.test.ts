@@ -23,8 +23,8 @@ const options = (more: Readonly<Record<string, string>>): Situation => ({ option
 t.test('the options file', async (t) => {
   const missing = await run(t, ['check', '--config-file=DIR/launcher.gpu.conf']);
   t.strictSame(missing.lines.slice(0, -1), [
-    'failed   options         DIR/launcher.gpu.conf: config-file: there is no such file -> the plugin does not start before this is mended',
-    'skipped  19 steps        not tried, because of what failed above: server-user, open-files, directories, profiles, ca, token, name, tcp, tls, version, clock, rights, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
+    'failed   options         DIR/launcher.gpu.conf: config-file: there is no such file -> fix this file; the plugin cannot start until then',
+    'skipped  19 steps        skipped because of a failure above: server-user, open-files, directories, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
   ]);
   t.match(missing.lines.at(-1), /^1 failed, 19 skipped \(\d+\.\d s\)$/);
   const json = JSON.parse((await run(t, ['check', '--config-file=DIR/launcher.gpu.conf', '--json'])).out);
@@ -35,13 +35,13 @@ t.test('the options file', async (t) => {
     t,
     options({ 'job-expiry-hours': 'soon' }),
     'options',
-    'failed options DIR/launcher.kubernetes.conf:4: job-expiry-hours: "soon" must be a number such as 0.5 or 1e-3 from 0 to 87600 -> mend that line; the plugin does not start before',
+    'failed options DIR/launcher.kubernetes.conf:4: job-expiry-hours: "soon" must be a number such as 0.5 or 1e-3 from 0 to 87600 -> fix this line; the plugin cannot start until then',
   );
   await fails(
     t,
     options({ 'api-url': '127.0.0.1:6443' }),
     'options',
-    'failed options DIR/launcher.kubernetes.conf:2: api-url: "127.0.0.1:6443" must be an http or https URL without user info, query and fragment, such as https://10.0.0.1:6443 -> mend that line; the plugin does not start before',
+    'failed options DIR/launcher.kubernetes.conf:2: api-url: "127.0.0.1:6443" must be an http or https URL without user info, query and fragment, such as https://10.0.0.1:6443 -> fix this line; the plugin cannot start until then',
   );
   await fails(
     t,
@@ -53,7 +53,7 @@ t.test('the options file', async (t) => {
     t,
     options({ 'certificate-authority': 'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t' }),
     'options',
-    'failed options DIR/launcher.kubernetes.conf:4: certificate-authority: must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: no BEGIN CERTIFICATE was found in it -> mend that line; the plugin does not start before',
+    'failed options DIR/launcher.kubernetes.conf:4: certificate-authority: must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: no BEGIN CERTIFICATE was found in it -> fix this line; the plugin cannot start until then',
   );
 });
 
@@ -70,10 +70,10 @@ t.test('profiles, and later steps that still run', async (t) => {
       files: { 'launcher.kubernetes.profiles.conf': '[*]\ndefault-cpu=2\nmax-cpus=many\n' },
     },
     'profiles',
-    'failed profiles DIR/launcher.kubernetes.profiles.conf:2: default-cpu: is not a key of profiles (did you mean "default-cpus"?) -> mend that line; the plugin does not start before',
-    'failed profiles DIR/launcher.kubernetes.profiles.conf:3: max-cpus: "many" must be a number such as 1.5 from 0 to 1000000 -> mend that line; the plugin does not start before',
+    'failed profiles DIR/launcher.kubernetes.profiles.conf:2: default-cpu: is not a key of profiles (did you mean "default-cpus"?) -> fix this line; the plugin cannot start until then',
+    'failed profiles DIR/launcher.kubernetes.profiles.conf:3: max-cpus: "many" must be a number such as 1.5 from 0 to 1000000 -> fix this line; the plugin cannot start until then',
   );
-  t.match(linesOf(outcome, 'tcp'), ['ok tcp 127.0.0.1:PORT answers']);
+  t.match(linesOf(outcome, 'tcp'), ['ok tcp 127.0.0.1:PORT accepts connections']);
 });
 
 t.test('a group that this host does not have', async (t) => {
@@ -82,7 +82,7 @@ t.test('a group that this host does not have', async (t) => {
   t.strictSame(linesOf(outcome, 'profiles'), [
     'ok profiles 2 sections in DIR/launcher.kubernetes.profiles.conf',
     'ok profiles 0 resource profiles in DIR/launcher.kubernetes.resources.conf',
-    'warning profiles DIR/launcher.kubernetes.profiles.conf:4: this host has no group no such group -> correct the section, or add the group to this host: nobody gets it',
+    'warning profiles DIR/launcher.kubernetes.profiles.conf:4: this host has no group no such group -> correct the name of the section, or add the group to this host; the section applies to no user',
   ]);
 });
 
@@ -91,16 +91,16 @@ t.test('files that are named and not there', async (t) => {
     t,
     options({ 'certificate-authority': 'DIR/ca.crt', 'auth-token-path': 'DIR/token', 'profile-config': 'DIR/none' }),
     'ca',
-    'failed ca DIR/launcher.kubernetes.conf:4: certificate-authority: DIR/ca.crt does not exist -> mend that line; the plugin does not start before',
+    'failed ca DIR/launcher.kubernetes.conf:4: certificate-authority: DIR/ca.crt does not exist -> fix this line; the plugin cannot start until then',
   );
   t.strictSame(linesOf(outcome, 'profiles'), [
-    'failed profiles DIR/launcher.kubernetes.conf:6: profile-config: DIR/none does not exist -> mend that line; the plugin does not start before',
+    'failed profiles DIR/launcher.kubernetes.conf:6: profile-config: DIR/none does not exist -> fix this line; the plugin cannot start until then',
   ]);
   await fails(
     t,
     options({ 'auth-token-path': 'DIR/token' }),
     'token',
-    'failed token DIR/launcher.kubernetes.conf:4: auth-token-path: DIR/token does not exist -> mend that line; the plugin does not start before',
+    'failed token DIR/launcher.kubernetes.conf:4: auth-token-path: DIR/token does not exist -> fix this line; the plugin cannot start until then',
   );
 });
 
@@ -111,7 +111,7 @@ t.test('a token that everybody on this host can read', async (t) => {
     files,
   });
   t.strictSame(linesOf(outcome, 'token'), [
-    'ok token DIR/token: a token that is not a JWT, so that nothing can be told of it',
+    'ok token DIR/token: the token is not a JWT; its account and expiry are unknown',
     'warning token DIR/launcher.kubernetes.conf:4: auth-token-path: everybody on this host can read the token in DIR/token -> chmod o-r DIR/token',
   ]);
 });
@@ -121,12 +121,9 @@ t.test('a name that nobody knows', async (t) => {
     t,
     options({ 'api-url': `https://${NOBODY}:6443` }),
     'name',
-    `failed name DIR/launcher.kubernetes.conf:2: api-url: ${NOBODY} is not a name that this host can resolve -> correct api-url, or add the name to /etc/hosts or the name server; then getent hosts shows it`,
+    `failed name DIR/launcher.kubernetes.conf:2: api-url: ${NOBODY} does not resolve on this host -> correct api-url, or add the name to DNS or /etc/hosts; verify with: getent hosts ${NOBODY}`,
   );
-  t.match(
-    linesOf(outcome, '12 steps')[0],
-    /^skipped 12 steps not tried, because of what failed above: tcp, tls, version, /,
-  );
+  t.match(linesOf(outcome, '12 steps')[0], /^skipped 12 steps skipped because of a failure above: tcp, tls, version, /);
 });
 
 t.test('nobody listens', async (t) => {
@@ -138,7 +135,7 @@ t.test('nobody listens', async (t) => {
     t,
     options({ 'api-url': `https://127.0.0.1:${port}` }),
     'tcp',
-    'failed tcp DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT refuses connections -> is the API server running, and is the port of api-url the right one (often 6443 or 443)?',
+    'failed tcp DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT refuses connections -> start the API server, or correct the port in api-url (often 6443 or 443)',
   );
 });
 
@@ -163,33 +160,33 @@ t.test('what takes its time', async (t) => {
   const [dropped, silent, slow] = await Promise.all([full(t), listen(t, createServer()), listen(t, hangs)]);
   const at = (port: number): Situation => ({
     ...options({ 'api-url': `https://127.0.0.1:${port}`, 'certificate-authority': base64(identity.ca) }),
-    surroundings: { clock: hurried },
+    context: { clock: hurried },
   });
   await Promise.all([
     fails(
       t,
       at(dropped),
       'tcp',
-      'failed tcp DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT did not answer within 4 s -> a firewall or security group between this host and the API server drops it, or nothing has this address',
+      'failed tcp DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT did not answer within 4 s -> allow the connection in the firewall or security group, or correct the address in api-url',
     ),
     fails(
       t,
       at(silent),
       'tls',
-      'failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT accepts connections, but no TLS handshake was made within 4 s -> something between holds the connection, or this is not an API server: is the port of api-url right?',
+      'failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT accepts connections, but the TLS handshake did not finish within 4 s -> correct the port in api-url if another service uses it; otherwise a proxy or firewall holds the connection',
     ),
     fails(
       t,
       at(slow),
       'version',
-      "failed version the API server did not answer GET /version in time -> the API server is overloaded or hangs: look at its log and at the cluster's own health",
+      "failed version the API server did not answer GET /version in time -> the API server is overloaded or hangs; run: kubectl get --raw '/readyz?verbose'",
     ),
   ]);
 });
 
 t.test('all steps together have 15 s', async (t) => {
   const identity = await issue();
-  // As every answer takes 3 s of the hurried clock, questions of rights take more than is left.
+  // As every answer takes 3 s of the hurried clock, access reviews take more than is left.
   const slow = createHttpsServer({ cert: identity.cert, key: identity.key }, (request, response) => {
     setTimeout(() => {
       response.setHeader('Content-Type', 'application/json');
@@ -202,16 +199,13 @@ t.test('all steps together have 15 s', async (t) => {
   const port = await listen(t, slow);
   const outcome = await run(t, ['check'], {
     ...options({ 'api-url': `https://127.0.0.1:${port}`, 'certificate-authority': base64(identity.ca) }),
-    surroundings: { clock: hurried },
+    context: { clock: hurried },
   });
   t.strictSame(linesOf(outcome, 'version'), ['ok version Kubernetes v1.36.2']);
-  t.strictSame(linesOf(outcome, 'rights'), [
-    'failed rights no answer within the 15 s that all steps together have -> see what is slow above',
+  t.strictSame(linesOf(outcome, 'access'), [
+    'failed access the limit of 15 s for all steps is exceeded -> see the slow step above',
   ]);
-  t.match(
-    outcome.out,
-    /^skipped {2}\d steps {9}no answer within the 15 s that all steps together have: .*nodes, metrics/m,
-  );
+  t.match(outcome.out, /^skipped {2}\d steps {9}the limit of 15 s for all steps is exceeded: .*nodes, metrics/m);
   const seconds = Number(/\((\d+\.\d) s\)$/.exec(outcome.lines.at(-1) ?? '')?.[1]);
   t.ok(seconds >= 15 && seconds < 16.5, `${seconds} s of the hurried clock`);
 });
@@ -225,12 +219,12 @@ t.test('on a terminal', async (t) => {
     '\u001b[31mfailed   \u001b[0moptions         DIR/launcher.kubernetes.conf:4:',
     '                         log-level: "9" must be one of OFF,',
     '                         ERROR, WARNING, INFO, DEBUG, or 0',
-    '                         to 4 -> mend that line; the plugin',
-    '                         does not start before',
+    '                         to 4 -> fix this line; the plugin',
+    '                         cannot start until then',
   ]);
   t.match(
     out,
-    '\u001b[90mskipped  \u001b[0m19 steps        not tried, because of what failed\n                         above: server-user, open-files,\n',
+    '\u001b[90mskipped  \u001b[0m19 steps        skipped because of a failure above:\n                         server-user, open-files,\n',
   );
 });
 
@@ -240,7 +234,7 @@ t.test('something else than TLS', async (t) => {
     t,
     options({ 'api-url': `https://127.0.0.1:${port}` }),
     'tls',
-    'failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT does not speak TLS (ERR_SSL_WRONG_VERSION_NUMBER) -> this is not the secure port of an API server: correct the port, or https, of api-url',
+    'failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT does not speak TLS (ERR_SSL_WRONG_VERSION_NUMBER) -> correct the port or the scheme of api-url: this is not the TLS port of an API server',
   );
 });
 
@@ -260,6 +254,6 @@ t.test('http to a port that speaks https', async (t) => {
     const port = await listen(t, server);
     const [line = ''] = linesOf(await run(t, ['check'], options({ 'api-url': `http://127.0.0.1:${port}` })), 'version');
     t.match(line, said);
-    t.equal(line.split(' -> ')[1], 'api-url says http, but the port may speak https: write https:// there');
+    t.equal(line.split(' -> ')[1], 'the port may expect TLS: write https:// in api-url');
   }
 });

@@ -1,4 +1,4 @@
-/** `check` against a simulated cluster, with the rights that a test gives its account. */
+/** `check` against a simulated cluster, with the permissions that a test gives its account. */
 import type { Test } from 'tap';
 import { type Rule, smallestRules } from '../cluster/api/access.ts';
 import { type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
@@ -13,7 +13,7 @@ export const SMALLEST = smallestRules('rstudio');
 
 interface Checked {
   readonly cluster: SimulatedCluster;
-  /** Runs `check` with these rights. */
+  /** Runs `check` with these permissions. */
   readonly check: (
     t: Test,
     rules: readonly Rule[],

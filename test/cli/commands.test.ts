@@ -1,97 +1,116 @@
-/**
- * Help says what each command is for, and what was mistyped or written wrong is told in one line each, without a secret
- * in it, by an exit code of 2 or 1.
- */
-import t from 'tap';
+/** Help describes each command; each mistake is one line without a secret in it, with exit code 2 (command line) or 1 (files). */
+import t, { type Test } from 'tap';
 import { JWT } from '../config/options/samples.ts';
-import { NOWHERE, run } from './harness.ts';
+import { NOWHERE, type Outcome, run } from './harness.ts';
 
-t.test('help', async (t) => {
+t.test('COMMAND --help shows usage, description, flags and examples', async (t) => {
   const { out, code } = await run(t, ['profile', '--help']);
   t.equal(code, 0);
   t.equal(
     out,
     `rstudio-kubernetes-launcher profile USER [--json]
 
-Reads the profiles file as the plugin does, asks the name services of this host for the groups of
-the user, and prints every key. Needs no cluster.
+Reads the profiles file as the plugin does, looks up the groups of the user in the name services of
+this host, and prints every key. Needs no cluster.
 
   --json
-      One JSON object, for machines.
+      Print one JSON object.
   --config-file FILE, and every other option of the plugin
-      As the launcher passes them: --plugin-name=NAME reads launcher.NAME.conf.
+      With --plugin-name=NAME, as the launcher passes it, the file is launcher.NAME.conf.
 
 Examples:
 
   sudo rstudio-kubernetes-launcher profile jsmith
       Why may jsmith not use more than 3 CPUs?
   sudo rstudio-kubernetes-launcher profile jsmith --json
-      The same for programs.
+      The same as JSON, for programs.
 `,
   );
-  for (const command of ['check', 'render', 'rbac', 'jobs']) {
+});
+
+for (const command of ['check', 'render', 'rbac', 'jobs']) {
+  t.test(`the help of ${command} has examples and no line over 100 characters`, async (t) => {
     const shown = await run(t, [command, '--help']);
     t.ok(shown.out.startsWith(`rstudio-kubernetes-launcher ${command}`));
     t.match(shown.out, '\nExamples:\n\n  ');
     t.ok(shown.lines.every((line) => line.length <= 100 || line.startsWith('  ') || line.startsWith('rstudio')));
-  }
+  });
+}
+
+t.test('help lists commands and options', async (t) => {
+  const { code, out } = await run(t, ['help']);
+  t.equal(code, 0);
+  t.match(out, '  rstudio-kubernetes-launcher help [COMMAND]\n');
+  t.match(out, '\n  check [--user USER] [--json] [--submit-test-job] [--image IMAGE]\n');
+  t.match(
+    out,
+    '\nOptions, as --NAME=VALUE on the command line or NAME=VALUE in the options file. The file overrides the command line.\n',
+  );
 });
 
-t.test('help as a word, and commands that were mistyped', async (t) => {
-  const whole = await run(t, ['help']);
-  t.equal(whole.code, 0);
-  t.match(whole.out, '  rstudio-kubernetes-launcher help [COMMAND]\n');
-  t.match(whole.out, '\n  check [--user USER] [--json] [--submit-test-job] [--image IMAGE]\n');
-  t.match(
-    whole.out,
-    '\nOptions, as --NAME=VALUE on the command line or NAME=VALUE in the options file. If both are given, the file wins.\n',
-  );
+t.test('help COMMAND equals COMMAND --help', async (t) => {
   t.equal((await run(t, ['help', 'rbac'])).out, (await run(t, ['rbac', '--help'])).out);
-  for (const [typed, sentence] of [
-    [['chekc'], 'there is no command chekc (did you mean "check"?); see --help'],
-    [['help', 'rback'], 'there is no command rback (did you mean "rbac"?); see --help'],
-    [['auth-token=hunter2'], 'there is no command auth-token=...; see --help'],
-    [['uninstall'], 'there is no command uninstall; see --help'],
-  ] as const) {
+});
+
+for (const [typed, sentence] of [
+  [['chekc'], 'unknown command chekc (did you mean "check"?); see --help'],
+  [['help', 'rback'], 'unknown command rback (did you mean "rbac"?); see --help'],
+  [['auth-token=hunter2'], 'unknown command auth-token=...; see --help'],
+  [['uninstall'], 'unknown command uninstall; see --help'],
+] as const) {
+  t.test(`unknown command: ${typed.join(' ')}`, async (t) => {
     const { code, out, err } = await run(t, typed);
     t.strictSame([code, out, err], [2, '', `rstudio-kubernetes-launcher: ${sentence}\n`]);
-  }
+  });
+}
+
+/** Exit code and output: nothing on stdout. */
+function fails(t: Test, { code, out, err }: Outcome, expected: number, message: string): void {
+  t.strictSame([code, out, err], [expected, '', `rstudio-kubernetes-launcher: ${message}\n`]);
+}
+
+t.test('warns about options that have no effect', async (t) => {
+  const { err } = await run(t, ['profile', 'jane', '--auth-token-path=/x', '--api-url=http://x'], { options: NOWHERE });
+  t.equal(
+    err,
+    'warning: DIR/launcher.kubernetes.conf:3: auth-token: is not used: auth-token-path is set\nwarning: command line: api-url: has no effect, because DIR/launcher.kubernetes.conf sets it\n',
+  );
 });
 
-t.test('what is wrong is said in one line each', async (t) => {
-  const typed = await run(t, ['profile', 'jane', '--auth-token-path=/x', '--api-url=http://x'], { options: NOWHERE });
-  t.equal(
-    typed.err,
-    'warning: DIR/launcher.kubernetes.conf:3: auth-token: is not used: auth-token-path is set\nwarning: command line: api-url: has no effect: DIR/launcher.kubernetes.conf sets it, which wins\n',
-  );
-  const unknown = await run(t, ['render', '--user=jane', '-o', 'xml'], { options: NOWHERE });
-  t.strictSame(
-    [unknown.code, unknown.out, unknown.err],
-    [2, '', 'rstudio-kubernetes-launcher: render: --output is yaml or json, not xml\n'],
-  );
-  const typedToken = await run(t, ['render', '--user=jane', 'job.json', JWT], { options: NOWHERE });
-  t.equal(typedToken.err, 'rstudio-kubernetes-launcher: render: "***" is too much; see render --help\n');
-  const unknownToken = await run(t, ['jobs', `--token-${JWT}`], { options: NOWHERE });
-  t.equal(unknownToken.err, 'rstudio-kubernetes-launcher: jobs: unknown option --token-***; see jobs --help\n');
-  const json = await run(t, ['render', '-'], { options: NOWHERE, input: '{\n"stdin": hunter2 }' });
-  t.strictSame(
-    [json.code, json.err],
-    [2, 'rstudio-kubernetes-launcher: render: - is not JSON: line 2, column 10: a value was expected\n'],
-  );
-  const tokenless = await run(t, ['render', '--user=jane', '-'], {
+t.test('a flag with a value that is not allowed', async (t) => {
+  const outcome = await run(t, ['render', '--user=jane', '-o', 'xml'], { options: NOWHERE });
+  fails(t, outcome, 2, 'render: --output is yaml or json, not xml');
+});
+
+t.test('an unexpected argument that may be a token is not shown', async (t) => {
+  const outcome = await run(t, ['render', '--user=jane', 'job.json', JWT], { options: NOWHERE });
+  fails(t, outcome, 2, 'render: unexpected argument "***"; see render --help');
+});
+
+t.test('an unknown option that may be a token is not shown', async (t) => {
+  const outcome = await run(t, ['jobs', `--token-${JWT}`], { options: NOWHERE });
+  fails(t, outcome, 2, 'jobs: unknown option --token-***; see jobs --help');
+});
+
+t.test('a job on stdin that is not JSON: line and column, not the content', async (t) => {
+  const outcome = await run(t, ['render', '-'], { options: NOWHERE, input: '{\n"stdin": hunter2 }' });
+  fails(t, outcome, 2, 'render: - is not JSON: line 2, column 10: a value was expected');
+});
+
+t.test('a token file without a token: the same error as at the start of the plugin', async (t) => {
+  const outcome = await run(t, ['render', '--user=jane', '-'], {
     options: { 'api-url': NOWHERE['api-url'], 'auth-token-path': 'DIR/token' },
     files: { token: '\n' },
     input: '{"name":"x","command":"true","container":{"image":"busybox"}}',
   });
-  t.strictSame(
-    [tokenless.code, tokenless.err],
-    [1, 'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:3: auth-token-path: DIR/token holds no token\n'],
-    'as the plugin says it',
-  );
-  const options = await run(t, ['jobs'], { options: { 'api-ur': 'x', 'log-level': 'LOUD' } });
-  t.strictSame(options.err.split('\n').slice(0, 2), [
+  fails(t, outcome, 1, 'DIR/launcher.kubernetes.conf:3: auth-token-path: DIR/token holds no token');
+});
+
+t.test('every mistake of the options file has a line of its own', async (t) => {
+  const { code, err } = await run(t, ['jobs'], { options: { 'api-ur': 'x', 'log-level': 'LOUD' } });
+  t.strictSame(err.split('\n').slice(0, 2), [
     'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:2: api-ur: is not an option of this plugin (did you mean "api-url"?) -> mend that line; for the file of a newer first-party plugin write unknown-options=warn',
     'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:3: log-level: "LOUD" must be one of OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4',
   ]);
-  t.equal(options.code, 1);
+  t.equal(code, 1);
 });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { runCommand } from '../../src/cli/command-runner.ts';
-import { ownSurroundings, type Surroundings } from '../../src/cli/command-session.ts';
+import { type CommandContext, processContext } from '../../src/cli/command-session.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { submittedJob } from '../../src/jobs/job.ts';
 
@@ -35,7 +35,7 @@ export interface Situation {
   readonly input?: string;
   readonly terminal?: Partial<Pick<Terminal, 'columns' | 'color'>>;
   readonly environment?: Readonly<Record<string, string>>;
-  readonly surroundings?: Partial<Surroundings>;
+  readonly context?: Partial<CommandContext>;
 }
 
 /** A directory with an options file, removed with the test. */
@@ -72,13 +72,13 @@ export async function run(t: Test, args: readonly string[], situation: Situation
     color: false,
     ...situation.terminal,
   };
-  const surroundings: Surroundings = {
-    ...ownSurroundings((job) => submittedJob.read(job)),
+  const context: CommandContext = {
+    ...processContext((job) => submittedJob.read(job)),
     environment: situation.environment ?? {},
     findUser: async () => undefined,
-    lower: () => ({ name: 'nobody', uid: 65534, gid: 65534, home: '/' }),
+    dropPrivileges: () => ({ name: 'nobody', uid: 65534, gid: 65534, home: '/' }),
     readInput: async () => situation.input ?? '',
-    ...situation.surroundings,
+    ...situation.context,
   };
   const [command = '', ...rest] = args;
   const named = rest.map((arg) => arg.replace('DIR', path));
@@ -87,7 +87,7 @@ export async function run(t: Test, args: readonly string[], situation: Situation
     hasFile || command === '' || command === 'help'
       ? [command, ...named]
       : [command, `--config-file=${configFile}`, ...named];
-  const code = await runCommand(all, surroundings, terminal);
+  const code = await runCommand(all, context, terminal);
   const { 'api-url': url = '' } = situation.options ?? {};
   const port = URL.canParse(url) && new URL(url).port;
   const shown = (text: string): string => {

@@ -25,7 +25,7 @@ t.test('in a cluster', async (t) => {
       options,
       input: JSON.stringify(job),
     });
-    t.equal(err, 'the API server takes it (strict dry run)\n');
+    t.equal(err, 'the API server accepts these objects (strict dry run)\n');
     const [rendered] = JSON.parse(out).items;
     const made = await caller.call('POST', JOBS_PATH, rendered);
     t.equal(made.status, 201);
@@ -151,7 +151,7 @@ t.test('in a cluster', async (t) => {
 
 t.test('an API server that cannot be reached', async (t) => {
   const begun = performance.now();
-  const refused = `rstudio-kubernetes-launcher: The Kubernetes API server cannot be reached: http://127.0.0.1:PORT: connect ECONNREFUSED 127.0.0.1:PORT [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check tells more\n`;
+  const refused = `rstudio-kubernetes-launcher: The Kubernetes API server cannot be reached: http://127.0.0.1:PORT: connect ECONNREFUSED 127.0.0.1:PORT [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check shows the cause\n`;
   for (const args of [['jobs'], ['jobs', 'some-job']]) {
     const { err, code } = await run(t, args, { options: NOWHERE });
     t.equal(err, refused);
@@ -160,7 +160,7 @@ t.test('an API server that cannot be reached', async (t) => {
   const unknown = await run(t, ['jobs'], { options: { ...NOWHERE, 'api-url': `https://${NOBODY}:6443` } });
   t.equal(
     unknown.err,
-    `rstudio-kubernetes-launcher: The Kubernetes API server cannot be reached: https://${NOBODY}:PORT: getaddrinfo ENOTFOUND ${NOBODY} [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check tells more\n`,
+    `rstudio-kubernetes-launcher: The Kubernetes API server cannot be reached: https://${NOBODY}:PORT: getaddrinfo ENOTFOUND ${NOBODY} [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check shows the cause\n`,
   );
   t.ok(performance.now() - begun < 5_000, 'nobody waits for what refuses');
 });
@@ -171,6 +171,6 @@ t.test('a timeout tells of what was before', async (t) => {
   const { err } = await run(t, ['jobs'], { options: { ...NOWHERE, 'api-url': url, 'request-timeout-seconds': '1' } });
   t.equal(
     err,
-    'rstudio-kubernetes-launcher: The Kubernetes API server did not answer in time: 1 s; before that: The Kubernetes API server failed: the etcd is away [GET /apis/batch/v1/namespaces/rstudio/jobs: 503] [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check tells more\n',
+    'rstudio-kubernetes-launcher: The Kubernetes API server did not answer in time: 1 s; before that: The Kubernetes API server failed: the etcd is away [GET /apis/batch/v1/namespaces/rstudio/jobs: 503] [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check shows the cause\n',
   );
 });

@@ -66,7 +66,7 @@ t.test('rbac', async (t) => {
     [
       2,
       '',
-      'rstudio-kubernetes-launcher: rbac: --kubernetes-namespace has no effect: DIR/launcher.kubernetes.conf sets it, which wins\n',
+      'rstudio-kubernetes-launcher: rbac: --kubernetes-namespace has no effect, because DIR/launcher.kubernetes.conf sets it\n',
     ],
   );
   const wrong = await run(t, ['rbac'], { options: { 'kubernetes-namespace': 'No' } });
@@ -93,13 +93,13 @@ t.test('with what rbac prints, everything is there', async (t) => {
       })),
     );
   const outcome = await check(t, granted, {}, ['--submit-test-job', '--image=busybox']);
-  t.strictSame(linesOf(outcome, 'permissions'), ['ok permissions 32 of 32 rights are there']);
+  t.strictSame(linesOf(outcome, 'permissions'), ['ok permissions all 32 permissions are granted']);
   t.match(linesOf(outcome, 'test-job')[0], /^ok /);
   t.equal(outcome.code, 0);
 });
 
 t.test('each right that is missing, with the rule to add', async (t) => {
-  const may = (what: string, rule: string): string => `${ACCOUNT} may not ${what} -> add to its ${rule}`;
+  const may = (what: string, rule: string): string => `${ACCOUNT} cannot ${what} -> add to its ${rule}`;
   const cases: readonly (readonly [resource: string, verb: string, line: string])[] = [
     [
       'jobs',
@@ -154,7 +154,7 @@ t.test('each right that is missing, with the rule to add', async (t) => {
     [
       'serviceaccounts',
       'list',
-      `warning permissions ${may('list serviceaccounts: service accounts are not offered in forms', 'Role: {apiGroups: [""], resources: [serviceaccounts], verbs: [list]}')}`,
+      `warning permissions ${may('list serviceaccounts: the launcher cannot offer service accounts', 'Role: {apiGroups: [""], resources: [serviceaccounts], verbs: [list]}')}`,
     ],
     [
       'nodes',
@@ -178,15 +178,15 @@ t.test('each right that is missing, with the rule to add', async (t) => {
     const outcome = await check(t, [...rules, ...rest]);
     t.strictSame(
       linesOf(outcome, 'permissions'),
-      ['ok permissions 31 of 32 rights are there', line],
+      ['ok permissions 31 of 32 permissions are granted', line],
       `${verb} ${resource}`,
     );
     t.equal(outcome.code, line.startsWith('failed') ? 1 : 0);
   }
   const nodes = await check(t, SMALLEST.slice(0, -1));
   t.strictSame(linesOf(nodes, 'nodes'), [
-    'warning nodes nodes may not be read: external addresses, node labels and nodes that do not answer are not known -> bind the ClusterRole that rstudio-kubernetes-launcher rbac prints, or leave it: it is optional',
+    'warning nodes no permission to list nodes: external addresses, labels and readiness of nodes are unknown -> optional; to grant it, run: rstudio-kubernetes-launcher rbac | kubectl apply -f -',
   ]);
-  t.strictSame(linesOf(nodes, 'constraints'), ['skipped constraints not tried, because of what failed above']);
+  t.strictSame(linesOf(nodes, 'constraints'), ['skipped constraints skipped because of a failure above']);
   t.equal(nodes.code, 0);
 });

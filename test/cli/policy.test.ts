@@ -21,7 +21,7 @@ const documented: Situation = {
       'utf8',
     ),
   },
-  surroundings: { users, random: () => 0 },
+  context: { users, random: () => 0 },
 };
 
 t.test('profile', async (t) => {
@@ -93,7 +93,7 @@ t.test('profile of somebody without a section', async (t) => {
   const second = async (name: string): Promise<string | undefined> =>
     (await run(t, ['profile', name], { ...documented, files })).lines[1];
   const of = ', of DIR/launcher.kubernetes.profiles.conf';
-  t.equal(await second('jsmith'), `[*] line 1; no section of its own, the nearest is [jsmiht] line 4${of}`);
+  t.equal(await second('jsmith'), `[*] line 1; no section of its own; closest name: [jsmiht] line 4${of}`);
   t.equal(await second('jan'), `[*] line 1${of}`, 'jane is a user of this host');
   t.equal(await second('jsmiht'), `[*] line 1, [jsmiht] line 4${of}`);
   t.equal(await second('mallory'), `[*] line 1${of}`);
@@ -113,7 +113,7 @@ t.test('render', async (t) => {
   t.equal(
     out,
     `# override /spec/template/spec/hostAliases from DIR/aliases.json (DIR/launcher.kubernetes.profiles.conf:4)
-# the uid of the Service's owner is known when the Job was made
+# ownerReferences.uid is a placeholder: the real one exists after the Job is created
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -191,7 +191,7 @@ spec:
     [
       1,
       '',
-      'refused, as the launcher sees it: Error 2: Image r-session:9 is not one of r-session:3.4.2, r-session:3.5.0 (container-images, DIR/launcher.kubernetes.profiles.conf:10; allow-unknown-images, DIR/launcher.kubernetes.profiles.conf:11).',
+      'refused; the launcher would receive Error 2: Image r-session:9 is not one of r-session:3.4.2, r-session:3.5.0 (container-images, DIR/launcher.kubernetes.profiles.conf:10; allow-unknown-images, DIR/launcher.kubernetes.profiles.conf:11).',
     ],
   );
   const message = JSON.stringify({
@@ -211,7 +211,7 @@ spec:
 
   const lines: readonly (readonly [input: string, code: number, line: string])[] = [
     ['{', 2, 'rstudio-kubernetes-launcher: render: - is not JSON: '],
-    ['{"name":1}', 1, 'refused, as the launcher sees it: Error 2: job: name '],
+    ['{"name":1}', 1, 'refused; the launcher would receive Error 2: job: name '],
     ['{"name":"a","command":"b"}', 2, 'rstudio-kubernetes-launcher: render: the job names no user; add --user'],
   ];
   for (const [input, expected, line] of lines) {
@@ -220,5 +220,5 @@ spec:
     t.ok(wrong.err.startsWith(line), wrong.err);
   }
   const nobody = await run(t, ['render'], overridden);
-  t.equal(nobody.err, 'rstudio-kubernetes-launcher: render: --user is missing: whose job is it?\n');
+  t.equal(nobody.err, 'rstudio-kubernetes-launcher: render: --user is missing\n');
 });

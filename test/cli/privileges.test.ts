@@ -65,7 +65,7 @@ t.test('as root', { skip }, async (t) => {
   t.strictSame(unknown.lines.slice(0, 3), [
     'ok       options         DIR/launcher.kubernetes.conf, 3 options',
     'failed   server-user     DIR/launcher.kubernetes.conf:1: server-user "no-such-user" is not a user of this host -> useradd --system no-such-user, or server-user=NAME in the options file',
-    'skipped  18 steps        not tried, because of what failed above: open-files, directories, profiles, ca, token, name, tcp, tls, version, clock, rights, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
+    'skipped  18 steps        skipped because of a failure above: open-files, directories, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
   ]);
   t.equal(unknown.code, 1);
 
@@ -79,7 +79,7 @@ t.test('as root', { skip }, async (t) => {
   t.equal(secret.err, '');
 
   t.strictSame(linesOf(few, 'open-files'), [
-    "warning open-files 256 open files are allowed, so that at most 128 outputs can be read at a time -> LimitNOFILE=65536 in the launcher's unit (systemctl edit rstudio-launcher); ulimit -n shows it",
+    "warning open-files the open-file limit is 256; at most 128 job outputs can be followed at a time -> set LimitNOFILE=65536 in the launcher's unit: systemctl edit rstudio-launcher",
   ]);
 });
 
@@ -121,7 +121,7 @@ t.test('directories that the server user cannot use', { skip }, async (t) => {
       mkdirSync(join(path, 'closed'), { mode });
       log(join(path, 'log'));
     };
-  const [unusable, file, missing] = await Promise.all([
+  const [problemFindings, file, missing] = await Promise.all([
     start(t, ['check'], { options: { ...OPTIONS, ...directories } }, { prepare: make(0o700, (log) => mkdirSync(log)) }),
     start(
       t,
@@ -142,17 +142,17 @@ t.test('directories that the server user cannot use', { skip }, async (t) => {
       { prepare: (path) => chownSync(path, 0, 0) },
     ),
   ]);
-  t.strictSame(linesOf(unusable, 'directories'), [
+  t.strictSame(linesOf(problemFindings, 'directories'), [
     'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: DIR/log cannot be written (the log goes to stderr): nobody (uid 65534) is refused: owner 0, group 0, mode 0755 -> chown nobody DIR/log',
-    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (nothing depends on it today): nobody (uid 65534) may not enter DIR/closed -> chmod o+x DIR/closed',
+    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (the plugin does not use it yet): nobody (uid 65534) may not enter DIR/closed -> chmod o+x DIR/closed',
   ]);
   t.strictSame(linesOf(file, 'directories'), [
     'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: DIR/log/rstudio-kubernetes-launcher.log cannot be written (the log goes to stderr): nobody (uid 65534) is refused: owner 0, group 0, mode 0600 -> chown nobody DIR/log/rstudio-kubernetes-launcher.log',
-    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (nothing depends on it today): nobody (uid 65534) may not make it in DIR/closed -> mkdir -p DIR/closed/none/scratch && chown nobody DIR/closed/none/scratch',
+    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (the plugin does not use it yet): nobody (uid 65534) may not make it in DIR/closed -> mkdir -p DIR/closed/none/scratch && chown nobody DIR/closed/none/scratch',
   ]);
   t.strictSame(linesOf(missing, 'directories'), [
-    'ok directories DIR/log is made by the plugin, started as root',
-    'ok directories DIR/log/scratch is made by the plugin, started as root',
+    'ok directories DIR/log does not exist; the plugin creates it when started as root',
+    'ok directories DIR/log/scratch does not exist; the plugin creates it when started as root',
   ]);
 });
 
@@ -174,7 +174,7 @@ t.test('as an ordinary user', { skip }, async (t) => {
     'failed   options         DIR/launcher.kubernetes.conf: cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> run it as root, as the launcher starts the plugin',
   );
   t.strictSame(linesOf(other, 'server-user'), [
-    'warning server-user this runs as nobody (uid 65534), the plugin as rstudio-server, which may not be able to read what nobody can -> run check as root: it lowers itself as the plugin does',
+    'warning server-user check runs as nobody (uid 65534), but the plugin runs as rstudio-server, which may not be able to read what nobody can read -> run check as root; it drops privileges as the plugin does',
   ]);
 });
 
@@ -186,7 +186,7 @@ t.test('usage errors, and what is on stdout', async (t) => {
   ]);
   t.strictSame(
     [unknown.code, unknown.out, unknown.err],
-    [2, '', 'rstudio-kubernetes-launcher: there is no command chekc (did you mean "check"?); see --help\n'],
+    [2, '', 'rstudio-kubernetes-launcher: unknown command chekc (did you mean "check"?); see --help\n'],
   );
   t.strictSame(
     [wrong.code, wrong.out, wrong.err],

@@ -29,10 +29,10 @@ t.test('it is left out with a warning that names it, and the others are there', 
   t.strictSame(
     warnings.map((line) => line.replace(/: [^:]*$/, '')),
     [
-      'warning: Job broken cannot be read and is left out',
-      'warning: Pod strange cannot be read and is left out',
-      'warning: Service odd cannot be read and is left out',
-      'warning: Event of-nobody cannot be read and is left out',
+      'warning: skipping Job broken, which cannot be parsed',
+      'warning: skipping Pod strange, which cannot be parsed',
+      'warning: skipping Service odd, which cannot be parsed',
+      'warning: skipping Event of-nobody, which cannot be parsed',
     ],
   );
 });

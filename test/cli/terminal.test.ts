@@ -88,8 +88,8 @@ t.test('arguments', async (t) => {
   const wrong = (argv: readonly string[], message: string) =>
     t.throws(() => parseArguments(grammar, argv), new UsageError(`show: ${message}; see show --help`));
   wrong([], 'ID is missing');
-  wrong(['a', 'b', 'c\u001b[2J'], '"c\\u001b[2J" is too much');
-  wrong(['a', 'b', 'auth-token=hunter2'], '"auth-token=..." is too much');
+  wrong(['a', 'b', 'c\u001b[2J'], 'unexpected argument "c\\u001b[2J"');
+  wrong(['a', 'b', 'auth-token=hunter2'], 'unexpected argument "auth-token=..."');
   wrong(['a', '--jsom'], 'unknown option --jsom (did you mean "json"?)');
   wrong(['a', '--json=1'], '--json takes no value');
   wrong(['a', '--output'], '--output needs a value');
@@ -142,7 +142,7 @@ control: "\\u001b[2J\\u0085\\u202e"
 number: -1.5
 `,
   );
-  t.throws(() => toYaml({ size: 1n }), new TypeError('cannot be written as YAML: bigint'));
+  t.throws(() => toYaml({ size: 1n }), new TypeError('YAML has no representation for bigint'));
   const value = fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' });
   const readBack = fc.property(value, fc.constantFrom('1.1' as const, '1.2' as const), (json, version) => {
     const plain = JSON.parse(JSON.stringify(json));

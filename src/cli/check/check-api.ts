@@ -1,4 +1,4 @@
-/** What the API server answers: its version, its clock, the namespace, the rights that the plugin needs there. */
+/** Steps of `check` about the API server: its version, its clock, the namespace, and the plugin's permissions there. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
@@ -16,9 +16,9 @@ import {
 } from '../../kubernetes/kubernetes-error.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type Random, randomText } from '../../system/random.ts';
-import { type NeededRule, neededRules, ruleText } from '../rules.ts';
-import { renewal, told } from './check-token.ts';
-import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
+import { type NeededRule, neededRules, ruleText } from '../rbac-rules.ts';
+import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
+import { describeToken, renewal } from './check-token.ts';
 
 /** Minor versions of Kubernetes 1: kubernetes-objects.md, head. */
 const OLDEST = 20;
@@ -26,17 +26,17 @@ const OLDEST_SUPPORTED = 25;
 
 /** The remedies of errors that any call can meet. */
 const REMEDIES: Readonly<Partial<Record<KubernetesError['code'], string>>> = {
-  timeout: "the API server is overloaded or hangs: look at its log and at the cluster's own health",
-  unreachable: 'something between this host and the API server cuts connections: a proxy, a firewall, a load balancer',
-  interrupted: 'something between this host and the API server cuts connections: a proxy, a firewall, a load balancer',
-  'bad-answer': 'api-url does not name an API server but something else that answers http',
-  redirected: 'api-url must name the API server itself, not a page that redirects to it',
-  'not-found': 'api-url must end where /api begins: is there a path prefix too much or too little?',
-  'server-error': 'look at the log of the API server',
-  'too-many-requests': 'the API server is overloaded; try again',
+  timeout: "the API server is overloaded or hangs; run: kubectl get --raw '/readyz?verbose'",
+  unreachable: 'a proxy, a firewall or a load balancer between this host and the API server closes connections',
+  interrupted: 'a proxy, a firewall or a load balancer between this host and the API server closes connections',
+  'bad-answer': 'correct api-url: the server there is not a Kubernetes API server',
+  redirected: 'correct api-url: it must name the API server itself, not a server that redirects to it',
+  'not-found': 'correct api-url: it must end before /api, and include a path prefix only if the API server has one',
+  'server-error': 'read the log of the API server: kubectl -n kube-system logs -l component=kube-apiserver',
+  'too-many-requests': 'the API server is overloaded; run check again later',
 };
 
-/** What a server that expects TLS does to plain http: Go's says so, others say nothing or hang up. */
+/** How a TLS server responds to plain http: Go's sends an error, others do not respond or close the connection. */
 const PLAIN_HTTP: ReadonlySet<KubernetesError['code']> = new Set([
   'timeout',
   'unreachable',
@@ -49,9 +49,8 @@ export function failedCall(error: unknown, isPlain = false): Finding {
   if (!(error instanceof KubernetesError)) throw error;
   const { code, method, path, message } = error;
   const found = code === 'timeout' ? `the API server did not answer ${method} ${path} in time` : message;
-  if (isPlain && PLAIN_HTTP.has(code))
-    return failed(found, 'api-url says http, but the port may speak https: write https:// there');
-  return failed(found, REMEDIES[code] ?? 'see the text');
+  if (isPlain && PLAIN_HTTP.has(code)) return failure(found, 'the port may expect TLS: write https:// in api-url');
+  return failure(found, REMEDIES[code]);
 }
 
 export async function checkVersion(
@@ -67,22 +66,22 @@ export async function checkVersion(
     if (major === 1 && minor >= OLDEST) {
       const found = `${name} is older than 1.${OLDEST_SUPPORTED}: ${missingBefore(minor).join('; ')}`;
       return {
-        findings: [warning(found, 'it works all the same; upgrade the cluster when you can')],
+        findings: [warning(found, 'the plugin works with this version; upgrade the cluster when possible')],
         value: { minor },
       };
     }
-    return { findings: [failed(`${name} is too old: 1.${OLDEST} is the oldest that works`, 'upgrade the cluster')] };
+    return { findings: [failure(`${name} is too old: the plugin needs 1.${OLDEST} or newer`, 'upgrade the cluster')] };
   } catch (error) {
     if (isUnauthorized(error)) return { findings: [rejected(claims, options, clock.now())] };
     return { findings: [failedCall(error, options.apiUrl.startsWith('http:'))] };
   }
 }
 
-/** By the minor version in which it came: what an older server lacks. */
+/** What an older server lacks, by the minor version that added it. */
 const LACKS: readonly (readonly [since: number, what: string])[] = [
-  [21, 'a cancelled job is held back by its parallelism alone'],
-  [22, 'the exit code of a stopped job may not be known'],
-  [25, 'a killed job that ignores exec is held back by its parallelism before its pod is deleted'],
+  [21, 'canceling a pending job sets parallelism 0, because Jobs cannot be suspended'],
+  [22, 'the exit code of a stopped job may be unknown'],
+  [25, 'a kill that exec cannot do sets parallelism 0 before it deletes the pod'],
 ];
 
 function missingBefore(minor: number): readonly string[] {
@@ -92,29 +91,35 @@ function missingBefore(minor: number): readonly string[] {
 function rejected(claims: TokenClaims, options: Options, now: number): Finding {
   const { expires, subject } = claims;
   const found = `${tokenPlace(options)}: the API server does not accept the token (401)`;
-  if (expires !== undefined && expires <= now) return failed(`${found}, which has expired`, 'see token above');
-  const whose = subject === undefined ? '' : `: ${told(claims)}`;
-  const why = 'it was revoked, its account deleted, or it is of another cluster';
-  return failed(`${found}${whose}`, `${why}; ${renewal(claims, options)}`);
+  if (expires !== undefined && expires <= now) return failure(`${found}, which has expired`, 'see token above');
+  const whose = subject === undefined ? '' : `: ${describeToken(claims)}`;
+  const why = 'it was revoked, its account was deleted, or it belongs to another cluster';
+  return failure(`${found}${whose}`, `${why}; ${renewal(claims, options)}`);
 }
 
 const MOST_SKEW_MS = 30_000;
 
-/** Two clocks are only compared here, to tell people; nothing is decided by it. */
+/** The difference of the two clocks is reported only; no decision depends on it. */
 export function checkClock(client: Client, clock: Clock): Checked<true> {
   const theirs = client.serverTime();
   if (theirs === undefined)
-    return only(warning('the API server does not tell its time (no Date header)', 'a proxy between may take it away'));
+    return only(
+      warning(
+        'the response of the API server has no Date header',
+        'a proxy may remove it; the clocks cannot be compared',
+      ),
+    );
   const skew = clock.now() - theirs;
   const seconds = Math.round(Math.abs(skew) / 1000);
-  if (Math.abs(skew) <= MOST_SKEW_MS) return only(ok(`${seconds} s apart from the API server`));
+  if (Math.abs(skew) <= MOST_SKEW_MS)
+    return only(ok(`the clocks of this host and the API server differ by ${seconds} s`));
   const found = `the clock of this host is ${seconds} s ${skew > 0 ? 'ahead of' : 'behind'} that of the API server`;
   return only(
-    warning(found, 'let both keep time (timedatectl, chronyc tracking): tokens and certificates expire by it'),
+    warning(found, 'synchronize both clocks (timedatectl, chronyc tracking); tokens and certificates depend on them'),
   );
 }
 
-/** What the API server says of one verb of a rule. */
+/** The API server's decision about one verb of a rule. */
 export interface Reviewed {
   readonly rule: NeededRule;
   readonly verb: string;
@@ -123,10 +128,10 @@ export interface Reviewed {
   readonly reason: string;
 }
 
-/** How many questions are asked at the same time. */
+/** Access reviews at the same time. */
 const AT_ONCE = 8;
 
-/** Asks for every verb of every rule. Rejects with KubernetesError. */
+/** Sends an access review for every verb of every rule. Rejects with KubernetesError. */
 export async function reviewRules(client: Client, options: Options): Promise<readonly Reviewed[]> {
   const questions = neededRules(options).flatMap((rule) => rule.verbs.map((verb) => ({ rule, verb })));
   const reviewed: Reviewed[] = [];
@@ -148,7 +153,7 @@ async function review(client: Client, { rule, verb }: Pick<Reviewed, 'rule' | 'v
   return { rule, verb, allowed, reason };
 }
 
-/** Is the namespace there, and may jobs be made in it? Told by a dry run, which stores nothing. */
+/** Does the namespace exist and accept jobs? A dry run shows it and stores nothing. */
 export async function checkNamespace(
   client: Client,
   reviewed: readonly Reviewed[],
@@ -159,32 +164,36 @@ export async function checkNamespace(
   const { namespace } = client;
   try {
     const { warnings } = await client.create(JOBS, sample(`check-${randomText(random, 10)}`), { dryRun: true });
-    if (warnings.length === 0) return only(ok(`${namespace} takes jobs (dry run)`));
+    if (warnings.length === 0) return only(ok(`namespace ${namespace} accepts jobs (dry run)`));
     const remedy = warnings.some((text) => text.includes('PodSecurity'))
-      ? 'pods would be refused: pod-security=restricted in the profiles, or another label on the namespace'
-      : 'see the text';
-    return only(warning(`${namespace} takes jobs, with a warning: ${warnings.join('; ')}`, remedy));
+      ? 'the API server will refuse pods: set pod-security=restricted in the profiles, or change the label pod-security.kubernetes.io/enforce of the namespace'
+      : undefined;
+    return only(warning(`namespace ${namespace} accepts jobs, with a warning: ${warnings.join('; ')}`, remedy));
   } catch (error) {
     if (isNotFound(error) || (isMissingRight(error) && hasNothing(reviewed))) {
-      const found = `${optionPlace(origins, 'kubernetes-namespace')}: ${namespace} does not exist, or the account has no rights in it (Kubernetes does not tell which)`;
-      // What rbac prints would make the namespace that was written by mistake, and another account in it.
+      const found = `${optionPlace(origins, 'kubernetes-namespace')}: ${namespace} does not exist, or the account has no permissions in it (Kubernetes does not say which)`;
+      // The manifest of rbac would create a namespace that was written by mistake, with another account in it.
       const remedy =
         account === undefined || account.namespace === namespace
-          ? 'correct it, or apply what rstudio-kubernetes-launcher rbac prints'
-          : `the token belongs to namespace ${account.namespace}: was that meant?`;
-      return { findings: [failed(found, remedy)] };
+          ? 'correct the option, or run: rstudio-kubernetes-launcher rbac | kubectl apply -f -'
+          : `the token belongs to namespace ${account.namespace}; if the jobs belong there too, set kubernetes-namespace=${account.namespace}`;
+      return { findings: [failure(found, remedy)] };
     }
     if (isMissingRight(error))
-      return only(warning(`${namespace} is there, but jobs cannot be made in it`, 'see permissions below'));
+      return only(
+        warning(`namespace ${namespace} exists, but the account cannot create jobs in it`, 'see permissions below'),
+      );
     if (isForbidden(error)) {
-      const found = `${namespace} refuses jobs: ${error instanceof KubernetesError ? error.text : ''}`;
-      return only(failed(found, 'a quota, an admission webhook or the end of the namespace: its own words say which'));
+      const found = `namespace ${namespace} refuses jobs: ${error instanceof KubernetesError ? error.text : ''}`;
+      return only(
+        failure(found, 'a quota, an admission webhook or the deletion of the namespace; the message says which'),
+      );
     }
     return { findings: [failedCall(error)] };
   }
 }
 
-/** Nothing is allowed in the namespace: it may be the wrong one. */
+/** No permission in the namespace: it may be the wrong one. */
 function hasNothing(reviewed: readonly Reviewed[]): boolean {
   return reviewed.every(({ allowed, rule }) => !allowed || rule.clusterWide);
 }
@@ -209,20 +218,24 @@ function sample(name: string): Job {
   };
 }
 
-/** One line for all that is well, one for each rule that is missing; one for all if there is nothing in the namespace. */
+/** One line for all granted permissions, one for each missing rule; a single failure if there are none at all. */
 export function checkPermissions(reviewed: readonly Reviewed[], account: string, namespace: string): Checked<true> {
   if (hasNothing(reviewed))
-    return { findings: [failed(`${account} may do nothing in namespace ${namespace}`, 'see namespace above')] };
+    return { findings: [failure(`${account} has no permissions in namespace ${namespace}`, 'see namespace above')] };
   const denied = reviewed.filter(({ allowed }) => !allowed);
   const findings = [...new Set(denied.map(({ rule }) => rule))].map((rule): Finding => {
     const verbs = denied.filter((each) => each.rule === rule).map(({ verb }) => verb);
     const kind = rule.clusterWide ? 'ClusterRole' : 'Role';
-    // As kubectl writes it: jobs.batch, pods.metrics.k8s.io.
+    // In kubectl's form: jobs.batch, pods.metrics.k8s.io.
     const resource = [rule.resource, rule.group].filter(Boolean).join('.');
-    const found = `${account} may not ${verbs.join(', ')} ${resource}: ${rule.without}`;
+    const found = `${account} cannot ${verbs.join(', ')} ${resource}: ${rule.without}`;
     const remedy = `add to its ${kind}: ${ruleText(rule, verbs)}`;
-    return rule.required ? failed(found, remedy) : warning(found, remedy);
+    return rule.required ? failure(found, remedy) : warning(found, remedy);
   });
   const allowed = reviewed.length - denied.length;
-  return { findings: [ok(`${allowed} of ${reviewed.length} rights are there`), ...findings], value: true };
+  const granted =
+    denied.length === 0
+      ? `all ${reviewed.length} permissions are granted`
+      : `${allowed} of ${reviewed.length} permissions are granted`;
+  return { findings: [ok(granted), ...findings], value: true };
 }

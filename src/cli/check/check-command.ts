@@ -1,6 +1,6 @@
 /**
- * `check`: goes through what can be wrong, in the order in which the plugin would meet it, with the code that the plugin
- * uses (architecture.md section 8). Later steps are tried wherever they can be.
+ * `check`: tests everything that the plugin needs, in the order in which the plugin needs it, with the code that the plugin
+ * uses (architecture.md section 8). A failed step skips only the steps that depend on it.
  */
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
@@ -11,7 +11,7 @@ import type { Client } from '../../kubernetes/contract.ts';
 import type { Arguments } from '../arguments.ts';
 import type { Command } from '../command-contract.ts';
 import { policyOf } from '../command-policy.ts';
-import type { Surroundings } from '../command-session.ts';
+import type { CommandContext } from '../command-session.ts';
 import type { Terminal } from '../terminal.ts';
 import { checkClock, checkNamespace, checkPermissions, checkVersion, reviewRules } from './check-api.ts';
 import {
@@ -31,11 +31,11 @@ import {
   checkServerUser,
 } from './check-configuration.ts';
 import { checkName, checkTcp, endpointOf } from './check-network.ts';
-import { checkOverrides, writtenOverrides } from './check-overrides.ts';
+import { checkOverrideLists, writtenOverrides } from './check-overrides.ts';
+import { all, CheckReport, only } from './check-report.ts';
 import { checkTls } from './check-tls.ts';
 import { checkToken } from './check-token.ts';
 import { checkImages, checkResourceProfiles, checkUser, checkUserConstraints, checkUserJob } from './check-user.ts';
-import { all, createReport, only, type Report } from './report.ts';
 import { rootOnNode } from './root-on-node.ts';
 import { runTestJob, TEST_JOB_MS } from './test-job.ts';
 
@@ -47,51 +47,51 @@ const CALL_MS = 5_000;
 export const check: Command = {
   name: 'check',
   summary:
-    'Goes through what can be wrong, from the options file to the rights in the cluster, and says how to mend it.',
+    'Tests everything the plugin needs, from the options file to the permissions in the cluster, and says how to fix each problem.',
   about:
-    'One line each: ok, warning, failed, or skipped because of something before. Takes at most 15 s and changes nothing in the cluster (but with --submit-test-job). Run it as root, as the launcher runs the plugin: it lowers itself to server-user first. Exit code 1 if anything failed.',
+    'Prints one line for each result: ok, warning, failed, or skipped because of an earlier failure. Takes at most 15 s and changes nothing in the cluster, except with --submit-test-job. Run it as root, as the launcher starts the plugin: it drops privileges to server-user first. The exit code is 1 if anything failed.',
   words: [],
   flags: [
     {
       name: 'user',
       value: 'USER',
-      doc: "Also this user's profile: images, constraints, overrides, and whether he can become root on a node.",
+      doc: 'Also check the profile of this user: images, constraints, overrides, and whether the user can become root on a node.',
     },
-    { name: 'json', doc: 'One JSON object, for machines.' },
+    { name: 'json', doc: 'Print one JSON object.' },
     {
       name: 'submit-test-job',
-      doc: 'Runs a tiny job through submit, run, output and delete (60 s more), as USER or the server user.',
+      doc: 'Submit a small job, wait for its end, read its output and delete it (60 s more). It runs as USER or the server user.',
     },
-    { name: 'image', value: 'IMAGE', doc: "For the test job; default: the profile's default image." },
+    { name: 'image', value: 'IMAGE', doc: 'Image of the test job; default: the default image of the profile.' },
   ],
   examples: [
     ['sudo rstudio-kubernetes-launcher check', 'Everything that does not depend on a user.'],
     [
       'sudo rstudio-kubernetes-launcher check --plugin-name=gpu --json',
-      'The cluster of launcher.gpu.conf, for monitoring.',
+      'For monitoring: the cluster of launcher.gpu.conf.',
     ],
   ],
   run: runCheck,
 };
 
-async function runCheck(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
-  const { clock, random } = surroundings;
+async function runCheck(args: Arguments, context: CommandContext, terminal: Terminal): Promise<number> {
+  const { clock, random } = context;
   const withJob = args.flags.has('submit-test-job');
-  const report = createReport({
+  const report = new CheckReport({
     terminal,
     clock,
     json: args.flags.has('json'),
     totalMs: TOTAL_MS + (withJob ? TEST_JOB_MS + CALL_MS : 0),
   });
-  const { step } = report;
+  const step: Step = (name, needs, run) => report.step(name, needs, run);
 
-  const read = await step('options', args.options, (argv) => checkOptions(argv, surroundings));
-  const isServerUser = await step('server-user', read, (given) => checkServerUser(given, surroundings));
+  const read = await step('options', args.options, (argv) => checkOptions(argv, context));
+  const isServerUser = await step('server-user', read, (given) => checkServerUser(given, context));
   const options = isServerUser === undefined ? undefined : read;
   const asWhom = all(options, isServerUser);
   await step('open-files', options, () => checkOpenFiles());
   await step('directories', asWhom, ([given, isIt]) => checkDirectories(given, isIt));
-  const files = await step('profiles', asWhom, ([given, isIt]) => checkProfiles(given, isIt, surroundings));
+  const files = await step('profiles', asWhom, ([given, isIt]) => checkProfiles(given, isIt, context));
   const access = await step('ca', asWhom, ([given, isIt]) => checkAccess(given, isIt));
   const claims = await step('token', all(options, isServerUser, access), ([given, isIt, { namespace }]) =>
     checkToken(given, isIt, namespace, clock.now()),
@@ -107,50 +107,50 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
   let client: Client | undefined;
   try {
     if (options !== undefined && access !== undefined && secure !== undefined && claims !== undefined) {
-      client = connect(options, surroundings, { access, timeoutMs: CALL_MS });
+      client = connect(options, context, { access, timeoutMs: CALL_MS });
     }
     const version = await step('version', all(client, claims, options), ([api, whose, given]) =>
       checkVersion(api, whose, given, clock),
     );
     const api = version === undefined ? undefined : client;
     await step('clock', api, (from) => checkClock(from, clock));
-    const rights = await step('rights', all(api, options), async ([from, given]) => ({
+    const reviewed = await step('access', all(api, options), async ([from, given]) => ({
       findings: [],
       value: await reviewRules(from, given),
     }));
-    await step('namespace', all(api, rights, claims, options), ([from, known, whose, given]) =>
+    await step('namespace', all(api, reviewed, claims, options), ([from, known, whose, given]) =>
       checkNamespace(from, known, whose, given, random),
     );
     const account = claims?.subject ?? 'the account';
-    await step('permissions', all(api, rights), ([{ namespace }, known]) =>
+    await step('permissions', all(api, reviewed), ([{ namespace }, known]) =>
       checkPermissions(known, account, namespace),
     );
     const nodes = await step('nodes', api, checkNodes);
     await step('metrics', api, checkMetrics);
     await step('constraints', all(files, nodes), ([of, known]) => checkConstraints(of, known));
     await step('launchers', api, checkInstances);
-    await step('accounts', all(rights, access), ([known, { namespace }]) => checkAccounts(known, namespace));
+    await step('accounts', all(reviewed, access), ([known, { namespace }]) => checkAccounts(known, namespace));
 
     const name = args.flags.get('user');
     const policy =
       files === undefined || options === undefined || access === undefined || claims === undefined
         ? undefined
-        : policyOf(files, options, access.namespace, surroundings);
+        : policyOf(files, options, access.namespace, context);
     const asked = api === undefined || version === undefined ? undefined : { client: api, minor: version.minor };
     const overrides = files === undefined ? [] : writtenOverrides(files);
     if (overrides.length > 0) {
       await step('overrides', all(files, options), ([of, given]) =>
-        checkOverrides(overrides, of, { options: given, surroundings, api: asked }),
+        checkOverrideLists(overrides, of, { options: given, context, api: asked }),
       );
     }
     if (name !== undefined) {
-      const strong = rights !== undefined && sharedRole(rights)?.role === 'cluster-admin';
-      await checkPerson(step, { name, files, policy, options, nodes, asked, strong }, surroundings);
+      const strong = reviewed !== undefined && sharedRole(reviewed)?.role === 'cluster-admin';
+      await checkOneUser(step, { name, files, policy, options, nodes, asked, strong }, context);
     }
     if (withJob) {
       const image = args.flags.get('image');
       await step('test-job', all(asked, policy, options), ([to, rules, given]) =>
-        runTestJob({ ...to, policy: rules, options: given, user: name ?? given.serverUser, image }, surroundings),
+        runTestJob({ ...to, policy: rules, options: given, user: name ?? given.serverUser, image }, context),
       );
     }
   } finally {
@@ -159,30 +159,32 @@ async function runCheck(args: Arguments, surroundings: Surroundings, terminal: T
   return report.finish();
 }
 
-/** What the steps before have left; what they could not find out is undefined. */
+type Step = CheckReport['step'];
+
+/** Results of earlier steps; undefined where a step failed. */
 interface Found {
   readonly name: string;
   readonly files: PolicyFiles | undefined;
   readonly policy: Policy | undefined;
   readonly options: Options | undefined;
   readonly nodes: readonly Node[] | undefined;
-  /** The API server, if it answers. */
+  /** The API server, if it responds. */
   readonly asked: { readonly client: Client; readonly minor: number } | undefined;
   /** Every account of the namespace is an administrator. */
   readonly strong: boolean;
 }
 
 /** The steps of `--user`. */
-async function checkPerson(step: Report['step'], found: Found, surroundings: Surroundings): Promise<void> {
+async function checkOneUser(step: Step, found: Found, context: CommandContext): Promise<void> {
   const { name, files, policy, options, nodes, asked, strong } = found;
-  const person = await step('user', files, (of) => checkUser(of, name, surroundings));
+  const person = await step('user', files, (of) => checkUser(of, name, context));
   await step('images', person, checkImages);
   await step('user-labels', all(person, nodes), ([who, known]) => checkUserConstraints(who, known));
   await step('resources', all(person, files, policy), ([who, of, rules]) =>
-    checkResourceProfiles(who, of, rules, surroundings),
+    checkResourceProfiles(who, of, rules, context),
   );
   await step('user-job', all(person, policy, options), ([who, rules, given]) =>
-    checkUserJob(who, rules, { options: given, surroundings, api: asked }),
+    checkUserJob(who, rules, { options: given, context, api: asked }),
   );
   await step('root-on-node', person, ({ profile }) => only(rootOnNode(name, profile, strong)));
 }

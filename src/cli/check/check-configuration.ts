@@ -1,4 +1,4 @@
-/** What administrators wrote, and as whom it is read: options, server user, limits, profiles and what belongs to them. */
+/** Steps of `check` about the configuration: options, server user, limits, directories, profiles and CA. */
 import { type ClusterAccess, readClusterAccess } from '../../config/options/cluster-access.ts';
 import type { Options } from '../../config/options/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../../config/profiles/policy-files.ts';
@@ -8,60 +8,60 @@ import { directoryRefusal, fileRefusal, otherUser, ownUser } from '../../system/
 import { isMadeByRoot } from '../../system/directories.ts';
 import { openFileLimit } from '../../system/limits.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
-import { readOptions, type Surroundings, typedInVain } from '../command-session.ts';
+import { type CommandContext, ignoredOptions, readOptions } from '../command-session.ts';
 import { programName } from '../version.ts';
-import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
+import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
 
-const MEND_LINE = 'mend that line; the plugin does not start before';
-const MEND_FILE = 'the plugin does not start before this is mended';
-const AS_ROOT = 'run check as root: it lowers itself as the plugin does';
+const FIX_LINE = 'fix this line; the plugin cannot start until then';
+const FIX_FILE = 'fix this file; the plugin cannot start until then';
+const AS_ROOT = 'run check as root; it drops privileges as the plugin does';
 
 function failureOf(found: Problem): Finding {
-  return failed(describe(found), found.remedy ?? (found.line > 0 ? MEND_LINE : MEND_FILE));
+  return failure(describe(found), found.remedy ?? (found.line > 0 ? FIX_LINE : FIX_FILE));
 }
 
 export const warningOf = (found: Problem): Finding =>
-  warning(describe(found), found.remedy ?? 'mend that line, or leave it if it is meant so');
+  warning(describe(found), found.remedy ?? 'fix this line, or ignore this warning if it is intended');
 
-/** Who is not the server user learns nothing of what that one may read. */
-export function unusable({ problems }: ConfigError, isServerUser: boolean): readonly Finding[] {
+/** Problems as findings. For another user than the server user, file permissions do not apply, so the remedy is to run as root. */
+export function problemFindings({ problems }: ConfigError, isServerUser: boolean): readonly Finding[] {
   return problems.map((found) =>
     found.remedy === undefined || isServerUser ? failureOf(found) : failureOf({ ...found, remedy: AS_ROOT }),
   );
 }
 
-/** The options file, read as root if this is root. */
-export async function checkOptions(argv: readonly string[], surroundings: Surroundings): Promise<Checked<Options>> {
-  const loaded = await readOptions(argv, surroundings);
+/** The options file, read before privileges are dropped. */
+export async function checkOptions(argv: readonly string[], context: CommandContext): Promise<Checked<Options>> {
+  const loaded = await readOptions(argv, context);
   const warnings = loaded.warnings.map(warningOf);
   if (!loaded.ok) return { findings: [...loaded.problems.map(failureOf), ...warnings] };
   const { options } = loaded;
   const count = options.writtenInFile.size;
   const found = ok(`${options.configFile}, ${count} option${count === 1 ? '' : 's'}`);
-  const vain = typedInVain(argv, options).map(warningOf);
+  const vain = ignoredOptions(argv, options).map(warningOf);
   return { findings: [found, ...warnings, ...vain], value: options };
 }
 
-/** Gives up root for the user as whom the plugin runs; leaves whether this is that user. */
+/** Drops privileges to the server user; the value says whether this process then is that user. */
 export function checkServerUser(
   { serverUser, origins, configFile }: Options,
-  { lower }: Surroundings,
+  { dropPrivileges }: CommandContext,
 ): Checked<boolean> {
   try {
-    const user = lower(serverUser);
+    const user = dropPrivileges(serverUser);
     if (user !== undefined) return only(ok(`${user.name} (uid ${user.uid})`));
   } catch (error) {
     if (!(error instanceof PrivilegeError)) throw error;
     const at = place(origins.get('server-user') ?? { file: configFile, line: 0 });
-    return { findings: [failed(`${at}: ${error.found}`, error.remedy ?? 'see the text')] };
+    return { findings: [failure(`${at}: ${error.found}`, error.remedy)] };
   }
   const { name, text } = ownUser();
   if (otherUser(serverUser) === undefined) return only(ok(text));
-  const found = `this runs as ${text}, the plugin as ${serverUser}, which may not be able to read what ${name} can`;
+  const found = `check runs as ${text}, but the plugin runs as ${serverUser}, which may not be able to read what ${name} can read`;
   return { findings: [warning(found, AS_ROOT)], value: false };
 }
 
-/** Where the plugin writes: the log, and the scratch directory. Nothing is made here. */
+/** Directories that the plugin writes to: log and scratch path. Creates nothing. */
 export function checkDirectories(
   { loggingDir, scratchPath, pluginName, unprivileged, origins }: Options,
   isServerUser: boolean,
@@ -70,13 +70,14 @@ export function checkDirectories(
   const log = `${loggingDir}/${programName(pluginName)}.log`;
   const rows = [
     ['logging-dir', loggingDir, fileRefusal(log), 'the log goes to stderr'],
-    ['scratch-path', scratchPath, undefined, 'nothing depends on it today'],
+    ['scratch-path', scratchPath, undefined, 'the plugin does not use it yet'],
   ] as const;
   return only(
     ...rows.map(([option, path, inside, effect]) => {
       const found = directoryRefusal(path) ?? inside;
       if (found === undefined) return ok(`${path} can be written`);
-      if (!unprivileged && isMadeByRoot(path)) return ok(`${path} is made by the plugin, started as root`);
+      if (!unprivileged && isMadeByRoot(path))
+        return ok(`${path} does not exist; the plugin creates it when started as root`);
       const origin = origins.get(option);
       const at = origin === undefined ? '' : `${place(origin)}: `;
       const said = `${at}${option}: ${found === inside ? log : path} cannot be written (${effect}): ${text} ${found.why}`;
@@ -85,24 +86,22 @@ export function checkDirectories(
   );
 }
 
-/** 1,000 output streams, of which each takes a file, may take half of what the limit allows. */
+/** 1,000 output streams use one file each, and may use half of the limit. */
 const ENOUGH_FILES = 2_000;
 
 export function checkOpenFiles(limits?: string): Checked<true> {
   const limit = openFileLimit(limits);
   if (limit === undefined || limit >= ENOUGH_FILES)
-    return only(ok(`${limit ?? 'any number of'} open files are allowed`));
-  const found = `${limit} open files are allowed, so that at most ${Math.floor(limit / 2)} outputs can be read at a time`;
-  return only(
-    warning(found, "LimitNOFILE=65536 in the launcher's unit (systemctl edit rstudio-launcher); ulimit -n shows it"),
-  );
+    return only(ok(limit === undefined ? 'no open-file limit' : `the open-file limit is ${limit}`));
+  const found = `the open-file limit is ${limit}; at most ${Math.floor(limit / 2)} job outputs can be followed at a time`;
+  return only(warning(found, "set LimitNOFILE=65536 in the launcher's unit: systemctl edit rstudio-launcher"));
 }
 
-/** Profiles, resource profiles and override files, read as the plugin does at its start. */
+/** Profiles, resource profiles and override files, read as at the plugin's start. */
 export async function checkProfiles(
   options: Options,
   isServerUser: boolean,
-  { users }: Surroundings,
+  { users }: CommandContext,
 ): Promise<Checked<PolicyFiles>> {
   try {
     const { files, warnings } = readPolicyFiles(options);
@@ -118,14 +117,17 @@ export async function checkProfiles(
         ok(`${counted(resourceProfiles.length, 'resource profile')} in ${options.resourceProfileConfig}`),
         ...warnings.map(warningOf),
         ...groups.map((found) =>
-          warning(describe(found), 'correct the section, or add the group to this host: nobody gets it'),
+          warning(
+            describe(found),
+            'correct the name of the section, or add the group to this host; the section applies to no user',
+          ),
         ),
       ],
       value: files,
     };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { findings: unusable(error, isServerUser) };
+    return { findings: problemFindings(error, isServerUser) };
   }
 }
 
@@ -133,18 +135,18 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** What to trust, and inside a cluster the namespace: files that are read as the server user. */
+/** CA, and inside a cluster the namespace: files that the server user reads. */
 export function checkAccess(options: Options, isServerUser: boolean): Checked<ClusterAccess> {
   try {
     const access = readClusterAccess(options);
     const count = access.certificateAuthority?.split('-----BEGIN CERTIFICATE-----').length ?? 1;
     const found =
       access.certificateAuthority === undefined
-        ? 'the roots of the system are trusted (no certificate-authority)'
+        ? 'the CA bundle of this host is trusted (no certificate-authority)'
         : `certificate-authority holds ${counted(count - 1, 'certificate')}`;
     return { findings: [ok(found)], value: access };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { findings: unusable(error, isServerUser) };
+    return { findings: problemFindings(error, isServerUser) };
   }
 }

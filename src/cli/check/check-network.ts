@@ -1,15 +1,15 @@
-/** The way to the API server: its name, and whether anything answers there. */
+/** Steps of `check` about the network: name resolution and TCP. */
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
 import type { Options } from '../../config/options/options.ts';
 import { optionPlace } from '../../config/text/problem.ts';
 import type { Clock } from '../../system/clock.ts';
-import { type Checked, failed, ok, only } from './report.ts';
+import { type Checked, failure, ok, only } from './check-report.ts';
 
 const CONNECT_MS = 4_000;
 const RESOLVE_MS = 4_000;
 
-/** Where `api-url` points to. */
+/** Host and port of `api-url`. */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
@@ -28,46 +28,51 @@ export function endpointOf({ apiUrl, origins }: Pick<Options, 'apiUrl' | 'origin
   return { host, port: number, isTls, text: `${hostname}:${number}`, origin: optionPlace(origins, 'api-url') };
 }
 
-/** The addresses of the API server, as connections will look them up. */
+/** The addresses of the API server, resolved as connections do. */
 export async function checkName({ host, origin }: Endpoint, clock: Clock): Promise<Checked<readonly string[]>> {
-  if (isIP(host) !== 0) return { findings: [ok(`${host} is an address`)], value: [host] };
+  if (isIP(host) !== 0) return { findings: [ok(`api-url holds an IP address; no DNS lookup needed`)], value: [host] };
   const late = Promise.withResolvers<'late'>();
   const cancel = clock.after(RESOLVE_MS, () => late.resolve('late'));
   try {
     const found = await Promise.race([lookup(host, { all: true }), late.promise]);
     if (found === 'late') {
-      const remedy = 'is the name server of /etc/resolv.conf reachable? An IP address in api-url does without it';
+      const remedy = 'check the name servers in /etc/resolv.conf, or use an IP address in api-url';
       return {
-        findings: [failed(`${origin}: ${host}: no answer from the name service within ${RESOLVE_MS / 1000} s`, remedy)],
+        findings: [
+          failure(`${origin}: ${host}: the name service did not respond within ${RESOLVE_MS / 1000} s`, remedy),
+        ],
       };
     }
     const addresses = found.map(({ address }) => address);
-    return { findings: [ok(`${host} is ${addresses.join(', ')}`)], value: addresses };
+    return { findings: [ok(`${host} resolves to ${addresses.join(', ')}`)], value: addresses };
   } catch (error) {
     const code = codeOf(error);
-    const why = code === 'ENOTFOUND' ? 'is not a name that this host can resolve' : `cannot be resolved (${code})`;
-    const remedy = 'correct api-url, or add the name to /etc/hosts or the name server; then getent hosts shows it';
-    return { findings: [failed(`${origin}: ${host} ${why}`, remedy)] };
+    const why = code === 'ENOTFOUND' ? 'does not resolve on this host' : `cannot be resolved (${code})`;
+    const remedy = `correct api-url, or add the name to DNS or /etc/hosts; verify with: getent hosts ${host}`;
+    return { findings: [failure(`${origin}: ${host} ${why}`, remedy)] };
   } finally {
     cancel();
   }
 }
 
-/** What a refused or missing connection means. */
+/** Failed connections, by the code of the system. */
 const REASONS: Readonly<Record<string, readonly [found: string, remedy: string]>> = {
-  ECONNREFUSED: [
-    'refuses connections',
-    'is the API server running, and is the port of api-url the right one (often 6443 or 443)?',
+  ECONNREFUSED: ['refuses connections', 'start the API server, or correct the port in api-url (often 6443 or 443)'],
+  EHOSTUNREACH: [
+    'is unreachable: this host has no route to it',
+    'check the network of this host and the address in api-url: ip route get ADDRESS',
   ],
-  EHOSTUNREACH: ['cannot be reached: there is no route', 'is this host in the right network, and is the cluster up?'],
-  ENETUNREACH: ['cannot be reached: there is no route', 'is this host in the right network, and is the cluster up?'],
+  ENETUNREACH: [
+    'is unreachable: this host has no route to it',
+    'check the network of this host and the address in api-url: ip route get ADDRESS',
+  ],
   TIMEOUT: [
     `did not answer within ${CONNECT_MS / 1000} s`,
-    'a firewall or security group between this host and the API server drops it, or nothing has this address',
+    'allow the connection in the firewall or security group, or correct the address in api-url',
   ],
 };
 
-/** Does anything accept connections there? */
+/** Does a server accept connections there? */
 export async function checkTcp(
   { text, port, origin }: Endpoint,
   addresses: readonly string[],
@@ -75,10 +80,11 @@ export async function checkTcp(
 ): Promise<Checked<true>> {
   const begun = clock.monotonic();
   const attempts = await Promise.all(addresses.map((address) => attempt(address, port, clock)));
-  if (attempts.includes('connected')) return only(ok(`${text} answers (${Math.round(clock.monotonic() - begun)} ms)`));
+  if (attempts.includes('connected'))
+    return only(ok(`${text} accepts connections (${Math.round(clock.monotonic() - begun)} ms)`));
   const code = attempts[0] ?? '';
-  const [found, remedy] = REASONS[code] ?? [`cannot be connected to (${code})`, 'is api-url right?'];
-  return { findings: [failed(`${origin}: ${text} ${found}`, remedy)] };
+  const [found, remedy] = REASONS[code] ?? [`cannot be reached (${code})`, 'correct api-url'];
+  return { findings: [failure(`${origin}: ${text} ${found}`, remedy)] };
 }
 
 /** `connected`, `TIMEOUT`, or the system's code. */

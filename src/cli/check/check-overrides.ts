@@ -1,4 +1,4 @@
-/** What `job-json-overrides` make of a job, shown to the API server: a slip of the pen there stops every job of its users. */
+/** Step of `check` about `job-json-overrides`: applies each list to a small job and sends it to the API server as a dry run. */
 import type { Options } from '../../config/options/options.ts';
 import { readOverrides } from '../../config/profiles/override-files.ts';
 import type { OverrideReference } from '../../config/profiles/override-references.ts';
@@ -12,30 +12,30 @@ import { podExtras } from '../../jobs/policy/policy.ts';
 import { type Client, JOBS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { smallJob } from '../command-policy.ts';
-import type { Surroundings } from '../command-session.ts';
+import type { CommandContext } from '../command-session.ts';
 import { NEWEST_MINOR } from '../version.ts';
 import { failedCall } from './check-api.ts';
-import { unusable } from './check-configuration.ts';
-import { type Checked, type Finding, failed, ok, only } from './report.ts';
+import { problemFindings } from './check-configuration.ts';
+import { type Checked, type Finding, failure, ok, only } from './check-report.ts';
 
-/** With what a job is tried. */
+/** What a dry run of a job needs. */
 export interface Trial {
   readonly options: Options;
-  readonly surroundings: Surroundings;
-  /** The API server, if it answers. */
+  readonly context: CommandContext;
+  /** The API server, if it responds. */
   readonly api: { readonly client: Client; readonly minor: number } | undefined;
 }
 
 type Overrides = Setting<readonly OverrideReference[]>;
 
-/** Shows a job to the API server, if there is one, which stores nothing; what it warned of. Rejects with JobError or KubernetesError. */
-export async function tryJob(resolved: ResolvedJob, { options, surroundings, api }: Trial): Promise<readonly string[]> {
-  const job = newJob(resolved, options, surroundings.random).manifest(api?.minor ?? NEWEST_MINOR);
+/** Sends a job to the API server as a dry run, if there is one; resolves with its warnings. Rejects with JobError or KubernetesError. */
+export async function dryRunJob(resolved: ResolvedJob, { options, context, api }: Trial): Promise<readonly string[]> {
+  const job = newJob(resolved, options, context.random).manifest(api?.minor ?? NEWEST_MINOR);
   if (api === undefined) return [];
   return (await api.client.create(JOBS, job, { dryRun: true, fieldValidation: 'Strict' })).warnings;
 }
 
-/** Why a job was refused; with the place of its overrides, if it is taken without them. Other errors pass. */
+/** A failure for a refused job; it names the place of the overrides if the job is accepted without them. Other errors pass. */
 export async function refusedJob(
   error: unknown,
   resolved: ResolvedJob,
@@ -44,24 +44,21 @@ export async function refusedJob(
 ): Promise<{ readonly finding: Finding; readonly byOverrides: boolean }> {
   const isLocal = error instanceof JobError;
   if (!isLocal && !(error instanceof KubernetesError)) throw error;
-  if (!(await isTakenWithout(resolved, trial))) {
-    const finding = isLocal ? failed(error.message, 'mend that line of the profiles') : failedCall(error);
+  if (!(await isAcceptedWithout(resolved, trial))) {
+    const finding = isLocal ? failure(error.message, 'fix this line of the profiles') : failedCall(error);
     return { finding, byOverrides: false };
   }
   const at = origins.map(place).join(', ');
   const finding = isLocal
-    ? failed(`${at}: ${error.message}`, 'mend that line of the profiles')
-    : failed(
-        `${at}: job-json-overrides: ${error.message}`,
-        'mend that line of the profiles, or the file that it names',
-      );
+    ? failure(`${at}: ${error.message}`, 'fix this line of the profiles')
+    : failure(`${at}: job-json-overrides: ${error.message}`, 'fix this line of the profiles, or the file it names');
   return { finding, byOverrides: true };
 }
 
-async function isTakenWithout(resolved: ResolvedJob, trial: Trial): Promise<boolean> {
+async function isAcceptedWithout(resolved: ResolvedJob, trial: Trial): Promise<boolean> {
   if ((resolved.overrides ?? []).length === 0) return false;
   try {
-    await tryJob({ ...resolved, overrides: [] }, trial);
+    await dryRunJob({ ...resolved, overrides: [] }, trial);
     return true;
   } catch (error) {
     if (error instanceof JobError || error instanceof KubernetesError) return false;
@@ -69,14 +66,14 @@ async function isTakenWithout(resolved: ResolvedJob, trial: Trial): Promise<bool
   }
 }
 
-/** Sections that say the same are tried once. */
+/** Equal lists of several sections are tried once. */
 interface Written {
   readonly section: ProfileSection;
   readonly value: readonly OverrideReference[];
   readonly origins: NonNullable<Overrides['origin']>[];
 }
 
-/** Each list of overrides that the profiles hold, and where. */
+/** Each list of overrides in the profiles, with its places. */
 export function writtenOverrides({ profiles }: PolicyFiles): readonly Written[] {
   const found = new Map<string, Written>();
   for (const section of profiles.sections) {
@@ -90,19 +87,15 @@ export function writtenOverrides({ profiles }: PolicyFiles): readonly Written[] 
   return [...found.values()];
 }
 
-/** A small job of somebody in the section, with what its profile gives to pods. */
-function jobOf(
-  { section, value, origins }: Written,
-  { profiles }: PolicyFiles,
-  surroundings: Surroundings,
-): ResolvedJob {
+/** A small job of a user of the section, with the pod settings of its profile. */
+function jobOf({ section, value, origins }: Written, { profiles }: PolicyFiles, context: CommandContext): ResolvedJob {
   const { kind, name } = section;
   const profile = effectiveProfile(profiles, {
     names: kind === 'user' ? [name] : [],
     inGroup: (group) => kind === 'group' && group === name,
   });
   const image = 'busybox';
-  const request = smallJob(surroundings, kind === 'user' ? name : 'somebody', image);
+  const request = smallJob(context, kind === 'user' ? name : 'sample-user', image);
   const [origin] = origins;
   return {
     request,
@@ -116,8 +109,8 @@ function jobOf(
   };
 }
 
-/** Are the overrides of all sections such that a job with them, and nothing else, is taken? */
-export async function checkOverrides(
+/** Is a job accepted that has the overrides of a section, and nothing else? For every section. */
+export async function checkOverrideLists(
   written: readonly Written[],
   files: PolicyFiles,
   trial: Trial,
@@ -125,22 +118,22 @@ export async function checkOverrides(
   const findings: Finding[] = [];
   for (const each of written) {
     try {
-      const resolved = jobOf(each, files, trial.surroundings);
+      const resolved = jobOf(each, files, trial.context);
       try {
-        await tryJob(resolved, trial);
+        await dryRunJob(resolved, trial);
       } catch (error) {
         const { finding, byOverrides } = await refusedJob(error, resolved, each.origins, trial);
-        // What is refused without overrides, too, is told by other steps.
+        // Other steps report what is refused without overrides as well.
         if (byOverrides) findings.push(finding);
       }
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      findings.push(...unusable(error, true));
+      findings.push(...problemFindings(error, true));
     }
   }
   if (findings.length > 0) return { findings };
   const which = written.length === 1 ? 'the overrides' : `each of ${written.length} lists of overrides`;
-  const shown =
-    trial.api === undefined ? ' (not shown to the API server)' : ', and the API server takes the job (dry run)';
-  return only(ok(`${which} of the profiles can be applied${shown}`));
+  const sent =
+    trial.api === undefined ? ' (not sent to the API server)' : ', and the API server accepts the job (dry run)';
+  return only(ok(`${which} of the profiles can be applied${sent}`));
 }

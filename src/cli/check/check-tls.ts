@@ -1,4 +1,4 @@
-/** Whether the API server is who it should be: its chain, its name, its dates. The same settings as the client's. */
+/** Step of `check` about TLS: the certificate chain, its name and its dates, with the client's settings. */
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
@@ -8,13 +8,13 @@ import { OUT_OF_DATE, tlsPlace } from '../../jobs/concerned.ts';
 import { tlsSettings } from '../../kubernetes/http/tls.ts';
 import type { Clock } from '../../system/clock.ts';
 import { codeOf, type Endpoint } from './check-network.ts';
-import { type Checked, type Finding, failed, ok, only, warning } from './report.ts';
+import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
 
 const HANDSHAKE_MS = 4_000;
 const DAY_MS = 86_400_000;
 const SOON_MS = 14 * DAY_MS;
 
-/** What the server showed, and what the verification said of it (`''`: all is well). */
+/** The certificates that the server sent, and the result of their verification (`''`: valid). */
 interface Shown {
   readonly chain: readonly X509Certificate[];
   readonly problem: string;
@@ -26,23 +26,26 @@ export async function checkTls(
   access: ClusterAccess,
   clock: Clock,
 ): Promise<Checked<true>> {
-  if (!endpoint.isTls) return only(ok('not used: api-url is http'));
+  if (!endpoint.isTls) return only(ok('not used, because api-url is http'));
   const shown = await handshake(endpoint, access.certificateAuthority, clock);
   if (typeof shown === 'string') return { findings: [located(noHandshake(endpoint, shown), tlsPlace(shown, options))] };
   const finding = located(judge(endpoint, shown, access, clock.now()), tlsPlace(shown.problem, options));
   if (options.verifySslCerts) return { findings: [finding], value: finding.status === 'failed' ? undefined : true };
-  const said = finding.status === 'failed' ? `; verified, it would fail: ${finding.found}` : '';
+  const said = finding.status === 'failed' ? `; verification would fail: ${finding.found}` : '';
   return only(
-    warning(`nothing is verified (verify-ssl-certs=0)${said}`, finding.remedy ?? 'remove verify-ssl-certs=0'),
+    warning(
+      `certificates are not verified (verify-ssl-certs=0)${said}`,
+      finding.remedy ?? 'remove verify-ssl-certs=0 from the options file',
+    ),
   );
 }
 
-/** A failure with the line of the option that it concerns. */
+/** A failure with the line of its option. */
 function located(finding: Finding, at: string): Finding {
   return finding.status === 'failed' ? { ...finding, found: `${at}: ${finding.found}` } : finding;
 }
 
-/** Shakes hands without insisting on anything; the code of the error if there is no handshake. */
+/** A TLS handshake without verification; the code of the error if it fails. */
 function handshake({ host, port }: Endpoint, ca: string | undefined, clock: Clock): Promise<Shown | string> {
   return new Promise((resolve) => {
     const servername = isIP(host) === 0 ? { servername: host } : {};
@@ -79,7 +82,7 @@ function chainOf(socket: TLSSocket): readonly X509Certificate[] {
   return chain;
 }
 
-/** Node gives a code here, whatever the types say. */
+/** Node.js sets a code here, although the types say Error. */
 function problemOf({ authorizationError }: TLSSocket): string {
   const error: unknown = authorizationError;
   return error instanceof Error ? codeOf(error) : error === null || error === undefined ? '' : String(error);
@@ -87,27 +90,28 @@ function problemOf({ authorizationError }: TLSSocket): string {
 
 function noHandshake({ text }: Endpoint, code: string): Finding {
   if (code === 'TIMEOUT') {
-    return failed(
-      `${text} accepts connections, but no TLS handshake was made within ${HANDSHAKE_MS / 1000} s`,
-      'something between holds the connection, or this is not an API server: is the port of api-url right?',
+    return failure(
+      `${text} accepts connections, but the TLS handshake did not finish within ${HANDSHAKE_MS / 1000} s`,
+      'correct the port in api-url if another service uses it; otherwise a proxy or firewall holds the connection',
     );
   }
   if (/WRONG_VERSION|PACKET_LENGTH|EPROTO|UNKNOWN_PROTOCOL|HTTP_REQUEST/.test(code)) {
-    return failed(
+    return failure(
       `${text} does not speak TLS (${code})`,
-      'this is not the secure port of an API server: correct the port, or https, of api-url',
+      'correct the port or the scheme of api-url: this is not the TLS port of an API server',
     );
   }
   const found = `${text} ended the TLS handshake (${code})`;
-  return failed(
+  return failure(
     found,
-    "is the port of api-url the API server's own, without a proxy that wants a name or a client certificate?",
+    'correct api-url: the port may belong to a proxy that needs a server name or a client certificate',
   );
 }
 
 function judge(endpoint: Endpoint, { chain, problem }: Shown, access: ClusterAccess, now: number): Finding {
   const [own] = chain;
-  if (own === undefined) return failed(`${endpoint.text} showed no certificate`, 'is api-url the API server itself?');
+  if (own === undefined)
+    return failure(`${endpoint.text} showed no certificate`, 'correct api-url: it must name the API server itself');
   if (OUT_OF_DATE.has(problem)) return outOfDate(chain, now);
   if (problem === 'ERR_TLS_CERT_ALTNAME_INVALID') return wrongName(endpoint, own);
   if (problem !== '') return unknownIssuer(endpoint, chain, problem, access);
@@ -125,13 +129,13 @@ function outOfDate(chain: readonly X509Certificate[], now: number): Finding {
   const which = bad ?? chain[0];
   const subject = nameOf(which?.subject ?? '');
   if (which !== undefined && Date.parse(which.validFrom) > now) {
-    return failed(
-      `the certificate of ${subject} is valid from ${day(Date.parse(which.validFrom))} on, which is not yet`,
-      'is the clock of this host right (timedatectl)?',
+    return failure(
+      `the certificate of ${subject} is valid from ${day(Date.parse(which.validFrom))} on, which is in the future`,
+      'correct the clock of this host: timedatectl',
     );
   }
   const found = `the certificate of ${subject} expired on ${day(Date.parse(which?.validTo ?? ''))}`;
-  return failed(
+  return failure(
     found,
     'renew it on the cluster (kubeadm certs renew all, or as your distribution does), and check the clock of this host (timedatectl)',
   );
@@ -140,13 +144,13 @@ function outOfDate(chain: readonly X509Certificate[], now: number): Finding {
 function wrongName({ host }: Endpoint, own: X509Certificate): Finding {
   const names = (own.subjectAltName ?? '').split(', ').map((name) => name.replace(/^(DNS|IP Address):/, ''));
   const found = `the certificate is not for ${host}, but for ${names.filter(Boolean).join(', ') || 'no name at all'}`;
-  return failed(
+  return failure(
     found,
     `use one of these names in api-url, or issue the certificate for ${host} too (kubeadm: apiServer.certSANs)`,
   );
 }
 
-/** Nobody who is trusted has signed it. */
+/** The issuer is not trusted. */
 function unknownIssuer(
   { text }: Endpoint,
   chain: readonly X509Certificate[],
@@ -154,29 +158,30 @@ function unknownIssuer(
   { certificateAuthority: ca, namespace }: ClusterAccess,
 ): Finding {
   const trusted = ca === undefined ? [] : certificatesOf(ca);
-  // Of the chain as TLS libraries build it, what came from the server.
+  // The part of the chain that the server sent, without the trusted certificates that TLS adds.
   const sent = chain.filter((each) => !trusted.some(({ fingerprint256 }) => fingerprint256 === each.fingerprint256));
   const last = sent.at(-1);
   const issuer = nameOf(last?.issuer ?? '');
   const names = trusted.map(({ subject }) => nameOf(subject));
   const found =
     ca === undefined
-      ? `${text} shows a certificate issued by ${issuer}, which this host does not trust (${problem})`
-      : `it is ${names.join('; ')}, but the certificate of ${text} was issued by ${names.includes(issuer) ? 'another ' : ''}${issuer} (${problem})`;
+      ? `${text} sends a certificate issued by ${issuer}, which this host does not trust (${problem})`
+      : `it contains ${names.join('; ')}, but the certificate of ${text} was issued by ${names.includes(issuer) ? 'another ' : ''}${issuer} (${problem})`;
   const shown = sent.map(
     ({ subject, issuer: by, validTo }, index) =>
       `${index}: ${nameOf(subject)}, issued by ${nameOf(by)}, until ${day(Date.parse(validTo))}`,
   );
   if (last === undefined || last.subject !== last.issuer) {
-    const remedy = `put the cluster's CA into certificate-authority; the server does not send it: kubectl -n ${namespace} get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0`;
-    return failed(found, remedy, shown);
+    const remedy = `set certificate-authority to the cluster's CA, which the server does not send: kubectl -n ${namespace} get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0`;
+    return failure(found, remedy, shown);
   }
-  const remedy = "if this fingerprint is that of your cluster's CA, put this line into the options file";
+  const remedy =
+    "compare the fingerprint with your cluster's CA; if it is the same, put this line into the options file";
   const line = `certificate-authority=${Buffer.from(last.toString()).toString('base64')}`;
-  return failed(found, remedy, [...shown, `SHA-256 of ${nameOf(last.subject)}: ${last.fingerprint256}`, line]);
+  return failure(found, remedy, [...shown, `SHA-256 of ${nameOf(last.subject)}: ${last.fingerprint256}`, line]);
 }
 
-/** Those of a bundle. */
+/** The certificates of a PEM bundle. */
 function certificatesOf(pem: string): readonly X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
   return blocks.map((block) => new X509Certificate(block));
@@ -184,7 +189,7 @@ function certificatesOf(pem: string): readonly X509Certificate[] {
 
 /** `CN=kube-apiserver, O=x` from one part a line. */
 function nameOf(subject: string): string {
-  return subject.split('\n').join(', ') || 'somebody without a name';
+  return subject.split('\n').join(', ') || 'an issuer without a name';
 }
 
 function day(ms: number): string {

@@ -1,16 +1,16 @@
-/** What can be told of the token without asking anybody: whose it is, and until when. Its text is never shown. */
+/** Step of `check` about the token: its account and expiry, without asking the server. Never prints the token. */
 import { readTokenFile, tokenFileWarnings } from '../../config/options/cluster-access.ts';
 import type { Options } from '../../config/options/options.ts';
 import { ConfigError } from '../../config/text/problem.ts';
 import { tokenPlace } from '../../jobs/concerned.ts';
 import { readClaims, type TokenClaims } from '../../kubernetes/http/credentials.ts';
-import { unusable, warningOf } from './check-configuration.ts';
-import { type Checked, type Finding, failed, ok, warning } from './report.ts';
+import { problemFindings, warningOf } from './check-configuration.ts';
+import { type Checked, type Finding, failure, ok, warning } from './check-report.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** `until 2026-01-02T03:04:05Z`, whose and from whom. */
-export function told({ subject, issuer, expires }: TokenClaims): string {
+/** `account A, issuer B, until 2026-01-02T03:04:05Z`. */
+export function describeToken({ subject, issuer, expires }: TokenClaims): string {
   const parts = [
     subject === undefined ? '' : `account ${subject}`,
     issuer === undefined ? '' : `issuer ${issuer}`,
@@ -23,20 +23,18 @@ function time(ms: number): string {
   return new Date(ms).toISOString().replace('.000', '');
 }
 
-/** How to come by a token that works: first the one that does not expire, then one that somebody must renew. */
+/** How to get a valid token: the one that does not expire, or one that a timer renews. */
 export function renewal({ account }: TokenClaims, { authTokenPath, kubernetesNamespace }: Options): string {
   const { namespace, name } = account ?? { namespace: kubernetesNamespace, name: 'job-launcher' };
   const kubectl = `kubectl -n ${namespace}`;
   const lasting = `${kubectl} get secret ${name}-token -o jsonpath='{.data.token}' | base64 -d`;
   const passing = `${kubectl} create token ${name} --duration=24h`;
-  const [lastingPlace, passingPlace] =
-    authTokenPath === undefined
-      ? ['into auth-token', 'into the file of auth-token-path']
-      : [`> ${authTokenPath}`, `> ${authTokenPath}`];
-  return `the token of the Secret that rbac prints does not expire: ${lasting} ${lastingPlace}; one that a timer renews: ${passing} ${passingPlace}`;
+  if (authTokenPath === undefined)
+    return `set auth-token to the token that does not expire, from the Secret that rbac creates: ${lasting}; or set auth-token-path to a file that a timer writes: ${passing} > /etc/rstudio/launcher.token`;
+  return `write the token that does not expire, from the Secret that rbac creates: ${lasting} > ${authTokenPath}; or let a timer run: ${passing} > ${authTokenPath}`;
 }
 
-/** The token as the client will use it, and what it says of itself. */
+/** The token as the client uses it, and its claims. */
 export function checkToken(
   options: Options,
   isServerUser: boolean,
@@ -49,12 +47,12 @@ export function checkToken(
     if (authTokenPath !== undefined) token = readTokenFile(authTokenPath, options);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { findings: unusable(error, isServerUser) };
+    return { findings: problemFindings(error, isServerUser) };
   }
   const claims = readClaims(token);
   const open = tokenFileWarnings(options).map(warningOf);
   if (claims !== undefined) return { findings: [...judge(claims, options, namespace, now), ...open], value: claims };
-  const found = `${authTokenPath ?? 'auth-token'}: a token that is not a JWT, so that nothing can be told of it`;
+  const found = `${authTokenPath ?? 'auth-token'}: the token is not a JWT; its account and expiry are unknown`;
   return { findings: [ok(found), ...open], value: {} };
 }
 
@@ -64,18 +62,18 @@ function judge(claims: TokenClaims, options: Options, namespace: string, now: nu
   const findings: Finding[] = [];
   const { authTokenPath } = options;
   if (expires !== undefined && expires <= now) {
-    const found = `${tokenPlace(options)}: expired ${ago(now - expires)} ago: ${told(claims)}`;
-    findings.push(failed(found, renewal(claims, options)));
+    const found = `${tokenPlace(options)}: expired ${ago(now - expires)} ago: ${describeToken(claims)}`;
+    findings.push(failure(found, renewal(claims, options)));
   } else if (expires !== undefined && authTokenPath === undefined && expires - now < 7 * 24 * HOUR_MS) {
-    const found = `${tokenPlace(options)}: expires in ${ago(expires - now)}, and auth-token is never renewed: ${told(claims)}`;
+    const found = `${tokenPlace(options)}: expires in ${ago(expires - now)}, and the plugin cannot renew auth-token: ${describeToken(claims)}`;
     findings.push(warning(found, renewal(claims, options)));
-  } else findings.push(ok(`${authTokenPath ?? 'auth-token'}: ${told(claims)}`));
+  } else findings.push(ok(`${authTokenPath ?? 'auth-token'}: ${describeToken(claims)}`));
   if (account !== undefined && account.namespace !== namespace) {
-    const found = `the account ${account.name} belongs to namespace ${account.namespace}, jobs go to ${namespace}`;
+    const found = `the account ${account.name} belongs to namespace ${account.namespace}, but jobs run in ${namespace}`;
     findings.push(
       warning(
         found,
-        `is kubernetes-namespace right? Else bind the account there: subjects: [{kind: ServiceAccount, name: ${account.name}, namespace: ${account.namespace}}]`,
+        `correct kubernetes-namespace, or bind the account in that namespace: subjects: [{kind: ServiceAccount, name: ${account.name}, namespace: ${account.namespace}}]`,
       ),
     );
   }

@@ -1,11 +1,11 @@
-/** Can a user become root on a node, by what jobs may ask for? One sentence, with the ways (configuration.md section 2.1). */
+/** Step of `check --user`: can the user become root on a node through the settings of a job (configuration.md section 2.1)? */
 
 import type { Allowed } from '../../config/profiles/profile-table.ts';
 import type { EffectiveProfile, Setting } from '../../config/profiles/profiles.ts';
 import { place } from '../../config/text/problem.ts';
-import { type Finding, ok, warning } from './report.ts';
+import { type Finding, ok, warning } from './check-report.ts';
 
-/** Whoever writes below one of these, or above, decides what root does there. */
+/** Directories of the node whose content controls what root runs. */
 const SENSITIVE: readonly string[] = [
   '/bin',
   '/boot',
@@ -29,7 +29,7 @@ const SENSITIVE: readonly string[] = [
   '/var/spool/cron',
 ];
 
-/** With one of these a process of root leaves its container. */
+/** With one of these, a root process can escape its container. */
 const POWERFUL: readonly string[] = [
   'ALL',
   'SYS_ADMIN',
@@ -44,7 +44,7 @@ const POWERFUL: readonly string[] = [
 
 const HOST_TYPES: readonly string[] = ['host', 'passthrough'];
 
-/** The ways, each `what (which key, where)`. `strongAccounts`: every account of the namespace is an administrator. */
+/** Each way as `action (keys and places)`. `strongAccounts`: every account of the namespace is an administrator. */
 function waysToRoot(profile: EffectiveProfile, strongAccounts: boolean): readonly string[] {
   const { runAs, runAsNonRoot, podSecurity, mountTypes, hostPaths, capabilities, serviceAccounts } = profile;
   const anyUser = runAs.value === 'any';
@@ -69,7 +69,7 @@ function waysToRoot(profile: EffectiveProfile, strongAccounts: boolean): readonl
       profile.automountServiceAccountToken.value === true)
   ) {
     ways.push(
-      `make privileged pods with the token of a service account, which the group binding makes an administrator (${by({ 'service-accounts': serviceAccounts })})`,
+      `create privileged pods with the token of a service account, because the group binding makes it an administrator (${by({ 'service-accounts': serviceAccounts })})`,
     );
   }
   return ways;
@@ -77,11 +77,11 @@ function waysToRoot(profile: EffectiveProfile, strongAccounts: boolean): readonl
 
 export function rootOnNode(name: string, profile: EffectiveProfile, strongAccounts: boolean): Finding {
   const ways = waysToRoot(profile, strongAccounts);
-  if (ways.length === 0) return ok(`${name} cannot become root on a node by what jobs may ask for`);
+  if (ways.length === 0) return ok(`${name} cannot become root on a node through a job`);
   const found = `${name} can become root on a node: a job may ${ways.join('; or ')}`;
   return warning(
     found,
-    'the keys of hardened.profiles.conf (mount-types, host-paths, run-as, capabilities, service-accounts) close this',
+    'set the keys of hardened.profiles.conf: mount-types, host-paths, run-as, capabilities, service-accounts',
   );
 }
 

@@ -1,4 +1,4 @@
-/** `check --submit-test-job`: a tiny job through its whole life, each part with its time. The one thing that changes the cluster. */
+/** Step of `check --submit-test-job`: submits a small job, waits for its end, reads its output and deletes it. Nothing else in `check` changes the cluster. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
 import type { Policy } from '../../jobs/context.ts';
@@ -9,16 +9,16 @@ import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { sleep } from '../../system/clock.ts';
 import { smallJob } from '../command-policy.ts';
-import type { Surroundings } from '../command-session.ts';
+import type { CommandContext } from '../command-session.ts';
 import { takeSnapshot } from '../snapshot.ts';
 import { failedCall } from './check-api.ts';
-import { type Checked, failed, ok, only } from './report.ts';
+import { type Checked, failure, ok, only } from './check-report.ts';
 
 const LOOK_MS = 200;
 
 /** From submit to output, image pull included. */
 export const TEST_JOB_MS = 60_000;
-/** Should this process end in between, the cluster ends and removes the job by itself. */
+/** If this process ends early, the cluster ends and deletes the job by itself. */
 const CLEAN_UP = { activeDeadlineSeconds: 120, ttlSecondsAfterFinished: 60 };
 
 interface TestJob {
@@ -33,10 +33,10 @@ interface TestJob {
   readonly timeoutMs?: number;
 }
 
-/** Submits, waits for the end, reads the output, deletes. What was made is deleted whatever happens. */
-export async function runTestJob(test: TestJob, surroundings: Surroundings): Promise<Checked<true>> {
+/** Submits, waits for the end, reads the output, deletes. The job is deleted in every case. */
+export async function runTestJob(test: TestJob, context: CommandContext): Promise<Checked<true>> {
   const { client, options, minor } = test;
-  const { clock, random } = surroundings;
+  const { clock, random } = context;
   const late = new AbortController();
   const { signal } = late;
   const cancel = clock.after(test.timeoutMs ?? TEST_JOB_MS, () =>
@@ -44,7 +44,7 @@ export async function runTestJob(test: TestJob, surroundings: Surroundings): Pro
   );
   let made: { readonly name: string; readonly uid: string } | undefined;
   try {
-    const resolved = await test.policy.resolve(smallJob(surroundings, test.user, test.image), test.user);
+    const resolved = await test.policy.resolve(smallJob(context, test.user, test.image), test.user);
     const { id, manifest, isOurs } = newJob(resolved, options, random);
     const job = manifest(minor);
     const begun = clock.monotonic();
@@ -59,19 +59,19 @@ export async function runTestJob(test: TestJob, surroundings: Surroundings): Pro
     );
     made = { name: id, uid: object.metadata?.uid ?? '' };
     const submitted = passed();
-    const pod = await ended(client, id, surroundings, signal);
+    const pod = await ended(client, id, context, signal);
     const finished = passed();
     const end = pod.status?.containerStatuses?.find(({ name }) => name === CONTAINER_NAME)?.state?.terminated;
     const output = await read(client, pod.metadata?.name ?? '', signal);
     const said = `submitted after ${submitted}, ended after ${finished}, output read after ${passed()}`;
     if (end?.exitCode !== 0) {
       const why = `ended with exit code ${end?.exitCode ?? 'unknown'} (${end?.reason ?? pod.status?.reason ?? 'no reason'}): ${output.trim() || end?.message || 'no output'}`;
-      return { findings: [failed(`${id} ${why}`, 'has the image /bin/sh? Another one: --image')] };
+      return { findings: [failure(`${id} ${why}`, 'use an image with /bin/sh: --image IMAGE')] };
     }
     if (output !== 'it works\n')
       return {
         findings: [
-          failed(`${id}: its output is ${JSON.stringify(output)}, not "it works"`, 'see permissions: pods/log'),
+          failure(`${id}: its output is ${JSON.stringify(output)}, not "it works"`, 'see permissions: pods/log'),
         ],
       };
     return only(ok(`${id} on ${pod.spec?.nodeName ?? 'a node'}: ${said}`));
@@ -79,14 +79,20 @@ export async function runTestJob(test: TestJob, surroundings: Surroundings): Pro
     if (error instanceof JobError)
       return {
         findings: [
-          failed(error.message, 'the text names what refuses it; --user and --image choose another user and image'),
+          failure(
+            error.message,
+            'fix the setting in the message, or choose another user or image: --user USER --image IMAGE',
+          ),
         ],
       };
     if (signal.aborted && made !== undefined) {
       const why = await reasonOf(client, made.name);
       return {
         findings: [
-          failed(`${made.name} did not end in time${why}`, 'can the image be pulled, and is there a node with room?'),
+          failure(
+            `${made.name} did not end in time${why}`,
+            'check that the image can be pulled and that a node has free resources',
+          ),
         ],
       };
     }
@@ -98,7 +104,7 @@ export async function runTestJob(test: TestJob, surroundings: Surroundings): Pro
 }
 
 /** The job's pod, when its container has ended. */
-async function ended(client: Client, id: string, { clock }: Surroundings, signal: AbortSignal): Promise<Pod> {
+async function ended(client: Client, id: string, { clock }: CommandContext, signal: AbortSignal): Promise<Pod> {
   for (;;) {
     const { items } = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${id}` }, { signal });
     const done = items.find(({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed');
@@ -115,7 +121,7 @@ async function read(client: Client, pod: string, signal: AbortSignal): Promise<s
   return Buffer.concat(chunks).toString();
 }
 
-/** `: image x cannot be pulled ...`, as the launcher would be told. */
+/** `: image x cannot be pulled ...`, the reason that the launcher would receive. */
 async function reasonOf(client: Client, id: string): Promise<string> {
   try {
     const { repository } = await takeSnapshot(client, () => {}, { allEvents: false });

@@ -1,10 +1,10 @@
-/** The rules of Roles that the plugin needs: what `rbac` grants and what `check` asks for. */
+/** The rules of Roles that the plugin needs: `rbac` prints them, `check` verifies them. */
 import type { PolicyRule } from 'kubernetes-types/rbac/v1.d.ts';
 import type { Options } from '../config/options/options.ts';
 import { FEATURE_NAMES, FEATURES, type Feature } from '../jobs/permissions.ts';
 import type { Permission } from '../kubernetes/contract.ts';
 
-/** Verbs on one resource, and what is missing without them. */
+/** Verbs on one resource, and the effect of their absence. */
 export interface NeededRule {
   readonly group: string;
   /** `pods`, `pods/log`. */
@@ -14,13 +14,13 @@ export interface NeededRule {
   readonly required: boolean;
   /** Of a ClusterRole, not of a Role in the namespace of the jobs. */
   readonly clusterWide: boolean;
-  /** What does not work without it. */
+  /** The effect of its absence, as a sentence. */
   readonly without: string;
 }
 
 const REQUIRED: readonly Feature[] = ['jobs', 'pods'];
 
-/** Of no feature: asked for where they are used (kubernetes-objects.md section 6). */
+/** Permissions that belong to no feature (kubernetes-objects.md section 6). */
 const OTHERS: readonly NeededRule[] = [
   {
     group: '',
@@ -28,7 +28,7 @@ const OTHERS: readonly NeededRule[] = [
     verbs: ['list'],
     required: false,
     clusterWide: false,
-    without: 'service accounts are not offered in forms',
+    without: 'the launcher cannot offer service accounts',
   },
   {
     group: '',
@@ -36,7 +36,7 @@ const OTHERS: readonly NeededRule[] = [
     verbs: ['list', 'watch'],
     required: false,
     clusterWide: true,
-    without: 'check cannot tell whether nodes have the labels of placement constraints',
+    without: 'check cannot verify the node labels of placement constraints',
   },
 ];
 
@@ -67,7 +67,7 @@ function resourceOf({ resource, subresource }: Permission): string {
   return subresource === undefined ? resource : `${resource}/${subresource}`;
 }
 
-/** As Kubernetes has them, one for each resource. */
+/** Rules of a Role, one for each resource. */
 export function policyRules(needed: readonly NeededRule[]): PolicyRule[] {
   const rules = new Map<string, PolicyRule>();
   for (const { group, resource, verbs } of needed) {

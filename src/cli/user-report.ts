@@ -1,23 +1,23 @@
-/** A user as the plugin sees him: on this host, and in the profiles file. */
+/** User report: the user's account on this host, and the profile sections that match. */
 
 import type { EffectiveProfile, ProfileSection, Profiles } from '../config/profiles/profiles.ts';
 import { userProfile } from '../config/profiles/user-profile.ts';
 import { nearest } from '../config/text/suggest.ts';
 import type { SystemUser, Users } from '../system/users.ts';
 
-export interface Person {
+export interface UserReport {
   readonly name: string;
   readonly profile: EffectiveProfile;
   /** Undefined: this host does not know the name. */
   readonly user: SystemUser | undefined;
   /** The sections that match, in the order of the file. */
   readonly sections: readonly ProfileSection[];
-  /** Where no section is the user's own: one that is perhaps meant for him, of nobody whom this host knows. */
+  /** If no section names the user: a section with a similar name that is not a user of this host. */
   readonly nearest: ProfileSection | undefined;
 }
 
 /** Throws UserLookupError if the name services gave no answer. */
-export async function findPerson(profiles: Profiles, users: Users, name: string): Promise<Person> {
+export async function readUserReport(profiles: Profiles, users: Users, name: string): Promise<UserReport> {
   const { profile } = await userProfile(profiles, users, name);
   const user = await users.user(name);
   const sections: ProfileSection[] = [];
@@ -60,16 +60,16 @@ async function matches(
 }
 
 /** `jane (uid 1001, groups 1001, 27)`. */
-export function describeUser({ name, user }: Person): string {
+export function describeUser({ name, user }: UserReport): string {
   if (user === undefined) return `${name} (not a user of this host, so in no group)`;
   const also = user.name === name ? '' : `, here ${user.name}`;
   return `${name} (uid ${user.uid}${also}, groups ${[...user.groups].join(', ')})`;
 }
 
 /** `[*] line 1, [@power-users] line 9`. */
-export function describeSections({ sections, nearest: near }: Person): string {
+export function describeSections({ sections, nearest: near }: UserReport): string {
   const names = { everybody: '*', group: '@', user: '' } as const;
   const matching = sections.map(({ kind, name, line }) => `[${names[kind]}${name}] line ${line}`).join(', ');
-  const own = near === undefined ? '' : `; no section of its own, the nearest is [${near.name}] line ${near.line}`;
+  const own = near === undefined ? '' : `; no section of its own; closest name: [${near.name}] line ${near.line}`;
   return `${matching || 'no section of the profiles matches'}${own}`;
 }
