@@ -1,4 +1,4 @@
-/** The texts of `--help` and `COMMAND --help`, from the tables of options and commands. */
+/** The output of `--help` and `COMMAND --help`, from the tables of options and commands. */
 import { OPTION_NAMES, optionRow } from '../config/options/option-table.ts';
 import type { Command } from './command-contract.ts';
 import { fold } from './terminal.ts';

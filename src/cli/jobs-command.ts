@@ -79,7 +79,7 @@ function list({ repository }: Snapshot, user: string, now: number, json: boolean
   terminal.write(table([['ID', 'STATE', 'USER', 'AGE', 'REASON'], ...rows], terminal));
 }
 
-/** What tells more than the state. */
+/** Code, message and exit code, where they add to the state. */
 function reasonOf({ status, statusCode, statusMessage, exitCode }: Job): string {
   const words = statusMessage || (exitCode === undefined || exitCode === 0 ? '' : `exit code ${exitCode}`);
   return [statusCode === status ? '' : statusCode, words].filter(Boolean).join(': ');

@@ -31,7 +31,7 @@ const EXPLAINING: readonly Selection[] = [{ fieldSelector: 'type=Warning' }, { f
 
 /**
  * Reads what the plugin watches, and hands it to the plugin's repository. `allEvents`: not only those that say why a job
- * is as it is. `warn` is told of what may not be listed, and of what cannot be read. Rejects with KubernetesError.
+ * is as it is. `warn` receives what may not be listed and what cannot be parsed. Rejects with KubernetesError.
  */
 export async function takeSnapshot(
   client: Client,

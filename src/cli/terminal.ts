@@ -1,6 +1,6 @@
 /**
- * What commands write: results on stdout, everything else on stderr. Texts of users and clusters pass through here, so
- * that nobody's name of a job can move the cursor of an administrator's terminal.
+ * Output of commands: results on stdout, everything else on stderr. Strings of users and clusters are escaped here, so that
+ * a job name cannot control an administrator's terminal.
  */
 import { escapeControls } from '../system/escape.ts';
 

@@ -17,7 +17,6 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
   names: ['src'],
   tiny: ['src'],
   words: [
-    'src/cli',
     'src/config',
     'src/jobs',
     'src/kubernetes',

@@ -5,7 +5,7 @@ import type { EffectiveProfile, Setting } from '../../config/profiles/profiles.t
 import { place } from '../../config/text/problem.ts';
 import { type Finding, ok, warning } from './check-report.ts';
 
-/** Directories of the node whose content controls what root runs. */
+/** Directories of the node: control over their content is control over what root runs. */
 const SENSITIVE: readonly string[] = [
   '/bin',
   '/boot',
