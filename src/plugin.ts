@@ -14,11 +14,10 @@ import { advise, ConfigError } from './config/text/problem.ts';
 import { auditedJobs } from './jobs/audit.ts';
 import { locatingLog } from './jobs/concerned.ts';
 import { connect } from './jobs/connect.ts';
-import type { JobsOptions } from './jobs/context.ts';
 import type { Jobs } from './jobs/contract.ts';
 import { createJobs, type RunningJobs } from './jobs/jobs.ts';
-import { serviceAccountNames } from './jobs/policy/service-accounts.ts';
-import { createPolicy } from './jobs/policy/user-policy.ts';
+import { serviceAccountNames } from './jobs/policy/cluster-info.ts';
+import { createPolicy } from './jobs/policy/policy.ts';
 import type { Client } from './kubernetes/contract.ts';
 import { instrumentedClient } from './kubernetes/decorate-client.ts';
 import { tokenSubject } from './kubernetes/http/credentials.ts';
@@ -159,7 +158,6 @@ function subjectOf(file: string, options: Options): ReturnType<typeof tokenSubje
 function followJobs(options: Options, reloadable: Reloadable, client: Client, users: Users, log: Logger): RunningJobs {
   const { authToken, authTokenPath } = options;
   let subject = tokenSubject(authToken ?? '');
-  const fixed = jobsOptions(options);
   return createJobs({
     client,
     policy: createPolicy({
@@ -171,19 +169,12 @@ function followJobs(options: Options, reloadable: Reloadable, client: Client, us
       },
       serviceAccounts: () => serviceAccountNames(client, log),
     }),
-    options: () => ({ ...fixed, jobExpiryHours: reloadable.settings().jobExpiryHours }),
+    options: () => ({ ...options, jobExpiryHours: reloadable.settings().jobExpiryHours }),
     clock: systemClock,
     random: systemRandom,
     log: locatingLog(log, options),
     processId: `${hostname()}/${options.pluginName}/${randomText(systemRandom, 8)}`,
   });
-}
-
-/** Of all options those that jobs/ heeds: the token is none of its business. */
-function jobsOptions(options: JobsOptions): JobsOptions {
-  const { jobExpiryHours, shareProcessNamespace, serviceType } = options;
-  const { killMethod, resourcePollSeconds, pendingTimeoutSeconds } = options;
-  return { jobExpiryHours, shareProcessNamespace, serviceType, killMethod, resourcePollSeconds, pendingTimeoutSeconds };
 }
 
 function reloadAndLog(reloadable: Reloadable, log: Logger, pushed?: InheritedSettings) {

@@ -2,9 +2,9 @@
 import { readTokenFile } from '../config/options/cluster-access.ts';
 import type { Options } from '../config/options/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../config/profiles/policy-files.ts';
-import type { Policy } from '../jobs/context.ts';
 import type { JobRequest } from '../jobs/job.ts';
-import { createPolicy } from '../jobs/policy/user-policy.ts';
+import type { Policy } from '../jobs/policy/policy.ts';
+import { createPolicy } from '../jobs/policy/policy.ts';
 import { tokenSubject } from '../kubernetes/http/credentials.ts';
 import { type CommandContext, printWarnings } from './command-session.ts';
 import type { Terminal } from './terminal.ts';

@@ -1,32 +1,24 @@
 /** What the parts of jobs/ share: handed to each of them, owned by jobs.ts. */
+import type { Options } from '../config/options/options.ts';
 import type { Client, Reflector } from '../kubernetes/contract.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
-import type { ClusterInfo, Requester } from './contract.ts';
-import type { JobRequest } from './job.ts';
-import type { ResolvedJob } from './objects/resolved.ts';
 import type { Permissions } from './permissions.ts';
+import type { Policy } from './policy/policy.ts';
 import type { EventView, JobView, PodView, ServiceView } from './view/projection.ts';
 import type { Repository } from './view/repository.ts';
 
-/** Options that jobs/ heeds (configuration.md section 1). */
-export interface JobsOptions {
-  readonly jobExpiryHours: number;
-  readonly shareProcessNamespace: boolean;
-  readonly serviceType: 'NodePort' | 'ClusterIP' | 'LoadBalancer';
-  readonly killMethod: 'auto' | 'delete';
-  readonly resourcePollSeconds: number;
-  /** 0 = never. */
-  readonly pendingTimeoutSeconds: number;
-}
-
-/** What administrators allow (configuration.md section 2). */
-export interface Policy {
-  /** The job as it is to be made. Throws JobError. */
-  readonly resolve: (request: JobRequest, requester: Requester) => Promise<ResolvedJob>;
-  readonly clusterInfo: (requester: Requester) => Promise<ClusterInfo>;
-}
+/** The options that jobs/ reads (configuration.md section 1). */
+export type JobsOptions = Pick<
+  Options,
+  | 'jobExpiryHours'
+  | 'shareProcessNamespace'
+  | 'serviceType'
+  | 'killMethod'
+  | 'resourcePollSeconds'
+  | 'pendingTimeoutSeconds'
+>;
 
 export interface Context {
   readonly client: Client;

@@ -2,9 +2,10 @@
 import { isUtf8 } from 'node:buffer';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Test } from 'tap';
-import type { JobsOptions, Policy } from '../../src/jobs/context.ts';
+import type { JobsOptions } from '../../src/jobs/context.ts';
 import type { Job, JobRequest } from '../../src/jobs/job.ts';
 import { createJobs, type RunningJobs } from '../../src/jobs/jobs.ts';
+import type { Policy } from '../../src/jobs/policy/policy.ts';
 import { createClient } from '../../src/kubernetes/client.ts';
 import type { Client, KubernetesObject, Resource } from '../../src/kubernetes/contract.ts';
 import { JOBS, PODS } from '../../src/kubernetes/contract.ts';

@@ -1,9 +1,11 @@
 /** Jobs as tests ask for them. */
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
+import { effectiveProfile, parseProfiles } from '../../src/config/profiles/profiles.ts';
 import type { JobRequest } from '../../src/jobs/job.ts';
-import { NO_EXTRAS, type PodExtras, type ResolvedJob } from '../../src/jobs/objects/resolved.ts';
+import type { ResolvedJob } from '../../src/jobs/objects/resolved.ts';
 import type { ManifestContext } from '../../src/jobs/objects/to-job.ts';
+import { profileSettings } from '../../src/jobs/policy/policy.ts';
 import { EMPTY_REQUEST } from '../support/job-request.ts';
 
 /** What else decides about the objects of a job. */
@@ -22,11 +24,14 @@ export const request = (members: Partial<JobRequest> = {}): JobRequest => ({
   ...members,
 });
 
+/** A job of alice under a profile with these lines. */
 export function resolved(
   members: Partial<JobRequest> = {},
-  policy: Partial<Omit<ResolvedJob, 'pod'>> & { readonly pod?: Partial<PodExtras> } = {},
+  { lines = '', ...policy }: Partial<ResolvedJob> & { readonly lines?: string } = {},
 ): ResolvedJob {
   const asked = request(members);
+  const { profiles } = parseProfiles('F', `[*]\n${lines}`);
+  const profile = effectiveProfile(profiles, { names: ['alice'], inGroup: () => false });
   return {
     request: asked,
     image: asked.container?.image ?? 'default-image',
@@ -34,8 +39,10 @@ export function resolved(
     requests: {},
     nvidiaGpus: 0,
     amdGpus: 0,
+    overrides: [],
+    ...profileSettings({ ...asked, placementConstraints: [] }, profile, undefined),
+    nodeSelector: Object.fromEntries(asked.placementConstraints.map(({ name, value }) => [name, value])),
     ...policy,
-    pod: { ...NO_EXTRAS, ...policy.pod },
   };
 }
 

@@ -13,7 +13,7 @@ import type {
 } from '../../src/jobs/contract.ts';
 import type { Job, JobRequest } from '../../src/jobs/job.ts';
 import { JobError } from '../../src/jobs/job-error.ts';
-import { withOwner } from '../../src/jobs/policy/owner.ts';
+import { withOwner } from '../../src/jobs/policy/policy.ts';
 import { EMPTY_REQUEST } from '../support/job-request.ts';
 
 /** An async iterable that a test feeds. Reading is counted, so that a test sees who stopped reading. */

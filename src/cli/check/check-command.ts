@@ -6,7 +6,7 @@ import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
 import { connect } from '../../jobs/connect.ts';
-import type { Policy } from '../../jobs/context.ts';
+import type { Policy } from '../../jobs/policy/policy.ts';
 import type { Client } from '../../kubernetes/contract.ts';
 import type { Arguments } from '../arguments.ts';
 import type { Command } from '../command-contract.ts';

@@ -8,7 +8,7 @@ import { ConfigError, place } from '../../config/text/problem.ts';
 import { JobError } from '../../jobs/job-error.ts';
 import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
 import { newJob } from '../../jobs/operations/new-job.ts';
-import { podExtras } from '../../jobs/policy/policy.ts';
+import { profileSettings } from '../../jobs/policy/policy.ts';
 import { type Client, JOBS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { smallJob } from '../command-policy.ts';
@@ -104,7 +104,7 @@ function jobOf({ section, value, origins }: Written, { profiles }: PolicyFiles, 
     requests: {},
     nvidiaGpus: 0,
     amdGpus: 0,
-    pod: podExtras(request, profile, undefined),
+    ...profileSettings(request, profile, undefined),
     overrides: readOverrides(origin === undefined ? { value } : { value, origin }),
   };
 }

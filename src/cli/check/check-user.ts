@@ -1,11 +1,10 @@
 /** Steps of `check --user`: the profile of one user, and whether a job of theirs is accepted. */
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
-import type { Policy } from '../../jobs/context.ts';
 import { JobError } from '../../jobs/job-error.ts';
 import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
-import { allows } from '../../jobs/policy/hardening.ts';
-import { imagesOf } from '../../jobs/policy/images.ts';
+import { allows, imagesOf } from '../../jobs/policy/hardening.ts';
+import type { Policy } from '../../jobs/policy/policy.ts';
 import { UserLookupError } from '../../system/users.ts';
 import { smallJob } from '../command-policy.ts';
 import type { CommandContext } from '../command-session.ts';

@@ -1,10 +1,10 @@
 /** Step of `check --submit-test-job`: submits a small job, waits for its end, reads its output and deletes it. Nothing else in `check` changes the cluster. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
-import type { Policy } from '../../jobs/context.ts';
 import { JobError } from '../../jobs/job-error.ts';
 import { CONTAINER_NAME, JOB_NAME_LABEL } from '../../jobs/objects/annotations.ts';
 import { newJob } from '../../jobs/operations/new-job.ts';
+import type { Policy } from '../../jobs/policy/policy.ts';
 import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { sleep } from '../../system/clock.ts';

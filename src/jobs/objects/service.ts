@@ -6,13 +6,14 @@ import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
 import { isReserved } from '../../config/profiles/reserved-keys.ts';
 import { JOBS, SERVICES } from '../../kubernetes/contract.ts';
+import { omitEmpty } from '../../system/omit-empty.ts';
 import type { Context } from '../context.ts';
 import type { JobRequest } from '../job.ts';
 import type { Chore } from '../upkeep/reconciler.ts';
 import { projectService } from '../view/projection.ts';
 import { isTerminal } from '../view/record.ts';
 import { JOB_NAME_LABEL } from './annotations.ts';
-import { NO_EXTRAS, type PodExtras, type ResolvedJob } from './resolved.ts';
+import type { ProfileMetadata, ResolvedJob } from './resolved.ts';
 import { baseLabels, metadataOf } from './to-job.ts';
 
 /** Does the job need a Service? */
@@ -35,18 +36,17 @@ export function ownedBy(job: { readonly name: string; readonly uid: string }) {
 }
 
 export function buildService(
-  { request, pod }: Pick<ResolvedJob, 'request' | 'pod'>,
+  { request, labels, annotations }: Pick<ResolvedJob, 'request'> & ProfileMetadata,
   job: { readonly name: string; readonly uid: string },
   type: string,
 ): Service {
-  const annotations = { ...metadataOf(request, 'service', 'annotation'), ...pod.annotations };
   return {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: {
       name: job.name,
-      labels: { ...metadataOf(request, 'service', 'label'), ...pod.labels, ...baseLabels(request) },
-      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+      labels: { ...metadataOf(request, 'service', 'label'), ...labels, ...baseLabels(request) },
+      ...omitEmpty({ annotations: { ...metadataOf(request, 'service', 'annotation'), ...annotations } }),
       ownerReferences: ownedBy(job),
     },
     spec: {
@@ -78,8 +78,8 @@ export async function createService(
   services.offer(projectService(object));
 }
 
-/** What the profile has put on Job, pod and Service alike: what Job and pod have in common and is not ours. */
-export function extrasOf({ metadata: ofJob, spec }: KubernetesJob): PodExtras {
+/** Labels and annotations that the profile put on Job, pod and Service: those that Job and pod share and that are not ours. */
+export function profileMetadataOf({ metadata: ofJob, spec }: KubernetesJob): ProfileMetadata {
   const ofPod = spec?.template.metadata;
   const common = (kind: 'label' | 'annotation', member: 'labels' | 'annotations'): Readonly<Record<string, string>> =>
     Object.fromEntries(
@@ -87,7 +87,7 @@ export function extrasOf({ metadata: ofJob, spec }: KubernetesJob): PodExtras {
         ([key, value]) => ofPod?.[member]?.[key] === value && !isReserved(kind, key),
       ),
     );
-  return { ...NO_EXTRAS, labels: common('label', 'labels'), annotations: common('annotation', 'annotations') };
+  return { labels: common('label', 'labels'), annotations: common('annotation', 'annotations') };
 }
 
 const MISSING_MS = 60_000;
@@ -108,7 +108,7 @@ export function makeMissingServices(
     act: async ({ job }) => {
       const { client, options, signal } = context;
       const { object } = await client.get(JOBS, job.name, { signal });
-      const service = buildService({ request: job.request, pod: extrasOf(object) }, job, options().serviceType);
+      const service = buildService({ request: job.request, ...profileMetadataOf(object) }, job, options().serviceType);
       await createService(context, service, signal);
     },
   };

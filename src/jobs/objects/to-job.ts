@@ -42,15 +42,15 @@ const JOB_LIMIT = 1_400_000;
 const MAX_INT32 = 2_147_483_647;
 
 export function buildJob(resolved: ResolvedJob, context: ManifestContext): KubernetesJob {
-  const { request, pod } = resolved;
+  const { request } = resolved;
   checkPorts(request);
   if (request.workingDirectory.includes('\0')) refuse('workingDirectory holds a NUL character.');
   const main = containerCommand(request);
   const { spec, initRecords } = podSpec(resolved, main.container, context);
   const ours = ourLabels(request);
   const brought = (object: 'job' | 'pod') => ({
-    labels: { ...metadataOf(request, object, 'label'), ...pod.labels, ...ours },
-    annotations: { ...metadataOf(request, object, 'annotation'), ...pod.annotations },
+    labels: { ...metadataOf(request, object, 'label'), ...resolved.labels, ...ours },
+    annotations: { ...metadataOf(request, object, 'annotation'), ...resolved.annotations },
   });
   const ofJob = brought('job');
   const ofPod = brought('pod');
@@ -79,7 +79,7 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
     },
   };
   checkSizes(job);
-  return applyOverrides(job, resolved.overrides ?? []);
+  return applyOverrides(job, resolved.overrides);
 }
 
 /** job-expiry-hours and one more, when no plugin removes the job. */

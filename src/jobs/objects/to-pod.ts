@@ -1,5 +1,6 @@
 /** The pod of a job: kubernetes-objects.md section 1. What cannot be made is refused, naming the field. */
 import type {
+  Affinity,
   Container,
   EnvVar,
   PodSecurityContext,
@@ -7,11 +8,11 @@ import type {
   ResourceRequirements,
   SecurityContext,
 } from 'kubernetes-types/core/v1.d.ts';
+import { omitEmpty } from '../../system/omit-empty.ts';
 import type { InitContainer, JobConfig, JobRequest, NameValue } from '../job.ts';
 import { refuse } from '../job-error.ts';
 import { CONTAINER_NAME } from './annotations.ts';
 import { containerCommand, doubleDollars } from './command.ts';
-import { unlessBare, unlessEmpty } from './members.ts';
 import type { Amounts, ResolvedJob } from './resolved.ts';
 import { type InitContainerRecord, initRecordOf } from './submission-record.ts';
 import { podVolumes } from './volumes.ts';
@@ -33,89 +34,80 @@ export function podSpec(
   run: Pick<Container, 'command' | 'args'>,
   { shareProcessNamespace, minor }: PodContext,
 ): { spec: PodSpec; initRecords: InitContainerRecord[] } {
-  const { request, image, pod } = resolved;
-  const account = accountOf(request.config) ?? pod.serviceAccount;
-  const nodeSelector = {
-    ...Object.fromEntries(request.placementConstraints.map(({ name, value }) => [name, value])),
-    ...pod.nodeSelector,
-  };
+  const { request, profile } = resolved;
+  const account = accountOf(request.config) ?? profile.serviceAccount.value;
+  const { value: automount } = profile.automountServiceAccountToken;
+  const { value: deadline } = profile.activeDeadlineSeconds;
   const volumes = podVolumes(minor);
-  const hostPorts = request.exposedPorts.filter(({ publishedPort }) => publishedPort !== undefined);
-  const container: Container = {
-    name: CONTAINER_NAME,
-    image,
-    ...pullPolicy(pod.imagePullPolicy),
-    ...run,
-    ...unlessEmpty('workingDir', request.workingDirectory),
-    ...unlessEmpty('env', [...environment(request.environment, 'environment'), ...secretEnvironment(request.config)]),
-    ...unlessEmpty(
-      'ports',
-      hostPorts.map(({ targetPort, publishedPort = 0, protocol }) => ({
-        containerPort: targetPort,
-        hostPort: publishedPort,
-        protocol,
-      })),
-    ),
-    ...resources(resolved, true),
-    ...unlessEmpty('volumeMounts', volumes.mount(request.mounts)),
-    ...(request.stdin === '' ? {} : { stdin: true, stdinOnce: true }),
-    ...unlessBare('securityContext', securityContext(resolved, request.container)),
-  };
+  const container = mainContainer(resolved, run, volumes.mount);
   const inits = request.initContainers.map((init) => initContainer(init, resolved, volumes.mount));
   const spec: PodSpec = {
     restartPolicy: 'Never',
-    ...unlessEmpty(
-      'initContainers',
-      inits.map(({ container: init }) => init),
-    ),
+    ...omitEmpty({ initContainers: inits.map(({ container: init }) => init) }),
     containers: [container],
-    ...unlessEmpty('volumes', volumes.volumes()),
+    ...omitEmpty({ volumes: volumes.volumes() }),
     enableServiceLinks: false,
-    ...automount(pod.automountServiceAccountToken ?? (account === undefined ? false : undefined)),
-    ...(shareProcessNamespace ? { shareProcessNamespace: true } : {}),
-    ...(account === undefined ? {} : { serviceAccountName: account }),
-    ...unlessBare('securityContext', podSecurityContext(request)),
-    ...unlessBare('nodeSelector', nodeSelector),
-    ...hostAffinity(request.host),
-    ...unlessEmpty('tolerations', [...pod.tolerations]),
-    ...unlessEmpty(
-      'imagePullSecrets',
-      pod.imagePullSecrets.map((name) => ({ name })),
-    ),
-    ...(pod.priorityClass === undefined ? {} : { priorityClassName: pod.priorityClass }),
-    ...(pod.activeDeadlineSeconds === 0
-      ? {}
-      : { activeDeadlineSeconds: Math.max(SHORTEST_DEADLINE, pod.activeDeadlineSeconds) }),
+    ...omitEmpty({
+      automountServiceAccountToken: automount === 'auto' ? (account === undefined ? false : undefined) : automount,
+      shareProcessNamespace: shareProcessNamespace || undefined,
+      serviceAccountName: account,
+      securityContext: podSecurityContext(request),
+      nodeSelector: resolved.nodeSelector,
+      affinity: hostAffinity(request.host),
+      tolerations: [...resolved.tolerations],
+      imagePullSecrets: profile.imagePullSecrets.value.map((name) => ({ name })),
+      priorityClassName: profile.priorityClass.value,
+      activeDeadlineSeconds: deadline === 0 ? undefined : Math.max(SHORTEST_DEADLINE, deadline),
+    }),
   };
   return { spec, initRecords: inits.map(({ record }) => record) };
+}
+
+type Mounting = ReturnType<typeof podVolumes>['mount'];
+
+function mainContainer(resolved: ResolvedJob, run: Pick<Container, 'command' | 'args'>, mount: Mounting): Container {
+  const { request, image, profile } = resolved;
+  const isInput = request.stdin === '' ? undefined : true;
+  return {
+    name: CONTAINER_NAME,
+    image,
+    ...omitEmpty({
+      imagePullPolicy: profile.imagePullPolicy.value,
+      ...run,
+      workingDir: request.workingDirectory,
+      env: [...environment(request.environment, 'environment'), ...secretEnvironment(request.config)],
+      ports: request.exposedPorts.flatMap(({ targetPort, publishedPort, protocol }) =>
+        publishedPort === undefined ? [] : [{ containerPort: targetPort, hostPort: publishedPort, protocol }],
+      ),
+      resources: resources(resolved, true),
+      volumeMounts: mount(request.mounts),
+      stdin: isInput,
+      stdinOnce: isInput,
+      securityContext: securityContext(resolved, request.container),
+    }),
+  };
 }
 
 function initContainer(
   init: InitContainer,
   resolved: ResolvedJob,
-  mount: ReturnType<typeof podVolumes>['mount'],
+  mount: Mounting,
 ): { container: Container; record: InitContainerRecord } {
   const run = containerCommand(init);
-  return {
-    container: {
-      name: init.name,
-      image: init.image,
-      ...pullPolicy(resolved.pod.imagePullPolicy),
+  const container: Container = {
+    name: init.name,
+    image: init.image,
+    ...omitEmpty({
+      imagePullPolicy: resolved.profile.imagePullPolicy.value,
       ...run.container,
-      ...unlessEmpty('env', environment(init.environment, `initContainers (${init.name}).environment`)),
-      ...resources(resolved, false),
-      ...unlessEmpty('volumeMounts', mount(init.mounts)),
-      ...unlessBare('securityContext', securityContext(resolved, undefined)),
-    },
-    record: initRecordOf(init, run.record),
+      env: environment(init.environment, `initContainers (${init.name}).environment`),
+      resources: resources(resolved, false),
+      volumeMounts: mount(init.mounts),
+      securityContext: securityContext(resolved, undefined),
+    }),
   };
+  return { container, record: initRecordOf(init, run.record) };
 }
-
-const pullPolicy = (imagePullPolicy: string | undefined): Pick<Container, 'imagePullPolicy'> =>
-  imagePullPolicy === undefined ? {} : { imagePullPolicy };
-
-const automount = (value: boolean | undefined): Pick<PodSpec, 'automountServiceAccountToken'> =>
-  value === undefined ? {} : { automountServiceAccountToken: value };
 
 function environment(variables: readonly NameValue[], field: string): EnvVar[] {
   return variables.map(({ name, value }, index) => {
@@ -157,55 +149,50 @@ export function accountOf(config: readonly JobConfig[]): string | undefined {
 
 const cpus = (millis: number): string => (millis % 1000 === 0 ? String(millis / 1000) : `${millis}m`);
 
-function amounts({ cpuMillis, memoryMb }: Amounts): Record<string, string> {
-  return {
-    ...(cpuMillis === undefined ? {} : { cpu: cpus(cpuMillis) }),
-    ...(memoryMb === undefined ? {} : { memory: `${memoryMb}M` }),
-  };
-}
+const amounts = ({ cpuMillis, memoryMb }: Amounts) => ({
+  cpu: cpuMillis === undefined ? undefined : cpus(cpuMillis),
+  memory: memoryMb === undefined ? undefined : `${memoryMb}M`,
+});
 
-/** Init containers get the same but GPUs: otherwise no pod starts under a quota (kubernetes-facts.md 26). */
-function resources(resolved: ResolvedJob, withGpus: boolean): { resources?: ResourceRequirements } {
-  const { nvidiaGpus, amdGpus } = resolved;
-  const limits = {
-    ...amounts(resolved.limits),
-    ...(withGpus && nvidiaGpus > 0 ? { 'nvidia.com/gpu': String(nvidiaGpus) } : {}),
-    ...(withGpus && amdGpus > 0 ? { 'amd.com/gpu': String(amdGpus) } : {}),
-  };
-  return unlessBare('resources', {
-    ...unlessBare('limits', limits),
-    ...unlessBare('requests', amounts(resolved.requests)),
+/** Init containers get the same limits without GPUs; without limits no pod starts under a quota (kubernetes-facts.md 26). */
+function resources({ limits, requests, nvidiaGpus, amdGpus }: ResolvedJob, withGpus: boolean): ResourceRequirements {
+  const gpus = (count: number): string | undefined => (withGpus && count > 0 ? String(count) : undefined);
+  return omitEmpty({
+    limits: omitEmpty({
+      ...amounts(limits),
+      'nvidia.com/gpu': gpus(nvidiaGpus),
+      'amd.com/gpu': gpus(amdGpus),
+    }),
+    requests: omitEmpty(amounts(requests)),
   });
 }
 
 /** Of a container: what the job asks for (init containers cannot), and what the profile demands. */
-function securityContext({ pod }: ResolvedJob, asked: JobRequest['container']): SecurityContext {
+function securityContext({ profile }: ResolvedJob, asked: JobRequest['container']): SecurityContext {
   const { capabilitiesAdd = [], capabilitiesDrop = [] } = asked ?? {};
-  const drop = [...new Set([...capabilitiesDrop, ...pod.dropCapabilities, ...(pod.restricted ? ['ALL'] : [])])];
-  const capabilities = { ...unlessEmpty('add', [...capabilitiesAdd]), ...unlessEmpty('drop', drop) };
-  return {
-    ...unlessBare('capabilities', capabilities),
-    ...(pod.runAsNonRoot || pod.restricted ? { runAsNonRoot: true } : {}),
-    ...(pod.restricted ? { allowPrivilegeEscalation: false, seccompProfile: { type: 'RuntimeDefault' } } : {}),
-  };
+  const isRestricted = profile.podSecurity.value === 'restricted';
+  const dropped = new Set([...capabilitiesDrop, ...profile.dropCapabilities.value, ...(isRestricted ? ['ALL'] : [])]);
+  return omitEmpty({
+    capabilities: omitEmpty({ add: [...capabilitiesAdd], drop: [...dropped] }),
+    runAsNonRoot: profile.runAsNonRoot.value || isRestricted || undefined,
+    ...(isRestricted ? { allowPrivilegeEscalation: false, seccompProfile: { type: 'RuntimeDefault' } } : {}),
+  });
 }
 
 function podSecurityContext({ container }: JobRequest): PodSecurityContext {
   const { runAsUserId, runAsGroupId, supplementalGroupIds = [] } = container ?? {};
-  return {
-    ...(runAsUserId === undefined ? {} : { runAsUser: runAsUserId }),
-    ...(runAsGroupId === undefined ? {} : { runAsGroup: runAsGroupId }),
-    ...unlessEmpty('supplementalGroups', [...supplementalGroupIds]),
-  };
+  return omitEmpty({
+    runAsUser: runAsUserId,
+    runAsGroup: runAsGroupId,
+    supplementalGroups: [...supplementalGroupIds],
+  });
 }
 
-/** A node by its name, but through the scheduler, as DaemonSets do (kubernetes-facts.md 135). */
-function hostAffinity(host: string): Pick<PodSpec, 'affinity'> {
-  if (host === '') return {};
+/** A node by its name, through the scheduler, as DaemonSets do (kubernetes-facts.md 135). */
+function hostAffinity(host: string): Affinity | undefined {
+  if (host === '') return undefined;
   const matchFields = [{ key: 'metadata.name', operator: 'In', values: [host] }];
   return {
-    affinity: {
-      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields }] } },
-    },
+    nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields }] } },
   };
 }

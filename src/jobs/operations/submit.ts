@@ -15,7 +15,7 @@ import type { Job, JobRequest } from '../job.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
 import type { ResolvedJob } from '../objects/resolved.ts';
 import { buildService, createService, needsService } from '../objects/service.ts';
-import { withOwner } from '../policy/owner.ts';
+import { withOwner } from '../policy/policy.ts';
 import { projectJob } from '../view/projection.ts';
 import { jobOf } from '../view/record.ts';
 import { checkInput, type Inputs } from './input.ts';

@@ -1,11 +1,14 @@
-/** What a user is told of the cluster: what there is to choose from, and how much (configuration.md section 5). Pure. */
+/** Cluster info: the images, limits, constraints and accounts that a user may choose from (configuration.md section 5). */
 import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../../config/profiles/profiles.ts';
 import type { ResourceProfile } from '../../config/profiles/resource-profiles.ts';
+import { type Client, SERVICE_ACCOUNTS } from '../../kubernetes/contract.ts';
 import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
+import { isForbidden } from '../../kubernetes/kubernetes-error.ts';
+import type { Log } from '../../system/log.ts';
 import type { ClusterInfo, ResourceProfileInfo } from '../contract.ts';
 import type { JobConfig, ResourceLimit } from '../job.ts';
-import { allows } from './hardening.ts';
-import { imagesOf } from './images.ts';
+import { jobErrorOf } from '../job-error.ts';
+import { allows, imagesOf } from './hardening.ts';
 
 interface ClusterFacts {
   readonly profile: EffectiveProfile;
@@ -83,4 +86,19 @@ function resourceProfileInfo(profile: ResourceProfile): ResourceProfileInfo {
       value,
     })),
   };
+}
+
+/**
+ * Names of the namespace's service accounts, as a form offers them; undefined where listing them is forbidden (needs
+ * list on serviceaccounts). Throws JobError.
+ */
+export async function serviceAccountNames(client: Client, log: Log): Promise<readonly string[] | undefined> {
+  try {
+    const { items } = await client.list(SERVICE_ACCOUNTS);
+    return items.flatMap(({ metadata }) => metadata?.name ?? []);
+  } catch (error) {
+    if (!isForbidden(error)) throw jobErrorOf(error, 'The service accounts could not be listed');
+    log.warning('Service accounts cannot be listed; the launcher does not offer them', { error });
+    return undefined;
+  }
 }

@@ -1,22 +1,22 @@
 /**
- * What jobs may ask of the cluster (configuration.md section 2.1). The launcher checks who a user is, not what he asks:
- * these rules close the ways to a node, to root and to other people's accounts and secrets. Volumes are judged as they
- * would be sent to Kubernetes, whatever type the mount gave itself.
+ * What jobs may ask of the cluster (configuration.md section 2.1). The launcher checks who a user is, not what they ask:
+ * these rules close the paths to a node, to root and to accounts and secrets of others. Volumes are checked in the form
+ * that is sent to Kubernetes, whatever type the mount names.
  */
 import type { Volume } from 'kubernetes-types/core/v1.d.ts';
 import { type Allowed, capabilityName } from '../../config/profiles/profile-kinds.ts';
 import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
 import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
 import type { SystemUser } from '../../system/users.ts';
-import type { JobRequest } from '../job.ts';
-import { refuse, refuseBy } from '../job-error.ts';
+import type { Container, JobRequest } from '../job.ts';
+import { by, refuse, refuseBy } from '../job-error.ts';
 import { mountTypesOf } from '../objects/mount-types.ts';
 import { metadataOf } from '../objects/to-job.ts';
 import { accountOf, secretsOf } from '../objects/to-pod.ts';
 import { podVolumes } from '../objects/volumes.ts';
-import { checkImage } from './images.ts';
 
-export interface Circumstances {
+/** The user of a job and what applies to them. */
+export interface PolicySubject {
   readonly profile: EffectiveProfile;
   /** The job's user on this host; undefined: unknown here. */
   readonly user: SystemUser | undefined;
@@ -25,12 +25,12 @@ export interface Circumstances {
 }
 
 /** Throws JobError 'invalid-request' for whatever the profile does not allow. */
-export function checkHardening(request: JobRequest, circumstances: Circumstances): void {
-  checkPlain(request, circumstances.profile);
-  checkCapabilities(request, circumstances.profile);
-  checkAccount(request, circumstances);
-  checkSecrets(request, circumstances);
-  checkMounts(request, circumstances);
+export function checkHardening(request: JobRequest, subject: PolicySubject): void {
+  checkPlain(request, subject.profile);
+  checkCapabilities(request, subject.profile);
+  checkAccount(request, subject);
+  checkSecrets(request, subject);
+  checkMounts(request, subject);
 }
 
 function checkPlain(request: JobRequest, profile: EffectiveProfile): void {
@@ -63,7 +63,7 @@ function checkCapabilities({ container }: JobRequest, profile: EffectiveProfile)
   }
 }
 
-function checkAccount({ config }: JobRequest, { profile, ownAccount }: Circumstances): void {
+function checkAccount({ config }: JobRequest, { profile, ownAccount }: PolicySubject): void {
   const account = accountOf(config);
   if (account === undefined) return;
   if (account === ownAccount?.name)
@@ -83,19 +83,19 @@ function holdsToken({ name: account, secret }: TokenSubject, name: string): bool
   return name === secret || (name.startsWith(account) && TOKEN_SECRET.test(name.slice(account.length)));
 }
 
-function checkSecret(name: string, where: string, { profile, ownAccount }: Circumstances): void {
+function checkSecret(name: string, where: string, { profile, ownAccount }: PolicySubject): void {
   if (INPUT_SECRET.test(name)) refuse(`${where}: Secret ${name} holds the input of a job and cannot be used.`);
   if (ownAccount !== undefined && holdsToken(ownAccount, name))
     refuse(`${where}: Secret ${name} holds a token of the plugin and cannot be used by jobs.`);
   if (!allows(profile.secrets.value, name)) refuseBy(`${where}: Secret ${name} is not allowed`, 'secrets', profile);
 }
 
-function checkSecrets({ config }: JobRequest, circumstances: Circumstances): void {
-  for (const { secret } of secretsOf(config)) checkSecret(secret, 'config secret', circumstances);
+function checkSecrets({ config }: JobRequest, subject: PolicySubject): void {
+  for (const { secret } of secretsOf(config)) checkSecret(secret, 'config secret', subject);
 }
 
-function checkMounts(request: JobRequest, circumstances: Circumstances): void {
-  const { profile } = circumstances;
+function checkMounts(request: JobRequest, subject: PolicySubject): void {
+  const { profile } = subject;
   for (const mount of [request.mounts, ...request.initContainers.map(({ mounts }) => mounts)].flat()) {
     const where = `The ${mount.type} mount at ${mount.mountPath}`;
     // Which volume types the server still knows is not asked here.
@@ -107,15 +107,15 @@ function checkMounts(request: JobRequest, circumstances: Circumstances): void {
         refuseBy(`${where} is not allowed${as}`, 'mount-types', profile);
       }
     }
-    for (const volume of volumes.volumes()) checkVolume(volume, where, request, circumstances);
+    for (const volume of volumes.volumes()) checkVolume(volume, where, request, subject);
   }
 }
 
-function checkVolume(volume: Volume, where: string, request: JobRequest, circumstances: Circumstances): void {
-  const { profile, ownAccount } = circumstances;
+function checkVolume(volume: Volume, where: string, request: JobRequest, subject: PolicySubject): void {
+  const { profile, ownAccount } = subject;
   const found = findReferences(volume);
   for (const path of found.hostPaths) checkHostPath(path, where, profile);
-  for (const secret of found.secrets) checkSecret(secret, where, circumstances);
+  for (const secret of found.secrets) checkSecret(secret, where, subject);
   for (const image of found.images) checkImage(image, profile);
   if (!found.accountToken) return;
   const account = accountOf(request.config) ?? profile.serviceAccount.value ?? 'default';
@@ -183,4 +183,58 @@ function member(value: unknown, name: string): unknown {
 /** Does the profile allow this name? */
 export function allows(allowed: Allowed, name: string): boolean {
   return allowed === 'any' || allowed.includes(name);
+}
+
+/** The images that a user sees; the default one is always among them. */
+export function imagesOf(profile: EffectiveProfile): readonly string[] {
+  const byDefault = profile.defaultContainerImage.value;
+  return [...new Set([...profile.containerImages.value, ...(byDefault === undefined ? [] : [byDefault])])];
+}
+
+/** Throws JobError 'invalid-request' for an image that does not equal, character by character, one that the user sees. */
+export function checkImage(image: string, profile: EffectiveProfile): void {
+  if (profile.allowUnknownImages.value || imagesOf(profile).includes(image)) return;
+  refuse(
+    `Image ${image} is not one of ${imagesOf(profile).join(', ') || 'no images'} (${by('container-images', profile.containerImages)}; ${by('allow-unknown-images', profile.allowUnknownImages)}).`,
+  );
+}
+
+/**
+ * The container with user and groups to run with; 0 is a value. `run-as=own`: those of the user on this host, filled in
+ * where the job sets none; any other is refused with JobError 'invalid-request'.
+ */
+export function runAs(request: JobRequest, image: string, subject: PolicySubject): Container {
+  const { profile } = subject;
+  const container = profile.runAs.value === 'any' ? { ...request.container, image } : ownIds(request, image, subject);
+  if (container.runAsUserId === 0) {
+    const sentence = 'container.runAsUserId 0 is not allowed';
+    if (profile.runAsNonRoot.value) refuseBy(sentence, 'run-as-non-root', profile);
+    if (profile.podSecurity.value === 'restricted') refuseBy(sentence, 'pod-security', profile);
+  }
+  return container;
+}
+
+function ownIds(request: JobRequest, image: string, { profile, user }: PolicySubject): Container {
+  const container = { ...request.container, image };
+  const { runAsUserId, runAsGroupId, supplementalGroupIds } = container;
+  if (user === undefined) {
+    const sentence = `user ${request.user} does not exist on this host, so run-as=own cannot determine a uid`;
+    return refuseBy(sentence, 'run-as', profile);
+  }
+  if (runAsUserId !== undefined && runAsUserId !== user.uid) {
+    refuseBy(`container.runAsUserId ${runAsUserId} is not that of ${request.user}, ${user.uid}`, 'run-as', profile);
+  }
+  if (runAsGroupId !== undefined && !user.groups.has(runAsGroupId)) {
+    refuseBy(`container.runAsGroupId ${runAsGroupId} is not a group of ${request.user}`, 'run-as', profile);
+  }
+  const foreign = supplementalGroupIds?.find((group) => !user.groups.has(group));
+  if (foreign !== undefined) {
+    refuseBy(`container.supplementalGroupIds: ${foreign} is not a group of ${request.user}`, 'run-as', profile);
+  }
+  return {
+    ...container,
+    runAsUserId: user.uid,
+    runAsGroupId: runAsGroupId ?? user.gid,
+    supplementalGroupIds: supplementalGroupIds ?? [...user.groups],
+  };
 }

@@ -1,25 +1,29 @@
 /**
- * What becomes of a launcher job under its user's profile (configuration.md sections 2, 2.1 and 3), or why it
- * is refused. Pure.
+ * Policy: what a launcher job becomes under its user's profile (configuration.md sections 2, 2.1 and 3) or why it is
+ * refused, who may see a job, and whose jobs a requester may submit.
  */
-import type { Override } from '../../config/profiles/override-files.ts';
+import { type Override, readOverrides } from '../../config/profiles/override-files.ts';
+import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
 import { fillPlaceholders, type KeyValue } from '../../config/profiles/profile-kinds.ts';
 import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
 import { CUSTOM, type ResourceProfile } from '../../config/profiles/resource-profiles.ts';
+import { type UserProfile, userProfile } from '../../config/profiles/user-profile.ts';
+import { ConfigError } from '../../config/text/problem.ts';
 import { isLabelValue } from '../../config/text/values.ts';
-import type { Requester } from '../contract.ts';
+import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
+import { UserLookupError, type Users } from '../../system/users.ts';
+import type { ClusterInfo, Requester } from '../contract.ts';
 import type { JobRequest, PlacementConstraint } from '../job.ts';
-import { refuse, refuseBy } from '../job-error.ts';
+import { JobError, refuse, refuseBy } from '../job-error.ts';
 import { labelValue } from '../objects/names.ts';
-import type { PodExtras, ResolvedJob } from '../objects/resolved.ts';
+import type { ResolvedJob } from '../objects/resolved.ts';
 import { resolveAmounts } from './amounts.ts';
-import { allows, type Circumstances, checkHardening } from './hardening.ts';
-import { checkImage } from './images.ts';
-import { runAs } from './run-as.ts';
+import { clusterInfo } from './cluster-info.ts';
+import { allows, checkHardening, checkImage, type PolicySubject, runAs } from './hardening.ts';
 
 type KeyValues = Readonly<Record<string, string>>;
 
-export interface PolicyInput extends Circumstances {
+export interface PolicyInput extends PolicySubject {
   /** Its `user` is known. */
   readonly request: JobRequest;
   readonly requester: Requester;
@@ -47,7 +51,7 @@ export function resolveJob(input: PolicyInput): ResolvedJob {
     },
     image,
     ...resolveAmounts(request.resourceLimits, profile, given),
-    pod: podExtras(request, profile, given),
+    ...profileSettings(request, profile, given),
     overrides,
   };
 }
@@ -76,13 +80,12 @@ function imageOf(request: JobRequest, profile: EffectiveProfile): string {
   return image;
 }
 
-/** What the profile adds to the pod of a job. */
-export function podExtras(
+/** What a job gets from the profile of its user and from its resource profile. */
+export function profileSettings(
   request: JobRequest,
   profile: EffectiveProfile,
   given: ResourceProfile | undefined,
-): PodExtras {
-  const { imagePullPolicy, serviceAccount, automountServiceAccountToken: automount, priorityClass } = profile;
+): Pick<ResolvedJob, 'profile' | 'nodeSelector' | 'tolerations' | 'labels' | 'annotations'> {
   const facts = {
     user: request.user,
     group: request.group,
@@ -92,17 +95,9 @@ export function podExtras(
   const filled = (pairs: readonly KeyValue[], make: (text: string) => string): KeyValues =>
     Object.fromEntries(pairs.map(({ key, value }) => [key, make(fillPlaceholders(value, facts))]));
   return {
-    ...(imagePullPolicy.value === undefined ? {} : { imagePullPolicy: imagePullPolicy.value }),
-    imagePullSecrets: profile.imagePullSecrets.value,
-    ...(serviceAccount.value === undefined ? {} : { serviceAccount: serviceAccount.value }),
-    ...(automount.value === 'auto' ? {} : { automountServiceAccountToken: automount.value }),
-    tolerations: profile.tolerations.value,
+    profile,
     nodeSelector: nodeSelector(request, profile, given),
-    ...(priorityClass.value === undefined ? {} : { priorityClass: priorityClass.value }),
-    runAsNonRoot: profile.runAsNonRoot.value,
-    dropCapabilities: profile.dropCapabilities.value,
-    restricted: profile.podSecurity.value === 'restricted',
-    activeDeadlineSeconds: profile.activeDeadlineSeconds.value,
+    tolerations: profile.tolerations.value,
     labels: filled(profile.jobLabels.value, labelValue),
     annotations: filled(profile.jobAnnotations.value, (text) => text),
   };
@@ -138,4 +133,72 @@ function checkConstraint({ name, value }: PlacementConstraint, profile: Effectiv
     refuseBy(`Placement constraint ${name}: "${value}" is not one of ${offered}`, 'placement-constraints', profile);
   }
   if (!isLabelValue(value)) refuse(`Placement constraint ${name}: "${value}" cannot be the value of a node label.`);
+}
+
+/** A job without an owner is visible to administrators only. */
+export function maySee(owner: string, requester: Requester): boolean {
+  return requester === '*' || (owner !== '' && owner === requester);
+}
+
+/** An ordinary user submits own jobs; an administrator those of the user that the job names (launcher-plugin-api.md 7.3). */
+export function withOwner(request: JobRequest, requester: Requester): JobRequest {
+  const user = request.user === '' && requester !== '*' ? requester : request.user;
+  if (user === '' || user === '*')
+    throw new JobError('invalid-request', 'job.user names nobody; a job needs a user to own it');
+  if (requester !== '*' && user !== requester)
+    throw new JobError(
+      'invalid-request',
+      'job.user is another user than username; only an administrator may submit for others',
+    );
+  return user === request.user ? request : { ...request, user };
+}
+
+/** What administrators allow (configuration.md section 2). */
+export interface Policy {
+  /** The job as it is to be made. Throws JobError. */
+  readonly resolve: (request: JobRequest, requester: Requester) => Promise<ResolvedJob>;
+  readonly clusterInfo: (requester: Requester) => Promise<ClusterInfo>;
+}
+
+interface PolicyDependencies {
+  /** The current files; a reload replaces them. */
+  readonly files: () => PolicyFiles;
+  readonly users: Users;
+  /** The plugin's own service account, if it is known to be one of the jobs' namespace. */
+  readonly ownAccount: () => TokenSubject | undefined;
+  /** Names of the namespace's service accounts; undefined: listing them is forbidden. */
+  readonly serviceAccounts: () => Promise<readonly string[] | undefined>;
+}
+
+/**
+ * The policy of the configuration files. Refuses with JobError 'invalid-request' what is not allowed, and with 'unknown'
+ * what is a failure of this host: name services without an answer, a malformed override file.
+ */
+export function createPolicy({ files, users, ownAccount, serviceAccounts }: PolicyDependencies): Policy {
+  return {
+    resolve: async (request, requester) => {
+      const { profiles, resourceProfiles } = files();
+      const known = await lookUp(() => userProfile(profiles, users, request.user));
+      const overrides = await lookUp(async () => readOverrides(known.profile.jobJsonOverrides));
+      return resolveJob({ ...known, request, requester, resourceProfiles, overrides, ownAccount: ownAccount() });
+    },
+    clusterInfo: async (requester) => {
+      const { profiles, resourceProfiles } = files();
+      const { profile }: UserProfile = await lookUp(() => userProfile(profiles, users, requester));
+      const facts = { profile, resourceProfiles, ownAccount: ownAccount() };
+      return clusterInfo({ ...facts, serviceAccounts: await serviceAccounts() });
+    },
+  };
+}
+
+/** Name-service and file errors are server-side failures, not invalid requests. */
+async function lookUp<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (cause) {
+    if (cause instanceof UserLookupError || cause instanceof ConfigError) {
+      throw new JobError('unknown', cause.message, { cause });
+    }
+    throw cause;
+  }
 }

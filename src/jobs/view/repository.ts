@@ -6,7 +6,7 @@ import type { ReflectorEvent } from '../../kubernetes/contract.ts';
 import type { Requester } from '../contract.ts';
 import { TERMINAL_STATES } from '../job.ts';
 import { JobError } from '../job-error.ts';
-import { maySee } from '../policy/owner.ts';
+import { maySee } from '../policy/policy.ts';
 import { type Hints, withHint, withoutHint } from './hints.ts';
 import { podRan, seePod } from './observation.ts';
 import type { EventView, JobView, PodView, ServiceView } from './projection.ts';

@@ -5,7 +5,7 @@ import { parseProfiles } from '../../../src/config/profiles/profiles.ts';
 import { missingGroups, userProfile } from '../../../src/config/profiles/user-profile.ts';
 import { describe } from '../../../src/config/text/problem.ts';
 import { JobError } from '../../../src/jobs/job-error.ts';
-import { createPolicy } from '../../../src/jobs/policy/user-policy.ts';
+import { createPolicy } from '../../../src/jobs/policy/policy.ts';
 import { type SystemUser, UserLookupError, type Users } from '../../../src/system/users.ts';
 import { EMPTY_REQUEST } from '../../support/job-request.ts';
 

@@ -89,7 +89,7 @@ t.test('what cannot be made is refused, naming the field', async (t) => {
     [
       'nfs without a host',
       { mounts: [{ mountPath: '/m', readOnly: false, type: 'nfs', source: { path: '/' }, shape: 'flat' }] },
-      /nfs mount at \/m needs source\.host/,
+      /^The nfs mount at \/m: source\.host is missing; it must be text that is not empty\.$/,
     ],
     [
       'ceph without monitors',

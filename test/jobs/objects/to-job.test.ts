@@ -1,7 +1,7 @@
 /** A job that says everything becomes these objects, whole: kubernetes-objects.md sections 1, 3 and 4. */
 import t from 'tap';
 import type { JobRequest } from '../../../src/jobs/job.ts';
-import { buildService, extrasOf } from '../../../src/jobs/objects/service.ts';
+import { buildService, profileMetadataOf } from '../../../src/jobs/objects/service.ts';
 import { buildJob } from '../../../src/jobs/objects/to-job.ts';
 import { buildInputSecret } from '../../../src/jobs/operations/input.ts';
 import { CONTEXT, resolved, schemaCheck } from '../requests.ts';
@@ -87,19 +87,19 @@ t.test('everything that a job and its profile can say', async (t) => {
     requests: { cpuMillis: 2000, memoryMb: 256 },
     nvidiaGpus: 2,
     amdGpus: 1,
-    pod: {
-      imagePullPolicy: 'Always',
-      imagePullSecrets: ['registry'],
-      serviceAccount: 'of-profile',
-      tolerations: [{ key: 'gpu', operator: 'Exists', effect: 'NoSchedule' }],
-      nodeSelector: { pool: 'batch' },
-      priorityClass: 'low',
-      dropCapabilities: ['CHOWN'],
-      restricted: true,
-      activeDeadlineSeconds: 1,
-      labels: { tier: 'gold' },
-      annotations: { contact: 'ops' },
-    },
+    lines: [
+      'image-pull-policy=Always',
+      'image-pull-secrets=registry',
+      'service-account=of-profile',
+      'tolerations=gpu:NoSchedule',
+      'priority-class=low',
+      'drop-capabilities=CHOWN',
+      'pod-security=restricted',
+      'active-deadline-seconds=1',
+      'job-labels=tier=gold',
+      'job-annotations=contact=ops',
+    ].join('\n'),
+    nodeSelector: { region: 'us', pool: 'batch' },
   });
   const built = buildJob(job, { ...CONTEXT, shareProcessNamespace: false, jobExpiryHours: 0.5 });
   const security = {
@@ -271,7 +271,7 @@ t.test('everything that a job and its profile can say', async (t) => {
     },
   });
   t.equal(check('core.v1.Service', service), '');
-  const made = extrasOf(buildJob(job, CONTEXT));
+  const made = profileMetadataOf(buildJob(job, CONTEXT));
   t.strictSame([made.labels, made.annotations], [{ tier: 'gold' }, { contact: 'ops' }], 'for a Service made later');
 
   const secret = buildInputSecret(owner, 'secret text');

@@ -122,10 +122,10 @@ t.test('automount, expiry and the least that is written', async (t) => {
   const named = { config: [{ name: 'serviceAccountName', value: 'a' }] };
   t.equal(specOf({})?.automountServiceAccountToken, false, 'nobody named an account');
   t.notOk('automountServiceAccountToken' in (specOf(named) ?? {}), 'the job did');
-  t.equal(specOf(named, { pod: { automountServiceAccountToken: false } })?.automountServiceAccountToken, false);
-  t.equal(specOf({}, { pod: { automountServiceAccountToken: true } })?.automountServiceAccountToken, true);
-  t.equal(specOf({}, { pod: { serviceAccount: 'p' } })?.serviceAccountName, 'p');
-  t.equal(specOf({}, { pod: { activeDeadlineSeconds: 90 } })?.activeDeadlineSeconds, 90);
+  t.equal(specOf(named, { lines: 'automount-service-account-token=0' })?.automountServiceAccountToken, false);
+  t.equal(specOf({}, { lines: 'automount-service-account-token=1' })?.automountServiceAccountToken, true);
+  t.equal(specOf({}, { lines: 'service-account=p' })?.serviceAccountName, 'p');
+  t.equal(specOf({}, { lines: 'active-deadline-seconds=90' })?.activeDeadlineSeconds, 90);
   t.equal(ttlSeconds(0), 3600);
   t.equal(ttlSeconds(1000), 3_603_600);
   t.equal(ttlSeconds(87_600_000), 2_147_483_647);

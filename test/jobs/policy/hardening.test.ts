@@ -100,7 +100,7 @@ t.test('hardening: as whom a job runs', async (t) => {
   );
   t.equal(
     refused('run-as=own', {}, { user: undefined }),
-    'jane is not a user of this host, so that it is not known as whom the job may run (run-as, F:2).',
+    'user jane does not exist on this host, so run-as=own cannot determine a uid (run-as, F:2).',
   );
   const root: SystemUser = { name: 'jane', uid: 0, gid: 0, groups: new Set([0]) };
   t.equal(
