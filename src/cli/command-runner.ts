@@ -1,10 +1,11 @@
 /** What an administrator types: every command, in the order of the help. */
 
-import { advise, ConfigError, withoutTokens, withoutValue } from '../config/text/problem.ts';
+import { advise, ConfigError, withoutValue } from '../config/text/problem.ts';
 import { didYouMean } from '../config/text/suggest.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { KubernetesError } from '../kubernetes/kubernetes-error.ts';
 import { PrivilegeError } from '../system/privileges.ts';
+import { redactTokens } from '../system/redact.ts';
 import { UserLookupError } from '../system/users.ts';
 import { parseArguments, UsageError } from './arguments.ts';
 import { check } from './check/check-command.ts';
@@ -64,7 +65,7 @@ export async function runCommand(
     const more =
       error instanceof KubernetesError && CHECKED.has(error.code) ? ` -> ${PROGRAM} check shows the cause` : '';
     const lines = error instanceof ConfigError ? error.problems.map(advise) : [error.message + more];
-    for (const line of lines) terminal.say(`${PROGRAM}: ${clean(withoutTokens(line))}`);
+    for (const line of lines) terminal.say(`${PROGRAM}: ${clean(redactTokens(line))}`);
     return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
   }
 }

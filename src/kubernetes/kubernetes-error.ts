@@ -4,7 +4,7 @@
  */
 
 import { isObject } from '../system/json.ts';
-import { firstLine, withoutSecrets } from './http/redact.ts';
+import { firstLine, redactAnswer } from '../system/redact.ts';
 
 export type KubernetesErrorCode =
   /** 400: the server does not understand the request; also a container that is still waiting (kubernetes-facts.md 86). */
@@ -162,7 +162,7 @@ interface Answered {
 
 /** The error that a Status tells of, be it an answer's body, a watch line of type ERROR, or a WebSocket's last word. */
 export function errorOfStatus(body: unknown, call: Answered & { readonly status?: number }): KubernetesError {
-  const said = (value: unknown): string => withoutSecrets(text(value), call.authorization);
+  const said = (value: unknown): string => redactAnswer(text(value), call.authorization);
   const status = record(body);
   const details = record(status['details']);
   const causes = Array.isArray(details['causes'])
@@ -193,7 +193,7 @@ export function errorOfAnswer(bodyText: string, call: Answered & { readonly stat
 
 function statusOf(bodyText: string, { status, authorization }: Answered & { readonly status: number }): unknown {
   // Of a Status each text is cleaned by itself: in JSON its quotes are written in another way.
-  const line = (said: string): string => firstLine(withoutSecrets(said, authorization));
+  const line = (said: string): string => firstLine(redactAnswer(said, authorization));
   try {
     const body: unknown = JSON.parse(bodyText);
     const { kind, message } = record(body);
@@ -277,5 +277,5 @@ export const isTransient = hasCode('timeout', 'unreachable', 'interrupted', 'too
 
 /** A refusal by the authorizer, which a server that has just started also gives to valid tokens (kubernetes-facts.md 108). */
 export function isMissingRight(error: unknown): error is KubernetesError {
-  return isForbidden(error) && /\bUser ".*" cannot \w+ /.test(error.text);
+  return isForbidden(error) && /\bUser ".{0,512}?" cannot \w+ /.test(error.text);
 }

@@ -27,6 +27,8 @@ export interface SourceFile {
   readonly strings: readonly Prose[];
   /** First arguments of `t.test`. */
   readonly titles: readonly Prose[];
+  /** Literals of regular expressions, with their slashes and flags. */
+  readonly expressions: readonly Prose[];
 }
 
 const IMPORT =
@@ -68,7 +70,7 @@ function paragraphs(markdown: string): readonly Prose[] {
 
 /** The source of one file, taken apart. */
 export function sourceFile(path: string, text: string): SourceFile {
-  const { comments, strings, titles } = scan(text);
+  const { comments, strings, titles, expressions } = scan(text);
   return {
     path,
     lines: text.trimEnd().split('\n'),
@@ -79,6 +81,7 @@ export function sourceFile(path: string, text: string): SourceFile {
     comments,
     strings,
     titles,
+    expressions,
   };
 }
 
@@ -102,10 +105,11 @@ const namesIn = (list: string): string[] =>
 const BEFORE_EXPRESSION = /(?:[(,=:[!&|?{};+~<>*%^-]|\breturn|\bcase|=>|^)\s*$/;
 
 /** Finds comments and string literals in TypeScript, which no regular expression alone can. */
-function scan(text: string): Pick<SourceFile, 'comments' | 'strings' | 'titles'> {
+function scan(text: string): Pick<SourceFile, 'comments' | 'strings' | 'titles' | 'expressions'> {
   const comments: Prose[] = [];
   const strings: Prose[] = [];
   const titles: Prose[] = [];
+  const expressions: Prose[] = [];
   /** For each template that is open: how many braces are open in its `${`. */
   const templates: number[] = [];
   let line = 1;
@@ -155,7 +159,8 @@ function scan(text: string): Pick<SourceFile, 'comments' | 'strings' | 'titles'>
       at++;
       template();
     } else if (character === '/' && BEFORE_EXPRESSION.test(text.slice(Math.max(0, at - 20), at))) {
-      take(endOfExpression(text, at));
+      const literal = { line, text: take(endOfExpression(text, at)) };
+      if (literal.text.length > 1) expressions.push(literal);
     } else if (character === '}' && templates.at(-1) === 0) {
       templates.pop();
       at++;
@@ -167,7 +172,7 @@ function scan(text: string): Pick<SourceFile, 'comments' | 'strings' | 'titles'>
       take(at + 1);
     }
   }
-  return { comments, strings, titles };
+  return { comments, strings, titles, expressions };
 }
 
 /** Where a literal ends: before its quote, or before `${` in a template. */
@@ -186,7 +191,8 @@ function endOfExpression(text: string, from: number): number {
     if (text[at] === '\\') at++;
     else if (text[at] === '[') inClass = true;
     else if (text[at] === ']') inClass = false;
-    else if (text[at] === '/' && !inClass) return at + 1;
+    else if (text[at] === '/' && !inClass)
+      return at + 1 + (/^[a-z]*/.exec(text.slice(at + 1, at + 9))?.[0].length ?? 0);
     else if (text[at] === '\n') return from + 1;
   }
   return from + 1;

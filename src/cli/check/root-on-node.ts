@@ -91,7 +91,7 @@ function allows(allowed: Allowed, name: string): boolean {
 
 /** Is the path one of the sensitive ones, below one, or above one? */
 function isSensitive(path: string): boolean {
-  const own = `${path.replace(/\/+$/, '')}/`;
+  const own = `${path.replace(/(?<!\/)\/+$/, '')}/`;
   return SENSITIVE.some((each) => own.startsWith(`${each}/`) || `${each}/`.startsWith(own));
 }
 

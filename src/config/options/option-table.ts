@@ -64,7 +64,7 @@ const API_URL: Kind<string> = {
     if (!/^https?:\/\/[^\s\\]+$/i.test(text) || !URL.canParse(text)) return { ok: false, reason };
     const url = new URL(text);
     if (url.username !== '' || url.password !== '' || /[?#@]/.test(text)) return { ok: false, reason };
-    const value = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+    const value = `${url.origin}${url.pathname.replace(/(?<!\/)\/+$/, '')}`;
     const base = value.replace(API_PATH, '');
     return base === value ? { ok: true, value } : { ok: false, reason: `up to, not including, /api: ${base}` };
   },

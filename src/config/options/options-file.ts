@@ -31,11 +31,11 @@ export function findOptionsFile(
     const problems = own.startsWith('/')
       ? []
       : [problem({ file: 'environment', line: 0 }, 'RSTUDIO_CONFIG_DIR', `"${own}" must be an absolute path`)];
-    const directory = own.length > 1 ? own.replace(/\/+$/, '') : own;
+    const directory = own.length > 1 ? own.replace(/(?<!\/)\/+$/, '') : own;
     return { file: at(directory), directory, required: false, tried: [at(directory)], problems };
   }
   const shared = (env['XDG_CONFIG_DIRS'] ?? '').split(':').filter((each) => each.startsWith('/'));
-  const directories = [...shared.map((each) => `${each.replace(/\/+$/, '')}/rstudio`), '/etc/rstudio'];
+  const directories = [...shared.map((each) => `${each.replace(/(?<!\/)\/+$/, '')}/rstudio`), '/etc/rstudio'];
   const first = directories.findIndex(isDirectory);
   const tried = directories.slice(0, first < 0 ? undefined : first + 1);
   const directory = tried.at(-1) ?? '/etc/rstudio';

@@ -29,7 +29,7 @@ interface IniFile {
   readonly problems: readonly Problem[];
 }
 
-const BLANKS_AROUND = /^[ \t\v\f]+|[ \t\v\f]+$/g;
+const BLANKS_AROUND = /^[ \t\v\f]+|(?<![ \t\v\f])[ \t\v\f]+$/g;
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
 /**

@@ -2,7 +2,9 @@
  * What is wrong with something an administrator wrote, and where. All problems of a file are reported at once; texts
  * are one printable line and never hold a token, a key or the content of an override file.
  */
+
 import { escapeControls } from '../../system/escape.ts';
+import { redactWords } from '../../system/redact.ts';
 
 /** Where a value was written. `line` 0: the command line, or the file as a whole. */
 export interface Origin {
@@ -55,27 +57,13 @@ export function advise(found: Problem): string {
 
 /** A text for a terminal or a log: without tokens, escaped, and cut after `most` characters. */
 function printable(text: string, most = 300): string {
-  const shown = withoutTokens(text).replace(OPAQUE, '***');
+  const shown = redactWords(text);
   return escapeControls(shown.length > most ? `${shown.slice(0, most)}...` : shown);
 }
 
-/** A JSON web token or its beginning (`{"` in base64url), also in base64 once more. */
-const TOKEN = /(?:eyJ|ZXlK)(?:[\w+/-]{16,}|[\w-]+\.)[\w.+/=-]*/g;
-
-/** What is echoed because it stands in the wrong place may be a token. */
-export function withoutTokens(text: string): string {
-  return text.replace(TOKEN, '***');
-}
-
-/**
- * A long word with many a digit beside a letter: a token or password of other kinds. Paths, what follows a slash or colon
- * (hosts, digests), and names that people give have fewer.
- */
-const OPAQUE = /(?<![\w/:.+=~-])(?=[\w/.+=~-]{20})(?=(?:[\w/.+=~-]*?(?:[A-Za-z]\d|\d[A-Za-z])){4})\w[\w/.+=~-]*/g;
-
 /** A word of a command line that belongs to nothing: perhaps an option without its dashes, whose value may be secret. */
 export function withoutValue(word: string): string {
-  return withoutTokens(word.replace(/=.+$/s, '=...')).replace(OPAQUE, '***');
+  return redactWords(word.replace(/=.+$/s, '=...'));
 }
 
 /** Something an administrator wrote cannot be used; `problems` says where, the message says all of it. */

@@ -20,7 +20,7 @@ const FACTORS: Readonly<Record<string, number>> = {
 /** Divided by, because a thousandth is no number that a computer holds. */
 const PARTS: Readonly<Record<string, number>> = { n: 1e9, u: 1e6, m: 1e3 };
 
-const QUANTITY = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)$/;
+const QUANTITY = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)$/;
 
 /** The amount as a number (cores, bytes); undefined if the text is no quantity. */
 export function quantity(text: string): number | undefined {

@@ -5,9 +5,9 @@
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { JOBS } from '../../kubernetes/contract.ts';
-import { secretsIn, withoutQuoted } from '../../kubernetes/http/redact.ts';
 import { isNotFound, isTransient } from '../../kubernetes/kubernetes-error.ts';
 import { Deadline } from '../../system/async.ts';
+import { redactQuoted, secretStrings } from '../../system/redact.ts';
 import type { Context } from '../context.ts';
 import type { Requester } from '../contract.ts';
 import { persist } from '../failures.ts';
@@ -59,7 +59,7 @@ async function make(context: Context, inputs: Inputs, resolved: ResolvedJob, sig
   repository.hide(id);
   let created: KubernetesJob | undefined;
   let manifest: KubernetesJob | undefined;
-  const forLog = (text: string): string => withoutQuoted(text, unloggable(resolved.request, manifest));
+  const forLog = (text: string): string => redactQuoted(text, unloggable(resolved.request, manifest));
   try {
     manifest = job.manifest(await context.minor());
     const answer = await client.create(JOBS, manifest, { signal, isOurs: job.isOurs });
@@ -91,7 +91,7 @@ async function make(context: Context, inputs: Inputs, resolved: ResolvedJob, sig
 function unloggable({ config, metadata, stdin }: JobRequest, manifest: KubernetesJob | undefined): Iterable<string> {
   const others = config.filter(({ name }) => name !== 'serviceAccountName');
   const data = [metadata, stdin, Buffer.from(stdin, 'utf8').toString('base64')];
-  return secretsIn({ manifest, config: others, data });
+  return secretStrings({ manifest, config: others, data });
 }
 
 /** What could never work is refused before anything is made. */

@@ -1,10 +1,10 @@
 /** The one way to the API server: requests over HTTP, with deadlines for connecting, headers and bodies apart. */
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../../system/clock.ts';
+import { redactAnswer } from '../../system/redact.ts';
 import { errorOfAnswer, errorOfConnection, errorOfStatus, isUnauthorized } from '../kubernetes-error.ts';
 import type { TokenSource } from './credentials.ts';
 import { Exchange } from './exchange.ts';
-import { withoutSecrets } from './redact.ts';
 import type { Timings } from './timings.ts';
 import type { TlsSettings } from './tls.ts';
 
@@ -80,7 +80,7 @@ const USER_AGENT = 'rstudio-kubernetes-launcher';
 export function createTransport(options: TransportOptions): Transport {
   const { apiUrl, tls, token, clock, timings } = options;
   const { origin } = apiUrl;
-  const prefix = apiUrl.pathname.replace(/\/+$/, '');
+  const prefix = apiUrl.pathname.replace(/(?<!\/)\/+$/, '');
   const pool = (connections: number | null): Pool =>
     new Pool(origin, {
       connections,
@@ -177,7 +177,7 @@ function responseOf(
     contentType: headerOf(exchange, 'content-type')[0] ?? '',
     warnings: headerOf(exchange, 'warning')
       .flatMap(warningTexts)
-      .map((text) => withoutSecrets(text, authorization)),
+      .map((text) => redactAnswer(text, authorization)),
     date: dateOf(headerOf(exchange, 'date')[0]),
     authorization,
     bytes: async () => {
