@@ -100,7 +100,7 @@ function hexadecimal(value: number, precision: number): string {
     }
   }
   const all = (fraction & ((1n << MANTISSA_BITS) - 1n)).toString(16).padStart(13, '0');
-  const digits = precision < 0 ? all.replace(/0+$/, '') : all.slice(0, precision).padEnd(precision, '0');
+  const digits = precision < 0 ? all.replace(/(?<!0)0+$/, '') : all.slice(0, precision).padEnd(precision, '0');
   return `0x1${digits === '' ? '' : `.${digits}`}p${exponentText(exponent)}`;
 }
 
