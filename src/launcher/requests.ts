@@ -18,7 +18,7 @@ import {
   nonEmpty,
   number,
   object,
-  quoted,
+  quotedValue,
   readFields,
   string,
   trimmedString,
@@ -38,7 +38,7 @@ const oneJobId = string().map((id) => {
 const states = list(string()).map((names) => {
   const unknown = names.filter((name) => parseState(name) === undefined);
   if (unknown.length > 0) {
-    const shown = unknown.slice(0, 20).map(quoted).join(', ');
+    const shown = unknown.slice(0, 20).map(quotedValue).join(', ');
     throw new FieldError(`has ${shown}, which are no states; states are ${JOB_STATES.join(', ')}`);
   }
   return names.map((name) => parseState(name) ?? '');

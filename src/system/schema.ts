@@ -1,6 +1,6 @@
 /**
  * Tables of fields. From one table follow the TypeScript type, reading with error messages, writing, what of a value is
- * persisted, and restoring that. `null` counts as absent, unknown members are ignored (protocol 4.2).
+ * persisted, and restoring that. `null` counts as absent, unknown fields are ignored (protocol 4.2).
  */
 import { isObject } from './json.ts';
 import { compactList, isEmpty } from './omit-empty.ts';
@@ -63,7 +63,7 @@ export class Schema<T, P extends Presence = 'required', M extends Mark = never> 
     this.fallback = fallback;
   }
 
-  /** May be absent; then the object has no such member. */
+  /** May be absent; then the object has no such field. */
   optional(): Schema<T, 'optional', M> {
     return new Schema(this.codec, 'optional', this.marks);
   }
@@ -204,7 +204,7 @@ export function restoreFields<F extends Fields>(
   return values as Partial<Infer<F>>;
 }
 
-/** Reads the value of a member or an item. An error names it. */
+/** Reads the value of a field or an item. An error names it. */
 function inside<T>(step: string | number, type: Schema<T, Presence, Mark>, value: unknown): T {
   try {
     if (value === null) throw wrongType(value, type.codec.description);
@@ -228,11 +228,11 @@ function kindOf(value: unknown): string {
 
 /** A value of the right type with a content that is not allowed. */
 export function wrongContent(value: string | number, description: string): FieldError {
-  return new FieldError(`is ${quoted(value)}; it must be ${description}`);
+  return new FieldError(`is ${quotedValue(value)}; it must be ${description}`);
 }
 
 /** At most 60 characters of a foreign value, as JSON. */
-export function quoted(value: string | number): string {
+export function quotedValue(value: string | number): string {
   return typeof value === 'number'
     ? String(value)
     : JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);

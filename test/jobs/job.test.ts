@@ -1,4 +1,4 @@
-/** A job is written as it came: members, order and both shapes of mounts. */
+/** A job is written as it came: its fields, their order and both shapes of mounts. */
 import t from 'tap';
 import { jobWriter } from '../../src/jobs/job.ts';
 import { parseRequest } from '../../src/launcher/requests.ts';
@@ -9,7 +9,7 @@ const WHOLE_JOB =
   '{"args":["-c","x"],"cluster":"Kube","command":"","config":[{"name":"pool","valueType":"string","value":"a"},{"name":"bare"}],"container":{"image":"r:4.4","runAsUserId":0,"runAsGroupId":1001,"supplementalGroupIds":[27,100],"capabilitiesAdd":["NET_ADMIN"],"capabilitiesDrop":["ALL"]},"environment":[{"name":"A","value":""}],"exe":"/bin/prog","exposedPorts":[{"targetPort":8787,"publishedPort":31000,"protocol":"TCP"},{"targetPort":1,"protocol":"UDP"}],"exitCode":0,"group":"staff","host":"node-3","id":"job-17","initContainers":[{"name":"i","image":"b","command":"echo","args":["1"],"mounts":[{"mountPath":"/i","readOnly":false,"mountSource":{"type":"host","source":{"path":"/x"}}}],"environment":[{"name":"B","value":"2"}]},{"name":"j","image":"b","exe":"/j"}],"instanceId":"lb-1","lastUpdateTime":"2026-01-02T03:04:05.123000Z","metadata":{"pod":{"labels":{"__proto__":"x"}}},"mounts":[{"mountPath":"/data","readOnly":true,"type":"nfs","source":{"host":"nfs1","path":"/exp","extra":[1]}},{"mountPath":"/m","name":"vol","readOnly":false,"mountSource":{"type":"my-own","source":{"a":null}}}],"name":"My job","pid":77,"placementConstraints":[{"name":"zone","value":"b"},{"name":"free"}],"queues":["q1","q2"],"resourceLimits":[{"type":"memory","value":"512"},{"type":"cpuCount"}],"resourceProfile":"small","stdin":"","stderrFile":"/home/u/e","stdoutFile":"/home/u/o","status":"Finished","statusCode":"Completed","statusMessage":"done","submissionTime":"2026-01-02T03:00:00Z","systemJob":true,"tags":["t1","t2"],"user":"u","workingDirectory":"/home/u"}';
 
 t.test(
-  '[job-json-round] [mount-shapes] a job is written back as it came: order, members, both shapes of mounts',
+  '[job-json-round] [mount-shapes] a job is written back as it came: order, fields, both shapes of mounts',
   (t) => {
     const incoming = WHOLE_JOB.replace('["q1","q2"]', '["q2","q1","q2"]')
       .replace('["t1","t2"]', '["t2","t1","t1"]')

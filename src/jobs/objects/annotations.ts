@@ -1,6 +1,6 @@
 /**
- * The labels and annotations by which jobs are recognised and remembered (kubernetes-objects.md sections 1, 4, 5).
- * Everything that must survive a restart is written in these records and in the note (note.ts); nothing else is.
+ * The labels and annotations of the objects of a job (kubernetes-objects.md sections 1, 4, 5). Everything that must
+ * survive a restart is in these annotations and in the submission record (submission-record.ts).
  */
 import { objectIn } from '../../system/json.ts';
 import type { ControlOperation } from '../contract.ts';
@@ -19,7 +19,7 @@ export const USER_LABEL = 'job-launcher/user';
 /** Label that the job controller puts on the pods of a job. */
 export const JOB_NAME_LABEL = 'job-name';
 
-/** The container of a job; every other container of its pod is somebody else's. */
+/** The container of a job; every other container of its pod comes from elsewhere. */
 export const CONTAINER_NAME = 'rs-launcher-container';
 
 /** Annotations of the pod template, as the first-party plugin writes them. */
@@ -35,7 +35,7 @@ export const RESULT_ANNOTATION = 'job-launcher/result';
 export const CONTROL_ANNOTATION = 'job-launcher/control';
 export const STDIN_ANNOTATION = 'job-launcher/stdin';
 export const SUBMISSION_ANNOTATION = 'job-launcher/submission';
-/** The uid of the Job of whose run result, control and stdin tell: in a copy of that Job they are not its own. */
+/** The uid of the Job that result, control and stdin belong to: in a copy of that Job they are not its own. */
 export const UID_ANNOTATION = 'job-launcher/uid';
 
 /** Why a job of ours is being ended (`job-launcher/control`). `at` is the API server's clock, ISO 8601. */
@@ -56,9 +56,9 @@ export interface JobResult {
   readonly endedAt?: string;
 }
 
-/** What is written of the run of a Job. */
+/** The annotations about the run of a Job. */
 export interface RunRecords {
-  /** Those of another Job, of which this one is a copy, stand on it; they are not read. */
+  /** The Job is a copy of another one; the annotations are about that one and are not read. */
   readonly inherits?: true;
   readonly control?: ControlRecord;
   readonly result?: JobResult;
@@ -92,7 +92,7 @@ export function readResult(annotation: string | undefined): JobResult | undefine
   };
 }
 
-/** What the annotations of the Job with this uid tell of its run. */
+/** The annotations about the run of the Job with this uid. */
 export function readRecords(annotations: Readonly<Record<string, string>>, uid: string | undefined): RunRecords {
   if ((annotations[UID_ANNOTATION] ?? uid) !== uid) return { inherits: true };
   const control = readControl(annotations[CONTROL_ANNOTATION]);
@@ -107,7 +107,7 @@ export function readRecords(annotations: Readonly<Record<string, string>>, uid: 
 
 const TOTAL_ANNOTATION_LIMIT = 262_144;
 
-/** Throws JobError 'invalid-request' if the annotations of an object are more than the API server stores (kubernetes-facts.md 113). */
+/** Throws JobError 'invalid-request' if an object has more annotations than the API server stores (kubernetes-facts.md 113). */
 export function checkAnnotationSize(annotations: Readonly<Record<string, string>>): void {
   const sizes = Object.entries(annotations).map(([key, value]) => ({
     key,
@@ -122,7 +122,7 @@ export function checkAnnotationSize(annotations: Readonly<Record<string, string>
   );
 }
 
-/** What people call what stands in an annotation. */
+/** The fields of a job that an annotation holds, in words. */
 const FIELD_OF: Readonly<Record<string, string>> = {
   [NAME_ANNOTATION]: 'the name',
   [USER_ANNOTATION]: 'the user',

@@ -45,7 +45,7 @@ export function containerRun(container: Pick<Container, 'command' | 'args'>, rec
   return { command: '', exe, args: [...rest, ...args] };
 }
 
-/** Takes the arguments off the end of a command line; a line that an override changed is a command as a whole. */
+/** Takes the arguments off the end of a command line; a line that an override changed is a command without arguments. */
 function splitLine(line: string, lengths: readonly number[]): Run {
   const args: string[] = [];
   let end = line.length;

@@ -6,7 +6,7 @@ import type { Volume } from 'kubernetes-types/core/v1.d.ts';
 import { omitEmpty } from '../../system/omit-empty.ts';
 import { type Fields, type Infer, list, nonEmpty, readFields, string } from '../../system/schema.ts';
 
-/** The source of a mount as it came, members that no table names included. */
+/** The source of a mount as it came, with the fields that no table names. */
 export type MountSource = Readonly<Record<string, unknown>>;
 
 type VolumeSource = Omit<Volume, 'name'>;
@@ -14,7 +14,7 @@ type VolumeSource = Omit<Volume, 'name'>;
 interface MountType {
   /** What the source must hold. */
   readonly source: Fields;
-  /** The member of a Kubernetes volume. */
+  /** The field of a Kubernetes volume. */
   readonly kind: keyof VolumeSource;
   /** The first minor version of Kubernetes 1 that no longer has this kind of volume. */
   readonly removedIn?: number;
@@ -110,7 +110,7 @@ export function mountTypeOf(name: string): MountType | undefined {
   return MOUNT_TYPES.get(name);
 }
 
-/** The mount types that a volume stands for, by the members that it has. */
+/** The mount types that a volume equals, by the kinds that it names. */
 export function mountTypesOf(volume: VolumeSource): readonly string[] {
   return [...MOUNT_TYPES].filter(([, { kind }]) => Object.hasOwn(volume, kind)).map(([name]) => name);
 }

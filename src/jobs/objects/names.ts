@@ -1,5 +1,5 @@
 /**
- * Names that Kubernetes accepts, made from texts that people wrote (kubernetes-objects.md section 1). A job's name is
+ * Names that Kubernetes accepts, made from what people wrote (kubernetes-objects.md section 1). A job's name is
  * also the name of its Service, which up to 1.35 must begin with a letter.
  */
 import { type Random, randomText } from '../../system/random.ts';

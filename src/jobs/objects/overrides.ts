@@ -1,6 +1,6 @@
 /**
- * Puts the pieces of `job-json-overrides` into a generated Job, in the order written and after everything else
- * (configuration.md section 4). Pure.
+ * Puts the values of `job-json-overrides` into a generated Job, in the order written and after everything else
+ * (configuration.md section 4).
  */
 import jsonpointer from 'jsonpointer';
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
@@ -11,8 +11,8 @@ import { JobError } from '../job-error.ts';
 import { CONTAINER_NAME } from './annotations.ts';
 
 /**
- * A copy of the Job with the overrides in it. Throws JobError 'invalid-request' naming the override that has no place in this
- * Job, or after which the plugin could not recognise and follow the job.
+ * A copy of the Job with the overrides in it. Throws JobError 'invalid-request' naming the override that has no place in
+ * this Job, or that changes what the plugin needs to find and follow the job.
  */
 export function applyOverrides(job: KubernetesJob, overrides: readonly Override[]): KubernetesJob {
   if (overrides.length === 0) return job;

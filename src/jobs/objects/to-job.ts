@@ -1,6 +1,6 @@
 /**
- * From a launcher job to a Kubernetes Job: kubernetes-objects.md section 1, row by row. Pure. What cannot be made is
- * refused with JobError 'invalid-request', naming the field.
+ * Builds the Kubernetes Job of a launcher job (kubernetes-objects.md section 1). What cannot be built is refused with
+ * JobError 'invalid-request', naming the field.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { isReserved } from '../../config/profiles/reserved-keys.ts';
@@ -32,7 +32,7 @@ import { ARGUMENT_LIMIT, type PodContext, podSpec } from './to-pod.ts';
 
 export interface ManifestContext extends PodContext {
   readonly id: string;
-  /** By which a lost create answer is recognised. */
+  /** Identifies the Job of this submission when the answer to the create call was lost. */
   readonly submissionId: string;
   /** Option `job-expiry-hours`. */
   readonly jobExpiryHours: number;
@@ -136,10 +136,10 @@ export function metadataOf(
   const found = isObject(ofObject) ? ofObject[MEMBER[kind]] : undefined;
   if (found === undefined || found === null) return {};
   const field = `metadata.${object}.${MEMBER[kind]}`;
-  if (!isObject(found)) return refuse(`${field} must be an object of texts.`);
+  if (!isObject(found)) return refuse(`${field} must be an object of strings.`);
   return Object.fromEntries(
     Object.entries(found).map(([key, value]) => {
-      if (typeof value !== 'string') return refuse(`${field}: the value of ${key} must be a text.`);
+      if (typeof value !== 'string') return refuse(`${field}: the value of ${key} must be a string.`);
       if (isReserved(kind, key)) return refuse(`${field}: the key ${key} is the launcher's own; a job cannot set it.`);
       return [key, value];
     }),

@@ -1,4 +1,4 @@
-/** The pod of a job: kubernetes-objects.md section 1. What cannot be made is refused, naming the field. */
+/** Builds the pod spec of a job (kubernetes-objects.md section 1). What cannot be built is refused, naming the field. */
 import type {
   Affinity,
   Container,

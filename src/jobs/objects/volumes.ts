@@ -66,7 +66,7 @@ export function podVolumes(minor: number): {
   };
 }
 
-/** Members in the order of their names, so that equal sources are equal strings. */
+/** Fields in the order of their names, so that equal sources are equal strings. */
 function sorted(_key: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));

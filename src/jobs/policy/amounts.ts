@@ -1,6 +1,6 @@
 /**
- * How much of CPU, memory and GPUs a job gets (configuration.md section 2, "The arithmetic"): the same for what the job
- * asks and for what a resource profile gives.
+ * How much CPU, memory and how many GPUs a job gets (configuration.md section 2, "The arithmetic"), from its own limits
+ * or from a resource profile.
  */
 
 import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../../config/profiles/profiles.ts';
@@ -13,13 +13,13 @@ import type { ResolvedJob } from '../objects/resolved.ts';
 
 type ResolvedAmounts = Pick<ResolvedJob, 'limits' | 'requests' | 'nvidiaGpus' | 'amdGpus'>;
 
-/** What is asked for: a number above 0, and what to call it in a sentence. */
+/** An amount above 0, and its name in a sentence. */
 interface Asked {
   readonly value: number;
   readonly as: string;
 }
 
-/** A resource: what jobs call it, the keys that rule it, and what a resource profile says of it. */
+/** A resource: its names in jobs, its keys in profiles, and its values in resource profiles. */
 interface Rule {
   readonly limitType: string;
   readonly requestType: string;
@@ -160,7 +160,7 @@ function asGiven(profile: ResourceProfile, type: string, setting: Setting<number
   return { value: setting.value, as: `${type} ${setting.value} of ${by(`resource profile ${profile.id}`, setting)}` };
 }
 
-/** What the job itself asks for, 0 included; undefined: nothing. */
+/** The amount in the job itself, 0 included; undefined: none. */
 function numberAsked(limits: readonly ResourceLimit[], type: string): Asked | undefined {
   const text = limits.find((limit) => limit.type === type)?.value.trim() ?? '';
   if (text === '') return undefined;
@@ -177,7 +177,7 @@ function gpusAsked(limits: readonly ResourceLimit[], type: string): Asked | unde
   return asked;
 }
 
-/** A maximum of 0 means no GPUs; asking for 0 beats the default. */
+/** A maximum of 0 means no GPUs; asking for 0 overrides the default. */
 function gpus(
   asked: Asked | undefined,
   byDefault: Setting<number>,

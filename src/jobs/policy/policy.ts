@@ -1,6 +1,6 @@
 /**
  * Policy: what a launcher job becomes under its user's profile (configuration.md sections 2, 2.1 and 3) or why it is
- * refused, who may see a job, and whose jobs a requester may submit.
+ * refused, who may see a job, and for which user a requester may submit.
  */
 import { type Override, readOverrides } from '../../config/profiles/override-files.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
@@ -56,7 +56,7 @@ export function resolveJob(input: PolicyInput): ResolvedJob {
   };
 }
 
-/** The resource profile that gives the limits; undefined: the job's own values. */
+/** The resource profile of the job; undefined: the limits are the job's own. */
 function resourceProfileOf(input: PolicyInput): ResourceProfile | undefined {
   const { request, requester, profile, resourceProfiles } = input;
   const id = request.resourceProfile || CUSTOM;

@@ -1,4 +1,4 @@
-/** A job is shown as it was asked for, from its Job object alone, whoever made that. */
+/** A job is shown as it was submitted, from its Job object alone, also the jobs of other plugins. */
 import { deepStrictEqual } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
@@ -110,7 +110,7 @@ t.test('a job that names no container shows the image it runs', async (t) => {
   t.strictSame(recoverRequest(stored(job)).container, { image: 'default-image' });
 });
 
-t.test('an override that changed the command line: it is a command as a whole', async (t) => {
+t.test('an override that changed the command line: it is a command without arguments', async (t) => {
   const job = stored(buildJob(resolved({ command: 'run', args: ['it'] }), CONTEXT));
   const line = job.spec?.template.spec?.containers[0];
   if (line !== undefined) line.args = ['-c', 'wrapper'];

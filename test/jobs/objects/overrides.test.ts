@@ -51,7 +51,7 @@ function refused(...pairs: [pointer: string, value: unknown][]): string {
 
 const T = '/spec/template/spec';
 
-t.test('pieces are put in, replaced, appended, in the order written; the generated Job stays as it was', async (t) => {
+t.test('values are added, replaced, appended, in the order written; the generated Job stays as it was', async (t) => {
   const before = structuredClone(JOB);
   const aliases = [{ ip: '10.0.0.1', hostnames: ['a.example'] }];
   t.same(apply([`${T}/hostAliases`, aliases]).spec?.template.spec?.hostAliases, aliases);
@@ -143,7 +143,7 @@ t.test('an override that hides the job from the plugin is refused', async (t) =>
   }
 });
 
-t.test('files are read as they are now, and what is wrong is told without their content', async (t) => {
+t.test('files are read as they are now, and mistakes are reported without their content', async (t) => {
   const directory = t.testdir({ 'a.json': '[1]' });
   const file = `${directory}/a.json`;
   const origin = { file: '/etc/p.conf', line: 2 };

@@ -154,7 +154,7 @@ t.test('a malformed item of a list is dropped alone, and the list is named', asy
 });
 
 t.test(
-  'only an unreadable record is malformed as a whole; unknown fields and no record are not malformed',
+  'only an unreadable record is malformed in all parts; unknown fields and no record are not malformed',
   async (t) => {
     t.equal(shown(jobWith({ run: 'exe', queues: ['fast'], fromTheFuture: [null] })).malformed, undefined);
     const { metadata, ...rest } = jobWith('');

@@ -1,4 +1,4 @@
-/** A job that says everything becomes these objects, whole: kubernetes-objects.md sections 1, 3 and 4. */
+/** The objects of a job that uses every field: kubernetes-objects.md sections 1, 3 and 4. */
 import t from 'tap';
 import type { JobRequest } from '../../../src/jobs/job.ts';
 import { buildService, profileMetadataOf } from '../../../src/jobs/objects/service.ts';

@@ -1,4 +1,4 @@
-/** A user is told what there is to choose from, and nothing that his profile would refuse. */
+/** Cluster info offers what the user may choose, and nothing that their profile refuses. */
 import t from 'tap';
 import { effectiveProfile, parseProfiles } from '../../../src/config/profiles/profiles.ts';
 import { parseResourceProfiles } from '../../../src/config/profiles/resource-profiles.ts';

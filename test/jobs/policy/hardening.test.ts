@@ -64,7 +64,7 @@ t.test('hardening: mounts', async (t) => {
   );
 });
 
-t.test('hardening: as whom a job runs', async (t) => {
+t.test('hardening: the user and groups of a job', async (t) => {
   const run = (asked: Partial<NonNullable<JobRequest['container']>>): Partial<JobRequest> => ({
     container: { image: 'r:4', ...asked },
   });
