@@ -69,7 +69,7 @@ t.test('comments, strings and titles of a source are found', async (t) => {
     'const c = a.split(/[\'"`]/g).length / 2 / 1;',
     't.test(`a title`, () => {});',
   ].join('\n');
-  const { comments, strings, titles } = sourceFile('src/x.ts', text);
+  const { comments, strings, titles, code } = sourceFile('src/x.ts', text);
   t.same(comments, [
     { line: 1, text: ' A head. ' },
     { line: 2, text: ' after it' },
@@ -79,6 +79,12 @@ t.test('comments, strings and titles of a source are found', async (t) => {
     ["one \\' two", 'three ', 'four ', '', ' six', 'a title'],
   );
   t.same(titles, [{ line: 5, text: 'a title' }]);
+  t.same(code.split('\n').slice(1, 4), [
+    "const a = '          ';            ",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the source is the subject
+    'const b = `      ${a ? `     ${1}` : { x: 5 }}    `;',
+    'const c = a.split(       g).length / 2 / 1;',
+  ]);
 });
 
 t.test('words to avoid are found in prose, not in names', async (t) => {

@@ -29,6 +29,8 @@ export interface SourceFile {
   readonly titles: readonly Prose[];
   /** Literals of regular expressions, with their slashes and flags. */
   readonly expressions: readonly Prose[];
+  /** The text with spaces in place of comments, literals and regular expressions. */
+  readonly code: string;
 }
 
 const IMPORT =
@@ -70,7 +72,7 @@ function paragraphs(markdown: string): readonly Prose[] {
 
 /** The source of one file, taken apart. */
 export function sourceFile(path: string, text: string): SourceFile {
-  const { comments, strings, titles, expressions } = scan(text);
+  const { comments, strings, titles, expressions, code } = scan(text);
   return {
     path,
     lines: text.trimEnd().split('\n'),
@@ -82,6 +84,7 @@ export function sourceFile(path: string, text: string): SourceFile {
     strings,
     titles,
     expressions,
+    code,
   };
 }
 
@@ -105,18 +108,20 @@ const namesIn = (list: string): string[] =>
 const BEFORE_EXPRESSION = /(?:[(,=:[!&|?{};+~<>*%^-]|\breturn|\bcase|=>|^)\s*$/;
 
 /** Finds comments and string literals in TypeScript, which no regular expression alone can. */
-function scan(text: string): Pick<SourceFile, 'comments' | 'strings' | 'titles' | 'expressions'> {
+function scan(text: string): Pick<SourceFile, 'comments' | 'strings' | 'titles' | 'expressions' | 'code'> {
   const comments: Prose[] = [];
   const strings: Prose[] = [];
   const titles: Prose[] = [];
   const expressions: Prose[] = [];
   /** For each template that is open: how many braces are open in its `${`. */
   const templates: number[] = [];
+  let code = '';
   let line = 1;
   let at = 0;
 
-  const take = (end: number): string => {
+  const take = (end: number, isCode = false): string => {
     const taken = text.slice(at, end);
+    code += isCode ? taken : taken.replace(/[^\n]/g, ' ');
     line += taken.split('\n').length - 1;
     at = end;
     return taken;
@@ -131,9 +136,9 @@ function scan(text: string): Pick<SourceFile, 'comments' | 'strings' | 'titles' 
   const template = (): void => {
     const end = endOf(text, at, '`');
     keepString(end);
-    if (text[at] === '`') at++;
+    if (text[at] === '`') take(at + 1, true);
     else {
-      at += 2;
+      take(at + 2, true);
       templates.push(0);
     }
   };
@@ -152,27 +157,27 @@ function scan(text: string): Pick<SourceFile, 'comments' | 'strings' | 'titles' 
           .replace(/^\s*\*/gm, ''),
       });
     } else if (character === "'" || character === '"') {
-      at++;
+      take(at + 1, true);
       keepString(endOf(text, at, character));
-      at++;
+      take(at + 1, true);
     } else if (character === '`') {
-      at++;
+      take(at + 1, true);
       template();
     } else if (character === '/' && BEFORE_EXPRESSION.test(text.slice(Math.max(0, at - 20), at))) {
       const literal = { line, text: take(endOfExpression(text, at)) };
       if (literal.text.length > 1) expressions.push(literal);
     } else if (character === '}' && templates.at(-1) === 0) {
       templates.pop();
-      at++;
+      take(at + 1, true);
       template();
     } else {
       const open = templates.length - 1;
       const step = character === '{' ? 1 : character === '}' ? -1 : 0;
       if (open >= 0) templates[open] = (templates[open] ?? 0) + step;
-      take(at + 1);
+      take(at + 1, true);
     }
   }
-  return { comments, strings, titles, expressions };
+  return { comments, strings, titles, expressions, code };
 }
 
 /** Where a literal ends: before its quote, or before `${` in a template. */
