@@ -12,7 +12,7 @@ const LONGEST_HEAD = 5;
 
 /** Folders that a rule does not hold for yet. `HOUSE=src/cli node test/house/house.test.ts` lists all of one folder. */
 const NOT_YET: Readonly<Record<string, readonly string[]>> = {
-  layout: ['src/config', 'src/jobs', 'src/kubernetes'],
+  layout: ['src/config', 'src/jobs'],
   circles: ['src'],
   names: ['src'],
   tiny: ['src'],
@@ -20,7 +20,6 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'src/config',
     'src/jobs',
     'src/kubernetes',
-    'src/launcher',
     'src/main.ts',
     'src/plugin.ts',
     'src/system',
@@ -83,7 +82,7 @@ t.test('comments, strings and titles of a source are found', async (t) => {
     "const a = '          ';            ",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the source is the subject
     'const b = `      ${a ? `     ${1}` : { x: 5 }}    `;',
-    'const c = a.split(       g).length / 2 / 1;',
+    'const c = a.split(        ).length / 2 / 1;',
   ]);
 });
 
@@ -197,7 +196,8 @@ t.test('comments, sentences, test titles and documents use plain words', async (
     ...files
       .filter(({ path }) => path.startsWith('test/') && !path.startsWith('test/house/'))
       .map(({ path, titles, comments }) => ({ path, prose: [...titles, ...comments] })),
-    ...documents,
+    // The page that lists these words.
+    ...documents.filter(({ path }) => path !== 'docs/language.md'),
   ];
   const words = prose.flatMap(({ path, prose }) =>
     prose.flatMap(unplainWords).map(({ line, what }) => `${path}:${line}: ${what}`),
