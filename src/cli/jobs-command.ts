@@ -8,8 +8,8 @@ import { connect } from '../jobs/connect.ts';
 import { type Job, showJob } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { projectEvent } from '../jobs/view/projection.ts';
-import { type JobEntry, jobOf } from '../jobs/view/record.ts';
-import { SEEN, stateOf } from '../jobs/view/state.ts';
+import { type JobRecord, jobOf } from '../jobs/view/record.ts';
+import { STATE_TABLE } from '../jobs/view/state.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
 import { begin, type CommandContext } from './command-session.ts';
@@ -50,7 +50,7 @@ async function runJobs(args: Arguments, context: CommandContext, terminal: Termi
 }
 
 function list({ repository }: Snapshot, user: string, now: number, json: boolean, terminal: Terminal): void {
-  const all = [...repository.entries()]
+  const all = [...repository.records()]
     .map(jobOf)
     .filter((job) => user === '*' || job.user === user)
     .toSorted((a, b) => b.submissionTime - a.submissionTime);
@@ -104,12 +104,12 @@ function tell(
   terminal: Terminal,
   options: Options,
 ): void {
-  const entry = seen.repository.get(id);
-  if (entry === undefined || (user !== '*' && entry.job.request.user !== user)) {
+  const record = seen.repository.get(id);
+  if (record === undefined || (user !== '*' && record.job.request.user !== user)) {
     throw new JobError('job-not-found', `there is no job ${id} in namespace ${options.kubernetesNamespace}`);
   }
-  const pods = seen.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === entry.uid));
-  const uids = [entry.uid, ...pods.map(({ metadata }) => metadata?.uid)];
+  const pods = seen.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === record.uid));
+  const uids = [record.uid, ...pods.map(({ metadata }) => metadata?.uid)];
   const events = seen.events
     .filter(({ involvedObject }) => uids.includes(involvedObject.uid))
     .map((event) => ({
@@ -118,19 +118,19 @@ function tell(
     }))
     // Most events know the second only.
     .toSorted((a, b) => second(a.at) - second(b.at) || Number(a.resourceVersion) - Number(b.resourceVersion));
-  const job = jobOf(entry);
+  const job = jobOf(record);
   if (json) {
     const all = {
       ...showJob(job),
-      why: whyOf(entry),
-      control: entry.job.control,
-      result: entry.job.result,
+      cause: causeOf(record),
+      control: record.job.control,
+      result: record.job.result,
       events,
     };
     terminal.write(`${JSON.stringify(all, null, 2)}\n`);
     return;
   }
-  const facts = factsOf(job, entry, pods, now).filter(([, value]) => value !== '');
+  const facts = factsOf(job, record, pods, now).filter(([, value]) => value !== '');
   terminal.write(table(facts, terminal, { head: false }));
   if (events.length === 0) return;
   const rows = events.map(({ at, warning, reason, message, of }) => [
@@ -143,19 +143,44 @@ function tell(
   terminal.write(`\n${table([['AGE', 'EVENT', 'REASON', 'OF', 'MESSAGE'], ...rows], terminal)}`);
 }
 
-/** The row of the table of states that decided. */
-function whyOf({ job, pod, ran }: JobEntry): { readonly row: string; readonly seen: string } {
-  const situation = { job, ran, ...(pod === undefined ? {} : { pod }), createWarning: '', inputProblem: '' };
-  const { row } = stateOf(situation);
-  return { row, seen: SEEN.get(row) ?? '' };
+/** The row of the state table that decided, and who recorded the result. */
+function causeOf({ cause, outcome, job }: JobRecord) {
+  const seen = STATE_TABLE.find((row) => row.cause === cause)?.seen ?? '';
+  return {
+    name: cause,
+    explanation: outcome.message || seen,
+    recordedBy: job.result?.recordedBy,
+    recordedAt: job.result?.recordedAt,
+  };
+}
+
+/** `out-of-memory: the container exceeded its limit of 512M (recorded by host1 at 23:21:53Z)`. */
+function causeText(record: JobRecord, now: number): string {
+  const { name, explanation, recordedBy, recordedAt = '' } = causeOf(record);
+  const text = explanation === '' ? name : `${name}: ${explanation}`;
+  if (recordedBy === undefined) return text;
+  const [host = recordedBy] = recordedBy.split('/');
+  return `${text} (recorded by ${host}${timeText(recordedAt, now)})`;
+}
+
+/** ` at 23:21:53Z`, with the date if that is not today; '' if it is no time. */
+function timeText(time: string, now: number): string {
+  const at = Date.parse(time);
+  if (Number.isNaN(at)) return '';
+  const [date = '', clock = ''] = new Date(at).toISOString().replace(/\.\d+/, '').split('T');
+  return new Date(now).toISOString().startsWith(date) ? ` at ${clock}` : ` at ${date}T${clock}`;
 }
 
 const namesOf = (named: readonly { readonly name: string }[]): readonly string[] => named.map(({ name }) => name);
 
-function factsOf(job: Job, entry: JobEntry, pods: readonly Pod[], now: number): readonly (readonly [string, string])[] {
-  const { service } = entry;
-  const { control, result } = entry.job;
-  const why = whyOf(entry);
+function factsOf(
+  job: Job,
+  record: JobRecord,
+  pods: readonly Pod[],
+  now: number,
+): readonly (readonly [string, string])[] {
+  const { service } = record;
+  const { control, result } = record.job;
   const when = (at: number): string => `${new Date(at).toISOString().replace('.000', '')} (${age(now - at)} ago)`;
   /** A time of an annotation, which anybody can write. */
   const written = (text: string): string => (Number.isNaN(Date.parse(text)) ? text : when(Date.parse(text)));
@@ -166,7 +191,7 @@ function factsOf(job: Job, entry: JobEntry, pods: readonly Pod[], now: number): 
     ['user', job.user || '- (only administrators see it)'],
     ['state', job.status],
     ['reason', reasonOf(job)],
-    ['why', `${why.seen} (row ${why.row})`],
+    ['cause', causeText(record, now)],
     ['exit code', job.exitCode === undefined ? '' : String(job.exitCode)],
     ['submitted', when(job.submissionTime)],
     ['changed', when(job.lastUpdateTime)],

@@ -14,7 +14,7 @@ import { JobError } from '../jobs/job-error.ts';
 import type { ResolvedJob } from '../jobs/objects/resolved.ts';
 import { buildService, needsService } from '../jobs/objects/service.ts';
 import { inputSecretName } from '../jobs/operations/input.ts';
-import { newJob } from '../jobs/operations/new-job.ts';
+import { newJob } from '../jobs/operations/submit.ts';
 import { type Client, JOBS, SERVICES } from '../kubernetes/contract.ts';
 import { type Arguments, UsageError } from './arguments.ts';
 import { type Command, EXIT_FAILED, EXIT_OK } from './command-contract.ts';

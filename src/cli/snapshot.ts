@@ -2,7 +2,7 @@
 import type { Event, Pod } from 'kubernetes-types/core/v1.d.ts';
 import { OURS } from '../jobs/objects/annotations.ts';
 import { projectEvent, projectJob, projectPod, projectService } from '../jobs/view/projection.ts';
-import { createRepository, type Repository } from '../jobs/view/repository.ts';
+import { Repository } from '../jobs/view/repository.ts';
 import {
   type Client,
   EVENTS,
@@ -57,8 +57,7 @@ export async function takeSnapshot(
   const servicePage = await optional(SERVICES, ours);
   const events: Event[] = [];
   for (const selection of allEvents ? [{}] : EXPLAINING) events.push(...(await optional(EVENTS, selection)).items);
-  // All objects were just read, so a confirming read is not needed.
-  const repository = createRepository({ readAgain: async () => true });
+  const repository = new Repository();
   /** Passes each object on; returns those that could be parsed. */
   const take = <T extends KubernetesObject, P extends Projected>(
     { kind }: Resource<T>,
@@ -76,12 +75,12 @@ export async function takeSnapshot(
         return false;
       }
     });
-  take(JOBS, jobPage.items, projectJob, repository.onJob);
-  const pods = take(PODS, podPage.items, projectPod, repository.onPod);
-  take(SERVICES, servicePage.items, projectService, repository.onService);
-  const readable = take(EVENTS, events, projectEvent, repository.onEvent);
+  take(JOBS, jobPage.items, projectJob, repository.applyJob);
+  const pods = take(PODS, podPage.items, projectPod, repository.applyPod);
+  take(SERVICES, servicePage.items, projectService, repository.applyService);
+  const readable = take(EVENTS, events, projectEvent, repository.applyEvent);
   repository.open();
-  // An unconfirmed final state is announced after its confirming read, in the next event-loop turn.
-  await new Promise((resolve) => setImmediate(resolve));
+  // Everything was read a moment ago: no final state needs to be confirmed by another read.
+  for (const record of [...repository.records()]) repository.confirm(record, true);
   return { repository, pods, events: readable };
 }

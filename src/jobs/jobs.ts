@@ -1,6 +1,6 @@
 /**
- * All of jobs/ put together: what the Launcher's side is given. Owns the reflectors and everything that goes on in the
- * background; `run` ends when its signal does.
+ * Composition of jobs/: the reflectors, the repository, the operations and the reconciler. `run` follows the cluster until its
+ * signal is aborted.
  */
 import { type Client, EVENTS, JOBS, PODS, type Projected, type Reflector, SERVICES } from '../kubernetes/contract.ts';
 import { scopedClient } from '../kubernetes/decorate-client.ts';
@@ -13,24 +13,19 @@ import type { Jobs } from './contract.ts';
 import type { Job } from './job.ts';
 import { JobError } from './job-error.ts';
 import { OURS } from './objects/annotations.ts';
-import { makeMissingServices } from './objects/service.ts';
-import { readJobAgain } from './operations/confirm-end.ts';
-import { control, redoControl } from './operations/control.ts';
-import { createInputs } from './operations/input.ts';
+import { control } from './operations/control.ts';
+import { Inputs } from './operations/input.ts';
 import { createNetwork } from './operations/network.ts';
 import { output } from './operations/output.ts';
 import { submit } from './operations/submit.ts';
 import { createUsage } from './operations/usage.ts';
 import { createPermissions, type Feature } from './permissions.ts';
 import { maySee, type Policy } from './policy/policy.ts';
-import { expireJobs } from './upkeep/expiry.ts';
-import { cancelLatePending } from './upkeep/pending-timeout.ts';
-import { runChores } from './upkeep/reconciler.ts';
-import { writeResults } from './upkeep/result.ts';
-import { endSidecars } from './upkeep/sidecar.ts';
+import { runReconciler } from './upkeep/reconciler.ts';
+import { createRules } from './upkeep/rules.ts';
 import { projectEvent, projectJob, projectPod, projectService } from './view/projection.ts';
-import { type JobEntry, jobOf } from './view/record.ts';
-import { createRepository } from './view/repository.ts';
+import { type JobRecord, jobOf } from './view/record.ts';
+import { Repository } from './view/repository.ts';
 
 interface JobsDependencies {
   readonly client: Client;
@@ -45,36 +40,36 @@ interface JobsDependencies {
 }
 
 export interface RunningJobs extends Jobs {
-  /** Follows the cluster until the signal ends; never rejects. Called once. */
+  /** Follows the cluster until the signal is aborted; never rejects. Called once. */
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
-/** Events that tell nothing about why a job is as it is (kubernetes-objects.md section 7). */
-const DULL_EVENTS = ['Scheduled', 'Pulled', 'Created', 'Started', 'SuccessfulCreate', 'Completed'];
+/** Reasons of events that do not explain the state of a job (docs/kubernetes-objects.md section 7). */
+const IGNORED_EVENTS = ['Scheduled', 'Pulled', 'Created', 'Started', 'SuccessfulCreate', 'Completed'];
 
 export function createJobs(dependencies: JobsDependencies): RunningJobs {
   const { clock, log } = dependencies;
   const life = new AbortController();
   const client = scopedClient(dependencies.client, life.signal);
-  const repository = createRepository({ readAgain: (entry) => readJobAgain(context, entry) });
+  const repository = new Repository();
   const ours = { labelSelector: OURS };
   const context: Context = {
     ...dependencies,
     client,
     repository,
-    jobs: client.reflector({ resource: JOBS, selection: ours, project: projectJob, onEvent: repository.onJob }),
-    pods: client.reflector({ resource: PODS, selection: ours, project: projectPod, onEvent: repository.onPod }),
+    jobs: client.reflector({ resource: JOBS, selection: ours, project: projectJob, onEvent: repository.applyJob }),
+    pods: client.reflector({ resource: PODS, selection: ours, project: projectPod, onEvent: repository.applyPod }),
     services: client.reflector({
       resource: SERVICES,
       selection: ours,
       project: projectService,
-      onEvent: repository.onService,
+      onEvent: repository.applyService,
     }),
     events: client.reflector({
       resource: EVENTS,
-      selection: { fieldSelector: DULL_EVENTS.map((reason) => `reason!=${reason}`).join(',') },
+      selection: { fieldSelector: IGNORED_EVENTS.map((reason) => `reason!=${reason}`).join(',') },
       project: projectEvent,
-      onEvent: repository.onEvent,
+      onEvent: repository.applyEvent,
     }),
     permissions: createPermissions(client, clock, log),
     signal: life.signal,
@@ -82,25 +77,17 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     submitted: new Set(),
   };
   const { jobs, pods, services, events, permissions } = context;
-  repository.onUpdate(({ id, gone }) => {
-    if (gone) context.submitted.delete(id);
+  repository.onUpdate(({ id, deleted }) => {
+    if (deleted) context.submitted.delete(id);
   });
-  logMalformedRecords(context);
-  const inputs = createInputs(context);
-  const chores = [
-    redoControl(context),
-    endSidecars(context),
-    makeMissingServices(context),
-    cancelLatePending(context),
-    ...inputs.chores,
-  ];
+  const inputs = new Inputs(context);
 
-  /** One that cannot be shown must not keep the others from being listed. */
-  function shown(entry: JobEntry): readonly Job[] {
+  /** A job that cannot be shown must not hide the others from a list. */
+  function shown(record: JobRecord): readonly Job[] {
     try {
-      return [jobOf(entry)];
+      return [jobOf(record)];
     } catch (error) {
-      log.error('BUG: a job cannot be shown and is left out of the list', { job: entry.id, error });
+      log.error('BUG: a job cannot be shown; it is left out of the list', { job: record.id, error });
       return [];
     }
   }
@@ -110,52 +97,21 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
       await Promise.all([jobs.synced(signal), pods.synced(signal)]);
     } catch (error) {
       const last = jobs.state().lastError ?? pods.state().lastError ?? error;
-      const words = last instanceof Error ? last.message : String(last);
-      throw new JobError('unknown', `The jobs of Kubernetes are not known yet: ${words}`, { cause: last });
+      const reason = last instanceof Error ? last.message : String(last);
+      throw new JobError('unknown', `The jobs in Kubernetes have not been listed yet: ${reason}`, { cause: last });
     }
     repository.open();
   }
 
-  return {
-    synced,
-    submit: (request, requester, timeoutMs) => submit(context, inputs, request, requester, timeoutMs),
-    find: (id, requester) => jobOf(repository.find(id, requester)),
-    list: (requester) =>
-      [...repository.entries()].flatMap((entry) => (maySee(entry.job.request.user, requester) ? shown(entry) : [])),
-    onChange: (listener) => repository.onChange((entry) => listener(jobOf(entry))),
-    visible: (job, requester) => maySee(job.user, requester),
-    control: (id, requester, operation) => control(context, id, requester, operation),
-    output: (id, requester, signal) => output(context, id, requester, signal),
-    usage: createUsage(context),
-    network: createNetwork(context),
-    clusterInfo: (requester) => dependencies.policy.clusterInfo(requester),
-    run: async (signal) => {
-      const stops = [writeResults(context), inputs.start()];
-      try {
-        await Promise.all([
-          jobs.run(signal),
-          pods.run(signal),
-          runWhileAllowed(services, 'services', signal),
-          runWhileAllowed(events, 'events', signal),
-          permissions.run(signal),
-          goOnWhenSynced(signal),
-        ]);
-      } finally {
-        for (const stop of stops) stop();
-        life.abort(signal.reason);
-      }
-    },
-  };
-
-  /** What is done on our own, as soon as it is known what there is. */
-  async function goOnWhenSynced(signal: AbortSignal): Promise<void> {
+  /** Starts as soon as jobs and pods were listed. */
+  async function reconcile(signal: AbortSignal): Promise<void> {
     try {
       await synced(signal);
     } catch (error) {
-      log.debug('Ended before the first list', { error });
+      log.debug('Ended before the first list of jobs', { error });
       return;
     }
-    await Promise.all([runChores(context, chores, signal), expireJobs(context, signal)]);
+    await runReconciler(context, createRules(context, inputs), signal);
   }
 
   async function runWhileAllowed<P extends Projected>(
@@ -175,24 +131,37 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
       stop();
     }
   }
+
+  return {
+    synced,
+    submit: (request, requester, timeoutMs) => submit(context, inputs, request, requester, timeoutMs),
+    find: (id, requester) => jobOf(repository.find(id, requester)),
+    list: (requester) => [...repository.recordsOf(requester)].flatMap(shown),
+    onChange: (listener) => repository.onChange((record) => listener(jobOf(record))),
+    visible: (job, requester) => maySee(job.user, requester),
+    control: (id, requester, operation) => control(context, id, requester, operation),
+    output: (id, requester, signal) => output(context, id, requester, signal),
+    usage: createUsage(context),
+    network: createNetwork(context),
+    clusterInfo: (requester) => dependencies.policy.clusterInfo(requester),
+    run: async (signal) => {
+      try {
+        await Promise.all([
+          jobs.run(signal),
+          pods.run(signal),
+          runWhileAllowed(services, 'services', signal),
+          runWhileAllowed(events, 'events', signal),
+          permissions.run(signal),
+          reconcile(signal),
+        ]);
+      } finally {
+        life.abort(signal.reason);
+      }
+    },
+  };
 }
 
-/** Logs once for each job which fields of its submission record are malformed. */
-function logMalformedRecords({ repository, log }: Pick<Context, 'repository' | 'log'>): void {
-  const logged = new Set<string>();
-  repository.onUpdate(({ id, uid, gone, job }) => {
-    if (gone) logged.delete(uid);
-    else if (job.malformedRecord !== undefined && !logged.has(uid)) {
-      logged.add(uid);
-      log.warning('Ignoring malformed fields in annotation job-launcher/job', {
-        job: id,
-        fields: job.malformedRecord,
-      });
-    }
-  });
-}
-
-/** Asks until it was answered once. */
+/** Caches the first result; a failed attempt is repeated by the next call. */
 function once<T>(ask: () => Promise<T>): () => Promise<T> {
   let answer: Promise<T> | undefined;
   return () => {

@@ -74,6 +74,10 @@ export class Deadline {
 export class Listeners<A extends readonly unknown[] = []> {
   readonly #listeners = new Set<(...args: A) => void>();
 
+  get size(): number {
+    return this.#listeners.size;
+  }
+
   add(listener: (...args: A) => void): () => void {
     // Wrapped, so that one function may be added twice.
     const own = (...args: A): void => listener(...args);

@@ -74,7 +74,7 @@ t.test('in a cluster', async (t) => {
     'state        Pending',
     /^reason {7}.*missing\/image/,
   ]);
-  t.match(all.out, /\nwhy {10}nothing of it runs yet \(row 15\)\n/);
+  t.match(all.out, /\ncause {8}pending: image missing\/image/);
   t.match(all.out, /\nenvironment {2}PASSWORD\n/);
   t.match(all.out, /\ntags {9}a\\u001b\]0;b\n/);
   t.match(all.out, /\n\nAGE {2,}EVENT {4}REASON {2,}OF {2,}MESSAGE\n/);
@@ -85,7 +85,16 @@ t.test('in a cluster', async (t) => {
     cluster.store.edit(JOBS, stored, ({ metadata }) => {
       metadata.annotations = {
         ...metadata.annotations,
-        'job-launcher/result': '{"state":"Finished","exitCode":3,"endedAt":"2026-01-02T03:04:05.000Z"}',
+        'job-launcher/result': JSON.stringify({
+          state: 'Finished',
+          statusCode: 'Error',
+          message: 'ended with exit code 3',
+          exitCode: 3,
+          endedAt: '2026-01-02T03:04:05.000Z',
+          cause: 'container-ended',
+          recordedBy: 'host1/kubernetes/x7k2q9w1ab',
+          recordedAt: '2026-01-02T03:04:06.000Z',
+        }),
       };
     });
   }
@@ -100,7 +109,16 @@ t.test('in a cluster', async (t) => {
   t.match(report.out, /\nended +2026-01-02T03:04:05Z \(\d+d ago\)\n/);
   const json = JSON.parse((await run(t, ['jobs', ended, '--json'], { options })).out);
   t.match(json, { id: ended, user: 'jane', status: 'Finished', exitCode: 3, environment: [] });
-  t.strictSame(json.why, { row: '1', seen: 'its recorded result' });
+  t.match(
+    report.out,
+    /\ncause {6}container-ended: ended with exit code 3 \(recorded by host1 at 2026-01-02T03:04:06Z\)\n/,
+  );
+  t.strictSame(json.cause, {
+    name: 'container-ended',
+    explanation: 'ended with exit code 3',
+    recordedBy: 'host1/kubernetes/x7k2q9w1ab',
+    recordedAt: '2026-01-02T03:04:06.000Z',
+  });
   const list = JSON.parse((await run(t, ['jobs', '--json', '--user=jane'], { options })).out);
   t.strictSame(
     list.map((job: { id: string }) => job.id),

@@ -19,7 +19,7 @@ t.test('it is left out with a warning that names it, and the others are there', 
   const warnings: string[] = [];
   const { repository, pods, events } = await takeSnapshot(client, (line) => warnings.push(line), { allEvents: true });
   t.strictSame(
-    [...repository.entries()].map(({ id }) => id),
+    [...repository.records()].map(({ id }) => id),
     ['first', 'last'],
   );
   t.strictSame(

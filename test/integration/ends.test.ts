@@ -43,8 +43,8 @@ async function pendingWith(t: Test, { until }: World, id: string, message: RegEx
 t.test('out of memory: the job itself, or only a child of it', async (t) => {
   const itself = await world.submit({ command: greedy, resourceLimits: limited });
   const child = await world.submit({ command: `(${greedy}); exit 7`, resourceLimits: limited });
-  t.same(await endOf(world, itself.id), ['Killed', 'OOMKilled', 137, 'out of memory (limit 64M)']);
-  t.same(await endOf(world, child.id), ['Finished', 'OOMKilled', 7, 'out of memory (limit 64M)']);
+  t.same(await endOf(world, itself.id), ['Killed', 'OOMKilled', 137, 'the container exceeded its limit of 64M']);
+  t.same(await endOf(world, child.id), ['Finished', 'OOMKilled', 7, 'the container exceeded its limit of 64M']);
 });
 
 t.test('evicted by its node', { skip }, async (t) => {
@@ -73,7 +73,12 @@ t.test('evicted through the API, deleted', { skip: makesAnother }, async (t) => 
   t.equal(answer.status, 201);
   await world.cluster.namespaced('DELETE', '', `pods/${await podOf(world, deleted)}`);
   t.same(await endOf(world, evicted), ['Killed', 'EvictionByEvictionAPI', 143, 'evicted: Eviction API: evicting']);
-  t.same(await endOf(world, deleted), ['Killed', 'Deleted', 143, 'its pod was deleted in Kubernetes by somebody else']);
+  t.same(await endOf(world, deleted), [
+    'Killed',
+    'Deleted',
+    143,
+    'its pod was deleted in Kubernetes by another client',
+  ]);
 });
 
 t.test('longer than its profile allows', async (t) => {
@@ -164,14 +169,14 @@ t.test('a node that falls silent, and one that is taken away', { skip }, async (
   const { killKubelet, removeNode } = simulated(large);
   killKubelet('node0');
   await removeNode('node1');
-  const told = await large.until(silent, ({ statusMessage }) => statusMessage.includes('does not answer'));
+  const told = await large.until(silent, ({ statusMessage }) => statusMessage.includes('has not responded'));
   t.match(told, {
     status: 'Running',
-    statusMessage: /^node node0 does not answer since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,
+    statusMessage: /^node node0 has not responded since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,
   });
   t.same(await large.launcher.control(large.user, killed, 'kill'), {
     complete: true,
-    message: 'Node node0 does not answer: the process may still run there.',
+    message: 'Node node0 does not respond: the process may still run there.',
   });
   t.same(await endOf(large, killed), ['Killed', 'Killed', 137, '']);
   t.same(await endOf(large, gone), [

@@ -180,7 +180,7 @@ t.test('missing permissions switch off one feature each, named once', async (t) 
   );
   await t.rejects(
     one.submit({ command: 'true', exposedPorts: [{ targetPort: 1, protocol: 'TCP' }] }),
-    /may not make Services/,
+    /lacks the permission create services/,
   );
   t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' }, 'by deletion');
   t.match(await one.until(id, terminal), { status: 'Killed', exitCode: 137 });

@@ -3,7 +3,7 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
 import { optionPlace } from '../../config/text/problem.ts';
-import { tokenPlace } from '../../jobs/concerned.ts';
+import { tokenPlace } from '../../jobs/connect.ts';
 import { CONTAINER_NAME, LAUNCHER, MANAGED_BY } from '../../jobs/objects/annotations.ts';
 import { type Client, JOBS } from '../../kubernetes/contract.ts';
 import type { TokenClaims } from '../../kubernetes/http/credentials.ts';

@@ -7,7 +7,7 @@ import { effectiveProfile, type ProfileSection, type Setting } from '../../confi
 import { ConfigError, place } from '../../config/text/problem.ts';
 import { JobError } from '../../jobs/job-error.ts';
 import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
-import { newJob } from '../../jobs/operations/new-job.ts';
+import { newJob } from '../../jobs/operations/submit.ts';
 import { profileSettings } from '../../jobs/policy/policy.ts';
 import { type Client, JOBS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';

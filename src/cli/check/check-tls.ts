@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import type { ClusterAccess } from '../../config/options/cluster-access.ts';
 import type { Options } from '../../config/options/options.ts';
-import { OUT_OF_DATE, tlsPlace } from '../../jobs/concerned.ts';
+import { OUT_OF_DATE, tlsPlace } from '../../jobs/connect.ts';
 import { tlsSettings } from '../../kubernetes/http/tls.ts';
 import type { Clock } from '../../system/clock.ts';
 import { codeOf, type Endpoint } from './check-network.ts';

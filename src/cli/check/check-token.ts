@@ -2,7 +2,7 @@
 import { readTokenFile, tokenFileWarnings } from '../../config/options/cluster-access.ts';
 import type { Options } from '../../config/options/options.ts';
 import { ConfigError } from '../../config/text/problem.ts';
-import { tokenPlace } from '../../jobs/concerned.ts';
+import { tokenPlace } from '../../jobs/connect.ts';
 import { readClaims, type TokenClaims } from '../../kubernetes/http/credentials.ts';
 import { problemFindings, warningOf } from './check-configuration.ts';
 import { type Checked, type Finding, failure, ok, warning } from './check-report.ts';

@@ -3,7 +3,7 @@ import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
 import { JobError } from '../../jobs/job-error.ts';
 import { CONTAINER_NAME, JOB_NAME_LABEL } from '../../jobs/objects/annotations.ts';
-import { newJob } from '../../jobs/operations/new-job.ts';
+import { newJob } from '../../jobs/operations/submit.ts';
 import type { Policy } from '../../jobs/policy/policy.ts';
 import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';

@@ -54,6 +54,11 @@ export interface JobResult {
   readonly message: string;
   readonly startedAt?: string;
   readonly endedAt?: string;
+  /** Row of the state table (docs/kubernetes-objects.md section 2); absent in results of older versions. */
+  readonly cause?: string;
+  /** Process id of the instance that recorded it, and when. */
+  readonly recordedBy?: string;
+  readonly recordedAt?: string;
 }
 
 /** The annotations about the run of a Job. */
@@ -81,7 +86,7 @@ export function readResult(annotation: string | undefined): JobResult | undefine
   if (value === undefined) return undefined;
   const state = [...TERMINAL_STATES].find((terminal) => terminal === value['state']);
   if (state === undefined) return undefined;
-  const { exitCode, startedAt, endedAt } = value;
+  const { exitCode, startedAt, endedAt, cause, recordedBy, recordedAt } = value;
   return {
     state,
     statusCode: text(value['statusCode']),
@@ -89,6 +94,9 @@ export function readResult(annotation: string | undefined): JobResult | undefine
     message: text(value['message']),
     ...(typeof startedAt === 'string' ? { startedAt } : {}),
     ...(typeof endedAt === 'string' ? { endedAt } : {}),
+    ...(typeof cause === 'string' ? { cause } : {}),
+    ...(typeof recordedBy === 'string' ? { recordedBy } : {}),
+    ...(typeof recordedAt === 'string' ? { recordedAt } : {}),
   };
 }
 

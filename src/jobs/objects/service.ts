@@ -1,17 +1,12 @@
 /**
  * The Service of a job that exposes ports without naming a port of the host (kubernetes-objects.md section 3). The Job
- * owns it, so that it goes with the Job. Needs create on services.
+ * owns it, so that it is deleted with the Job.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
 import { isReserved } from '../../config/profiles/reserved-keys.ts';
-import { JOBS, SERVICES } from '../../kubernetes/contract.ts';
 import { omitEmpty } from '../../system/omit-empty.ts';
-import type { Context } from '../context.ts';
 import type { JobRequest } from '../job.ts';
-import type { Chore } from '../upkeep/reconciler.ts';
-import { projectService } from '../view/projection.ts';
-import { isTerminal } from '../view/record.ts';
 import { JOB_NAME_LABEL } from './annotations.ts';
 import type { ProfileMetadata, ResolvedJob } from './resolved.ts';
 import { baseLabels, metadataOf } from './to-job.ts';
@@ -64,20 +59,6 @@ export function buildService(
   };
 }
 
-/** Makes the Service; one that is there already and belongs to the Job is as good. */
-export async function createService(
-  { client, services }: Pick<Context, 'client' | 'services'>,
-  service: Service,
-  signal: AbortSignal,
-): Promise<void> {
-  const uid = service.metadata?.ownerReferences?.[0]?.uid;
-  const { object } = await client.create(SERVICES, service, {
-    signal,
-    isOurs: (stored) => stored.metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true,
-  });
-  services.offer(projectService(object));
-}
-
 /** Labels and annotations that the profile put on Job, pod and Service: those that Job and pod share and that are not ours. */
 export function profileMetadataOf({ metadata: ofJob, spec }: KubernetesJob): ProfileMetadata {
   const ofPod = spec?.template.metadata;
@@ -88,28 +69,4 @@ export function profileMetadataOf({ metadata: ofJob, spec }: KubernetesJob): Pro
       ),
     );
   return { labels: common('label', 'labels'), annotations: common('annotation', 'annotations') };
-}
-
-const MISSING_MS = 60_000;
-
-/** Makes the Service that a crash in the middle of a submit left out, whichever instance submitted the job. */
-export function makeMissingServices(
-  context: Pick<Context, 'client' | 'services' | 'options' | 'permissions' | 'signal'>,
-): Chore {
-  return {
-    name: 'Making the Service of a job that has none',
-    afterMs: MISSING_MS,
-    isDue: (entry) =>
-      entry.service === undefined &&
-      needsService(entry.job.request) &&
-      !isTerminal(entry) &&
-      context.permissions.allows('services') &&
-      context.services.state().synced,
-    act: async ({ job }) => {
-      const { client, options, signal } = context;
-      const { object } = await client.get(JOBS, job.name, { signal });
-      const service = buildService({ request: job.request, ...profileMetadataOf(object) }, job, options().serviceType);
-      await createService(context, service, signal);
-    },
-  };
 }

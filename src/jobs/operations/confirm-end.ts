@@ -1,72 +1,66 @@
 /**
- * Before an end is announced that something still unknown could explain, the Job and its pods are read once
- * (kubernetes-objects.md section 2): jobs and pods come by two watches, and neither is ordered with the other. An end
- * that was not seen at all, because its pod came and went meanwhile, waits for what other instances write of it.
+ * Confirms a final state that something unknown could still explain: reads the Job and its pods once before it is announced,
+ * because jobs and pods come by two watches that are not ordered with each other (docs/kubernetes-objects.md section 2).
  */
 import { JOBS, PODS } from '../../kubernetes/contract.ts';
 import { isNotFound } from '../../kubernetes/kubernetes-error.ts';
+import { within } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
 import type { Context } from '../context.ts';
-import { persist } from '../failures.ts';
 import { JOB_NAME_LABEL } from '../objects/annotations.ts';
-import { OTHERS_WAIT_MS } from '../upkeep/result.ts';
 import { type JobView, projectJob, projectPod } from '../view/projection.ts';
-import type { JobEntry } from '../view/record.ts';
+import type { JobRecord } from '../view/record.ts';
 
 /** How long the watch of pods may take to catch up with a list. */
 const CATCH_UP_MS = 10_000;
+/** Instances that did not submit a job wait this long before they record its result. */
+export const OTHERS_WAIT_MS = 10_000;
+/** After this time an instance that observed the end has recorded it, even if it did not submit the job. */
+const OBSERVERS_WAIT_MS = OTHERS_WAIT_MS + 5_000;
+/** No instance records an end that is older: after a restart, the final states of old jobs are announced at once. */
+const OLD_MS = 60_000;
 
-/** By then whoever saw the end has written it down, if he did not submit the job either. */
-const WITNESSES_WAIT_MS = OTHERS_WAIT_MS + 5_000;
-/** Of an end this long ago nobody writes any more: after a restart, old jobs are told at once. */
-const LONG_AGO_MS = 60_000;
-
-type Reading = Pick<Context, 'client' | 'jobs' | 'pods' | 'clock' | 'log' | 'signal'>;
+type ReadContext = Pick<Context, 'client' | 'jobs' | 'pods' | 'clock' | 'log' | 'signal'>;
 
 /**
- * Takes in the newest Job and pods; false if there is no such Job any more. Retries until it has an answer. Where another
- * instance may know how the job ended, it is given time to write that down, and the Job is read once more.
+ * Takes in the newest Job and pods. If another instance may know how the job ended, waits until it has recorded that, and
+ * reads the Job once more. `exists` is false if the Job was deleted.
  */
-export async function readJobAgain(context: Reading, entry: JobEntry): Promise<boolean> {
-  const { clock, signal, log } = context;
-  const onFailure = (error: unknown): void =>
-    log.warning('The end of a job cannot be told before it was read again; trying', { job: entry.id, error });
-  const read = (reading: typeof readJob): Promise<boolean> =>
-    persist(clock, signal, onFailure, () => reading(context, entry.job));
-  if (!(await read(readJobAndPods))) return false;
-  if (!othersMayKnow(context, entry)) return true;
-  await sleep(clock, WITNESSES_WAIT_MS, signal);
-  return read(readJob);
+export async function confirmEnd(context: ReadContext, record: JobRecord): Promise<{ readonly exists: boolean }> {
+  if (!(await readJobAndPods(context, record.job))) return { exists: false };
+  if (!isObservedElsewhere(context, record)) return { exists: true };
+  await sleep(context.clock, OBSERVERS_WAIT_MS, context.signal);
+  return { exists: await readJob(context, record.job) };
 }
 
-/** Has it ended just now, nobody knows how, and this process never saw its pod? */
-function othersMayKnow({ client }: Pick<Reading, 'client'>, { job, pod }: JobEntry): boolean {
+/** Did the job end a moment ago, without a pod that this process observed? */
+function isObservedElsewhere({ client }: Pick<ReadContext, 'client'>, { job, pod }: JobRecord): boolean {
   if (pod !== undefined || job.decision === undefined || job.result !== undefined) return false;
   const now = client.serverTime();
-  return now === undefined || now - job.decision.at < LONG_AGO_MS;
+  return now === undefined || now - job.decision.at < OLD_MS;
 }
 
 type Identity = Pick<JobView, 'name' | 'uid'>;
 
-async function readJobAndPods(context: Reading, job: Identity): Promise<boolean> {
+async function readJobAndPods(context: ReadContext, job: Identity): Promise<boolean> {
   const { pods, clock, signal, log } = context;
   const exists = await readJob(context, job);
   const version = await readPods(context, job.name, signal);
-  const late = new AbortController();
-  const cancel = clock.after(CATCH_UP_MS, () => late.abort(new Error('the watch of pods is behind')));
-  try {
-    await pods.reached(version, AbortSignal.any([signal, late.signal]));
-  } catch (error) {
-    signal.throwIfAborted();
-    log.debug('Judging a job although the watch of pods is behind', { job: job.name, error });
-  } finally {
-    cancel();
-  }
+  const reached = await within(
+    clock,
+    CATCH_UP_MS,
+    async (deadline) => {
+      await pods.reached(version, deadline);
+      return true;
+    },
+    signal,
+  );
+  if (reached === undefined) log.debug('Pod watch is behind; evaluating the job anyway', { job: job.name });
   return exists;
 }
 
-/** Takes in the newest Job; false if there is no such Job any more. */
-async function readJob({ client, jobs, signal }: Reading, job: Identity): Promise<boolean> {
+/** Takes in the newest Job; false if it was deleted. */
+async function readJob({ client, jobs, signal }: ReadContext, job: Identity): Promise<boolean> {
   const found = await client.get(JOBS, job.name, { signal }).then(
     ({ object }) => projectJob(object),
     (error: unknown) => {
@@ -79,7 +73,7 @@ async function readJob({ client, jobs, signal }: Reading, job: Identity): Promis
   return true;
 }
 
-/** Takes in the newest pods of a job, without waiting for their watch; returns the version of the list. */
+/** Takes in the newest pods of a job, without waiting for their watch; returns the resource version of the list. */
 export async function readPods(
   { client, pods }: Pick<Context, 'client' | 'pods'>,
   job: string,

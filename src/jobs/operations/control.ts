@@ -1,7 +1,6 @@
 /**
- * Stop, kill and cancel (kubernetes-objects.md section 5). What is asked is written onto the Job before it is done, so
- * that whoever sees the end knows its reason; it is set back if it came too late or was refused. Needs patch on jobs, list
- * on pods, and what stop-kill.ts needs.
+ * Stop, kill and cancel (docs/kubernetes-objects.md section 5). The request is recorded on the Job before it is done, so
+ * that every instance knows the reason of the end. Needs patch on jobs, list on pods, and the permissions of stop-kill.ts.
  */
 import { PODS } from '../../kubernetes/contract.ts';
 import type { Context } from '../context.ts';
@@ -9,14 +8,13 @@ import type { ControlOperation, ControlResult, Requester } from '../contract.ts'
 import type { JobState } from '../job.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
 import { CONTROL_ANNOTATION, type ControlRecord, JOB_NAME_LABEL } from '../objects/annotations.ts';
-import type { Chore } from '../upkeep/reconciler.ts';
-import { endedByItself, podEnded } from '../view/observation.ts';
+import { endedByItself } from '../view/observation.ts';
 import { type JobView, projectPod } from '../view/projection.ts';
-import type { JobEntry } from '../view/record.ts';
+import type { JobRecord } from '../view/record.ts';
 import { type JobPatch, patchJob } from './patch-job.ts';
-import { act, DONE, failed, TOO_LATE } from './stop-kill.ts';
+import { act } from './stop-kill.ts';
 
-/** In which state an operation makes sense (launcher-plugin-api.md 7.5). */
+/** State that an operation requires (docs/launcher-plugin-api.md 7.5). */
 const ALLOWED: Readonly<Record<ControlOperation, JobState>> = {
   suspend: 'Running',
   resume: 'Suspended',
@@ -25,32 +23,37 @@ const ALLOWED: Readonly<Record<ControlOperation, JobState>> = {
   cancel: 'Pending',
 };
 
+const DONE: ControlResult = { complete: true, message: '' };
+
 export async function control(
   context: Context,
   id: string,
   requester: Requester,
   operation: ControlOperation,
 ): Promise<ControlResult> {
-  const entry = context.repository.find(id, requester);
-  checkState(entry, operation);
+  const record = context.repository.find(id, requester);
+  checkState(record, operation);
   if (operation === 'suspend' || operation === 'resume')
     throw new JobError('invalid-request', `${operation} is not supported for jobs on Kubernetes.`);
   try {
-    if (operation === 'cancel') return await cancel(context, entry, requester);
-    const recorded = await record(context, entry, operation, requester);
-    const action = await act(context, entry, operation);
-    if (action !== TOO_LATE && action.complete) return action;
-    // Somebody else's control of the same kind stands: what came before us was his doing.
-    if (recorded === undefined) return action === TOO_LATE ? DONE : action;
-    await takeBack(context, entry, recorded);
-    if (action === TOO_LATE) throw tooLate(id, operation);
-    return action;
+    if (operation === 'cancel') return await cancel(context, record, requester);
+    const recorded = await recordControl(context, record, operation, requester);
+    const action = await act(context, record, operation);
+    if (action.outcome === 'done') return { complete: true, message: action.message };
+    if (action.outcome === 'refused') {
+      if (recorded !== undefined) await restoreControl(context, record, recorded);
+      return { complete: false, message: action.message };
+    }
+    // An earlier request for the same operation ended the job.
+    if (recorded === undefined) return DONE;
+    await restoreControl(context, record, recorded);
+    throw tooLate(id, operation);
   } catch (error) {
-    throw jobErrorOf(error, `Job ${id} could not be told to ${operation}`);
+    throw jobErrorOf(error, `Cannot ${operation} job ${id}`);
   }
 }
 
-function checkState({ id, outcome }: JobEntry, operation: ControlOperation): void {
+function checkState({ id, outcome }: JobRecord, operation: ControlOperation): void {
   if (outcome.state !== ALLOWED[operation])
     throw new JobError(
       'invalid-job-state',
@@ -70,7 +73,7 @@ function newRecord({ client, clock }: Context, operation: ControlRecord['operati
   return { operation, at, user };
 }
 
-/** What was written, and what stood there before. */
+/** The control annotation that was written, and the one that it replaced. */
 interface Recorded {
   readonly intent: ControlRecord;
   readonly before: ControlRecord | undefined;
@@ -80,85 +83,67 @@ interface Recorded {
 function checkReplaces(newest: JobView, operation: ControlOperation): void {
   const known = newest.control?.operation;
   if (known === undefined || known === operation || (known === 'stop' && operation === 'kill')) return;
-  throw new JobError('invalid-job-state', `A ${known} of job ${newest.name} is under way already.`);
+  throw new JobError('invalid-job-state', `A ${known} of job ${newest.name} is already in progress.`);
 }
 
-/** Writes what is about to be done; undefined if the same stands there already. */
-async function record(
+/** Writes the control annotation; undefined if it says the same already. */
+async function recordControl(
   context: Context,
-  entry: JobEntry,
+  record: JobRecord,
   operation: 'stop' | 'kill',
   user: Requester,
 ): Promise<Recorded | undefined> {
   const intent = newRecord(context, operation, user);
   let before: ControlRecord | undefined;
-  const patched = await patchJob(context, entry.job, (newest) => {
+  const patched = await patchJob(context, record.job, (newest) => {
     checkReplaces(newest, operation);
     if (newest.control?.operation === operation) return undefined;
-    checkState(entry, operation);
-    if (newest.finished || newest.result !== undefined) throw tooLate(entry.id, operation);
+    checkState(record, operation);
+    if (newest.finished || newest.result !== undefined) throw tooLate(record.id, operation);
     before = newest.control;
     return { annotations: annotation(intent) };
   });
   return patched === undefined ? undefined : { intent, before };
 }
 
-/** Writes what stood there before, unless somebody else has written since. */
-async function takeBack(context: Context, entry: JobEntry, { intent, before }: Recorded): Promise<void> {
-  await patchJob(context, entry.job, ({ control: now }) =>
+/** Restores the earlier control annotation, unless another client has changed it since. */
+async function restoreControl(context: Context, record: JobRecord, { intent, before }: Recorded): Promise<void> {
+  await patchJob(context, record.job, ({ control: now }) =>
     now?.operation === intent.operation && now.at === intent.at && now.user === intent.user
       ? { annotations: annotation(before) }
       : undefined,
   );
 }
 
-/** One patch: no pod is made any more, and one that waits is removed (kubernetes-facts.md 54 to 60, 130). */
+/** One patch: no pod is created any more, and one that waits is deleted (docs/kubernetes-facts.md 54 to 60, 130). */
 export async function cancel(
   context: Context,
-  entry: JobEntry,
+  record: JobRecord,
   user: Requester,
   reason?: string,
 ): Promise<ControlResult> {
   const { client, pods, signal } = context;
   let before: ControlRecord | undefined;
   const intent = { ...newRecord(context, 'cancel', user), ...(reason === undefined ? {} : { reason }) };
-  const patched = await patchJob(context, entry.job, (newest) => {
+  const patched = await patchJob(context, record.job, (newest) => {
     checkReplaces(newest, 'cancel');
-    checkState(entry, 'cancel');
-    if (newest.finished || newest.result !== undefined) throw tooLate(entry.id, 'cancel');
+    checkState(record, 'cancel');
+    if (newest.finished || newest.result !== undefined) throw tooLate(record.id, 'cancel');
     before = newest.control;
     return { annotations: annotation(intent), spec: { suspend: true, parallelism: 0 } };
   });
-  if (patched === undefined) throw tooLate(entry.id, 'cancel');
-  const found = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${entry.id}` }, { signal });
-  const views = found.items.map(projectPod).filter(({ jobUid }) => jobUid === entry.uid);
+  if (patched === undefined) throw tooLate(record.id, 'cancel');
+  const found = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${record.id}` }, { signal });
+  const views = found.items.map(projectPod).filter(({ jobUid }) => jobUid === record.uid);
   for (const pod of views) pods.offer(pod);
   if (patched.finished || views.some(endedByItself)) {
-    await takeBack(context, entry, { intent, before });
-    throw tooLate(entry.id, 'cancel');
+    await restoreControl(context, record, { intent, before });
+    throw tooLate(record.id, 'cancel');
   }
   if (patched.suspended || patched.idle) return DONE;
-  await takeBack(context, entry, { intent, before });
-  return failed('Kubernetes accepted the cancel, but neither suspends the job nor makes it idle.');
-}
-
-const REDO_MS = 10_000;
-
-/** Does a recorded stop or kill once more while the container still runs: a crash between recording and acting heals. */
-export function redoControl(context: Context): Chore {
+  await restoreControl(context, record, { intent, before });
   return {
-    name: 'Stopping or killing a job again',
-    afterMs: REDO_MS,
-    isDue: ({ job, pod }) =>
-      (job.control?.operation === 'stop' || job.control?.operation === 'kill') &&
-      pod?.present === true &&
-      pod.view.container.running !== undefined &&
-      !podEnded(pod.view),
-    act: async (entry) => {
-      const operation = entry.job.control?.operation;
-      if (operation !== 'stop' && operation !== 'kill') return;
-      const action = await act(context, entry, operation);
-      if (action !== TOO_LATE && !action.complete) throw new JobError('unknown', action.message);
-    },
+    complete: false,
+    message: 'Kubernetes accepted the cancel, but neither suspended the Job nor set its parallelism to 0.',
   };
 }

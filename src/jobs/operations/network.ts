@@ -1,6 +1,6 @@
 /**
- * Where a job can be reached (kubernetes-objects.md section 3, launcher-plugin-api.md section 0). Uses get on nodes and
- * on services if that is allowed. What cannot be read for the moment is an error: a wrong address would be taken for good.
+ * Host name and addresses of a job (docs/kubernetes-objects.md section 3, docs/launcher-plugin-api.md section 0). Uses get on
+ * nodes and services if allowed. A temporary read error is reported, because clients keep a wrong address.
  */
 import { NODES, SERVICES } from '../../kubernetes/contract.ts';
 import { isForbidden, isNotFound } from '../../kubernetes/kubernetes-error.ts';
@@ -9,7 +9,7 @@ import type { JobNetwork, Requester } from '../contract.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
 import { needsService } from '../objects/service.ts';
 import { type PodView, projectService, type ServiceView } from '../view/projection.ts';
-import { isTerminal, type JobEntry } from '../view/record.ts';
+import { isTerminal, type JobRecord } from '../view/record.ts';
 
 interface NodeAddresses {
   readonly host: string;
@@ -17,21 +17,21 @@ interface NodeAddresses {
   readonly addresses: readonly string[];
 }
 
-/** Nodes hardly ever change their addresses; answers are kept for a minute, and beyond it for when there are none. */
+/** Node addresses are cached for a minute, and used longer while nodes cannot be read. */
 const KEEP_MS = 60_000;
-/** Where nodes come and go, the oldest answers go. */
+/** Limit of the cache; the oldest addresses are dropped. */
 const MOST_NODES = 1_000;
-/** Leaves time to tell the error. */
+/** Leaves time to report the error before the request's own deadline. */
 const READ_MS = 10_000;
 
 type NetworkOf = (id: string, requester: Requester) => Promise<JobNetwork>;
 
 export function createNetwork(context: Context): NetworkOf {
   const { client, clock, repository, services, log, permissions } = context;
-  /** The oldest answer first. */
+  /** The oldest first. */
   const nodes = new Map<string, { readonly at: number; readonly addresses: NodeAddresses }>();
 
-  /** undefined if nodes may not be read, or it is gone and was never read. */
+  /** undefined without permission on nodes, or if the node was deleted before it was read. */
   async function nodeOf({ node: name }: PodView): Promise<NodeAddresses | undefined> {
     if (!permissions.allows('nodes')) return undefined;
     const known = nodes.get(name);
@@ -42,7 +42,7 @@ export function createNetwork(context: Context): NetworkOf {
       return addresses;
     } catch (error) {
       if (await permissions.isMissing('nodes', error)) return undefined;
-      log.info('The addresses of a node cannot be read', { node: name, error });
+      log.info('Cannot read the addresses of a node', { node: name, error });
       if (known === undefined && !isForbidden(error) && !isNotFound(error)) throw error;
       return known?.addresses;
     }
@@ -62,8 +62,8 @@ export function createNetwork(context: Context): NetworkOf {
     if (nodes.size > MOST_NODES) nodes.delete(oldest);
   }
 
-  /** Of a job that needs one: read where the watch does not show it. */
-  async function serviceOf({ id, uid, job, service }: JobEntry): Promise<ServiceView | undefined> {
+  /** Service of a job that needs one; read if the watch has not delivered it. */
+  async function serviceOf({ id, uid, job, service }: JobRecord): Promise<ServiceView | undefined> {
     if (!needsService(job.request)) return undefined;
     if (service !== undefined || !permissions.allows('services')) return service;
     try {
@@ -78,16 +78,16 @@ export function createNetwork(context: Context): NetworkOf {
   }
 
   return async (id, requester) => {
-    const entry = repository.find(id, requester);
-    const pod = entry.pod?.view;
-    if (pod === undefined || pod.node === '' || !(isTerminal(entry) || entry.outcome.state === 'Running'))
-      throw new JobError('job-not-running', `Job ${id} is ${entry.outcome.state} and has no network address.`);
+    const record = repository.find(id, requester);
+    const pod = record.pod?.view;
+    if (pod === undefined || pod.node === '' || !(isTerminal(record) || record.outcome.state === 'Running'))
+      throw new JobError('job-not-running', `Job ${id} is ${record.outcome.state} and has no network address.`);
     try {
-      const [node, service] = await Promise.all([nodeOf(pod), serviceOf(entry)]);
+      const [node, service] = await Promise.all([nodeOf(pod), serviceOf(record)]);
       const ofNode = node?.addresses ?? [pod.hostIp].filter((ip) => ip !== '');
       return { host: node?.host ?? pod.node, ipAddresses: addressesOf(pod, service, ofNode) };
     } catch (error) {
-      throw jobErrorOf(error, `The addresses of job ${id} are not known`);
+      throw jobErrorOf(error, `Cannot read the addresses of job ${id}`);
     }
   };
 }

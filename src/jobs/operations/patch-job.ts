@@ -1,6 +1,6 @@
 /**
- * Patches of a Job that must not overwrite what somebody else has written meanwhile: guarded by its resourceVersion, and
- * tried again on the newest version after a conflict (architecture.md section 6).
+ * Patch of a Job with conflict retry: the patch names the resource version that it was made for, and after a conflict it is
+ * made again for the newest version, so that it overwrites no change of another client (docs/architecture.md section 6).
  */
 import { JOBS } from '../../kubernetes/contract.ts';
 import { isConflict } from '../../kubernetes/kubernetes-error.ts';
@@ -13,16 +13,16 @@ export interface JobPatch {
   readonly spec?: Readonly<Record<string, unknown>>;
 }
 
-/** What is taken off a copy of a Job before it gets records of its own. */
-const NOTHING_YET = { [CONTROL_ANNOTATION]: null, [RESULT_ANNOTATION]: null, [STDIN_ANNOTATION]: null };
+/** Annotations that a copy of a Job has inherited; removed with its own first patch. */
+const NO_RECORDS = { [CONTROL_ANNOTATION]: null, [RESULT_ANNOTATION]: null, [STDIN_ANNOTATION]: null };
 
-/** More conflicts than this are not chance: somebody writes all the time. */
+/** After this many conflicts another client writes all the time. */
 const ATTEMPTS = 10;
 
 /**
- * Patches the Job with what `decide` makes of its newest version, and with its uid: the annotations tell of the run of
- * this Job and of no copy of it. undefined means that nothing is to be patched. Resolves with the patched version, or with
- * undefined if nothing was. Errors of `decide` and of the API pass.
+ * Patches the Job with the result of `decide` for its newest version; undefined: no patch is needed. The Job's uid is
+ * written, too, so that copies of the Job do not inherit the annotations. Resolves with the patched version, or with
+ * undefined if nothing was patched. Rejects with errors of `decide` and of the API.
  */
 export async function patchJob(
   { client, jobs }: Pick<Context, 'client' | 'jobs'>,
@@ -36,7 +36,7 @@ export async function patchJob(
     const patch = decide(newest);
     if (patch === undefined) return undefined;
     const annotations = {
-      ...(newest.inherits ? NOTHING_YET : {}),
+      ...(newest.inherits ? NO_RECORDS : {}),
       ...patch.annotations,
       [UID_ANNOTATION]: newest.uid,
     };
@@ -49,7 +49,7 @@ export async function patchJob(
       if (!isConflict(error) || attempt === ATTEMPTS) throw error;
     }
     newest = taken(projectJob((await client.get(JOBS, job.name, options)).object));
-    // A job of the same name is another job.
+    // A Job of the same name with another uid is another job.
     if (newest.uid !== job.uid) return undefined;
   }
 

@@ -1,8 +1,7 @@
 /**
- * Stop and kill, as they are done to the pod (kubernetes-objects.md section 5); control.ts records them. Needs get, patch
- * and delete on pods, create on pods/exec.
+ * Stop and kill of a pod (docs/kubernetes-objects.md section 5); control.ts records them on the Job. Needs get, patch and
+ * delete on pods, create on pods/exec.
  */
-
 import { JOBS, PODS } from '../../kubernetes/contract.ts';
 import { Backoff } from '../../kubernetes/http/backoff.ts';
 import {
@@ -16,35 +15,37 @@ import {
 import { waitFor, within } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
 import type { Context } from '../context.ts';
-import type { ControlResult } from '../contract.ts';
 import { endedByItself, podEnded } from '../view/observation.ts';
 import { type PodView, projectPod } from '../view/projection.ts';
-import type { JobEntry } from '../view/record.ts';
+import type { JobRecord } from '../view/record.ts';
 import { KILL_CODE } from '../view/state.ts';
 
-export const DONE: ControlResult = { complete: true, message: '' };
-export const failed = (message: string): ControlResult => ({ complete: false, message });
+/** What became of a stop or kill. */
+type Action =
+  | { readonly outcome: 'done'; readonly message: string }
+  | { readonly outcome: 'refused'; readonly message: string }
+  /** The job had ended by itself before. */
+  | { readonly outcome: 'too-late' };
 
-/** An action that came too late: the job had ended by itself. */
-export const TOO_LATE = Symbol('too late');
-type Action = ControlResult | typeof TOO_LATE;
+const DONE: Action = { outcome: 'done', message: '' };
+const TOO_LATE: Action = { outcome: 'too-late' };
 
 const KILL_COMMAND = ['/bin/sh', '-c', 'kill -KILL -1'];
-/** How long exec may take, all attempts together, and how long its effect may take to be seen. */
+/** Deadlines of exec, all attempts together, and of the container's end after it. */
 const EXEC_MS = 10_000;
 const EFFECT_MS = 5_000;
 const EXEC_PAUSES = { first: 250, longest: 4_000 };
-/** Since 1.25 the job controller makes no new pod for one that was deleted under backoffLimit 0. */
+/** Minor version since which the job controller replaces no deleted pod under backoffLimit 0. */
 const NO_NEW_POD_SINCE = 25;
 
-/** Does what is recorded; also again, after a crash in between. */
-export async function act(context: Context, entry: JobEntry, operation: 'stop' | 'kill'): Promise<Action> {
-  const pod = entry.pod;
+/** Does what is recorded on the Job; may be repeated. */
+export async function act(context: Context, record: JobRecord, operation: 'stop' | 'kill'): Promise<Action> {
+  const pod = record.pod;
   if (pod?.present !== true) return TOO_LATE;
-  return operation === 'stop' ? stop(context, pod.view) : kill(context, entry, pod.view);
+  return operation === 'stop' ? stop(context, pod.view) : kill(context, record, pod.view);
 }
 
-/** The kubelet sends TERM, waits terminationGracePeriodSeconds, kills; the logs stay (kubernetes-facts.md 30 to 34). */
+/** The kubelet sends TERM, waits terminationGracePeriodSeconds, kills; the logs stay (docs/kubernetes-facts.md 30 to 34). */
 async function stop({ client, pods, permissions }: Context, pod: PodView): Promise<Action> {
   try {
     const { object } = await client.patch(PODS, pod.name, {
@@ -57,32 +58,32 @@ async function stop({ client, pods, permissions }: Context, pod: PodView): Promi
   } catch (error) {
     if (isNotFound(error) || isConflict(error)) return TOO_LATE;
     await permissions.isMissing('stop', error);
-    return refusal(error, 'Kubernetes refused the stop');
+    return refusedBy(error, 'Kubernetes refused the stop');
   }
 }
 
-/** What the server refuses is an answer; anything else leaves open what became of the call. */
-function refusal(error: unknown, what: string): ControlResult {
+/** A refusal of the server is an answer; any other error leaves open whether the call had an effect. */
+function refusedBy(error: unknown, what: string): Action {
   if (error instanceof KubernetesError && error.status !== undefined && error.status < 500)
-    return failed(`${what}: ${error.text}`);
+    return { outcome: 'refused', message: `${what}: ${error.text}` };
   throw error;
 }
 
-async function kill(context: Context, entry: JobEntry, known: PodView): Promise<Action> {
+async function kill(context: Context, record: JobRecord, known: PodView): Promise<Action> {
   const { options, permissions } = context;
   const pod = await readPod(context, known);
   if (pod === undefined || podEnded(pod)) return TOO_LATE;
   if (options().killMethod === 'auto' && pod.sharesProcesses && permissions.allows('exec')) {
-    const mayEnd = await killInside(context, entry, pod);
-    if (mayEnd && (await endsSoon(context, entry, pod.uid))) return endedOtherwise(entry.pod?.view) ? TOO_LATE : DONE;
-    // What refused the exec may be that the container has just ended: then its end and its log are to stay.
+    const mayEnd = await killInside(context, record, pod);
+    if (mayEnd && (await endsSoon(context, record, pod.uid))) return endedOtherwise(record.pod?.view) ? TOO_LATE : DONE;
+    // The container may have ended during the exec: then its exit code and log must be kept.
     const now = await readPod(context, pod);
     if (now === undefined || podEnded(now)) return endedOtherwise(now) ? TOO_LATE : DONE;
   }
-  return deletePod(context, entry, pod);
+  return deletePod(context, record, pod);
 }
 
-/** The pod as it is; undefined if it is gone, or another one has its name. */
+/** Reads the pod; undefined if it was deleted, or another pod has its name. */
 async function readPod({ client, pods }: Context, known: PodView): Promise<PodView | undefined> {
   try {
     const pod = projectPod((await client.get(PODS, known.name)).object);
@@ -94,19 +95,19 @@ async function readPod({ client, pods }: Context, known: PodView): Promise<PodVi
   }
 }
 
-/** How kubelet and container runtimes say that there is nothing left to signal; the pod shows the end later. */
+/** Messages of kubelet and container runtimes for a container that has ended; the pod shows the end later. */
 const NOT_RUNNING = /container (\S+ )?not found|not running|CONTAINER_EXITED|stopped/i;
 
-/** What a server says that is busy, restarts or has lost the way to the node; not that exec is impossible. */
-const mayPass = (error: unknown): boolean => isTransient(error) || isUnauthorized(error) || isMissingRight(error);
+/** Errors of a server that is busy, restarts or cannot reach the node: exec may work later. */
+const isTemporary = (error: unknown): boolean => isTransient(error) || isUnauthorized(error) || isMissingRight(error);
 
 /**
- * Signals every process of the container; false if that could not be done although it runs. What may pass is tried again
- * for EXEC_MS, because with the pod its log would go.
+ * Signals every process of the container; false if that is not possible although it runs. Temporary errors are retried for
+ * EXEC_MS, because deleting the pod deletes its log.
  */
 async function killInside(
   { client, clock, random, log, permissions, signal }: Context,
-  { id }: JobEntry,
+  { id }: JobRecord,
   pod: PodView,
 ): Promise<boolean> {
   const backoff = new Backoff(clock, random, EXEC_PAUSES);
@@ -115,47 +116,49 @@ async function killInside(
     const timeoutMs = Math.max(0, end - clock.monotonic());
     try {
       const { message } = await client.exec(pod.name, pod.container.name, KILL_COMMAND, { timeoutMs });
-      if (message !== '') log.info('The kill inside the container says', { job: id, message });
+      if (message !== '') log.info('The exec that kills a job wrote a message', { job: id, message });
       return true;
     } catch (error) {
       const isMissing = await permissions.isMissing('exec', error);
-      log.info('The kill inside the container did not work', { job: id, error });
+      log.info('The exec that kills a job failed', { job: id, error });
       if (error instanceof KubernetesError && NOT_RUNNING.test(error.text)) return true;
-      // Not what Retry-After asks for, which may be longer than all the time there is.
+      // Without Retry-After, which may be longer than EXEC_MS.
       const pause = backoff.next();
-      if (isMissing || !mayPass(error) || clock.monotonic() + pause >= end) return false;
+      if (isMissing || !isTemporary(error) || clock.monotonic() + pause >= end) return false;
       await sleep(clock, pause, signal);
     }
   }
 }
 
-/** Did the container come to an end that is not the kill's? */
+/** Did the container end for another reason than the kill? */
 const endedOtherwise = (pod: PodView | undefined): boolean =>
   pod !== undefined && endedByItself(pod) && pod.container.terminated?.exitCode !== KILL_CODE;
 
-/** Does the container show its end within EFFECT_MS? What exec says is no proof (kubernetes-facts.md 134). */
-async function endsSoon({ repository, clock }: Context, entry: JobEntry, podUid: string): Promise<boolean> {
-  const ended = (): boolean => entry.pod?.view.uid !== podUid || !entry.pod.present || podEnded(entry.pod.view);
-  const updates = (check: () => void) =>
-    repository.onUpdate((changed) => {
-      if (changed === entry) check();
-    });
-  return (await within(clock, EFFECT_MS, (time) => waitFor(updates, () => ended() || undefined, time))) ?? ended();
+/** Does the container end within EFFECT_MS? The exit code of exec is no proof (docs/kubernetes-facts.md 134). */
+async function endsSoon(
+  { repository, clock, signal }: Context,
+  record: JobRecord,
+  podUid: PodView['uid'],
+): Promise<boolean> {
+  const look = (): true | undefined =>
+    record.pod?.view.uid !== podUid || !record.pod.present || podEnded(record.pod.view) || undefined;
+  const subscribe = (check: () => void) => repository.onUpdateOf(record, check);
+  return (await within(clock, EFFECT_MS, (deadline) => waitFor(subscribe, look, deadline), signal)) === true;
 }
 
-/** The logs go with the pod (kubernetes-facts.md 45). */
-async function deletePod(context: Context, entry: JobEntry, pod: PodView): Promise<Action> {
+/** Deletes the pod, and with it its log (docs/kubernetes-facts.md 45). */
+async function deletePod(context: Context, record: JobRecord, pod: PodView): Promise<Action> {
   const { client } = context;
   if ((await context.minor()) < NO_NEW_POD_SINCE)
-    await client.patch(JOBS, entry.id, { metadata: { uid: entry.uid }, spec: { parallelism: 0 } });
+    await client.patch(JOBS, record.id, { metadata: { uid: record.uid }, spec: { parallelism: 0 } });
   try {
     await client.delete(PODS, pod.name, { propagationPolicy: 'Background', gracePeriodSeconds: 0, uid: pod.uid });
   } catch (error) {
     if (isConflict(error)) return TOO_LATE;
     await context.permissions.isMissing('delete', error);
-    return refusal(error, 'Kubernetes refused to delete the pod');
+    return refusedBy(error, 'Kubernetes refused to delete the pod');
   }
   return pod.nodeSilentSince !== undefined
-    ? { complete: true, message: `Node ${pod.node} does not answer: the process may still run there.` }
+    ? { outcome: 'done', message: `Node ${pod.node} does not respond: the process may still run there.` }
     : DONE;
 }

@@ -1,32 +1,38 @@
 /**
- * A submit: policy, manifest, and the objects in the order Job, Service, Secret (kubernetes-objects.md sections 1, 3, 4).
- * It is answered within 30 s. What it leaves half made is deleted again; until it is known what became of it, no request
- * finds the job (architecture.md section 4). Needs create, get and delete on jobs.
+ * Submit: policy, manifest, and the objects in the order Job, Service, Secret (docs/kubernetes-objects.md sections 1, 3, 4).
+ * It ends within 30 s; objects of a failed submit are deleted again, and the job is hidden until then (docs/architecture.md
+ * section 4). Needs create, get and delete on jobs, create on services.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
-import { JOBS } from '../../kubernetes/contract.ts';
+import type { Service } from 'kubernetes-types/core/v1.d.ts';
+import { JOBS, SERVICES } from '../../kubernetes/contract.ts';
+import { Backoff } from '../../kubernetes/http/backoff.ts';
 import { isNotFound, isTransient } from '../../kubernetes/kubernetes-error.ts';
 import { Deadline } from '../../system/async.ts';
+import { sleep } from '../../system/clock.ts';
+import { type Random, randomText } from '../../system/random.ts';
 import { redactQuoted, secretStrings } from '../../system/redact.ts';
-import type { Context } from '../context.ts';
+import type { Context, JobsOptions } from '../context.ts';
 import type { Requester } from '../contract.ts';
-import { persist } from '../failures.ts';
 import type { Job, JobRequest } from '../job.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
+import { SUBMISSION_ANNOTATION } from '../objects/annotations.ts';
+import { newJobName } from '../objects/names.ts';
 import type { ResolvedJob } from '../objects/resolved.ts';
-import { buildService, createService, needsService } from '../objects/service.ts';
+import { buildService, needsService } from '../objects/service.ts';
+import { buildJob } from '../objects/to-job.ts';
 import { withOwner } from '../policy/policy.ts';
-import { projectJob } from '../view/projection.ts';
+import { projectJob, projectService } from '../view/projection.ts';
 import { jobOf } from '../view/record.ts';
 import { checkInput, type Inputs } from './input.ts';
-import { type NewJob, newJob } from './new-job.ts';
 
-/** All of a submit. */
+/** Deadline of a submit. */
 const SUBMIT_MS = 30_000;
-/** Kept for the answer itself. */
+/** Reserved for the response. */
 const ANSWER_MS = 2_000;
-/** A create whose answer was lost may still arrive at the server this much later. */
+/** A create without a response may still reach the server this much later. */
 const LATE_ARRIVAL_MS = 60_000;
+const UNDO_BACKOFF = { first: 1_000, longest: 30_000 };
 
 export async function submit(
   context: Context,
@@ -40,19 +46,19 @@ export async function submit(
   const deadline = new Deadline(context.clock, context.signal);
   deadline.set(
     Math.max(0, timeoutMs - ANSWER_MS),
-    () => new JobError('timeout', 'The job was not made in time; what there is of it is deleted.'),
+    () => new JobError('timeout', 'The job was not created in time; its objects are being deleted.'),
   );
   try {
     const resolved = await context.policy.resolve(owned, requester);
     deadline.signal.throwIfAborted();
-    return await make(context, inputs, resolved, deadline.signal);
+    return await create(context, inputs, resolved, deadline.signal);
   } finally {
     deadline.end();
   }
 }
 
-/** Makes the job and what belongs to it before the signal ends, or undoes it. */
-async function make(context: Context, inputs: Inputs, resolved: ResolvedJob, signal: AbortSignal): Promise<Job> {
+/** Creates the Job, its Service and its Secret before the signal is aborted, or deletes them. */
+async function create(context: Context, inputs: Inputs, resolved: ResolvedJob, signal: AbortSignal): Promise<Job> {
   const { client, repository, random, options } = context;
   const job = newJob(resolved, options(), random);
   const { id } = job;
@@ -72,60 +78,113 @@ async function make(context: Context, inputs: Inputs, resolved: ResolvedJob, sig
     context.submitted.add(id);
     context.jobs.offer(projectJob(created));
     if (answer.warnings.length > 0) {
-      context.log.warning('Kubernetes warned of a new job', { job: id, warnings: answer.warnings.map(forLog) });
-      repository.warn(id, answer.warnings.join('; '));
+      context.log.warning('Kubernetes accepted a job with warnings', {
+        job: id,
+        warnings: answer.warnings.map(forLog),
+      });
+      repository.setCreateWarning(id, answer.warnings.join('; '));
     }
     repository.reveal(id);
-    const entry = repository.get(id);
-    if (entry === undefined) throw new JobError('unknown', `Job ${id} was deleted while it was being submitted.`);
-    return jobOf(entry);
+    const record = repository.get(id);
+    if (record === undefined) throw new JobError('unknown', `Job ${id} was deleted while it was being submitted.`);
+    return jobOf(record);
   } catch (error) {
     const unclear = created !== undefined || signal.aborted || isTransient(error);
     if (unclear) void undo(context, job);
     else repository.reveal(id);
-    throw jobErrorOf(signal.aborted ? signal.reason : error, 'The job could not be made', forLog);
+    throw jobErrorOf(signal.aborted ? signal.reason : error, 'Cannot create the job', forLog);
   }
 }
 
-/** What of a job no log may hold, be it the user's or an override's. */
+/** Values of a job that must not be logged, from the request and from overrides. */
 function unloggable({ config, metadata, stdin }: JobRequest, manifest: KubernetesJob | undefined): Iterable<string> {
   const others = config.filter(({ name }) => name !== 'serviceAccountName');
   const data = [metadata, stdin, Buffer.from(stdin, 'utf8').toString('base64')];
   return secretStrings({ manifest, config: others, data });
 }
 
-/** What could never work is refused before anything is made. */
+/** Refuses a job that needs a missing permission before any object is created. */
 function checkFeatures({ permissions }: Context, request: JobRequest): void {
   checkInput(request.stdin);
   if (request.stdin !== '' && !permissions.allows('input'))
-    throw new JobError('unknown', 'The job has input (stdin), but the plugin may not attach to pods.');
+    throw new JobError('unknown', 'The job has input (stdin), but the plugin lacks the permission create pods/attach.');
   if (needsService(request) && !permissions.allows('services'))
-    throw new JobError('unknown', 'The job exposes ports, but the plugin may not make Services.');
+    throw new JobError('unknown', 'The job exposes ports, but the plugin lacks the permission create services.');
 }
 
-/** Deletes what a failed submit made, however long it takes to know whether it made anything. */
-async function undo(context: Context, { id, isOurs }: NewJob): Promise<void> {
-  const { client, clock, repository, log, signal } = context;
+/** Deletes the objects of a failed submit, also if the create arrives late. */
+async function undo(context: Context, job: NewJob): Promise<void> {
+  const { clock, log, random, signal } = context;
+  const backoff = new Backoff(clock, random, UNDO_BACKOFF);
   const giveUpAt = clock.monotonic() + LATE_ARRIVAL_MS;
-  const onFailure = (error: unknown): void =>
-    log.warning('What a failed submit may have made cannot be deleted yet; trying again', { job: id, error });
-  try {
-    await persist(clock, signal, onFailure, async () => {
-      const uid = await client.get(JOBS, id, { signal }).then(
-        ({ object }) => (isOurs(object) ? object.metadata?.uid : undefined),
-        (error: unknown) => {
-          if (isNotFound(error)) return 'none' as const;
-          throw error;
-        },
-      );
-      if (uid === 'none' && clock.monotonic() < giveUpAt) return 'again';
-      // The repository hides it until the watch says that it is gone.
-      if (uid !== 'none' && uid !== undefined)
-        await client.delete(JOBS, id, { propagationPolicy: 'Background', uid, signal });
-      else repository.reveal(id);
-      return undefined;
-    });
-  } catch (error) {
-    if (!signal.aborted) log.error('What a failed submit made could not be deleted', { job: id, error });
+  while (!signal.aborted) {
+    let failure: unknown;
+    try {
+      const { outcome } = await deleteSubmitted(context, job);
+      if (outcome === 'done' || clock.monotonic() >= giveUpAt) {
+        if (outcome === 'absent') context.repository.reveal(job.id);
+        return;
+      }
+    } catch (error) {
+      failure = error;
+      if (!signal.aborted)
+        log.warning('Cannot delete the objects of a failed submit yet; retrying', { job: job.id, error });
+    }
+    await sleep(clock, backoff.next(failure), signal).catch(() => {});
   }
+}
+
+/** `absent`: there is no such Job, or not yet. */
+async function deleteSubmitted(
+  { client, repository, signal }: Context,
+  { id, isOurs }: NewJob,
+): Promise<{ readonly outcome: 'done' | 'absent' }> {
+  const found = await client.get(JOBS, id, { signal }).catch((error: unknown) => {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  });
+  if (found === undefined) return { outcome: 'absent' };
+  const uid = isOurs(found.object) ? found.object.metadata?.uid : undefined;
+  // The repository hides the job until the watch delivers its deletion.
+  if (uid !== undefined) await client.delete(JOBS, id, { propagationPolicy: 'Background', uid, signal });
+  else repository.reveal(id);
+  return { outcome: 'done' };
+}
+
+const SUBMISSION_ID_LENGTH = 20;
+
+interface NewJob {
+  readonly id: string;
+  /** For a server of this minor version. Throws JobError 'invalid-request'. */
+  readonly manifest: (minor: number) => KubernetesJob;
+  /** Is it the Job of this submission, not a Job of another client with the same name? */
+  readonly isOurs: (stored: KubernetesJob) => boolean;
+}
+
+export function newJob(
+  resolved: ResolvedJob,
+  { jobExpiryHours, shareProcessNamespace }: Pick<JobsOptions, 'jobExpiryHours' | 'shareProcessNamespace'>,
+  random: Random,
+): NewJob {
+  const id = newJobName(resolved.request.name, random);
+  const submissionId = randomText(random, SUBMISSION_ID_LENGTH);
+  return {
+    id,
+    manifest: (minor) => buildJob(resolved, { id, submissionId, jobExpiryHours, shareProcessNamespace, minor }),
+    isOurs: ({ metadata }) => metadata?.annotations?.[SUBMISSION_ANNOTATION] === submissionId,
+  };
+}
+
+/** Makes the Service; one that is there already and belongs to the Job is as good. */
+export async function createService(
+  { client, services }: Pick<Context, 'client' | 'services'>,
+  service: Service,
+  signal: AbortSignal,
+): Promise<void> {
+  const uid = service.metadata?.ownerReferences?.[0]?.uid;
+  const { object } = await client.create(SERVICES, service, {
+    signal,
+    isOurs: (stored) => stored.metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true,
+  });
+  services.offer(projectService(object));
 }

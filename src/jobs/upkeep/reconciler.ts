@@ -1,84 +1,199 @@
 /**
- * What has to be done for a job after something was seen of it for a while, whichever instance submitted it: a crash in
- * between two steps heals this way. Times are this process's own observation, never compared with other clocks.
+ * Reconciler: what the plugin does for jobs without a request, whichever instance submitted them. All rules are evaluated
+ * for all jobs every 5 s, prompt rules also after each update of a job; failed attempts are retried with backoff.
  */
+import { setImmediate } from 'node:timers/promises';
 import { Backoff } from '../../kubernetes/http/backoff.ts';
+import { isMissingRight } from '../../kubernetes/kubernetes-error.ts';
 import { repeat } from '../../system/async.ts';
 import type { Context } from '../context.ts';
-import type { JobEntry } from '../view/record.ts';
+import type { JobRecord } from '../view/record.ts';
 
-export interface Chore {
-  /** For the log: "Stopping a job again". */
+export interface Rule {
+  /** Kebab-case; field `rule` of the log lines. */
   readonly name: string;
-  /** Milliseconds for which `isDue` must have held; also the pause after an attempt. It grows while attempts fail. */
-  readonly afterMs: number;
-  readonly isDue: (entry: JobEntry) => boolean;
-  readonly act: (entry: JobEntry) => Promise<void>;
+  /** Sentence for the log after a failed attempt; "; retrying" is appended. */
+  readonly failure: string;
+  /** Pure. */
+  readonly due: (record: JobRecord) => boolean;
+  readonly act: (record: JobRecord) => Promise<void>;
+  /** For how long the rule must have been due before its first attempt; also the shortest pause between attempts. Default: 0. */
+  readonly afterMs?: (record: JobRecord) => number;
+  /** Evaluated after each update of a job, too. */
+  readonly prompt?: true;
+  /** Applies to jobs whose Job was deleted, too. */
+  readonly coversDeleted?: true;
+  /** Attempts under way at the same time. Default: 16. */
+  readonly concurrency?: number;
 }
 
-/** One chore of one job. */
-interface Turn {
+type ReconcilerContext = Pick<Context, 'clock' | 'random' | 'repository' | 'log'>;
+
+const EVERY_MS = 5_000;
+/** After failed attempts. */
+const BACKOFF = { first: 1_000, longest: 60_000 };
+const CONCURRENCY = 16;
+/** Jobs that are evaluated without a break: requests of users are answered in between. */
+const BATCH = 100;
+
+/** Runs until the signal is aborted; never rejects. */
+export async function runReconciler(
+  context: ReconcilerContext,
+  rules: readonly Rule[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, repository } = context;
+  const runners = rules.map((rule) => new RuleRunner(context, rule, signal));
+  const promptRunners = runners.filter(({ isPrompt }) => isPrompt);
+  const stopListening = repository.onUpdate((record) => {
+    for (const runner of record.deleted ? runners : promptRunners) runner.evaluate(record);
+  });
+  try {
+    await repeat(clock, EVERY_MS, signal, async () => {
+      const records = [...repository.records()];
+      for (let from = 0; from < records.length && !signal.aborted; from += BATCH) {
+        for (const record of records.slice(from, from + BATCH)) for (const runner of runners) runner.evaluate(record);
+        await setImmediate();
+      }
+    });
+  } finally {
+    stopListening();
+    for (const runner of runners) runner.end();
+  }
+}
+
+/** One rule for one job: due, or under way. */
+interface Attempt {
   /** The next attempt, by the monotonic clock. */
   at: number;
   isBusy: boolean;
   readonly backoff: Backoff;
+  cancelTimer?: (() => void) | undefined;
 }
 
-const EVERY_MS = 5_000;
-/** After failures. */
-const LONGEST_PAUSE_MS = 60_000;
+/** Attempts of one rule, by the uid of the job. */
+class RuleRunner {
+  readonly #context: ReconcilerContext;
+  readonly #rule: Rule;
+  readonly #signal: AbortSignal;
+  readonly #attempts = new Map<string, Attempt>();
+  /** Jobs whose attempt waits until another one has ended. */
+  readonly #queue = new Set<JobRecord>();
+  #busy = 0;
+  /** While a permission is missing: the uid of the only job that retries. */
+  #denied: string | undefined;
+  #isDenialLogged = false;
 
-/** Looks at all jobs every 5 s until the signal ends; never rejects. */
-export async function runChores(
-  { clock, random, repository, log }: Pick<Context, 'clock' | 'random' | 'repository' | 'log'>,
-  chores: readonly Chore[],
-  signal: AbortSignal,
-): Promise<void> {
-  /** By chore and job: those that are due, or under way. */
-  const all = new Map(chores.map((chore) => [chore, new Map<string, Turn>()]));
-  await repeat(clock, EVERY_MS, signal, async () => {
-    for (const [chore, turns] of all) lookAt(chore, turns);
-  });
-
-  function lookAt(chore: Chore, turns: Map<string, Turn>): void {
-    const due = new Set<string>();
-    for (const entry of repository.entries()) {
-      if (!isDue(chore, entry)) continue;
-      due.add(entry.uid);
-      const turn = turns.get(entry.uid) ?? firstTurn(chore);
-      turns.set(entry.uid, turn);
-      if (!turn.isBusy && clock.monotonic() >= turn.at) void take(chore, entry, turn);
-    }
-    for (const [uid, { isBusy }] of turns) if (!due.has(uid) && !isBusy) turns.delete(uid);
+  constructor(context: ReconcilerContext, rule: Rule, signal: AbortSignal) {
+    this.#context = context;
+    this.#rule = rule;
+    this.#signal = signal;
   }
 
-  /** One odd job must not end the chores of all. */
-  function isDue(chore: Chore, entry: JobEntry): boolean {
+  get isPrompt(): boolean {
+    return this.#rule.prompt === true;
+  }
+
+  /** Starts an attempt that is due now, or a timer for one that is due later. */
+  evaluate(record: JobRecord): void {
+    const known = this.#attempts.get(record.uid);
+    if (known?.isBusy === true || this.#signal.aborted) return;
+    if (!this.#isDue(record)) {
+      this.#forget(record, known);
+      return;
+    }
+    const { clock } = this.#context;
+    const attempt = known ?? this.#newAttempt(record);
+    const waitMs = attempt.at - clock.monotonic();
+    if (waitMs > 0) {
+      attempt.cancelTimer ??= clock.after(waitMs, () => {
+        attempt.cancelTimer = undefined;
+        this.evaluate(record);
+      });
+    } else if (this.#busy < (this.#rule.concurrency ?? CONCURRENCY)) {
+      this.#queue.delete(record);
+      void this.#act(record, attempt);
+    } else this.#queue.add(record);
+  }
+
+  end(): void {
+    for (const { cancelTimer } of this.#attempts.values()) cancelTimer?.();
+  }
+
+  #newAttempt(record: JobRecord): Attempt {
+    const { clock, random } = this.#context;
+    const at = clock.monotonic() + (this.#rule.afterMs?.(record) ?? 0);
+    const attempt: Attempt = { at, isBusy: false, backoff: new Backoff(clock, random, BACKOFF) };
+    this.#attempts.set(record.uid, attempt);
+    return attempt;
+  }
+
+  #forget(record: JobRecord, attempt: Attempt | undefined): void {
+    attempt?.cancelTimer?.();
+    this.#attempts.delete(record.uid);
+    this.#queue.delete(record);
+    if (this.#denied === record.uid) this.#denied = undefined;
+  }
+
+  #isDue(record: JobRecord): boolean {
+    if (record.deleted && this.#rule.coversDeleted !== true) return false;
+    if (this.#denied !== undefined && this.#denied !== record.uid) return false;
     try {
-      return chore.isDue(entry);
+      return this.#rule.due(record);
     } catch (error) {
-      log.error(`BUG: ${chore.name}: it cannot be told whether it is due`, { job: entry.id, error });
+      this.#context.log.error('BUG: a reconcile rule cannot be evaluated', {
+        rule: this.#rule.name,
+        job: record.id,
+        error,
+      });
       return false;
     }
   }
 
-  function firstTurn({ afterMs }: Chore): Turn {
-    const backoff = new Backoff(clock, random, { first: 2 * EVERY_MS, longest: LONGEST_PAUSE_MS });
-    return { at: clock.monotonic() + afterMs, isBusy: false, backoff };
+  async #act(record: JobRecord, attempt: Attempt): Promise<void> {
+    const { clock, log } = this.#context;
+    attempt.isBusy = true;
+    this.#busy++;
+    let pauseMs = Math.max(EVERY_MS, this.#rule.afterMs?.(record) ?? 0);
+    log.debug('Running a reconcile rule', { rule: this.#rule.name, job: record.id });
+    try {
+      await this.#rule.act(record);
+      attempt.backoff.reset();
+      this.#succeeded(record);
+    } catch (error) {
+      pauseMs = attempt.backoff.next(error);
+      if (!this.#signal.aborted) this.#failed(record, error, pauseMs);
+    }
+    attempt.at = clock.monotonic() + pauseMs;
+    attempt.isBusy = false;
+    this.#busy--;
+    this.evaluate(record);
+    const [next] = this.#queue;
+    if (next !== undefined) {
+      this.#queue.delete(next);
+      this.evaluate(next);
+    }
   }
 
-  async function take(chore: Chore, entry: JobEntry, turn: Turn): Promise<void> {
-    turn.isBusy = true;
-    log.info(chore.name, { job: entry.id });
-    let pause = chore.afterMs;
-    try {
-      await chore.act(entry);
-      turn.backoff.reset();
-    } catch (error) {
-      if (!signal.aborted) log.warning(`${chore.name} did not work`, { job: entry.id, error });
-      pause = turn.backoff.next(error);
+  #succeeded({ uid }: JobRecord): void {
+    if (this.#denied !== uid) return;
+    this.#denied = undefined;
+    this.#isDenialLogged = false;
+    this.#context.log.info('A permission that was missing is granted now', { rule: this.#rule.name });
+  }
+
+  #failed({ id, uid }: JobRecord, error: unknown, pauseMs: number): void {
+    const { log } = this.#context;
+    const { name, failure } = this.#rule;
+    const fields = { rule: name, job: id, retrySeconds: Math.round(pauseMs / 1000), error };
+    if (!isMissingRight(error)) {
+      if (this.#denied === uid) this.#denied = undefined;
+      log.warning(`${failure}; retrying`, fields);
+      return;
     }
-    turn.at = clock.monotonic() + pause;
-    turn.isBusy = false;
+    this.#denied ??= uid;
+    if (this.#isDenialLogged) log.debug(`${failure}; retrying`, fields);
+    else log.warning(`${failure}; retrying`, fields);
+    this.#isDenialLogged = true;
   }
 }

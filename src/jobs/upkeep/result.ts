@@ -1,86 +1,71 @@
 /**
- * The end of a job is written onto its Job (`job-launcher/result`), because exit code and cause live only on the pod,
- * and pods of finished jobs go (kubernetes-objects.md section 2, "The end is written down"). Needs patch on jobs.
+ * Reconcile rule that saves the final state of a job in the annotation `job-launcher/result` of its Job: exit code and
+ * cause exist only on the pod, and pods of finished jobs are deleted (docs/kubernetes-objects.md section 2). Needs patch on jobs.
  */
-import { isMissingRight, isNotFound } from '../../kubernetes/kubernetes-error.ts';
-import { sleep } from '../../system/clock.ts';
+import { isNotFound } from '../../kubernetes/kubernetes-error.ts';
 import type { Context } from '../context.ts';
-import { persist } from '../failures.ts';
 import { type JobResult, RESULT_ANNOTATION } from '../objects/annotations.ts';
 import { ttlSeconds } from '../objects/to-job.ts';
+import { OTHERS_WAIT_MS } from '../operations/confirm-end.ts';
 import { patchJob } from '../operations/patch-job.ts';
-import { isTerminal, type JobEntry } from '../view/record.ts';
+import { isTerminal, type JobRecord } from '../view/record.ts';
+import type { Rule } from './reconciler.ts';
 
-/** Who did not submit the job lets the one who did go first. */
-export const OTHERS_WAIT_MS = 10_000;
-/** Whoever never saw the pod lets all go first that may have: they know how it ended. */
-const IGNORANT_WAIT_MS = 30_000;
-
-const UNWRITTEN = 'The ends of jobs cannot be written down: they are forgotten at a restart; trying again now and then';
+/** Instances that never observed the pod wait longer, so that one that did can record the exit code. */
+const UNOBSERVED_WAIT_MS = 30_000;
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
-/** What is written of an end. `noticedAt` is the server's clock when it was seen. */
-function resultOf({ job, pod, outcome }: JobEntry, noticedAt: number): JobResult {
-  const { terminated, running } = pod?.view.container ?? {};
-  const startedAt = terminated?.startedAt ?? running?.startedAt;
-  return {
-    state: outcome.state,
-    statusCode: outcome.statusCode,
-    ...(outcome.exitCode === undefined ? {} : { exitCode: outcome.exitCode }),
-    message: outcome.message,
-    ...(startedAt === undefined ? {} : { startedAt: iso(startedAt) }),
-    endedAt: iso(terminated?.finishedAt ?? (job.decision?.at || noticedAt)),
-  };
-}
+export function recordResult(context: Context): Rule {
+  const { client, clock, options, processId, repository, signal, submitted } = context;
+  /** The server's time at which this process noticed the final state. */
+  const noticed = new WeakMap<JobRecord, number>();
+  const serverTime = (): number => client.serverTime() ?? clock.now();
+  repository.onChange((record) => {
+    if (isTerminal(record)) noticed.set(record, serverTime());
+  });
 
-/** Writes the end of every job that has none yet. Returns what ends it. */
-export function writeResults(context: Context): () => void {
-  const { repository, submitted, clock, log, client, signal } = context;
-  const busy = new Set<string>();
-  /** The job, by uid, that goes on trying while the right to do it is missing; all others wait for it. */
-  let refused: string | undefined;
-
-  async function write(entry: JobEntry): Promise<void> {
-    const noticedAt = client.serverTime() ?? clock.now();
-    if (!submitted.has(entry.id))
-      await sleep(clock, entry.pod === undefined ? IGNORANT_WAIT_MS : OTHERS_WAIT_MS, signal);
-    const onFailure = (error: unknown): void => {
-      if (!isMissingRight(error))
-        log.warning('The end of a job cannot be written down; trying again', { job: entry.id, error });
+  function resultOf(record: JobRecord): JobResult {
+    const { job, pod, outcome, cause } = record;
+    const { terminated, running } = pod?.view.container ?? {};
+    const startedAt = terminated?.startedAt ?? running?.startedAt;
+    const endedAt = terminated?.finishedAt ?? (job.decision?.at || (noticed.get(record) ?? serverTime()));
+    return {
+      state: outcome.state,
+      statusCode: outcome.statusCode,
+      ...(outcome.exitCode === undefined ? {} : { exitCode: outcome.exitCode }),
+      message: outcome.message,
+      ...(startedAt === undefined ? {} : { startedAt: iso(startedAt) }),
+      endedAt: iso(endedAt),
+      cause,
+      recordedBy: processId,
+      recordedAt: iso(serverTime()),
     };
-    await persist(clock, signal, onFailure, async () => {
-      if (refused !== undefined && refused !== entry.uid) return 'again';
+  }
+
+  return {
+    name: 'record-result',
+    failure: 'Cannot save final job states (annotation job-launcher/result); they would be lost on restart',
+    prompt: true,
+    afterMs: ({ id, pod }) => (submitted.has(id) ? 0 : pod === undefined ? UNOBSERVED_WAIT_MS : OTHERS_WAIT_MS),
+    due: (record) => isTerminal(record) && record.job.result === undefined,
+    act: async (record) => {
       try {
-        await patchJob(context, entry.job, (newest) => patchFor(entry, newest.result, noticedAt), signal);
-        if (refused === entry.uid) log.info('The ends of jobs can be written down now');
+        await patchJob(
+          context,
+          record.job,
+          (newest) =>
+            newest.result === undefined
+              ? {
+                  annotations: { [RESULT_ANNOTATION]: JSON.stringify(resultOf(record)) },
+                  spec: { ttlSecondsAfterFinished: ttlSeconds(options().jobExpiryHours) },
+                }
+              : undefined,
+          signal,
+        );
       } catch (error) {
-        if (isMissingRight(error)) {
-          if (refused === undefined) log.warning(UNWRITTEN, { error });
-          refused ??= entry.uid;
-        } else if (refused === entry.uid) refused = undefined;
         if (!isNotFound(error)) throw error;
       }
-      if (refused === entry.uid) refused = undefined;
-      return undefined;
-    });
-  }
-
-  function patchFor(entry: JobEntry, there: JobResult | undefined, noticedAt: number) {
-    if (there !== undefined) return undefined;
-    return {
-      annotations: { [RESULT_ANNOTATION]: JSON.stringify(resultOf(entry, noticedAt)) },
-      spec: { ttlSecondsAfterFinished: ttlSeconds(context.options().jobExpiryHours) },
-    };
-  }
-
-  return repository.onUpdate((entry) => {
-    if (!isTerminal(entry) || entry.job.result !== undefined || entry.gone || busy.has(entry.uid)) return;
-    busy.add(entry.uid);
-    write(entry)
-      .catch((error: unknown) => {
-        if (!signal.aborted) log.error('The end of a job could not be written down', { job: entry.id, error });
-      })
-      .finally(() => busy.delete(entry.uid));
-  });
+    },
+  };
 }

@@ -1,20 +1,20 @@
-/** A pod as this process saw it over time: did its program run, has it ended, and was it taken away before it had? */
+/** Pod observations: what this process saw of a pod over time, whether its container ran and ended, and whether it was removed before. */
 import type { PodView } from './projection.ts';
 
-/** The newest pod of a job as this process saw it. */
-export interface SeenPod {
+/** A pod as this process saw it. */
+export interface PodObservation {
   /** Its last version. */
   readonly view: PodView;
-  /** Is it still there? */
+  /** Does it still exist? */
   readonly present: boolean;
-  /** Which was seen first, its end or its removal; undefined if neither, or both in one version. */
+  /** What was observed first, its end or its removal; undefined if neither, or both in one version. */
   readonly first?: 'end' | 'removal';
 }
 
-/** Kubelets' and controllers' clocks may differ this much where nothing better than times is known. */
+/** Clocks of kubelets and controllers may differ this much. */
 const CLOCK_TOLERANCE_MS = 2_000;
 
-/** Is it the end of its program, whatever becomes of the pod? */
+/** Has its container ended, or will it never run? */
 export function podEnded(pod: PodView): boolean {
   return pod.container.terminated !== undefined || pod.phase === 'Succeeded' || pod.phase === 'Failed';
 }
@@ -23,16 +23,16 @@ export function podRan(pod: PodView): boolean {
   return pod.container.running !== undefined || pod.container.terminated?.startedAt !== undefined;
 }
 
-/** Takes in a version of a pod: which of end and removal came first is known only by those who saw both. */
-export function seePod(previous: SeenPod | undefined, view: PodView, present: boolean): SeenPod {
+/** Adds a version of a pod. The order of end and removal is known only if they were observed in different versions. */
+export function observePod(previous: PodObservation | undefined, view: PodView, present: boolean): PodObservation {
   const ended = podEnded(view);
   const removed = view.deletion !== undefined || view.disruption !== undefined;
   const first = previous?.first ?? (ended === removed ? undefined : ended ? 'end' : 'removal');
   return { view, present, ...(first === undefined ? {} : { first }) };
 }
 
-/** Was it taken away before its program had ended? */
-export function wasRemoved({ view, present, first }: SeenPod): boolean {
+/** Was it removed before its container ended? */
+export function wasRemoved({ view, present, first }: PodObservation): boolean {
   const ended = podEnded(view);
   if (!ended) return !present || view.deletion !== undefined || view.disruption !== undefined;
   if (view.deletion === undefined && view.disruption === undefined) return false;
@@ -46,5 +46,5 @@ export function wasRemoved({ view, present, first }: SeenPod): boolean {
   return Math.min(...removedAt) <= finishedAt + CLOCK_TOLERANCE_MS;
 }
 
-/** In this version of it: did it end, and not because somebody removed it? */
-export const endedByItself = (pod: PodView): boolean => podEnded(pod) && !wasRemoved(seePod(undefined, pod, true));
+/** Does this version show an end that is not due to a removal? */
+export const endedByItself = (pod: PodView): boolean => podEnded(pod) && !wasRemoved(observePod(undefined, pod, true));

@@ -11,7 +11,6 @@ import type { JobRequest } from '../job.ts';
 import { RECORD_ANNOTATION, type RunRecords, readRecords } from '../objects/annotations.ts';
 import { jobContainer, recoverRequest } from '../objects/from-job.ts';
 import { readRecord } from '../objects/submission-record.ts';
-import { newest, newestTransition, time } from './times.ts';
 
 /** Conditions by which the Job controller has decided; the later in the list, the more is settled. */
 const DECISIONS = ['SuccessCriteriaMet', 'FailureTarget', 'Complete', 'Failed'] as const;
@@ -275,4 +274,33 @@ export function projectEvent(event: Event): EventView {
     message: event.message ?? '',
     at: time(event.lastTimestamp) ?? time(event.eventTime) ?? time(event.metadata.creationTimestamp) ?? 0,
   };
+}
+
+/** Milliseconds since 1970 of an API time; undefined for none, and for 1970 itself, which means "never". */
+export function time(text: string | undefined | null): number | undefined {
+  if (text === undefined || text === null) return undefined;
+  const milliseconds = WHOLE_SECONDS.test(text) ? wholeSeconds(text) : Date.parse(text);
+  return Number.isNaN(milliseconds) || milliseconds === 0 ? undefined : milliseconds;
+}
+
+/** As nearly all times are written; they are most of what is read of a pod, and Date.parse takes twice as long. */
+const WHOLE_SECONDS = /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+
+function wholeSeconds(text: string): number {
+  const two = (at: number): number => text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 11 * ZERO;
+  return Date.UTC(two(0) * 100 + two(2), two(5) - 1, two(8), two(11), two(14), two(17));
+}
+
+/** Character code of the digit 0. */
+const ZERO = 48;
+
+const newest = (...times: readonly (number | undefined)[]): number => Math.max(0, ...times.map((at) => at ?? 0));
+
+/** The newest of the conditions' times; they are all written alike (UTC, whole seconds), and so compare as texts. */
+function newestTransition(conditions: readonly { readonly lastTransitionTime?: string }[]): number | undefined {
+  let text = '';
+  for (const { lastTransitionTime } of conditions) {
+    if (lastTransitionTime && lastTransitionTime > text) text = lastTransitionTime;
+  }
+  return time(text);
 }

@@ -1,11 +1,8 @@
-/**
- * Why something is as it is, in words for the person whose job it is. Pure functions of what the cluster says; how
- * things are put is decided here and nowhere else.
- */
+/** Messages for the user of a job: why it waits, why it ended, what removes its pod. Pure functions; all sentences are here. */
 import type { ContainerView, EventView, JobView, PodView } from './projection.ts';
 
-/** What a container that waits is doing as a matter of course. */
-const NO_REASON: ReadonlySet<string> = new Set(['', 'ContainerCreating', 'PodInitializing']);
+/** Waiting reasons of a container that starts normally. */
+const NORMAL_REASONS: ReadonlySet<string> = new Set(['', 'ContainerCreating', 'PodInitializing']);
 
 const PULL_PROBLEMS: ReadonlySet<string> = new Set([
   'ErrImagePull',
@@ -14,24 +11,24 @@ const PULL_PROBLEMS: ReadonlySet<string> = new Set([
   'RegistryUnavailable',
 ]);
 
-/** Reasons whose message already says everything. */
-const SPEAKING: ReadonlySet<string> = new Set([
+/** Reasons whose message is complete without them. */
+const COMPLETE_MESSAGES: ReadonlySet<string> = new Set([
   'CreateContainerConfigError',
   'ErrImageNeverPull',
   'CreateContainerError',
 ]);
 
-/** Why the container waits; '' if that is as it should be. */
+/** Why the container waits; '' for a normal start. */
 export function waitingReason(container: ContainerView): string {
   const { reason = '', message = '' } = container.waiting ?? {};
-  if (NO_REASON.has(reason)) return '';
+  if (NORMAL_REASONS.has(reason)) return '';
   if (PULL_PROBLEMS.has(reason)) return `image ${container.image} cannot be pulled: ${pullCause(message) || reason}`;
   if (reason === 'InvalidImageName') return `image ${container.image} is not a valid image name`;
   if (message === '') return reason;
-  return SPEAKING.has(reason) ? message : `${reason}: ${message}`;
+  return COMPLETE_MESSAGES.has(reason) ? message : `${reason}: ${message}`;
 }
 
-/** What the runtime says of a pull that failed, without the layers around it (kubernetes-facts.md 23). */
+/** Cause of a failed pull from the runtime's message, without its prefixes (docs/kubernetes-facts.md 23). */
 export function pullCause(message: string): string {
   const cause = message.replace(/^Back-off pulling image "[^"]*"(: \w+: |$)/, '');
   if (/: not found$|\bNotFound\b|manifest unknown|repository does not exist/i.test(cause))
@@ -41,7 +38,7 @@ export function pullCause(message: string): string {
   return innermost(cause);
 }
 
-/** Go programs put the cause last: the part behind the last layer that names what was tried. */
+/** Go programs put the cause last: the part after the last known prefix. */
 function innermost(message: string): string {
   const marks = ['failed to do request: ', 'failed to resolve reference ', 'failed to pull and unpack image '];
   for (const mark of marks) {
@@ -55,8 +52,8 @@ const PREFIX_OF_FAILED_CREATE = /^Error creating: (?:pods "[^"]*" is forbidden: 
 
 const PULL_EVENT = /^Failed to pull image "([^"]*)": (.*)$/s;
 
-/** Warning events that only repeat what a container's state says anyway. */
-export const isTelling = ({ message }: EventView): boolean => !/^Error: \w+$/.test(message);
+/** False for a Warning event that only repeats the reason of the container's state. */
+export const isInformative = ({ message }: EventView): boolean => !/^Error: \w+$/.test(message);
 
 /** The message of a Warning event. */
 export function eventReason(event: EventView): string {
@@ -67,15 +64,15 @@ export function eventReason(event: EventView): string {
   return message.replace(/^exceeded quota: /, 'quota exceeded: ') || event.reason;
 }
 
-const withoutLayers = (message: string): string =>
+const withoutPrefixes = (message: string): string =>
   message.replace(/^(exec: "[^"]*": )stat \S+: /, '$1').replace(/: unknown$/, '');
 
-/** The useful end of what the runtime says of a program that could not be started (kubernetes-facts.md 14). */
+/** The relevant end of the runtime's message for a program that could not be started (docs/kubernetes-facts.md 14). */
 export function startFailure(message: string): string {
   const marks = ['unable to start container process: ', 'runc create failed: ', 'OCI runtime create failed: '];
   for (const mark of marks) {
     const at = message.lastIndexOf(mark);
-    if (at >= 0) return withoutLayers(message.slice(at + mark.length));
+    if (at >= 0) return withoutPrefixes(message.slice(at + mark.length));
   }
   return message;
 }
@@ -88,7 +85,7 @@ const DISRUPTIONS: Readonly<Record<string, string>> = {
   TerminationByKubelet: 'ended by its node',
 };
 
-/** Reasons of a pod that something else ended. */
+/** Reasons of pods that were ended from outside. */
 export const POD_ENDINGS: Readonly<Record<string, string>> = {
   Evicted: 'evicted',
   Terminated: 'ended because its node shut down',
@@ -97,33 +94,34 @@ export const POD_ENDINGS: Readonly<Record<string, string>> = {
   NodeLost: 'its node was lost',
 };
 
-const DELETED_BY_OTHERS = 'its pod was deleted in Kubernetes by somebody else';
+const DELETED_BY_OTHERS = 'its pod was deleted in Kubernetes by another client';
 
-const said = (what: string, message: string): string => (message === '' ? what : `${what}: ${message}`);
+const withMessage = (what: string, message: string): string => (message === '' ? what : `${what}: ${message}`);
 
 /** Who removed a pod, and why. */
 export function removalReason(pod: PodView | undefined): string {
   if (pod === undefined) return DELETED_BY_OTHERS;
   const ofPod = POD_ENDINGS[pod.reason];
-  if (ofPod !== undefined) return said(ofPod, pod.message);
+  if (ofPod !== undefined) return withMessage(ofPod, pod.message);
   const { disruption } = pod;
-  if (disruption !== undefined) return said(DISRUPTIONS[disruption.reason] ?? disruption.reason, disruption.message);
-  // The kubelet had ended or rejected it before: that says more than who cleared it away.
+  if (disruption !== undefined)
+    return withMessage(DISRUPTIONS[disruption.reason] ?? disruption.reason, disruption.message);
+  // The kubelet had ended or rejected it before: its reason explains more than the deletion.
   return pod.reason === '' ? DELETED_BY_OTHERS : pod.message || pod.reason;
 }
 
-/** Why a job is being removed although its program still runs; '' if it is not. */
-export function removing(pod: PodView): string {
+/** What removes the pod of a program that still runs; '' if nothing does. */
+export function removalInProgress(pod: PodView): string {
   if (pod.disruption !== undefined) return `is being ended: ${removalReason(pod)}`;
-  return pod.deletion === undefined ? '' : 'its pod is being deleted in Kubernetes by somebody else';
+  return pod.deletion === undefined ? '' : 'its pod is being deleted in Kubernetes by another client';
 }
 
-/** `since` is in milliseconds since 1970; Kubernetes tells whole seconds. */
+/** `since` is in milliseconds since 1970; Kubernetes writes seconds. */
 export const nodeSilence = (node: string, since: number): string =>
-  `node ${node} does not answer since ${new Date(since).toISOString().replace('.000Z', 'Z')}`;
+  `node ${node} has not responded since ${new Date(since).toISOString().replace('.000Z', 'Z')}`;
 
 export function outOfMemory(limit: string | undefined): string {
-  return limit === undefined ? 'out of memory' : `out of memory (limit ${limit})`;
+  return limit === undefined ? 'the container ran out of memory' : `the container exceeded its limit of ${limit}`;
 }
 
 const UNITS: readonly (readonly [string, number])[] = [
@@ -145,18 +143,18 @@ export function duration(seconds: number): string {
   return parts.join(' ') || '0 seconds';
 }
 
-/** What stands in the way of a job that has not begun to run; '' if nothing is known. Order: section 2, row 15. */
+/** Why a job has not started; '' if unknown. The order is that of row `pending` of the state table. */
 export function pendingReason(
   job: JobView,
   pod: PodView | undefined,
-  hints: {
+  events: {
     readonly warning: EventView | undefined;
     readonly pulling: EventView | undefined;
     readonly createWarning: string;
   },
 ): string {
   const since = pod === undefined ? job.createdAt : pod.createdAt;
-  const { warning, pulling } = hints;
+  const { warning, pulling } = events;
   return (
     [
       ...(pod === undefined
@@ -164,7 +162,7 @@ export function pendingReason(
         : [...pod.init.map(waitingReason), waitingReason(pod.container), pod.unscheduled ?? '']),
       warning !== undefined && warning.at >= since ? eventReason(warning) : '',
       pulling !== undefined && pulling.at >= since ? pulling.message : '',
-      hints.createWarning,
+      events.createWarning,
     ].find((reason) => reason !== '') ?? ''
   );
 }

@@ -1,71 +1,77 @@
-/** A job as the repository knows it, and how the protocol shows it. */
+/** Job record: everything that this process knows of one job, and the job as the launcher protocol shows it. */
 import { type Job, TERMINAL_STATES } from '../job.ts';
-import type { SeenPod } from './observation.ts';
+import type { PodObservation } from './observation.ts';
 import type { JobView, ServiceView } from './projection.ts';
-import type { Outcome } from './situation.ts';
+import type { Outcome } from './state-inputs.ts';
 
-/** One job and all that is known of it. */
-export interface JobEntry {
+/** Whether the Job and its pods are read once more before a final state is announced. */
+type Confirmation = 'none' | 'needed' | 'done';
+
+export interface JobRecord {
   readonly id: string;
   readonly uid: string;
   readonly job: JobView;
-  readonly pod: SeenPod | undefined;
+  readonly pod: PodObservation | undefined;
   readonly service: ServiceView | undefined;
-  /** What was announced last. */
+  /** The state that was announced last. */
   readonly outcome: Outcome;
-  /** Its program was seen running, or its Job said so. */
+  /** The row of the state table that gave `outcome`. */
+  readonly cause: string;
+  /** Its container was observed running, or its Job said so. */
   readonly ran: boolean;
-  /** Its Job object is gone, or is no longer marked as ours. */
-  readonly gone: boolean;
+  /** Its Job object was deleted, or is no longer labeled as ours. */
+  readonly deleted: boolean;
+  readonly confirmation: Confirmation;
 }
 
-/** What is known of the pods and services of all jobs, by the uid of their job. */
-export interface Parts {
+/** Pods and services of all jobs, by the uid of their Job. */
+export interface ObservationsByJob {
   readonly pods: Map<string, PodsOfJob>;
   readonly services: Map<string, ServiceView>;
 }
 
-/** A class, because there are many: members of their own that are functions would be most of an entry. */
-export class Entry implements JobEntry {
+/** Record in the repository. A class, because a repository holds thousands: functions of their own would be most of a record. */
+export class TrackedJob implements JobRecord {
   readonly id: string;
   readonly uid: string;
-  readonly #parts: Parts;
+  readonly #observations: ObservationsByJob;
   job: JobView;
-  outcome = UNKNOWN;
+  outcome: Outcome = NOT_EVALUATED;
+  cause = 'pending';
   ran: boolean;
-  announced = false;
-  gone = false;
-  /** The Job and its pods are being read, or were read, before a doubtful end. */
-  reading: 'no' | 'running' | 'done' = 'no';
+  isAnnounced = false;
+  deleted = false;
+  confirmation: Confirmation = 'none';
   createWarning = '';
   inputProblem = '';
 
-  constructor(job: JobView, parts: Parts) {
+  constructor(job: JobView, observations: ObservationsByJob) {
     this.id = job.name;
     this.uid = job.uid;
-    this.#parts = parts;
+    this.#observations = observations;
     this.job = job;
     this.ran = job.result?.startedAt !== undefined;
   }
 
-  get pod(): SeenPod | undefined {
-    return newestOf(this.#parts.pods.get(this.uid) ?? []);
+  get pod(): PodObservation | undefined {
+    return newestOf(this.#observations.pods.get(this.uid) ?? []);
   }
 
   get service(): ServiceView | undefined {
-    return this.#parts.services.get(this.uid);
+    return this.#observations.services.get(this.uid);
   }
 }
 
-/** Pods of one job; those that are gone stay until a newer one comes, because they tell how it ended. */
-export type PodsOfJob = readonly SeenPod[];
+/** Until the first evaluation. */
+const NOT_EVALUATED: Outcome = { state: 'Pending', statusCode: 'Pending', message: '' };
 
-export const UNKNOWN: Outcome = { state: 'Pending', statusCode: 'Pending', message: '' };
+/** Pods of one job. A deleted pod is kept until a newer one exists, because it holds the exit code. */
+type PodsOfJob = readonly PodObservation[];
 
-export const isTerminal = ({ outcome }: JobEntry): boolean => TERMINAL_STATES.has(outcome.state);
+export const isTerminal = ({ outcome }: JobRecord): boolean => TERMINAL_STATES.has(outcome.state);
 
-/** The job as the protocol shows it. */
-export function jobOf({ id, job, pod, service, outcome }: JobEntry): Job {
+/** The job as the launcher protocol shows it. */
+export function jobOf({ id, job, pod, service, outcome }: JobRecord): Job {
   const { request } = job;
   return {
     ...request,
@@ -88,15 +94,15 @@ export function jobOf({ id, job, pod, service, outcome }: JobEntry): Job {
   };
 }
 
-/** A pod that is there before one that is gone; else the younger. */
-function isNewer(a: SeenPod, b: SeenPod): boolean {
+/** An existing pod is newer than a deleted one; else the pod that was created later is newer. */
+function isNewer(a: PodObservation, b: PodObservation): boolean {
   if (a.present !== b.present) return a.present;
   if (a.view.createdAt !== b.view.createdAt) return a.view.createdAt > b.view.createdAt;
   return Number(a.view.resourceVersion) > Number(b.view.resourceVersion);
 }
 
-export function newestOf(pods: PodsOfJob): SeenPod | undefined {
-  let newest: SeenPod | undefined;
+export function newestOf(pods: PodsOfJob): PodObservation | undefined {
+  let newest: PodObservation | undefined;
   for (const pod of pods) if (newest === undefined || isNewer(pod, newest)) newest = pod;
   return newest;
 }

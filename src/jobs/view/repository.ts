@@ -1,272 +1,317 @@
 /**
- * All jobs as they are now, in memory: what the watches show, put together job by job, and the state that follows. Other
- * parts of jobs/ read it and hear of its changes; nothing but the reflectors' events changes it.
+ * Repository of all jobs in memory: joins Jobs, pods, Services and events as the watches deliver them, evaluates the state of
+ * each job, and notifies listeners. Only the watches change it.
  */
 import type { ReflectorEvent } from '../../kubernetes/contract.ts';
+import { Listeners } from '../../system/async.ts';
 import type { Requester } from '../contract.ts';
 import { TERMINAL_STATES } from '../job.ts';
 import { JobError } from '../job-error.ts';
 import { maySee } from '../policy/policy.ts';
-import { type Hints, withHint, withoutHint } from './hints.ts';
-import { podRan, seePod } from './observation.ts';
+import { observePod, podRan } from './observation.ts';
 import type { EventView, JobView, PodView, ServiceView } from './projection.ts';
-import { Entry, isTerminal, type JobEntry, newestOf, type Parts, type PodsOfJob, UNKNOWN } from './record.ts';
-import type { Outcome, Situation } from './situation.ts';
-import { stateOf, stateWithoutJob, type Verdict } from './state.ts';
+import { isInformative } from './reasons.ts';
+import { isTerminal, type JobRecord, newestOf, type ObservationsByJob, TrackedJob } from './record.ts';
+import { type Evaluation, evaluate, evaluateDeleted } from './state.ts';
+import type { Outcome, StateInputs } from './state-inputs.ts';
 
-interface RepositoryOptions {
-  /**
-   * Reads the Job and its pods once, offers them to the reflectors and waits until the pods' watch has caught up;
-   * resolves with false if there is no such Job any more. Retries until it has an answer, and takes its time where another
-   * instance may know more: what comes meanwhile is judged as it comes.
-   */
-  readonly readAgain: (entry: JobEntry) => Promise<boolean>;
+/** Newest warning and newest image pull of a pod, or of a Job without a pod. */
+interface EventSummary {
+  readonly warning?: EventView;
+  readonly pulling?: EventView;
 }
 
-type EntryListener = (entry: JobEntry) => void;
-
-export interface Repository {
-  readonly onJob: (event: ReflectorEvent<JobView>) => void;
-  readonly onPod: (event: ReflectorEvent<PodView>) => void;
-  readonly onService: (event: ReflectorEvent<ServiceView>) => void;
-  readonly onEvent: (event: ReflectorEvent<EventView>) => void;
-  /** Jobs and pods were listed: from now on states are announced. */
-  readonly open: () => void;
-  /** A job being submitted is found by nobody until its submit is answered (architecture.md section 4). */
-  readonly hide: (id: string) => void;
-  readonly reveal: (id: string) => void;
-  /** What the create answer warned of; shown while nothing better is known. */
-  readonly warn: (id: string, warning: string) => void;
-  /** What went wrong with the input of a running job. */
-  readonly setInputProblem: (id: string, problem: string) => void;
-  readonly get: (id: string) => JobEntry | undefined;
-  /** Throws JobError 'job-not-found' also for jobs of others. */
-  readonly find: (id: string, requester: Requester) => JobEntry;
-  readonly entries: () => Iterable<JobEntry>;
-  /** Called for each change of what people are told. */
-  readonly onChange: (listener: EntryListener) => () => void;
-  /** Called whenever anything known of a job changed, after onChange; also when it leaves the repository. */
-  readonly onUpdate: (listener: EntryListener) => () => void;
-}
-
-const sameOutcome = (a: Outcome, b: Outcome): boolean =>
+const isSameOutcome = (a: Outcome, b: Outcome): boolean =>
   a.state === b.state && a.statusCode === b.statusCode && a.message === b.message && a.exitCode === b.exitCode;
 
-const plain = ({ row: _row, doubtful: _doubtful, ...outcome }: Verdict): Outcome => outcome;
+/** Jobs without a Job object whose pods are remembered. */
+const MAX_UNKNOWN_JOBS = 1_000;
 
-const MOST_LOST = 1_000;
+export class Repository {
+  readonly #byUid = new Map<string, TrackedJob>();
+  readonly #byId = new Map<string, TrackedJob>();
+  readonly #byUser = new Map<string, Set<TrackedJob>>();
+  readonly #observations: ObservationsByJob = { pods: new Map(), services: new Map() };
+  readonly #jobOfPod = new Map<string, string>();
+  readonly #eventsOf = new Map<string, EventSummary>();
+  /** Uids of unknown jobs whose pods are deleted, the oldest first. */
+  readonly #unknownJobs = new Set<string>();
+  /** Uids of deleted jobs whose pods still exist. */
+  readonly #leavingJobs = new Set<string>();
+  readonly #hiddenIds = new Set<string>();
+  readonly #changes = new Listeners<[JobRecord]>();
+  readonly #updates = new Listeners<[JobRecord]>();
+  readonly #updatesOf = new Map<JobRecord, Listeners>();
+  #isOpen = false;
 
-export function createRepository({ readAgain }: RepositoryOptions): Repository {
-  const byUid = new Map<string, Entry>();
-  const byId = new Map<string, Entry>();
-  const podsByJob = new Map<string, PodsOfJob>();
-  const jobByPod = new Map<string, string>();
-  const serviceByJob = new Map<string, ServiceView>();
-  const parts: Parts = { pods: podsByJob, services: serviceByJob };
-  const hintsBySubject = new Map<string, Hints>();
-  /** Unknown jobs whose pods are gone, the oldest first. */
-  const lost = new Set<string>();
-  /** Jobs that are gone and were known, while their pods are there: nobody will ask how those ended. */
-  const leaving = new Set<string>();
-  const hidden = new Set<string>();
-  const changeListeners = new Set<EntryListener>();
-  const updateListeners = new Set<EntryListener>();
-  let open = false;
+  readonly applyJob = ({ type, object }: ReflectorEvent<JobView>): void => {
+    const isDeleted = type === 'DELETED';
+    const record = this.#byUid.get(object.uid) ?? (isDeleted ? undefined : this.#add(object));
+    if (record === undefined) return;
+    this.#setJob(record, object);
+    record.deleted = isDeleted;
+    this.#refresh(record);
+    if (isDeleted && (!this.#isOpen || this.#hiddenIds.delete(record.id))) this.#forget(record);
+  };
 
-  function situation(entry: Entry): Situation {
-    const { pod } = entry;
-    const { warning, pulling } = hintsBySubject.get(pod?.present === true ? pod.view.uid : entry.uid) ?? {};
-    return {
-      job: entry.job,
-      ...(pod === undefined ? {} : { pod }),
-      ...(entry.announced ? { announced: entry.outcome } : {}),
-      ran: entry.ran,
-      ...(warning === undefined ? {} : { warning }),
-      ...(pulling === undefined ? {} : { pulling }),
-      createWarning: entry.createWarning,
-      inputProblem: entry.inputProblem,
+  readonly applyPod = ({ type, object }: ReflectorEvent<PodView>): void => this.#observe(object, type !== 'DELETED');
+
+  readonly applyService = ({ type, object }: ReflectorEvent<ServiceView>): void => {
+    const { services } = this.#observations;
+    const { jobUid, uid, isNamedLikeJob } = object;
+    const known = services.get(jobUid);
+    const isKnown = known === undefined || known.uid === uid;
+    if (type !== 'DELETED') {
+      if (isKnown || (isNamedLikeJob && !known.isNamedLikeJob)) services.set(jobUid, object);
+    } else if (isKnown) services.delete(jobUid);
+    this.#refreshUid(jobUid);
+  };
+
+  readonly applyEvent = ({ type, object }: ReflectorEvent<EventView>): void => {
+    const { subject } = object;
+    const known = this.#eventsOf.get(subject) ?? {};
+    const summary = type === 'DELETED' ? withoutEvent(known, object) : withEvent(known, object);
+    if (summary === known) return;
+    if (summary.warning === undefined && summary.pulling === undefined) this.#eventsOf.delete(subject);
+    else this.#eventsOf.set(subject, summary);
+    this.#refreshUid(this.#jobOfPod.get(subject) ?? subject);
+  };
+
+  /** Jobs and pods were listed: states are announced from now on. */
+  open(): void {
+    this.#isOpen = true;
+    for (const record of [...this.#byUid.values()]) this.#refresh(record);
+  }
+
+  /** Hides a job until its submit has ended (docs/architecture.md section 4). */
+  hide(id: string): void {
+    this.#hiddenIds.add(id);
+  }
+
+  reveal(id: string): void {
+    if (!this.#hiddenIds.delete(id)) return;
+    const record = this.#byId.get(id);
+    if (record !== undefined) this.#refresh(record);
+  }
+
+  /** Sets the warnings of the create; shown while there is no better reason. */
+  setCreateWarning(id: string, warning: string): void {
+    const record = this.#byId.get(id);
+    if (record === undefined) return;
+    record.createWarning = warning;
+    this.#refresh(record);
+  }
+
+  /** Sets the problem of the input of a running job; '' for none. */
+  setInputProblem(id: string, problem: string): void {
+    const record = this.#byId.get(id);
+    if (record === undefined || record.inputProblem === problem) return;
+    record.inputProblem = problem;
+    this.#refresh(record);
+  }
+
+  /** Ends the confirmation of a final state. `exists`: there is such a Job; if not, its deletion is awaited. */
+  confirm({ uid, confirmation }: JobRecord, exists: boolean): void {
+    const record = this.#byUid.get(uid);
+    if (record === undefined || confirmation !== 'needed') return;
+    record.confirmation = exists || record.deleted ? 'done' : 'none';
+    if (record.confirmation === 'done') this.#refresh(record);
+  }
+
+  get(id: string): JobRecord | undefined {
+    const record = this.#byId.get(id);
+    return record !== undefined && this.#isVisible(record) ? record : undefined;
+  }
+
+  /** Throws JobError 'job-not-found', also for a job of another user. */
+  find(id: string, requester: Requester): JobRecord {
+    const record = this.get(id);
+    if (record === undefined || !maySee(record.job.request.user, requester))
+      throw new JobError('job-not-found', `There is no job ${id} for user ${requester}.`);
+    return record;
+  }
+
+  *records(): Iterable<JobRecord> {
+    for (const record of this.#byUid.values()) if (this.#isVisible(record)) yield record;
+  }
+
+  *recordsOf(requester: Requester): Iterable<JobRecord> {
+    if (requester === '*') yield* this.records();
+    else for (const record of this.#byUser.get(requester) ?? []) if (this.#isVisible(record)) yield record;
+  }
+
+  /** Called after each change of the announced outcome of a job. Returns what removes the listener. */
+  onChange(listener: (record: JobRecord) => void): () => void {
+    return this.#changes.add(listener);
+  }
+
+  /** Called after each update of a job, after onChange; also for its deletion. */
+  onUpdate(listener: (record: JobRecord) => void): () => void {
+    return this.#updates.add(listener);
+  }
+
+  /** Called after each update of this job. */
+  onUpdateOf(record: JobRecord, listener: () => void): () => void {
+    const listeners = this.#updatesOf.get(record) ?? new Listeners();
+    this.#updatesOf.set(record, listeners);
+    const remove = listeners.add(listener);
+    return () => {
+      remove();
+      if (listeners.size === 0) this.#updatesOf.delete(record);
     };
   }
 
-  function refresh(entry: Entry): void {
-    const { pod } = entry;
-    if (entry.job.ready || (pod !== undefined && podRan(pod.view))) entry.ran = true;
-    if (!open || hidden.has(entry.id)) return;
-    const verdict = entry.gone ? stateWithoutJob(situation(entry)) : stateOf(situation(entry));
-    const ended = TERMINAL_STATES.has(verdict.state);
-    if (ended && verdict.doubtful && entry.reading !== 'done') {
-      announce(
-        entry,
-        entry.announced ? entry.outcome : entry.ran ? { ...UNKNOWN, state: 'Running', statusCode: 'Running' } : UNKNOWN,
-      );
-      read(entry);
+  #isVisible({ id }: TrackedJob): boolean {
+    return !this.#hiddenIds.has(id);
+  }
+
+  #add(job: JobView): TrackedJob {
+    const record = new TrackedJob(job, this.#observations);
+    this.#leavingJobs.delete(job.uid);
+    this.#byUid.set(job.uid, record);
+    this.#byId.set(job.name, record);
+    this.#index(record);
+    return record;
+  }
+
+  #setJob(record: TrackedJob, job: JobView): void {
+    const isSameUser = record.job.request.user === job.request.user;
+    if (!isSameUser) this.#unindex(record);
+    record.job = job;
+    if (!isSameUser) this.#index(record);
+  }
+
+  #index(record: TrackedJob): void {
+    const { user } = record.job.request;
+    const records = this.#byUser.get(user);
+    if (records === undefined) this.#byUser.set(user, new Set([record]));
+    else records.add(record);
+  }
+
+  #unindex(record: TrackedJob): void {
+    const { user } = record.job.request;
+    const records = this.#byUser.get(user);
+    records?.delete(record);
+    if (records?.size === 0) this.#byUser.delete(user);
+  }
+
+  #inputsOf(record: TrackedJob): StateInputs {
+    const { pod, job, ran, createWarning, inputProblem, outcome, cause } = record;
+    const { warning, pulling } = this.#eventsOf.get(pod?.present === true ? pod.view.uid : record.uid) ?? {};
+    return {
+      job,
+      ...(pod === undefined ? {} : { pod }),
+      ...(record.isAnnounced ? { announced: { outcome, cause } } : {}),
+      ran,
+      ...(warning === undefined ? {} : { warning }),
+      ...(pulling === undefined ? {} : { pulling }),
+      createWarning,
+      inputProblem,
+    };
+  }
+
+  #refresh(record: TrackedJob): void {
+    const { pod } = record;
+    if (record.job.ready || (pod !== undefined && podRan(pod.view))) record.ran = true;
+    if (!this.#isOpen || this.#hiddenIds.has(record.id)) return;
+    const inputs = this.#inputsOf(record);
+    const evaluation = record.deleted ? evaluateDeleted(inputs) : evaluate(inputs);
+    const isFinal = TERMINAL_STATES.has(evaluation.outcome.state);
+    if (isFinal && evaluation.isUnconfirmed && record.confirmation !== 'done') {
+      if (!record.isAnnounced) this.#announce(record, unconfirmedState(record));
+      record.confirmation = 'needed';
     } else {
-      if (!ended && entry.reading === 'done') entry.reading = 'no';
-      announce(entry, plain(verdict));
-      if (entry.gone) forget(entry);
+      if (!isFinal || record.confirmation === 'needed') record.confirmation = 'none';
+      this.#announce(record, evaluation);
+      if (record.deleted) this.#forget(record);
     }
-    for (const listener of updateListeners) listener(entry);
+    this.#updates.notify(record);
+    this.#updatesOf.get(record)?.notify();
   }
 
-  /** A terminal state is announced once; a different one that another instance wrote changes what is shown only. */
-  function announce(entry: Entry, outcome: Outcome): void {
-    const changed = !entry.announced || !sameOutcome(entry.outcome, outcome);
-    const wasTerminal = entry.announced && isTerminal(entry);
-    entry.outcome = outcome;
-    entry.announced = true;
-    if (changed && !wasTerminal) for (const listener of changeListeners) listener(entry);
+  /** Listeners hear of the first final state only: a different one of another instance changes what later requests show. */
+  #announce(record: TrackedJob, { outcome, cause }: Pick<Evaluation, 'outcome' | 'cause'>): void {
+    const isChanged = !record.isAnnounced || !isSameOutcome(record.outcome, outcome);
+    const wasTerminal = record.isAnnounced && isTerminal(record);
+    record.outcome = outcome;
+    record.cause = cause;
+    record.isAnnounced = true;
+    if (isChanged && !wasTerminal) this.#changes.notify(record);
   }
 
-  function read(entry: Entry): void {
-    if (entry.reading === 'running') return;
-    entry.reading = 'running';
-    void readAgain(entry).then(
-      (found) => {
-        // Its watch is behind: the deletion comes with the last version of the Job, which may tell more.
-        const isJudged = found || entry.gone;
-        entry.reading = isJudged ? 'done' : 'no';
-        if (isJudged && byUid.get(entry.uid) === entry) refresh(entry);
-      },
-      () => {
-        // Only the end of the program ends the retries.
-        entry.reading = 'no';
-      },
-    );
+  #forget(record: TrackedJob): void {
+    this.#byUid.delete(record.uid);
+    if (this.#byId.get(record.id) === record) this.#byId.delete(record.id);
+    this.#unindex(record);
+    this.#observations.services.delete(record.uid);
+    this.#eventsOf.delete(record.uid);
+    // A Job that is labeled again still has its pods.
+    if (record.pod?.present === true) this.#leavingJobs.add(record.uid);
+    else this.#observations.pods.delete(record.uid);
   }
 
-  function forget(entry: Entry): void {
-    byUid.delete(entry.uid);
-    if (byId.get(entry.id) === entry) byId.delete(entry.id);
-    serviceByJob.delete(entry.uid);
-    hintsBySubject.delete(entry.uid);
-    // A Job that gets its label back has its pods still.
-    if (entry.pod?.present === true) leaving.add(entry.uid);
-    else podsByJob.delete(entry.uid);
+  #observe(view: PodView, present: boolean): void {
+    const { uid, jobUid } = view;
+    if (jobUid === '') return;
+    const { pods } = this.#observations;
+    const known = pods.get(jobUid) ?? [];
+    const before = known.find((each) => each.view.uid === uid);
+    const observation = observePod(before, view, present);
+    const all = [...known.filter((each) => each !== before), observation];
+    const newest = newestOf(all);
+    // Copied, because an array made by filter keeps spare capacity.
+    pods.set(jobUid, [...all.filter((each) => each.present || each === newest)]);
+    if (present) this.#jobOfPod.set(uid, jobUid);
+    else {
+      this.#jobOfPod.delete(uid);
+      this.#eventsOf.delete(uid);
+      if (newest?.present !== true && !this.#byUid.has(jobUid)) this.#lastPodDeleted(jobUid);
+    }
+    this.#refreshUid(jobUid);
   }
 
-  /** The last pod of a job that is not known went. */
-  function podsWent(jobUid: string): void {
-    if (leaving.delete(jobUid)) podsByJob.delete(jobUid);
-    else rememberLost(jobUid);
+  /**
+   * Of a job that is not known: the watch of jobs may be behind the watch of pods, so its exit code is kept for a while,
+   * unless the Job was deleted before.
+   */
+  #lastPodDeleted(jobUid: string): void {
+    const { pods } = this.#observations;
+    if (this.#leavingJobs.delete(jobUid)) {
+      pods.delete(jobUid);
+      return;
+    }
+    this.#unknownJobs.add(jobUid);
+    if (this.#unknownJobs.size <= MAX_UNKNOWN_JOBS) return;
+    const [oldest = ''] = this.#unknownJobs;
+    this.#unknownJobs.delete(oldest);
+    if (!this.#byUid.has(oldest)) pods.delete(oldest);
   }
 
-  /** The watch of jobs may be behind that of pods: how a job ended is kept for a while although it is not known yet. */
-  function rememberLost(jobUid: string): void {
-    lost.add(jobUid);
-    if (lost.size <= MOST_LOST) return;
-    const [oldest = ''] = lost;
-    lost.delete(oldest);
-    if (!byUid.has(oldest)) podsByJob.delete(oldest);
+  #refreshUid(jobUid: string): void {
+    const record = this.#byUid.get(jobUid);
+    if (record !== undefined) this.#refresh(record);
   }
-
-  function refreshUid(jobUid: string): void {
-    const entry = byUid.get(jobUid);
-    if (entry !== undefined) refresh(entry);
-  }
-
-  function addJob(job: JobView): Entry {
-    const entry = new Entry(job, parts);
-    leaving.delete(job.uid);
-    byUid.set(job.uid, entry);
-    byId.set(job.name, entry);
-    return entry;
-  }
-
-  const visible = (entry: Entry): boolean => !hidden.has(entry.id);
-
-  return {
-    onJob: (event) => {
-      const { object } = event;
-      const known = byUid.get(object.uid);
-      if (known === undefined && event.type === 'DELETED') return;
-      const entry = known ?? addJob(object);
-      entry.job = object;
-      entry.gone = event.type === 'DELETED';
-      refresh(entry);
-      if (entry.gone && (!open || hidden.delete(entry.id))) forget(entry);
-    },
-    onPod: (event) => {
-      const { object } = event;
-      if (object.jobUid === '') return;
-      const known = podsByJob.get(object.jobUid) ?? [];
-      const present = event.type !== 'DELETED';
-      const before = known.find(({ view }) => view.uid === object.uid);
-      const seen = seePod(before, object, present);
-      const pods = [...known.filter((pod) => pod !== before), seen];
-      const newest = newestOf(pods);
-      // Copied, because filter keeps room for more.
-      podsByJob.set(object.jobUid, [...pods.filter((pod) => pod.present || pod === newest)]);
-      if (present) jobByPod.set(object.uid, object.jobUid);
-      else {
-        jobByPod.delete(object.uid);
-        hintsBySubject.delete(object.uid);
-        if (newest?.present !== true && !byUid.has(object.jobUid)) podsWent(object.jobUid);
-      }
-      refreshUid(object.jobUid);
-    },
-    onService: (event) => {
-      const { jobUid, uid, isNamedLikeJob } = event.object;
-      const known = serviceByJob.get(jobUid);
-      const isKnown = known === undefined || known.uid === uid;
-      if (event.type !== 'DELETED') {
-        if (isKnown || (isNamedLikeJob && !known.isNamedLikeJob)) serviceByJob.set(jobUid, event.object);
-      } else if (isKnown) serviceByJob.delete(jobUid);
-      refreshUid(jobUid);
-    },
-    onEvent: (event) => {
-      const { object } = event;
-      const known = hintsBySubject.get(object.subject) ?? {};
-      const hints = event.type === 'DELETED' ? withoutHint(known, object) : withHint(known, object);
-      if (hints === known) return;
-      if (hints.warning === undefined && hints.pulling === undefined) hintsBySubject.delete(object.subject);
-      else hintsBySubject.set(object.subject, hints);
-      refreshUid(jobByPod.get(object.subject) ?? object.subject);
-    },
-    open: () => {
-      open = true;
-      for (const entry of [...byUid.values()]) refresh(entry);
-    },
-    hide: (id) => {
-      hidden.add(id);
-    },
-    reveal: (id) => {
-      if (!hidden.delete(id)) return;
-      const entry = byId.get(id);
-      if (entry !== undefined) refresh(entry);
-    },
-    warn: (id, warning) => {
-      const entry = byId.get(id);
-      if (entry === undefined) return;
-      entry.createWarning = warning;
-      refresh(entry);
-    },
-    setInputProblem: (id, problem) => {
-      const entry = byId.get(id);
-      if (entry === undefined || entry.inputProblem === problem) return;
-      entry.inputProblem = problem;
-      refresh(entry);
-    },
-    get: (id) => {
-      const entry = byId.get(id);
-      return entry !== undefined && visible(entry) ? entry : undefined;
-    },
-    find: (id, requester) => {
-      const entry = byId.get(id);
-      if (entry === undefined || !visible(entry) || !maySee(entry.job.request.user, requester))
-        throw new JobError('job-not-found', `There is no job ${id} for user ${requester}.`);
-      return entry;
-    },
-    entries: function* () {
-      for (const entry of byUid.values()) if (visible(entry)) yield entry;
-    },
-    onChange: (listener) => listen(changeListeners, listener),
-    onUpdate: (listener) => listen(updateListeners, listener),
-  };
 }
 
-function listen(listeners: Set<EntryListener>, listener: EntryListener): () => void {
-  // Wrapped, so that one function may listen twice.
-  const own: EntryListener = (entry) => listener(entry);
-  listeners.add(own);
-  return () => listeners.delete(own);
+/** State of a job that this process has not announced yet, while its final state is being confirmed. */
+function unconfirmedState({ ran, outcome, cause }: TrackedJob): Pick<Evaluation, 'outcome' | 'cause'> {
+  if (!ran) return { outcome, cause };
+  return { outcome: { state: 'Running', statusCode: 'Running', message: '' }, cause: 'running' };
+}
+
+function withEvent(summary: EventSummary, event: EventView): EventSummary {
+  if (event.warning) {
+    const isNewest = event.at >= (summary.warning?.at ?? 0) && isInformative(event);
+    return isNewest ? { ...summary, warning: event } : summary;
+  }
+  const isNewest = event.reason === 'Pulling' && event.at >= (summary.pulling?.at ?? 0);
+  return isNewest ? { ...summary, pulling: event } : summary;
+}
+
+/** Events are deleted after an hour; then the reason is forgotten, too. */
+function withoutEvent(summary: EventSummary, event: EventView): EventSummary {
+  const { warning, pulling, ...rest } = summary;
+  if (warning?.uid === event.uid) return pulling === undefined ? rest : { ...rest, pulling };
+  if (pulling?.uid === event.uid) return warning === undefined ? rest : { ...rest, warning };
+  return summary;
 }

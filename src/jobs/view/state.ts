@@ -1,8 +1,7 @@
 /**
- * From what is seen of a job to its state: the table of kubernetes-objects.md section 2, row by row; the first that matches
- * wins. Finished: its program ended by itself, with whatever exit code, or was stopped. Killed: it ran, and something else ended it.
+ * State table: the state of a job from its inputs, row by row; the first row that matches decides. Finished: the program ended
+ * by itself, with any exit code, or was stopped. Killed: it ran, and something else ended it.
  */
-
 import { type JobState, TERMINAL_STATES } from '../job.ts';
 import type { JobResult } from '../objects/annotations.ts';
 import type { Terminated } from './projection.ts';
@@ -12,66 +11,76 @@ import {
   outOfMemory,
   POD_ENDINGS,
   pendingReason,
+  removalInProgress,
   removalReason,
-  removing,
   startFailure,
 } from './reasons.ts';
-import { type Facts, factsOf, type Outcome, type Situation } from './situation.ts';
+import { type DerivedInputs, deriveInputs, type Outcome, type StateInputs } from './state-inputs.ts';
 
-/** An outcome and the row of the table that gave it. */
-export interface Verdict extends Outcome {
-  readonly row: string;
-  /** The end could be explained by what is not known yet: read the Job and its pods once before it is announced. */
-  readonly doubtful: boolean;
+/** Result of the state table. */
+export interface Evaluation {
+  readonly outcome: Outcome;
+  /** Name of the row that decided; for a recorded result the cause that is recorded with it. */
+  readonly cause: string;
+  /** Something unknown could still explain this final state: the Job and its pods are read before it is announced. */
+  readonly isUnconfirmed: boolean;
 }
 
-/** Of a program that KILL ended. */
+/** Exit code of a program that was ended by signal KILL. */
 export const KILL_CODE = 137;
 const SIGNAL_CODES: ReadonlySet<number> = new Set([KILL_CODE, 143]);
 const NOT_STARTED: ReadonlySet<string> = new Set(['StartError', 'ContainerCannotRun']);
 const STATUS_LOST: ReadonlySet<string> = new Set(['ContainerStatusUnknown', 'Unknown']);
 
-interface Row {
-  readonly row: string;
-  /** For administrators, in short: what was seen that decides. */
+/** A row as the documentation shows it. */
+interface RowText {
+  readonly cause: string;
+  /** What was observed; `jobs ID` shows it if the outcome has no message. */
   readonly seen: string;
-  readonly when: (facts: Facts) => boolean;
-  readonly outcome: (facts: Facts) => Outcome;
-  readonly doubtful?: true;
+  readonly state: string;
+  readonly statusCode: string;
+  /** Exit code, message, and what else is to be known of the row. */
+  readonly details: string;
 }
 
-const killedOr = (otherwise: JobState, { ran }: Facts): JobState => (ran ? 'Killed' : otherwise);
-const codeAsSeen = ({ terminated }: Facts): Pick<Outcome, 'exitCode'> =>
+interface Row extends RowText {
+  readonly when: (inputs: DerivedInputs) => boolean;
+  readonly outcome: (inputs: DerivedInputs) => Outcome;
+  readonly isUnconfirmed?: true;
+}
+
+const killedOr = (otherwise: JobState, { ran }: DerivedInputs): JobState => (ran ? 'Killed' : otherwise);
+const observedCode = ({ terminated }: DerivedInputs): Pick<Outcome, 'exitCode'> =>
   terminated === undefined ? {} : { exitCode: terminated.exitCode };
 
-/** A process that was just started has announced nothing: then it was what the pod tells. */
-function asItWas({ announced, ran }: Facts): Pick<Outcome, 'state' | 'statusCode'> {
-  if (announced?.state === 'Running' || (announced === undefined && ran))
+/** The state before; a process that has announced nothing yet takes it from the pod. */
+function unchangedState({ announced, ran }: DerivedInputs): Pick<Outcome, 'state' | 'statusCode'> {
+  if (announced?.outcome.state === 'Running' || (announced === undefined && ran))
     return { state: 'Running', statusCode: 'Running' };
-  return { state: 'Pending', statusCode: announced?.statusCode ?? 'Pending' };
+  return { state: 'Pending', statusCode: announced?.outcome.statusCode ?? 'Pending' };
 }
 
-/** It had ended within its time, and another container held the pod until the deadline. */
-function endedInTime({ podView, terminated }: Facts): boolean {
+/** The container had ended before the deadline, and another container kept the pod running until then. */
+function endedInTime({ podView, terminated }: DerivedInputs): boolean {
   const { startTime, deadline } = podView ?? {};
   if (terminated?.finishedAt === undefined || startTime === undefined || deadline === undefined) return false;
   return terminated.finishedAt - startTime < deadline * 1000;
 }
 
-function deadlineMessage(facts: Facts): string {
-  const { podView, ran } = facts;
+function deadlineMessage(inputs: DerivedInputs): string {
+  const { podView, ran } = inputs;
   if (ran) {
     const limit = podView?.deadline === undefined ? '' : ` of ${duration(podView.deadline)}`;
     return `ran longer than its limit${limit}`;
   }
-  const waitedFor = reasonToWait(facts);
-  return waitedFor === '' ? 'did not start in time' : `did not start in time: ${waitedFor}`;
+  const reason = reasonToWait(inputs);
+  return reason === '' ? 'did not start in time' : `did not start in time: ${reason}`;
 }
 
-const reasonToWait = ({ job, podView, present, warning, pulling, createWarning }: Facts): string =>
+const reasonToWait = ({ job, podView, present, warning, pulling, createWarning }: DerivedInputs): string =>
   pendingReason(job, present ? podView : undefined, { warning, pulling, createWarning });
 
-function endedInit({ podView }: Facts): { name: string; end: Terminated } | undefined {
+function endedInit({ podView }: DerivedInputs): { name: string; end: Terminated } | undefined {
   for (const { name, terminated } of podView?.init ?? [])
     if (terminated !== undefined) return { name, end: terminated };
   return undefined;
@@ -84,80 +93,119 @@ const outcomeOfResult = ({ state, statusCode, exitCode, message }: JobResult): O
   ...(exitCode === undefined ? {} : { exitCode }),
 });
 
-const isEnd = ({ state }: Outcome): boolean => TERMINAL_STATES.has(state);
+const isFinal = ({ state }: Outcome): boolean => TERMINAL_STATES.has(state);
 
-const GONE_MESSAGE = 'its pod is gone; how it ended is not known';
+const UNKNOWN_END = 'its pod was deleted; how it ended is not known';
+/** Cause of results that were recorded without one. */
+const RECORDED = 'recorded-result';
 
 const TABLE: readonly Row[] = [
   {
-    row: '1',
-    seen: 'its recorded result',
-    when: ({ job, announced }) => job.result !== undefined || (announced !== undefined && isEnd(announced)),
+    cause: RECORDED,
+    seen: 'its result is recorded, without a cause',
+    state: 'as recorded',
+    statusCode: 'as recorded',
+    details:
+      'annotation `job-launcher/result`, else the final state that was announced; the cause is the recorded one. A final state never changes: a status stream that reported one sends nothing more, even if another instance recorded a different result',
+    when: ({ job, announced }) => job.result !== undefined || (announced !== undefined && isFinal(announced.outcome)),
     outcome: ({ job, announced }) =>
       job.result === undefined
-        ? (announced ?? { state: 'Finished', statusCode: '', message: '' })
+        ? (announced?.outcome ?? { state: 'Finished', statusCode: '', message: '' })
         : outcomeOfResult(job.result),
   },
   {
-    row: '2',
-    seen: 'a kill was recorded, and it ended by KILL or with its pod',
-    when: (f) => f.kill && f.ended && (f.terminated?.exitCode === KILL_CODE || f.removed || f.gone),
+    cause: 'killed',
+    seen: 'a kill is recorded, and the container ended with exit code 137 or was removed with its pod',
+    state: 'Killed',
+    statusCode: 'Killed',
+    details: '137, also if the pod shows 143 or nothing (kill by deletion, facts 134)',
+    when: (i) => i.kill && i.ended && (i.terminated?.exitCode === KILL_CODE || i.removed || i.podDeleted),
     outcome: () => ({ state: 'Killed', statusCode: 'Killed', message: '', exitCode: KILL_CODE }),
   },
   {
-    row: '3',
-    seen: 'a stop or kill was recorded, and the deadline of a second that stops a pod ended it',
-    when: (f) => (f.stop || f.kill) && f.ended && f.podView?.reason === 'DeadlineExceeded' && f.podView.deadline === 1,
-    outcome: (f) => ({ state: 'Finished', statusCode: 'Stopped', message: '', ...codeAsSeen(f) }),
+    cause: 'stopped',
+    seen: 'a stop or kill is recorded, and the pod ended by its deadline of 1 s (DeadlineExceeded)',
+    state: 'Finished',
+    statusCode: 'Stopped',
+    details:
+      'as observed: 143 for TERM, 0 for a program that traps it; none if the kubelet never reported it (before 1.22)',
+    when: (i) => (i.stop || i.kill) && i.ended && i.podView?.reason === 'DeadlineExceeded' && i.podView.deadline === 1,
+    outcome: (i) => ({ state: 'Finished', statusCode: 'Stopped', message: '', ...observedCode(i) }),
   },
   {
-    row: '4',
-    seen: 'a cancel was recorded, and nothing of it starts any more',
-    when: (f) => f.cancel && (f.job.suspended || f.job.idle) && !f.job.finished && !f.endedByItself,
+    cause: 'canceled',
+    seen: 'a cancel is recorded, and the Job is suspended or has parallelism 0, is not Complete or Failed, and did not end by itself',
+    state: 'Canceled',
+    statusCode: 'Canceled',
+    details: 'the reason of the cancel, if it has one; also while the pod is still being deleted',
+    when: (i) => i.cancel && (i.job.suspended || i.job.idle) && !i.job.finished && !i.endedByItself,
     outcome: ({ job }) => ({ state: 'Canceled', statusCode: 'Canceled', message: job.control?.reason ?? '' }),
   },
   {
-    row: '5',
-    seen: 'somebody else suspended its Job',
-    when: (f) => f.job.suspended && !f.cancel && !f.job.finished && (f.removed || (!f.present && !f.endedByItself)),
-    outcome: () => ({ state: 'Pending', statusCode: 'Suspended', message: 'suspended in Kubernetes by somebody else' }),
+    cause: 'suspended',
+    seen: 'another client suspended the Job, which is not finished, and its pod was removed or does not exist',
+    state: 'Pending',
+    statusCode: 'Suspended',
+    details:
+      '"suspended in Kubernetes by another client"; the only way back from Running (the output continues with the log of the new pod)',
+    when: (i) => i.job.suspended && !i.cancel && !i.job.finished && (i.removed || (!i.present && !i.endedByItself)),
+    outcome: () => ({
+      state: 'Pending',
+      statusCode: 'Suspended',
+      message: 'suspended in Kubernetes by another client',
+    }),
   },
   {
-    row: '6',
-    seen: 'its pod is removed, and the Job controller has not said what becomes of it',
-    when: (f) => f.removed && (f.ended || !f.present) && !f.decided,
-    outcome: (f) => ({ ...asItWas(f), message: removalReason(f.podView) }),
+    cause: 'pod-removal-pending',
+    seen: 'its pod was removed and ended, or does not exist, and the Job has no decision yet',
+    state: 'unchanged (Running, else Pending)',
+    statusCode: 'unchanged',
+    details: 'what removed the pod; the Job controller decides within 1 to 2 s',
+    when: (i) => i.removed && (i.ended || !i.present) && !i.decided,
+    outcome: (i) => ({ ...unchangedState(i), message: removalReason(i.podView) }),
   },
   {
-    row: '6a',
-    seen: 'its pod was removed before it ended',
-    when: (f) => (f.ended && f.removed) || (f.podView !== undefined && f.podView.reason in POD_ENDINGS),
-    outcome: (f) => ({
-      state: killedOr('Failed', f),
+    cause: 'pod-removed',
+    seen: 'its pod was removed before it ended, or has reason Evicted, Terminated, NodeShutdown, Preempting or NodeLost',
+    state: 'Killed if it ran, else Failed',
+    statusCode:
+      "the pod's reason, else that of condition DisruptionTarget (EvictionByEvictionAPI, PreemptionByScheduler, DeletionByTaintManager ...), else DeadlineExceeded if that is the Job's reason, else Deleted",
+    details:
+      'code as observed; what removed the pod and why, else "its pod was deleted in Kubernetes by another client"',
+    when: (i) => (i.ended && i.removed) || (i.podView !== undefined && i.podView.reason in POD_ENDINGS),
+    outcome: (i) => ({
+      state: killedOr('Failed', i),
       statusCode:
-        f.podView?.reason ||
-        f.podView?.disruption?.reason ||
-        (f.job.decision?.reason === 'DeadlineExceeded' ? 'DeadlineExceeded' : 'Deleted'),
-      message: removalReason(f.podView),
-      ...codeAsSeen(f),
+        i.podView?.reason ||
+        i.podView?.disruption?.reason ||
+        (i.job.decision?.reason === 'DeadlineExceeded' ? 'DeadlineExceeded' : 'Deleted'),
+      message: removalReason(i.podView),
+      ...observedCode(i),
     }),
-    doubtful: true,
+    isUnconfirmed: true,
   },
   {
-    row: '7',
-    seen: 'its deadline passed',
-    when: (f) => f.ended && f.podView?.reason === 'DeadlineExceeded' && !endedInTime(f),
-    outcome: (f) => ({
-      state: killedOr('Failed', f),
+    cause: 'deadline-exceeded',
+    seen: 'it ended with DeadlineExceeded, and its container had not ended before the deadline',
+    state: 'Killed if it ran, else Failed',
+    statusCode: 'DeadlineExceeded',
+    details:
+      '"ran longer than its limit of ..." or "did not start in time: <reason>"; not if finishedAt - pod startTime < activeDeadlineSeconds: then a sidecar kept the pod running',
+    when: (i) => i.ended && i.podView?.reason === 'DeadlineExceeded' && !endedInTime(i),
+    outcome: (i) => ({
+      state: killedOr('Failed', i),
       statusCode: 'DeadlineExceeded',
-      message: deadlineMessage(f),
-      ...(f.ran ? codeAsSeen(f) : {}),
+      message: deadlineMessage(i),
+      ...(i.ran ? observedCode(i) : {}),
     }),
-    doubtful: true,
+    isUnconfirmed: true,
   },
   {
-    row: '8',
-    seen: 'its program could not be started',
+    cause: 'start-failed',
+    seen: 'its container terminated with StartError or ContainerCannotRun',
+    state: 'Failed',
+    statusCode: 'the reason',
+    details: 'no exit code; the relevant end of the runtime\'s message (`exec: "/no/such": no such file or directory`)',
     when: ({ terminated }) => terminated !== undefined && NOT_STARTED.has(terminated.reason),
     outcome: ({ terminated }) => ({
       state: 'Failed',
@@ -166,55 +214,72 @@ const TABLE: readonly Row[] = [
     }),
   },
   {
-    row: '9',
-    seen: 'its node or container runtime lost how it ended',
+    cause: 'status-lost',
+    seen: 'its container terminated with ContainerStatusUnknown or Unknown (node or runtime restarted)',
+    state: 'Killed if it ran, else Failed',
+    statusCode: 'the reason',
+    details: 'no exit code; whether it ran may be unknown after a restart of the plugin: Failed',
     when: ({ terminated }) => terminated !== undefined && STATUS_LOST.has(terminated.reason),
-    outcome: (f) => ({
-      state: killedOr('Failed', f),
-      statusCode: f.terminated?.reason ?? '',
-      message: f.terminated?.message || 'its node or container runtime was restarted; how it ended is not known',
+    outcome: (i) => ({
+      state: killedOr('Failed', i),
+      statusCode: i.terminated?.reason ?? '',
+      message: i.terminated?.message || 'its node or container runtime was restarted; how it ended is not known',
     }),
   },
   {
-    row: '10',
-    seen: 'its container ended, out of memory',
+    cause: 'out-of-memory',
+    seen: 'its container terminated with OOMKilled',
+    state: 'Killed for exit code 137, else Finished (only a child process was killed, facts 18)',
+    statusCode: 'OOMKilled',
+    details:
+      'code as observed; "the container exceeded its limit of 512M": the limit of the **pod\'s** container (defaults of a LimitRange are only there)',
     when: ({ terminated }) => terminated?.reason === 'OOMKilled',
-    outcome: (f) => ({
-      state: f.terminated?.exitCode === KILL_CODE ? 'Killed' : 'Finished',
+    outcome: (i) => ({
+      state: i.terminated?.exitCode === KILL_CODE ? 'Killed' : 'Finished',
       statusCode: 'OOMKilled',
-      message: outOfMemory(f.podView?.memoryLimit),
-      ...codeAsSeen(f),
+      message: outOfMemory(i.podView?.memoryLimit),
+      ...observedCode(i),
     }),
   },
   {
-    row: '11',
-    seen: 'its container ended',
+    cause: 'container-ended',
+    seen: 'its container terminated',
+    state: 'Finished',
+    statusCode: 'Completed or Error',
+    details: 'exit code; no message for 0',
     when: ({ terminated }) => terminated !== undefined,
-    outcome: (f) => {
-      const { exitCode = 0, message = '' } = f.terminated ?? {};
+    outcome: (i) => {
+      const { exitCode = 0, message = '' } = i.terminated ?? {};
       const statusCode = exitCode === 0 ? 'Completed' : 'Error';
       return {
         state: 'Finished',
-        statusCode: f.terminated?.reason || statusCode,
+        statusCode: i.terminated?.reason || statusCode,
         message: exitCode === 0 ? '' : message.trim() || `ended with exit code ${exitCode}`,
         exitCode,
       };
     },
   },
   {
-    row: '12a',
-    seen: 'its pod succeeded',
+    cause: 'pod-succeeded',
+    seen: 'its pod has phase Succeeded, without a terminated container',
+    state: 'Finished',
+    statusCode: 'Completed',
+    details: '0',
     when: ({ podView }) => podView?.phase === 'Succeeded',
     outcome: () => ({ state: 'Finished', statusCode: 'Completed', message: '', exitCode: 0 }),
   },
   {
-    row: '12b',
-    seen: 'its pod failed',
+    cause: 'pod-failed',
+    seen: 'its pod has phase Failed, without a terminated container',
+    state: 'Failed',
+    statusCode:
+      "the pod's reason (OutOfcpu, NodeAffinity, UnexpectedAdmissionError ...), for an init container its own reason",
+    details: '"init container X ended with code N", else the pod\'s message',
     when: ({ podView }) => podView?.phase === 'Failed',
-    outcome: (f) => {
-      const init = endedInit(f);
+    outcome: (i) => {
+      const init = endedInit(i);
       if (init === undefined)
-        return { state: 'Failed', statusCode: f.podView?.reason ?? '', message: f.podView?.message ?? '' };
+        return { state: 'Failed', statusCode: i.podView?.reason ?? '', message: i.podView?.message ?? '' };
       return {
         state: 'Failed',
         statusCode: init.end.reason,
@@ -223,69 +288,90 @@ const TABLE: readonly Row[] = [
     },
   },
   {
-    row: '13a',
-    seen: 'its Job is complete and its pod gone',
-    when: ({ gone, job }) => gone && (job.decision?.type === 'Complete' || job.decision?.type === 'SuccessCriteriaMet'),
-    outcome: () => ({ state: 'Finished', statusCode: 'Completed', message: GONE_MESSAGE, exitCode: 0 }),
-    doubtful: true,
+    cause: 'job-complete',
+    seen: 'its Job is Complete, and its pod is deleted',
+    state: 'Finished',
+    statusCode: 'Completed',
+    details: `0; "${UNKNOWN_END}"`,
+    when: ({ podDeleted, job }) =>
+      podDeleted && (job.decision?.type === 'Complete' || job.decision?.type === 'SuccessCriteriaMet'),
+    outcome: () => ({ state: 'Finished', statusCode: 'Completed', message: UNKNOWN_END, exitCode: 0 }),
+    isUnconfirmed: true,
   },
   {
-    row: '13b',
-    seen: 'its Job has failed or is ended, and its pod is gone',
-    when: ({ gone, decided }) => gone && decided,
-    outcome: ({ job }) => ({ state: 'Failed', statusCode: job.decision?.reason ?? '', message: GONE_MESSAGE }),
-    doubtful: true,
+    cause: 'job-failed',
+    seen: 'its Job is Failed, and its pod is deleted',
+    state: 'Failed',
+    statusCode: "the Job's reason",
+    details: `"${UNKNOWN_END}"`,
+    when: ({ podDeleted, decided }) => podDeleted && decided,
+    outcome: ({ job }) => ({ state: 'Failed', statusCode: job.decision?.reason ?? '', message: UNKNOWN_END }),
+    isUnconfirmed: true,
   },
   {
-    row: '14',
+    cause: 'running',
     seen: 'its container runs',
+    state: 'Running',
+    statusCode: 'Running',
+    details: 'also while its pod is being removed and has not ended (the message names what removes it)',
     when: ({ podView, present }) => present && podView?.container.running !== undefined,
-    outcome: (f) => ({ state: 'Running', statusCode: 'Running', message: runningMessage(f) }),
+    outcome: (i) => ({ state: 'Running', statusCode: 'Running', message: runningMessage(i) }),
   },
 ];
 
-/** When no other row matches. */
+/** The last row. */
 const PENDING: Row = {
-  row: '15',
-  seen: 'nothing of it runs yet',
+  cause: 'pending',
+  seen: 'its container does not run yet',
+  state: 'Pending',
+  statusCode: 'Pending',
+  details:
+    'the first of: waiting reason of an init container, then of the container, with its message (ContainerCreating and PodInitializing are no reasons); message of PodScheduled=False; newest Warning event newer than the pod (than the Job while there is no pod): FailedCreate (quota ...), FailedMount ...; "Pulling image X" (a Normal event); warning of the create',
   when: () => true,
-  outcome: (f) => ({ state: 'Pending', statusCode: 'Pending', message: reasonToWait(f) }),
+  outcome: (i) => ({ state: 'Pending', statusCode: 'Pending', message: reasonToWait(i) }),
 };
 
-/** What decides in each row of the table. */
-export const SEEN: ReadonlyMap<string, string> = new Map([...TABLE, PENDING].map(({ row, seen }) => [row, seen]));
+/** The rows in order, without their functions. */
+export const STATE_TABLE: readonly RowText[] = [
+  ...TABLE,
+  PENDING,
+  {
+    cause: 'job-deleted',
+    seen: 'its Job was deleted in Kubernetes by another client, or is no longer labeled as ours',
+    state: 'Killed if it ran, else Canceled',
+    statusCode: 'Deleted',
+    details: 'only if none of the rows above gives a final state for the last version of the Job',
+  },
+];
 
-function runningMessage({ podView, inputProblem, stop, kill }: Facts): string {
+function runningMessage({ podView, inputProblem, stop, kill }: DerivedInputs): string {
   if (podView === undefined) return inputProblem;
-  // What we do ourselves needs no explanation.
   const { node, nodeSilentSince } = podView;
   const silence = nodeSilentSince === undefined ? '' : nodeSilence(node, nodeSilentSince);
-  return (stop || kill ? '' : removing(podView)) || silence || inputProblem;
+  return (stop || kill ? '' : removalInProgress(podView)) || silence || inputProblem;
 }
 
-/** The state of a job whose Job object is there. */
-export function stateOf(situation: Situation): Verdict {
-  const facts = factsOf(situation);
-  const row = TABLE.find(({ when }) => when(facts)) ?? PENDING;
-  const outcome = row.outcome(facts);
-  const unexplained =
-    facts.job.control === undefined && facts.terminated !== undefined && SIGNAL_CODES.has(facts.terminated.exitCode);
+/** Evaluates a job whose Job object exists. */
+export function evaluate(inputs: StateInputs): Evaluation {
+  const derived = deriveInputs(inputs);
+  const row = TABLE.find(({ when }) => when(derived)) ?? PENDING;
+  const outcome = row.outcome(derived);
+  if (row.cause === RECORDED)
+    return { outcome, cause: (inputs.job.result ?? inputs.announced)?.cause ?? RECORDED, isUnconfirmed: false };
+  const exitCode = derived.terminated?.exitCode;
+  const isUnexplained = inputs.job.control === undefined && exitCode !== undefined && SIGNAL_CODES.has(exitCode);
   return {
-    ...outcome,
-    row: row.row,
-    doubtful: row.row !== '1' && isEnd(outcome) && (row.doubtful === true || unexplained),
+    outcome,
+    cause: row.cause,
+    isUnconfirmed: isFinal(outcome) && (row.isUnconfirmed === true || isUnexplained),
   };
 }
 
-/** The last state of a job whose Job object is gone, or is no longer marked as ours. */
-export function stateWithoutJob(situation: Situation): Verdict {
-  const verdict = stateOf(situation);
-  if (isEnd(verdict)) return verdict;
-  return {
-    state: killedOr('Canceled', factsOf(situation)),
-    statusCode: 'Deleted',
-    message: 'its Job was deleted in Kubernetes by somebody else',
-    row: 'deleted',
-    doubtful: true,
-  };
+/** Evaluates a job for the last time: its Job object was deleted, or is no longer labeled as ours. */
+export function evaluateDeleted(inputs: StateInputs): Evaluation {
+  const evaluation = evaluate(inputs);
+  if (isFinal(evaluation.outcome)) return evaluation;
+  const state = killedOr('Canceled', deriveInputs(inputs));
+  const message = 'its Job was deleted in Kubernetes by another client';
+  return { outcome: { state, statusCode: 'Deleted', message }, cause: 'job-deleted', isUnconfirmed: true };
 }

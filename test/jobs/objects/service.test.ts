@@ -2,7 +2,7 @@
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
 import { projectJob, projectService } from '../../../src/jobs/view/projection.ts';
-import { createRepository } from '../../../src/jobs/view/repository.ts';
+import { Repository } from '../../../src/jobs/view/repository.ts';
 
 const serviceOf = (name: string, resourceVersion: string) => {
   const service: Service = {
@@ -20,14 +20,14 @@ const own = serviceOf('job-1', '2');
 const other = serviceOf('job-1-mesh', '3');
 
 function repository() {
-  const opened = createRepository({ readAgain: async () => true });
+  const opened = new Repository();
   opened.open();
-  opened.onJob({
+  opened.applyJob({
     type: 'ADDED',
     object: projectJob({ metadata: { name: 'job-1', uid: 'u-1', resourceVersion: '1' } }),
   });
   const shown = (): string | undefined => opened.get('job-1')?.service?.uid;
-  return { ...opened, shown };
+  return { apply: opened.applyService, get: (id: string) => opened.get(id), shown };
 }
 
 t.test('the one named like the Job, in whichever order they come', async (t) => {
@@ -35,24 +35,24 @@ t.test('the one named like the Job, in whichever order they come', async (t) => 
     [own, other],
     [other, own],
   ]) {
-    const { onService, shown } = repository();
-    for (const object of order) onService({ type: 'ADDED', object });
+    const { apply, shown } = repository();
+    for (const object of order) apply({ type: 'ADDED', object });
     t.equal(shown(), 'uid-job-1');
   }
 });
 
 t.test('the deletion of another one changes nothing', async (t) => {
-  const { onService, shown } = repository();
-  for (const object of [own, other]) onService({ type: 'ADDED', object });
-  onService({ type: 'DELETED', object: other, found: 'watch' });
+  const { apply, shown } = repository();
+  for (const object of [own, other]) apply({ type: 'ADDED', object });
+  apply({ type: 'DELETED', object: other, found: 'watch' });
   t.equal(shown(), 'uid-job-1');
-  onService({ type: 'DELETED', object: own, found: 'watch' });
+  apply({ type: 'DELETED', object: own, found: 'watch' });
   t.equal(shown(), undefined);
 });
 
 t.test('one of another name is as good while there is none of its own, and is kept up to date', async (t) => {
-  const { onService, get } = repository();
-  onService({ type: 'ADDED', object: other });
-  onService({ type: 'MODIFIED', object: serviceOf('job-1-mesh', '4') });
+  const { apply, get } = repository();
+  apply({ type: 'ADDED', object: other });
+  apply({ type: 'MODIFIED', object: serviceOf('job-1-mesh', '4') });
   t.equal(get('job-1')?.service?.resourceVersion, '4');
 });

@@ -6,7 +6,7 @@ import { jobWriter } from '../../../src/jobs/job.ts';
 import { needsService } from '../../../src/jobs/objects/service.ts';
 import { projectJob } from '../../../src/jobs/view/projection.ts';
 import { jobOf } from '../../../src/jobs/view/record.ts';
-import { createRepository } from '../../../src/jobs/view/repository.ts';
+import { Repository } from '../../../src/jobs/view/repository.ts';
 
 const jobWith = (record: unknown, annotations: Readonly<Record<string, string>> = {}): Job => ({
   metadata: {
@@ -41,10 +41,10 @@ const jobWith = (record: unknown, annotations: Readonly<Record<string, string>> 
 
 /** The job as people see it, and the malformed fields of its record. */
 function shown(job: Job): { readonly job: LauncherJob; readonly malformed: string | undefined } {
-  const repository = createRepository({ readAgain: async () => true });
+  const repository = new Repository();
   repository.open();
   const view = projectJob(job);
-  repository.onJob({ type: 'ADDED', object: view });
+  repository.applyJob({ type: 'ADDED', object: view });
   const entry = repository.find('job-1', '*');
   needsService(entry.job.request);
   const shownJob = jobOf(entry);

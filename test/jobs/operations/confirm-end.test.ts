@@ -1,4 +1,4 @@
-/** Before a doubtful end is told its Job is read: what a proxy says of it is no answer, and a Job that is gone is waited for. */
+/** Before a unconfirmed end is told its Job is read: what a proxy says of it is no answer, and a Job that is gone is waited for. */
 import t, { type Test } from 'tap';
 import { JOBS, PODS } from '../../../src/kubernetes/contract.ts';
 import type { Fault } from '../../cluster/faults/rules.ts';

@@ -48,7 +48,10 @@ t.test('the Secret cannot be deleted for more than ten minutes', async (t) => {
   isRefused = false;
   await eventually(async () => (await secrets(one)) === 0);
   const warnings = one.log.filter(({ level }) => level === 'warning').map(({ sentence }) => sentence);
-  t.strictSame([...new Set(warnings)], ['The Secret of input that was delivered cannot be deleted; trying again']);
+  t.strictSame(
+    [...new Set(warnings)],
+    ['Cannot deliver the input (stdin) of a job, or cannot delete its Secret; retrying'],
+  );
   t.equal(cluster.journal.requests.filter(({ path }) => path.includes('/attach?')).length, 1);
 });
 

@@ -103,7 +103,7 @@ t.test(
     const record = JSON.stringify({ operation: 'stop', at: '', user: 'alice' });
     await one.client.patch(JOBS, id, { metadata: { annotations: { 'job-launcher/control': record } } });
     const failures = () =>
-      one.log.filter(({ sentence }) => sentence === 'Stopping or killing a job again did not work');
+      one.log.filter(({ sentence }) => sentence === 'Cannot repeat the stop or kill of a job; retrying');
     await eventually(() => failures().length === 2);
     t.match(failures()[0], {
       level: 'warning',

@@ -78,7 +78,7 @@ t.test('given a Service that the watch does not show yet, it is read', async (t)
   services.answer(BUSY);
   await t.rejects(one.jobs.network(id, 'alice'), {
     code: 'unknown',
-    message: /^The addresses of job .* are not known: .*apiserver is shutting down/,
+    message: /^Cannot read the addresses of job .*: .*apiserver is shutting down/,
   });
   services.answer(['not-found', 404, 'services "x" not found']);
   t.strictSame(await one.jobs.network(id, 'alice'), RIGHT, 'there is none');
@@ -98,7 +98,7 @@ t.test('given a node that cannot be read for a moment, an error, and the right a
   nodes.answer(BUSY);
   await t.rejects(one.jobs.network(id, 'alice'), {
     code: 'unknown',
-    message: /^The addresses of job .* are not known: .*apiserver is shutting down/,
+    message: /^Cannot read the addresses of job .*: .*apiserver is shutting down/,
   });
   for (const tolerated of [REFUSED, GONE]) {
     nodes.answer(tolerated);

@@ -20,11 +20,7 @@ t.test('given a proxy that says 404 of a job that is there, a later sweep delete
   await one.until(id, hasState('Finished'));
   await eventually(() => proxy.hits() === 1);
   await eventually(() => one.client.get(JOBS, id).then(() => false, isNotFound));
-  t.equal(
-    one.log.filter(({ sentence }) => sentence === 'Deleted a job that had ended long enough ago').length,
-    1,
-    'said when it was done',
-  );
+  t.equal(one.log.filter(({ sentence }) => sentence === 'Deleted an expired job').length, 1, 'said when it was done');
   t.strictSame(
     cluster.journal.requests.filter(({ method, path }) => method === 'DELETE' && /\/jobs\//.test(path)).length,
     2,

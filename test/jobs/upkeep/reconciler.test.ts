@@ -1,67 +1,219 @@
-/** What is due after a while is done by any instance: ends expire, what only waits is canceled, a held pod ends. */
-import t from 'tap';
-import { JOBS as JOBS_KIND } from '../../../src/kubernetes/contract.ts';
-import { eventually } from '../../support/eventually.ts';
-import { fastClock, startWorld, terminal } from '../instance.ts';
+/** The reconciler runs each rule once at a time for a job, later and later where it fails, and never at the cost of other jobs. */
+import t, { type Test } from 'tap';
+import { type Rule, runReconciler } from '../../../src/jobs/upkeep/reconciler.ts';
+import { projectJob } from '../../../src/jobs/view/projection.ts';
+import { Repository } from '../../../src/jobs/view/repository.ts';
+import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
+import type { LogFields } from '../../../src/system/log.ts';
+import { silentLog } from '../../../src/system/log.ts';
+import { fakeClock } from '../../support/fake-clock.ts';
 
-const { cluster, admin, instance, stop, annotation, exists, podOf } = await startWorld(t);
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-t.test('expiry: by the server clock, from the end that is written down, only what is ours', async (t) => {
-  const one = await instance({ clock: fastClock(600), options: { jobExpiryHours: 0.5 } });
-  const two = await instance({ clock: fastClock(600), options: { jobExpiryHours: 0.5 } });
-  const young = await admin.submit({ command: 'true' });
-  const old = await admin.submit({ command: 'true' });
-  const canceled = await admin.submit({ command: 'true', placementConstraints: [{ name: 'region', value: 'moon' }] });
-  await admin.jobs.control(canceled, 'alice', 'cancel');
-  for (const id of [young, old, canceled]) await eventually(() => annotation(id, 'result'));
-  const backdate = async (id: string, minutes: number): Promise<void> => {
-    const result = JSON.parse((await annotation(id, 'result')) ?? '');
-    const endedAt = new Date(Date.now() - minutes * 60_000).toISOString();
-    await admin.client.patch(JOBS_KIND, id, {
-      metadata: { annotations: { 'job-launcher/result': JSON.stringify({ ...result, endedAt }) } },
-    });
+const view = (name: string, resourceVersion = '1') =>
+  projectJob({ metadata: { name, uid: `uid-of-${name}`, resourceVersion } });
+
+/** Jobs `one` and `two`, and a rule that is due after 10 s for the jobs in `due`; `acts` holds the seconds of its attempts. */
+function start(t: Test, act: (id: string) => Promise<void>, options: Partial<Rule> = {}, names = ['one', 'two']) {
+  const clock = fakeClock();
+  const repository = new Repository();
+  repository.open();
+  for (const name of names) repository.applyJob({ type: 'ADDED', object: view(name) });
+  const acts: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));
+  const due = new Set(names);
+  const rule: Rule = {
+    name: 'tidy-up',
+    failure: 'Cannot tidy up',
+    afterMs: () => 10_000,
+    due: ({ id }) => due.has(id),
+    act: ({ id }) => {
+      acts[id]?.push(clock.monotonic() / 1000);
+      return act(id);
+    },
+    ...options,
   };
-  await backdate(young, 28);
-  await backdate(canceled, 7 * 24 * 60);
-  await backdate(old, 31);
-  for (const id of [old, canceled]) {
-    await eventually(async () => !(await exists(JOBS_KIND, id)));
-    for (const each of [one, two]) await eventually(() => each.jobs.list('*').every((job) => job.id !== id));
-  }
-  await eventually(async () => (await podOf(old)) === undefined);
-  t.ok(await exists(JOBS_KIND, young));
-  await stop(two);
-  await stop(one);
-
-  const zero = await instance({ options: { jobExpiryHours: 0 } });
-  const id = await zero.submit({ command: 'true' });
-  await eventually(() => zero.told.get(id)?.at(-1) === 'Finished/Completed');
-  await eventually(async () => !(await exists(JOBS_KIND, id)));
-  await stop(zero);
-});
-
-t.test('pending for too long', async (t) => {
-  const one = await instance({ options: { pendingTimeoutSeconds: 1 }, clock: fastClock(20) });
-  const id = await admin.submit({ command: 'true', placementConstraints: [{ name: 'region', value: 'moon' }] });
-  t.match(await one.until(id, terminal), {
-    status: 'Canceled',
-    statusMessage: /^pending for more than 1 second: 0\/1 nodes are available/,
+  const lines: (readonly [string, string, LogFields | undefined])[] = [];
+  const log = {
+    ...silentLog,
+    warning: (sentence: string, fields?: LogFields) => lines.push(['warning', sentence, fields]),
+    info: (sentence: string, fields?: LogFields) => lines.push(['info', sentence, fields]),
+    error: (sentence: string, fields?: LogFields) => lines.push(['error', sentence, fields]),
+  };
+  const ending = new AbortController();
+  const running = runReconciler({ clock, random: () => 0.5, repository, log }, [rule], ending.signal);
+  t.teardown(async () => {
+    ending.abort(new Error('the test ends'));
+    await running;
   });
-  await stop(one);
+  const pass = async (seconds: number): Promise<void> => {
+    for (let passed = 0; passed < seconds; passed++) {
+      for (let n = 0; n < 3; n++) await turn();
+      clock.advance(1_000);
+    }
+    for (let n = 0; n < 3; n++) await turn();
+  };
+  return { acts, due, pass, repository, lines };
+}
+
+t.test('an attempt that hangs is not started again for that job, and other jobs do not wait for it', async (t) => {
+  const { promise: over, resolve: end } = Promise.withResolvers<void>();
+  const { acts, due, pass } = start(t, (id) => (id === 'one' ? over : Promise.resolve()));
+  await pass(45);
+  t.strictSame(acts, { one: [10], two: [10, 20, 30, 40] });
+  due.delete('one');
+  await pass(5);
+  due.add('one');
+  await pass(20);
+  t.strictSame(acts['one'], [10], 'not even after it was not due for a moment');
+  end();
+  await pass(15);
+  t.strictSame(acts['one'], [10, 80], 'the usual pause after its end');
 });
 
-t.test('an injected container that never ends: the end is told at once, and the Job ends after all', async (t) => {
-  cluster.injectSidecar({ name: 'aaa-proxy', image: 'busybox', command: ['/bin/sh', '-c', 'sleep 600'] });
-  const one = await instance({ clock: fastClock(30) });
-  const id = await admin.submit({ command: 'echo out; exit 3' });
-  t.match(await one.until(id, terminal), { status: 'Finished', statusCode: 'Error', exitCode: 3 });
-  t.equal(await one.output(id), 'out\n', 'the log of our container');
-  await eventually(async () => (await admin.client.get(JOBS_KIND, id)).object.status?.failed);
-  t.equal((await podOf(id))?.status?.reason, 'DeadlineExceeded');
-  t.match(one.jobs.find(id, 'alice'), { status: 'Finished', statusCode: 'Error', exitCode: 3 });
-  t.strictSame(
-    one.told.get(id)?.filter((told) => told.startsWith('Finished')),
-    ['Finished/Error'],
+t.test('failed attempts are repeated after pauses that double up to a minute, for that job alone', async (t) => {
+  const { acts, pass } = start(t, async (id) => {
+    if (id === 'one') throw new Error('refused');
+  });
+  await pass(200);
+  t.strictSame(acts['one'], [10, 11, 13, 17, 25, 41, 73, 133, 193]);
+  t.equal(acts['two']?.length, 20);
+});
+
+t.test('Retry-After of the server is heeded', async (t) => {
+  const { acts, pass } = start(t, async (id) => {
+    const retryAfterSeconds = 45;
+    if (id === 'one')
+      throw new KubernetesError({
+        code: 'too-many-requests',
+        method: 'GET',
+        path: '/',
+        status: 429,
+        text: 'x',
+        retryAfterSeconds,
+      });
+  });
+  await pass(60);
+  t.strictSame(acts['one'], [10, 55]);
+});
+
+t.test('after a success the backoff starts from the beginning', async (t) => {
+  let fails = true;
+  const { acts, pass } = start(t, async (id) => {
+    if (id === 'one' && fails) throw new Error('refused');
+  });
+  await pass(18);
+  fails = false;
+  await pass(10);
+  fails = true;
+  await pass(13);
+  t.strictSame(acts['one'], [10, 11, 13, 17, 25, 35, 36, 38]);
+});
+
+t.test('a job whose rule cannot be evaluated does not keep the others from being reconciled', async (t) => {
+  const { acts, pass, lines } = start(t, () => Promise.resolve(), {
+    due: ({ id }) => {
+      if (id === 'one') throw new TypeError('malformed');
+      return true;
+    },
+  });
+  await pass(15);
+  t.strictSame(acts, { one: [], two: [10] });
+  t.match(lines[0], ['error', 'BUG: a reconcile rule cannot be evaluated', { rule: 'tidy-up', job: 'one' }]);
+});
+
+t.test('a prompt rule is evaluated on an update of the job', async (t) => {
+  const { acts, due, pass, repository } = start(t, () => Promise.resolve(), { prompt: true, afterMs: () => 0 });
+  due.clear();
+  await pass(2);
+  due.add('one');
+  await pass(2);
+  t.strictSame(acts['one'], [0], 'not before the next look');
+  repository.applyJob({ type: 'MODIFIED', object: view('one', '2') });
+  t.strictSame(acts['one'], [0, 4]);
+});
+
+t.test('the attempts for a deleted job end', async (t) => {
+  const { acts, pass, repository } = start(t, () => Promise.resolve());
+  await pass(5);
+  repository.applyJob({ type: 'DELETED', object: view('one', '2'), found: 'watch' });
+  await pass(20);
+  t.strictSame(acts, { one: [], two: [10, 20] });
+});
+
+t.test('attempts beyond the limit wait until another one has ended', async (t) => {
+  const ends: (() => void)[] = [];
+  const names = ['one', 'two', 'three'];
+  const { acts, pass } = start(
+    t,
+    () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      ends.push(resolve);
+      return promise;
+    },
+    { concurrency: 2 },
+    names,
   );
-  await stop(one);
+  await pass(12);
+  t.strictSame(acts, { one: [10], two: [10], three: [] });
+  ends[0]?.();
+  await pass(1);
+  t.strictSame(acts['three'], [12]);
+});
+
+const denied = (id: string) =>
+  new KubernetesError({
+    code: 'forbidden',
+    method: 'PATCH',
+    path: `/jobs/${id}`,
+    status: 403,
+    text: `jobs.batch "${id}" is forbidden: User "system:serviceaccount:rstudio:job-launcher" cannot patch resource "jobs"`,
+  });
+
+t.test('without permission one job retries, which is logged once, and so is its end', async (t) => {
+  let isDenied = true;
+  const { acts, due, pass, lines } = start(t, async (id) => {
+    if (isDenied) throw denied(id);
+    due.delete(id);
+  });
+  await pass(42);
+  t.strictSame(acts, { one: [10, 11, 13, 17, 25, 41], two: [10] });
+  isDenied = false;
+  await pass(60);
+  t.strictSame(acts['one'], [10, 11, 13, 17, 25, 41, 73]);
+  t.equal(acts['two']?.length, 2);
+  t.strictSame(
+    lines.map(([level, sentence]) => [level, sentence]),
+    [
+      ['warning', 'Cannot tidy up; retrying'],
+      ['info', 'A permission that was missing is granted now'],
+    ],
+  );
+});
+
+t.test('10,000 jobs are evaluated in batches: other work is done in between', async (t) => {
+  const names = Array.from({ length: 10_000 }, (_, index) => `job-${index}`);
+  let longestRun = 0;
+  let run = 0;
+  const { pass } = start(
+    t,
+    () => Promise.resolve(),
+    {
+      due: () => {
+        run++;
+        longestRun = Math.max(longestRun, run);
+        return false;
+      },
+    },
+    names,
+  );
+  let isOver = false;
+  const reset = (): void => {
+    run = 0;
+    if (!isOver) setImmediate(reset);
+  };
+  setImmediate(reset);
+  for (let n = 0; n < 200; n++) await turn();
+  isOver = true;
+  await pass(1);
+  t.ok(longestRun <= 200, `${longestRun} jobs without a break`);
 });

@@ -33,7 +33,7 @@ for (const [name, refusal] of Object.entries(OTHER_REFUSALS)) {
 
     const missing = onPatches(/\/jobs\//, FAULTS.transientForbidden);
     const first = await one.submit({ command: 'exit 3' });
-    await eventually(() => one.log.some(({ sentence }) => /^The ends of jobs cannot be written down/.test(sentence)));
+    await eventually(() => one.log.some(({ sentence }) => /^Cannot save final job states/.test(sentence)));
     const others = await Promise.all([one.submit({ command: 'exit 4' }), one.submit({ command: 'exit 5' })]);
     for (const id of others) await one.until(id, hasState('Finished'));
     const refused = onPatches(new RegExp(`/jobs/${first}`), refusal);

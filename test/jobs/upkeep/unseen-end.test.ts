@@ -25,8 +25,8 @@ const told = ({ jobs }: Instance, id: string) => {
   const { status, statusCode, statusMessage } = jobs.find(id, 'alice');
   return [status, statusCode, statusMessage];
 };
-const IGNORANT = ['Failed', 'BackoffLimitExceeded', 'its pod is gone; how it ended is not known'];
-const WITNESSED = ['Killed', 'Deleted', 'its pod was deleted in Kubernetes by somebody else'];
+const UNOBSERVED = ['Failed', 'BackoffLimitExceeded', 'its pod was deleted; how it ended is not known'];
+const OBSERVED = ['Killed', 'Deleted', 'its pod was deleted in Kubernetes by another client'];
 
 t.test('given a pod that was deleted while an instance could not look, it waits for what others write', async (t) => {
   const { cluster, instance, stop } = await startPlugins(t, { bookmarkMs: 500 });
@@ -60,7 +60,7 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   await eventually(() => alone.waits.size === 1);
   for (const over of alone.waits) over();
   await lonely.until(id, hasState('Failed'));
-  t.strictSame(told(lonely, id), IGNORANT, 'nobody has written anything');
+  t.strictSame(told(lonely, id), UNOBSERVED, 'nobody has written anything');
 
   const ending = patientClock();
   const short = await instance({ clock: ending.clock });
@@ -74,14 +74,14 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
     wrap: (client) => ({ ...client, serverTime: () => (client.serverTime() ?? 0) + 60_000 }),
   });
   await old.until(id, hasState('Failed'));
-  t.strictSame(told(old, id), IGNORANT, 'of an end a minute ago nobody writes any more');
+  t.strictSame(told(old, id), UNOBSERVED, 'of an end a minute ago nobody writes any more');
 
   mayWrite.resolve();
   await late.until(id, hasState('Killed'));
-  t.strictSame(told(late, id), WITNESSED);
+  t.strictSame(told(late, id), OBSERVED);
   t.strictSame(late.told.get(id), ['Pending/Pending', 'Killed/Deleted']);
   t.strictSame(
-    late.log.filter(({ sentence }) => /pending for too long/.test(sentence)),
+    late.log.filter(({ sentence }) => /^Canceling a job/.test(sentence)),
     [],
     'a job whose Job has failed is not canceled meanwhile',
   );

@@ -63,7 +63,7 @@ t.test(
     );
     t.match(
       one.log.filter(({ level }) => level === 'error'),
-      [{ sentence: 'BUG: a job cannot be shown and is left out of the list', fields: { job: broken } }],
+      [{ sentence: 'BUG: a job cannot be shown; it is left out of the list', fields: { job: broken } }],
     );
   },
 );

@@ -5,13 +5,13 @@ import { type EventView, projectEvent, projectJob, projectPod } from '../../../s
 import {
   duration,
   eventReason,
-  isTelling,
+  isInformative,
   pendingReason,
   pullCause,
   startFailure,
   waitingReason,
 } from '../../../src/jobs/view/reasons.ts';
-import { START } from './situations.ts';
+import { START } from './state-cases.ts';
 
 const FIXTURES = new URL('../../../fixtures/recordings/', import.meta.url);
 function recorded<T, P>(path: string, project: (object: T) => P): P[] {
@@ -30,7 +30,7 @@ t.test('what a pending job waits for, in the words of recorded clusters', async 
     const pods = recorded(`${scenario}/watch-pods.jsonl`, projectPod).filter((view) => view.jobUid === uid);
     const events = recorded(`${scenario}/watch-events.jsonl`, projectEvent);
     const warnings = events.filter(
-      (event) => event.warning && event.reason !== 'BackoffLimitExceeded' && isTelling(event),
+      (event) => event.warning && event.reason !== 'BackoffLimitExceeded' && isInformative(event),
     );
     const none = { warning: undefined, pulling: undefined, createWarning: '' };
     const [first] = jobs;

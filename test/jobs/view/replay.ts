@@ -1,10 +1,10 @@
-/** Recorded watch lines, told to a repository again: in their order, or with the watches running apart. */
+/** Recorded watch lines, announced to a repository again: in their order, or with the watches running apart. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Event, Pod } from 'kubernetes-types/core/v1.d.ts';
 import { type JobView, projectEvent, projectJob, projectPod } from '../../../src/jobs/view/projection.ts';
-import type { JobEntry } from '../../../src/jobs/view/record.ts';
-import { createRepository } from '../../../src/jobs/view/repository.ts';
+import type { JobRecord } from '../../../src/jobs/view/record.ts';
+import { Repository } from '../../../src/jobs/view/repository.ts';
 import type { Projected } from '../../../src/kubernetes/contract.ts';
 import { Store } from '../../../src/kubernetes/watch/store.ts';
 import { CONTROLS, EXPECTED, RESULTS } from './recorded.ts';
@@ -66,7 +66,7 @@ function annotate(lines: Line<JobView>[]): Line<JobView>[] {
   return annotated;
 }
 
-/** Those of which it is written down what is to be told. */
+/** Those of which it is written down what is to be announced. */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map<string, Scenario>(
   readdirSync(FIXTURES)
     .filter((name) => name in EXPECTED)
@@ -80,7 +80,7 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map<string, Scenario
     ]),
 );
 
-const tell = ({ outcome }: JobEntry): string => {
+const tell = ({ outcome }: JobRecord): string => {
   const { state, statusCode, exitCode } = outcome;
   return [
     state,
@@ -99,7 +99,7 @@ interface Lateness {
 export const AT_ONCE: Lateness = { jobs: () => 0, pods: () => 0, events: () => 0, reads: () => 0 };
 
 /** What is announced of each job, in order. */
-export async function replay(scenario: Scenario, lateness: Lateness): Promise<Map<string, string[]>> {
+export function replay(scenario: Scenario, lateness: Lateness): Map<string, string[]> {
   interface Step {
     readonly due: number;
     readonly run: () => void;
@@ -111,19 +111,24 @@ export async function replay(scenario: Scenario, lateness: Lateness): Promise<Ma
     steps.splice(index, 0, step);
   };
   let now = 0;
-  let reading = 0;
 
-  const repository = createRepository({
-    readAgain: (entry) => {
-      reading++;
-      return new Promise((resolve) => {
-        schedule({ due: now + lateness.reads(), run: () => resolve(readJob(entry.job)) });
-      });
-    },
-  });
-  const jobs = new Store<JobView>(repository.onJob);
-  const pods = new Store<ReturnType<typeof projectPod>>(repository.onPod);
-  const events = new Store<ReturnType<typeof projectEvent>>(repository.onEvent);
+  const repository = new Repository();
+  const reading = new Set<JobRecord>();
+  const confirmIfNeeded = (record: JobRecord): void => {
+    if (record.confirmation !== 'needed' || reading.has(record)) return;
+    reading.add(record);
+    const run = (): void => {
+      const exists = readJob(record.job);
+      reading.delete(record);
+      repository.confirm(record, exists);
+      confirmIfNeeded(record);
+    };
+    schedule({ due: now + lateness.reads(), run });
+  };
+  repository.onUpdate(confirmIfNeeded);
+  const jobs = new Store<JobView>(repository.applyJob);
+  const pods = new Store<ReturnType<typeof projectPod>>(repository.applyPod);
+  const events = new Store<ReturnType<typeof projectEvent>>(repository.applyEvent);
   const undelivered = [...scenario.pods];
 
   /** The read gives everything up to this moment, and waits for the watch of pods. */
@@ -132,7 +137,6 @@ export async function replay(scenario: Scenario, lateness: Lateness): Promise<Ma
     const last = known.at(-1);
     if (last !== undefined && !last.deleted) jobs.offer(last.object);
     while ((undelivered[0]?.at ?? Number.POSITIVE_INFINITY) <= now) deliverPod();
-    reading--;
     return last !== undefined && !last.deleted;
   }
   function deliverPod(): void {
@@ -160,7 +164,7 @@ export async function replay(scenario: Scenario, lateness: Lateness): Promise<Ma
   });
   scheduleAll(scenario.events, lateness.events, (line) => deliver(events, line));
 
-  const told = new Map<string, string[]>();
+  const announced = new Map<string, string[]>();
   const uids = [...new Set(scenario.jobs.map(({ object }) => object.uid))];
   const nameOf = new Map<string, string>();
   for (const uid of uids) {
@@ -168,18 +172,16 @@ export async function replay(scenario: Scenario, lateness: Lateness): Promise<Ma
     const earlier = [...nameOf.values()].filter((other) => other.split('#')[0] === name).length;
     nameOf.set(uid, earlier === 0 ? name : `${name}#${earlier + 1}`);
   }
-  repository.onChange((entry) => {
-    const name = nameOf.get(entry.uid) ?? entry.id;
-    const list = told.get(name) ?? [];
-    const text = tell(entry);
-    if (list.at(-1) !== text) told.set(name, [...list, text]);
+  repository.onChange((record) => {
+    const name = nameOf.get(record.uid) ?? record.id;
+    const list = announced.get(name) ?? [];
+    const text = tell(record);
+    if (list.at(-1) !== text) announced.set(name, [...list, text]);
   });
   repository.open();
   for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
     now = step.due;
-    const before = reading;
     step.run();
-    if (reading > 0 || before > 0) for (let turn = 0; turn < 5; turn++) await Promise.resolve();
   }
-  return told;
+  return announced;
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { type JobView, type PodView, projectJob, projectPod } from '../../../src/jobs/view/projection.ts';
-import { createRepository, type Repository } from '../../../src/jobs/view/repository.ts';
+import { Repository } from '../../../src/jobs/view/repository.ts';
 import type { Projected, ReflectorEvent } from '../../../src/kubernetes/contract.ts';
 
 const FIXTURES = new URL('../../../fixtures/recordings/', import.meta.url);
@@ -12,7 +12,7 @@ interface Line<P> {
   readonly object: P;
 }
 
-/** What a watch told of an object whose name begins like this. */
+/** What a watch announced of an object whose name begins like this. */
 function recorded<P extends Projected>(file: string, name: string, project: (object: never) => P): readonly Line<P>[] {
   return readFileSync(new URL(file, FIXTURES), 'utf8')
     .trim()
@@ -30,12 +30,16 @@ const pods = (scenario: string, name: string): readonly Line<PodView>[] =>
 const event = <P extends Projected>({ type, object }: Line<P>): ReflectorEvent<P> =>
   type === 'DELETED' ? { type, object, found: 'watch' } : { type: 'ADDED', object };
 
-function open(): { repository: Repository; told: string[]; settled: () => Promise<void> } {
-  const repository = createRepository({ readAgain: async ({ gone }) => !gone });
-  const told: string[] = [];
-  repository.onChange(({ outcome: { state, statusCode } }) => told.push(`${state}/${statusCode}`));
+/** Final states are confirmed at once: there is nothing to read. */
+function open(): { repository: Repository; announced: string[] } {
+  const repository = new Repository();
+  const announced: string[] = [];
+  repository.onChange(({ outcome: { state, statusCode } }) => announced.push(`${state}/${statusCode}`));
+  repository.onUpdate((record) => {
+    if (record.confirmation === 'needed') repository.confirm(record, !record.deleted);
+  });
   repository.open();
-  return { repository, told, settled: () => new Promise((resolve) => setImmediate(resolve)) };
+  return { repository, announced };
 }
 
 t.test('given Jobs that are deleted and pods that were never seen, the Job tells whether they ran', async (t) => {
@@ -48,12 +52,11 @@ t.test('given Jobs that are deleted and pods that were never seen, the Job tells
     ['09-kill', 's09-uid', 'Canceled/Deleted'],
   ];
   for (const [scenario, name, end] of ENDS) {
-    const { repository, told, settled } = open();
+    const { repository, announced } = open();
     for (const line of jobs(scenario, name).filter(({ object }) => object.name === name)) {
-      repository.onJob(event(line));
-      await settled();
+      repository.applyJob(event(line));
     }
-    t.equal(told.at(-1), end, name);
+    t.equal(announced.at(-1), end, name);
   }
 });
 
@@ -65,36 +68,34 @@ const added = <P extends Projected>(object: P): ReflectorEvent<P> => event({ typ
 const deleted = <P extends Projected>(object: P): ReflectorEvent<P> => event({ type: 'DELETED', object });
 
 t.test('given a Job whose label is taken away and given back, its pod is still known', async (t) => {
-  const { repository, told, settled } = open();
-  repository.onJob(added(job));
-  repository.onPod(added(pod));
-  repository.onJob(deleted(job));
-  await settled();
-  repository.onJob(added(job));
-  t.strictSame(told, ['Pending/Pending', 'Running/Running', 'Killed/Deleted', 'Running/Running']);
+  const { repository, announced } = open();
+  repository.applyJob(added(job));
+  repository.applyPod(added(pod));
+  repository.applyJob(deleted(job));
+  repository.applyJob(added(job));
+  t.strictSame(announced, ['Pending/Pending', 'Running/Running', 'Killed/Deleted', 'Running/Running']);
 });
 
 t.test(
   'given a pod that came and went before its Job is known, its end is not lost among those of deleted Jobs',
   async (t) => {
-    const { repository, told, settled } = open();
+    const { repository, announced } = open();
     const terminated = { exitCode: 3, reason: 'Error', message: '', startedAt: 1, finishedAt: 2 };
     const ended: PodView = { ...pod, phase: 'Failed', container: { ...pod.container, terminated } };
-    repository.onPod(added(ended));
-    repository.onPod(deleted(ended));
+    repository.applyPod(added(ended));
+    repository.applyPod(deleted(ended));
     for (let index = 0; index < 1_000; index++) {
       const [other, otherPod] = [
         { ...job, uid: `j${index}`, name: `j${index}` },
         { ...pod, uid: `p${index}` },
       ];
-      repository.onJob(added(other));
-      repository.onPod(added({ ...otherPod, jobUid: other.uid }));
-      repository.onJob(deleted(other));
-      await settled();
-      repository.onPod(deleted({ ...otherPod, jobUid: other.uid }));
+      repository.applyJob(added(other));
+      repository.applyPod(added({ ...otherPod, jobUid: other.uid }));
+      repository.applyJob(deleted(other));
+      repository.applyPod(deleted({ ...otherPod, jobUid: other.uid }));
     }
-    told.length = 0;
-    repository.onJob(added(job));
-    t.strictSame(told, ['Finished/Error']);
+    announced.length = 0;
+    repository.applyJob(added(job));
+    t.strictSame(announced, ['Finished/Error']);
   },
 );

@@ -12,94 +12,100 @@ import {
   SECOND,
   START,
   seen,
-} from './situations.ts';
+} from './state-cases.ts';
 
 export const CONTROL_ROWS: readonly Case[] = [
   {
     what: 'the result that is written down',
-    row: '1',
-    seen: {
+    cause: 'recorded-result',
+    given: {
       job: job({ result: { state: 'Finished', statusCode: 'Stopped', exitCode: 143, message: 'm' } }),
       pod: seen(pod()),
     },
-    told: ['Finished', 'Stopped', 143, 'm'],
+    expected: ['Finished', 'Stopped', 143, 'm'],
   },
   {
     what: 'a terminal state that was announced',
-    row: '1',
-    seen: { announced: { state: 'Killed', statusCode: 'OOMKilled', message: 'x', exitCode: 137 }, pod: seen(pod()) },
-    told: ['Killed', 'OOMKilled', 137, 'x'],
+    cause: 'out-of-memory',
+    given: {
+      announced: {
+        outcome: { state: 'Killed', statusCode: 'OOMKilled', message: 'x', exitCode: 137 },
+        cause: 'out-of-memory',
+      },
+      pod: seen(pod()),
+    },
+    expected: ['Killed', 'OOMKilled', 137, 'x'],
   },
   {
     what: 'killed, and the pod is gone after a restart of ours',
-    row: '2',
-    seen: { job: job(control('kill')) },
-    told: ['Killed', 'Killed', 137, ''],
+    cause: 'killed',
+    given: { job: job(control('kill')) },
+    expected: ['Killed', 'Killed', 137, ''],
   },
   {
     what: 'killed, but its program ended with a code of its own',
-    row: '11',
-    seen: { job: job(control('kill')), pod: seen(pod({ phase: 'Failed', container: end(4) })) },
-    told: ['Finished', 'Error', 4, 'ended with exit code 4'],
+    cause: 'container-ended',
+    given: { job: job(control('kill')), pod: seen(pod({ phase: 'Failed', container: end(4) })) },
+    expected: ['Finished', 'Error', 4, 'ended with exit code 4'],
   },
   {
     what: 'stopped on an old kubelet, which never reports the exit code',
-    row: '3',
-    seen: {
+    cause: 'stopped',
+    given: {
       job: job(control('stop')),
       pod: seen(pod({ phase: 'Failed', reason: 'DeadlineExceeded', deadline: 1 })),
     },
-    told: ['Finished', 'Stopped', undefined, ''],
+    expected: ['Finished', 'Stopped', undefined, ''],
   },
   {
     what: 'a kill that came while a stop was at work',
-    row: '3',
-    seen: {
+    cause: 'stopped',
+    given: {
       job: job(control('kill')),
       pod: seen(pod({ phase: 'Failed', reason: 'DeadlineExceeded', deadline: 1, container: end(143) })),
     },
-    told: ['Finished', 'Stopped', 143, ''],
+    expected: ['Finished', 'Stopped', 143, ''],
   },
   {
     what: 'canceled on a server that only knows parallelism, with a reason',
-    row: '4',
-    seen: { job: job({ ...control('cancel', 'pending too long'), idle: true }), pod: seen(pod()) },
-    told: ['Canceled', 'Canceled', undefined, 'pending too long'],
+    cause: 'canceled',
+    given: { job: job({ ...control('cancel', 'pending too long'), idle: true }), pod: seen(pod()) },
+    expected: ['Canceled', 'Canceled', undefined, 'pending too long'],
   },
   {
     what: 'a cancel that the server did not take in',
-    row: '14',
-    seen: { job: job(control('cancel')), pod: seen(pod()) },
-    told: ['Running', 'Running', undefined, ''],
+    cause: 'running',
+    given: { job: job(control('cancel')), pod: seen(pod()) },
+    expected: ['Running', 'Running', undefined, ''],
   },
   {
     what: 'a cancel that came after the end',
-    row: '11',
-    seen: { job: job({ ...control('cancel'), suspended: true }), pod: seen(pod({ container: end(0) })) },
-    told: ['Finished', 'Completed', 0, ''],
+    cause: 'container-ended',
+    given: { job: job({ ...control('cancel'), suspended: true }), pod: seen(pod({ container: end(0) })) },
+    expected: ['Finished', 'Completed', 0, ''],
   },
   {
     what: 'suspended by somebody after it had ended: the end stands',
-    row: '11',
-    seen: { job: job({ suspended: true }), pod: seen(pod({ container: end(3) }), false, 'end') },
-    told: ['Finished', 'Error', 3, 'ended with exit code 3'],
+    cause: 'container-ended',
+    given: { job: job({ suspended: true }), pod: seen(pod({ container: end(3) }), false, 'end') },
+    expected: ['Finished', 'Error', 3, 'ended with exit code 3'],
   },
   {
-    what: 'suspended by somebody else, and its pod was removed',
-    row: '5',
-    seen: { job: job({ suspended: true }), announced: RUNNING, ran: true },
-    told: ['Pending', 'Suspended', undefined, 'suspended in Kubernetes by somebody else'],
+    what: 'suspended by another client, and its pod was removed',
+    cause: 'suspended',
+    given: { job: job({ suspended: true }), announced: RUNNING, ran: true },
+    expected: ['Pending', 'Suspended', undefined, 'suspended in Kubernetes by another client'],
   },
   {
     what: 'removed while it ran, the Job controller has not said anything yet',
-    row: '6',
-    seen: { pod: seen(pod(), false), announced: RUNNING, ran: true },
-    told: ['Running', 'Running', undefined, 'its pod was deleted in Kubernetes by somebody else'],
+    cause: 'pod-removal-pending',
+    given: { pod: seen(pod(), false), announced: RUNNING, ran: true },
+    expected: ['Running', 'Running', undefined, 'its pod was deleted in Kubernetes by another client'],
   },
   {
     what: 'a pod evicted by its kubelet',
-    row: '6a',
-    seen: {
+    cause: 'pod-removed',
+    given: {
       job: job(FAILED),
       pod: seen(
         pod({
@@ -110,13 +116,13 @@ export const CONTROL_ROWS: readonly Case[] = [
         }),
       ),
     },
-    told: ['Killed', 'Evicted', 137, 'evicted: The node was low on resource: memory.'],
-    doubtful: true,
+    expected: ['Killed', 'Evicted', 137, 'evicted: The node was low on resource: memory.'],
+    isUnconfirmed: true,
   },
   {
     what: 'a node that shut down',
-    row: '6a',
-    seen: {
+    cause: 'pod-removed',
+    given: {
       pod: seen(
         pod({
           phase: 'Failed',
@@ -125,57 +131,57 @@ export const CONTROL_ROWS: readonly Case[] = [
         }),
       ),
     },
-    told: [
+    expected: [
       'Killed',
       'Terminated',
       undefined,
       'ended because its node shut down: Pod was terminated in response to imminent node shutdown.',
     ],
-    doubtful: true,
+    isUnconfirmed: true,
   },
   {
     what: 'deleted and ended in the only version that was seen: asked for before the end',
-    row: '6a',
-    seen: { job: job(FAILED), pod: seen(pod({ ...DELETION, container: end(0) }), true) },
-    told: ['Killed', 'Deleted', 0, 'its pod was deleted in Kubernetes by somebody else'],
-    doubtful: true,
+    cause: 'pod-removed',
+    given: { job: job(FAILED), pod: seen(pod({ ...DELETION, container: end(0) }), true) },
+    expected: ['Killed', 'Deleted', 0, 'its pod was deleted in Kubernetes by another client'],
+    isUnconfirmed: true,
   },
   {
     what: 'the same, but the end was first, by the times',
-    row: '11',
-    seen: {
+    cause: 'container-ended',
+    given: {
       job: job(COMPLETE),
       pod: seen(pod({ deletion: { at: START + 60 * SECOND, graceSeconds: 30 }, container: end(0) })),
     },
-    told: ['Finished', 'Completed', 0, ''],
+    expected: ['Finished', 'Completed', 0, ''],
   },
   {
     what: 'the same, and the end was seen first',
-    row: '11',
-    seen: { job: job(COMPLETE), pod: seen(pod({ ...DELETION, container: end(0) }), false, 'end') },
-    told: ['Finished', 'Completed', 0, ''],
+    cause: 'container-ended',
+    given: { job: job(COMPLETE), pod: seen(pod({ ...DELETION, container: end(0) }), false, 'end') },
+    expected: ['Finished', 'Completed', 0, ''],
   },
   {
     what: 'its time limit, while it ran',
-    row: '7',
-    seen: {
+    cause: 'deadline-exceeded',
+    given: {
       pod: seen(pod({ phase: 'Failed', reason: 'DeadlineExceeded', deadline: 5, container: end(143) })),
     },
-    told: ['Killed', 'DeadlineExceeded', 143, 'ran longer than its limit of 5 seconds'],
-    doubtful: true,
+    expected: ['Killed', 'DeadlineExceeded', 143, 'ran longer than its limit of 5 seconds'],
+    isUnconfirmed: true,
   },
   {
     what: 'its time limit, while a sidecar held the pod',
-    row: '11',
-    seen: {
+    cause: 'container-ended',
+    given: {
       pod: seen(pod({ phase: 'Failed', reason: 'DeadlineExceeded', deadline: 6, container: end(3) })),
     },
-    told: ['Finished', 'Error', 3, 'ended with exit code 3'],
+    expected: ['Finished', 'Error', 3, 'ended with exit code 3'],
   },
   {
     what: 'its time limit, before it had started',
-    row: '7',
-    seen: {
+    cause: 'deadline-exceeded',
+    given: {
       pod: seen(
         pod({
           phase: 'Failed',
@@ -185,12 +191,12 @@ export const CONTROL_ROWS: readonly Case[] = [
         }),
       ),
     },
-    told: [
+    expected: [
       'Failed',
       'DeadlineExceeded',
       undefined,
       'did not start in time: image r:9 cannot be pulled: not found in registry',
     ],
-    doubtful: true,
+    isUnconfirmed: true,
   },
 ];

@@ -1,49 +1,49 @@
 /** Cases in which the program, its container, its pod and at last its Job show what became of it. */
-import { type Case, COMPLETE, control, DELETION, end, FAILED, job, pod, START, seen } from './situations.ts';
+import { type Case, COMPLETE, control, DELETION, end, FAILED, job, pod, START, seen } from './state-cases.ts';
 
 export const END_ROWS: readonly Case[] = [
   {
     what: 'a runtime that lost its container',
-    row: '9',
-    seen: {
+    cause: 'status-lost',
+    given: {
       pod: seen(pod({ phase: 'Failed', container: end(137, { reason: 'ContainerStatusUnknown', message: 'gone' }) })),
       ran: true,
     },
-    told: ['Killed', 'ContainerStatusUnknown', undefined, 'gone'],
-    doubtful: true,
+    expected: ['Killed', 'ContainerStatusUnknown', undefined, 'gone'],
+    isUnconfirmed: true,
   },
   {
     what: 'out of memory, the limit stands on the pod',
-    row: '10',
-    seen: {
+    cause: 'out-of-memory',
+    given: {
       job: job(control('stop')),
       pod: seen(pod({ memoryLimit: '512M', container: end(137, { reason: 'OOMKilled' }) })),
     },
-    told: ['Killed', 'OOMKilled', 137, 'out of memory (limit 512M)'],
+    expected: ['Killed', 'OOMKilled', 137, 'the container exceeded its limit of 512M'],
   },
   {
     what: 'a child out of memory, no limit known',
-    row: '10',
-    seen: { pod: seen(pod({ container: end(7, { reason: 'OOMKilled' }) })) },
-    told: ['Finished', 'OOMKilled', 7, 'out of memory'],
+    cause: 'out-of-memory',
+    given: { pod: seen(pod({ container: end(7, { reason: 'OOMKilled' }) })) },
+    expected: ['Finished', 'OOMKilled', 7, 'the container ran out of memory'],
   },
   {
     what: 'exit code 137 without a control: what is not known yet may explain it',
-    row: '11',
-    seen: { pod: seen(pod({ container: end(137) })) },
-    told: ['Finished', 'Error', 137, 'ended with exit code 137'],
-    doubtful: true,
+    cause: 'container-ended',
+    given: { pod: seen(pod({ container: end(137) })) },
+    expected: ['Finished', 'Error', 137, 'ended with exit code 137'],
+    isUnconfirmed: true,
   },
   {
     what: 'its own last words',
-    row: '11',
-    seen: { pod: seen(pod({ container: end(5, { message: 'no licence\n' }) })) },
-    told: ['Finished', 'Error', 5, 'no licence'],
+    cause: 'container-ended',
+    given: { pod: seen(pod({ container: end(5, { message: 'no licence\n' }) })) },
+    expected: ['Finished', 'Error', 5, 'no licence'],
   },
   {
     what: 'a program that is not there',
-    row: '8',
-    seen: {
+    cause: 'start-failed',
+    given: {
       pod: seen(
         pod({
           container: {
@@ -60,12 +60,12 @@ export const END_ROWS: readonly Case[] = [
         }),
       ),
     },
-    told: ['Failed', 'StartError', undefined, 'exec: "/no/such/exe": no such file or directory'],
+    expected: ['Failed', 'StartError', undefined, 'exec: "/no/such/exe": no such file or directory'],
   },
   {
     what: 'a node without room, after all',
-    row: '12b',
-    seen: {
+    cause: 'pod-failed',
+    given: {
       pod: seen(
         pod({
           phase: 'Failed',
@@ -75,12 +75,12 @@ export const END_ROWS: readonly Case[] = [
         }),
       ),
     },
-    told: ['Failed', 'OutOfcpu', undefined, "Pod was rejected: Node didn't have enough resource: cpu"],
+    expected: ['Failed', 'OutOfcpu', undefined, "Pod was rejected: Node didn't have enough resource: cpu"],
   },
   {
     what: 'the same, being deleted when it was first seen: what the kubelet says came before',
-    row: '6a',
-    seen: {
+    cause: 'pod-removed',
+    given: {
       job: job(FAILED),
       pod: seen(
         pod({
@@ -92,64 +92,64 @@ export const END_ROWS: readonly Case[] = [
         }),
       ),
     },
-    told: [
+    expected: [
       'Failed',
       'UnexpectedAdmissionError',
       undefined,
       'Pod was rejected: Allocate failed due to no healthy devices present',
     ],
-    doubtful: true,
+    isUnconfirmed: true,
   },
   {
     what: 'succeeded, the container told nothing',
-    row: '12a',
-    seen: { pod: seen(pod({ phase: 'Succeeded', container: { name: 'c', image: 'b' } })) },
-    told: ['Finished', 'Completed', 0, ''],
+    cause: 'pod-succeeded',
+    given: { pod: seen(pod({ phase: 'Succeeded', container: { name: 'c', image: 'b' } })) },
+    expected: ['Finished', 'Completed', 0, ''],
   },
   {
     what: 'complete, and the pod went before this process started',
-    row: '13a',
-    seen: { job: job(COMPLETE) },
-    told: ['Finished', 'Completed', 0, 'its pod is gone; how it ended is not known'],
-    doubtful: true,
+    cause: 'job-complete',
+    given: { job: job(COMPLETE) },
+    expected: ['Finished', 'Completed', 0, 'its pod was deleted; how it ended is not known'],
+    isUnconfirmed: true,
   },
   {
     what: 'failed, and the pod went before this process started',
-    row: '13b',
-    seen: { job: job(FAILED) },
-    told: ['Failed', 'BackoffLimitExceeded', undefined, 'its pod is gone; how it ended is not known'],
-    doubtful: true,
+    cause: 'job-failed',
+    given: { job: job(FAILED) },
+    expected: ['Failed', 'BackoffLimitExceeded', undefined, 'its pod was deleted; how it ended is not known'],
+    isUnconfirmed: true,
   },
   {
     what: 'running on a node that is silent',
-    row: '14',
-    seen: { pod: seen(pod({ nodeSilentSince: Date.parse('2026-11-01T10:00:00Z') })) },
-    told: ['Running', 'Running', undefined, 'node node0 does not answer since 2026-11-01T10:00:00Z'],
+    cause: 'running',
+    given: { pod: seen(pod({ nodeSilentSince: Date.parse('2026-11-01T10:00:00Z') })) },
+    expected: ['Running', 'Running', undefined, 'node node0 has not responded since 2026-11-01T10:00:00Z'],
   },
   {
     what: 'running while it is being evicted',
-    row: '14',
-    seen: {
+    cause: 'running',
+    given: {
       pod: seen(pod({ disruption: { reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting', at: START } })),
     },
-    told: ['Running', 'Running', undefined, 'is being ended: evicted: Eviction API: evicting'],
+    expected: ['Running', 'Running', undefined, 'is being ended: evicted: Eviction API: evicting'],
   },
   {
     what: 'running while we delete its pod',
-    row: '14',
-    seen: { job: job(control('kill')), pod: seen(pod(DELETION)) },
-    told: ['Running', 'Running', undefined, ''],
+    cause: 'running',
+    given: { job: job(control('kill')), pod: seen(pod(DELETION)) },
+    expected: ['Running', 'Running', undefined, ''],
   },
   {
     what: 'running without its input',
-    row: '14',
-    seen: { pod: seen(pod()), inputProblem: 'its input was lost' },
-    told: ['Running', 'Running', undefined, 'its input was lost'],
+    cause: 'running',
+    given: { pod: seen(pod()), inputProblem: 'its input was lost' },
+    expected: ['Running', 'Running', undefined, 'its input was lost'],
   },
   {
     what: 'nothing yet',
-    row: '15',
-    seen: { createWarning: 'unknown field' },
-    told: ['Pending', 'Pending', undefined, 'unknown field'],
+    cause: 'pending',
+    given: { createWarning: 'unknown field' },
+    expected: ['Pending', 'Pending', undefined, 'unknown field'],
   },
 ];

@@ -1,4 +1,4 @@
-/** Everything that a real cluster showed is told as it should be, in order and with the two watches running apart. */
+/** Recordings of a real cluster give the expected states, in order and with watches that run apart. */
 import t from 'tap';
 import { type JobState, TERMINAL_STATES } from '../../../src/jobs/job.ts';
 import { EXPECTED } from './recorded.ts';
@@ -11,11 +11,11 @@ function count(): { lines: number; states: number } {
   return { lines, states };
 }
 
-t.test('every recorded scenario is told as it should be', async (t) => {
+t.test('every recorded scenario gives the expected states', async (t) => {
   t.strictSame([...scenarios.keys()].sort(), Object.keys(EXPECTED).sort(), 'all scenarios are there');
   for (const [name, scenario] of scenarios) {
-    const told = await replay(scenario, AT_ONCE);
-    t.strictSame(Object.fromEntries(told), EXPECTED[name], name);
+    const announced = replay(scenario, AT_ONCE);
+    t.strictSame(Object.fromEntries(announced), EXPECTED[name], name);
   }
   const { lines, states } = count();
   t.comment(`${scenarios.size} scenarios, ${lines} watch lines, ${states} states`);
@@ -46,9 +46,9 @@ t.test('the order of the two watches does not matter', async (t) => {
         const base = random() * apart;
         return () => base + random() * 200;
       };
-      const told = await replay(scenario, { jobs: late(), pods: late(), events: late(), reads: () => random() * 500 });
+      const announced = replay(scenario, { jobs: late(), pods: late(), events: late(), reads: () => random() * 500 });
       for (const [job, states] of Object.entries(expected)) {
-        const list = told.get(job) ?? [];
+        const list = announced.get(job) ?? [];
         // A label that comes back soon enough is no end.
         const ends = (all: readonly string[]): string => [...new Set(all.filter(isTerminal))].join();
         if (ends(list) !== ends(states) || list.at(-1) !== states.at(-1))

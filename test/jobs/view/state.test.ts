@@ -1,53 +1,60 @@
-/** Each row of the state table decides where it should, with doubt where something unseen may explain an end. */
+/** Each row of the state table decides where it should; final states that something unknown may explain are unconfirmed. */
 import t from 'tap';
-import { seePod } from '../../../src/jobs/view/observation.ts';
-import type { Outcome } from '../../../src/jobs/view/situation.ts';
-import { SEEN, stateOf, stateWithoutJob } from '../../../src/jobs/view/state.ts';
-import { DELETION, end, pod, seen, situation } from './situations.ts';
+import { type Evaluation, evaluate, evaluateDeleted, STATE_TABLE } from '../../../src/jobs/view/state.ts';
+import { end, job, pod, seen, stateInputs } from './state-cases.ts';
 import { CONTROL_ROWS } from './state-controls.ts';
 import { END_ROWS } from './state-ends.ts';
 
-const ROWS = [...CONTROL_ROWS, ...END_ROWS];
+const CASES = [...CONTROL_ROWS, ...END_ROWS];
 
-const told = ({ state, statusCode, exitCode, message }: Outcome) => [state, statusCode, exitCode, message];
+const valuesOf = ({ outcome: { state, statusCode, exitCode, message } }: Evaluation) => [
+  state,
+  statusCode,
+  exitCode,
+  message,
+];
 
-t.test('rows', async (t) => {
-  for (const { what, row, seen: members, told: expected, doubtful = false } of ROWS) {
-    const verdict = stateOf(situation(members));
-    t.strictSame(told(verdict), expected, what);
-    t.strictSame([verdict.row, verdict.doubtful], [row, doubtful], `${what}: row ${row}`);
-  }
-  const tried = new Set(ROWS.map(({ row }) => row));
-  t.strictSame([...tried].sort(), [...SEEN.keys()].sort(), 'each row has its case');
+for (const { what, cause, given, expected, isUnconfirmed = false } of CASES) {
+  t.test(`${cause}: ${what}`, async (t) => {
+    const evaluation = evaluate(stateInputs(given));
+    t.strictSame(valuesOf(evaluation), expected);
+    t.strictSame([evaluation.cause, evaluation.isUnconfirmed], [cause, isUnconfirmed]);
+  });
+}
+
+t.test('each row of the table has a case', async (t) => {
+  const tested = new Set([...CASES.map(({ cause }) => cause), 'job-deleted']);
+  t.strictSame([...tested].sort(), STATE_TABLE.map(({ cause }) => cause).sort());
 });
 
-t.test('the Job object is gone', async (t) => {
-  t.strictSame(told(stateWithoutJob(situation({ ran: true, pod: seen(pod()) }))).slice(0, 3), [
+t.test('a recorded result keeps the cause that was recorded with it', async (t) => {
+  const result = {
+    state: 'Killed',
+    statusCode: 'OOMKilled',
+    exitCode: 137,
+    message: '',
+    cause: 'out-of-memory',
+  } as const;
+  t.equal(evaluate(stateInputs({ job: job({ result }) })).cause, 'out-of-memory');
+});
+
+t.test('job-deleted: Killed if it ran', async (t) => {
+  const evaluation = evaluateDeleted(stateInputs({ ran: true, pod: seen(pod()) }));
+  t.strictSame(valuesOf(evaluation), [
     'Killed',
     'Deleted',
     undefined,
+    'its Job was deleted in Kubernetes by another client',
   ]);
-  t.strictSame(told(stateWithoutJob(situation({}))).slice(0, 3), ['Canceled', 'Deleted', undefined]);
-  t.strictSame(told(stateWithoutJob(situation({ pod: seen(pod({ container: end(3) })) }))), [
-    'Finished',
-    'Error',
-    3,
-    'ended with exit code 3',
-  ]);
+  t.strictSame([evaluation.cause, evaluation.isUnconfirmed], ['job-deleted', true]);
 });
 
-t.test('which came first, end or removal, is known to those who saw both', async (t) => {
-  const running = seePod(undefined, pod(), true);
-  t.equal(running.first, undefined);
-  t.equal(seePod(running, pod(DELETION), true).first, 'removal');
-  t.equal(seePod(seePod(running, pod(DELETION), true), pod({ ...DELETION, container: end(0) }), true).first, 'removal');
-  t.equal(
-    seePod(seePod(running, pod({ container: end(0) }), true), pod({ ...DELETION, container: end(0) }), false).first,
-    'end',
-  );
-  t.equal(
-    seePod(running, pod({ ...DELETION, container: end(0) }), true).first,
-    undefined,
-    'both at once: times decide',
-  );
+t.test('job-deleted: Canceled if it did not run', async (t) => {
+  t.strictSame(valuesOf(evaluateDeleted(stateInputs({}))).slice(0, 3), ['Canceled', 'Deleted', undefined]);
+});
+
+t.test('a deleted Job whose container had ended keeps its exit code', async (t) => {
+  const evaluation = evaluateDeleted(stateInputs({ pod: seen(pod({ container: end(3) })) }));
+  t.strictSame(valuesOf(evaluation), ['Finished', 'Error', 3, 'ended with exit code 3']);
+  t.equal(evaluation.cause, 'container-ended');
 });

@@ -1,9 +1,9 @@
-/** All that the state of a job depends on, and the words of kubernetes-objects.md section 2 for it, worked out once. */
+/** Inputs of the state table: what a job's state depends on, and the terms of docs/kubernetes-objects.md section 2 derived from it. */
 import type { JobState } from '../job.ts';
-import { podEnded, podRan, type SeenPod, wasRemoved } from './observation.ts';
+import { type PodObservation, podEnded, podRan, wasRemoved } from './observation.ts';
 import type { EventView, JobView, PodView, Terminated } from './projection.ts';
 
-/** What people are told of a job. */
+/** State of a job as it is announced. */
 export interface Outcome {
   readonly state: JobState;
   readonly statusCode: string;
@@ -11,26 +11,30 @@ export interface Outcome {
   readonly exitCode?: number;
 }
 
-/** Everything that the state of a job depends on. */
-export interface Situation {
+/** An announced outcome and the row of the state table that gave it. */
+interface Announcement {
+  readonly outcome: Outcome;
+  readonly cause: string;
+}
+
+export interface StateInputs {
   readonly job: JobView;
-  readonly pod?: SeenPod;
-  /** What was announced last. */
-  readonly announced?: Outcome;
-  /** Its program was seen running, in whichever pod. */
+  readonly pod?: PodObservation;
+  /** The last announcement. */
+  readonly announced?: Announcement;
+  /** Its container was observed running, in any pod. */
   readonly ran: boolean;
   /** Newest Warning event of the pod, or of the Job while there is no pod. */
   readonly warning?: EventView;
-  /** Newest event Pulling of the pod. */
+  /** Newest Pulling event of the pod. */
   readonly pulling?: EventView;
-  /** Warnings of the create answer. */
+  /** Warnings in the response to the create. */
   readonly createWarning: string;
-  /** What the delivery of its input says of a running job. */
+  /** Problem of the delivery of its input; for running jobs. */
   readonly inputProblem: string;
 }
 
-/** The words of section 2, worked out once. */
-export interface Facts extends Situation {
+export interface DerivedInputs extends StateInputs {
   readonly podView: PodView | undefined;
   readonly present: boolean;
   readonly terminated: Terminated | undefined;
@@ -38,26 +42,27 @@ export interface Facts extends Situation {
   readonly kill: boolean;
   readonly cancel: boolean;
   readonly decided: boolean;
-  readonly gone: boolean;
+  /** No pod exists, and none will be created. */
+  readonly podDeleted: boolean;
   readonly ended: boolean;
   readonly removed: boolean;
   readonly endedByItself: boolean;
 }
 
-export function factsOf(situation: Situation): Facts {
-  const { job, pod } = situation;
+export function deriveInputs(inputs: StateInputs): DerivedInputs {
+  const { job, pod } = inputs;
   const podView = pod?.view;
   const present = pod?.present === true;
   const operation = job.control?.operation;
   const stop = operation === 'stop';
   const kill = operation === 'kill';
   const decided = job.decision !== undefined;
-  const gone = !present && (decided || stop || kill);
-  const ended = (podView !== undefined && podEnded(podView)) || gone;
+  const podDeleted = !present && (decided || stop || kill);
+  const ended = (podView !== undefined && podEnded(podView)) || podDeleted;
   const removed = pod !== undefined && wasRemoved(pod);
   return {
-    ...situation,
-    ran: situation.ran || (podView !== undefined && podRan(podView)),
+    ...inputs,
+    ran: inputs.ran || (podView !== undefined && podRan(podView)),
     podView,
     present,
     terminated: podView?.container.terminated,
@@ -65,7 +70,7 @@ export function factsOf(situation: Situation): Facts {
     kill,
     cancel: operation === 'cancel',
     decided,
-    gone,
+    podDeleted,
     ended,
     removed,
     endedByItself: ended && !removed,

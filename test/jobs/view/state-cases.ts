@@ -1,8 +1,8 @@
 /** Situations of jobs as the state table sees them, and what is to be told of them. */
 
-import type { SeenPod } from '../../../src/jobs/view/observation.ts';
+import type { PodObservation } from '../../../src/jobs/view/observation.ts';
 import type { JobView, PodView } from '../../../src/jobs/view/projection.ts';
-import type { Outcome, Situation } from '../../../src/jobs/view/situation.ts';
+import type { StateInputs } from '../../../src/jobs/view/state-inputs.ts';
 import { request } from '../requests.ts';
 
 export const SECOND = 1000;
@@ -60,7 +60,7 @@ export const end = (
   },
 });
 /** A pod as this process saw it: whether it is still there, and what came first. */
-export const seen = (view: PodView, present = true, first?: 'end' | 'removal'): SeenPod => ({
+export const seen = (view: PodView, present = true, first?: 'end' | 'removal'): PodObservation => ({
   view,
   present,
   ...(first === undefined ? {} : { first }),
@@ -74,13 +74,16 @@ export const COMPLETE = {
   decision: { type: 'Complete', reason: 'CompletionsReached', message: '', at: START },
   finished: true,
 } as const;
-export const RUNNING: Outcome = { state: 'Running', statusCode: 'Running', message: '' };
+export const RUNNING: NonNullable<StateInputs['announced']> = {
+  outcome: { state: 'Running', statusCode: 'Running', message: '' },
+  cause: 'running',
+};
 /** What a user asked for, written onto the Job. */
 export const control = (operation: 'stop' | 'kill' | 'cancel', reason?: string): Pick<JobView, 'control'> => ({
   control: { operation, at: '', user: 'alice', ...(reason === undefined ? {} : { reason }) },
 });
 /** A Job that was just made, and what else is seen. */
-export const situation = (members: Partial<Situation>): Situation => ({
+export const stateInputs = (members: Partial<StateInputs>): StateInputs => ({
   job: job(),
   ran: false,
   createWarning: '',
@@ -91,11 +94,11 @@ export const situation = (members: Partial<Situation>): Situation => ({
 /** What is seen, and what is to be told of it. */
 export interface Case {
   readonly what: string;
-  readonly row: string;
-  readonly seen: Partial<Situation>;
+  readonly cause: string;
+  readonly given: Partial<StateInputs>;
   /** state, statusCode, exit code, message. */
-  readonly told: readonly [string, string, number | undefined, string];
-  readonly doubtful?: boolean;
+  readonly expected: readonly [string, string, number | undefined, string];
+  readonly isUnconfirmed?: boolean;
 }
 
 /** Asked for 4 s after the start: 30 s of grace end at this time. */

@@ -1,24 +1,6 @@
-/** Times and quantities as the API writes them are read as the numbers they mean, and what is none is no number. */
-import fc from 'fast-check';
+/** Quantities of the API are read as numbers. */
 import t from 'tap';
 import { quantity } from '../../../src/jobs/objects/quantity.ts';
-import { time } from '../../../src/jobs/view/times.ts';
-
-t.test('times of the API are milliseconds, none and 1970 are no time', async (t) => {
-  t.equal(time('2026-11-23T18:40:12Z'), 1_795_459_212_000);
-  t.equal(time('2026-11-23T18:40:12.345678Z'), 1_795_459_212_345);
-  t.equal(time('0050-01-01T00:00:00Z'), -60_589_296_000_000);
-  t.equal(time('1970-01-01T00:00:00Z'), undefined);
-  t.equal(time('soon'), undefined);
-  t.equal(time(''), undefined);
-  t.equal(time(null), undefined);
-  fc.assert(
-    fc.property(fc.date({ noInvalidDate: true }), (date) => {
-      const text = date.toISOString().replace(/\.\d{3}Z$/, 'Z');
-      return time(text) === (Date.parse(text) || undefined);
-    }),
-  );
-});
 
 t.test('quantities of all suffixes', async (t) => {
   const amounts: Readonly<Record<string, number | undefined>> = {

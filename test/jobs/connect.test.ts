@@ -1,7 +1,7 @@
 /** A failure on the way to the cluster names the option that it concerns, and where that is written. */
 import t from 'tap';
 import type { Options } from '../../src/config/options/options.ts';
-import { locatingLog } from '../../src/jobs/concerned.ts';
+import { locatingLog } from '../../src/jobs/connect.ts';
 import { KubernetesError, type KubernetesErrorCode } from '../../src/kubernetes/kubernetes-error.ts';
 import { recordingLog } from '../kubernetes/server.ts';
 

@@ -1,0 +1,207 @@
+/** Reconcile rules that are a condition and one action; the rules with a state of their own are in result.ts and expiry.ts. */
+import { JOBS, PODS } from '../../kubernetes/contract.ts';
+import type { Context } from '../context.ts';
+import { JobError } from '../job-error.ts';
+import { buildService, needsService, profileMetadataOf } from '../objects/service.ts';
+import { confirmEnd } from '../operations/confirm-end.ts';
+import { cancel } from '../operations/control.ts';
+import type { Inputs } from '../operations/input.ts';
+import { act } from '../operations/stop-kill.ts';
+import { createService } from '../operations/submit.ts';
+import { podEnded } from '../view/observation.ts';
+import { projectPod } from '../view/projection.ts';
+import { duration } from '../view/reasons.ts';
+import { isTerminal, type JobRecord } from '../view/record.ts';
+import { expireJobs } from './expiry.ts';
+import type { Rule } from './reconciler.ts';
+import { recordResult } from './result.ts';
+
+/** All rules, in the order in which they are evaluated. */
+export function createRules(context: Context, inputs: Inputs): readonly Rule[] {
+  return [
+    confirmFinalState(context),
+    recordResult(context),
+    expireJobs(context),
+    repeatControl(context),
+    endSidecars(context),
+    createMissingService(context),
+    cancelPending(context),
+    ...inputRules(context, inputs),
+    reportMalformedAnnotation(context),
+  ];
+}
+
+function confirmFinalState(context: Context): Rule {
+  return {
+    name: 'confirm-final-state',
+    failure: "Cannot confirm the job's final state yet",
+    prompt: true,
+    coversDeleted: true,
+    // The pause for other instances is part of an attempt.
+    concurrency: Number.POSITIVE_INFINITY,
+    due: ({ confirmation }) => confirmation === 'needed',
+    act: async (record) => {
+      const { exists } = await confirmEnd(context, record);
+      context.repository.confirm(record, exists);
+    },
+  };
+}
+
+const REPEAT_MS = 10_000;
+
+/** A process may end between recording a stop or kill and doing it: it is repeated while the container runs. */
+function repeatControl(context: Context): Rule {
+  return {
+    name: 'repeat-control',
+    failure: 'Cannot repeat the stop or kill of a job',
+    afterMs: () => REPEAT_MS,
+    due: ({ job, pod }) =>
+      (job.control?.operation === 'stop' || job.control?.operation === 'kill') &&
+      pod?.present === true &&
+      pod.view.container.running !== undefined &&
+      !podEnded(pod.view),
+    act: async (record) => {
+      const operation = record.job.control?.operation;
+      if (operation !== 'stop' && operation !== 'kill') return;
+      context.log.info('Repeating the stop or kill of a job', { job: record.id, operation });
+      const action = await act(context, record, operation);
+      if (action.outcome === 'refused') throw new JobError('unknown', action.message);
+    },
+  };
+}
+
+const SIDECAR_MS = 60_000;
+
+/**
+ * An injected container that never ends keeps the pod, and with it the Job, running after the job's container has ended
+ * (docs/kubernetes-facts.md 132): the pod gets a deadline of 1 s once the final state is saved. Needs patch on pods.
+ */
+function endSidecars({ client, pods, log }: Context): Rule {
+  return {
+    name: 'end-sidecars',
+    failure: 'Cannot end the containers that keep the pod of a finished job running',
+    afterMs: () => SIDECAR_MS,
+    due: ({ job, pod }) =>
+      job.result !== undefined &&
+      pod?.present === true &&
+      pod.view.container.terminated !== undefined &&
+      pod.view.phase === 'Running' &&
+      pod.view.deletion === undefined &&
+      pod.view.deadline !== 1,
+    act: async ({ id, pod }) => {
+      if (pod === undefined) return;
+      log.info('Ending the containers that keep the pod of a finished job running', { job: id, pod: pod.view.name });
+      const metadata = { uid: pod.view.uid };
+      const { object } = await client.patch(PODS, pod.view.name, { metadata, spec: { activeDeadlineSeconds: 1 } });
+      pods.offer(projectPod(object));
+    },
+  };
+}
+
+const MISSING_SERVICE_MS = 60_000;
+
+/** A process may end between creating the Job and its Service. */
+function createMissingService(context: Context): Rule {
+  const { client, log, options, permissions, services, signal } = context;
+  return {
+    name: 'create-missing-service',
+    failure: 'Cannot create the missing Service of a job',
+    afterMs: () => MISSING_SERVICE_MS,
+    due: (record) =>
+      record.service === undefined &&
+      needsService(record.job.request) &&
+      !isTerminal(record) &&
+      permissions.allows('services') &&
+      services.state().synced,
+    act: async ({ job }) => {
+      log.info('Creating the missing Service of a job', { job: job.name });
+      const { object } = await client.get(JOBS, job.name, { signal });
+      const service = buildService({ request: job.request, ...profileMetadataOf(object) }, job, options().serviceType);
+      await createService(context, service, signal);
+    },
+  };
+}
+
+/** Field `user` of the control annotation. */
+const CANCELED_BY = 'launcher';
+
+/** Option `pending-timeout-seconds`: cancels jobs that are Pending for too long; the reason becomes the job's message. */
+function cancelPending(context: Context): Rule {
+  const { client, log, options } = context;
+  return {
+    name: 'cancel-pending',
+    failure: 'Cannot cancel a job that has been Pending for longer than pending-timeout-seconds',
+    due: ({ job, outcome }) => {
+      const seconds = options().pendingTimeoutSeconds;
+      const now = client.serverTime();
+      // A job that another client has suspended is not late; one with a decision is about to get its final state.
+      if (seconds === 0 || now === undefined || outcome.state !== 'Pending' || job.suspended) return false;
+      return job.control === undefined && job.decision === undefined && now - job.createdAt >= seconds * 1000;
+    },
+    act: async (record) => {
+      const limit = `pending for more than ${duration(options().pendingTimeoutSeconds)}`;
+      const { message } = record.outcome;
+      log.info('Canceling a job that has been Pending for longer than pending-timeout-seconds', { job: record.id });
+      await cancel(context, record, CANCELED_BY, message === '' ? limit : `${limit}: ${message}`);
+    },
+  };
+}
+
+/** The instance that submitted the job goes first. */
+const OTHERS_DELIVERY_WAIT_MS = 30_000;
+/** A claim that has not led to a delivery after this time never will. */
+const CLAIM_MS = 10 * 60_000;
+/** Enough for a delivery, or a late Secret, of another instance to be complete. */
+const LEFTOVER_MS = 10_000;
+
+function inputRules({ log, submitted }: Context, inputs: Inputs): readonly Rule[] {
+  return [
+    {
+      name: 'deliver-input',
+      failure: 'Cannot deliver the input (stdin) of a job, or cannot delete its Secret',
+      prompt: true,
+      // A job may take hours to read its input.
+      concurrency: Number.POSITIVE_INFINITY,
+      afterMs: ({ id }) => (submitted.has(id) ? 0 : OTHERS_DELIVERY_WAIT_MS),
+      due: inputs.isDeliverable,
+      act: inputs.deliver,
+    },
+    {
+      name: 'check-input-claim',
+      failure: 'Cannot check stdin claimed by another plugin process',
+      afterMs: (record) => (inputs.isClaimedByEarlierProcess(record) ? 0 : CLAIM_MS),
+      due: inputs.isClaimOpen,
+      act: async (record) => {
+        log.info('Checking stdin claimed by another plugin process', { job: record.id, claim: record.job.stdinClaim });
+        await inputs.checkClaim(record);
+      },
+    },
+    {
+      name: 'delete-input-secret',
+      failure: 'Cannot delete the stdin Secret of a finished job',
+      afterMs: () => LEFTOVER_MS,
+      due: inputs.isLeftOver,
+      act: async (record) => {
+        log.info('Deleting the stdin Secret of a finished job', { job: record.id });
+        await inputs.deleteSecret(record);
+      },
+    },
+  ];
+}
+
+function reportMalformedAnnotation({ log }: Context): Rule {
+  const reported = new WeakSet<JobRecord>();
+  return {
+    name: 'report-malformed-annotation',
+    failure: 'Cannot report malformed fields of a job',
+    prompt: true,
+    due: (record) => record.job.malformedRecord !== undefined && !reported.has(record),
+    act: async (record) => {
+      reported.add(record);
+      log.warning('Ignoring malformed fields in annotation job-launcher/job', {
+        job: record.id,
+        fields: record.job.malformedRecord,
+      });
+    },
+  };
+}

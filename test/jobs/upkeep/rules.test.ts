@@ -1,0 +1,67 @@
+/** What is due after a while is done by any instance: ends expire, what only waits is canceled, a held pod ends. */
+import t from 'tap';
+import { JOBS as JOBS_KIND } from '../../../src/kubernetes/contract.ts';
+import { eventually } from '../../support/eventually.ts';
+import { fastClock, startWorld, terminal } from '../instance.ts';
+
+const { cluster, admin, instance, stop, annotation, exists, podOf } = await startWorld(t);
+
+t.test('expiry: by the server clock, from the end that is written down, only what is ours', async (t) => {
+  const one = await instance({ clock: fastClock(600), options: { jobExpiryHours: 0.5 } });
+  const two = await instance({ clock: fastClock(600), options: { jobExpiryHours: 0.5 } });
+  const young = await admin.submit({ command: 'true' });
+  const old = await admin.submit({ command: 'true' });
+  const canceled = await admin.submit({ command: 'true', placementConstraints: [{ name: 'region', value: 'moon' }] });
+  await admin.jobs.control(canceled, 'alice', 'cancel');
+  for (const id of [young, old, canceled]) await eventually(() => annotation(id, 'result'));
+  const backdate = async (id: string, minutes: number): Promise<void> => {
+    const result = JSON.parse((await annotation(id, 'result')) ?? '');
+    const endedAt = new Date(Date.now() - minutes * 60_000).toISOString();
+    await admin.client.patch(JOBS_KIND, id, {
+      metadata: { annotations: { 'job-launcher/result': JSON.stringify({ ...result, endedAt }) } },
+    });
+  };
+  await backdate(young, 28);
+  await backdate(canceled, 7 * 24 * 60);
+  await backdate(old, 31);
+  for (const id of [old, canceled]) {
+    await eventually(async () => !(await exists(JOBS_KIND, id)));
+    for (const each of [one, two]) await eventually(() => each.jobs.list('*').every((job) => job.id !== id));
+  }
+  await eventually(async () => (await podOf(old)) === undefined);
+  t.ok(await exists(JOBS_KIND, young));
+  await stop(two);
+  await stop(one);
+
+  const zero = await instance({ options: { jobExpiryHours: 0 } });
+  const id = await zero.submit({ command: 'true' });
+  await eventually(() => zero.told.get(id)?.at(-1) === 'Finished/Completed');
+  await eventually(async () => !(await exists(JOBS_KIND, id)));
+  await stop(zero);
+});
+
+t.test('pending for too long', async (t) => {
+  const one = await instance({ options: { pendingTimeoutSeconds: 1 }, clock: fastClock(20) });
+  const id = await admin.submit({ command: 'true', placementConstraints: [{ name: 'region', value: 'moon' }] });
+  t.match(await one.until(id, terminal), {
+    status: 'Canceled',
+    statusMessage: /^pending for more than 1 second: 0\/1 nodes are available/,
+  });
+  await stop(one);
+});
+
+t.test('an injected container that never ends: the end is told at once, and the Job ends after all', async (t) => {
+  cluster.injectSidecar({ name: 'aaa-proxy', image: 'busybox', command: ['/bin/sh', '-c', 'sleep 600'] });
+  const one = await instance({ clock: fastClock(30) });
+  const id = await admin.submit({ command: 'echo out; exit 3' });
+  t.match(await one.until(id, terminal), { status: 'Finished', statusCode: 'Error', exitCode: 3 });
+  t.equal(await one.output(id), 'out\n', 'the log of our container');
+  await eventually(async () => (await admin.client.get(JOBS_KIND, id)).object.status?.failed);
+  t.equal((await podOf(id))?.status?.reason, 'DeadlineExceeded');
+  t.match(one.jobs.find(id, 'alice'), { status: 'Finished', statusCode: 'Error', exitCode: 3 });
+  t.strictSame(
+    one.told.get(id)?.filter((told) => told.startsWith('Finished')),
+    ['Finished/Error'],
+  );
+  await stop(one);
+});
