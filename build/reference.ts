@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { referenceMarkdown } from '../src/config/text/reference.ts';
+import { referenceMarkdown } from '../src/config/options/reference.ts';
 import { STATE_TABLE } from '../src/jobs/view/state.ts';
 
 const INTRODUCTION = `\

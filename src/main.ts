@@ -1,13 +1,13 @@
 /**
- * Start-up in order (architecture.md section 7). Half of a start as root is the process that replaces itself: until then, and for
- * a command, hardly anything is loaded; the plugin itself (plugin.ts) only when root was given up.
+ * The start, step by step (architecture.md section 7). Half of the time of a start as root is the second execution: before
+ * it little code is loaded. plugin.ts is loaded after privileges were dropped, the commands of cli/ for a command.
  */
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
 import type { LogOptions, Options } from './config/options/options.ts';
 import { advise, ConfigError, optionPlace, type Problem } from './config/text/problem.ts';
-import { directoryRefusal, otherUser } from './system/access.ts';
+import { directoryDenial, otherUser } from './system/access.ts';
 import { systemClock } from './system/clock.ts';
 import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
 import { withCleanEnvironment } from './system/environment.ts';
@@ -20,11 +20,11 @@ import { isRoot, ownArguments, replaceProcess } from './system/process.ts';
 import { openStderr } from './system/stderr.ts';
 
 const EXIT_START_ERROR = 1;
-const AS_ROOT = 'start it as root, as the launcher does: it lowers itself to server-user';
-const NO_START = 'The plugin does not start';
+const AS_ROOT = 'start it as root, as the launcher does; it drops privileges to server-user';
+const START_FAILED = 'Plugin start failed';
 
-/** Opened while the process is still root, if it is. */
-const tellStarter = openStderr();
+/** Opened before privileges are dropped. */
+const writeStderr = openStderr();
 
 /** Resolves with the exit code. */
 async function main(): Promise<number> {
@@ -37,29 +37,31 @@ async function main(): Promise<number> {
   });
   const isCommand = args[0]?.startsWith('-') === false;
   if (isCommand || args.includes('--help')) {
-    const { runOnTerminal } = await import('./commands.ts');
+    const { runOnTerminal } = await import('./cli/command-runner.ts');
     return await runOnTerminal(isCommand ? args : ['help']);
   }
   if (args.includes('--version')) return print(versionText());
 
   const { options, warnings } = await readOptions(args);
-  // Before anything uses the pool, which is when its size is read.
+  // Set before the first use of the thread pool, which reads its size.
   process.env['UV_THREADPOOL_SIZE'] = String(options.threadPoolSize);
-  const stranger = isRoot() ? undefined : otherUser(options.serverUser);
-  if (isRoot()) giveUpRoot(options);
+  const startedBy = isRoot() ? undefined : otherUser(options.serverUser);
+  if (isRoot()) dropPrivileges(options);
   const log = openLog(options);
   try {
     for (const warning of warnings) log.warning(advise(warning));
-    if (stranger !== undefined) {
+    if (startedBy !== undefined) {
       const at = optionPlace(options.origins, 'server-user');
-      log.warning(`${at}: the plugin is to run as ${options.serverUser}, but was started by ${stranger} -> ${AS_ROOT}`);
+      log.warning(
+        `${at}: the plugin should run as ${options.serverUser} but was started by ${startedBy} -> ${AS_ROOT}`,
+      );
     }
     checkScratchPath(options.scratchPath, log);
     log.notice('Started', { version: VERSION, node: process.versions.node, uid: process.getuid?.() });
     const { runPlugin } = await import('./plugin.ts');
     return await runPlugin(options, log);
   } catch (error) {
-    log.error(NO_START, { error });
+    log.error(START_FAILED, { error });
     throw error;
   } finally {
     log.close();
@@ -83,36 +85,36 @@ async function readOptions(
     findUser: async (name) => (isRoot() ? findServerUser(name) : undefined),
   });
   if (loaded.ok) return loaded;
-  const error = new ConfigError('wrong', loaded.problems);
-  if (loaded.log !== undefined) tellInLog(loaded.log, error);
+  const error = new ConfigError('invalid', loaded.problems);
+  if (loaded.log !== undefined) logStartError(loaded.log, error);
   throw error;
 }
 
-/** As the server user, like all of the log: where there is no such user, stderr alone has it. */
-function tellInLog(options: LogOptions, error: ConfigError): void {
+/** Logs as the server user; if this user does not exist, stderr alone has the error. */
+function logStartError(options: LogOptions, error: ConfigError): void {
   try {
-    if (isRoot()) giveUpRoot(options);
+    if (isRoot()) dropPrivileges(options);
   } catch {
     return;
   }
   const log = openLog(options);
-  log.error(NO_START, { error });
+  log.error(START_FAILED, { error });
   log.close();
 }
 
-function giveUpRoot({ serverUser, unprivileged, scratchPath, loggingDir }: LogOptions): void {
+function dropPrivileges({ serverUser, unprivileged, scratchPath, loggingDir }: LogOptions): void {
   const user = findServerUser(serverUser);
   for (const path of unprivileged ? [] : [scratchPath, loggingDir]) {
     try {
       makeDirectoryAsRoot(path, user);
     } catch {
-      // The server user tries again; what fails then is said in the log.
+      // The server user tries again, and the log reports what fails then.
     }
   }
   becomeUser(user);
 }
 
-/** The log of this start; its file is opened with the first line. */
+/** The log of this start; the first line opens the file. */
 function openLog({ loggingDir, logFormat, logLevel, pluginName }: LogOptions): Logger {
   const program = programName(pluginName);
   return createLogger({
@@ -120,30 +122,30 @@ function openLog({ loggingDir, logFormat, logLevel, pluginName }: LogOptions): L
     format: logFormat === 'json' ? jsonFormat(program) : textFormat(program),
     clock: systemClock,
     open: () => openLogFile({ directory: loggingDir, program, clock: systemClock }),
-    fallback: tellStarter,
+    fallback: writeStderr,
   });
 }
 
-/** Nothing is written there today, so that it cannot be used is no reason not to start. */
+/** The scratch path is unused today, so an unusable one is only a warning. */
 function checkScratchPath(path: string, log: Logger): void {
   try {
     makeDirectory(path);
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
-    log.warning('The scratch path cannot be made or written', { path, remedy: directoryRefusal(path)?.remedy, error });
+    log.warning('Cannot create or write the scratch path', { path, remedy: directoryDenial(path)?.remedy, error });
   }
 }
 
-/** One line for whoever started the plugin; the log has the rest. */
+/** One line for stderr; the log has the details. */
 function startError(error: unknown): string {
   return `${PROGRAM}: ${escapeControls(error instanceof Error ? error.message : String(error))}`;
 }
 
 main().then(
-  // What was written for the launcher is flushed by then; nothing else may hold the process.
+  // Output for the launcher is flushed; open handles must not keep the process alive.
   (code) => process.exit(code),
   (error: unknown) => {
-    tellStarter(startError(error));
+    writeStderr(startError(error));
     process.exit(EXIT_START_ERROR);
   },
 );

@@ -1,13 +1,15 @@
 /**
- * The plugin as the server user: reads what needs no root, wires config, client, jobs and conversation together, and
- * stays until the launcher or a signal ends it. main.ts loads it when root was given up.
+ * The plugin after privileges were dropped: reads the policy files, wires client, jobs and launcher session together, and
+ * runs until the launcher closes the connection or a signal arrives.
  */
+import { Socket } from 'node:net';
 import { hostname } from 'node:os';
+import type { Writable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { programName } from './cli/version.ts';
-import { readTokenFile, tokenFileWarnings } from './config/options/cluster-access.ts';
+import { readTokenFile, tokenFileWarnings } from './config/options/cluster.ts';
 import type { Options } from './config/options/options.ts';
-import { createReloadable, type InheritedSettings, type Reloadable } from './config/options/reload.ts';
+import { createReloadable, type PushedSettings, type Reloadable } from './config/options/reload.ts';
 import { readPolicyFiles } from './config/profiles/policy-files.ts';
 import { missingGroups } from './config/profiles/user-profile.ts';
 import { advise, ConfigError } from './config/text/problem.ts';
@@ -25,24 +27,23 @@ import { createLauncherSession, type LauncherSession } from './launcher/session.
 import { MAX_OUTPUT_STREAMS } from './launcher/session-limits.ts';
 import { within } from './system/async.ts';
 import { sleep, systemClock } from './system/clock.ts';
-import { exitOnCrash } from './system/crash.ts';
 import { collectGarbage, limitHeapGrowth, openFileLimit } from './system/limits.ts';
 import { openLogFile } from './system/log-file.ts';
 import type { Logger } from './system/logger.ts';
+import { exitOnCrash } from './system/process.ts';
 import { randomText, systemRandom } from './system/random.ts';
-import { openStdio } from './system/stdio.ts';
 import { createUsers, type Users } from './system/users.ts';
 
-/** A broken frame; everything else that ends the conversation is as it should be. */
+/** Exit code after a broken frame; every other end of the session is a success. */
 const EXIT_BROKEN_FRAME = 1;
 
-/** What ends in time by itself is not cut off, what does not is: 5 s in all (protocol section 0). */
+/** Time for open work to finish at the end; the launcher waits for 5 s in all (protocol section 0). */
 const CLOSE_MS = 1_500;
 
-/** From the first list on until its garbage is collected. */
+/** Time between the first synchronization and the collection of its garbage. */
 const SETTLE_MS = 5_000;
 
-/** Resolves with the exit code at the end of the conversation. Throws ConfigError if the plugin cannot start. */
+/** Resolves with the exit code at the end of the session. Throws ConfigError if the plugin cannot start. */
 export async function runPlugin(options: Options, log: Logger): Promise<number> {
   const { files, warnings } = readPolicyFiles(options);
   for (const warning of warnings) log.warning(advise(warning));
@@ -56,7 +57,7 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
     },
   });
   const latencies = new LatencyHistogram();
-  // The start says what is wrong with it, in the plugin's words.
+  // Reports an unusable token file at the start, as a configuration problem.
   if (options.authTokenPath !== undefined) readTokenFile(options.authTokenPath, options);
   for (const warning of tokenFileWarnings(options)) log.warning(advise(warning));
   const client = instrumentedClient(
@@ -68,9 +69,9 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
   const running = followJobs(options, reloadable, client, users, log);
   const ending = new AbortController();
 
-  const reload = (pushed?: InheritedSettings) => {
+  const reload = (pushed?: PushedSettings) => {
     const report = reloadAndLog(reloadable, log, pushed);
-    if (report.errorType === 0) void tellMissingGroups(reloadable, users, log);
+    if (report.errorType === 0) void warnAboutMissingGroups(reloadable, users, log);
     return report;
   };
   const session = converse(options, auditedJobs(running, log), log, reload, latencies);
@@ -83,47 +84,41 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
     },
   });
   const end = (signal: NodeJS.Signals): void => {
-    log.notice('Ends because of a signal', { signal });
+    log.notice('Received a signal; exiting', { signal });
     session.close();
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
   process.on('SIGHUP', () => reload());
 
-  // The launcher has sent its Bootstrap by now and waits: it is answered before the first connection is made.
+  // Answers the launcher's Bootstrap request, which has arrived, before the first connection to the cluster.
   await nextTurn();
   limitHeapGrowth();
   const followed = running.run(ending.signal);
-  void tellWhenSynced(running, client, options.apiUrl, log, ending.signal);
-  void tellMissingGroups(reloadable, users, log);
+  void logWhenSynced(running, client, options.apiUrl, log, ending.signal);
+  void warnAboutMissingGroups(reloadable, users, log);
   void settle(running, ending.signal);
 
   const { reason, ...why } = await session.done;
-  log.notice('The conversation with the launcher has ended', { reason, ...why });
-  ending.abort(new Error('the plugin ends'));
+  log.notice('Launcher session ended', { reason, ...why });
+  ending.abort(new Error('the plugin is exiting'));
   await within(systemClock, CLOSE_MS, () => Promise.all([followed, client.close()]));
   return reason === 'broken-frame' ? EXIT_BROKEN_FRAME : 0;
 }
 
-/** One line when the jobs are known, with what an administrator needs to recognise the cluster. Never rejects. */
-async function tellWhenSynced(
-  jobs: Jobs,
-  client: Client,
-  url: string,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<void> {
+/** Logs the cluster and its version after the first synchronization. Never rejects. */
+async function logWhenSynced(jobs: Jobs, client: Client, url: string, log: Logger, signal: AbortSignal): Promise<void> {
   const cluster = { url, namespace: client.namespace };
   try {
     await jobs.synced(signal);
     const { gitVersion: kubernetes } = await client.version({ signal });
-    log.notice('Synced: the jobs of the cluster are known', { ...cluster, kubernetes });
+    log.notice('Synced with the cluster', { ...cluster, kubernetes });
   } catch (error) {
-    if (!signal.aborted) log.notice('Synced, but the version of the cluster cannot be read', { ...cluster, error });
+    if (!signal.aborted) log.notice('Synced with the cluster, but its version cannot be read', { ...cluster, error });
   }
 }
 
-/** Gives back what reading the cluster took, once whoever waited for it was answered. Never rejects. */
+/** Returns the memory of the first synchronization to the system, after waiting requests were answered. Never rejects. */
 async function settle(jobs: Jobs, signal: AbortSignal): Promise<void> {
   try {
     await jobs.synced(signal);
@@ -134,17 +129,17 @@ async function settle(jobs: Jobs, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** A section of a group that this host does not know is for nobody: perhaps a slip of the pen. Never rejects. */
-async function tellMissingGroups(reloadable: Reloadable, users: Users, log: Logger): Promise<void> {
+/** Warns about sections of groups that do not exist on this host, which match no user. Never rejects. */
+async function warnAboutMissingGroups(reloadable: Reloadable, users: Users, log: Logger): Promise<void> {
   try {
     const missing = await missingGroups(reloadable.files().profiles, users);
     for (const group of missing) log.warning(advise(group));
   } catch (error) {
-    log.warning('The groups of the profiles cannot be looked up', { error });
+    log.warning('Cannot look up the groups of the profiles file', { error });
   }
 }
 
-/** Whose token it is that the file holds now; undefined if that cannot be told. */
+/** The service account of the token file; undefined if it cannot be determined. */
 function subjectOf(file: string, options: Options): ReturnType<typeof tokenSubject> {
   try {
     return tokenSubject(readTokenFile(file, options));
@@ -176,12 +171,12 @@ function followJobs(options: Options, reloadable: Reloadable, client: Client, us
   });
 }
 
-function reloadAndLog(reloadable: Reloadable, log: Logger, pushed?: InheritedSettings) {
+function reloadAndLog(reloadable: Reloadable, log: Logger, pushed?: PushedSettings) {
   const { warnings, ...report } = reloadable.reload(pushed);
   const { errorType, errorMessage, applied, pendingRestart } = report;
   for (const warning of warnings) log.warning(advise(warning));
   if (errorType === 0) log.notice('Reloaded profiles, resource profiles and overrides', { applied, pendingRestart });
-  else log.error(`Nothing was reloaded, what was in force stays so: ${errorMessage}`);
+  else log.error(`Reload failed; keeping the previous configuration: ${errorMessage}`);
   return report;
 }
 
@@ -189,12 +184,13 @@ function converse(
   options: Options,
   jobs: Jobs,
   log: Logger,
-  reload: (pushed: InheritedSettings) => ReturnType<typeof reloadAndLog>,
+  reload: (pushed: PushedSettings) => ReturnType<typeof reloadAndLog>,
   latencies: LatencyHistogram,
 ): LauncherSession {
   const files = openFileLimit();
   return createLauncherSession({
-    ...openStdio(),
+    input: process.stdin,
+    output: openStdout(),
     jobs,
     clock: systemClock,
     log,
@@ -214,7 +210,19 @@ function converse(
   });
 }
 
-/** In bytes; 0 where it cannot be told: it is read from a file, and there may be no descriptor left for that. */
+/**
+ * stdout as an asynchronous stream with back-pressure. A socket on descriptor 1 is asynchronous in every runtime;
+ * `process.stdout` is not, and is used only for files and terminals.
+ */
+function openStdout(): Writable {
+  try {
+    return new Socket({ fd: 1, readable: false, writable: true });
+  } catch {
+    return process.stdout;
+  }
+}
+
+/** In bytes; 0 if it cannot be read: it comes from a file, and there may be no descriptor left. */
 function residentMemory(): number {
   try {
     return process.memoryUsage.rss();

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { isOptionName, OPTION_NAMES } from '../config/options/option-table.ts';
 import { withoutValue } from '../config/text/problem.ts';
 import { didYouMean } from '../config/text/suggest.ts';
+import { UserFacingError } from '../system/user-facing-error.ts';
 import { clean } from './terminal.ts';
 
 /** A flag of a command: `--name`, or `--name VALUE`. */
@@ -32,7 +33,7 @@ export interface Arguments {
 }
 
 /** The command line of a command is wrong; the message says how, in one line. */
-export class UsageError extends Error {
+export class UsageError extends UserFacingError {
   override readonly name = 'UsageError';
   readonly code = 'usage';
 }

@@ -1,5 +1,5 @@
 /** What the plugin would allow: profiles, users and the plugin's own account, as commands ask for them. */
-import { readTokenFile } from '../config/options/cluster-access.ts';
+import { readTokenFile } from '../config/options/cluster.ts';
 import type { Options } from '../config/options/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../config/profiles/policy-files.ts';
 import type { JobRequest } from '../jobs/job.ts';

@@ -2,27 +2,24 @@
 
 import { advise, ConfigError, withoutValue } from '../config/text/problem.ts';
 import { didYouMean } from '../config/text/suggest.ts';
-import { JobError } from '../jobs/job-error.ts';
+import { submittedJob } from '../jobs/job.ts';
 import { KubernetesError } from '../kubernetes/kubernetes-error.ts';
-import { PrivilegeError } from '../system/privileges.ts';
 import { redactTokens } from '../system/redact.ts';
-import { UserLookupError } from '../system/users.ts';
+import { writeToStderr } from '../system/stderr.ts';
+import { UserFacingError } from '../system/user-facing-error.ts';
 import { parseArguments, UsageError } from './arguments.ts';
 import { check } from './check/check-command.ts';
 import { type Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from './command-contract.ts';
-import type { CommandContext } from './command-session.ts';
+import { type CommandContext, processContext } from './command-session.ts';
 import { commandHelp, helpText } from './help.ts';
 import { jobs } from './jobs-command.ts';
 import { profile } from './profile-command.ts';
 import { rbac } from './rbac-command.ts';
 import { render } from './render-command.ts';
-import { clean, type Terminal } from './terminal.ts';
+import { clean, type Terminal, terminalSettings } from './terminal.ts';
 import { PROGRAM } from './version.ts';
 
 const COMMANDS: readonly Command[] = [check, render, profile, rbac, jobs];
-
-/** Errors with a message for the user; everything else is a defect. */
-const REPORTED = [ConfigError, PrivilegeError, KubernetesError, JobError, UserLookupError, UsageError];
 
 /** Errors that `check` examines in detail. */
 const CHECKED: ReadonlySet<KubernetesError['code']> = new Set([
@@ -61,11 +58,31 @@ export async function runCommand(
   try {
     return await command.run(parseArguments(command, rest), context, terminal);
   } catch (error) {
-    if (!(error instanceof Error) || !REPORTED.some((kind) => error instanceof kind)) throw error;
+    if (!(error instanceof UserFacingError)) throw error;
     const more =
       error instanceof KubernetesError && CHECKED.has(error.code) ? ` -> ${PROGRAM} check shows the cause` : '';
     const lines = error instanceof ConfigError ? error.problems.map(advise) : [error.message + more];
     for (const line of lines) terminal.say(`${PROGRAM}: ${clean(redactTokens(line))}`);
     return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
   }
+}
+
+/**
+ * Runs a command on the terminal of this process. Resolves with the exit code when the output was written, or when stdout
+ * was closed.
+ */
+export async function runOnTerminal(args: readonly string[]): Promise<number> {
+  const { stdout } = process;
+  const closed = Promise.withResolvers<void>();
+  stdout.on('error', () => closed.resolve());
+  const terminal: Terminal = {
+    write: (text) => stdout.write(text),
+    say: writeToStderr,
+    ...terminalSettings(process.env, { isTerminal: stdout.isTTY === true, columns: stdout.columns }),
+  };
+  const context = processContext((job) => submittedJob.read(job));
+  const code = await runCommand(args, context, terminal);
+  const written = new Promise<void>((resolve) => stdout.write('', () => resolve()));
+  await Promise.race([written, closed.promise]);
+  return code;
 }

@@ -79,7 +79,7 @@ export function ignoredOptions(argv: readonly string[], { writtenInFile, configF
 /** Reads the options, then drops privileges. Prints warnings. Throws ConfigError or PrivilegeError. */
 export async function begin(argv: readonly string[], context: CommandContext, terminal: Terminal): Promise<Options> {
   const loaded = await readOptions(argv, context);
-  if (!loaded.ok) throw new ConfigError('wrong', loaded.problems);
+  if (!loaded.ok) throw new ConfigError('invalid', loaded.problems);
   context.dropPrivileges(loaded.options.serverUser);
   printWarnings([...loaded.warnings, ...ignoredOptions(argv, loaded.options)], terminal);
   return loaded.options;

@@ -1,8 +1,10 @@
 /** `profile USER`: what holds for a user, and who wrote that where. */
-import { type CamelCase, camelCase } from '../config/options/option-table.ts';
+
 import { PROFILE_KEYS, type ProfileKey, profileRow } from '../config/profiles/profile-table.ts';
-import type { EffectiveProfile, Setting } from '../config/profiles/profiles.ts';
+import type { EffectiveProfile } from '../config/profiles/profiles.ts';
+import { type CamelCase, camelCase } from '../config/text/kinds.ts';
 import { place } from '../config/text/problem.ts';
+import type { Setting } from '../config/text/settings.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
 import { openPolicyFiles } from './command-policy.ts';

@@ -1,7 +1,7 @@
 /** `rbac`: the least that lets the plugin work, bound to its account alone (kubernetes-objects.md section 6). */
 import type { Namespace, Secret, ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from 'kubernetes-types/rbac/v1.d.ts';
-import { readClusterAccess } from '../config/options/cluster-access.ts';
+import { readClusterAccess } from '../config/options/cluster.ts';
 import type { Options } from '../config/options/options.ts';
 import { ConfigError } from '../config/text/problem.ts';
 import { type Arguments, UsageError } from './arguments.ts';
@@ -50,7 +50,7 @@ async function optionsBeforeToken(argv: readonly string[], context: CommandConte
   const later = ['--api-url=https://kubernetes.invalid', '--auth-token-path=/later'];
   const missing = later.filter((option) => !argv.some((given) => given.startsWith(option.replace(/=.*/, '='))));
   const filled = await readOptions([...argv, ...missing], context);
-  if (!filled.ok) throw new ConfigError('wrong', loaded.problems);
+  if (!filled.ok) throw new ConfigError('invalid', loaded.problems);
   return filled.options;
 }
 

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
-import { readClusterAccess } from '../config/options/cluster-access.ts';
+import { readClusterAccess } from '../config/options/cluster.ts';
 import type { Options } from '../config/options/options.ts';
 import { userProfile } from '../config/profiles/user-profile.ts';
 import { whyNotJson } from '../config/text/json-file.ts';

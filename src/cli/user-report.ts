@@ -2,7 +2,7 @@
 
 import type { EffectiveProfile, ProfileSection, Profiles } from '../config/profiles/profiles.ts';
 import { userProfile } from '../config/profiles/user-profile.ts';
-import { nearest } from '../config/text/suggest.ts';
+import { suggestion } from '../config/text/suggest.ts';
 import type { SystemUser, Users } from '../system/users.ts';
 
 export interface UserReport {
@@ -33,7 +33,7 @@ async function nearestSection(
 ): Promise<ProfileSection | undefined> {
   if (matching.some(({ kind }) => kind === 'user')) return undefined;
   const others = profiles.sections.filter(({ kind }) => kind === 'user');
-  const near = nearest(
+  const near = suggestion(
     name,
     others.map((section) => section.name),
   );

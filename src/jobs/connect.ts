@@ -1,5 +1,5 @@
 /** The client that the options describe; the plugin and the commands of administrators use the same. */
-import { type ClusterAccess, readClusterAccess } from '../config/options/cluster-access.ts';
+import { type ClusterAccess, readClusterAccess } from '../config/options/cluster.ts';
 import type { Options } from '../config/options/options.ts';
 import { optionPlace } from '../config/text/problem.ts';
 import { createClient } from '../kubernetes/client.ts';

@@ -1,9 +1,12 @@
 /** Errors of jobs/: their codes, API errors as sentences for a user, and how the policy refuses a value. */
-import { type CamelCase, camelCase } from '../config/options/option-table.ts';
+
 import type { ProfileKey } from '../config/profiles/profile-table.ts';
-import type { EffectiveProfile, Setting } from '../config/profiles/profiles.ts';
+import type { EffectiveProfile } from '../config/profiles/profiles.ts';
+import { type CamelCase, camelCase } from '../config/text/kinds.ts';
 import { place } from '../config/text/problem.ts';
+import type { Setting } from '../config/text/settings.ts';
 import { isForbidden, isInvalid, KubernetesError } from '../kubernetes/kubernetes-error.ts';
+import { UserFacingError } from '../system/user-facing-error.ts';
 
 /** Why something was refused; launcher/ gives each its number (launcher-plugin-api.md section 9). */
 export type JobErrorCode =
@@ -26,7 +29,7 @@ interface JobErrorOptions extends ErrorOptions {
   readonly logged?: string;
 }
 
-export class JobError extends Error {
+export class JobError extends UserFacingError {
   override readonly name = 'JobError';
   readonly code: JobErrorCode;
   /** The message as the log may have it: without what it quotes of the user's own secrets. */

@@ -5,6 +5,7 @@
 
 import { isObject } from '../system/json.ts';
 import { firstLine, redactAnswer } from '../system/redact.ts';
+import { UserFacingError } from '../system/user-facing-error.ts';
 
 export type KubernetesErrorCode =
   /** 400: the server does not understand the request; also a container that is still waiting (kubernetes-facts.md 86). */
@@ -67,7 +68,7 @@ interface KubernetesErrorDetails {
 }
 
 /** `message` is a sentence that a person can act on, ending with the call in brackets. */
-export class KubernetesError extends Error {
+export class KubernetesError extends UserFacingError {
   override readonly name = 'KubernetesError';
   readonly code: KubernetesErrorCode;
   readonly method: string;

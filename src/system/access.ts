@@ -1,16 +1,16 @@
-/** What keeps the user of this process from a file or a directory, and the command that mends it. Nothing is changed. */
+/** Why the user of this process has no access to a file or directory, and the command that gives it. Changes nothing. */
 import { accessSync, constants, existsSync, type Stats, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 
-interface Refusal {
+interface AccessDenial {
   /** Completes "nobody (uid 65534) ...". */
   readonly why: string;
-  /** To be typed as root, where something can be typed. */
+  /** What to do: a command for root, or a sentence. */
   readonly remedy: string;
 }
 
-/** `nobody (uid 65534)`, and the name alone; a number where the host has no name for it. */
+/** `nobody (uid 65534)`, and the name; the number where the host has no name for the uid. */
 export function ownUser(): { readonly name: string; readonly text: string } {
   const uid = process.getuid?.() ?? -1;
   try {
@@ -21,23 +21,24 @@ export function ownUser(): { readonly name: string; readonly text: string } {
   }
 }
 
-/** Who this is, if not that user: `jane (uid 1001)`. */
+/** The user of this process if it is another one: `jane (uid 1001)`. */
 export function otherUser(than: string): string | undefined {
   const { name, text } = ownUser();
   return name === than ? undefined : text;
 }
 
 /**
- * Why a path that is there was refused: its owner and mode, or a closed directory above it. What is only read stays its
- * owner's: the account that profiles are to hold must not be able to write them.
+ * Why access to an existing path was denied: its owner and mode, or a directory above it. The owner of a file that is only
+ * read stays the same: the server user must not be able to change the profiles that restrict it.
  */
-export function refusal(path: string, to: 'read' | 'write'): Refusal {
+export function accessDenial(path: string, to: 'read' | 'write'): AccessDenial {
   const closed = directoriesAbove(path).find((directory) => !allows(directory, constants.X_OK));
-  if (closed !== undefined) return { why: `may not enter ${closed}`, remedy: `chmod o+x ${quoted(closed)}` };
+  if (closed !== undefined)
+    return { why: `has no access to directory ${closed}`, remedy: `chmod o+x ${quoted(closed)}` };
   const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return { why: 'does not find it any more', remedy: 'try again' };
+  if (stats === undefined) return { why: 'no longer finds it', remedy: 'try again' };
   const { mode, uid, gid } = stats;
-  const why = `is refused: owner ${uid}, group ${gid}, mode 0${(mode & 0o7777).toString(8)}`;
+  const why = `has no permission: owner ${uid}, group ${gid}, mode 0${(mode & 0o7777).toString(8)}`;
   if (to === 'read') return { why, remedy: toRead(path, uid, gid) };
   const own = uid === process.getuid?.() ? [] : [`chown ${quoted(ownUser().name)} ${quoted(path)}`];
   const [bits, letters] = stats.isDirectory() ? [0o700, 'rwx'] : [0o600, 'rw'];
@@ -51,29 +52,31 @@ function toRead(path: string, uid: number, gid: number): string {
   return [...(gid === own ? [] : [`chgrp ${own} ${quoted(path)}`]), `chmod g+r ${quoted(path)}`].join(' && ');
 }
 
-/** What keeps this user from writing into a directory, or from making it; undefined: nothing does. */
-export function directoryRefusal(path: string): Refusal | undefined {
+/** Why this user cannot write to a directory or create it; undefined if it can. */
+export function directoryDenial(path: string): AccessDenial | undefined {
   const { name } = ownUser();
   let stats: Stats | undefined;
   try {
     stats = statSync(path, { throwIfNoEntry: false });
   } catch {
-    return refusal(path, 'write');
+    return accessDenial(path, 'write');
   }
-  if (stats?.isDirectory() === false) return { why: 'finds no directory there', remedy: 'name a directory' };
-  if (stats !== undefined) return allows(path, constants.W_OK | constants.X_OK) ? undefined : refusal(path, 'write');
-  const nearest = directoriesAbove(path).findLast((directory) => existsSync(directory)) ?? '/';
-  if (allows(nearest, constants.W_OK | constants.X_OK)) return undefined;
+  if (stats?.isDirectory() === false)
+    return { why: 'finds a file instead of a directory', remedy: 'configure the path of a directory' };
+  if (stats !== undefined)
+    return allows(path, constants.W_OK | constants.X_OK) ? undefined : accessDenial(path, 'write');
+  const existing = directoriesAbove(path).findLast((directory) => existsSync(directory)) ?? '/';
+  if (allows(existing, constants.W_OK | constants.X_OK)) return undefined;
   const remedy = `mkdir -p ${quoted(path)} && chown ${quoted(name)} ${quoted(path)}`;
-  return { why: `may not make it in ${nearest}`, remedy };
+  return { why: `cannot create it in ${existing}`, remedy };
 }
 
-/** What keeps this user from writing to a file that is there. */
-export function fileRefusal(path: string): Refusal | undefined {
-  return existsSync(path) && !allows(path, constants.W_OK) ? refusal(path, 'write') : undefined;
+/** Why this user cannot write to an existing file; undefined if it can. */
+export function fileDenial(path: string): AccessDenial | undefined {
+  return existsSync(path) && !allows(path, constants.W_OK) ? accessDenial(path, 'write') : undefined;
 }
 
-/** From `/` down, without the path itself. */
+/** The parent directories, from `/` down. */
 function directoriesAbove(path: string): readonly string[] {
   const parent = dirname(path);
   return parent === path ? [] : [...directoriesAbove(parent), parent];
@@ -88,7 +91,7 @@ function allows(path: string, mode: number): boolean {
   }
 }
 
-/** As a shell takes it for one word. */
+/** Quotes text as one word of a shell. */
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

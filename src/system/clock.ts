@@ -1,16 +1,14 @@
-/**
- * Time as the program sees it. It is passed in, so that tests decide what time it is.
- */
+/** Clock and timers, passed in so that tests control the time. */
 export interface Clock {
-  /** Milliseconds since 1970, of this machine. Never compared with times of other machines. */
+  /** Milliseconds since 1970, from this host's clock. Never compared with times of other hosts. */
   readonly now: () => number;
-  /** Milliseconds that only ever grow; for durations and deadlines. */
+  /** Milliseconds that never decrease; for durations and deadlines. */
   readonly monotonic: () => number;
-  /** Runs `run` once after `ms` (0 to 2^31 - 1) and returns what cancels it. */
+  /** Runs `run` once after `ms` (0 to 2^31 - 1). Returns a function that cancels it. */
   readonly after: (ms: number, run: () => void) => () => void;
 }
 
-/** The clock of this machine. */
+/** The clock of this host. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -20,7 +18,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves after `ms`; rejects with the signal's reason as soon as it is aborted. */
+/** Resolves after `ms`; rejects with the signal's reason when it is aborted. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {

@@ -1,4 +1,4 @@
-/** Makes directories, as root only below what nobody else can tamper with (architecture.md section 7). */
+/** Creates directories; root does so only below directories that nobody else can change (architecture.md section 7). */
 import {
   closeSync,
   constants,
@@ -13,22 +13,22 @@ import {
 } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
-/** As the SDKs make them (protocol 1.5): others may look in, only the owner may write. */
+/** As the SDKs create them (protocol 1.5): only the owner may write. */
 const MODE = 0o755;
 
-/** As many symbolic links as Linux itself follows. */
+/** Linux follows as many symbolic links in one path. */
 const MAX_LINKS = 40;
 
-/** Who gets a directory that root makes. */
+/** The owner of a directory that root creates. */
 interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * As root: makes a missing directory (scratch, log) and what is missing above it, and hands over the last one. Only
- * below ancestors that root owns and nobody else can change, else nothing is done: what is there may be somebody's
- * trap. What exists is never changed. (architecture.md section 7, step 3.)
+ * As root: creates a missing directory (scratch, log) with its missing parents and changes the owner of the last one. Does
+ * nothing unless root owns the existing parents and nobody else can change them: another user may have prepared them to
+ * redirect root. Never changes an existing directory. (architecture.md section 7, step 3.)
  */
 export function makeDirectoryAsRoot(path: string, owner: Owner): void {
   const missing = missingBelowTrusted(path);
@@ -50,7 +50,7 @@ export function makeDirectoryAsRoot(path: string, owner: Owner): void {
   }
 }
 
-/** Would a start as root make this directory? Asked by anybody. */
+/** Would a start as root create this directory? Works for every user. */
 export function isMadeByRoot(path: string): boolean {
   try {
     return missingBelowTrusted(path).length > 0;
@@ -60,8 +60,8 @@ export function isMadeByRoot(path: string): boolean {
 }
 
 /**
- * As the server user, after the drop: makes what is missing, from the top. Throws the file system's error. (Not by
- * `recursive: true`, which never ends where a parent can neither be found nor made, as in /proc.)
+ * As the server user: creates a directory and its missing parents. Throws the file system's error. (`recursive: true` does
+ * not return where a parent can neither be found nor created, as in /proc.)
  */
 export function makeDirectory(path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
@@ -75,8 +75,8 @@ export function makeDirectory(path: string): void {
 }
 
 /**
- * The directories to make, from the top, with symbolic links resolved; empty if the path exists or leads through
- * anything that others than root could exchange.
+ * The directories to create, from the top, with symbolic links resolved; empty if the path exists or goes through a
+ * directory or link that another user than root can replace.
  */
 function missingBelowTrusted(path: string): readonly string[] {
   let rest = normalize(path).split('/').filter(Boolean);
@@ -94,7 +94,7 @@ function missingBelowTrusted(path: string): readonly string[] {
       rest = below;
       continue;
     }
-    // In a sticky directory links of others are possible.
+    // A sticky directory may have links of other users.
     if (stats.uid !== 0 || ++links > MAX_LINKS) return [];
     const target = readlinkSync(next);
     rest = [...normalize(target.startsWith('/') ? target : join(dirname(next), target)).split('/'), ...below].filter(

@@ -1,16 +1,16 @@
-/** What JSON values are, how much of them is taken in, and JSON texts that anybody may have written. */
+/** JSON from untrusted sources: parsing with limits on depth and size, and a type guard for objects. */
 
-/** Levels of objects and arrays in one value. JSON.parse takes millions, JSON.stringify overflows at 5,000. */
-const MAX_DEPTH = 64;
+/** Most levels of objects and arrays in one value. JSON.parse takes millions, JSON.stringify overflows at 5,000. */
+export const MAX_DEPTH = 64;
 
-/** Objects, arrays, texts, numbers, booleans and nulls in one value. */
+/** Most objects, arrays, strings, numbers, booleans and nulls in one value. */
 const MAX_VALUES = 100_000;
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value that a text holds; undefined if there is no text, or if it is not JSON, or too much of it. */
+/** Parses a text; undefined if there is no text, if it is not JSON, or if it exceeds the limits. */
 export function jsonIn(text: string | undefined): unknown {
   if (text === undefined) return undefined;
   try {
@@ -21,13 +21,13 @@ export function jsonIn(text: string | undefined): unknown {
   }
 }
 
-/** The object that a text holds; undefined if it holds none. */
+/** Parses a text to an object; undefined if it is none. */
 export function objectIn(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
   const value = jsonIn(text);
   return isObject(value) ? value : undefined;
 }
 
-/** What is too much about a parsed JSON value, in words; undefined if nothing is. Walks without recursion. */
+/** Which limit a parsed JSON value exceeds, as a sentence; undefined if none. Walks without recursion. */
 export function tooMuch(value: unknown): string | undefined {
   const open: { values: readonly unknown[]; next: number }[] = [{ values: [value], next: 0 }];
   let count = 0;

@@ -1,26 +1,26 @@
-/** Limits that the system sets to this process, and those that it sets itself: open files, memory. */
+/** Limits of this process: open files, heap growth, garbage collection. */
 import { readFileSync } from 'node:fs';
 
-/** The soft limit of open files (RLIMIT_NOFILE, systemd's LimitNOFILE) of this process; undefined if it has none. */
+/** The soft limit of open files (RLIMIT_NOFILE, systemd's LimitNOFILE) of this process; undefined if unlimited. */
 export function openFileLimit(limits: string = readFileSync('/proc/self/limits', 'utf8')): number | undefined {
   const soft = /^Max open files\s+(\S+)/m.exec(limits)?.[1];
   return soft === undefined || soft === 'unlimited' ? undefined : Number(soft);
 }
 
 /**
- * The heap may double before all of it is collected, not quadruple: most of what watches leave behind is garbage soon. Set
- * while running, because a flag on the command line makes Node.js refuse its code caches, and start twice as slowly.
+ * Lets the heap double, not quadruple, before a complete collection: most objects of watches are soon garbage. Set at run
+ * time, because a flag on the command line makes Node.js reject its code cache and start twice as slowly.
  */
 export function limitHeapGrowth(): void {
   process.getBuiltinModule('node:v8').setFlagsFromString('--heap-growing-percent=100');
 }
 
 /**
- * Collects all garbage once, and gives its memory back: V8 does so only while something is allocated, and a plugin that has
- * read the cluster may sit still for hours. A tenth of its memory at rest; takes 25 ms with 1,000 jobs, 300 with 50,000.
+ * Collects all garbage once and returns its memory: V8 does so only during allocations, and an idle plugin may allocate
+ * nothing for hours. Frees a tenth of the idle memory; takes 25 ms with 1,000 jobs, 300 ms with 50,000.
  */
 export function collectGarbage(): void {
-  // The function is seen only by what is made after the flag was set.
+  // Only contexts that are created after the flag was set have the function.
   process.getBuiltinModule('node:v8').setFlagsFromString('--expose-gc');
   const collect: unknown = process.getBuiltinModule('node:vm').runInNewContext('globalThis.gc');
   if (typeof collect === 'function') collect({ type: 'major', execution: 'async', flavor: 'last-resort' });

@@ -1,4 +1,4 @@
-/** The log file: opened without following links, rotated, and cleared of what is old. */
+/** The log file: opened without following symbolic links, rotated by size and age, with old files deleted. */
 import {
   closeSync,
   constants,
@@ -12,7 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { directoryRefusal, fileRefusal, ownUser } from './access.ts';
+import { directoryDenial, fileDenial, ownUser } from './access.ts';
 import type { Clock } from './clock.ts';
 import { makeDirectory } from './directories.ts';
 
@@ -21,25 +21,25 @@ const DAY_MS = 86_400_000;
 /** configuration.md section 1, option `logging-dir`. */
 const LOG_LIMITS = { bytes: 2_000_000, ageMs: DAY_MS, files: 100, keptMs: 30 * DAY_MS } as const;
 
-/** How long lines may go to a file that somebody else has moved away. */
+/** Time between checks whether another program has moved the file away. */
 const LOOK_EVERY_MS = 1_000;
 
 interface LogFileOptions {
   readonly directory: string;
-  /** The file is `<program>.log`, older ones are `<program>.1.log` (the youngest) and so on. */
+  /** The file is `<program>.log`, older ones are `<program>.1.log` (the newest) and so on. */
   readonly program: string;
   readonly clock: Clock;
 }
 
-/** Takes lines without their newline. */
+/** Destination of lines, which have no newline at the end. */
 export interface LogSink {
   readonly write: (line: string) => void;
   readonly close: () => void;
 }
 
 /**
- * Opens the log for appending, 0600, in a directory that is made if it is missing, never through a symbolic link. It is rotated when it is full or a day old, and
- * opened anew when somebody else has moved it away. Throws the file system's error, from here (with the remedy, if one is known) and from `write`.
+ * Opens the log for appending, mode 0600, and creates its directory if necessary. It is rotated when it is full or a day
+ * old, and opened again when another program has moved it away. Throws the file system's error, also from `write`.
  */
 export function openLogFile({ directory, program, clock }: LogFileOptions): LogSink {
   const path = join(directory, `${program}.log`);
@@ -50,7 +50,7 @@ export function openLogFile({ directory, program, clock }: LogFileOptions): LogS
     makeDirectory(directory);
     file = open();
   } catch (cause) {
-    const { remedy } = directoryRefusal(directory) ?? fileRefusal(path) ?? {};
+    const { remedy } = directoryDenial(directory) ?? fileDenial(path) ?? {};
     throw remedy === undefined ? cause : new Error(`${ownUser().text} cannot write ${path}: ${remedy}`, { cause });
   }
 
@@ -72,7 +72,7 @@ export function openLogFile({ directory, program, clock }: LogFileOptions): LogS
     const kept = readdirSync(directory)
       .flatMap((name) => (name === `${program}.${indexOf(name)}.log` ? indexOf(name) : []))
       .sort((a, b) => b - a);
-    // A clock that has just jumped ahead makes nothing old: the last line was written before.
+    // The age counts from the last line, so that a clock that jumps ahead does not delete files.
     const today = Math.min(clock.now(), lstatSync(path).mtimeMs);
     for (const index of kept) {
       const expired = today - lstatSync(old(index)).mtimeMs > LOG_LIMITS.keptMs;
@@ -108,7 +108,7 @@ export function openLogFile({ directory, program, clock }: LogFileOptions): LogS
   }
 }
 
-/** When the first line was written, by its own time stamp (text or JSON); undefined for an empty file. */
+/** The time stamp of the first line (text or JSON); undefined for an empty file. */
 function beginning(path: string): number | undefined {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {

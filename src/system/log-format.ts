@@ -1,8 +1,8 @@
-/** How a line of the log looks, as text (launcher-plugin-api.md section 3) and as JSON. */
+/** Formats of log lines: text (launcher-plugin-api.md section 3) and JSON. */
 import { escapeControls } from './escape.ts';
 import type { LogFields, LogLevel } from './log.ts';
 
-/** What is written down: one line of the log. */
+/** One line of the log. */
 export interface LogRecord {
   /** Milliseconds since 1970. */
   readonly time: number;
@@ -11,16 +11,16 @@ export interface LogRecord {
   readonly fields: LogFields;
 }
 
-/** Makes a line, without its newline, of a record. */
+/** Formats a record as a line without newline. */
 export type LogFormat = (record: LogRecord) => string;
 
-/** How many errors of a chain of causes are shown. */
+/** Most causes of an error that are shown. */
 const MAX_CAUSES = 8;
 
-/** Values that cannot be taken for two; others are quoted. */
+/** Values without separators; others are quoted. */
 const PLAIN = /^[^\s,[\]"]+$/;
 
-/** The line form of protocol 3; what spans lines is joined with `|||`. */
+/** The format of protocol section 3; line breaks become `|||`. */
 export function textFormat(program: string): LogFormat {
   return ({ time, level, sentence, fields }) => {
     const { error, ...others } = fields;
@@ -37,7 +37,7 @@ export function textFormat(program: string): LogFormat {
   };
 }
 
-/** One JSON object a line: time, program, level, message, the fields, and errors with their causes. */
+/** One JSON object: time, program, level, message, the fields, and errors with their causes. */
 export function jsonFormat(program: string): LogFormat {
   return ({ time, level, sentence, fields }) => {
     const { error, ...others } = fields;
@@ -54,7 +54,7 @@ export function jsonFormat(program: string): LogFormat {
   };
 }
 
-/** What is shown of an error. Nothing else of the object: it may hold secrets. */
+/** The part of an error that is logged. Other properties may be secret. */
 interface Cause {
   readonly name: string;
   readonly code?: string | number;
@@ -68,13 +68,16 @@ function causes(error: unknown): readonly Cause[] {
   for (let next = error; next !== undefined && next !== null && chain.length < MAX_CAUSES && !seen.has(next); ) {
     seen.add(next);
     if (!(next instanceof Error)) {
-      chain.push({ name: typeof next, message: typeof next === 'string' ? next : 'thrown, but not an Error' });
+      chain.push({
+        name: typeof next,
+        message: typeof next === 'string' ? next : 'a thrown value that is not an Error',
+      });
       break;
     }
     const code = 'code' in next && (typeof next.code === 'string' || typeof next.code === 'number') ? next.code : '';
     const frames = next.stack?.slice(next.stack.indexOf('\n    at ') + 1);
     chain.push({
-      // Errors of the operating system have no name of their own.
+      // Errors of the operating system have no specific name.
       name: next.name === 'Error' && 'syscall' in next ? 'SystemError' : next.name,
       ...(code !== '' && { code }),
       message: next.message,
@@ -89,7 +92,7 @@ function errorText({ name, code, message }: Cause): string {
   return code === undefined ? `${name} (${message})` : `${name} error ${code} (${message})`;
 }
 
-/** Stacks are for those who mend the program; warnings about a cluster read better without. */
+/** The stack of an error; warnings have none, since most are about the cluster. */
 function stackText({ stack }: Cause, level: LogLevel): string {
   return stack === undefined || level !== 'ERROR' ? '' : `; OCCURRED ${stack.trim().replace(/\n\s*/g, '|||')}`;
 }
@@ -98,7 +101,7 @@ function oneLine(text: string): string {
   return escapeControls(text.trimEnd().replace(/\r?\n/g, '|||'));
 }
 
-/** As the SDKs write it: six digits, of which this machine's clock gives three. */
+/** As the SDKs write it: six digits; the clock gives three. */
 function microseconds(time: number): string {
   return new Date(time).toISOString().replace('Z', '000Z');
 }

@@ -1,38 +1,38 @@
-/** The log: levels, trouble that is counted instead of repeated, and stderr when the file cannot be written. */
+/** The log: levels, counting of repeated warnings, and stderr when the log file cannot be written. */
 import type { Clock } from './clock.ts';
 import { LOG_LEVELS, type Log, type LogFields, type LogLevel } from './log.ts';
 import type { LogSink } from './log-file.ts';
 import type { LogFormat, LogRecord } from './log-format.ts';
 import { writeToStderr } from './stderr.ts';
 
-/** Trouble that is said again within this time is counted instead. */
+/** A warning or error that repeats within this time is counted instead of written. */
 const REPEAT_MS = 60_000;
 
-/** A sink that failed is tried again after this time. */
+/** Time until a failed sink is opened again. */
 const RETRY_MS = 60_000;
 
 interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
   readonly clock: Clock;
-  /** Opens where lines go; throws if that is not possible, and is then called again a minute later. */
+  /** Opens the destination of lines; if it throws, it is called again a minute later. */
   readonly open: () => LogSink;
-  /** Where lines go while there is no sink; default: stderr. */
+  /** Destination while there is no sink; default: stderr. */
   readonly fallback?: (line: string) => void;
 }
 
-/** A log that writes, and what its owner does with it. */
+/** A log, with the functions for its owner. */
 export interface Logger extends Log {
   readonly setLevel: (level: LogLevel) => void;
-  /** From the next line on the log goes there. */
+  /** Replaces the destination, from the next line on. */
   readonly setSink: (open: () => LogSink) => void;
-  /** Writes what was counted, and ends it. */
+  /** Writes the counted repetitions and closes the destination. */
   readonly close: () => void;
 }
 
 /**
- * Never throws: where the log cannot be written it goes on to stderr, and says so. Warnings and errors with the same
- * words are written once a minute, with the number of those left out.
+ * Creates a log that never throws: if the file cannot be written, it warns and logs to stderr. Repeated warnings and errors
+ * are written once a minute, with the number of repetitions.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const { format, clock, fallback = writeToStderr } = options;
@@ -48,13 +48,13 @@ export function createLogger(options: LoggerOptions): Logger {
     const failure = writeToSink(line);
     if (failure === undefined) return;
     if (failure instanceof Error) {
-      const sentence = 'The log cannot be written, and goes on to stderr';
+      const sentence = 'Cannot write the log file; logging to stderr';
       fallback(format({ time: clock.now(), level: 'WARNING', sentence, fields: { error: failure } }));
     }
     fallback(line);
   }
 
-  /** Returns undefined if it was written, an Error if that failed, and 'waiting' while it is not tried. */
+  /** Returns undefined if it was written, an Error if that failed, and 'waiting' until the next attempt. */
   function writeToSink(line: string): Error | 'waiting' | undefined {
     if (sink === undefined && clock.monotonic() < retryAt) return 'waiting';
     try {
@@ -72,7 +72,7 @@ export function createLogger(options: LoggerOptions): Logger {
     try {
       sink?.close();
     } catch {
-      // A file that could not be written need not close either; what failed was reported.
+      // Closing may fail as well as writing, which was reported.
     }
     sink = undefined;
   }

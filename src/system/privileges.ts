@@ -1,8 +1,9 @@
-/** Gives up root for good, and proves it (architecture.md section 7). */
+/** Drops root privileges permanently and verifies it (architecture.md section 7). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { UserFacingError } from './user-facing-error.ts';
 
-/** Whom the process becomes. */
+/** The user that the process becomes. */
 export interface ServerUser {
   readonly name: string;
   readonly uid: number;
@@ -10,11 +11,11 @@ export interface ServerUser {
   readonly home: string;
 }
 
-/** Root could not be given up, or not provably so; the start ends there. */
-export class PrivilegeError extends Error {
+/** Privileges could not be dropped, or the verification failed; the start fails. */
+export class PrivilegeError extends UserFacingError {
   override readonly name = 'PrivilegeError';
-  readonly code = 'PRIVILEGES';
-  /** How to mend it, where that is known; the message ends with it. */
+  readonly code = 'privileges';
+  /** The fix, where it is known; the end of the message. */
   readonly remedy: string | undefined;
   /** The message without the remedy. */
   readonly found: string;
@@ -27,9 +28,9 @@ export class PrivilegeError extends Error {
 }
 
 /**
- * Looks up the user that option `server-user` names. Only for root, and before threads of ours do anything: it becomes
- * that user for a moment, because that way the system's name services answer without another program being run.
- * Throws PrivilegeError for an unknown user and for root under any name.
+ * Looks up the user of option `server-user`. Only for root, and before other threads do anything: the process takes the
+ * effective uid of that user for a moment, so that the name services answer without starting a program. Throws
+ * PrivilegeError for an unknown user and for root under any name.
  */
 export function findServerUser(name: string): ServerUser {
   const { seteuid } = powers();
@@ -37,7 +38,7 @@ export function findServerUser(name: string): ServerUser {
     seteuid(name);
   } catch (cause) {
     const remedy = `useradd --system ${name}, or server-user=NAME in the options file`;
-    throw new PrivilegeError(`server-user "${name}" is not a user of this host`, { remedy, cause });
+    throw new PrivilegeError(`server-user "${name}" does not exist on this host`, { remedy, cause });
   }
   try {
     const { username, uid, gid, homedir } = userInfo();
@@ -51,8 +52,8 @@ export function findServerUser(name: string): ServerUser {
 }
 
 /**
- * Gives up root for good, in every thread, and proves it (architecture.md section 7, step 4). Throws PrivilegeError if any
- * part of the proof fails.
+ * Drops root privileges permanently in every thread and verifies it (architecture.md section 7, step 4). Throws
+ * PrivilegeError if the verification fails.
  */
 export function becomeUser({ name, uid, gid, home }: ServerUser): void {
   const { initgroups, setgid, setuid } = powers();
@@ -64,13 +65,13 @@ export function becomeUser({ name, uid, gid, home }: ServerUser): void {
     throw new PrivilegeError(`cannot become server-user "${name}": ${messageOf(cause)}`, { cause });
   }
   const left = remainingPrivileges();
-  if (left.length > 0) throw new PrivilegeError(`root was not given up: ${left.join('; ')}`);
-  if (canReturn(setuid)) throw new PrivilegeError('root was not given up: setuid(0) still works');
+  if (left.length > 0) throw new PrivilegeError(`privileges were not dropped: ${left.join('; ')}`);
+  if (canReturn(setuid)) throw new PrivilegeError('privileges were not dropped: setuid(0) still works');
   process.chdir('/');
   Object.assign(process.env, { HOME: home, USER: name, LOGNAME: name });
 }
 
-/** What changes users and groups; some runtimes lack a part of it. */
+/** The system calls for users and groups; some runtimes lack a part of them. */
 interface Powers {
   readonly seteuid: (user: string | number) => void;
   readonly initgroups: (user: string, gid: number) => void;
@@ -83,13 +84,13 @@ function powers(): Powers {
   const { seteuid, initgroups, setgid, setuid } = found;
   if (seteuid === undefined || initgroups === undefined || setgid === undefined || setuid === undefined) {
     throw new PrivilegeError(
-      'refusing to run as root: this JavaScript runtime cannot give up root (it has no process.initgroups)',
+      'refusing to run as root: this JavaScript runtime cannot drop privileges (it has no process.initgroups)',
     );
   }
   return { seteuid, initgroups, setgid, setuid };
 }
 
-/** What is left of root in any thread of a process (default: this one), one sentence each; empty if nothing is. */
+/** Root privileges that any thread of a process (default: this one) still has, one sentence each. */
 export function remainingPrivileges(pid: number | 'self' = 'self'): readonly string[] {
   const tasks = `/proc/${pid}/task`;
   return readdirSync(tasks).flatMap((thread) => {

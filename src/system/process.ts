@@ -1,9 +1,12 @@
-/** Is this the single executable, where the first argument is not a script? */
+/** The process itself: its arguments, root, executing the program again, and the exit after an unexpected error. */
+import type { Log } from './log.ts';
+
+/** In the single executable the first argument is not a script. */
 function isSingleExecutable(): boolean {
   return process.getBuiltinModule('node:sea')?.isSea() ?? false;
 }
 
-/** The plugin's own arguments. */
+/** The arguments of the plugin. */
 export function ownArguments(): readonly string[] {
   return process.argv.slice(2);
 }
@@ -13,17 +16,52 @@ export function isRoot(): boolean {
 }
 
 /**
- * Replaces this process by itself (execve): same pid, same open pipes, nothing of stdin is lost. The program is taken
- * from /proc/self/exe, which is what is running whatever became of its path.
+ * Executes the program again (execve): same pid, same open pipes, nothing of stdin is lost. The program is /proc/self/exe,
+ * which is the running one even if its file was replaced.
  */
 export function replaceProcess(args: readonly string[], environment: Record<string, string>): never {
   if (process.execve === undefined) {
     throw new Error('refusing to run as root: this JavaScript runtime cannot replace its process (process.execve)');
   }
-  // It would have root write files where it says. Loaded for that only: it takes its time.
+  // It would make root write files into a directory that a variable names. Loaded for that only: it is slow.
   if (process.env['NODE_V8_COVERAGE']) process.getBuiltinModule('node:v8').stopCoverage();
   const [, script = ''] = process.argv;
   const own = isSingleExecutable() ? [] : [...process.execArgv, script];
   process.execve('/proc/self/exe', [process.argv0, ...own, ...args], environment);
   throw new Error('refusing to run as root: /proc/self/exe could not be executed again');
+}
+
+/** Exit code of a defect of the plugin (sysexits.h: EX_SOFTWARE). */
+const EXIT_CRASH = 70;
+
+/** Deadline of the flush. */
+const FLUSH_MS = 2_000;
+
+interface CrashOptions {
+  readonly log: Log;
+  /** Writes the output that is queued for the launcher. */
+  readonly flush: () => Promise<void>;
+  /** Exits the process; default process.exit. */
+  readonly exit?: (code: number) => void;
+}
+
+/**
+ * From now on an unhandled exception or rejection is logged with its stack, queued output is flushed, and the process exits
+ * with code 70: the state of the process is unknown, so it must not continue.
+ */
+export function exitOnCrash({ log, flush, exit = process.exit }: CrashOptions): void {
+  let crashed = false;
+  const crash = (error: unknown): void => {
+    log.error('Unexpected error, a defect of the plugin; exiting with code 70', { error });
+    const end = (): void => exit(EXIT_CRASH);
+    if (crashed) {
+      end();
+    } else {
+      crashed = true;
+      setTimeout(end, FLUSH_MS);
+      flush().then(end, end);
+    }
+  };
+  process.on('uncaughtException', crash);
+  process.on('unhandledRejection', crash);
 }

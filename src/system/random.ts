@@ -1,13 +1,13 @@
-/** Randomness, passed in where it is needed. */
+/** Random numbers and strings, passed in so that tests can repeat them. */
 import { randomInt } from 'node:crypto';
 
-/** A random number of [0, 1), as Math.random gives it. Passed in, so that tests can repeat themselves. */
+/** Returns a random number in [0, 1), like Math.random. */
 export type Random = () => number;
 
-/** Unpredictable numbers; names and ids are made from them. */
+/** Unpredictable numbers, for names and ids. */
 export const systemRandom: Random = () => randomInt(2 ** 47) / 2 ** 47;
 
-/** `length` characters of `alphabet` (default: lower-case letters and digits). */
+/** `length` random characters of `alphabet` (default: lower-case letters and digits). */
 export function randomText(random: Random, length: number, alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789'): string {
   let text = '';
   for (let i = 0; i < length; i++) text += alphabet.charAt(Math.floor(random() * alphabet.length));

@@ -1,20 +1,20 @@
-/** stderr as it was inherited: lines for whoever started the process, and who perhaps reads slowly, or not at all. */
+/** Writes lines to the inherited stderr, even if its reader is slow or does not read at all. */
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 
 const STDERR = 2;
 
-/** How long the plugin waits for a full stderr, once until it takes something again. */
+/** How long the plugin waits for a full stderr, once until it accepts output again. */
 const PATIENCE_MS = 200;
 const PAUSE_MS = 5;
 
-/** Waits for as long as the reader takes: for commands, where that is a person. */
+/** Waits for as long as the reader takes: for commands of an administrator. */
 export function writeToStderr(line: string): void {
   put(STDERR, Buffer.from(`${line}\n`), Number.POSITIVE_INFINITY);
 }
 
 /**
- * The same for the plugin, which nobody may hold up: lines that find no room are left out and counted, and the number is
- * written when there is room. To be called before root is given up: a pipe of the launcher is opened anew here.
+ * The same for the plugin, which must not block: lines that a full stderr does not accept are dropped and counted, and the
+ * number is written later. Call it before privileges are dropped: it opens the launcher's pipe again.
  */
 export function openStderr(): (line: string) => void {
   const descriptor = reopenPipe() ?? STDERR;
@@ -26,15 +26,15 @@ export function openStderr(): (line: string) => void {
       missing++;
       return;
     }
-    const notice = missing === 0 ? '' : `Lines left out here, because nobody read stderr: ${missing}\n`;
+    const notice = missing === 0 ? '' : `Dropped ${missing} log lines here, because nobody read stderr\n`;
     missing = 0;
     rest = put(descriptor, Buffer.from(`${notice}${line}\n`), PATIENCE_MS);
   };
 }
 
 /**
- * The pipe with an O_NONBLOCK of its own; undefined if there is none (a file, a terminal, a socket), or it is somebody
- * else's. The flag of descriptor 2 belongs to all who share it: Node.js sets it at times, and takes it back at its end.
+ * The pipe with its own O_NONBLOCK; undefined if stderr is no pipe (a file, a terminal, a socket) or cannot be opened. The
+ * flag of descriptor 2 is shared with other processes: Node.js sets it at times and resets it at exit.
  */
 function reopenPipe(): number | undefined {
   try {
@@ -46,8 +46,8 @@ function reopenPipe(): number | undefined {
 }
 
 /**
- * Returns what was not taken within this time. Synchronously, so that it is there when the process ends; a thread that
- * writes instead (`fs.write`) keeps the process from ending while nobody reads. A closed stderr is nobody's business.
+ * Returns the bytes that were not accepted within this time. Synchronous, so that the line is written when the process
+ * exits; `fs.write` would keep the process from exiting while nobody reads. A closed stderr is ignored.
  */
 function put(descriptor: number, bytes: Buffer, patienceMs: number): Buffer {
   const latest = performance.now() + patienceMs;

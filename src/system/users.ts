@@ -1,12 +1,13 @@
 /**
- * Users and groups as the system's name services know them: files, LDAP, SSSD, winbind. Asked through `getent` and
- * `id`, which work after root was given up; never through a shell.
+ * Users and groups of the system's name services: files, LDAP, SSSD, winbind. Queried with `getent` and `id`, which work
+ * without privileges; never through a shell.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock } from './clock.ts';
+import { UserFacingError } from './user-facing-error.ts';
 
 export interface SystemUser {
-  /** As the name services write it; may differ from what was asked for (case, domain). */
+  /** The canonical name; may differ from the requested one (case, domain). */
   readonly name: string;
   readonly uid: number;
   /** The primary group. */
@@ -15,16 +16,16 @@ export interface SystemUser {
   readonly groups: ReadonlySet<number>;
 }
 
-/** The name services gave no answer. Never to be taken for "no such user" or "no groups". */
-export class UserLookupError extends Error {
+/** The name services gave no answer, which is not the same as "no such user" or "no groups". */
+export class UserLookupError extends UserFacingError {
   override readonly name = 'UserLookupError';
-  readonly code = 'USER_LOOKUP';
+  readonly code = 'user-lookup';
 }
 
 export interface Users {
-  /** Undefined: there is certainly no such user. Rejects with UserLookupError if that cannot be told. */
+  /** Undefined: the name services have no such user. Rejects with UserLookupError if they give no answer. */
   readonly user: (name: string) => Promise<SystemUser | undefined>;
-  /** The number of a group; undefined: there is certainly no such group. Rejects with UserLookupError likewise. */
+  /** The gid; undefined: the name services have no such group. Rejects with UserLookupError if they give no answer. */
   readonly group: (name: string) => Promise<number | undefined>;
 }
 
@@ -46,8 +47,8 @@ const MOST_NAME_BYTES = 256;
 const NOT_FOUND = 2;
 
 /**
- * Looks up users and groups, remembering answers for a minute (10 s for "unknown"). Lookups of the same name share one
- * answer; when a fresh one fails, the user or group last known counts, if there was one.
+ * Looks up users and groups and caches answers for a minute (10 s for "unknown"). Lookups of the same name share one query;
+ * if it fails, the last known user or group is used.
  */
 export function createUsers({
   clock,
@@ -65,7 +66,7 @@ export function createUsers({
     const primary = number(gid);
     const outcome = await run(id, ['-G', '--', canonical]);
     if (outcome.code !== 0 || outcome.cut) {
-      throw new UserLookupError(`${id} did not tell the groups of ${canonical}: ${outcome.said}`);
+      throw new UserLookupError(`${id} did not report the groups of ${canonical}: ${outcome.ending}`);
     }
     const groups = outcome.output.trim().split(/\s+/).map(number);
     return { name: canonical, uid: number(uid), gid: primary, groups: new Set([primary, ...groups]) };
@@ -78,39 +79,39 @@ export function createUsers({
   return { user: cached(clock, findUser), group: cached(clock, findGroup) };
 }
 
-/** The line that getent prints for a key; undefined if there is certainly none. Of a very long line, its beginning. */
+/** The line that getent prints for a key, or the beginning of a very long one; undefined if there is no such entry. */
 async function entry(
   run: (program: string, args: readonly string[]) => Promise<Outcome>,
   getent: string,
   database: 'passwd' | 'group',
   name: string,
 ): Promise<string | undefined> {
-  if (!isAskable(name)) return undefined;
+  if (!isValidName(name)) return undefined;
   const outcome = await run(getent, [database, '--', name]);
   if (outcome.code === NOT_FOUND) return undefined;
   const [line = ''] = outcome.output.split('\n');
   if ((outcome.code !== 0 && !outcome.cut) || line.split(':').length < 4) {
-    throw new UserLookupError(`${getent} ${database} gave no answer: ${outcome.said}`);
+    throw new UserLookupError(`${getent} ${database} gave no answer: ${outcome.ending}`);
   }
   return line;
 }
 
 /**
- * Was the entry found by its name? getent takes `0` and `+0` for numbers and answers with root, so that such a name must
- * come back unchanged; others may come back in a directory service's own spelling.
+ * Was the entry found by its name? getent reads `0` and `+0` as numbers and answers with root, so a numeric name must come
+ * back unchanged; other names may come back in the spelling of a directory service.
  */
 function isAnswerTo(name: string, canonical: string): boolean {
-  return isAskable(canonical) && (canonical === name || !/^\s*[-+]?\d+$/.test(name));
+  return isValidName(canonical) && (canonical === name || !/^\s*[-+]?\d+$/.test(name));
 }
 
-/** Can this be a name at all? Nothing else reaches a program. */
-function isAskable(name: string): boolean {
+/** Only valid names are passed to a program. */
+function isValidName(name: string): boolean {
   return name !== '' && !/[\0\n:]/.test(name) && Buffer.byteLength(name) <= MOST_NAME_BYTES;
 }
 
 function number(text: string | undefined): number {
   if (text === undefined || !/^\d+$/.test(text))
-    throw new UserLookupError('the name services gave no number for an id');
+    throw new UserLookupError('the name services returned an id that is not a number');
   return Number(text);
 }
 
@@ -120,7 +121,7 @@ interface Cached<T> {
   readonly until: number;
 }
 
-/** Remembers answers; one lookup of a name at a time; a stale answer rather than none, but never a stale "no such". */
+/** Caches answers, with one lookup of a name at a time. After a failed lookup a stale answer is used, but no stale "no such user". */
 function cached<T>(
   clock: Clock,
   look: (name: string) => Promise<T | undefined>,
@@ -153,19 +154,19 @@ function cached<T>(
 }
 
 interface Outcome {
-  /** Undefined: ended by a signal. */
+  /** Undefined: terminated by a signal. */
   readonly code: number | undefined;
   readonly output: string;
-  /** There was more output than we take; the program was ended. */
+  /** The output exceeded the limit; the program was killed. */
   readonly cut: boolean;
-  /** How it ended, in words. */
-  readonly said: string;
+  /** `exit code 1`, or the signal. */
+  readonly ending: string;
 }
 
 /** Runs a program: no shell, no stdin, a clean environment, a deadline, at most 64 KiB of output. */
 function runProgram(clock: Clock, timeoutMs: number, program: string, args: readonly string[]): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    // Without descriptors for its output it comes without streams; the error follows.
+    // If no descriptors are left, the child has no streams, and an error event follows.
     const child: ChildProcess = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
@@ -177,7 +178,7 @@ function runProgram(clock: Clock, timeoutMs: number, program: string, args: read
       child.kill('SIGKILL');
       child.stdout?.destroy();
     };
-    // Not at its end: a program that waits in the kernel, for a dead file server, ends whenever it likes.
+    // Rejects without waiting for the exit: a program that waits in the kernel for a dead file server may never exit.
     const cancel = clock.after(timeoutMs, () => {
       stop();
       reject(new UserLookupError(`${program} gave no answer within ${timeoutMs / 1000} s`));
@@ -194,8 +195,8 @@ function runProgram(clock: Clock, timeoutMs: number, program: string, args: read
     child.on('close', (code, signal) => {
       cancel();
       const output = Buffer.concat(chunks).subarray(0, MOST_OUTPUT).toString();
-      const said = code === null ? `ended by ${signal}` : `exit code ${code}`;
-      resolve({ code: code ?? undefined, output, cut: length > MOST_OUTPUT, said });
+      const ending = code === null ? `terminated by ${signal}` : `exit code ${code}`;
+      resolve({ code: code ?? undefined, output, cut: length > MOST_OUTPUT, ending });
     });
   });
 }

@@ -23,7 +23,7 @@ const options = (more: Readonly<Record<string, string>>): Situation => ({ option
 t.test('the options file', async (t) => {
   const missing = await run(t, ['check', '--config-file=DIR/launcher.gpu.conf']);
   t.strictSame(missing.lines.slice(0, -1), [
-    'failed   options         DIR/launcher.gpu.conf: config-file: there is no such file -> fix this file; the plugin cannot start until then',
+    'failed   options         DIR/launcher.gpu.conf: config-file: the file does not exist -> fix this file; the plugin cannot start until then',
     'skipped  19 steps        skipped because of a failure above: server-user, open-files, directories, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
   ]);
   t.match(missing.lines.at(-1), /^1 failed, 19 skipped \(\d+\.\d s\)$/);
@@ -47,13 +47,13 @@ t.test('the options file', async (t) => {
     t,
     options({ 'tolerations-x': '1' }),
     'options',
-    'failed options DIR/launcher.kubernetes.conf:4: tolerations-x: is not an option of this plugin -> mend that line; for the file of a newer first-party plugin write unknown-options=warn',
+    'failed options DIR/launcher.kubernetes.conf:4: tolerations-x: is not an option of this plugin -> fix this line; if the file is for a newer first-party plugin, add unknown-options=warn',
   );
   await fails(
     t,
     options({ 'certificate-authority': 'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t' }),
     'options',
-    'failed options DIR/launcher.kubernetes.conf:4: certificate-authority: must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: no BEGIN CERTIFICATE was found in it -> fix this line; the plugin cannot start until then',
+    'failed options DIR/launcher.kubernetes.conf:4: certificate-authority: must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: it contains no BEGIN CERTIFICATE -> fix this line; the plugin cannot start until then',
   );
 });
 
@@ -82,7 +82,7 @@ t.test('a group that this host does not have', async (t) => {
   t.strictSame(linesOf(outcome, 'profiles'), [
     'ok profiles 2 sections in DIR/launcher.kubernetes.profiles.conf',
     'ok profiles 0 resource profiles in DIR/launcher.kubernetes.resources.conf',
-    'warning profiles DIR/launcher.kubernetes.profiles.conf:4: this host has no group no such group -> correct the name of the section, or add the group to this host; the section applies to no user',
+    'warning profiles DIR/launcher.kubernetes.profiles.conf:4: group no such group does not exist on this host -> correct the name of the section, or add the group to this host; the section applies to no user',
   ]);
 });
 
@@ -112,7 +112,7 @@ t.test('a token that everybody on this host can read', async (t) => {
   });
   t.strictSame(linesOf(outcome, 'token'), [
     'ok token DIR/token: the token is not a JWT; its account and expiry are unknown',
-    'warning token DIR/launcher.kubernetes.conf:4: auth-token-path: everybody on this host can read the token in DIR/token -> chmod o-r DIR/token',
+    'warning token DIR/launcher.kubernetes.conf:4: auth-token-path: every user of this host can read the token in DIR/token -> chmod o-r DIR/token',
   ]);
 });
 

@@ -73,7 +73,7 @@ t.test('warns about options that have no effect', async (t) => {
   const { err } = await run(t, ['profile', 'jane', '--auth-token-path=/x', '--api-url=http://x'], { options: NOWHERE });
   t.equal(
     err,
-    'warning: DIR/launcher.kubernetes.conf:3: auth-token: is not used: auth-token-path is set\nwarning: command line: api-url: has no effect, because DIR/launcher.kubernetes.conf sets it\n',
+    'warning: DIR/launcher.kubernetes.conf:3: auth-token: is ignored: auth-token-path is set\nwarning: command line: api-url: has no effect, because DIR/launcher.kubernetes.conf sets it\n',
   );
 });
 
@@ -94,7 +94,7 @@ t.test('an unknown option that may be a token is not shown', async (t) => {
 
 t.test('a job on stdin that is not JSON: line and column, not the content', async (t) => {
   const outcome = await run(t, ['render', '-'], { options: NOWHERE, input: '{\n"stdin": hunter2 }' });
-  fails(t, outcome, 2, 'render: - is not JSON: line 2, column 10: a value was expected');
+  fails(t, outcome, 2, 'render: - is not JSON: line 2, column 10: expected a value');
 });
 
 t.test('a token file without a token: the same error as at the start of the plugin', async (t) => {
@@ -103,13 +103,13 @@ t.test('a token file without a token: the same error as at the start of the plug
     files: { token: '\n' },
     input: '{"name":"x","command":"true","container":{"image":"busybox"}}',
   });
-  fails(t, outcome, 1, 'DIR/launcher.kubernetes.conf:3: auth-token-path: DIR/token holds no token');
+  fails(t, outcome, 1, 'DIR/launcher.kubernetes.conf:3: auth-token-path: DIR/token contains no token');
 });
 
 t.test('every mistake of the options file has a line of its own', async (t) => {
   const { code, err } = await run(t, ['jobs'], { options: { 'api-ur': 'x', 'log-level': 'LOUD' } });
   t.strictSame(err.split('\n').slice(0, 2), [
-    'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:2: api-ur: is not an option of this plugin (did you mean "api-url"?) -> mend that line; for the file of a newer first-party plugin write unknown-options=warn',
+    'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:2: api-ur: is not an option of this plugin (did you mean "api-url"?) -> fix this line; if the file is for a newer first-party plugin, add unknown-options=warn',
     'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:3: log-level: "LOUD" must be one of OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4',
   ]);
   t.equal(code, 1);

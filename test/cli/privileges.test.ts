@@ -64,17 +64,17 @@ t.test('as root', { skip }, async (t) => {
   ]);
   t.strictSame(unknown.lines.slice(0, 3), [
     'ok       options         DIR/launcher.kubernetes.conf, 3 options',
-    'failed   server-user     DIR/launcher.kubernetes.conf:1: server-user "no-such-user" is not a user of this host -> useradd --system no-such-user, or server-user=NAME in the options file',
+    'failed   server-user     DIR/launcher.kubernetes.conf:1: server-user "no-such-user" does not exist on this host -> useradd --system no-such-user, or server-user=NAME in the options file',
     'skipped  18 steps        skipped because of a failure above: open-files, directories, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
   ]);
   t.equal(unknown.code, 1);
 
   t.strictSame(linesOf(secret, 'server-user'), ['ok server-user nobody (uid 65534)']);
   t.strictSame(linesOf(secret, 'profiles'), [
-    'failed profiles DIR/launcher.kubernetes.profiles.conf: cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/launcher.kubernetes.profiles.conf && chmod g+r DIR/launcher.kubernetes.profiles.conf',
+    'failed profiles DIR/launcher.kubernetes.profiles.conf: cannot be read: nobody (uid 65534) has no permission: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/launcher.kubernetes.profiles.conf && chmod g+r DIR/launcher.kubernetes.profiles.conf',
   ]);
   t.strictSame(linesOf(secret, 'ca'), [
-    'failed ca DIR/launcher.kubernetes.conf:5: certificate-authority: DIR/ca.crt cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/ca.crt && chmod g+r DIR/ca.crt',
+    'failed ca DIR/launcher.kubernetes.conf:5: certificate-authority: DIR/ca.crt cannot be read: nobody (uid 65534) has no permission: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/ca.crt && chmod g+r DIR/ca.crt',
   ]);
   t.equal(secret.err, '');
 
@@ -92,11 +92,11 @@ t.test('a token that everybody can read', { skip }, async (t) => {
   );
   t.equal(
     linesOf(outcome, 'options')[1],
-    'warning options DIR/launcher.kubernetes.conf: auth-token: everybody on this host can read the file and the token in it -> chmod 600 DIR/launcher.kubernetes.conf',
+    'warning options DIR/launcher.kubernetes.conf: auth-token: every user of this host can read this file and the token in it -> chmod 600 DIR/launcher.kubernetes.conf',
   );
   t.equal(
     linesOf(outcome, 'directories')[0],
-    'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: /dev/null cannot be written (the log goes to stderr): nobody (uid 65534) finds no directory there -> name a directory',
+    'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: /dev/null cannot be written (the log goes to stderr): nobody (uid 65534) finds a file instead of a directory -> configure the path of a directory',
   );
 });
 
@@ -108,7 +108,7 @@ t.test('a token that only root can read', { skip }, async (t) => {
     { prepare: (path) => chmodSync(join(path, 'token'), 0o600) },
   );
   t.strictSame(linesOf(outcome, 'token'), [
-    'failed token DIR/launcher.kubernetes.conf:3: auth-token-path: DIR/token cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/token && chmod g+r DIR/token',
+    'failed token DIR/launcher.kubernetes.conf:3: auth-token-path: DIR/token cannot be read: nobody (uid 65534) has no permission: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/token && chmod g+r DIR/token',
   ]);
   t.equal(outcome.code, 1);
 });
@@ -143,12 +143,12 @@ t.test('directories that the server user cannot use', { skip }, async (t) => {
     ),
   ]);
   t.strictSame(linesOf(problemFindings, 'directories'), [
-    'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: DIR/log cannot be written (the log goes to stderr): nobody (uid 65534) is refused: owner 0, group 0, mode 0755 -> chown nobody DIR/log',
-    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (the plugin does not use it yet): nobody (uid 65534) may not enter DIR/closed -> chmod o+x DIR/closed',
+    'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: DIR/log cannot be written (the log goes to stderr): nobody (uid 65534) has no permission: owner 0, group 0, mode 0755 -> chown nobody DIR/log',
+    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (the plugin does not use it yet): nobody (uid 65534) has no access to directory DIR/closed -> chmod o+x DIR/closed',
   ]);
   t.strictSame(linesOf(file, 'directories'), [
-    'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: DIR/log/rstudio-kubernetes-launcher.log cannot be written (the log goes to stderr): nobody (uid 65534) is refused: owner 0, group 0, mode 0600 -> chown nobody DIR/log/rstudio-kubernetes-launcher.log',
-    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (the plugin does not use it yet): nobody (uid 65534) may not make it in DIR/closed -> mkdir -p DIR/closed/none/scratch && chown nobody DIR/closed/none/scratch',
+    'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: DIR/log/rstudio-kubernetes-launcher.log cannot be written (the log goes to stderr): nobody (uid 65534) has no permission: owner 0, group 0, mode 0600 -> chown nobody DIR/log/rstudio-kubernetes-launcher.log',
+    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (the plugin does not use it yet): nobody (uid 65534) cannot create it in DIR/closed -> mkdir -p DIR/closed/none/scratch && chown nobody DIR/closed/none/scratch',
   ]);
   t.strictSame(linesOf(missing, 'directories'), [
     'ok directories DIR/log does not exist; the plugin creates it when started as root',
@@ -171,7 +171,7 @@ t.test('as an ordinary user', { skip }, async (t) => {
   ]);
   t.strictSame(
     unreadable.lines[0],
-    'failed   options         DIR/launcher.kubernetes.conf: cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES) -> run it as root, as the launcher starts the plugin',
+    'failed   options         DIR/launcher.kubernetes.conf: cannot be read: nobody (uid 65534) has no permission: owner 0, group 0, mode 0600 (EACCES) -> run this command as root: the launcher starts the plugin as root',
   );
   t.strictSame(linesOf(other, 'server-user'), [
     'warning server-user check runs as nobody (uid 65534), but the plugin runs as rstudio-server, which may not be able to read what nobody can read -> run check as root; it drops privileges as the plugin does',

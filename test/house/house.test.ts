@@ -12,17 +12,13 @@ const LONGEST_HEAD = 5;
 
 /** Folders that a rule does not hold for yet. `HOUSE=src/cli node test/house/house.test.ts` lists all of one folder. */
 const NOT_YET: Readonly<Record<string, readonly string[]>> = {
-  layout: ['src/config', 'src/jobs'],
+  layout: ['src/jobs'],
   circles: ['src'],
   names: ['src'],
   tiny: ['src'],
   words: [
-    'src/config',
     'src/jobs',
     'src/kubernetes',
-    'src/main.ts',
-    'src/plugin.ts',
-    'src/system',
     'src/templates',
     'test/',
     'docs/',

@@ -12,7 +12,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   templates: { imports: ['system'], inside: { language: [], yaml: [], functions: ['language', 'yaml'] } },
   config: {
     imports: ['system'],
-    inside: { text: [], options: ['text'], profiles: ['text', 'options'] },
+    inside: { text: [], profiles: ['text'], options: ['text', 'profiles'] },
   },
   kubernetes: {
     imports: ['system'],
@@ -39,7 +39,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 /** Files beside the rooms: they connect them. */
-export const WIRING = ['src/commands.ts', 'src/main.ts', 'src/plugin.ts'];
+export const WIRING = ['src/main.ts', 'src/plugin.ts'];
 
 /** The packages that src/ may use; each is bundled into the executable. */
 export const PACKAGES = ['ini', 'jsonpointer', 'kubernetes-types', 'undici', 'ws'];

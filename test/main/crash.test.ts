@@ -41,7 +41,7 @@ t.test('an unexpected exception, and a rejection that nobody handles', async (t)
     t.strictSame({ code, signal, stderr }, { code: 70, signal: null, stderr: '' });
     t.match(
       log,
-      /^\S+Z \[rstudio-kubernetes-launcher\] ERROR The plugin ends because of an unexpected error, a defect of the plugin; TypeError \(a \\u001b\[31mdefect\); OCCURRED at .*data:text\/javascript/m,
+      /^\S+Z \[rstudio-kubernetes-launcher\] ERROR Unexpected error, a defect of the plugin; exiting with code 70; TypeError \(a \\u001b\[31mdefect\); OCCURRED at .*data:text\/javascript/m,
     );
   }
 });

@@ -156,11 +156,11 @@ t.test('directories', { skip }, async (t) => {
   t.equal(shape(join(trap.path, 'precious')), '0 755', 'nor is what exists given away');
   t.match(
     trapped.stderr(),
-    /^\S+ \[rstudio-kubernetes-launcher\] WARNING The log cannot be written, and goes on to stderr; Error \(nobody \(uid 65534\) cannot write (\S+\/link\/log)\/rstudio-kubernetes-launcher\.log: mkdir -p \1 && chown nobody \1\); CAUSED BY: SystemError error EACCES \(EACCES: permission denied, mkdir '\1'\)\n/,
+    /^\S+ \[rstudio-kubernetes-launcher\] WARNING Cannot write the log file; logging to stderr; Error \(nobody \(uid 65534\) cannot write (\S+\/link\/log)\/rstudio-kubernetes-launcher\.log: mkdir -p \1 && chown nobody \1\); CAUSED BY: SystemError error EACCES \(EACCES: permission denied, mkdir '\1'\)\n/,
   );
   t.match(
     trapped.stderr(),
-    / WARNING The scratch path cannot be made or written \[path: (\S+\/precious), remedy: "chown nobody \1"\]; SystemError error EACCES /,
+    / WARNING Cannot create or write the scratch path \[path: (\S+\/precious), remedy: "chown nobody \1"\]; SystemError error EACCES /,
   );
 
   const theirs = writeConfig({ options: cluster.options });
@@ -177,11 +177,11 @@ t.test('directories that cannot be made stop nothing', async (t) => {
   });
   t.match(
     plugin.stderr(),
-    /WARNING The log cannot be written, and goes on to stderr; Error \(nobody .*CAUSED BY: SystemError error ENOENT \(ENOENT: no such file or directory, mkdir '\/proc\/none'\)/,
+    /WARNING Cannot write the log file; logging to stderr; Error \(nobody .*CAUSED BY: SystemError error ENOENT \(ENOENT: no such file or directory, mkdir '\/proc\/none'\)/,
   );
   t.match(
     plugin.stderr(),
-    'WARNING The scratch path cannot be made or written [path: /proc/none/scratch, remedy: "mkdir -p /proc/none/scratch && chown nobody /proc/none/scratch"]',
+    'WARNING Cannot create or write the scratch path [path: /proc/none/scratch, remedy: "mkdir -p /proc/none/scratch && chown nobody /proc/none/scratch"]',
   );
 });
 
@@ -189,7 +189,7 @@ t.test('unprivileged: root makes no directories, and gives itself up all the sam
   const plugin = await running(t, { options: { unprivileged: '1' } });
   t.strictSame(remainingPrivileges(plugin.pid), []);
   t.notOk(existsSync(join(plugin.directory.path, 'log')));
-  t.match(plugin.stderr(), 'The log cannot be written, and goes on to stderr');
+  t.match(plugin.stderr(), 'Cannot write the log file; logging to stderr');
 });
 
 t.test('a start by somebody else than root', { skip }, async (t) => {
@@ -206,6 +206,6 @@ t.test('a start by somebody else than root', { skip }, async (t) => {
   t.equal(plugin.stderr(), '');
   t.match(
     plugin.log(),
-    / WARNING \S+\/launcher\.kubernetes\.conf:\d+: server-user: the plugin is to run as no-such-user, but was started by nobody \(uid 65534\) -> start it as root, as the launcher does: it lowers itself to server-user\n/,
+    / WARNING \S+\/launcher\.kubernetes\.conf:\d+: server-user: the plugin should run as no-such-user but was started by nobody \(uid 65534\) -> start it as root, as the launcher does; it drops privileges to server-user\n/,
   );
 });

@@ -60,7 +60,7 @@ t.test('at ERROR: what an administrator must know, and a line for all that is do
       return rest.replace(/version: [^,]+, node: 24[.\d]+, uid: \d+/, 'version: V, node: N, uid: U');
     });
   // The version of the cluster is asked for meanwhile.
-  const synced = `INFO Synced: the jobs of the cluster are known [url: ${cluster.url}, namespace: ${cluster.namespace}, kubernetes: v1.36.2]`;
+  const synced = `INFO Synced with the cluster [url: ${cluster.url}, namespace: ${cluster.namespace}, kubernetes: v1.36.2]`;
   t.equal(all.filter((line) => line === synced).length, 1);
   const lines = all.filter((line) => line !== synced);
   const who = 'user: jane, requester: jane';
@@ -75,8 +75,8 @@ t.test('at ERROR: what an administrator must know, and a line for all that is do
     lines[7],
     lines[8],
     'INFO Reloaded profiles, resource profiles and overrides [applied: [], pendingRestart: []]',
-    'INFO Ends because of a signal [signal: SIGTERM]',
-    'INFO The conversation with the launcher has ended [reason: closed]',
+    'INFO Received a signal; exiting [signal: SIGTERM]',
+    'INFO Launcher session ended [reason: closed]',
   ]);
   t.match(
     lines[7],
@@ -121,7 +121,7 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
     // Whether the rights or the jobs are known first is chance.
     [...said.slice(0, 2).sort(), ...said.slice(2)],
     [
-      'INFO Synced: the jobs of the cluster are known [url: https://HOST, namespace: rstudio, kubernetes: v1.36.2]',
+      'INFO Synced with the cluster [url: https://HOST, namespace: rstudio, kubernetes: v1.36.2]',
       'WARNING A permission is missing: why jobs are pending is often not known [feature: events, missing: "list events, watch events"]',
       lines[3]?.replaceAll(host, 'HOST'),
       'INFO Contact with the API server again [seconds: N]',
@@ -168,7 +168,7 @@ t.test('a token file that everybody can read is warned of', async (t) => {
   await plugin.logged(/ WARNING /);
   t.match(
     plugin.log(),
-    `: auth-token-path: everybody on this host can read the token in ${path} -> chmod o-r ${path}\n`,
+    `: auth-token-path: every user of this host can read the token in ${path} -> chmod o-r ${path}\n`,
   );
 });
 
@@ -191,7 +191,7 @@ t.test('profiles are reloaded, or stay as they were', async (t) => {
   });
   t.equal(await maximum(), '3');
   t.match(plugin.log(), / INFO Reloaded profiles, resource profiles and overrides \[applied: \["job-expiry-hours"\], /);
-  t.match(plugin.log(), / ERROR Nothing was reloaded, what was in force stays so: .*max-cpus/);
+  t.match(plugin.log(), / ERROR Reload failed; keeping the previous configuration: .*max-cpus/);
   t.match(readFileSync(plugin.directory.logFile, 'utf8'), plugin.log());
 });
 

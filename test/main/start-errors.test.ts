@@ -59,7 +59,7 @@ t.test('options', async (t) => {
   await refuses(
     t,
     { options: { ...ACCESS, 'fetch-limt': '5' } },
-    'DIR/launcher.kubernetes.conf:8: fetch-limt: is not an option of this plugin (did you mean "fetch-limit"?) -> mend that line; for the file of a newer first-party plugin write unknown-options=warn',
+    'DIR/launcher.kubernetes.conf:8: fetch-limt: is not an option of this plugin (did you mean "fetch-limit"?) -> fix this line; if the file is for a newer first-party plugin, add unknown-options=warn',
   );
   await refuses(
     t,
@@ -69,7 +69,7 @@ t.test('options', async (t) => {
   await refuses(
     t,
     { options: ACCESS },
-    'DIR/launcher.kubernetes.conf: can be changed by everybody; it must be writable for root and the server user only -> chown root:root DIR/launcher.kubernetes.conf && chmod 600 DIR/launcher.kubernetes.conf',
+    'DIR/launcher.kubernetes.conf: can be changed by every user; only root and the server user may be able to change it -> chown root:root DIR/launcher.kubernetes.conf && chmod 600 DIR/launcher.kubernetes.conf',
     (directory) => chmodSync(join(directory, 'launcher.kubernetes.conf'), 0o646),
   );
 });
@@ -78,7 +78,7 @@ t.test('the server user', { skip: ROOT ? false : 'only for root' }, async (t) =>
   await refuses(
     t,
     { options: { ...ACCESS, 'server-user': 'no-such-user' } },
-    'server-user "no-such-user" is not a user of this host: useradd --system no-such-user, or server-user=NAME in the options file',
+    'server-user "no-such-user" does not exist on this host: useradd --system no-such-user, or server-user=NAME in the options file',
   );
   await refuses(
     t,
@@ -93,7 +93,7 @@ t.test('an environment that is not clean after it was cleaned', { skip: ROOT ? f
   const failure: ExecFileException = await promisify(execFile)(program, args).catch((error) => error);
   t.equal(
     failure.stderr,
-    'rstudio-kubernetes-launcher: refusing to run as root: the environment still holds LD_AUDIT after it was cleaned\n',
+    'rstudio-kubernetes-launcher: refusing to run as root: the environment still contains LD_AUDIT after it was cleaned\n',
   );
   t.equal(failure.code, 1);
 });
@@ -126,7 +126,7 @@ t.test('files that the server user reads', async (t) => {
 
   const cases: [options: Readonly<Record<string, string>>, prepare: (directory: string) => void, string][] = [
     [url, token, `${CONF}:7: auth-token-path: DIR/token does not exist`],
-    [url, both(token, written('token', ' \n')), `${CONF}:7: auth-token-path: DIR/token holds no token`],
+    [url, both(token, written('token', ' \n')), `${CONF}:7: auth-token-path: DIR/token contains no token`],
     [url, both(token, fifo('token')), `${CONF}:7: auth-token-path: DIR/token is not a regular file`],
     [url, both(token, written('token', huge)), `${CONF}:7: auth-token-path: DIR/token is larger than 1 MiB`],
     [ACCESS, authority, `${CONF}:8: certificate-authority: DIR/ca.pem does not exist`],
@@ -134,7 +134,7 @@ t.test('files that the server user reads', async (t) => {
     [
       ACCESS,
       both(authority, written('ca.pem', 'nonsense')),
-      `${CONF}:8: certificate-authority: DIR/ca.pem must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: no BEGIN CERTIFICATE was found in it`,
+      `${CONF}:8: certificate-authority: DIR/ca.pem must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: it contains no BEGIN CERTIFICATE`,
     ],
     [ACCESS, fifo(profiles), `DIR/${profiles}: is not a regular file`],
     [ACCESS, written(profiles, huge), `DIR/${profiles}: is larger than 1 MiB`],
@@ -155,7 +155,7 @@ t.test('files that the server user reads', async (t) => {
       `DIR/${profiles}:2: job-json-overrides: DIR/override is larger than 1 MiB`,
     ],
   );
-  const refused = 'cannot be read: nobody (uid 65534) is refused: owner 0, group 0, mode 0600 (EACCES)';
+  const refused = 'cannot be read: nobody (uid 65534) has no permission: owner 0, group 0, mode 0600 (EACCES)';
   const unreadable: typeof cases = [
     [
       ACCESS,
@@ -188,14 +188,14 @@ t.test('what keeps the plugin from starting is in the log, too', async (t) => {
   t.equal(wrong.stderr, `rstudio-kubernetes-launcher: ${said}\n`);
   t.match(
     readFileSync(wrong.log, 'utf8'),
-    ` ERROR The plugin does not start; ConfigError error wrong (${said}); OCCURRED `,
+    ` ERROR Plugin start failed; ConfigError error invalid (${said}); OCCURRED `,
   );
   if (ROOT) t.equal(lstatSync(wrong.log).uid, 65534, 'written by the server user');
 
   const suspect = await start(t, { options: { ...ACCESS, 'fetch-limit': 'many' } }, (directory) =>
     chmodSync(join(directory, 'launcher.kubernetes.conf'), 0o602),
   );
-  t.match(suspect.stderr, /fetch-limit.*can be changed by everybody/);
+  t.match(suspect.stderr, /fetch-limit.*can be changed by every user/);
   t.notOk(existsSync(suspect.log), 'a file that others may write does not say where the log is');
   const { stderr, log } = await start(t, {
     options: ACCESS,
@@ -203,5 +203,5 @@ t.test('what keeps the plugin from starting is in the log, too', async (t) => {
   });
   const sentence = /launcher\.kubernetes\.profiles\.conf:2: max-cpu: is not a key of profiles/;
   t.match(stderr, sentence);
-  t.match(readFileSync(log, 'utf8'), / ERROR The plugin does not start; ConfigError error wrong \(.*max-cpu/);
+  t.match(readFileSync(log, 'utf8'), / ERROR Plugin start failed; ConfigError error invalid \(.*max-cpu/);
 });

@@ -43,7 +43,7 @@ t.test('more is said on stderr than the pipe takes', async (t) => {
   const before = read();
   await launcher.clusterInfo('jane');
   const [late, notice, ...after] = read();
-  t.match(notice, /^Lines left out here, because nobody read stderr: [1-9]\d+$/);
+  t.match(notice, /^Dropped [1-9]\d+ log lines here, because nobody read stderr$/);
   const line = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \[rstudio-kubernetes-launcher\] [A-Z]+ [A-Z].*[)\]]$/;
   t.same(
     [...before, late ?? '', ...after].filter((each) => !line.test(each)),

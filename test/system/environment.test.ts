@@ -64,7 +64,7 @@ t.test('root replaces itself once, then goes on or refuses', async (t) => {
   t.strictSame(start(CLEAN, ['--a=b']), ['--a=b']);
   t.strictSame(start(HOSTILE, ['--a=b'], false), ['--a=b'], 'others may keep theirs');
   t.match(start({ ...CLEAN, LD_AUDIT: '/x' }, [CLEANED]), {
-    message: 'refusing to run as root: the environment still holds LD_AUDIT after it was cleaned',
+    message: 'refusing to run as root: the environment still contains LD_AUDIT after it was cleaned',
   });
 });
 

@@ -45,7 +45,7 @@ t.test('lines have the form of the protocol', async (t) => {
     '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] INFO Submitted a job [user: jane, name: "x, job: y", job: x-1, exitCode: 0, ids: ["a"]]',
     '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] WARNING two|||lines|||and \\u001b[31m red \\u202e',
     '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] WARNING No list of jobs [attempt: 3]; KubernetesError error UNREACHABLE (GET /jobs); CAUSED BY: Error error ECONNREFUSED (connect ECONNREFUSED 10.0.0.1:6443)',
-    '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] WARNING Odd; object (thrown, but not an Error)',
+    '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] WARNING Odd; object (a thrown value that is not an Error)',
   ]);
   log.error('Broken', { error: new Error('boom') });
   t.match(lines[4], /ERROR Broken; Error \(boom\); OCCURRED at .*log\.test\.ts:\d+:\d+\)?\|\|\|at /);
@@ -142,7 +142,7 @@ t.test('a log that cannot be written goes on elsewhere, and comes back', async (
   log.info('two');
   clock.advance(60_000);
   log.info('three');
-  t.strictSame(stderr, ['The log cannot be written, and goes on to stderr EACCES: /var/log', 'one ', 'two ']);
+  t.strictSame(stderr, ['Cannot write the log file; logging to stderr EACCES: /var/log', 'one ', 'two ']);
   t.strictSame(file, ['three ']);
   log.close();
 });

@@ -117,22 +117,22 @@ t.test('refusals', { skip }, async (t) => {
     asRoot(`try { ${code} } catch (error) { console.log(error.name, error.code, error.message); }`, wrapper);
   t.equal(
     await refusal(`privileges.findServerUser('no-such-user')`),
-    'PrivilegeError PRIVILEGES server-user "no-such-user" is not a user of this host: useradd --system no-such-user, or server-user=NAME in the options file\n',
+    'PrivilegeError privileges server-user "no-such-user" does not exist on this host: useradd --system no-such-user, or server-user=NAME in the options file\n',
   );
   t.equal(
     await refusal(`privileges.findServerUser('root')`),
-    'PrivilegeError PRIVILEGES server-user "root" is root: the plugin does not run as root, name another user\n',
+    'PrivilegeError privileges server-user "root" is root: the plugin does not run as root, name another user\n',
   );
   t.match(
     await refusal(`privileges.becomeUser({ name: 'root', uid: 0, gid: 0, home: '/' })`),
-    /^PrivilegeError PRIVILEGES root was not given up: thread \d+ has uid 0,0,0,0; /,
+    /^PrivilegeError privileges privileges were not dropped: thread \d+ has uid 0,0,0,0; /,
   );
   t.match(
     await refusal(`privileges.becomeUser(privileges.findServerUser('nobody'))`, [
       'setpriv',
       '--securebits=+no_setuid_fixup',
     ]),
-    /^PrivilegeError PRIVILEGES root was not given up: thread \d+ has capabilities CapPrm 0*[1-9a-f][0-9a-f]*; /,
+    /^PrivilegeError privileges privileges were not dropped: thread \d+ has capabilities CapPrm 0*[1-9a-f][0-9a-f]*; /,
     'capabilities that a parent made stay',
   );
   t.match(readFileSync('/proc/self/status', 'utf8'), /^Uid:\s+0\s/m, 'the test itself is root still');

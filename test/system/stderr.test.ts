@@ -81,7 +81,7 @@ t.test('nobody reads: the process goes on, and tells how much is missing when so
   t.equal(await tell('c'), 'done');
   const [late, notice, ...rest] = read().trimEnd().split('\n');
   t.equal(late, `a${kept + 1} ${'x'.repeat(100)}`, 'the one that found no room');
-  t.equal(notice, `Lines left out here, because nobody read stderr: ${2000 - kept - 1}`);
+  t.equal(notice, `Dropped ${2000 - kept - 1} log lines here, because nobody read stderr`);
   t.equal(rest[0], `c1 ${'x'.repeat(100)}`);
   t.equal(await end(), 0);
 });
@@ -95,7 +95,7 @@ t.test('a line that is taken in part is written to its end first', async (t) => 
   }
   t.strictSame(
     text.split('\n').map((line) => line.replace(/^(.)\1*$/, (all, letter) => `${all.length} ${letter}`)),
-    ['50000 a', '50000 b', 'Lines left out here, because nobody read stderr: 1', '50000 d', '50000 e', 'end', ''],
+    ['50000 a', '50000 b', 'Dropped 1 log lines here, because nobody read stderr', '50000 d', '50000 e', 'end', ''],
   );
   t.equal(await end(), 0);
 });

@@ -120,9 +120,9 @@ t.test('no answer is an error, never "no such user" or "no groups"', async (t) =
   t.equal(await said('slow', hasty), 'UserLookupError: DIR/ask gave no answer within 0.3 s');
   t.equal(await said('failing'), 'UserLookupError: DIR/ask passwd gave no answer: exit code 1');
   t.equal(await said('garbled'), 'UserLookupError: DIR/ask passwd gave no answer: exit code 0');
-  t.equal(await said('numberless'), 'UserLookupError: the name services gave no number for an id');
-  t.equal(await said('groupless'), 'UserLookupError: DIR/ask did not tell the groups of groupless: exit code 1');
-  t.match(await said('endless'), /^UserLookupError: DIR\/ask did not tell the groups of endless: /);
+  t.equal(await said('numberless'), 'UserLookupError: the name services returned an id that is not a number');
+  t.equal(await said('groupless'), 'UserLookupError: DIR/ask did not report the groups of groupless: exit code 1');
+  t.match(await said('endless'), /^UserLookupError: DIR\/ask did not report the groups of endless: /);
   const missing = createUsers({ clock: systemClock, getent: '/nonexistent/getent' });
   await t.rejects(missing.user('x'), {
     name: 'UserLookupError',

@@ -2,9 +2,9 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
-import type { Constraint } from '../../config/profiles/profile-table.ts';
-import type { Setting } from '../../config/profiles/profiles.ts';
+import type { Constraint } from '../../config/profiles/profile-kinds.ts';
 import { place } from '../../config/text/problem.ts';
+import type { Setting } from '../../config/text/settings.ts';
 import { INSTANCE_LABEL, OURS } from '../../jobs/objects/annotations.ts';
 import { type Client, JOBS, NODES, POD_METRICS } from '../../kubernetes/contract.ts';
 import { isForbidden, KubernetesError } from '../../kubernetes/kubernetes-error.ts';

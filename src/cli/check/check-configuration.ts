@@ -1,10 +1,10 @@
 /** Steps of `check` about the configuration: options, server user, limits, directories, profiles and CA. */
-import { type ClusterAccess, readClusterAccess } from '../../config/options/cluster-access.ts';
+import { type ClusterAccess, readClusterAccess } from '../../config/options/cluster.ts';
 import type { Options } from '../../config/options/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../../config/profiles/policy-files.ts';
 import { missingGroups } from '../../config/profiles/user-profile.ts';
 import { ConfigError, describe, type Problem, place } from '../../config/text/problem.ts';
-import { directoryRefusal, fileRefusal, otherUser, ownUser } from '../../system/access.ts';
+import { directoryDenial, fileDenial, otherUser, ownUser } from '../../system/access.ts';
 import { isMadeByRoot } from '../../system/directories.ts';
 import { openFileLimit } from '../../system/limits.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
@@ -69,12 +69,12 @@ export function checkDirectories(
   const { text } = ownUser();
   const log = `${loggingDir}/${programName(pluginName)}.log`;
   const rows = [
-    ['logging-dir', loggingDir, fileRefusal(log), 'the log goes to stderr'],
+    ['logging-dir', loggingDir, fileDenial(log), 'the log goes to stderr'],
     ['scratch-path', scratchPath, undefined, 'the plugin does not use it yet'],
   ] as const;
   return only(
     ...rows.map(([option, path, inside, effect]) => {
-      const found = directoryRefusal(path) ?? inside;
+      const found = directoryDenial(path) ?? inside;
       if (found === undefined) return ok(`${path} can be written`);
       if (!unprivileged && isMadeByRoot(path))
         return ok(`${path} does not exist; the plugin creates it when started as root`);

@@ -1,10 +1,11 @@
 /** Step of `check` about `job-json-overrides`: applies each list to a small job and sends it to the API server as a dry run. */
 import type { Options } from '../../config/options/options.ts';
+import type { OverrideReference } from '../../config/profiles/override-files.ts';
 import { readOverrides } from '../../config/profiles/override-files.ts';
-import type { OverrideReference } from '../../config/profiles/override-references.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
-import { effectiveProfile, type ProfileSection, type Setting } from '../../config/profiles/profiles.ts';
+import { effectiveProfile, type ProfileSection } from '../../config/profiles/profiles.ts';
 import { ConfigError, place } from '../../config/text/problem.ts';
+import type { Setting } from '../../config/text/settings.ts';
 import { JobError } from '../../jobs/job-error.ts';
 import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
 import { newJob } from '../../jobs/operations/submit.ts';

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
-import type { ClusterAccess } from '../../config/options/cluster-access.ts';
+import type { ClusterAccess } from '../../config/options/cluster.ts';
 import type { Options } from '../../config/options/options.ts';
 import { OUT_OF_DATE, tlsPlace } from '../../jobs/connect.ts';
 import { tlsSettings } from '../../kubernetes/http/tls.ts';

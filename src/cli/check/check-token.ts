@@ -1,5 +1,5 @@
 /** Step of `check` about the token: its account and expiry, without asking the server. Never prints the token. */
-import { readTokenFile, tokenFileWarnings } from '../../config/options/cluster-access.ts';
+import { readTokenFile, tokenFileWarnings } from '../../config/options/cluster.ts';
 import type { Options } from '../../config/options/options.ts';
 import { ConfigError } from '../../config/text/problem.ts';
 import { tokenPlace } from '../../jobs/connect.ts';

@@ -1,8 +1,9 @@
 /** Step of `check --user`: can the user become root on a node through the settings of a job (configuration.md section 2.1)? */
 
-import type { Allowed } from '../../config/profiles/profile-table.ts';
-import type { EffectiveProfile, Setting } from '../../config/profiles/profiles.ts';
+import type { Allowed } from '../../config/profiles/profile-kinds.ts';
+import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
 import { place } from '../../config/text/problem.ts';
+import type { Setting } from '../../config/text/settings.ts';
 import { type Finding, ok, warning } from './check-report.ts';
 
 /** Directories of the node: control over their content is control over what root runs. */

@@ -1,4 +1,4 @@
-/** Reads the command line of the plugin: `--name=value`, `--name value`, unambiguous prefixes of names. */
+/** Parses the plugin's command line: `--name=value`, `--name value`, unambiguous prefixes of names. */
 import { parseArgs } from 'node:util';
 import { COMMAND_LINE, type Problem, problem, withoutValue } from '../text/problem.ts';
 import { didYouMean } from '../text/suggest.ts';
@@ -8,11 +8,11 @@ export interface CommandLine {
   /** Values as written. */
   readonly values: ReadonlyMap<OptionName, string>;
   readonly problems: readonly Problem[];
-  /** Unknown options: newer launchers pass more than we know. */
+  /** Unknown options: newer launchers may pass options that this version does not have. */
   readonly warnings: readonly Problem[];
 }
 
-/** Parses the arguments after the program's name. Values of unknown and of secret options are never echoed. */
+/** Parses the arguments after the program's name. Never echoes values of unknown and of secret options. */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
   const values = new Map<OptionName, string>();
   const problems: Problem[] = [];
@@ -24,7 +24,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     if (token.kind === 'option-terminator') return;
     if (token.kind === 'positional') {
       if (token.index !== consumed)
-        problems.push(problem(at, '', `"${withoutValue(token.value)}" belongs to no option`));
+        problems.push(problem(at, '', `"${withoutValue(token.value)}" is not an option: write --name=value`));
       return;
     }
     const next = tokens[index + 1];
@@ -32,14 +32,20 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     consumed = following?.index;
     const value = token.value ?? following?.value;
 
-    const names = token.rawName.startsWith('--') ? meant(token.name) : [];
+    const names = token.rawName.startsWith('--') ? matching(token.name) : [];
     const [name] = names;
     if (name === undefined) {
-      warnings.push(problem(at, token.name, `is not known and is ignored${didYouMean(token.name, OPTION_NAMES)}`));
+      warnings.push(
+        problem(
+          at,
+          token.name,
+          `is not an option of this plugin and is ignored${didYouMean(token.name, OPTION_NAMES)}`,
+        ),
+      );
     } else if (names.length > 1) {
-      problems.push(problem(at, token.name, `is short for more than one option: ${names.join(', ')}`));
+      problems.push(problem(at, token.name, `is ambiguous: it matches ${names.join(', ')}`));
     } else if (optionRow(name).only === 'file') {
-      problems.push(problem(at, name, 'is accepted in the options file only: everybody can read a command line'));
+      problems.push(problem(at, name, 'is allowed in the options file only: every user can read a command line'));
     } else if (value === undefined) {
       problems.push(problem(at, name, `needs a value: --${name}=value`));
     } else if (values.has(name)) {
@@ -51,8 +57,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   return { values, problems, warnings };
 }
 
-/** The options that a name on the command line can mean. */
-function meant(name: string): readonly OptionName[] {
+/** The options that a name on the command line matches. */
+function matching(name: string): readonly OptionName[] {
   if (isOptionName(name)) return [name];
   return name === '' ? [] : OPTION_NAMES.filter((known) => known.startsWith(name));
 }

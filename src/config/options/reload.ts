@@ -1,6 +1,6 @@
 /**
- * Reload, asked for by the launcher (message 202) or by SIGHUP: the settings that the launcher pushes, and the files that
- * make the policy (protocol 15). Everything is checked before anything is changed. The options file is not read again.
+ * Reload by the launcher (message 202) or SIGHUP: reads the policy files again and takes the settings that the launcher
+ * sends (protocol 15). Everything is checked before anything changes. The options file is not read again.
  */
 
 import { type PolicyFiles, readPolicyFiles } from '../profiles/policy-files.ts';
@@ -8,8 +8,8 @@ import { ConfigError, type Problem } from '../text/problem.ts';
 import { OPTION_TABLE, type OptionName, optionRow } from './option-table.ts';
 import type { Options } from './options.ts';
 
-/** What a launcher may push; absent members keep what was pushed last. */
-export interface InheritedSettings {
+/** Settings that a launcher sends; an absent field keeps the value that was sent last. */
+export interface PushedSettings {
   readonly jobExpiryHours?: number | undefined;
   readonly loggingDir?: string | undefined;
   readonly enableDebugLogging?: boolean | undefined;
@@ -19,58 +19,58 @@ export interface InheritedSettings {
   readonly pluginMetricsIntervalSeconds?: number | undefined;
 }
 
-/** Can be changed while the plugin runs. */
+/** Settings that take effect at once. */
 const APPLIED_AT_ONCE = {
   'job-expiry-hours': 'jobExpiryHours',
   'logging-dir': 'loggingDir',
   'enable-debug-logging': 'enableDebugLogging',
-} as const satisfies Partial<Record<OptionName, keyof InheritedSettings>>;
+} as const satisfies Partial<Record<OptionName, keyof PushedSettings>>;
 
-/** Count from the next start on. */
+/** Settings that take effect at the next start. */
 const NEED_RESTART = {
   'server-user': 'serverUser',
   'scratch-path': 'scratchPath',
   'heartbeat-interval-seconds': 'heartbeatIntervalSeconds',
   'plugin-metrics-interval-seconds': 'pluginMetricsIntervalSeconds',
-} as const satisfies Partial<Record<OptionName, keyof InheritedSettings>>;
+} as const satisfies Partial<Record<OptionName, keyof PushedSettings>>;
 
-/** Settings in force that a reload can change. */
+/** Current settings that a reload can change. */
 export type RunningSettings = Pick<Options, 'jobExpiryHours' | 'loggingDir' | 'enableDebugLogging' | 'logLevel'>;
 
 interface ReloadReport {
-  /** 0 done, 1 a file cannot be read, 2 something is wrong; after 1 and 2 everything is as it was. */
+  /** 0 done, 1 a file cannot be read, 2 a value is invalid; 1 and 2 change nothing. */
   readonly errorType: 0 | 1 | 2;
   readonly errorMessage: string;
-  /** Options whose running value changed now. */
+  /** Options with a changed current value. */
   readonly applied: readonly OptionName[];
-  /** Options whose value differs from the one in force since the start. */
+  /** Options with a value that takes effect at the next start. */
   readonly pendingRestart: readonly OptionName[];
   readonly warnings: readonly Problem[];
 }
 
 export interface Reloadable {
-  /** The policy files in force. */
+  /** The current policy files. */
   readonly files: () => PolicyFiles;
   readonly settings: () => RunningSettings;
   /** Without `pushed`: the files only (SIGHUP). */
-  readonly reload: (pushed?: InheritedSettings) => ReloadReport;
+  readonly reload: (pushed?: PushedSettings) => ReloadReport;
 }
 
 interface ReloadOptions {
-  /** Of the start. */
+  /** The options of the start. */
   readonly options: Options;
   readonly files: PolicyFiles;
-  /** Called after the settings in force have changed. */
+  /** Called after the current settings changed. */
   readonly apply: (settings: RunningSettings) => void;
 }
 
-/** Holds what a reload may change. */
+/** Owner of the policy files and settings that a reload replaces. */
 export function createReloadable({ options, files: first, apply }: ReloadOptions): Reloadable {
   let files = first;
   let settings: RunningSettings = options;
-  let pushedLast: InheritedSettings = {};
+  let pushedLast: PushedSettings = {};
 
-  const resolved = (name: keyof typeof ALL, pushed: InheritedSettings): unknown =>
+  const resolved = (name: keyof typeof ALL, pushed: PushedSettings): unknown =>
     options.writtenInFile.has(name) ? options[ALL[name]] : (pushed[ALL[name]] ?? options[ALL[name]]);
 
   return {
@@ -82,14 +82,14 @@ export function createReloadable({ options, files: first, apply }: ReloadOptions
         const value = options.writtenInFile.has(name) ? undefined : merged[ALL[name]];
         return value === undefined ? [] : invalid(name, value);
       });
-      if (wrong.length > 0) return failed(2, wrong.join('; '));
+      if (wrong.length > 0) return failedReload(2, wrong.join('; '));
       pushedLast = merged;
       let read: ReturnType<typeof readPolicyFiles>;
       try {
         read = readPolicyFiles(options);
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
-        return failed(error.code === 'unreadable' ? 1 : 2, error.message);
+        return failedReload(error.code === 'unreadable' ? 1 : 2, error.message);
       }
       files = read.files;
       const next = { ...settings };
@@ -114,17 +114,17 @@ function names<T extends object>(table: T): readonly (keyof T)[] {
   return Object.keys(table) as (keyof T)[];
 }
 
-function withoutAbsent(pushed: InheritedSettings): InheritedSettings {
+function withoutAbsent(pushed: PushedSettings): PushedSettings {
   return Object.fromEntries(Object.entries(pushed).filter(([, value]) => value !== undefined && value !== ''));
 }
 
-/** Why a pushed value cannot be used; empty: it can. */
+/** Why a value cannot be used, one sentence; empty if it can. */
 function invalid(name: keyof typeof ALL, value: string | number | boolean): readonly string[] {
   const text = typeof value === 'boolean' ? String(Number(value)) : String(value);
   const parsed = optionRow(name).kind.parse(text);
   return parsed.ok ? [] : [`${name}: "${text}" must be ${OPTION_TABLE[name].kind.allowed}`];
 }
 
-function failed(errorType: 1 | 2, errorMessage: string): ReloadReport {
+function failedReload(errorType: 1 | 2, errorMessage: string): ReloadReport {
   return { errorType, errorMessage, applied: [], pendingRestart: [], warnings: [] };
 }

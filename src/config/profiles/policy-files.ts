@@ -1,9 +1,7 @@
-/** Profiles, resource profiles and override files: read together, used together, replaced together. */
-
-import type { Options } from '../options/options.ts';
+/** Profiles, resource profiles and override files: read, checked and replaced together. */
 import { namingOf } from '../text/file.ts';
-import { ConfigError, type Problem, problem } from '../text/problem.ts';
-import { checkOverrides } from './override-files.ts';
+import { ConfigErrors, type Origin, type Problem, problem } from '../text/problem.ts';
+import { checkOverrideFiles } from './override-files.ts';
 import { type Profiles, readProfiles } from './profiles.ts';
 import { CUSTOM, type ResourceProfile, readResourceProfiles } from './resource-profiles.ts';
 
@@ -13,49 +11,43 @@ export interface PolicyFiles {
   readonly resourceProfiles: readonly ResourceProfile[];
 }
 
-type PolicyFileOptions = Pick<Options, 'profileConfig' | 'resourceProfileConfig' | 'origins'>;
+/** The options that name the files, and where they were written. */
+interface PolicyFileOptions {
+  readonly profileConfig: string;
+  readonly resourceProfileConfig: string;
+  readonly origins: ReadonlyMap<string, Origin>;
+}
 
 /**
- * Reads all of them, as the server user. A missing default file is empty. Throws ConfigError with the problems of all
- * files: `unreadable` if any could not be read, else `wrong`.
+ * Reads all files, as the server user. A missing default file is empty. Throws ConfigError with the problems of all files:
+ * `unreadable` if one of them cannot be read, else `invalid`.
  */
 export function readPolicyFiles(options: PolicyFileOptions): {
   readonly files: PolicyFiles;
   readonly warnings: readonly Problem[];
 } {
-  const errors: ConfigError[] = [];
-  const attempt = <T>(read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      errors.push(error);
-      return undefined;
-    }
-  };
+  const errors = new ConfigErrors();
   const { profileConfig, resourceProfileConfig, origins } = options;
-  const loaded = attempt(() => readProfiles(profileConfig, namingOf(origins, 'profile-config')));
-  const resources = attempt(() =>
+  const loaded = errors.attempt(() => readProfiles(profileConfig, namingOf(origins, 'profile-config')));
+  const resources = errors.attempt(() =>
     readResourceProfiles(resourceProfileConfig, namingOf(origins, 'resource-profile-config')),
   );
-  if (loaded !== undefined) attempt(() => checkOverrides(loaded.profiles));
-  if (errors.length > 0 || loaded === undefined || resources === undefined) {
-    const code = errors.some((error) => error.code === 'unreadable') ? 'unreadable' : 'wrong';
-    const problems = errors.flatMap((error) => error.problems);
-    throw new ConfigError(code, problems, { cause: errors[0] });
-  }
+  const overrides = loaded?.profiles.sections.map(({ settings }) => settings.get('job-json-overrides')) ?? [];
+  checkOverrideFiles(overrides, errors);
+  const error = errors.combined();
+  if (error !== undefined || loaded === undefined || resources === undefined) throw error;
   const files = { profiles: loaded.profiles, resourceProfiles: resources.profiles };
   return { files, warnings: [...loaded.warnings, ...resources.warnings, ...unknownResourceProfiles(files)] };
 }
 
-/** Resource profiles that the profiles allow but nobody wrote. */
+/** Resource profiles that the profiles allow but the resource profiles file does not define. */
 function unknownResourceProfiles({ profiles, resourceProfiles }: PolicyFiles): readonly Problem[] {
-  const known = [CUSTOM, ...resourceProfiles.map(({ id }) => id)];
+  const known = new Set([CUSTOM, ...resourceProfiles.map(({ id }) => id)]);
   return profiles.sections.flatMap(({ settings }) => {
     const { value, origin } = settings.get('resource-profiles') ?? {};
     if (!Array.isArray(value) || origin === undefined) return [];
     return value
-      .filter((name: string) => !known.includes(name))
+      .filter((name: string) => !known.has(name))
       .map((name: string) => problem(origin, 'resource-profiles', `"${name}" is not a resource profile`));
   });
 }

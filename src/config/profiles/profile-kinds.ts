@@ -1,9 +1,7 @@
-/** Kinds of values that only profiles have (configuration.md sections 2 and 2.1). */
+/** Kinds of values of profile keys, and the labels and annotations that only the plugin may set (configuration.md section 2). */
+import { BOOLEAN, decimal, isLabelKey, isLabelValue, kind, listOf, type ValueKind } from '../text/kinds.ts';
 
-import { BOOLEAN, decimal, isLabelKey, isLabelValue, type Kind, kind, list } from '../text/values.ts';
-import { isReserved } from './reserved-keys.ts';
-
-/** A choice offered to users (`region:us`), or free text (`node`) if there is no value; becomes a node label to match. */
+/** A choice of users (`region:us`), or free text (`node`) if there is no value; becomes a required node label. */
 export interface Constraint {
   readonly name: string;
   readonly value?: string;
@@ -21,27 +19,22 @@ export interface KeyValue {
   readonly value: string;
 }
 
-/** What users may use: everything, or only these. */
+/** The values that users may use: any, or these. */
 export type Allowed = 'any' | readonly string[];
 
-const MOST_CPUS = 1_000_000;
-const MOST_MB = 1_000_000_000_000;
-export const CPUS = decimal(0, MOST_CPUS);
-export const MEM_MB = decimal(0, MOST_MB);
-
-export const RATIO: Kind<number> = kind('a number above 0 and at most 1, such as 0.5', (text) => {
+export const RATIO: ValueKind<number> = kind('a number above 0 and at most 1, such as 0.5', (text) => {
   const parsed = decimal(0, 1).parse(text);
   return parsed.ok && parsed.value > 0 ? parsed.value : undefined;
 });
 
-/** Quotes come with what is copied from scripts and documents. */
-export const IMAGE: Kind<string> = kind('the name of an image, without blanks and quotes', (text) =>
+/** Quotes are refused: they come from scripts and documents by copy and paste. */
+export const IMAGE: ValueKind<string> = kind('an image name without whitespace and quotes', (text) =>
   /^[^\s'"`\p{Pi}\p{Pf}\u201a\u201e]{1,1024}$/u.test(text) ? text : undefined,
 );
 
-export const NAME: Kind<string> = kind('a name', (text) => text);
+export const NAME: ValueKind<string> = kind('a name', (text) => text);
 
-const CONSTRAINT: Kind<Constraint> = kind('key:value or key, as the labels of nodes are written', (text) => {
+const CONSTRAINT: ValueKind<Constraint> = kind('key:value or key, as the labels of nodes are written', (text) => {
   const colon = text.indexOf(':');
   const name = (colon < 0 ? text : text.slice(0, colon)).trim();
   if (!isLabelKey(name)) return undefined;
@@ -51,11 +44,11 @@ const CONSTRAINT: Kind<Constraint> = kind('key:value or key, as the labels of no
 });
 
 /** `key:value` choices and free `key`s. */
-export const CONSTRAINTS = list(CONSTRAINT, ({ name, value }) => JSON.stringify([name, value]));
+export const CONSTRAINTS = listOf(CONSTRAINT, ({ name, value }) => JSON.stringify([name, value]));
 
 const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] as const;
 
-export const TOLERATION: Kind<Toleration> = kind(
+export const TOLERATION: ValueKind<Toleration> = kind(
   `key=value:Effect, key:Effect or key, with the effect ${EFFECTS.join(', ')}`,
   (text) => {
     const [, key = '', value, written] = /^([^=:]+)(?:=([^:]*))?(?::([A-Za-z]+))?$/.exec(text) ?? [];
@@ -67,20 +60,23 @@ export const TOLERATION: Kind<Toleration> = kind(
   },
 );
 
-/** What `{...}` may stand for in `job-labels` and `job-annotations`. */
+/** Names of `{...}` in `job-labels` and `job-annotations`. */
 const PLACEHOLDERS = ['user', 'group', 'name', 'resource-profile'] as const;
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 
-/** Replaces `{user}` and the like. */
-export function fillPlaceholders(text: string, facts: Readonly<Record<(typeof PLACEHOLDERS)[number], string>>): string {
-  return text.replace(PLACEHOLDER, (whole, name: string) => {
+/** Replaces `{user}` and the other placeholders. */
+export function fillPlaceholders(
+  text: string,
+  replacements: Readonly<Record<(typeof PLACEHOLDERS)[number], string>>,
+): string {
+  return text.replace(PLACEHOLDER, (written, name: string) => {
     const known = PLACEHOLDERS.find((each) => each === name);
-    return known === undefined ? whole : facts[known];
+    return known === undefined ? written : replacements[known];
   });
 }
 
-function keyValue(allowed: string, isValue: (value: string) => boolean): Kind<KeyValue> {
+function keyValue(allowed: string, isValue: (value: string) => boolean): ValueKind<KeyValue> {
   return kind(allowed, (text) => {
     const equals = text.indexOf('=');
     const key = text.slice(0, equals).trim();
@@ -93,8 +89,8 @@ const knownPlaceholders = (text: string): boolean =>
   [...text.matchAll(PLACEHOLDER)].every(([, name]) => PLACEHOLDERS.some((known) => known === name));
 
 export const placeholders = PLACEHOLDERS.map((name) => `{${name}}`).join(', ');
-const pairs = (item: Kind<KeyValue>, reserved?: 'label' | 'annotation'): Kind<readonly KeyValue[]> => {
-  const items = list(item, ({ key, value }) => JSON.stringify([key, value]));
+const pairs = (item: ValueKind<KeyValue>, reserved?: 'label' | 'annotation'): ValueKind<readonly KeyValue[]> => {
+  const items = listOf(item, ({ key, value }) => JSON.stringify([key, value]));
   return {
     allowed: items.allowed,
     parse: (text) => {
@@ -102,7 +98,7 @@ const pairs = (item: Kind<KeyValue>, reserved?: 'label' | 'annotation'): Kind<re
       if (!parsed.ok) return parsed;
       const keys = parsed.value.map(({ key }) => key);
       const ours = reserved && keys.find((key) => isReserved(reserved, key));
-      if (ours !== undefined) return { ok: false, reason: `${items.allowed}; "${ours}" is the launcher's own` };
+      if (ours !== undefined) return { ok: false, reason: `${items.allowed}; "${ours}" is reserved for the plugin` };
       const twice = keys.find((key, index) => keys.indexOf(key) !== index);
       return twice === undefined ? parsed : { ok: false, reason: `${items.allowed}; "${twice}" has two values` };
     },
@@ -121,23 +117,23 @@ export const ANNOTATIONS = pairs(
   'annotation',
 );
 
-/** `sys_admin` and `CAP_SYS_ADMIN` are `SYS_ADMIN`, as the container runtimes see it. */
+/** The canonical name of a capability: `SYS_ADMIN` for `sys_admin` and `CAP_SYS_ADMIN`, as container runtimes read it. */
 export function capabilityName(text: string): string {
   return text.toUpperCase().replace(/^CAP_/, '');
 }
 
-export const CAPABILITY: Kind<string> = kind('a Linux capability such as NET_ADMIN, or ALL', (text) =>
+export const CAPABILITY: ValueKind<string> = kind('a Linux capability such as NET_ADMIN, or ALL', (text) =>
   /^[A-Za-z_]{1,64}$/.test(text) ? capabilityName(text) : undefined,
 );
 
-export const HOST_PATH: Kind<string> = kind('an absolute path without ..', (text) =>
+export const HOST_PATH: ValueKind<string> = kind('an absolute path without ..', (text) =>
   text.startsWith('/') && !text.split('/').includes('..') ? text : undefined,
 );
 
-/** A list, or one of some words alone. */
-function listOr<T>(item: Kind<string>, words: Readonly<Record<string, T>>): Kind<T | readonly string[]> {
+/** A list, or one of these words. */
+function listOr<T>(item: ValueKind<string>, words: Readonly<Record<string, T>>): ValueKind<T | readonly string[]> {
   const names = Object.keys(words);
-  const items = list(item);
+  const items = listOf(item);
   const prefix = `${names.join(', ')} or `;
   return {
     allowed: `${prefix}${items.allowed}`,
@@ -147,23 +143,39 @@ function listOr<T>(item: Kind<string>, words: Readonly<Record<string, T>>): Kind
       if (!parsed.ok) return { ok: false, reason: `${prefix}${parsed.reason}` };
       const mixed = parsed.value.find((each) => names.includes(each));
       if (mixed === undefined) return parsed;
-      return { ok: false, reason: `${prefix}${items.allowed}; "${mixed}" stands alone` };
+      return { ok: false, reason: `${prefix}${items.allowed}; "${mixed}" cannot be combined with other items` };
     },
   };
 }
 
-/** A list, a word for everything, or none. */
-export function allowed(item: Kind<string>, everything: readonly string[] = ['any']): Kind<Allowed> {
-  return listOr<Allowed>(item, { ...Object.fromEntries(everything.map((word) => [word, 'any' as const])), none: [] });
+/** A list, a word for every value, or `none`. */
+export function allowed(item: ValueKind<string>, wildcards: readonly string[] = ['any']): ValueKind<Allowed> {
+  return listOr<Allowed>(item, { ...Object.fromEntries(wildcards.map((word) => [word, 'any' as const])), none: [] });
 }
 
-/** As `list`, and `none`. */
-export function listOrNone(item: Kind<string>): Kind<readonly string[]> {
+/** A list, or `none`. */
+export function listOrNone(item: ValueKind<string>): ValueKind<readonly string[]> {
   return listOr<readonly string[]>(item, { none: [] });
 }
 
-export const AUTOMOUNT: Kind<boolean | 'auto'> = kind(`auto, ${BOOLEAN.allowed}`, (text) => {
+export const AUTOMOUNT: ValueKind<boolean | 'auto'> = kind(`auto, ${BOOLEAN.allowed}`, (text) => {
   if (text === 'auto') return text;
   const parsed = BOOLEAN.parse(text);
   return parsed.ok ? parsed.value : undefined;
 });
+
+/** Labels and annotations that only the plugin sets (kubernetes-objects.md section 1, "Keys of ours"). */
+const RESERVED: readonly RegExp[] = [
+  /^(user|name|stdin|service_ports|user_metadata|job-name|controller-uid|launcher-instance-id)$/,
+  /^USER_TAG_/,
+  /^job-launcher\//,
+  /^app\.kubernetes\.io\/managed-by$/,
+];
+
+/** Labels with this prefix belong to the Job controller; annotations may have it (autoscalers read some of them). */
+const CONTROLLER_LABEL = /^([^/]+\.)?kubernetes\.io\//;
+
+/** Is this key forbidden for jobs and profiles? */
+export function isReserved(kind: 'label' | 'annotation', key: string): boolean {
+  return RESERVED.some((pattern) => pattern.test(key)) || (kind === 'label' && CONTROLLER_LABEL.test(key));
+}

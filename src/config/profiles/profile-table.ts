@@ -1,19 +1,21 @@
 /**
- * Every key of a profiles file (configuration.md sections 2 and 2.1): its kind, default and meaning. Parsing, validation
- * and the page docs/reference.md follow from this table.
+ * Every key of the profiles file (configuration.md sections 2 and 2.1): kind, default and meaning. Parsing, validation and
+ * docs/reference.md use this table.
  */
-import type { CamelCase } from '../options/option-table.ts';
 import {
   BOOLEAN,
-  choice,
+  type CamelCase,
+  CPUS,
   GPU_COUNT,
-  type Kind,
-  list,
+  listOf,
+  MEM_MB,
   OBJECT_NAME,
+  oneOf,
   type Provenance,
+  type ValueKind,
   wholeNumber,
-} from '../text/values.ts';
-import { type OverrideReference, parseOverrideReferences } from './override-references.ts';
+} from '../text/kinds.ts';
+import { type OverrideReference, parseOverrideReferences } from './override-files.ts';
 import {
   type Allowed,
   ANNOTATIONS,
@@ -21,12 +23,10 @@ import {
   allowed,
   CAPABILITY,
   CONSTRAINTS,
-  CPUS,
   HOST_PATH,
   IMAGE,
   LABELS,
   listOrNone,
-  MEM_MB,
   NAME,
   NODE_LABELS,
   placeholders,
@@ -34,11 +34,9 @@ import {
   TOLERATION,
 } from './profile-kinds.ts';
 
-export type { Allowed, Constraint } from './profile-kinds.ts';
-
 interface ProfileRow<T> {
-  readonly kind: Kind<T>;
-  /** Value when nothing was written, or when an empty value cleared the key. */
+  readonly kind: ValueKind<T>;
+  /** Value if none was written, or if the key is written without a value. */
   readonly fallback: T;
   /** The default as the reference shows it. */
   readonly shown: string;
@@ -46,13 +44,13 @@ interface ProfileRow<T> {
   readonly provenance: Provenance;
   /** Read from the value as written: its quotes belong to it. */
   readonly raw?: true;
-  /** An empty value is an error. */
-  readonly hardening?: true;
+  /** A key without a value is an error. */
+  readonly valueRequired?: true;
 }
 
 function row<T>(
   provenance: Provenance,
-  rowKind: Kind<T>,
+  rowKind: ValueKind<T>,
   fallback: T,
   shown: string,
   doc: string,
@@ -61,67 +59,79 @@ function row<T>(
   return { kind: rowKind, fallback, shown, doc, provenance, ...more };
 }
 
-function hardening<T>(rowKind: Kind<T>, fallback: T, shown: string, doc: string): ProfileRow<T> {
-  return { kind: rowKind, fallback, shown, doc, provenance: 'ours', hardening: true };
+function hardening<T>(rowKind: ValueKind<T>, fallback: T, shown: string, doc: string): ProfileRow<T> {
+  return { kind: rowKind, fallback, shown, doc, provenance: 'ours', valueRequired: true };
 }
 
-const optional = <T>(provenance: Provenance, rowKind: Kind<T>, doc: string): ProfileRow<T | undefined> =>
+const optional = <T>(provenance: Provenance, rowKind: ValueKind<T>, doc: string): ProfileRow<T | undefined> =>
   row(provenance, rowKind, undefined, '', doc);
 const items = <T>(
   provenance: Provenance,
-  rowKind: Kind<readonly T[]>,
+  rowKind: ValueKind<readonly T[]>,
   doc: string,
   shown = '',
 ): ProfileRow<readonly T[]> => row(provenance, rowKind, [], shown, doc);
 
 /** By name, in the order of the reference. */
-const PROFILE_TABLE = {
-  'container-images': items('documented', list(IMAGE), 'Images that users may see and run.'),
-  'default-container-image': optional('documented', IMAGE, 'Used when a job names none; always allowed.'),
-  'allow-unknown-images': row('documented', BOOLEAN, true, '1', '0: only images of the list.'),
+export const PROFILE_TABLE = {
+  'container-images': items('documented', listOf(IMAGE), 'Images that users may run; shown to them in this order.'),
+  'default-container-image': optional('documented', IMAGE, 'Image of a job that names none; always allowed.'),
+  'allow-unknown-images': row('documented', BOOLEAN, true, '1', '0: only images of container-images.'),
   'placement-constraints': items(
     'documented',
     CONSTRAINTS,
-    'key:value choices or key (free text); become node labels to match.',
+    'key:value choices or key (free text); the choice becomes a required node label.',
   ),
-  'default-cpus': row('documented', CPUS, 0, '0', 'CPUs when the job gives none; 0 = none.'),
-  'default-mem-mb': row('documented', MEM_MB, 0, '0', 'MB (10^6 bytes) of memory when the job gives none; 0 = none.'),
+  'default-cpus': row('documented', CPUS, 0, '0', 'CPU limit of a job that sets none; 0 = none.'),
+  'default-mem-mb': row(
+    'documented',
+    MEM_MB,
+    0,
+    '0',
+    'Memory limit in MB (10^6 bytes) of a job that sets none; 0 = none.',
+  ),
   'max-cpus': row(
     'documented',
     CPUS,
     0,
     '0',
-    'Most CPUs a job may ask for, and its limit if it asks for none; 0 = no maximum.',
+    'Maximum CPU limit of a job, and the limit of a job that sets none; 0 = no maximum.',
   ),
   'max-mem-mb': row(
     'documented',
     MEM_MB,
     0,
     '0',
-    'Most MB a job may ask for, and its limit if it asks for none; 0 = no maximum.',
+    'Maximum memory limit of a job in MB, and the limit of a job that sets none; 0 = no maximum.',
   ),
-  'cpu-request-ratio': row('documented', RATIO, 1, '1.0', 'The request for CPUs, as a part of the limit.'),
-  'memory-request-ratio': row('documented', RATIO, 1, '1.0', 'The request for memory, as a part of the limit.'),
-  'default-cpus-request': row('newer', CPUS, 0, '0', 'CPUs requested when the job requests none; wins over the ratio.'),
-  'max-cpus-request': row('newer', CPUS, 0, '0', 'Most CPUs a job may request; 0 = no maximum.'),
+  'cpu-request-ratio': row('documented', RATIO, 1, '1.0', 'CPU request as a fraction of the limit.'),
+  'memory-request-ratio': row('documented', RATIO, 1, '1.0', 'Memory request as a fraction of the limit.'),
+  'default-cpus-request': row(
+    'newer',
+    CPUS,
+    0,
+    '0',
+    'CPU request of a job that sets none; overrides cpu-request-ratio.',
+  ),
+  'max-cpus-request': row('newer', CPUS, 0, '0', 'Maximum CPU request of a job; 0 = no maximum.'),
   'default-mem-mb-request': row(
     'newer',
     MEM_MB,
     0,
     '0',
-    'MB requested when the job requests none; wins over the ratio.',
+    'Memory request in MB of a job that sets none; overrides memory-request-ratio.',
   ),
-  'max-mem-mb-request': row('newer', MEM_MB, 0, '0', 'Most MB a job may request; 0 = no maximum.'),
-  'default-nvidia-gpus': row('documented', GPU_COUNT, 0, '0', 'NVIDIA GPUs when the job gives none.'),
-  'default-amd-gpus': row('documented', GPU_COUNT, 0, '0', 'AMD GPUs when the job gives none.'),
-  'max-nvidia-gpus': row('documented', GPU_COUNT, 0, '0', 'Most NVIDIA GPUs a job may ask for; 0 = no GPUs.'),
-  'max-amd-gpus': row('documented', GPU_COUNT, 0, '0', 'Most AMD GPUs a job may ask for; 0 = no GPUs.'),
+  'max-mem-mb-request': row('newer', MEM_MB, 0, '0', 'Maximum memory request of a job in MB; 0 = no maximum.'),
+  'default-nvidia-gpus': row('documented', GPU_COUNT, 0, '0', 'NVIDIA GPUs of a job that sets none.'),
+  'default-amd-gpus': row('documented', GPU_COUNT, 0, '0', 'AMD GPUs of a job that sets none.'),
+  'max-nvidia-gpus': row('documented', GPU_COUNT, 0, '0', 'Maximum of NVIDIA GPUs of a job; 0 = no GPUs.'),
+  'max-amd-gpus': row('documented', GPU_COUNT, 0, '0', 'Maximum of AMD GPUs of a job; 0 = no GPUs.'),
   'job-json-overrides': row<readonly OverrideReference[]>(
     'documented',
     { allowed: '"pointer":"file","pointer2":"file2"', parse: parseOverrideReferences },
     [],
     '',
-    'Pieces of JSON, by pointer and file, to put into every Job.',
+    'JSON files to insert into every Job, each with the JSON pointer of its place.',
     { raw: true },
   ),
   'resource-profiles': row<Allowed>(
@@ -129,24 +139,24 @@ const PROFILE_TABLE = {
     allowed(NAME, ['all', 'any']),
     'any',
     'all',
-    'Resource profiles the user may pick.',
+    'Resource profiles that users may select.',
   ),
   'allow-custom-resources': row('newer', BOOLEAN, true, '1', '0: a job must name a resource profile.'),
-  'image-pull-policy': optional('ours', choice('Always', 'IfNotPresent', 'Never'), 'Always, IfNotPresent or Never.'),
-  'image-pull-secrets': items('ours', list(OBJECT_NAME), 'Secrets for pulling images.'),
-  'service-account': optional('ours', OBJECT_NAME, 'Service account of the pod unless the job names one.'),
+  'image-pull-policy': optional('ours', oneOf('Always', 'IfNotPresent', 'Never'), 'Always, IfNotPresent or Never.'),
+  'image-pull-secrets': items('ours', listOf(OBJECT_NAME), 'Secrets with registry credentials for image pulls.'),
+  'service-account': optional('ours', OBJECT_NAME, 'Service account of the pod if the job names none.'),
   tolerations: items(
     'ours',
-    list(TOLERATION, (each) => JSON.stringify(each)),
-    'key=value:Effect, key:Effect or key: taints of nodes that jobs tolerate.',
+    listOf(TOLERATION, (each) => JSON.stringify(each)),
+    'key=value:Effect, key:Effect or key: node taints that jobs tolerate.',
   ),
-  'node-selector': items('ours', NODE_LABELS, 'key=value: node labels that are always required.'),
+  'node-selector': items('ours', NODE_LABELS, 'key=value: required node labels.'),
   'priority-class': optional('ours', OBJECT_NAME, 'Priority class of the pod.'),
   'run-as-non-root': row('ours', BOOLEAN, false, '0', '1: containers must not run as root.'),
-  'drop-capabilities': items('ours', listOrNone(CAPABILITY), 'Linux capabilities taken from containers.', 'none'),
+  'drop-capabilities': items('ours', listOrNone(CAPABILITY), 'Linux capabilities that containers drop.', 'none'),
   'pod-security': optional(
     'ours',
-    choice('restricted'),
+    oneOf('restricted'),
     'restricted: non-root, no privilege escalation, the default seccomp profile, all capabilities dropped.',
   ),
   'automount-service-account-token': row(
@@ -161,10 +171,14 @@ const PROFILE_TABLE = {
     wholeNumber(0, 2147483647),
     0,
     '0',
-    "Longest a job may run, counted from the pod's start, image pull included; 0 = no limit.",
+    'Maximum run time of a job, counted from the start of its pod and including image pulls; 0 = no limit.',
   ),
-  'job-labels': items('ours', LABELS, `key=value on Job, Pod and Service; ${placeholders} are filled in.`),
-  'job-annotations': items('ours', ANNOTATIONS, `key=value on Job, Pod and Service; ${placeholders} are filled in.`),
+  'job-labels': items('ours', LABELS, `key=value labels of Job, Pod and Service; ${placeholders} are replaced.`),
+  'job-annotations': items(
+    'ours',
+    ANNOTATIONS,
+    `key=value annotations of Job, Pod and Service; ${placeholders} are replaced.`,
+  ),
 
   'mount-types': hardening<Allowed>(
     allowed(NAME, ['all', 'any']),
@@ -176,30 +190,30 @@ const PROFILE_TABLE = {
     allowed(HOST_PATH),
     'any',
     'any',
-    'Directories below which host mounts may lie; .. is refused always.',
+    'Directories that host mounts must be in or below; .. is always refused.',
   ),
   'run-as': hardening(
-    choice('any', 'own'),
+    oneOf('any', 'own'),
     'any',
     'any',
-    "own: user, group and supplemental groups of the container are the user's own on this host.",
+    'own: containers run with the uid, gid and supplemental groups that the user has on this host.',
   ),
   'service-accounts': hardening<Allowed>(
     allowed(OBJECT_NAME),
     'any',
     'any',
-    "Service accounts that jobs may name; the plugin's own never.",
+    "Service accounts that jobs may name; never the plugin's own.",
   ),
   secrets: hardening<Allowed>(
     allowed(OBJECT_NAME),
     'any',
     'any',
-    "Secrets that jobs may name; the plugin's own token and stdin of jobs never.",
+    "Secrets that jobs may name; never the plugin's token and the stdin of jobs.",
   ),
   capabilities: hardening<Allowed>(allowed(CAPABILITY), 'any', 'any', 'Linux capabilities that jobs may add.'),
   'allow-host': hardening(BOOLEAN, true, '1', '0: jobs may not name a node.'),
-  'allow-host-ports': hardening(BOOLEAN, true, '1', '0: jobs may not publish ports of nodes.'),
-  'allow-metadata': hardening(BOOLEAN, true, '1', '0: jobs may not bring labels and annotations.'),
+  'allow-host-ports': hardening(BOOLEAN, true, '1', '0: jobs may not use host ports.'),
+  'allow-metadata': hardening(BOOLEAN, true, '1', '0: jobs may not set labels and annotations.'),
 } as const satisfies Readonly<Record<string, ProfileRow<unknown>>>;
 
 export type ProfileKey = keyof typeof PROFILE_TABLE;
@@ -207,12 +221,7 @@ export type ProfileKey = keyof typeof PROFILE_TABLE;
 /** All keys, in the order of the reference. */
 export const PROFILE_KEYS: readonly ProfileKey[] = Object.keys(PROFILE_TABLE) as ProfileKey[];
 
-/** Is this a key of profiles? */
-export function isProfileKey(name: string): name is ProfileKey {
-  return Object.hasOwn(PROFILE_TABLE, name);
-}
-
-/** The row of a key, its type forgotten. */
+/** The row of a key, with the type of its value erased. */
 export function profileRow(key: ProfileKey): ProfileRow<unknown> {
   return PROFILE_TABLE[key];
 }

@@ -1,23 +1,15 @@
 /**
- * Profiles: what users and groups may use (configuration.md section 2). Sections are read from top to bottom; of all that
- * match a user, the last one that sets a key wins, key by key; lists are replaced, not merged.
+ * Profiles: what users and groups may use (configuration.md section 2). Of all sections that match a user, the last one
+ * that sets a key decides, key by key; lists are replaced, not merged.
  */
-
-import { type CamelCase, camelCase } from '../options/option-table.ts';
 import { type Naming, readNamedFile, readTextFile } from '../text/file.ts';
-import { type Entry, nameOnly, parseIni, type Section } from '../text/ini.ts';
+import { nameOnly, parseIni, type Section } from '../text/ini.ts';
+import { type CamelCase, camelCase } from '../text/kinds.ts';
 import { ConfigError, type Origin, type Problem, problem } from '../text/problem.ts';
-import { didYouMean } from '../text/suggest.ts';
-import { checkSection, checkTogether, GPU_MAXIMA, MAXIMA, numberOf } from './profile-checks.ts';
-import { isProfileKey, PROFILE_KEYS, type ProfileKey, type ProfileValues, profileRow } from './profile-table.ts';
+import { type Findings, readSettings, type Setting } from '../text/settings.ts';
+import { PROFILE_KEYS, PROFILE_TABLE, type ProfileKey, type ProfileValues, profileRow } from './profile-table.ts';
 
-/** A value and where it was written; no `origin`: the default. */
-export interface Setting<T> {
-  readonly value: T;
-  readonly origin?: Origin;
-}
-
-/** What holds for one user: each key of profile-table.ts, camel-cased, with its origin. */
+/** The profile of one user: each key of profile-table.ts, camel-cased, with its origin. */
 export type EffectiveProfile = {
   readonly [Name in keyof ProfileValues]: Setting<ProfileValues[Name]>;
 };
@@ -27,17 +19,17 @@ const NAMES: ReadonlyMap<ProfileKey, string> = new Map(PROFILE_KEYS.map((key) =>
 
 const nameOf = (key: ProfileKey): string => NAMES.get(key) ?? key;
 
-/** What holds where nothing is written, by those names. */
+/** The defaults, by camel-cased name. */
 const DEFAULTS: Readonly<Record<string, Setting<unknown>>> = Object.fromEntries(
   PROFILE_KEYS.map((key) => [nameOf(key), { value: profileRow(key).fallback }]),
 );
 
-/** Keys whose values are numbers. */
+/** Keys with numbers as values. */
 export type NumberKey = {
   [Key in ProfileKey]: ProfileValues[CamelCase<Key>] extends number ? Key : never;
 }[ProfileKey];
 
-/** What holds for a key whose values are numbers. */
+/** The setting of a key with numbers as values. */
 export function numberSetting(profile: EffectiveProfile, key: NumberKey): Setting<number> {
   return profile[nameOf(key) as CamelCase<NumberKey>];
 }
@@ -55,15 +47,15 @@ export interface Profiles {
   readonly sections: readonly ProfileSection[];
 }
 
-/** Whom a section may match. */
+/** The user that sections are matched with. */
 export interface Matching {
-  /** The name as given, and as the system's name services write it; empty: nobody in particular, so `[*]` only. */
+  /** The name as given, and the canonical name of the name services; empty: no user, only `[*]` matches. */
   readonly names: readonly string[];
-  /** Is the user in this group? */
+  /** Is the user a member of this group? */
   readonly inGroup: (group: string) => boolean;
 }
 
-/** Somebody of whom nothing is known: `[*]` only. */
+/** Matches `[*]` only. */
 export const NOBODY: Matching = { names: [], inGroup: () => false };
 
 interface LoadedProfiles {
@@ -71,80 +63,45 @@ interface LoadedProfiles {
   readonly warnings: readonly Problem[];
 }
 
-/** Reads a profiles file. A missing one has no sections, unless it was named. Throws ConfigError with all problems. */
+/** Reads the file; a missing one has no sections unless an option names it. Throws ConfigError with all problems. */
 export function readProfiles(file: string, by?: Naming): LoadedProfiles {
   const found = by === undefined ? readTextFile(file) : readNamedFile(file, by);
   return found === undefined ? { profiles: { file, sections: [] }, warnings: [] } : parseProfiles(file, found.text);
 }
 
-/** Reads the text of a profiles file. Throws ConfigError `wrong` with all problems of all sections. */
+/** Parses the text of the file. Throws ConfigError `invalid` with all problems. */
 export function parseProfiles(file: string, text: string): LoadedProfiles {
   const parsed = parseIni(file, text, (written) => written.replace(/^@\s+/, '@'));
-  const problems: Problem[] = [...parsed.problems];
-  const warnings: Problem[] = [];
+  const findings: Findings = { problems: [...parsed.problems], warnings: [] };
   for (const { key, line } of parsed.head) {
-    problems.push(
-      problem({ file, line }, nameOnly(key), 'stands before the first section: begin with [*], for everybody'),
-    );
+    const message = 'is set before the first section: begin with [*], which applies to all users';
+    findings.problems.push(problem({ file, line }, nameOnly(key), message));
   }
-  const sections = parsed.sections.map((section) => readSection(file, section, problems, warnings));
+  const sections = parsed.sections.map((section) => readSection(file, section, findings));
   const profiles = { file, sections };
-  problems.push(...sections.flatMap(checkSection));
-  if (problems.length > 0) throw new ConfigError('wrong', problems);
-  return { profiles, warnings: [...warnings, ...checkTogether(profiles)] };
+  findings.problems.push(...sections.flatMap(checkSection));
+  if (findings.problems.length > 0) throw new ConfigError('invalid', findings.problems);
+  return { profiles, warnings: [...findings.warnings, ...checkTogether(profiles)] };
 }
 
-/** Names of users hold no commas, and blanks only in domains. */
+/** User names have no commas, and spaces only after a domain. */
 const SEVERAL_USERS = /^[^@].*,|^[^@\\\s]+\s/;
 
-function readSection(file: string, section: Section, problems: Problem[], warnings: Problem[]): ProfileSection {
-  const { name, line } = section;
+function readSection(file: string, { name, line, entries }: Section, findings: Findings): ProfileSection {
   const at = { file, line };
-  if (name === '@') problems.push(problem(at, '', '[@] names no group: write [@group]'));
+  if (name === '@') findings.problems.push(problem(at, '', '[@] names no group: write [@group]'));
   if (SEVERAL_USERS.test(name)) {
-    const said = `[${name}] is taken for one user of this name: write a section for each user, or [@group]`;
-    warnings.push(problem(at, '', said));
+    const message = `[${name}] is read as the name of a single user: write a section for each user, or [@group]`;
+    findings.warnings.push(problem(at, '', message));
   }
-  const settings = new Map<ProfileKey, Setting<unknown>>();
-  for (const entry of section.entries) {
-    const origin = { file, line: entry.line };
-    if (!isProfileKey(entry.key)) {
-      const said = `is not a key of profiles${didYouMean(entry.key, PROFILE_KEYS)}`;
-      problems.push(problem(origin, nameOnly(entry.key), said));
-    } else {
-      const value = readValue(entry.key, entry, origin, problems, warnings);
-      if (value !== undefined) settings.set(entry.key, { value: value.is, origin });
-    }
-  }
+  const written = entries.map((entry) => ({ ...entry, file }));
+  const settings = readSettings(PROFILE_TABLE, written, 'a key of profiles', findings);
   if (name === '*') return { ...at, kind: 'everybody', name: '', settings };
   if (name.startsWith('@')) return { ...at, kind: 'group', name: name.slice(1), settings };
   return { ...at, kind: 'user', name, settings };
 }
 
-function readValue(
-  key: ProfileKey,
-  entry: Entry,
-  origin: Origin,
-  problems: Problem[],
-  warnings: Problem[],
-): { readonly is: unknown } | undefined {
-  const row = profileRow(key);
-  const text = row.raw ? entry.raw : entry.value;
-  if (text === '') {
-    if (!row.hardening) return { is: row.fallback };
-    problems.push(problem(origin, key, 'has no value: write none, or leave the line out'));
-    return undefined;
-  }
-  const parsed = row.kind.parse(text);
-  if (!parsed.ok) {
-    problems.push(problem(origin, key, `"${text}" must be ${parsed.reason}`));
-    return undefined;
-  }
-  if (parsed.warning !== undefined) warnings.push(problem(origin, key, parsed.warning));
-  return { is: parsed.value };
-}
-
-/** What holds for a user. A default above the maximum that other sections set is lowered to it. */
+/** The profile of a user. A default above the maximum that another section sets is reduced to this maximum. */
 export function effectiveProfile({ sections }: Profiles, user: Matching): EffectiveProfile {
   const matching = sections.filter(({ kind, name }) => {
     if (kind === 'everybody') return true;
@@ -163,4 +120,99 @@ export function effectiveProfile({ sections }: Profiles, user: Matching): Effect
     }
   }
   return Object.freeze(profile) as EffectiveProfile;
+}
+
+/** Keys of which the first may not be above the second; a GPU maximum of 0 means none. */
+const MAXIMA = [
+  ['default-cpus', 'max-cpus'],
+  ['default-mem-mb', 'max-mem-mb'],
+  ['default-cpus-request', 'max-cpus-request'],
+  ['default-mem-mb-request', 'max-mem-mb-request'],
+  ['default-nvidia-gpus', 'max-nvidia-gpus'],
+  ['default-amd-gpus', 'max-amd-gpus'],
+] as const satisfies readonly (readonly [ProfileKey, ProfileKey])[];
+
+const GPU_MAXIMA = MAXIMA.slice(4);
+
+/** The number of a setting; 0 if it has no number. */
+function numberOf(setting: Setting<unknown> | undefined): number {
+  return typeof setting?.value === 'number' ? setting.value : 0;
+}
+
+/** A default above the maximum in the same section is a problem. */
+function checkSection({ file, line, settings }: ProfileSection): readonly Problem[] {
+  return MAXIMA.flatMap(([byDefault, most]) => {
+    const value = settings.get(byDefault);
+    const maximum = settings.get(most);
+    if (numberOf(maximum) === 0 || numberOf(value) <= numberOf(maximum)) return [];
+    const message = `${numberOf(value)} is above ${most}=${numberOf(maximum)} on line ${maximum?.origin?.line}`;
+    return [problem(value?.origin ?? { file, line }, byDefault, message)];
+  });
+}
+
+/** Most warnings about one key; the others are counted. */
+const MOST_WARNINGS = 20;
+
+/**
+ * Warnings about settings of different sections: a default above the maximum of another section that matches the same
+ * user, and default GPUs without a maximum in any section.
+ */
+function checkTogether(profiles: Profiles): readonly Problem[] {
+  const warnings = MAXIMA.flatMap(([byDefault, most]) => {
+    const found = conflicts(profiles, byDefault, most);
+    const left = found.length - MOST_WARNINGS;
+    const [first] = found;
+    if (first === undefined || left <= 0) return found;
+    return [
+      ...found.slice(0, MOST_WARNINGS),
+      problem(first, byDefault, `${left} more pairs of sections have this conflict`),
+    ];
+  });
+  return [...warnings, ...uselessDefaults(profiles)].sort((a, b) => a.line - b.line);
+}
+
+/**
+ * Pairs of a default and a smaller maximum that both apply to some user: one that matches these two sections and `[*]`.
+ * No user matches two sections of users.
+ */
+function conflicts({ sections }: Profiles, byDefault: ProfileKey, most: ProfileKey): readonly Problem[] {
+  const everybody = sections.findIndex(({ kind }) => kind === 'everybody');
+  const having = (key: ProfileKey) =>
+    sections.flatMap(({ kind, settings }, index) => {
+      const setting = settings.get(key);
+      return numberOf(setting) > 0 ? [{ index, isUser: kind === 'user', value: numberOf(setting), setting }] : [];
+    });
+  const maxima = having(most);
+  const found: Problem[] = [];
+  for (const low of having(byDefault)) {
+    for (const high of maxima) {
+      if (low.value <= high.value || low.index === high.index || (low.isUser && high.isUser)) continue;
+      const matching = [...new Set([everybody, low.index, high.index])]
+        .sort((a, b) => a - b)
+        .flatMap((index) => sections[index] ?? []);
+      if (lastSetting(matching, byDefault) !== low.setting || lastSetting(matching, most) !== high.setting) continue;
+      const at = low.setting?.origin;
+      if (at === undefined) continue;
+      const message = `${low.value} is above ${most}=${high.value} on line ${high.setting?.origin?.line} for users that both sections match; their default is ${high.value}`;
+      found.push(problem(at, byDefault, message));
+    }
+  }
+  return found;
+}
+
+function uselessDefaults({ sections }: Profiles): readonly Problem[] {
+  return GPU_MAXIMA.flatMap(([byDefault, most]) => {
+    if (sections.some(({ settings }) => numberOf(settings.get(most)) > 0)) return [];
+    return sections.flatMap(({ settings, file, line }) => {
+      const value = settings.get(byDefault);
+      if (numberOf(value) === 0) return [];
+      const message = `${numberOf(value)} has no effect: no section sets ${most}, so jobs get no GPUs`;
+      return [problem(value?.origin ?? { file, line }, byDefault, message)];
+    });
+  });
+}
+
+/** The setting of the last section that has it. */
+function lastSetting(sections: readonly ProfileSection[], key: ProfileKey): Setting<unknown> | undefined {
+  return sections.findLast(({ settings }) => settings.has(key))?.settings.get(key);
 }

@@ -1,18 +1,17 @@
-/** The profile of a user: whom the system's name services say he is, and what holds for him (configuration.md section 2). */
+/** The profile of a user, with the groups that the system's name services report (configuration.md section 2). */
 import { type SystemUser, UserLookupError, type Users } from '../../system/users.ts';
 import { type Problem, problem } from '../text/problem.ts';
 import { type EffectiveProfile, effectiveProfile, type Matching, NOBODY, type Profiles } from './profiles.ts';
 
 export interface UserProfile {
   readonly profile: EffectiveProfile;
-  /** Undefined: unknown on this host, or it did not matter. */
+  /** Undefined: the user does not exist on this host, or the profile does not depend on it. */
   readonly user: SystemUser | undefined;
 }
 
 /**
- * What holds for a user (`*`: `[*]` only). Asks the name services only where the answer matters. Throws UserLookupError
- * if they gave no answer that is needed: groups that decide, or the user's own ids. A definite "no such user" is an
- * answer: no groups.
+ * The profile of a user (`*`: `[*]` only). Queries the name services only if the profile depends on them. Throws
+ * UserLookupError if a query fails that the profile depends on. A user that does not exist has no groups.
  */
 export async function userProfile(profiles: Profiles, users: Users, name: string): Promise<UserProfile> {
   const everybody = effectiveProfile(profiles, NOBODY);
@@ -32,10 +31,10 @@ export async function userProfile(profiles: Profiles, users: Users, name: string
   }
 }
 
-/** Lookups of groups at a time: a slow directory must not add up, nor a hundred programs be started at once. */
+/** Group lookups at a time: a slow directory service must not delay one after the other. */
 const AT_ONCE = 8;
 
-/** Sections are compared with the name as given and as the name services write it; groups by their numbers. */
+/** Sections are matched with the name as given and with the canonical name; groups are compared by gid. */
 async function matching(
   { sections }: Profiles,
   users: Users,
@@ -46,9 +45,9 @@ async function matching(
   const groups = sections.filter(({ kind }) => kind === 'group').map((section) => section.name);
   const member = new Set<string>();
   for (let first = 0; first < groups.length; first += AT_ONCE) {
-    const asked = groups.slice(first, first + AT_ONCE);
-    const gids = await Promise.all(asked.map((group) => users.group(group)));
-    asked.forEach((group, index) => {
+    const batch = groups.slice(first, first + AT_ONCE);
+    const gids = await Promise.all(batch.map((group) => users.group(group)));
+    batch.forEach((group, index) => {
       const gid = gids[index];
       if (gid !== undefined && user.groups.has(gid)) member.add(group);
     });
@@ -56,15 +55,15 @@ async function matching(
   return { names: [name, user.name], inGroup: (group) => member.has(group) };
 }
 
-/** Configured groups that do not exist on this host, and those of which that cannot be told. */
+/** Warnings about groups of the profiles that do not exist on this host or cannot be looked up. */
 export async function missingGroups({ sections }: Profiles, users: Users): Promise<readonly Problem[]> {
   const found: Problem[] = [];
   for (const section of sections.filter(({ kind }) => kind === 'group')) {
-    const said = await users.group(section.name).then(
-      (gid) => (gid === undefined ? `this host has no group ${section.name}` : undefined),
+    const message = await users.group(section.name).then(
+      (gid) => (gid === undefined ? `group ${section.name} does not exist on this host` : undefined),
       (error: unknown) => `cannot look up group ${section.name}: ${error instanceof Error ? error.message : error}`,
     );
-    if (said !== undefined) found.push(problem(section, '', said));
+    if (message !== undefined) found.push(problem(section, '', message));
   }
   return found;
 }

@@ -1,9 +1,9 @@
-/** Opens the files that an administrator wrote: without blocking, regular ones only, at most 1 MiB, UTF-8. */
+/** Reads files that an administrator wrote: regular files only, without blocking, at most 1 MiB, UTF-8. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { ownUser, refusal } from '../../system/access.ts';
+import { accessDenial, ownUser } from '../../system/access.ts';
 import { ConfigError, type Origin, problem } from './problem.ts';
 
-/** Most bytes of any file of ours. */
+/** Most bytes of any configuration file. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
 export interface TextFile {
@@ -14,20 +14,20 @@ export interface TextFile {
   readonly gid: number;
 }
 
-/** The option or key that names a file: what is wrong with the file as a whole is told there. */
+/** The option or key that names a file: problems of the file itself are reported there. */
 export interface Naming extends Origin {
   readonly option: string;
 }
 
-/** Where this option was written; undefined: nowhere, so that its default holds. */
+/** Where this option was written; undefined: nowhere, its default applies. */
 export function namingOf<Name extends string>(origins: ReadonlyMap<Name, Origin>, option: Name): Naming | undefined {
   const at = origins.get(option);
   return at && { ...at, option };
 }
 
 /**
- * Reads a file. Returns undefined if there is none; throws ConfigError `unreadable` (it exists, but not for us: mode and
- * owner are named) or `wrong` (not regular, too large, not UTF-8).
+ * Reads a file. Returns undefined if there is none; throws ConfigError `unreadable` (no permission: the message has mode
+ * and owner) or `invalid` (not regular, too large, not UTF-8).
  */
 export function readTextFile(file: string, by?: Naming): TextFile | undefined {
   const failed = (code: ConfigError['code'], message: string, cause?: unknown): ConfigError =>
@@ -38,19 +38,19 @@ export function readTextFile(file: string, by?: Naming): TextFile | undefined {
   } catch (cause) {
     const code = errorCode(cause);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    const { why, remedy } = refusal(file, 'read');
+    const { why, remedy } = accessDenial(file, 'read');
     throw fileError('unreadable', file, by, `cannot be read: ${ownUser().text} ${why} (${code})`, cause, remedy);
   }
   try {
     const stat = fstatSync(descriptor);
-    if (!stat.isFile()) throw failed('wrong', 'is not a regular file');
+    if (!stat.isFile()) throw failed('invalid', 'is not a regular file');
     const bytes = Buffer.alloc(MAX_FILE_BYTES + 1);
     let length = 0;
     for (let read = -1; read !== 0 && length < bytes.length; length += read) {
       read = readSync(descriptor, bytes, length, bytes.length - length, null);
     }
-    if (length > MAX_FILE_BYTES) throw failed('wrong', 'is larger than 1 MiB');
-    if (bytes.subarray(0, length).includes(0)) throw failed('wrong', 'holds a NUL byte');
+    if (length > MAX_FILE_BYTES) throw failed('invalid', 'is larger than 1 MiB');
+    if (bytes.subarray(0, length).includes(0)) throw failed('invalid', 'contains a NUL byte');
     return { text: decode(bytes.subarray(0, length), failed), mode: stat.mode, uid: stat.uid, gid: stat.gid };
   } catch (error) {
     if (error instanceof ConfigError) throw error;
@@ -60,22 +60,22 @@ export function readTextFile(file: string, by?: Naming): TextFile | undefined {
   }
 }
 
-/** As `readTextFile`; that there is no such file is an error, too. */
+/** As `readTextFile`, but a missing file is an error. */
 export function readNamedFile(file: string, by?: Naming): TextFile {
   const found = readTextFile(file, by);
   if (found === undefined) throw fileError('unreadable', file, by, 'does not exist');
   return found;
 }
 
-function decode(bytes: Uint8Array, failed: (code: 'wrong', message: string, cause: unknown) => ConfigError): string {
+function decode(bytes: Uint8Array, failed: (code: 'invalid', message: string, cause: unknown) => ConfigError): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw failed('wrong', 'is not UTF-8', error);
+    throw failed('invalid', 'is not UTF-8', error);
   }
 }
 
-/** An error about a file as a whole: at the place that names it, else at the file. */
+/** An error of the file itself: reported at the option that names the file, else at the file. */
 export function fileError(
   code: ConfigError['code'],
   file: string,

@@ -1,19 +1,17 @@
-/** JSON files of an administrator: what is wrong is told by line and column, never by content. */
+/** JSON files of an administrator: errors name line and column and never quote the content. */
+import { MAX_DEPTH } from '../../system/json.ts';
 import { type Naming, readNamedFile } from './file.ts';
 import { ConfigError, problem } from './problem.ts';
-
-/** Most levels of arrays and objects. */
-const MAX_DEPTH = 64;
 
 /** Reads a JSON file of at most 1 MiB and 64 levels. Throws ConfigError naming file, line and column. */
 export function readJsonFile(file: string, by?: Naming): unknown {
   const { text } = readNamedFile(file, by);
   const mistake = whyNotJson(text);
   if (mistake === undefined) return JSON.parse(text);
-  throw new ConfigError('wrong', [problem({ file, line: mistake.line }, '', mistake.message)]);
+  throw new ConfigError('invalid', [problem({ file, line: mistake.line }, '', mistake.message)]);
 }
 
-/** What is wrong with a text that is not JSON, without its content; undefined if nothing is. */
+/** Why a text is not JSON, without quoting it; undefined if it is JSON. */
 export function whyNotJson(text: string): { readonly line: number; readonly message: string } | undefined {
   const mistake = findMistake(text);
   if (mistake === undefined) return undefined;
@@ -31,7 +29,7 @@ const BLANK = /[ \t\n\r]*/y;
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
-/** Where a text stops being JSON (RFC 8259), or goes too deep. JSON.parse tells the content instead of the place. */
+/** The first character that is not JSON (RFC 8259) or is nested too deeply. JSON.parse quotes the content instead. */
 function findMistake(text: string): Mistake | undefined {
   let index = 0;
   const take = (pattern: RegExp): boolean => {
@@ -47,7 +45,7 @@ function findMistake(text: string): Mistake | undefined {
     take(BLANK);
     return found;
   };
-  const expected = (what: string): Mistake => ({ index, what: `${what} was expected` });
+  const expected = (what: string): Mistake => ({ index, what: `expected ${what}` });
   const items = (close: string, item: () => Mistake | undefined): Mistake | undefined => {
     if (takeMark(close)) return undefined;
     do {
@@ -59,7 +57,7 @@ function findMistake(text: string): Mistake | undefined {
   const value = (depth: number): Mistake | undefined => {
     take(BLANK);
     if (depth === MAX_DEPTH && /[[{]/.test(text.charAt(index))) {
-      return { index, what: `there are more than ${MAX_DEPTH} levels` };
+      return { index, what: `more than ${MAX_DEPTH} levels of nesting` };
     }
     if (takeMark('[')) return items(']', () => value(depth + 1));
     if (takeMark('{')) {

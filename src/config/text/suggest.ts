@@ -1,7 +1,7 @@
-/** Finds what somebody probably meant. */
+/** "Did you mean" suggestions for mistyped names, by edit distance. */
 
-/** The known name nearest to a mistyped one, or undefined if none is near. Ties: the first of `known`. */
-export function nearest(name: string, known: Iterable<string>): string | undefined {
+/** The most similar known name; undefined if none is similar. Of equally similar names, the first of `known`. */
+export function suggestion(name: string, known: Iterable<string>): string | undefined {
   const most = Math.max(2, Math.floor(name.length / 3));
   let best: string | undefined;
   let bestDistance = most + 1;
@@ -16,13 +16,13 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   return best;
 }
 
-/** ` (did you mean "x"?)`, or '' if nothing is near. */
+/** ` (did you mean "x"?)`, or '' without a suggestion. */
 export function didYouMean(name: string, known: Iterable<string>): string {
-  const near = nearest(name, known);
-  return near === undefined ? '' : ` (did you mean "${near}"?)`;
+  const similar = suggestion(name, known);
+  return similar === undefined ? '' : ` (did you mean "${similar}"?)`;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
+/** Number of insertions, deletions, replacements and swaps of adjacent characters between two strings. */
 function editDistance(from: string, to: string): number {
   let older: number[] = [];
   let previous = Array.from({ length: to.length + 1 }, (_, i) => i);

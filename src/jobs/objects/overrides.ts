@@ -6,7 +6,7 @@ import jsonpointer from 'jsonpointer';
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
 import type { Override } from '../../config/profiles/override-files.ts';
-import { isReserved } from '../../config/profiles/reserved-keys.ts';
+import { isReserved } from '../../config/profiles/profile-kinds.ts';
 import { JobError } from '../job-error.ts';
 import { CONTAINER_NAME } from './annotations.ts';
 

@@ -4,7 +4,7 @@
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
-import { isReserved } from '../../config/profiles/reserved-keys.ts';
+import { isReserved } from '../../config/profiles/profile-kinds.ts';
 import { omitEmpty } from '../../system/omit-empty.ts';
 import type { JobRequest } from '../job.ts';
 import { JOB_NAME_LABEL } from './annotations.ts';

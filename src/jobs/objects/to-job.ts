@@ -3,7 +3,7 @@
  * JobError 'invalid-request', naming the field.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
-import { isReserved } from '../../config/profiles/reserved-keys.ts';
+import { isReserved } from '../../config/profiles/profile-kinds.ts';
 import { isObject } from '../../system/json.ts';
 import type { JobRequest } from '../job.ts';
 import { refuse } from '../job-error.ts';

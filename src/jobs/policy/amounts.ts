@@ -3,10 +3,11 @@
  * or from a resource profile.
  */
 
-import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../../config/profiles/profiles.ts';
+import { type EffectiveProfile, type NumberKey, numberSetting } from '../../config/profiles/profiles.ts';
 import type { ResourceProfile } from '../../config/profiles/resource-profiles.ts';
+import { DECIMAL, MAX_GPUS } from '../../config/text/kinds.ts';
 import { place } from '../../config/text/problem.ts';
-import { DECIMAL } from '../../config/text/values.ts';
+import type { Setting } from '../../config/text/settings.ts';
 import type { ResourceLimit } from '../job.ts';
 import { by, refuse } from '../job-error.ts';
 import type { ResolvedJob } from '../objects/resolved.ts';
@@ -65,7 +66,6 @@ const AMD = 'AMD GPUs';
 
 /** More than any machine has; keeps sums exact. */
 const MOST = 1e12;
-const MOST_GPUS = 1000;
 
 /**
  * Limits, requests and GPUs of a job. `given`, a resource profile, undefined: the job's own values. Throws JobError
@@ -171,7 +171,7 @@ function numberAsked(limits: readonly ResourceLimit[], type: string): Asked | un
 
 function gpusAsked(limits: readonly ResourceLimit[], type: string): Asked | undefined {
   const asked = numberAsked(limits, type);
-  if (asked !== undefined && !(Number.isInteger(asked.value) && asked.value <= MOST_GPUS)) {
+  if (asked !== undefined && !(Number.isInteger(asked.value) && asked.value <= MAX_GPUS)) {
     refuse(`resourceLimits: ${asked.as} must be a whole number of GPUs.`);
   }
   return asked;

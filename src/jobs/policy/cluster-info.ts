@@ -1,6 +1,7 @@
 /** Cluster info: the images, limits, constraints and accounts that a user may choose from (configuration.md section 5). */
-import { type EffectiveProfile, type NumberKey, numberSetting, type Setting } from '../../config/profiles/profiles.ts';
+import { type EffectiveProfile, type NumberKey, numberSetting } from '../../config/profiles/profiles.ts';
 import type { ResourceProfile } from '../../config/profiles/resource-profiles.ts';
+import type { Setting } from '../../config/text/settings.ts';
 import { type Client, SERVICE_ACCOUNTS } from '../../kubernetes/contract.ts';
 import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
 import { isForbidden } from '../../kubernetes/kubernetes-error.ts';

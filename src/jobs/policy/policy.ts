@@ -8,8 +8,8 @@ import { fillPlaceholders, type KeyValue } from '../../config/profiles/profile-k
 import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
 import { CUSTOM, type ResourceProfile } from '../../config/profiles/resource-profiles.ts';
 import { type UserProfile, userProfile } from '../../config/profiles/user-profile.ts';
+import { isLabelValue } from '../../config/text/kinds.ts';
 import { ConfigError } from '../../config/text/problem.ts';
-import { isLabelValue } from '../../config/text/values.ts';
 import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
 import { UserLookupError, type Users } from '../../system/users.ts';
 import type { ClusterInfo, Requester } from '../contract.ts';

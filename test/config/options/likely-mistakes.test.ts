@@ -8,7 +8,7 @@ const warningsOf = (text: string): string[] => parseProfiles('F', text).warnings
 
 t.test('a section for several users matches none of them', async (t) => {
   const several = (name: string): string =>
-    `F:1: [${name}] is taken for one user of this name: write a section for each user, or [@group]`;
+    `F:1: [${name}] is read as the name of a single user: write a section for each user, or [@group]`;
   for (const name of ['bob,alice', 'bob, alice', 'bob alice']) {
     t.strictSame(warningsOf(`[${name}]\nmax-cpus=2\n`), [several(name)]);
   }
@@ -25,7 +25,7 @@ t.test('a group is one section, however its name is written', async (t) => {
 
 t.test('quotes are no part of the name of an image', async (t) => {
   const refused = (key: string, value: string, kind: string, why = ''): string =>
-    `F:2: ${key}: "${value}" must be ${kind}the name of an image, without blanks and quotes${why}`;
+    `F:2: ${key}: "${value}" must be ${kind}an image name without whitespace and quotes${why}`;
   for (const image of [
     "'r:1'",
     'r:"1',

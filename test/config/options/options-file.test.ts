@@ -7,7 +7,7 @@ import t from 'tap';
 import { parseCommandLine } from '../../../src/config/options/command-line.ts';
 import { loadOptions } from '../../../src/config/options/options.ts';
 import { describe } from '../../../src/config/text/problem.ts';
-import { CONF, load, surroundings } from './reading.ts';
+import { CONF, environment, load } from './reading.ts';
 import { JWT, REACH } from './samples.ts';
 
 // Files that their group may write are refused.
@@ -30,15 +30,15 @@ t.test('all problems of a file at once, with line, option and what was probably 
     ].join('\n'),
   );
   t.same(problems, [
+    `${CONF}:2: apiurl: is not an option of this plugin (did you mean "api-url"?)`,
+    `${CONF}:4: fetch-limit: "abc" must be a whole number from 0 to 1000000`,
     `${CONF}:5: fetch-limit: is already set on line 4`,
     `${CONF}:6: must be name=value, a [section], or a comment that begins with # or ;`,
-    `${CONF}:7: the options file has no sections`,
-    `${CONF}:9: config-file: is accepted on the command line only`,
-    `${CONF}:2: apiurl: is not an option of this plugin (did you mean "api-url"?)`,
+    `${CONF}:7: the options file must not have sections: remove this line`,
     `${CONF}:8: x: is not an option of this plugin`,
+    `${CONF}:9: config-file: is allowed on the command line only`,
     `${CONF}:10: is not an option of this plugin`,
-    `${CONF}:4: fetch-limit: "abc" must be a whole number from 0 to 1000000`,
-    `${CONF}: auth-token: is required with api-url, or else auth-token-path`,
+    `${CONF}: auth-token: is required with api-url, unless auth-token-path is set`,
   ]);
 });
 
@@ -82,9 +82,9 @@ t.test('command line: both forms, prefixes, and what is wrong with it', async (t
   );
   t.same(good.problems, []);
   t.same(good.warnings.map(describe), [
-    'command line: new-option: is not known and is ignored',
-    'command line: newer: is not known and is ignored',
-    'command line: v: is not known and is ignored',
+    'command line: new-option: is not an option of this plugin and is ignored',
+    'command line: newer: is not an option of this plugin and is ignored',
+    'command line: v: is not an option of this plugin and is ignored',
   ]);
   const bad = parseCommandLine([
     '--plugin=x',
@@ -96,12 +96,12 @@ t.test('command line: both forms, prefixes, and what is wrong with it', async (t
     '--auth-tok=SECRET',
   ]);
   t.same(bad.problems.map(describe), [
-    'command line: plugin: is short for more than one option: plugin-metrics-interval-seconds, plugin-name',
-    'command line: "stray" belongs to no option',
+    'command line: plugin: is ambiguous: it matches plugin-metrics-interval-seconds, plugin-name',
+    'command line: "stray" is not an option: write --name=value',
     'command line: log-level: needs a value: --log-level=value',
     'command line: fetch-limit: is given twice',
-    'command line: auth-token: is accepted in the options file only: everybody can read a command line',
-    'command line: auth-tok: is short for more than one option: auth-token, auth-token-path',
+    'command line: auth-token: is allowed in the options file only: every user can read a command line',
+    'command line: auth-tok: is ambiguous: it matches auth-token, auth-token-path',
   ]);
 });
 
@@ -112,7 +112,7 @@ t.test('where the options file is looked for', async (t) => {
     named: { 'my.conf': REACH },
   });
   const loaded = async (env: Record<string, string>, argv: string[] = []): Promise<string[]> => {
-    const result = await loadOptions({ ...surroundings, env, argv });
+    const result = await loadOptions({ ...environment, env, argv });
     if (!result.ok) return result.problems.map((each) => describe(each).replaceAll(root, 'ROOT'));
     const { configFile, profileConfig, scratchPath } = result.options;
     return [configFile, profileConfig, scratchPath].map((each) => each.replaceAll(root, 'ROOT'));
@@ -137,36 +137,38 @@ t.test('where the options file is looked for', async (t) => {
     'the name on the command line finds the file, the one in the file then counts',
   );
   t.same(await loaded({ RSTUDIO_CONFIG_DIR: `${root}/none` }), [
-    'ROOT/none/launcher.kubernetes.conf: api-url: is required outside a cluster; looked for an options file at ROOT/none/launcher.kubernetes.conf',
+    'ROOT/none/launcher.kubernetes.conf: api-url: is required outside a cluster; options files that were tried: ROOT/none/launcher.kubernetes.conf',
   ]);
-  t.same(await loaded({}, [`--config-file=${root}/none.conf`]), ['ROOT/none.conf: config-file: there is no such file']);
+  t.same(await loaded({}, [`--config-file=${root}/none.conf`]), [
+    'ROOT/none.conf: config-file: the file does not exist',
+  ]);
   t.same(
     await loaded({ XDG_CONFIG_DIRS: `${root}/a:${root}/xdg2` }, ['--plugin-name=zz']),
     [
-      'ROOT/xdg2/rstudio/launcher.zz.conf: api-url: is required outside a cluster; looked for an options file at ROOT/a/rstudio/launcher.zz.conf, ROOT/xdg2/rstudio/launcher.zz.conf',
+      'ROOT/xdg2/rstudio/launcher.zz.conf: api-url: is required outside a cluster; options files that were tried: ROOT/a/rstudio/launcher.zz.conf, ROOT/xdg2/rstudio/launcher.zz.conf',
     ],
     'every path tried',
   );
   t.same(await loaded({ RSTUDIO_CONFIG_DIR: 'own' }), [
     'environment: RSTUDIO_CONFIG_DIR: "own" must be an absolute path',
-    'own/launcher.kubernetes.conf: api-url: is required outside a cluster; looked for an options file at own/launcher.kubernetes.conf',
+    'own/launcher.kubernetes.conf: api-url: is required outside a cluster; options files that were tried: own/launcher.kubernetes.conf',
   ]);
 });
 
 t.test('who may write the options file', async (t) => {
   const directory = t.testdir({ 'launcher.kubernetes.conf': REACH });
   const file = `${directory}/launcher.kubernetes.conf`;
-  const attempt = async (mode: number, owner = surroundings.uid, group = 0): Promise<string[]> => {
-    if (surroundings.uid === 0) chownSync(file, owner, group);
+  const attempt = async (mode: number, owner = environment.uid, group = 0): Promise<string[]> => {
+    if (environment.uid === 0) chownSync(file, owner, group);
     chmodSync(file, mode);
-    const loaded = await loadOptions({ ...surroundings, env: { RSTUDIO_CONFIG_DIR: directory } });
+    const loaded = await loadOptions({ ...environment, env: { RSTUDIO_CONFIG_DIR: directory } });
     return [...(loaded.ok ? [] : loaded.problems), ...loaded.warnings].map(({ message }) => message);
   };
-  const only = 'it must be writable for root and the server user only';
+  const only = 'only root and the server user may be able to change it';
   t.same(await attempt(0o640), []);
-  t.same(await attempt(0o644), ['everybody on this host can read the file and the token in it']);
-  t.same(await attempt(0o602), [`can be changed by everybody; ${only}`]);
-  if (surroundings.uid === 0) {
+  t.same(await attempt(0o644), ['every user of this host can read this file and the token in it']);
+  t.same(await attempt(0o602), [`can be changed by every user; ${only}`]);
+  if (environment.uid === 0) {
     t.same(await attempt(0o600, 998, 998), []);
     t.same(await attempt(0o660, 0, 998), [], 'the group of the server user');
     t.same(await attempt(0o600, 1234), [`can be changed by its owner, user 1234; ${only}`]);
@@ -175,7 +177,7 @@ t.test('who may write the options file', async (t) => {
   writeFileSync(file, Buffer.from([0x61, 0x3d, 0xff]));
   t.same(await attempt(0o600), ['is not UTF-8']);
   writeFileSync(file, 'a=\0');
-  t.same(await attempt(0o600), ['holds a NUL byte']);
+  t.same(await attempt(0o600), ['contains a NUL byte']);
   writeFileSync(file, `#${'x'.repeat(1024 * 1024)}`);
   t.same(await attempt(0o600), ['is larger than 1 MiB']);
 });

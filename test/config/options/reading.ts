@@ -1,12 +1,12 @@
 /** What the text of an administrator comes to when it is read: options or problems, and the values of a profile. */
 import { chmodSync } from 'node:fs';
 import type { Test } from 'tap';
-import { loadOptions, type Options, type Surroundings } from '../../../src/config/options/options.ts';
+import { loadOptions, type Options, type StartEnvironment } from '../../../src/config/options/options.ts';
 import { type EffectiveProfile, parseProfiles } from '../../../src/config/profiles/profiles.ts';
 import { ConfigError, describe } from '../../../src/config/text/problem.ts';
 
 /** A start without arguments and environment, outside a cluster. */
-export const surroundings: Surroundings = {
+export const environment: StartEnvironment = {
   argv: [],
   env: {},
   uid: process.getuid?.() ?? -1,
@@ -22,12 +22,12 @@ export const CONF = 'DIR/launcher.kubernetes.conf';
 export async function load(
   test: Test,
   text: string,
-  more: Partial<Surroundings> = {},
+  more: Partial<StartEnvironment> = {},
 ): Promise<{ options: Options | undefined; problems: string[]; warnings: string[] }> {
   const directory = test.testdir({ 'launcher.kubernetes.conf': text });
   const file = `${directory}/launcher.kubernetes.conf`;
   chmodSync(file, 0o600);
-  const loaded = await loadOptions({ ...surroundings, env: { RSTUDIO_CONFIG_DIR: directory }, ...more });
+  const loaded = await loadOptions({ ...environment, env: { RSTUDIO_CONFIG_DIR: directory }, ...more });
   const shown = (found: Parameters<typeof describe>[0]): string => describe(found).replaceAll(directory, 'DIR');
   return {
     options: loaded.ok ? loaded.options : undefined,

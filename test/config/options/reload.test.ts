@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { loadOptions, type Options } from '../../../src/config/options/options.ts';
-import { createReloadable, type InheritedSettings, type RunningSettings } from '../../../src/config/options/reload.ts';
+import { createReloadable, type PushedSettings, type RunningSettings } from '../../../src/config/options/reload.ts';
 import { readPolicyFiles } from '../../../src/config/profiles/policy-files.ts';
 import { ConfigError, describe } from '../../../src/config/text/problem.ts';
 import { REACH } from './samples.ts';
@@ -18,7 +18,7 @@ async function optionsOf(test: Test, conf: string, argv: readonly string[] = [])
     cpus: 2,
     findUser: async () => undefined,
   });
-  if (!loaded.ok) throw new ConfigError('wrong', loaded.problems);
+  if (!loaded.ok) throw new ConfigError('invalid', loaded.problems);
   return loaded.options;
 }
 
@@ -54,7 +54,7 @@ t.test('policy files: missing ones, all problems at once, override files', async
   writeFileSync(profiles, '[*]\nmax-cpus=x\n');
   writeFileSync(resources, '[a]\ncpus=x\n');
   t.same(failure(), {
-    code: 'wrong',
+    code: 'invalid',
     problems: [
       'DIR/launcher.kubernetes.profiles.conf:2: max-cpus: "x" must be a number such as 1.5 from 0 to 1000000',
       'DIR/launcher.kubernetes.resources.conf:2: cpus: "x" must be a number such as 1.5 from 0 to 1000000',
@@ -69,7 +69,7 @@ t.test('policy files: missing ones, all problems at once, override files', async
   t.same(failure(), {
     code: 'unreadable',
     problems: [
-      'DIR/o.json:2: column 13: a value was expected',
+      'DIR/o.json:2: column 13: expected a value',
       'DIR/launcher.kubernetes.profiles.conf:5: job-json-overrides: DIR/none.json does not exist',
     ],
   });
@@ -90,7 +90,7 @@ t.test('reload: pushed settings', async (t) => {
     files: readPolicyFiles(options).files,
     apply: (next) => applied.push(next),
   });
-  const report = (pushed?: InheritedSettings): unknown[] => {
+  const report = (pushed?: PushedSettings): unknown[] => {
     const { errorType, errorMessage, applied: changed, pendingRestart } = reload(pushed);
     return [errorType, errorMessage, changed, pendingRestart];
   };

@@ -107,7 +107,7 @@ t.test('profiles, overrides and resource profiles in force, and reloaded', async
   });
 
   writeFileSync(join(overrides, 'aliases'), '[');
-  t.match(await said({}), `Error 0: ${overrides}/aliases:1: column 2: a value was expected`);
+  t.match(await said({}), `Error 0: ${overrides}/aliases:1: column 2: expected a value`);
   writeFileSync(join(overrides, 'aliases'), '[]');
   t.equal(await said({}), 'Pending', 'a mended file counts from the next submit on');
 

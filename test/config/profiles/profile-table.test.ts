@@ -17,7 +17,7 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
   const ratio = 'must be a number above 0 and at most 1, such as 0.5';
   const comma = (item: string): string => `a comma-separated list, each ${item}`;
   const name = 'a Kubernetes name (lower-case letters, digits, - and .)';
-  const image = comma('the name of an image, without blanks and quotes');
+  const image = comma('an image name without whitespace and quotes');
   const constraint = comma('key:value or key, as the labels of nodes are written');
   const toleration = comma(
     'key=value:Effect, key:Effect or key, with the effect NoSchedule, PreferNoSchedule, NoExecute',
@@ -40,7 +40,7 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       'default-container-image',
       undefined,
       { 'r:4': 'r:4' },
-      { 'r 4': 'must be the name of an image, without blanks and quotes' },
+      { 'r 4': 'must be an image name without whitespace and quotes' },
     ],
     ['allow-unknown-images', true, { '0': false, YES: true }, { maybe: bool }],
     [
@@ -87,16 +87,16 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
         '"/a":"/b"': [{ pointer: '/a', tokens: ['a'], file: '/b' }],
       },
       {
-        '/a:/b': `${overrides}what begins at character 1 is not a pair of texts in double quotes`,
-        '"/a":"/b",': `${overrides}what begins at character 1 is not a pair of texts in double quotes`,
-        '"/a":"/b" "/c":"/d"': `${overrides}what begins at character 1 is not a pair of texts in double quotes`,
-        spec: `${overrides}what begins at character 1 is not a pair of texts in double quotes`,
+        '/a:/b': `${overrides}expected "pointer":"file" at character 1`,
+        '"/a":"/b",': `${overrides}expected "pointer":"file" at character 1`,
+        '"/a":"/b" "/c":"/d"': `${overrides}expected "pointer":"file" at character 1`,
+        spec: `${overrides}expected "pointer":"file" at character 1`,
         '"spec":"/b"': `${overrides}"spec" is not a JSON pointer such as /spec/template/spec/hostAliases (RFC 6901)`,
         '"":"/b"': `${overrides}"" is not a JSON pointer such as /spec/template/spec/hostAliases (RFC 6901)`,
         '"/a~2":"/b"': `${overrides}"/a~2" is not a JSON pointer such as /spec/template/spec/hostAliases (RFC 6901)`,
-        '"/a/__proto__/x":"/b"': `${overrides}"/a/__proto__/x" holds __proto__`,
-        '"/constructor":"/b"': `${overrides}"/constructor" holds constructor`,
-        '"/a":"/b","/a":"/c"': `${overrides}"/a" stands there twice`,
+        '"/a/__proto__/x":"/b"': `${overrides}"/a/__proto__/x" contains __proto__`,
+        '"/constructor":"/b"': `${overrides}"/constructor" contains constructor`,
+        '"/a":"/b","/a":"/c"': `${overrides}"/a" is written twice`,
         '"/a":"b"': `${overrides}"b" is not an absolute path`,
       },
     ],
@@ -161,8 +161,8 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       {
         'owner={usr}': `must be ${label}; "owner={usr}" is not`,
         'a=b c': `must be ${label}; "a=b c" is not`,
-        'job-name=x': `must be ${label}; "job-name" is the launcher's own`,
-        'x.kubernetes.io/a=b': `must be ${label}; "x.kubernetes.io/a" is the launcher's own`,
+        'job-name=x': `must be ${label}; "job-name" is reserved for the plugin`,
+        'x.kubernetes.io/a=b': `must be ${label}; "x.kubernetes.io/a" is reserved for the plugin`,
       },
     ],
     [
@@ -171,22 +171,22 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       { 'note=for {user}: {name}': [{ key: 'note', value: 'for {user}: {name}' }] },
       {
         'a b=c': `must be ${annotation}; "a b=c" is not`,
-        'user=root': `must be ${annotation}; "user" is the launcher's own`,
-        'job-launcher/result=x': `must be ${annotation}; "job-launcher/result" is the launcher's own`,
+        'user=root': `must be ${annotation}; "user" is reserved for the plugin`,
+        'job-launcher/result=x': `must be ${annotation}; "job-launcher/result" is reserved for the plugin`,
       },
     ],
     [
       'mount-types',
       'any',
       { 'nfs,passthrough': ['nfs', 'passthrough'], none: [], all: 'any', any: 'any' },
-      { '': 'has no value: write none, or leave the line out' },
+      { '': 'has no value: write none, or remove the line' },
     ],
     [
       'host-paths',
       'any',
       { '/a,/b/c': ['/a', '/b/c'], none: [], any: 'any' },
       {
-        '': 'has no value: write none, or leave the line out',
+        '': 'has no value: write none, or remove the line',
         '/a/../b': `must be any, none or ${comma('an absolute path without ..')}; "/a/../b" is not`,
       },
     ],
@@ -194,30 +194,30 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       'run-as',
       'any',
       { own: 'own', any: 'any' },
-      { '': 'has no value: write none, or leave the line out', root: 'must be one of any, own' },
+      { '': 'has no value: write none, or remove the line', root: 'must be one of any, own' },
     ],
     [
       'service-accounts',
       'any',
       { 'a,b': ['a', 'b'], none: [] },
-      { '': 'has no value: write none, or leave the line out', A: `must be any, none or ${comma(name)}; "A" is not` },
+      { '': 'has no value: write none, or remove the line', A: `must be any, none or ${comma(name)}; "A" is not` },
     ],
     [
       'secrets',
       'any',
       { a: ['a'], none: [] },
       {
-        '': 'has no value: write none, or leave the line out',
-        'a,none': `must be any, none or ${comma(name)}; "none" stands alone`,
+        '': 'has no value: write none, or remove the line',
+        'a,none': `must be any, none or ${comma(name)}; "none" cannot be combined with other items`,
       },
     ],
     [
       'capabilities',
       'any',
       { cap_sys_ptrace: ['SYS_PTRACE'], none: [] },
-      { '': 'has no value: write none, or leave the line out' },
+      { '': 'has no value: write none, or remove the line' },
     ],
-    ['allow-host', true, { '0': false }, { '': 'has no value: write none, or leave the line out', x: bool }],
+    ['allow-host', true, { '0': false }, { '': 'has no value: write none, or remove the line', x: bool }],
     ['allow-host-ports', true, { '0': false }, { x: bool }],
     ['allow-metadata', true, { '0': false }, { x: bool }],
   ];

@@ -48,7 +48,7 @@ t.test('the documented example', async (t) => {
   t.match(values(both), { maxCpus: 3, defaultCpus: 3, maxMemMb: 20480 });
   t.same(both.defaultCpus.origin, { file: FILE, line: lineOf('max-cpus=3') });
   t.same(warnings.map(describe), [
-    `${FILE}:${lineOf('default-cpus=4')}: default-cpus: 4 is above max-cpus=3 on line ${lineOf('max-cpus=3')} for users whom both sections match; their default is 3`,
+    `${FILE}:${lineOf('default-cpus=4')}: default-cpus: 4 is above max-cpus=3 on line ${lineOf('max-cpus=3')} for users that both sections match; their default is 3`,
   ]);
 });
 
@@ -75,7 +75,7 @@ t.test('key by key, the last section that matches wins; lists are replaced; an e
     FILE,
     '[u]\nmax-cpus=1\ncontainer-images=a\n[@g1]\nmax-cpus=2\nmax-mem-mb=10\n[*]\nmax-cpus=3\n[@g2]\ncontainer-images=b,c,b\nmax-mem-mb=\n',
   );
-  t.same(warnings.map(describe), [`${FILE}:10: container-images: names "b" more than once`]);
+  t.same(warnings.map(describe), [`${FILE}:10: container-images: lists "b" more than once`]);
   const of = (matching: Matching): unknown[] => {
     const { maxCpus, maxMemMb, containerImages } = values(effectiveProfile(profiles, matching));
     return [maxCpus, maxMemMb, containerImages];
@@ -108,14 +108,14 @@ t.test('all problems at once', async (t) => {
   t.same(
     problems('max-cpus=1\n[]\nmax-cpus=2\n[@]\n[u]\nmax-cpu=1\ndefault-cpus=4\nmax-cpus=3\n[u]\nlonely\n[@g\nx=1\n'),
     [
-      'F:2: a section needs a name: []',
-      'F:9: section [u] is already on line 5',
-      'F:10: must be name=value, a [section], or a comment that begins with # or ;',
-      'F:11: a section must be written as [name], with nothing but a # comment after it',
-      'F:1: max-cpus: stands before the first section: begin with [*], for everybody',
+      'F:1: max-cpus: is set before the first section: begin with [*], which applies to all users',
+      'F:2: the section has no name: []',
       'F:4: [@] names no group: write [@group]',
       'F:6: max-cpu: is not a key of profiles (did you mean "max-cpus"?)',
       'F:7: default-cpus: 4 is above max-cpus=3 on line 8',
+      'F:9: section [u] is already on line 5',
+      'F:10: must be name=value, a [section], or a comment that begins with # or ;',
+      'F:11: write a section as [name], with nothing but a # comment after it',
     ],
   );
 });
@@ -133,7 +133,7 @@ t.test('defaults above maxima: refused in one section, a warning across sections
     t.same(problems(`[*]\n${high}=2\n${low}=3`), [`F:3: ${low}: 3 is above ${high}=2 on line 2`]);
     t.same(problems(`[*]\n${high}=3\n${low}=3`), []);
     const warn = (text: string): string[] => parseProfiles('F', text).warnings.map(describe);
-    const said = `${low}: 3 is above ${high}=2 on line 4 for users whom both sections match; their default is 2`;
+    const said = `${low}: 3 is above ${high}=2 on line 4 for users that both sections match; their default is 2`;
     t.same(warn(`[@g]\n${low}=3\n[u]\n${high}=2`), [`F:2: ${said}`]);
     t.same(warn(`[u]\n${low}=3\n[v]\n${high}=2`), [], 'nobody is two users');
     t.same(warn(`[@g]\n${low}=3\n[u]\n${high}=2\n[*]\n${low}=1`), [], 'a later section for everybody hides it');
@@ -142,7 +142,7 @@ t.test('defaults above maxima: refused in one section, a warning across sections
     t.equal(effectiveProfile(profiles, user('u', 'g'))[camel].value, 2);
   }
   t.same(parseProfiles('F', '[*]\ndefault-nvidia-gpus=1\n[@g]\nmax-amd-gpus=1').warnings.map(describe), [
-    'F:2: default-nvidia-gpus: 1 has no effect: no section sets max-nvidia-gpus, and without a maximum there are no GPUs',
+    'F:2: default-nvidia-gpus: 1 has no effect: no section sets max-nvidia-gpus, so jobs get no GPUs',
   ]);
   t.equal(
     effectiveProfile(parseProfiles('F', '[*]\ndefault-nvidia-gpus=1').profiles, NOBODY).defaultNvidiaGpus.value,
@@ -156,8 +156,8 @@ t.test('thousands of sections: warnings are counted, not listed', async (t) => {
   t.equal(profiles.sections.length, 3001);
   t.equal(warnings.length, 21);
   t.same(warnings.slice(-2).map(describe), [
-    'F:2: default-cpus: 4 is above max-cpus=2 on line 42 for users whom both sections match; their default is 2',
-    'F:2: default-cpus: and 2980 more such pairs of sections',
+    'F:2: default-cpus: 4 is above max-cpus=2 on line 42 for users that both sections match; their default is 2',
+    'F:2: default-cpus: 2980 more pairs of sections have this conflict',
   ]);
 });
 
@@ -201,13 +201,13 @@ t.test('resource profiles', async (t) => {
       parseResourceProfiles,
     ),
     [
-      'F:7: section [a] is already on line 2',
-      'F:1: cpus: stands before the first section: begin with [name-of-profile]',
+      'F:1: cpus: is set before the first section: begin with [name-of-profile]',
       'F:3: cpu: is not a key of resource profiles (did you mean "cpus"?)',
       'F:4: cpus: "x" must be a number such as 1.5 from 0 to 1000000',
       'F:5: nvidia-gpus: "0.5" must be a whole number of GPUs from 0 to 1000',
       'F:6: placement-constraints: "zone" must be a comma-separated list, each key:value, each key once; "zone" is not',
-      'F:9: cpus: has no meaning in [custom], which stands for the values of the job itself',
+      'F:7: section [a] is already on line 2',
+      "F:9: cpus: is not allowed in [custom], which means the job's own values",
     ],
   );
 });

@@ -45,10 +45,10 @@ t.test('the profile of a user: names as given and as the directory writes them, 
   await t.rejects(userProfile(profiles, down, 'jane'), {
     message: 'cannot determine the groups of jane: the directory is down',
   });
-  t.same((await missingGroups(profiles, services)).map(describe), ['F:5: this host has no group gone']);
+  t.same((await missingGroups(profiles, services)).map(describe), ['F:5: group gone does not exist on this host']);
   t.same((await missingGroups(profiles, down)).map(describe), [
     'F:3: cannot look up group staff: the directory is down',
-    'F:5: this host has no group gone',
+    'F:5: group gone does not exist on this host',
   ]);
 
   const plain = parseProfiles('F', '[*]\nmax-cpus=1\n[bob]\nmax-cpus=3\n').profiles;
@@ -100,7 +100,7 @@ t.test('the policy in force: what is not the fault of users is Error 0', async (
   writeFileSync(`${directory}/o.json`, '[');
   t.same(await failed(policy.resolve(request('jane'), 'jane')), [
     'unknown',
-    `${directory}/o.json:1: column 2: a value was expected`,
+    `${directory}/o.json:1: column 2: expected a value`,
   ]);
   rmSync(`${directory}/o.json`);
   t.same(await failed(policy.resolve(request('jane'), 'jane')), [

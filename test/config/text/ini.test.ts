@@ -7,7 +7,7 @@ import ini from 'ini';
 import t from 'tap';
 import { parseIni } from '../../../src/config/text/ini.ts';
 import { describe } from '../../../src/config/text/problem.ts';
-import { didYouMean, nearest } from '../../../src/config/text/suggest.ts';
+import { didYouMean, suggestion } from '../../../src/config/text/suggest.ts';
 
 t.test('lines, comments, blanks, quotes', async (t) => {
   const { head, problems } = parseIni(
@@ -85,12 +85,12 @@ t.test('every problem is reported, with its line, never the content', async (t) 
   t.same(problems.map(describe), [
     '/etc/f:1: must be name=value, a [section], or a comment that begins with # or ;',
     '/etc/f:2: must be name=value, a [section], or a comment that begins with # or ;',
-    '/etc/f:3: a section needs a name: []',
+    '/etc/f:3: the section has no name: []',
     '/etc/f:6: k: is already set on line 5',
     '/etc/f:7: section [a] is already on line 4',
-    '/etc/f:9: a section must be written as [name], with nothing but a # comment after it',
-    '/etc/f:11: holds a control character',
-    '/etc/f:12: bell: its value holds a control character',
+    '/etc/f:9: write a section as [name], with nothing but a # comment after it',
+    '/etc/f:11: contains a control character',
+    '/etc/f:12: bell: the value contains a control character',
     '/etc/f:13: must be name=value, a [section], or a comment that begins with # or ;',
   ]);
   t.notOk(
@@ -116,12 +116,12 @@ t.test('reads what the ini package writes', async (t) => {
 
 t.test('what was probably meant', async (t) => {
   const known = ['api-url', 'auth-token', 'auth-token-path', 'fetch-limit', 'max-cpus', 'max-mem-mb'];
-  t.equal(nearest('fech-limit', known), 'fetch-limit');
-  t.equal(nearest('API_URL', known), 'api-url');
-  t.equal(nearest('apiurl', known), 'api-url');
-  t.equal(nearest('max-cpu', known), 'max-cpus');
-  t.equal(nearest('mxa-cpus', known), 'max-cpus');
-  t.equal(nearest('completely-different', known), undefined);
+  t.equal(suggestion('fech-limit', known), 'fetch-limit');
+  t.equal(suggestion('API_URL', known), 'api-url');
+  t.equal(suggestion('apiurl', known), 'api-url');
+  t.equal(suggestion('max-cpu', known), 'max-cpus');
+  t.equal(suggestion('mxa-cpus', known), 'max-cpus');
+  t.equal(suggestion('completely-different', known), undefined);
   t.equal(didYouMean('auth-tokn', known), ' (did you mean "auth-token"?)');
   t.equal(didYouMean('zzz', known), '');
 });

@@ -3,8 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import t from 'tap';
-import { readOverrides } from '../../../src/config/profiles/override-files.ts';
-import { parseOverrideReferences } from '../../../src/config/profiles/override-references.ts';
+import { parseOverrideReferences, readOverrides } from '../../../src/config/profiles/override-files.ts';
 import { JobError } from '../../../src/jobs/job-error.ts';
 import { applyOverrides } from '../../../src/jobs/objects/overrides.ts';
 
@@ -162,18 +161,18 @@ t.test('files are read as they are now, and mistakes are reported without their 
   writeFileSync(file, ' {"a": [true, null, -1.5e3, "\\u00e9\\n"], "b": {}, "c": []}\n');
   t.same(read(), [{ a: [true, null, -1500, 'é\n'], b: {}, c: [] }], 'a changed file counts at once');
   const rows: [text: string, said: string][] = [
-    ['', '1: column 1: a value was expected'],
-    ['SECRET', '1: column 1: a value was expected'],
-    ['{"a": 1,\n "b" 2}', '2: column 6: ":" was expected'],
-    ['[1,]', '1: column 4: a value was expected'],
-    ['[1 2]', '1: column 4: "," or "]" was expected'],
-    ['{"a": 1,}', '1: column 9: a name in double quotes was expected'],
-    ["{'a': 1}", '1: column 2: a name in double quotes was expected'],
-    ['[01]', '1: column 3: "," or "]" was expected'],
-    ['["a\tb"]', '1: column 2: a value was expected'],
-    ['{} // note', '1: column 4: the end of the file was expected'],
-    [`${'['.repeat(65)}${']'.repeat(65)}`, '1: column 65: there are more than 64 levels'],
-    ['['.repeat(1_000_000), '1: column 65: there are more than 64 levels'],
+    ['', '1: column 1: expected a value'],
+    ['SECRET', '1: column 1: expected a value'],
+    ['{"a": 1,\n "b" 2}', '2: column 6: expected ":"'],
+    ['[1,]', '1: column 4: expected a value'],
+    ['[1 2]', '1: column 4: expected "," or "]"'],
+    ['{"a": 1,}', '1: column 9: expected a name in double quotes'],
+    ["{'a': 1}", '1: column 2: expected a name in double quotes'],
+    ['[01]', '1: column 3: expected "," or "]"'],
+    ['["a\tb"]', '1: column 2: expected a value'],
+    ['{} // note', '1: column 4: expected the end of the file'],
+    [`${'['.repeat(65)}${']'.repeat(65)}`, '1: column 65: more than 64 levels of nesting'],
+    ['['.repeat(1_000_000), '1: column 65: more than 64 levels of nesting'],
   ];
   for (const [text, expected] of rows) {
     writeFileSync(file, text);
@@ -186,7 +185,7 @@ t.test('files are read as they are now, and mistakes are reported without their 
   writeFileSync(file, ' '.repeat(1024 * 1024 + 1));
   t.equal(said(), '/etc/p.conf:2: job-json-overrides: DIR/a.json is larger than 1 MiB');
   t.throws(() => readFrom(directory), {
-    code: 'wrong',
+    code: 'invalid',
     message: `/etc/p.conf:2: job-json-overrides: ${directory} is not a regular file`,
   });
   t.throws(() => readFrom('/dev/zero'), {
@@ -200,7 +199,7 @@ t.test('files are read as they are now, and mistakes are reported without their 
   if (process.getuid?.() !== 0)
     t.match(
       said(),
-      /^\/etc\/p\.conf:2: job-json-overrides: DIR\/a\.json cannot be read: .* is refused: owner \d+, group \d+, mode 00 \(EACCES\) -> chmod u\+rw DIR\/a\.json$/,
+      /^\/etc\/p\.conf:2: job-json-overrides: DIR\/a\.json cannot be read: .* has no permission: owner \d+, group \d+, mode 00 \(EACCES\) -> chmod u\+rw DIR\/a\.json$/,
     );
 });
 

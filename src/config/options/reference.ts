@@ -1,12 +1,12 @@
-/** The reference of everything that can be written, as Markdown tables for docs/reference.md; made from the tables that parse it. */
-import { OPTION_NAMES, optionRow } from '../options/option-table.ts';
+/** The reference of options and keys as Markdown tables for docs/reference.md, generated from the tables that parse them. */
 import { PROFILE_KEYS, profileRow } from '../profiles/profile-table.ts';
 import { RESOURCE_PROFILE_TABLE } from '../profiles/resource-profiles.ts';
+import { OPTION_NAMES, optionRow } from './option-table.ts';
 
-/** Three tables: options, keys of profiles, keys of resource profiles (a file of newer documentation as a whole). */
+/** Three tables: options, keys of profiles, keys of resource profiles (all from newer documentation). */
 export function referenceMarkdown(): string {
   return [
-    'Origin: `documented` for the first-party plugin, `newer` in its later documentation, `SDK` of the public plugin SDKs, `ours`: unknown to that plugin.\n',
+    'Origin: `documented` for the first-party plugin, `newer` in its later documentation, `SDK` of the public plugin SDKs, `ours` for this plugin only.\n',
     '## Options\n',
     table(
       ['option', 'default', 'value', 'meaning', 'origin'],
@@ -26,7 +26,7 @@ export function referenceMarkdown(): string {
     '\n## Keys of resource profiles\n',
     table(
       ['key', 'value', 'meaning', 'origin'],
-      [...RESOURCE_PROFILE_TABLE].map(([key, { kind, doc }]) => [code(key), kind.allowed, doc, 'newer']),
+      Object.entries(RESOURCE_PROFILE_TABLE).map(([key, { kind, doc }]) => [code(key), kind.allowed, doc, 'newer']),
     ),
   ].join('\n');
 }

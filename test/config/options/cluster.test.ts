@@ -3,11 +3,11 @@
  * options file, in files of its own or by the pod around; the token is shown nowhere, what is risky is warned of.
  */
 import t from 'tap';
-import { readClusterAccess } from '../../../src/config/options/cluster-access.ts';
+import { readClusterAccess } from '../../../src/config/options/cluster.ts';
 import { parseCommandLine } from '../../../src/config/options/command-line.ts';
 import { loadOptions, type Options } from '../../../src/config/options/options.ts';
 import { describe } from '../../../src/config/text/problem.ts';
-import { CONF, load, surroundings } from './reading.ts';
+import { CONF, environment, load } from './reading.ts';
 import { CA, JWT, REACH } from './samples.ts';
 
 t.test('auth-token: JWT, base64 of a token, plain; never shown', async (t) => {
@@ -21,11 +21,11 @@ t.test('auth-token: JWT, base64 of a token, plain; never shown', async (t) => {
   t.equal(await token('/////w=='), '/////w==', 'base64 of other bytes is a token itself');
   const { problems } = await load(t, 'api-url=https://h\nauth-token=SECRET SECRET\n');
   t.same(problems, [
-    `${CONF}:2: auth-token: must be a token: printable characters without blanks (its value is not shown)`,
+    `${CONF}:2: auth-token: must be a token: printable characters without whitespace (the value is not shown)`,
   ]);
   const both = await load(t, `${REACH}auth-token-path=/t\n`);
   t.same([both.options?.authToken, both.options?.authTokenPath], [undefined, '/t']);
-  t.same(both.warnings, [`${CONF}:2: auth-token: is not used: auth-token-path is set`]);
+  t.same(both.warnings, [`${CONF}:2: auth-token: is ignored: auth-token-path is set`]);
 });
 
 t.test('a token in the wrong place is not shown either', async (t) => {
@@ -37,7 +37,7 @@ t.test('a token in the wrong place is not shown either', async (t) => {
     ],
     [`${REACH}scratch-path=${JWT.slice(0, 20)}`, `${CONF}:3: scratch-path: "***" must be an absolute path`],
     [`${REACH}log-format=x ${JWT}, y`, `${CONF}:3: log-format: "x ***, y" must be one of text, json`],
-    [`${REACH}[${JWT}]\n[${JWT}]`, `${CONF}:4: section [***] is already on line 3`],
+    [`${REACH}[${JWT}]\n[${JWT}]`, `${CONF}:3: the options file must not have sections: remove this line`],
   ];
   for (const opaque of [
     '9f86d081884c7d659a2feaa0c55ad015',
@@ -67,14 +67,14 @@ t.test('a token in the wrong place is not shown either', async (t) => {
     t.notMatch(parseCommandLine([`--${text}`]).warnings.map(describe), 'hunter2');
   }
   t.same(parseCommandLine(['auth-tokn=hunter2']).problems.map(describe), [
-    'command line: "auth-tokn=..." belongs to no option',
+    'command line: "auth-tokn=..." is not an option: write --name=value',
   ]);
   const typed = parseCommandLine(['--auth-token=Bearer', JWT, `--auth-token${JWT}`, `--${JWT}`]);
   t.same([...typed.problems, ...typed.warnings].map(describe), [
-    'command line: auth-token: is accepted in the options file only: everybody can read a command line',
-    'command line: "***" belongs to no option',
-    'command line: auth-token***: is not known and is ignored',
-    'command line: ***: is not known and is ignored',
+    'command line: auth-token: is allowed in the options file only: every user can read a command line',
+    'command line: "***" is not an option: write --name=value',
+    'command line: auth-token***: is not an option of this plugin and is ignored',
+    'command line: ***: is not an option of this plugin and is ignored',
   ]);
 });
 
@@ -91,12 +91,12 @@ t.test('certificate-authority: base64 or plain, with or without line breaks; ref
   const said = async (text: string): Promise<readonly string[]> =>
     (await load(t, `${REACH}certificate-authority=${text}\n`)).problems;
   const reason = `${CONF}:3: certificate-authority: must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: `;
-  t.same(await said('nonsense'), [`${reason}no BEGIN CERTIFICATE was found in it`]);
+  t.same(await said('nonsense'), [`${reason}it contains no BEGIN CERTIFICATE`]);
   t.same(await said('-----BEGIN CERTIFICATE-----AAAA-----END CERTIFICATE-----'), [
     `${reason}block 1 is not a certificate`,
   ]);
   t.same(await said('-----BEGIN PRIVATE KEY-----AAAA-----END PRIVATE KEY-----'), [
-    `${reason}it holds a private key, which does not belong here`,
+    `${reason}it contains a private key, which must not be here`,
   ]);
 });
 
@@ -122,9 +122,9 @@ t.test('what of the way to the cluster stands in files', async (t) => {
     code: 'unreadable',
     message: `/etc/l.conf:4: certificate-authority: ${directory}/none does not exist`,
   });
-  t.throws(() => readClusterAccess({ ...base, certificateAuthorityPath: `${directory}/bad.pem` }), { code: 'wrong' });
+  t.throws(() => readClusterAccess({ ...base, certificateAuthorityPath: `${directory}/bad.pem` }), { code: 'invalid' });
   t.throws(() => readClusterAccess({ ...base, namespacePath: `${directory}/Bad` }), {
-    code: 'wrong',
+    code: 'invalid',
     message: `${directory}/Bad: kubernetes-namespace: must be a DNS label (lower-case letters, digits and -, at most 63 characters)`,
   });
 });
@@ -146,7 +146,7 @@ t.test('inside a cluster: address, token, CA and namespace come as a set, unless
     options.certificateAuthorityPath,
     options.namespacePath,
   ];
-  const set = await loadOptions({ ...surroundings, ...inside });
+  const set = await loadOptions({ ...environment, ...inside });
   t.same(set.ok && pick(set.options), [
     'https://[fd00::1]:6443',
     undefined,
@@ -155,7 +155,7 @@ t.test('inside a cluster: address, token, CA and namespace come as a set, unless
     `${serviceAccountDirectory}/namespace`,
   ]);
   const named = await loadOptions({
-    ...surroundings,
+    ...environment,
     ...inside,
     argv: ['--kubernetes-namespace=own', '--auth-token-path=/mine'],
   });
@@ -167,20 +167,20 @@ t.test('inside a cluster: address, token, CA and namespace come as a set, unless
     undefined,
   ]);
   t.same(named.warnings.map(describe), [
-    "command line: auth-token-path: is not used: without api-url the cluster's own address, token and CA are used",
+    "command line: auth-token-path: is ignored: without api-url, the address, token and CA of this pod's cluster are used",
   ]);
-  const elsewhere = await loadOptions({ ...surroundings, ...inside, argv: ['--api-url=https://other'] });
+  const elsewhere = await loadOptions({ ...environment, ...inside, argv: ['--api-url=https://other'] });
   t.match(elsewhere, { ok: false });
   t.match(!elsewhere.ok && elsewhere.problems.map(({ option, message }) => [option, message]), [
-    ['auth-token', 'is required with api-url, or else auth-token-path'],
+    ['auth-token', 'is required with api-url, unless auth-token-path is set'],
   ]);
 });
 
 t.test('what is dangerous but allowed is a warning at each start', async (t) => {
   const { warnings } = await load(t, `api-url=http://10.0.0.1/api/c-1/\nauth-token=${JWT}\nverify-ssl-certs=0\n`);
   t.same(warnings, [
-    `${CONF}:3: verify-ssl-certs: TLS certificates are not verified: anybody between can read tokens`,
-    `${CONF}:1: api-url: is http: the token and all jobs can be read on the network`,
+    `${CONF}:3: verify-ssl-certs: TLS certificates are not verified: an attacker on the network can read the token`,
+    `${CONF}:1: api-url: is http: the token and all jobs are sent unencrypted`,
   ]);
   t.same((await load(t, `api-url=http://127.0.0.1:8001\nauth-token=${JWT}\n`)).warnings, []);
 });

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { OPTION_NAMES } from '../../../src/config/options/option-table.ts';
 import { loadOptions } from '../../../src/config/options/options.ts';
-import { referenceMarkdown } from '../../../src/config/text/reference.ts';
+import { referenceMarkdown } from '../../../src/config/options/reference.ts';
 import { JWT } from '../options/samples.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../../fixtures/config', import.meta.url));
@@ -50,7 +50,7 @@ t.test('the reference names everything', async (t) => {
   const lines = text.split('\n');
   t.ok(
     lines.includes(
-      '| `fetch-limit` | 500 | a whole number from 0 to 1000000 | Most objects to ask for in one list call; 0 means no limit. | documented |',
+      '| `fetch-limit` | 500 | a whole number from 0 to 1000000 | Page size of list calls; 0 means no limit. | documented |',
     ),
   );
   const originOf = (name: string): string | undefined =>
@@ -67,12 +67,12 @@ t.test('the reference names everything', async (t) => {
   );
   t.ok(
     lines.includes(
-      "| `run-as` | any | one of any, own | own: user, group and supplemental groups of the container are the user's own on this host. | ours |",
+      '| `run-as` | any | one of any, own | own: containers run with the uid, gid and supplemental groups that the user has on this host. | ours |',
     ),
   );
   t.ok(
     lines.includes(
-      '| `mem-mb` | a number such as 1.5 from 0 to 1000000000000 | Limit of memory in MB (10^6 bytes). | newer |',
+      '| `mem-mb` | a number such as 1.5 from 0 to 1000000000000 | Memory limit in MB (10^6 bytes). | newer |',
     ),
   );
 });

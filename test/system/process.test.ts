@@ -3,7 +3,7 @@ import { type ExecFileException, execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t from 'tap';
 
-const crash = new URL('../../src/system/crash.ts', import.meta.url).href;
+const crash = new URL('../../src/system/process.ts', import.meta.url).href;
 
 /** A process that crashes while something is queued; prints the log to stderr and the queue to stdout. */
 async function crashing(
@@ -24,7 +24,7 @@ async function crashing(
   );
 }
 
-const SENTENCE = 'ERROR The plugin ends because of an unexpected error, a defect of the plugin';
+const SENTENCE = 'ERROR Unexpected error, a defect of the plugin; exiting with code 70';
 
 t.test('a crash is logged, what is queued is written, and the code is 70', async (t) => {
   const outcomes = await Promise.all([
