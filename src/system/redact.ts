@@ -16,7 +16,7 @@ export function redactTokens(text: string): string {
  */
 const OPAQUE = /(?<![\w/:.+=~-])(?=[\w/.+=~-]{20})(?=(?:[\w/.+=~-]*?(?:[A-Za-z]\d|\d[A-Za-z])){4})\w[\w/.+=~-]*/g;
 
-/** Replaces JSON web tokens and other words that look like a secret: for text that a person typed in the wrong place. */
+/** Replaces JSON web tokens and other words that look like a secret: for text typed in the wrong place. */
 export function redactWords(text: string): string {
   return redactTokens(text).replace(OPAQUE, REDACTED);
 }
@@ -62,7 +62,7 @@ export function firstLine(text: string): string {
   return line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}...` : line;
 }
 
-/** Fields whose values are private: variables, arguments, attributes of volumes, contents of Secrets. */
+/** Fields with private values: variables, arguments, attributes of volumes, contents of Secrets. */
 const SECRET_FIELDS: ReadonlySet<string> = new Set([
   'value',
   'command',
