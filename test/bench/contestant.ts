@@ -23,9 +23,9 @@ const NAMES = [
 export type ContestantName = (typeof NAMES)[number];
 
 export interface Measured {
-  /** CPU seconds between ready and done; of the whole life if it never says that it is ready. */
+  /** CPU seconds between ready and done; of its lifetime if it never says that it is ready. */
   readonly cpu: number;
-  /** Most resident memory in MB, of the whole life. */
+  /** Most resident memory in MB, of its lifetime. */
   readonly peak: number;
   readonly findings: Findings;
 }

@@ -10,7 +10,7 @@ type JsonObject = Readonly<Record<string, unknown>>;
 export type Encoding = 'json' | 'protobuf';
 export type Kind = 'Job' | 'Pod';
 
-/** Digits that stand for a job's number, an object's version, and a moment (microseconds). */
+/** Digits in place of a job's number, an object's version, and a moment (microseconds). */
 const NUMBER = '91919191';
 const VERSION = '82828282';
 export const MOMENT = '737373737373';

@@ -1,6 +1,6 @@
 /**
  * The API server of the benchmark, a process of its own: it has any number of running jobs with their pods, and sends
- * prepared bytes. It is told what to have and what to send by messages of its parent (world.ts).
+ * prepared bytes. Messages of its parent (world.ts) say what it has and what it sends.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -29,7 +29,7 @@ export interface World {
 
 export type Order =
   | { readonly do: 'have'; readonly world: World }
-  /** Changes of pods, `different` ones in turn, to every watcher of pods; as fast as they are read, or so many a second. */
+  /** Changes of pods, `different` ones in turn, to every watcher of pods; as fast as they are read, or at a rate per second. */
   | { readonly do: 'change'; readonly events: number; readonly different: number; readonly perSecond?: number }
   | { readonly do: 'usage' };
 

@@ -13,7 +13,7 @@ export interface Server {
   readonly url: string;
   readonly have: (world: World) => Promise<void>;
   readonly change: (events: number, different: number, perSecond?: number) => Promise<void>;
-  /** Runs something; tells which part of one core the server needed meanwhile, and how many requests it served. */
+  /** Runs something; reports which part of one core the server needed meanwhile, and how many requests it served. */
   readonly busyWhile: <T>(run: () => Promise<T>) => Promise<Busy<T>>;
   readonly close: () => void;
 }

@@ -124,13 +124,13 @@ t.test('q while an output is followed: the terminal is as it was, and nothing is
   t.equal(written(), before);
 });
 
-t.test('an output that fails is told, one that was left is not', async (t) => {
+t.test('a failed output stream is reported, a closed one is not', async (t) => {
   const { press, status, failOutput, shows, shown } = stage(t);
   status('a-1', 'Running');
   press('o');
   await shows('-- output of a-1 --');
-  failOutput('Error 8: gone with its pod');
-  await shows('Error 8: gone with its pod');
+  failOutput('Error 8: deleted with its pod');
+  await shows('Error 8: deleted with its pod');
   press('o\u001b');
   failOutput('nobody looks at this');
   press('?');
@@ -225,7 +225,7 @@ t.test('keys that do nothing say so, and the next key takes the sentence away', 
   await shows('kill failed: it is not there');
 });
 
-t.test('the cluster, a member a line', async (t) => {
+t.test('the cluster, a field a line', async (t) => {
   const { press, shows, shown } = stage(t);
   press('i');
   await shows('-- cluster info (PgUp PgDn) --');

@@ -11,7 +11,7 @@ const KEPT_LINES = 500;
 const KEPT_OF_LINE = 2_000;
 const REDRAW_MS = 50;
 
-/** Members of an answer that say nothing of the cluster. */
+/** Fields of an answer that do not describe the cluster. */
 const OF_THE_FRAME = ['messageType', 'requestId', 'responseId'];
 
 const NO_PANE: Pane = { kind: 'none' };
@@ -44,7 +44,7 @@ export async function runConsole(
   let selected = '';
   let pane = NO_PANE;
   let note = '';
-  /** The job whose output is in the pane. */
+  /** The job with its output in the pane. */
   let followed: { readonly id: string; readonly cancel: () => void } | undefined;
   /** The samples took the place of an output, which is that of the new job then. */
   let outputNext = false;

@@ -16,7 +16,7 @@ const NAMES: ReadonlyMap<string, string> = new Map([
   ['\u001b', 'escape'],
   ['\u0003', 'q'],
   ['h', '?'],
-  // These do nothing, but are told by their names.
+  // These do nothing, but have names.
   ['\u001b[C', 'right'],
   ['\u001bOC', 'right'],
   ['\u001b[D', 'left'],

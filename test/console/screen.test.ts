@@ -141,7 +141,7 @@ t.test('the newest lines of an output are shown, samples with their numbers', as
   const text = screen({ ...view, pane: output(50) }, plain);
   t.ok(text.includes('output 49'));
   t.notOk(text.includes('output 0'));
-  t.ok(text.includes('-- output of job-1 --  36-50 of 50'), 'whose output it is does not scroll away');
+  t.ok(text.includes('-- output of job-1 --  36-50 of 50'), 'the name of the job does not scroll away');
   const menu = screen({ ...view, pane: { kind: 'samples', names: ['R', 'Py'] } }, plain);
   t.ok(menu.includes('  1  R') && menu.includes('  2  Py'));
 });
@@ -161,7 +161,7 @@ t.test('a text is turned page by page, and follows its end again at the end', as
   t.same(lines.slice(5, 7), ['-- output of job-1 --  16-30 of 50', 'output 15']);
 });
 
-t.test('a long note takes the lines that it needs, as far as there are any', async (t) => {
+t.test('a long message takes the lines that it needs, as far as there are any', async (t) => {
   const note =
     'Error 8: Job rstudio-session-jane-project-churn-0a1b2c3d4e is Finished: kill is for jobs that are Running or Suspended.';
   t.same(screen({ ...view, note }, plain).slice(-3), [
@@ -176,7 +176,7 @@ t.test('a long note takes the lines that it needs, as far as there are any', asy
   ]);
 });
 
-t.test('whose output it is, is told by the end of a long id, too', async (t) => {
+t.test('the end of a long id shows which job wrote the output', async (t) => {
   const pane = output(50, 'newest', 'rstudio-session-jane-project-churn-0a1b2c3d4e');
   const title = (columns: number) => screen({ ...view, pane }, { columns, rows: 24, color: false })[5];
   t.equal(title(80), '-- output of rstudio-session-jane-project-churn-0a1b2c3d4e --  36-50 of 50');
@@ -190,7 +190,7 @@ t.test('text is broken between words, or where it must be', async (t) => {
   t.same(wrapped('one 0123456789', 10), ['one 012345', '6789']);
 });
 
-t.test('the end of a long id stays: it tells the jobs of one name apart', async (t) => {
+t.test('the end of a long id stays: it distinguishes jobs of one name', async (t) => {
   const id = 'rstudio-session-jane-project-churn-0a1b2c3d4e';
   const rows = [{ id, name: 'n', state: 'Running', detail: 'd' }];
   t.equal(screen({ ...view, rows, selected: 0 }, plain)[2], '> rstudio-session…churn-0a1b2c3d4e Running   d');

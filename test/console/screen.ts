@@ -82,7 +82,7 @@ function fit(text: string, width: number): string {
   return characters.length <= width ? text : `${characters.slice(0, Math.max(0, width - 1)).join('')}…`;
 }
 
-/** As `fit`, but both ends stay: what tells jobs of one name apart is the end of their ids. */
+/** As `fit`, but both ends stay: the end of the ids distinguishes jobs of one name. */
 function fitEnds(text: string, width: number): string {
   const characters = [...text];
   if (characters.length <= width) return text.padEnd(text.length + width - characters.length);
@@ -150,7 +150,7 @@ function contentOf(pane: Pane): { title: string; lines: readonly string[]; first
   }
 }
 
-/** The pane so many pages further; at its end it shows the newest lines again. */
+/** The pane this number of pages further; at its end it shows the newest lines again. */
 export function scrolled(view: View, terminal: Terminal, pages: number): Pane {
   if (view.pane.kind !== 'text') return view.pane;
   const { first, text, textHeight } = layout(view, terminal);
@@ -159,7 +159,7 @@ export function scrolled(view: View, terminal: Terminal, pages: number): Pane {
 }
 
 /**
- * The lines of the screen: never more than the terminal has rows, none wider than its columns; the last one tells the
+ * The lines of the screen: never more than the terminal has rows, none wider than its columns; the last one shows the
  * keys.
  */
 export function screen(view: View, terminal: Terminal): readonly string[] {

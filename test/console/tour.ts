@@ -67,8 +67,8 @@ const inState =
     status.status === state;
 
 /**
- * The product's main job, told as it happens: one job runs to its end, a session is stopped, a job is killed, one whose
- * image does not exist is canceled; then the plugin is started again and shows the same jobs. Throws with the step that
+ * The product's main job, described as it happens: one job runs to its end, a session is stopped, a job is killed, one with
+ * an image that does not exist is canceled; then the plugin is started again and shows the same jobs. Throws with the step that
  * was not as it should be.
  */
 export async function tour(stage: TourStage, narrator: Narrator): Promise<void> {
@@ -126,7 +126,7 @@ async function stopSession(launcher: Launcher, narrator: Narrator): Promise<stri
   if (network.ipAddresses.length === 0) throw new Error('a running session without an address');
   narrator.say(`It is Running on ${network.host}, reached by ${network.ipAddresses.join(', ')}`);
   equal('answer of stop', await launcher.control(USER, id, 'stop'), { complete: true, message: '' });
-  narrator.say('It is told to stop');
+  narrator.say('It is asked to stop');
   await states.until('the session ends', inState('Finished'));
   equal('exit code', (await launcher.job(USER, id)).exitCode, 143);
   narrator.say('It is Finished with exit code 143 (ended by TERM)');

@@ -1,5 +1,5 @@
 /**
- * `npm run test:everything` tells what became of each suite, in a line and in its exit code, and leaves nothing behind.
+ * `npm run test:everything` reports the result of each suite, in a line and in its exit code, and leaves nothing behind.
  * The suites are played.
  */
 import { spawnSync } from 'node:child_process';
@@ -84,7 +84,7 @@ t.test('the table', async (t) => {
   ]);
 });
 
-t.test('a terminal is told which suite runs', async (t) => {
+t.test('a terminal shows which suite runs', async (t) => {
   const { surroundings, said } = stage(t, { isTerminal: true });
   await runAll([sh('first', 'exit 0'), sh('second', 'exit 0')], surroundings);
   t.equal(

@@ -1,4 +1,4 @@
-/** Runs suites one after another, whatever became of the one before, and tells what became of each. */
+/** Runs suites one after another, whatever the result of the one before, and reports each result. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -5,7 +5,7 @@ export interface Suite {
   readonly name: string;
   readonly what: string;
   readonly command: readonly string[];
-  /** Its first group is what the suite says of its counts; the last line that matches tells. */
+  /** Its first group is what the suite says of its counts; the last line that matches counts. */
   readonly counts?: RegExp;
   /** Variables without which it has nothing to run on. */
   readonly needs?: readonly string[];
@@ -32,6 +32,12 @@ export const SUITES: readonly Suite[] = [
   { name: 'check', what: 'types, lint, format, reference', command: npm('check'), counts: /^(Checked \d+ files)/gm },
   { name: 'test', what: 'npm test', command: npm('test'), counts: TAP },
   { name: 'long', what: '200,000 mutated messages', command: npm('test:long'), counts: TAP },
+  {
+    name: 'mutants',
+    what: 'small defects in src, of which tests may miss a few',
+    command: npm('test:mutants', '--count', '20', '--allow', '4'),
+    counts: /^(\d+ defects planted, \d+ survived)/gm,
+  },
   FAULTS,
   FAULTS,
   FAULTS,

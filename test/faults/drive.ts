@@ -17,7 +17,7 @@ export interface Driving {
   readonly cluster: SimulatedCluster;
   readonly instances: readonly Instance[];
   readonly random: () => number;
-  /** When somebody else may delete a job. */
+  /** When another client may delete a job. */
   readonly deletion: (action: () => void) => void;
   /** No more time. */
   readonly over: AbortSignal;
@@ -25,7 +25,7 @@ export interface Driving {
   readonly reads: (reading: Promise<void>) => void;
 }
 
-/** Until all instances told the end. Never rejects: what is missing is in the record. */
+/** Until all instances reported the final state. Never rejects: what is missing is in the record. */
 export async function drive(record: JobRecord, options: Driving): Promise<void> {
   const { instances, over, random } = options;
   const { assignment } = record;
@@ -88,7 +88,7 @@ async function act(action: Action, id: string, actor: Instance, options: Driving
   }
 }
 
-/** An executable that is not there while a job goes never hears of it: none restarts until all have told. */
+/** An executable that does not run while a job is deleted never sees that: none restarts until all have reported it. */
 async function deleteJob(id: string, options: Driving): Promise<void> {
   const { cluster, instances, deletion, over } = options;
   const all = instances.map((instance) =>
@@ -111,7 +111,7 @@ async function deleteJob(id: string, options: Driving): Promise<void> {
 }
 
 /**
- * Input is given at most once: a job whose input was lost on the way says so and stays until somebody ends it. Not every
+ * Input is given at most once: a job that lost its input reports that and stays until a user ends it. Not every
  * instance says it: of a claim that was cut by a kill only the next run of the same one knows at once.
  */
 async function rescue(record: JobRecord, id: string, actor: Instance, { instances, over }: Driving): Promise<void> {

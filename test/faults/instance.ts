@@ -48,7 +48,7 @@ export interface Instance {
   readonly log: () => string;
   /** The conversation of now, or the next one while there is none. */
   readonly launcher: () => Promise<Launcher>;
-  /** Work that no restart cuts: a submit whose answer nobody hears would leave a job that nobody knows. */
+  /** Work that no restart cuts: a submit with a lost answer would leave a job that no client knows. */
   readonly uncut: <T>(work: (launcher: Launcher) => Promise<T>) => Promise<T>;
   readonly end: (way: Way) => Promise<Ending>;
   /** Ends it while jobs run and streams are open, and starts it again. */

@@ -40,7 +40,7 @@ export function judgeState(
   const [told, ...others] = conversations.flatMap((frames) => frames.find(isEnd) ?? []);
   if (told === undefined) return;
 
-  // A job whose input was cut has ended by itself or was killed for it.
+  // A job with cut input has ended by itself or was killed because of it.
   const isKilled = record.inputLost && told.status === 'Killed';
   const expected = isKilled ? { state: 'Killed', statusCode: 'Killed' } : assignment.expected;
   if (told.status !== expected.state || (expected.statusCode ?? told.statusCode) !== told.statusCode) {
@@ -49,7 +49,7 @@ export function judgeState(
   }
   for (const { status, statusCode } of others) {
     if (status === told.status && statusCode === told.statusCode) continue;
-    wrong('states changed', `${what} was told as ${told.status} ${told.statusCode} and as ${status} ${statusCode}`);
+    wrong('states changed', `${what} was reported as ${told.status} ${told.statusCode} and as ${status} ${statusCode}`);
   }
   const known = shown[0]?.job;
   const [process] = processesOf(cluster, id);

@@ -15,7 +15,7 @@ export interface Ledger {
   readonly take: (frame: StatusFrame) => void;
   /** Of the conversation of now. */
   readonly frames: (id: string) => readonly StatusFrame[];
-  /** The terminal state that was told first in the conversation of now. */
+  /** The terminal state that was reported first in the current session. */
   readonly end: (id: string) => StatusFrame | undefined;
   /** The frames of each conversation that had any of this job, the oldest first. */
   readonly conversations: (id: string) => readonly (readonly StatusFrame[])[];

@@ -25,7 +25,7 @@ interface Load {
 }
 
 const EVERY_MS = 300;
-/** So many sessions are open all the time: the load is the same from the beginning on. */
+/** The number of sessions that are open all the time: the load is the same from the beginning on. */
 const SESSIONS = 10;
 const SESSION_S = { least: 30, most: 240 };
 /** What part of the outputs is read once more after the job's end. */
@@ -70,7 +70,7 @@ export function startLoad(options: LoadOptions): Load {
   return { records, over: () => judged, submitted, settled: submitted.then(() => Promise.all(jobs)) };
 }
 
-/** Looks at a job after its end, while its pod is there, and judges what it wrote: the texts are many. */
+/** Looks at a job after its end, while its pod is there, and judges what it wrote: there is much output. */
 async function finish(record: JobRecord, { cluster, instances, random, over, wrong }: LoadOptions): Promise<void> {
   const { id } = record;
   if (id === undefined) return;
@@ -88,7 +88,7 @@ async function show(instance: Instance, { shown }: JobRecord, id: string): Promi
       job: await instance.uncut((launcher) => launcher.job(USER, id)),
     });
   } catch (error) {
-    // Deleted by somebody else.
+    // Deleted by another client.
     if (!(error instanceof LauncherError && error.errorCode === 3)) throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** `npm run test:faults`: the executable under faults, in a storm of some minutes or in a soak; `-- --help` tells all. */
+/** `npm run test:faults`: the executable under faults, in a storm of some minutes or in a soak; `-- --help` lists the options. */
 import { randomInt } from 'node:crypto';
 import { appendFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,8 +20,8 @@ Without an option: a storm, 300 jobs and 2000 faults of every kind. Exit 0 if no
   --planted        storms against executables with a defect each, all of which must be found; with --soak MINUTES
                    soaks against some that leak
   --seed N         faults and jobs by these random numbers; default: other ones each time
-  --jobs N         at least so many jobs in a storm
-  --faults N       at least so many faults in a storm
+  --jobs N         at least N jobs in a storm
+  --faults N       at least N faults in a storm
   --help           this text
 `;
 

@@ -39,7 +39,7 @@ const DEFECTS: readonly Defect[] = [
     seenAs: ['states lost', 'ghost jobs'],
   },
   {
-    name: 'a 409 is success, whoever made the object',
+    name: 'a 409 is success, even for the object of another client',
     file: 'kubernetes/objects.ts',
     from: 'if (isOurs(stored.object)) return stored;',
     to: 'return stored;',

@@ -9,7 +9,7 @@ export interface Sample {
   readonly sockets: number;
 }
 
-/** Undefined when the process is gone. Throws if the system does not let us look: nothing known is not nothing wrong. */
+/** Undefined when the process has ended. Throws if the system does not let us look: nothing known is not nothing wrong. */
 export function sampleOf(pid: number): Sample | undefined {
   const megabytes = residentMegabytes(pid);
   if (megabytes === undefined) return undefined;

@@ -1,11 +1,11 @@
-/** What stands between a client and the API server, and can freeze: nothing comes any more, and nobody closes. */
+/** Proxy between a client and the API server that can freeze: no byte passes any more, and neither side closes. */
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 interface FreezingProxy {
   readonly url: string;
   /** Freezes the connections there are. New ones work. */
   readonly freeze: () => void;
-  /** The next connection freezes when it has passed so many bytes to the client. */
+  /** The next connection freezes when it has passed this number of bytes to the client. */
   readonly freezeNextAfter: (bytes: number) => void;
   /** Connections that were frozen by now. */
   readonly frozen: () => number;

@@ -23,7 +23,7 @@ export interface Reading {
 }
 
 interface Shown {
-  /** By whom or when, for the findings. */
+  /** By which instance or when, for the findings. */
   readonly where: string;
   readonly job: JobFrame;
 }

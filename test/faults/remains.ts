@@ -50,6 +50,6 @@ export function remarksOf(records: readonly JobRecord[]): readonly string[] {
   return [
     `${readings} outputs read`,
     `${refused} submits refused`,
-    `${records.filter(({ inputLost }) => inputLost).length} inputs lost and told`,
+    `${records.filter(({ inputLost }) => inputLost).length} inputs lost and reported`,
   ];
 }

@@ -1,4 +1,4 @@
-/** The executable goes on when its token is replaced, and tells each state once when the API server restarts. */
+/** The executable goes on when its token is replaced, and reports each state once when the API server restarts. */
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -74,7 +74,7 @@ t.test(
 );
 
 t.test(
-  'given a thousand jobs and an API server that restarts, all states are right and nothing is told twice',
+  'given a thousand jobs and an API server that restarts, all states are right and none is reported twice',
   async (t) => {
     const { cluster, launcher, ledger } = await setUp(t);
     const accepted = await Promise.all(
@@ -106,7 +106,7 @@ t.test(
     await eventually(() => requests(from).filter((one) => isWatch(one)).length >= 2);
     await sleep(1_200);
     t.strictSame(requests(from).filter(isList), [], 'with its history kept, nothing is listed');
-    t.equal(told(ids), before, 'and there is nothing to tell');
+    t.equal(told(ids), before, 'and there is nothing to report');
 
     from = cluster.journal.requests.length;
     before = told(waiting);
@@ -122,7 +122,7 @@ t.test(
     }
     for (const id of running) t.match(await ledger.until(id, isEnd, LATEST), { status: 'Finished' });
     t.ok(requests(from).some(isList), 'with its history lost, everything is listed');
-    t.equal(told(waiting), before, 'only what has changed is told');
+    t.equal(told(waiting), before, 'only changed states are reported');
     t.strictSame(
       ids.map((id) => disorder(ledger.frames(id))).filter((wrong) => wrong !== ''),
       [],

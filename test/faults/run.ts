@@ -21,7 +21,7 @@ import { assignment } from './workload.ts';
 
 export interface RunOptions {
   readonly seed: number;
-  /** At least so many jobs and faults. */
+  /** At least this number of jobs and faults. */
   readonly jobs: number;
   readonly faults: number;
   /** Milliseconds between two disturbances of the cluster itself. */
@@ -195,7 +195,7 @@ async function readAgain(launcher: Launcher, records: readonly JobRecord[]): Pro
   await Promise.all(Array.from({ length: READERS }, reader));
 }
 
-/** Waits until what refused submits left is gone, and the ends are written down. */
+/** Waits until objects of refused submits are deleted, and final states are saved. */
 async function untilClean(cluster: SimulatedCluster, records: readonly JobRecord[], over: AbortSignal): Promise<void> {
   const accepted = new Set(records.map(({ id }) => id));
   const isClean = (): boolean =>

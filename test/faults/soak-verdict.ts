@@ -1,4 +1,4 @@
-/** The oracle for a soak: both instances told every end, everything expired when it was time, and nothing has grown. */
+/** The oracle for a soak: both instances reported every final state, everything expired when it was time, and nothing has grown. */
 import { JOBS, PODS, type Resource, SECRETS, SERVICES } from '../cluster/api/resources.ts';
 import type { SimulatedCluster } from '../cluster/cluster.ts';
 import type { JobFrame } from '../support/launcher.ts';
@@ -31,9 +31,9 @@ interface SoakEvidence {
   readonly expiryMs: number;
 }
 
-/** What a failed submit made has to be gone after this long. */
+/** Objects of a failed submit have to be deleted after this time. */
 const UNDONE_MS = 75_000;
-/** Ends are written down in whole seconds. */
+/** Final states are saved in full seconds. */
 const SECOND_MS = 1_000;
 
 /** Returns what is worth knowing and not wrong. Outputs were judged when each job was over. */

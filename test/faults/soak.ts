@@ -1,6 +1,6 @@
 /**
  * A soak: the same load for a long time, light faults, two instances of the executable on one namespace, one of which is
- * started again now and then. Nothing may grow, and both have to tell every job's right end.
+ * started again now and then. Nothing may grow, and both have to report the right final state of every job.
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -206,7 +206,7 @@ function told(sample: Sample | undefined): string {
 
 const present = <T>(value: T | undefined): readonly T[] => (value === undefined ? [] : [value]);
 
-/** Returns what tells how much of this machine's processors was used since. */
+/** Returns a function that reports how much of this machine's processors was used since. */
 function processorsBusy(): () => number {
   const times = (): { idle: number; all: number } => {
     const each = cpus().map((cpu) => cpu.times);

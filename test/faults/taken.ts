@@ -1,4 +1,4 @@
-/** A name that somebody else takes between a create whose answer is lost and its repetition. */
+/** A name that another client takes between a create with a lost answer and its retry. */
 import { JOBS } from '../cluster/api/resources.ts';
 import type { SimulatedCluster } from '../cluster/cluster.ts';
 import { FAULTS } from '../cluster/faults/rules.ts';
@@ -7,14 +7,14 @@ import { type JobFrame, type Launcher, LauncherError } from '../support/launcher
 import { USER } from './drive.ts';
 import type { Wrong } from './tally.ts';
 
-/** A submit whose Job was replaced by somebody else's of the same name before its lost answer was asked for again. */
+/** A submit with a Job that was replaced by another client's of the same name before the retry. */
 export interface TakenName {
   readonly foreign: Job;
   readonly answer: JobFrame | LauncherError;
 }
 
 /**
- * The answer of a create is lost, and before it is tried again somebody deletes the Job and makes one of his own by that
+ * The answer of a create is lost, and before the retry another client deletes the Job and creates its own by that
  * name. The 409 then is no success.
  */
 export async function submitTaken(cluster: SimulatedCluster, launcher: Launcher, index: number): Promise<TakenName> {
@@ -40,15 +40,15 @@ export async function submitTaken(cluster: SimulatedCluster, launcher: Launcher,
   return { foreign: await foreign, answer };
 }
 
-/** The submit fails, and what is his stays. */
+/** The submit fails, and the object of the other client stays. */
 export function judgeTaken(cluster: SimulatedCluster, taken: readonly TakenName[], wrong: Wrong): void {
   for (const { foreign, answer } of taken) {
     const name = foreign.metadata?.name ?? '';
     if (!(answer instanceof LauncherError)) {
-      wrong('duplicate jobs', `a submit was answered with ${answer.id}, which is somebody else's`);
+      wrong('duplicate jobs', `a submit was answered with ${answer.id}, which belongs to another client`);
     }
     const now = cluster.store.list(JOBS).find(({ metadata }) => metadata.name === name);
     if (now?.metadata.uid !== foreign.metadata?.uid)
-      wrong('jobs missing', `${name}, which was somebody else's, is gone`);
+      wrong('jobs missing', `${name}, which belonged to another client, is deleted`);
   }
 }

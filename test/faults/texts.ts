@@ -1,15 +1,15 @@
-/** What the jobs of the fault suite write, so that every byte of their output can be told from every other. */
+/** What the jobs of the fault suite write, so that every byte of their output differs from every other. */
 import { createHash } from 'node:crypto';
 import type { OutputEntry } from '../cluster/journal.ts';
 
-/** How the pieces of a text end: lines, or one line without an end. */
+/** How the chunks of a text end: lines, or one line without an end. */
 export type Ending = '\n' | ';';
 
 const FILLING = 'abcdefghijklmnopqrstuvwxyz 0123456789';
 
 const piece = (job: string, index: number, ending: Ending): string => `${job} ${index} ${FILLING}${ending}`;
 
-/** A shell command that writes `count` pieces, or pieces without end, with `pause` seconds after each. */
+/** A shell command that writes `count` chunks, or chunks without end, with `pause` seconds after each. */
 export function writing(job: string, ending: Ending, count: number | 'endless', pause = 0): string {
   const goOn = count === 'endless' ? ':' : `[ $i -lt ${count} ]`;
   const write = ending === '\n' ? `echo "${job} $i ${FILLING}"` : `printf "${job} $i ${FILLING};"`;

@@ -1,4 +1,4 @@
-/** The oracle for a storm: which jobs are there afterwards, whose they are, and the executable's process. */
+/** The oracle for a storm: which jobs are there afterwards, which users own them, and the executable's process. */
 import { JOBS } from '../cluster/api/resources.ts';
 import type { SimulatedCluster } from '../cluster/cluster.ts';
 import type { Pod } from '../cluster/model.ts';
@@ -23,7 +23,7 @@ interface Evidence {
   readonly podsLeft: ReadonlyMap<string, Pod>;
   readonly taken: readonly TakenName[];
   readonly connections: number;
-  /** How many may be open by then. */
+  /** How many may be open at that time. */
   readonly mostConnections: number;
   /** Resident megabytes, twice a second. */
   readonly memory: readonly number[];

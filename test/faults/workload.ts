@@ -12,7 +12,7 @@ interface Expected {
 export interface Assignment {
   readonly name: string;
   readonly kind: string;
-  /** Members of the submit's job, beside user, name and container. */
+  /** Fields of the submit's job, beside user, name and container. */
   readonly job: Readonly<Record<string, unknown>>;
   readonly action?: Action;
   readonly expected: Expected;
@@ -117,7 +117,7 @@ const KINDS: readonly Kind[] = [
 
 const SESSION_PAUSE_S = 3;
 
-/** A job that writes a line now and then for so many seconds. */
+/** A job that writes a line now and then for this number of seconds. */
 export function session(index: number, random: () => number, seconds: number): Assignment {
   const lines = Math.max(1, Math.round(seconds / SESSION_PAUSE_S));
   const job = (name: string) => ({ command: `${writing(name, '\n', lines, SESSION_PAUSE_S)}; ${code(random)}` });

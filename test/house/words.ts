@@ -29,7 +29,6 @@ const WORDS: Readonly<Record<string, string>> = {
   concerned: 'error location',
   guarded: 'patch with conflict retry',
   contact: 'API health, connection',
-  nearest: 'suggestion, closest',
   surroundings: 'environment',
   'persons?': 'user',
   'blanks?': 'whitespace, space',

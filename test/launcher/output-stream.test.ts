@@ -79,18 +79,20 @@ t.test(
     const feed = launcher.jobs.outputOf('job-1');
     feed.push('some');
     t.match(await launcher.ask(output(1, 'job-1')), [{ requestId: 1, seqId: 1, output: 'some' }]);
-    feed.fail(new JobError('output-not-found', 'the output of job-1 is gone with its pod'));
+    feed.fail(new JobError('output-not-found', 'the output of job-1 was deleted with its pod'));
     t.match(await launcher.received(), [{ messageType: 5, requestId: 1, seqId: 2, complete: true }]);
 
     launcher.jobs.put({ id: 'job-2', status: 'Finished' });
-    launcher.jobs.outputOf('job-2').fail(new JobError('output-not-found', 'the output of job-2 is gone with its pod'));
+    launcher.jobs
+      .outputOf('job-2')
+      .fail(new JobError('output-not-found', 'the output of job-2 was deleted with its pod'));
     t.same(await launcher.ask(output(2, 'job-2')), [
       {
         messageType: -1,
         requestId: 2,
         responseId: 0,
         errorCode: 7,
-        errorMessage: 'the output of job-2 is gone with its pod',
+        errorMessage: 'the output of job-2 was deleted with its pod',
       },
     ]);
     t.match(await launcher.ask(output(3, 'job-9'), output(4, '*')), [

@@ -24,7 +24,7 @@ t.test('[id-64-bit] request ids of 64 bits are kept exactly', (t) => {
       String.raw`{"a\\":"\"requestId\":1","b\"":{"requestId":18446744073709551611},"requestId":9007199254740993,"c":"\\"}`,
     ),
     '9007199254740993',
-    'quotes and backslashes in texts',
+    'quotes and backslashes in strings',
   );
   t.equal(idOf('{"messageType":999,"requestId":9007199254740993}'), '9007199254740993');
   t.equal(idOf('{"messageType":0,"requestId":18446744073709551616}'), undefined, 'more than 64 bits');

@@ -39,7 +39,7 @@ for (const [name, request, served] of REQUESTS) {
         const [unknown] = await ask(4, other, 'job-2');
         const text = (message: Message | undefined): string =>
           String(message?.['errorMessage']).replace(/job-\d/g, 'ID');
-        t.equal(text(answers[0]), text(unknown), 'not to be told from a job that does not exist');
+        t.equal(text(answers[0]), text(unknown), 'the same as for a job that does not exist');
       }
       for (const id of [
         '../secrets/x',

@@ -1,4 +1,4 @@
-/** However long messages come mutated, the plugin answers whom it can, and its memory stays as it is. */
+/** However long mutated messages arrive, the plugin answers all that it can, and its memory does not grow. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';

@@ -65,7 +65,7 @@ export async function holdConversation(launcher: Launcher, user: string): Promis
   await record('unknown message', ask(99, { username: user }));
   await record('unknown job', launcher.job(user, 'no-such-job'));
   await record('a job without image', launcher.submit(user, { name: 'x', command: 'true' }));
-  await record('a job for somebody else', launcher.submit(user, { name: 'x', user: 'other', command: 'true' }));
+  await record('a job for another user', launcher.submit(user, { name: 'x', user: 'other', command: 'true' }));
   await record('no username', ask(3, { jobId: '*' }));
   return transcript;
 }

@@ -13,7 +13,7 @@ const node = process.execPath;
 const deno = join(bin, 'deno');
 const isRoot = process.getuid?.() === 0;
 
-/** Deno cannot give root up, so that it starts as somebody else, who may read the checkout wherever it is. */
+/** Deno cannot drop root, so it starts as another user, who may read the checkout wherever it is. */
 const lowered = isRoot
   ? [
       'setpriv',

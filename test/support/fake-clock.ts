@@ -1,7 +1,7 @@
 /** Time that goes on when a test says so. */
 import type { Clock } from '../../src/system/clock.ts';
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that moves only in `advance`. */
 interface FakeClock extends Clock {
   /** Moves time on, and runs what is due on the way, in order. */
   readonly advance: (ms: number) => void;

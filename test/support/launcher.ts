@@ -30,7 +30,7 @@ export class LauncherError extends Error {
   }
 }
 
-/** A job as the protocol shows it; only the members that callers look at are spelled out. */
+/** A job as the protocol shows it; only the fields that callers read are listed. */
 export interface JobFrame {
   readonly id: string;
   readonly name: string;

@@ -29,7 +29,7 @@ export interface PluginStart {
   readonly name?: string;
   /** Lines of the options file, beside those that tests always need (`options` wins over them). */
   readonly options?: Readonly<Record<string, string>>;
-  /** The whole text of the options file instead. */
+  /** The complete text of the options file instead. */
   readonly configText?: string;
   /** Further files beside the options file, such as `launcher.kubernetes.profiles.conf`. */
   readonly files?: Readonly<Record<string, string>>;
@@ -138,7 +138,7 @@ export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
     for (const listener of [...listeners]) listener(frame);
   });
   child.stdout.on('data', takeBytes);
-  // A plugin that ended does not read any more; its exit tells.
+  // A plugin that ended does not read any more; its exit says why.
   child.stdin.on('error', () => undefined);
   const exit = new Promise<PluginExit>((done) => {
     child.on('close', (code, signal) => done({ code, signal }));
@@ -209,10 +209,10 @@ export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
   };
 }
 
-/** Shorter texts are in logs by chance. */
+/** Shorter strings are in logs by chance. */
 const SHORTEST_SECRET = 8;
 
-/** What a plugin was told and must never write into its log: stdin, and values of the environment. */
+/** Secrets that a plugin receives and must never write into its log: stdin, and values of the environment. */
 function secretsOfFrame({ job }: Frame): readonly string[] {
   const { stdin, environment } = (job ?? {}) as { stdin?: unknown; environment?: unknown };
   const values = Array.isArray(environment) ? environment.map((variable) => variable?.value) : [];

@@ -1,4 +1,4 @@
-/** The floor of a start: the pages of jobs and pods, fetched and parsed. Tells how long that took. */
+/** The floor of a start: the pages of jobs and pods, fetched and parsed. Reports how long that took. */
 import { Pool } from 'undici';
 import { done, JOBS_PATH, PODS_PATH, taskOf } from './talk.ts';
 

@@ -12,7 +12,7 @@ const lines = Array.from({ length: DIFFERENT }, (_, number) =>
   templates[number % templates.length]?.make(number, 10_000_000).toString('latin1'),
 );
 
-// Starts when it is told, so that making the lines does not count.
+// Starts on a message, so that making the lines does not count.
 process.stdin.once('data', () => {
   let seen = 0;
   for (let event = 0; event < count; event++) {

@@ -1,4 +1,4 @@
-/** The floor of a submit: the bodies that the plugin sends, posted by undici. Tells the time of each. */
+/** The floor of a submit: the bodies that the plugin sends, posted by undici. Reports the time of each. */
 import { Pool } from 'undici';
 import { done, JOBS_PATH, ready, taskOf } from './talk.ts';
 
