@@ -20,10 +20,10 @@ import {
 } from './responses.ts';
 
 /** Seven options as the launcher sends them; an absent field was not sent and keeps its last value. */
-export type PushedSettings = Omit<InferRead<typeof INHERITED_SETTINGS>, 'includePluginMetricsIntervalSeconds'>;
+export type InheritedSettings = Omit<InferRead<typeof INHERITED_SETTINGS>, 'includePluginMetricsIntervalSeconds'>;
 
 /** Reads the configuration again; must not reject. Called once at a time. */
-export type Reload = (settings: PushedSettings, generation: number) => Promise<ReloadResult>;
+export type Reload = (settings: InheritedSettings, generation: number) => Promise<ReloadResult>;
 
 interface AnswerContext {
   readonly jobs: Jobs;

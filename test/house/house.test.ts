@@ -15,10 +15,8 @@ const LONGEST_HEAD = 5;
 
 /** Folders that a rule does not hold for yet. `HOUSE=src/cli node test/house/house.test.ts` lists all of one folder. */
 const NOT_YET: Readonly<Record<string, readonly string[]>> = {
-  layout: ['src/jobs'],
-  circles: ['src'],
-  names: ['src'],
-  tiny: ['src'],
+  circles: ['src/templates'],
+  names: ['src/jobs', 'src/system'],
   words: [
     'src/jobs',
     'src/kubernetes',
@@ -31,6 +29,7 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'test/main',
     'test/system',
     'test/cli',
+    'test/templates',
     'docs/',
     'README.md',
     'CONTRIBUTING.md',

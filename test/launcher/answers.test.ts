@@ -1,6 +1,6 @@
 /** Each request has one answer, in the exact words of the protocol, or an Error with its number. */
 import t from 'tap';
-import { filterJobs, type PushedSettings } from '../../src/launcher/answers.ts';
+import { filterJobs, type InheritedSettings } from '../../src/launcher/answers.ts';
 import { aJob, createFakeJobs, type FakeJobs, SUBMITTED_AT } from './fake-jobs.ts';
 import { type Launcher, type Message, on, recordingLog, startLauncher } from './harness.ts';
 
@@ -241,7 +241,7 @@ t.test('[nodes] load-balancer nodes are answered with the base fields, whatever 
 });
 
 t.test('[reload] pushed settings reach the reload; its result is answered with the generation', async (t) => {
-  const pushed: [PushedSettings, number][] = [];
+  const pushed: [InheritedSettings, number][] = [];
   const launcher = await startLauncher({
     reload: async (settings, generation) => {
       pushed.push([settings, generation]);
