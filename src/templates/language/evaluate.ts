@@ -86,8 +86,9 @@ function placeOf({ source: { name, text } }: Template, at: number): Place {
 /** Executes a template by its parsed form. */
 export function execute(rendering: Rendering, template: Template, data: Value): Rendered {
   const output = new Output();
-  const execution = new Execution(rendering, template, data, output);
-  execution.run(data);
+  // Nil is no value here, as in Go's Execute.
+  const dot = data ?? undefined;
+  new Execution(rendering, template, dot, output).run(dot);
   const placeAt = (index: number): Place => output.placeAt(index) ?? placeOf(template, template.at);
   return { text: output.text, placeAt };
 }

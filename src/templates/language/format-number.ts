@@ -103,7 +103,8 @@ export function floatVerb(value: number, verb: string, flags: Flags, single: boo
   const magnitude = Math.abs(single ? shortestFloat32(value) : value);
   const asked = flags.precision ?? precision;
   let digits = floatText(magnitude, format, asked);
-  if (sharp && format !== 'b') digits = withPoint(digits, format, asked);
+  // Go restores no zeros for `%#X`.
+  if (sharp && format !== 'b') digits = withPoint(digits, format, verb === 'X' ? 0 : asked);
   if (verb === 'G' || verb === 'E' || verb === 'X') digits = digits.toUpperCase();
   if (zero && !minus && sign !== '') return `${sign}${digits.padStart((width ?? 0) - sign.length, '0')}`;
   return pad(`${sign}${digits}`, flags);
@@ -115,7 +116,8 @@ function withPoint(text: string, format: string, precision: number): string {
   const number = at < 0 ? text : text.slice(0, at);
   const tail = at < 0 ? '' : text.slice(at);
   const wanted = format === 'g' || format === 'x' ? (precision < 0 ? 6 : precision) : 0;
-  const significant = number.replace('.', '').replace(format === 'x' ? /^0x0*/ : /^0+/, '').length;
+  // In hexadecimal, Go counts the `x` as a digit.
+  const significant = number.replace('.', '').replace(format === 'x' ? /^0/ : /^0+/, '').length;
   const zero = number === '0' ? 1 : 0;
   const point = number.includes('.') ? '' : '.';
   return `${number}${point}${'0'.repeat(Math.max(wanted - significant - zero, 0))}${tail}`;

@@ -84,8 +84,8 @@ export function parseNumber(text: string): NumberLiteral {
   }
   const value = integer(text);
   if (value !== undefined && value >= MIN_INT && value <= MAX_UINT) {
-    const unsigned = value >= 0n && !(text.startsWith('+') || (text.startsWith('-') && value !== 0n));
-    const uint = unsigned ? value : undefined;
+    // Zero may have a sign.
+    const uint = value === 0n || (value > 0n && !text.startsWith('+')) ? value : undefined;
     const int = value <= MAX_INT ? value : undefined;
     if (int !== undefined || uint !== undefined) return { text, int, uint, float: Number(value), complex: undefined };
   }

@@ -192,7 +192,8 @@ class Formatter {
     }
     if (verb === 'T') return this.#string(typeName(value), 's', flags);
     const isList = itemsOf(value) !== undefined || entriesOf(value) !== undefined;
-    if ((verb === 'w' && isList) || (verb === 'p' && !isList)) return this.#bad(value, verb, flags);
+    const isBytes = value instanceof Slice && value.elem === 'uint8';
+    if ((verb === 'w' && isList && !isBytes) || (verb === 'p' && !isList)) return this.#bad(value, verb, flags);
     return this.#value(value, verb, flags, 0);
   }
 
