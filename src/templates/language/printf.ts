@@ -23,6 +23,8 @@ const MOST = 1_000_000;
 /** Flags of one verb that are looked at; more are a verb that does not exist. */
 const MOST_FLAGS = 64;
 
+const DIGITS = /[0-9]*/y;
+
 /** Levels of lists and maps that are printed. */
 const DEEPEST = 256;
 
@@ -150,7 +152,8 @@ class Formatter {
 
   /** A number in the format; one that is too large takes the rest of the format with it, as in Go. */
   #digits(): number | undefined {
-    const [digits = ''] = /^[0-9]*/.exec(this.#format.slice(this.#at, this.#at + 8)) ?? [];
+    DIGITS.lastIndex = this.#at;
+    const [digits = ''] = DIGITS.exec(this.#format) ?? [];
     if (digits === '') return undefined;
     if (Number(digits.slice(0, -1)) > MOST) {
       this.#at = this.#format.length;
