@@ -122,7 +122,7 @@ export const DEFAULT_LIMITS: Limits = {
 export interface RenderOptions {
   /** Milliseconds since 1970 that `now` returns. */
   readonly now: number;
-  /** Milliseconds that only grow, for the deadline. */
+  /** Milliseconds that only grow, for the deadline; CPU time rather than wall time, so that a busy host fails no job. */
   readonly monotonic: () => number;
   readonly limits?: Limits;
 }

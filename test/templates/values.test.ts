@@ -1,18 +1,29 @@
 /** Go values in JavaScript: kinds, type names, truth, printed form and bytes. Expected values are what Go prints. */
 import t from 'tap';
-import * as bytes from '../../src/templates/bytes.ts';
-import type * as contract from '../../src/templates/contract.ts';
-import * as print from '../../src/templates/print-form.ts';
-import * as values from '../../src/templates/values.ts';
+import { byteLength, compareBytes, fromBytes, joined, sliceBytes, toBytes } from '../../src/templates/bytes.ts';
+import type { Budget, GoFunction } from '../../src/templates/contract.ts';
+import { formatFloat, printForm } from '../../src/templates/print-form.ts';
+import {
+  Complex,
+  Func,
+  GoObject,
+  isTrue,
+  type Kind,
+  kindOf,
+  Sized,
+  Slice,
+  TypedMap,
+  typeName,
+  type Value,
+} from '../../src/templates/values.ts';
 
-const { Complex, Func, GoObject, Sized, Slice, TypedMap } = values;
-const unlimited: contract.Budget = { step: () => {}, reserve: () => {} };
-const noop: contract.GoFunction = { name: 'f', parameters: ['int'], variadic: false, call: () => null };
+const unlimited: Budget = { step: () => {}, reserve: () => {} };
+const noop: GoFunction = { name: 'f', parameters: ['int'], variadic: false, call: () => null };
 
 const duration = new GoObject({ type: 'time.Duration', kind: 'int64', value: 1500000000n, text: '1.5s' });
 
 t.test('kinds, type names, truth and the printed form of every kind of value', async (t) => {
-  const cases: readonly [values.Value, values.Kind, string, boolean, string][] = [
+  const cases: readonly [Value, Kind, string, boolean, string][] = [
     [undefined, 'invalid', '<nil>', false, '<no value>'],
     [null, 'invalid', '<nil>', false, '<nil>'],
     [true, 'bool', 'bool', true, 'true'],
@@ -33,7 +44,7 @@ t.test('kinds, type names, truth and the printed form of every kind of value', a
     [[1n, 'a', null, [true]], 'slice', '[]interface {}', true, '[1 a <nil> [true]]'],
     [new Slice('string', []), 'slice', '[]string', false, '[]'],
     [
-      new Map<string, values.Value>([
+      new Map<string, Value>([
         ['b', 1n],
         ['a', new Map()],
       ]),
@@ -47,32 +58,41 @@ t.test('kinds, type names, truth and the printed form of every kind of value', a
     [new Func(noop), 'func', 'func(int)', true, '0x1'],
   ];
   for (const [value, kind, type, truth, text] of cases) {
-    t.equal(values.kindOf(value), kind);
-    t.equal(values.typeName(value), type);
-    t.equal(values.isTrue(value), truth, `${type} ${text}`);
-    t.equal(print.printForm(value, unlimited), text);
+    t.equal(kindOf(value), kind);
+    t.equal(typeName(value), type);
+    t.equal(isTrue(value), truth, `${type} ${text}`);
+    t.equal(printForm(value, unlimited), text);
   }
 });
 
+t.test('floats take an exponent from 1e6 on, or from another limit', async (t) => {
+  t.equal(formatFloat(1e6), '1e+06');
+  t.equal(formatFloat(1e6, 21), '1000000');
+  t.equal(formatFloat(1e21, 21), '1e+21');
+  t.equal(formatFloat(0.000001, 21), '1e-06');
+});
+
 t.test('a map that contains itself is an error, not an overflow', async (t) => {
-  const map = new Map<string, values.Value>();
+  const map = new Map<string, Value>();
   map.set('self', map);
-  t.throws(() => print.printForm(map, unlimited), { name: 'GoError' });
+  t.throws(() => printForm(map, unlimited), { name: 'GoError' });
 });
 
 t.test('bytes that are not UTF-8 survive in strings', async (t) => {
   const raw = Uint8Array.of(0x61, 0xff, 0xc3, 0xa9, 0xed, 0xa0, 0x80, 0xf0, 0x9f, 0x98, 0x80, 0xc3);
-  const text = bytes.fromBytes(raw);
+  const text = fromBytes(raw);
   t.equal(text, 'a\udcffé\udced\udca0\udc80😀\udcc3');
-  t.same([...bytes.toBytes(text)], [...raw]);
-  t.equal(bytes.byteLength(text), 12);
-  t.equal(bytes.sliceBytes('é1', 1, 3), '\udca91');
-  t.equal(bytes.fromBytes(Uint8Array.of(0xef, 0xbf, 0xbd)), '\ufffd');
+  t.same([...toBytes(text)], [...raw]);
+  t.equal(byteLength(text), 12);
+  t.equal(sliceBytes('é1', 1, 3), '\udca91');
+  t.equal(fromBytes(Uint8Array.of(0xef, 0xbf, 0xbd)), '\ufffd');
+  t.equal(joined(['\udcc3', '\udca9'], ''), 'é');
+  t.equal(joined(['\udcc3', '\udca9'], ' '), '\udcc3 \udca9');
 });
 
 t.test('strings are ordered by bytes, not by UTF-16 units', async (t) => {
-  t.ok(bytes.compareBytes('\uffff', '😀') < 0);
-  t.ok(bytes.compareBytes('é', '\udc80') > 0);
-  t.ok(bytes.compareBytes('a', 'ab') < 0);
-  t.equal(bytes.compareBytes('aé', 'aé'), 0);
+  t.ok(compareBytes('\uffff', '😀') < 0);
+  t.ok(compareBytes('é', '\udc80') > 0);
+  t.ok(compareBytes('a', 'ab') < 0);
+  t.equal(compareBytes('aé', 'aé'), 0);
 });

@@ -1,6 +1,12 @@
 /** Several template files become one set: order of names, definitions that replace others, places of errors and of output. */
 import t from 'tap';
-import { DEFAULT_LIMITS, type GoFunction, type Limits, TemplateError } from '../../../src/templates/contract.ts';
+import {
+  DEFAULT_LIMITS,
+  type GoFunction,
+  type Limits,
+  type RefusedFunction,
+  TemplateError,
+} from '../../../src/templates/contract.ts';
 import { readTemplateData, toTemplateData } from '../../../src/templates/language/data.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
 
@@ -86,8 +92,9 @@ t.test('a template that is not there is an error with its name', async (t) => {
 });
 
 t.test('a refused function is an error of the parser with the reason', async (t) => {
-  const refused = new Map([['env', { name: 'env', refused: 'it reads the environment of the server' }]]);
-  const error = failure(() => parseTemplates([{ name: 'a.tpl', text: 'x\n{{ env "HOME" }}' }], refused));
+  const env: RefusedFunction = { name: 'env', refused: 'it reads the environment of the server' };
+  const source = { name: 'a.tpl', text: 'x\n{{ env "HOME" }}' };
+  const error = failure(() => parseTemplates([source], new Map([['env', env]])));
   t.match(error, { kind: 'refused-function', place: { template: 'a.tpl', line: 2 }, message: /reads the environment/ });
 });
 
