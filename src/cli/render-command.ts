@@ -68,7 +68,7 @@ async function runRender(args: Arguments, context: CommandContext, terminal: Ter
       ...(request.stdin === ''
         ? []
         : [
-            `its input of ${Buffer.byteLength(request.stdin)} bytes goes into Secret ${inputSecretName(objects.job.metadata?.name ?? '')}`,
+            `stdin (${Buffer.byteLength(request.stdin)} bytes) is stored in Secret ${inputSecretName(objects.job.metadata?.name ?? '')}`,
           ]),
       ...(objects.service === undefined
         ? []

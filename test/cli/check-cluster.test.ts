@@ -1,5 +1,5 @@
-/** `check` finds what is wrong in the cluster - namespace, token, nodes, other launchers - and can prove that a job works. */
-import t from 'tap';
+/** `check` reports problems of the cluster (namespace, token, nodes, other launchers) and can prove that a job works. */
+import t, { type Test } from 'tap';
 import { documentedRules } from '../cluster/api/access.ts';
 import { JOBS, NODES } from '../cluster/api/resources.ts';
 import { ACCOUNT, SMALLEST, startChecked } from './cluster.ts';
@@ -8,7 +8,7 @@ import { linesOf } from './harness.ts';
 const { cluster, check } = await startChecked();
 t.teardown(() => cluster.close());
 
-t.test('all is well', async (t) => {
+t.test('prints one line for each result when nothing is wrong', async (t) => {
   cluster.setMetrics('present');
   t.teardown(() => cluster.setMetrics('absent'));
   const directories = { options: { 'logging-dir': 'DIR/log', 'scratch-path': 'DIR/scratch' } };
@@ -41,65 +41,70 @@ t.test('all is well', async (t) => {
   t.equal(lines.length, 22);
   t.equal(code, 0);
   t.equal(err, '');
-
-  const json = await check(t, SMALLEST, {}, ['--json']);
-  const { ok, results } = JSON.parse(json.out);
-  t.equal(ok, true);
-  t.strictSame(results[12], { step: 'version', status: 'ok', found: 'Kubernetes v1.36.2' });
-  t.equal(json.code, 0);
 });
 
-t.test('the namespace', async (t) => {
-  const missing = await check(t, SMALLEST, { options: { 'kubernetes-namespace': 'nowhere' } });
-  t.strictSame(linesOf(missing, 'namespace'), [
+t.test('--json prints one object with the result of each step', async (t) => {
+  const { out, code } = await check(t, SMALLEST, {}, ['--json']);
+  const { ok, results } = JSON.parse(out);
+  t.equal(ok, true);
+  t.strictSame(results[12], { step: 'version', status: 'ok', found: 'Kubernetes v1.36.2' });
+  t.equal(code, 0);
+});
+
+t.test('a namespace other than that of the token: names both', async (t) => {
+  const outcome = await check(t, SMALLEST, { options: { 'kubernetes-namespace': 'nowhere' } });
+  t.strictSame(linesOf(outcome, 'namespace'), [
     'failed namespace DIR/launcher.kubernetes.conf:5: kubernetes-namespace: nowhere does not exist, or the account has no permissions in it (Kubernetes does not say which) -> the token belongs to namespace rstudio; if the jobs belong there too, set kubernetes-namespace=rstudio',
   ]);
-  t.strictSame(linesOf(missing, 'permissions'), [
+  t.strictSame(linesOf(outcome, 'permissions'), [
     `failed permissions ${ACCOUNT} has no permissions in namespace nowhere -> see namespace above`,
   ]);
   t.strictSame(
-    linesOf(missing, 'token')[1],
+    linesOf(outcome, 'token')[1],
     'warning token the account job-launcher belongs to namespace rstudio, but jobs run in nowhere -> correct kubernetes-namespace, or bind the account in that namespace: subjects: [{kind: ServiceAccount, name: job-launcher, namespace: rstudio}]',
   );
-  t.equal(missing.code, 1);
+  t.equal(outcome.code, 1);
+});
 
-  const known = await check(t, SMALLEST, {
+t.test('a namespace that does not exist', async (t) => {
+  const outcome = await check(t, SMALLEST, {
     options: { 'kubernetes-namespace': 'nowhere', 'auth-token': cluster.adminToken },
   });
-  t.strictSame(linesOf(known, 'namespace'), [
+  t.strictSame(linesOf(outcome, 'namespace'), [
     'failed namespace DIR/launcher.kubernetes.conf:5: kubernetes-namespace: nowhere does not exist, or the account has no permissions in it (Kubernetes does not say which) -> correct the option, or run: rstudio-kubernetes-launcher rbac | kubectl apply -f -',
   ]);
+});
 
-  const noRights = await check(t, SMALLEST.slice(-1));
+t.test('an account without any permission in the namespace', async (t) => {
+  const outcome = await check(t, SMALLEST.slice(-1));
   t.strictSame(
-    [...linesOf(noRights, 'namespace'), ...linesOf(noRights, 'permissions')],
+    [...linesOf(outcome, 'namespace'), ...linesOf(outcome, 'permissions')],
     [
       'failed namespace kubernetes-namespace: rstudio does not exist, or the account has no permissions in it (Kubernetes does not say which) -> correct the option, or run: rstudio-kubernetes-launcher rbac | kubectl apply -f -',
       `failed permissions ${ACCOUNT} has no permissions in namespace rstudio -> see namespace above`,
     ],
   );
+});
 
-  const noCreate = await check(
-    t,
-    SMALLEST.map((rule) => ({
-      ...rule,
-      verbs: rule.verbs.filter((verb) => rule.groups[0] !== 'batch' || verb !== 'create'),
-    })),
-  );
-  t.strictSame(linesOf(noCreate, 'namespace'), [
+t.test('an account that cannot create jobs', async (t) => {
+  const rules = SMALLEST.map((rule) => ({
+    ...rule,
+    verbs: rule.verbs.filter((verb) => rule.groups[0] !== 'batch' || verb !== 'create'),
+  }));
+  t.strictSame(linesOf(await check(t, rules), 'namespace'), [
     'warning namespace namespace rstudio exists, but the account cannot create jobs in it -> see permissions below',
   ]);
+});
 
-  const allow = cluster.denyNew('jobs', 'not on Sundays');
-  const denied = await check(t, SMALLEST);
-  allow();
+t.test('a webhook that refuses jobs: shows its message', async (t) => {
+  t.teardown(cluster.denyNew('jobs', 'not on Sundays'));
   t.match(
-    linesOf(denied, 'namespace')[0],
+    linesOf(await check(t, SMALLEST), 'namespace')[0],
     /^failed namespace namespace rstudio refuses jobs: .*not on Sundays.* -> a quota, an admission webhook or the deletion of the namespace; the message says which$/,
   );
 });
 
-t.test('tokens that the API server does not take', async (t) => {
+t.test('an expired token: skips what needs it', async (t) => {
   const expired = cluster.accounts.issue('rstudio', 'job-launcher', -7200);
   const outcome = await check(t, SMALLEST, { options: { 'auth-token': expired } });
   t.match(
@@ -114,56 +119,73 @@ t.test('tokens that the API server does not take', async (t) => {
     linesOf(outcome, '9 steps')[0],
     /^skipped 9 steps skipped because of a failure above: clock, access, namespace, permissions, /,
   );
-
-  const soon = await check(t, SMALLEST, {
-    options: { 'auth-token': cluster.accounts.issue('rstudio', 'job-launcher', 7300) },
-  });
-  t.match(
-    linesOf(soon, 'token')[0],
-    /^warning token DIR\/launcher.kubernetes.conf:3: auth-token: expires in 2 hours, and the plugin cannot renew auth-token: .* -> set auth-token to the token that does not expire, /,
-  );
-  t.equal(soon.code, 0);
 });
 
-t.test('what is in the cluster', async (t) => {
-  const metrics = await check(t, SMALLEST);
-  t.strictSame(linesOf(metrics, 'metrics'), [
+t.test('a token in the options file that expires soon', async (t) => {
+  const token = cluster.accounts.issue('rstudio', 'job-launcher', 7300);
+  const outcome = await check(t, SMALLEST, { options: { 'auth-token': token } });
+  t.match(
+    linesOf(outcome, 'token')[0],
+    /^warning token DIR\/launcher.kubernetes.conf:3: auth-token: expires in 2 hours, and the plugin cannot renew auth-token: .* -> set auth-token to the token that does not expire, /,
+  );
+  t.equal(outcome.code, 0);
+});
+
+t.test('a cluster without metrics-server', async (t) => {
+  t.strictSame(linesOf(await check(t, SMALLEST), 'metrics'), [
     'warning metrics metrics.k8s.io is not installed: CPU and memory usage of jobs is not shown -> optional; to see usage, install metrics-server',
   ]);
+});
 
-  const documented = await check(t, documentedRules('rstudio'));
-  t.strictSame(linesOf(documented, 'accounts'), [
+t.test('a binding that makes every service account an administrator', async (t) => {
+  const outcome = await check(t, documentedRules('rstudio'));
+  t.strictSame(linesOf(outcome, 'accounts'), [
     "warning accounts RoleBinding job-launcher-admin grants role cluster-admin to group system:serviceaccounts:rstudio: every job with a service account's token is an administrator of namespace rstudio -> run: rstudio-kubernetes-launcher rbac | kubectl apply -f -; then delete that binding",
   ]);
-  t.equal(documented.code, 0);
+  t.equal(outcome.code, 0);
+});
 
-  /** What is said of one job for each of these launchers; '' names none. */
-  const launchers = async (...instances: readonly string[]) => {
-    const jobs = instances.map((instance, index) =>
-      cluster.store.create(JOBS, {
-        metadata: {
-          name: `old-${index}`,
-          namespace: 'rstudio',
-          labels: {
-            'app.kubernetes.io/managed-by': 'launcher',
-            ...(instance === '' ? {} : { 'launcher-instance-id': instance }),
-          },
+/** The lines of step `launchers` with one job for each of these instance ids; '' is a job without the label. */
+async function launchers(t: Test, ...instances: readonly string[]): Promise<readonly string[]> {
+  const jobs = instances.map((instance, index) =>
+    cluster.store.create(JOBS, {
+      metadata: {
+        name: `old-${index}`,
+        namespace: 'rstudio',
+        labels: {
+          'app.kubernetes.io/managed-by': 'launcher',
+          ...(instance === '' ? {} : { 'launcher-instance-id': instance }),
         },
-        spec: { suspend: true, template: { metadata: {}, spec: { restartPolicy: 'Never', containers: [] } } },
-        status: {},
-      } as never),
-    );
-    const outcome = await check(t, SMALLEST);
+      },
+      spec: { suspend: true, template: { metadata: {}, spec: { restartPolicy: 'Never', containers: [] } } },
+      status: {},
+    } as never),
+  );
+  t.teardown(() => {
     for (const job of jobs) cluster.store.remove(JOBS, job);
-    return linesOf(outcome, 'launchers');
-  };
-  t.strictSame(await launchers(''), ['ok launchers 1 job without a launcher label']);
-  t.strictSame(await launchers('', ''), ['ok launchers 2 jobs without a launcher label']);
-  t.strictSame(await launchers('workbench-1'), ['ok launchers 1 job of 1 launcher']);
-  t.strictSame(await launchers('workbench-1', 'workbench-1', 'connect-2'), [
+  });
+  return linesOf(await check(t, SMALLEST), 'launchers');
+}
+
+t.test('one job without a launcher label', async (t) => {
+  t.strictSame(await launchers(t, ''), ['ok launchers 1 job without a launcher label']);
+});
+
+t.test('two jobs without a launcher label', async (t) => {
+  t.strictSame(await launchers(t, '', ''), ['ok launchers 2 jobs without a launcher label']);
+});
+
+t.test('a job of one launcher', async (t) => {
+  t.strictSame(await launchers(t, 'workbench-1'), ['ok launchers 1 job of 1 launcher']);
+});
+
+t.test('jobs of two launchers in one namespace', async (t) => {
+  t.strictSame(await launchers(t, 'workbench-1', 'workbench-1', 'connect-2'), [
     'warning launchers 3 jobs of 2 launchers in one namespace: workbench-1 (2), connect-2 (1) -> set another kubernetes-namespace for each launcher; remove jobs of a deleted launcher with kubectl delete job',
   ]);
+});
 
+t.test('no node is schedulable', async (t) => {
   const [node] = cluster.store.list(NODES);
   const cordon = (unschedulable: boolean) =>
     node &&
@@ -171,24 +193,25 @@ t.test('what is in the cluster', async (t) => {
       each.spec = { ...each.spec, unschedulable };
     });
   cordon(true);
-  const cordoned = await check(t, SMALLEST);
-  cordon(false);
-  t.strictSame(linesOf(cordoned, 'nodes'), [
+  t.teardown(() => cordon(false));
+  t.strictSame(linesOf(await check(t, SMALLEST), 'nodes'), [
     'failed nodes 0 of 1 nodes are ready and schedulable -> jobs stay Pending until a node is ready; run: kubectl get nodes',
   ]);
 });
 
-t.test('a job through its whole life', async (t) => {
+t.test('--submit-test-job runs a job and deletes it', async (t) => {
   const outcome = await check(t, SMALLEST, {}, ['--submit-test-job', '--image', 'busybox']);
   t.match(
     linesOf(outcome, 'test-job')[0],
     /^ok test-job check-[a-z0-9]{10} on node0: submitted after \d\.\d s, ended after \d\.\d s, output read after \d\.\d s$/,
   );
   t.equal(outcome.code, 0);
-  t.strictSame(cluster.store.list(JOBS), [], 'nothing is left');
+  t.strictSame(cluster.store.list(JOBS), []);
+});
 
-  const none = await check(t, SMALLEST, {}, ['--submit-test-job']);
-  t.strictSame(linesOf(none, 'test-job'), [
+t.test('--submit-test-job without an image', async (t) => {
+  const outcome = await check(t, SMALLEST, {}, ['--submit-test-job']);
+  t.strictSame(linesOf(outcome, 'test-job'), [
     'failed test-job The job names no container image, and there is no default-container-image -> fix the setting in the message, or choose another user or image: --user USER --image IMAGE',
   ]);
 });

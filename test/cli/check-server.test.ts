@@ -1,4 +1,4 @@
-/** `check` tells whether what answers is an API server that this host trusts, that is new enough, and that takes the token. */
+/** `check` reports whether the API server is trusted, supported and accepts the token; the token is never printed. */
 import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
 import t, { type Test } from 'tap';
@@ -35,8 +35,8 @@ t.test('certificates', async (t) => {
       /^ {25}certificate-authority=LS0tLS1CRUdJTi/,
     ]);
     const [, pasted = ''] = /certificate-authority=(\S+)/.exec(outcome.out) ?? [];
-    const mended = await run(t, ['check'], { options: { ...served, 'certificate-authority': pasted } });
-    t.strictSame(linesOf(mended, 'tls'), [
+    const fixed = await run(t, ['check'], { options: { ...served, 'certificate-authority': pasted } });
+    t.strictSame(linesOf(fixed, 'tls'), [
       `ok tls CN=kube-apiserver, issued by CN=an authority, valid until ${day(100)}`,
     ]);
   });
@@ -105,48 +105,59 @@ t.test('certificates', async (t) => {
   });
 });
 
-t.test('servers that are no API servers, or not as they should be', async (t) => {
+/** The lines of one step of `check` against a server with this handler. */
+async function against(t: Test, step: string, handler: RequestListener): Promise<readonly string[]> {
   const identity = await issue();
-  const check = async (step: string, answer: RequestListener): Promise<readonly string[]> => {
-    const served = await secured(t, identity, answer);
-    const ended = await run(t, ['check'], { options: { ...served, 'certificate-authority': base64(identity.ca) } });
-    return linesOf(ended, step);
+  const served = await secured(t, identity, handler);
+  const ended = await run(t, ['check'], { options: { ...served, 'certificate-authority': base64(identity.ca) } });
+  return linesOf(ended, step);
+}
+
+const version =
+  (minor: string, headers: Readonly<Record<string, string>> = {}): RequestListener =>
+  (request, response) => {
+    response.setHeader('Content-Type', 'application/json');
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (request.url !== '/version') response.writeHead(404);
+    response.end(JSON.stringify({ major: '1', minor, gitVersion: `v1.${minor}.0` }));
   };
-  const version =
-    (minor: string, headers: Readonly<Record<string, string>> = {}): RequestListener =>
-    (request, response) => {
-      response.setHeader('Content-Type', 'application/json');
-      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-      if (request.url !== '/version') response.writeHead(404);
-      response.end(JSON.stringify({ major: '1', minor, gitVersion: `v1.${minor}.0` }));
-    };
-  t.strictSame(await check('version', version('19')), [
+
+t.test('a server that is too old', async (t) => {
+  t.strictSame(await against(t, 'version', version('19')), [
     'failed version Kubernetes v1.19.0 is too old: the plugin needs 1.20 or newer -> upgrade the cluster',
   ]);
-  t.strictSame(await check('version', version('24')), [
+});
+
+t.test('a server that lacks features: says which', async (t) => {
+  t.strictSame(await against(t, 'version', version('24')), [
     'warning version Kubernetes v1.24.0 is older than 1.25: a kill that exec cannot do sets parallelism 0 before it deletes the pod -> the plugin works with this version; upgrade the cluster when possible',
   ]);
-  t.strictSame(await check('version', (_request, response) => response.end('<html>Welcome</html>')), [
+});
+
+t.test('a web server that is not an API server', async (t) => {
+  t.strictSame(await against(t, 'version', (_request, response) => response.end('<html>Welcome</html>')), [
     'failed version The answer is not one of a Kubernetes API server: does api-url name it?: 20 characters that are not JSON [GET /version: 200] -> correct api-url: the server there is not a Kubernetes API server',
   ]);
+});
+
+t.test('a clock of the server that is behind', async (t) => {
   const late = new Date(Date.now() - 3_600_000).toUTCString();
   t.match(
-    (await check('clock', version('30', { Date: late })))[0],
+    (await against(t, 'clock', version('30', { Date: late })))[0],
     /^warning clock the clock of this host is 360\d s ahead of that of the API server -> synchronize both clocks/,
   );
+});
+
+t.test('a clock of the server that is ahead', async (t) => {
   const early = new Date(Date.now() + 120_000).toUTCString();
   t.match(
-    (await check('clock', version('30', { Date: early })))[0],
+    (await against(t, 'clock', version('30', { Date: early })))[0],
     /^warning clock the clock of this host is 1[12]\d s behind that of the API server/,
   );
 });
 
-t.test('tokens', async (t) => {
-  const expired = jwt({
-    exp: 1_735_787_045,
-    iss: 'https://kubernetes.default.svc',
-    sub: 'system:serviceaccount:rstudio:job-launcher',
-  });
+/** Options for a server that answers 401. */
+async function refusing(t: Test): Promise<Readonly<Record<string, string>>> {
   const identity = await issue();
   const served = await secured(t, identity, (_request, response) => {
     response.writeHead(401, { 'Content-Type': 'application/json' });
@@ -154,8 +165,16 @@ t.test('tokens', async (t) => {
       '{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}',
     );
   });
-  const reach = { ...served, 'certificate-authority': base64(identity.ca) };
-  const outcome = await run(t, ['check'], { options: { ...reach, 'auth-token': expired } });
+  return { ...served, 'certificate-authority': base64(identity.ca) };
+}
+
+t.test('an expired token', async (t) => {
+  const expired = jwt({
+    exp: 1_735_787_045,
+    iss: 'https://kubernetes.default.svc',
+    sub: 'system:serviceaccount:rstudio:job-launcher',
+  });
+  const outcome = await run(t, ['check'], { options: { ...(await refusing(t)), 'auth-token': expired } });
   t.match(
     linesOf(outcome, 'token')[0],
     /^failed token DIR\/launcher.kubernetes.conf:3: auth-token: expired \d+ days ago: account system:serviceaccount:rstudio:job-launcher, issuer https:\/\/kubernetes.default.svc, until 2025-01-02T03:04:05Z -> /,
@@ -168,25 +187,31 @@ t.test('tokens', async (t) => {
     'failed version DIR/launcher.kubernetes.conf:3: auth-token: the API server does not accept the token (401), which has expired -> see token above',
   ]);
   t.notMatch(outcome.out, expired.split('.')[1] ?? '-', 'the token is never shown');
+});
 
-  const opaque = await run(t, ['check'], { options: reach });
+t.test('a token that is not a JWT, refused by the server', async (t) => {
+  const opaque = await run(t, ['check'], { options: await refusing(t) });
   t.strictSame(linesOf(opaque, 'token'), [
     'ok token auth-token: the token is not a JWT; its account and expiry are unknown',
   ]);
   t.strictSame(linesOf(opaque, 'version'), [
     "failed version DIR/launcher.kubernetes.conf:3: auth-token: the API server does not accept the token (401) -> it was revoked, its account was deleted, or it belongs to another cluster; set auth-token to the token that does not expire, from the Secret that rbac creates: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d; or set auth-token-path to a file that a timer writes: kubectl -n rstudio create token job-launcher --duration=24h > /etc/rstudio/launcher.token",
   ]);
+});
 
+t.test('a token file that the server refuses', async (t) => {
   const inFile = await run(t, ['check'], {
-    options: { ...reach, 'auth-token-path': 'DIR/token' },
+    options: { ...(await refusing(t)), 'auth-token-path': 'DIR/token' },
     files: { token: 'opaque' },
   });
   t.strictSame(linesOf(inFile, 'version'), [
     "failed version DIR/launcher.kubernetes.conf:5: auth-token-path: DIR/token: the API server does not accept the token (401) -> it was revoked, its account was deleted, or it belongs to another cluster; write the token that does not expire, from the Secret that rbac creates: kubectl -n rstudio get secret job-launcher-token -o jsonpath='{.data.token}' | base64 -d > DIR/token; or let a timer run: kubectl -n rstudio create token job-launcher --duration=24h > DIR/token",
   ]);
+});
 
+t.test('an account of another namespace', async (t) => {
   const foreign = await run(t, ['check'], {
-    options: { ...reach, 'auth-token': jwt({ sub: 'system:serviceaccount:default:rstudio' }) },
+    options: { ...(await refusing(t)), 'auth-token': jwt({ sub: 'system:serviceaccount:default:rstudio' }) },
   });
   t.strictSame(linesOf(foreign, 'token'), [
     'ok token auth-token: account system:serviceaccount:default:rstudio, without an expiry',

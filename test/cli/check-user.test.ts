@@ -1,4 +1,4 @@
-/** `check --user` tells whether a job of that user would work, whether he can become root on a node, and which line it is. */
+/** `check --user` reports whether a job of that user is accepted, and whether the user can become root on a node, with lines. */
 import t from 'tap';
 import { documentedRules } from '../cluster/api/access.ts';
 import { SMALLEST, startChecked } from './cluster.ts';
@@ -21,15 +21,18 @@ capabilities=none
 service-accounts=none
 `;
 
-t.test('a user', async (t) => {
-  const files = {
-    'launcher.kubernetes.profiles.conf': PROFILES.replace(',Bad Image', ',Bad_Image:x:y'),
-    'launcher.kubernetes.resources.conf': '[small]\ncpus=1\n\n[big]\ncpus=8\n',
-  };
-  const steps = ['user', 'images', 'user-labels', 'resources', 'user-job', 'root-on-node'];
+const FILES = {
+  'launcher.kubernetes.profiles.conf': PROFILES.replace(',Bad Image', ',Bad_Image:x:y'),
+  'launcher.kubernetes.resources.conf': '[small]\ncpus=1\n\n[big]\ncpus=8\n',
+};
+
+const STEPS = ['user', 'images', 'user-labels', 'resources', 'user-job', 'root-on-node'];
+
+t.test('a user without a section of their own', async (t) => {
+  const files = FILES;
   const somebody = await check(t, documentedRules('rstudio'), { files }, ['--user', 'nosuchuser']);
   t.strictSame(
-    steps.flatMap((step) => linesOf(somebody, step)),
+    STEPS.flatMap((step) => linesOf(somebody, step)),
     [
       'ok user nosuchuser (not a user of this host, so in no group): [*] line 1',
       'warning images Bad_Image:x:y is not a valid image name -> write it as [registry/]name[:tag], in lower case',
@@ -39,9 +42,13 @@ t.test('a user', async (t) => {
       'warning root-on-node nosuchuser can become root on a node: a job may mount any directory of the node as any user (mount-types, host-paths, run-as not set); or run as root with any capability (capabilities, run-as not set); or create privileged pods with the token of a service account, because the group binding makes it an administrator (service-accounts not set) -> set the keys of hardened.profiles.conf: mount-types, host-paths, run-as, capabilities, service-accounts',
     ],
   );
+});
+
+t.test('a user with a section of their own', async (t) => {
+  const files = FILES;
   const jane = await check(t, SMALLEST, { files }, ['--user=jane']);
   t.strictSame(
-    steps.flatMap((step) => linesOf(jane, step)).filter((line) => !line.startsWith('warning resources')),
+    STEPS.flatMap((step) => linesOf(jane, step)).filter((line) => !line.startsWith('warning resources')),
     [
       'ok user jane (not a user of this host, so in no group): [*] line 1, [jane] line 6',
       'ok images r-session:4.5; no other image; no default',
@@ -52,12 +59,15 @@ t.test('a user', async (t) => {
   );
 });
 
-t.test('a user with a default image, and one whom nothing restricts', async (t) => {
+t.test('a user with a default image', async (t) => {
   const files = { 'launcher.kubernetes.profiles.conf': '[jane]\ndefault-container-image=r-session:4.5\n' };
   t.strictSame(linesOf(await check(t, SMALLEST, { files }, ['--user=jane']), 'user-job'), [
     'ok user-job a job with default settings is allowed, and the API server accepts it (dry run)',
   ]);
-  const free = await check(t, SMALLEST, { files }, ['--user=nosuchuser']);
+});
+
+t.test('a user without any restriction', async (t) => {
+  const free = await check(t, SMALLEST, {}, ['--user=nosuchuser']);
   t.strictSame(
     [...linesOf(free, 'resources'), ...linesOf(free, 'user-job')],
     [
@@ -67,9 +77,8 @@ t.test('a user with a default image, and one whom nothing restricts', async (t) 
   );
 });
 
-t.test('who can become root on a node', async (t) => {
-  const files = {
-    'launcher.kubernetes.profiles.conf': `[home]
+const ROOT_FILES = {
+  'launcher.kubernetes.profiles.conf': `[home]
 host-paths=/home
 capabilities=NET_BIND_SERVICE
 [above]
@@ -89,69 +98,82 @@ pod-security=restricted
 host-paths=none
 capabilities=none
 `,
-  };
-  const remedy =
-    'set the keys of hardened.profiles.conf: mount-types, host-paths, run-as, capabilities, service-accounts';
-  const file = 'DIR/launcher.kubernetes.profiles.conf';
-  const cases: readonly (readonly [user: string, ways: string])[] = [
-    ['home', ''],
-    ['above', `mount /var/lib of the node as any user (host-paths, ${file}:5; mount-types, run-as not set)`],
-    [
-      'below',
-      `mount /etc/cron.d of the node as any user (mount-types, ${file}:10; host-paths, ${file}:8; run-as not set)`,
-    ],
-    ['capable', `run as root with SYS_ADMIN (capabilities, ${file}:13; run-as not set)`],
-    ['restricted', ''],
-    ['token', ''],
-  ];
-  for (const [user, ways] of cases) {
+};
+const remedy =
+  'set the keys of hardened.profiles.conf: mount-types, host-paths, run-as, capabilities, service-accounts';
+const file = 'DIR/launcher.kubernetes.profiles.conf';
+const cases: readonly (readonly [user: string, ways: string])[] = [
+  ['home', ''],
+  ['above', `mount /var/lib of the node as any user (host-paths, ${file}:5; mount-types, run-as not set)`],
+  [
+    'below',
+    `mount /etc/cron.d of the node as any user (mount-types, ${file}:10; host-paths, ${file}:8; run-as not set)`,
+  ],
+  ['capable', `run as root with SYS_ADMIN (capabilities, ${file}:13; run-as not set)`],
+  ['restricted', ''],
+  ['token', ''],
+];
+for (const [user, ways] of cases) {
+  t.test(`root on a node: profile of ${user}`, async (t) => {
     const line =
       ways === ''
         ? `ok root-on-node ${user} cannot become root on a node through a job`
         : `warning root-on-node ${user} can become root on a node: a job may ${ways} -> ${remedy}`;
-    t.strictSame(linesOf(await check(t, SMALLEST, { files }, ['--user', user]), 'root-on-node'), [line]);
-  }
+    t.strictSame(linesOf(await check(t, SMALLEST, { files: ROOT_FILES }, ['--user', user]), 'root-on-node'), [line]);
+  });
+}
+
+t.test('root on a node through the token of a service account', async (t) => {
   t.match(
-    linesOf(await check(t, documentedRules('rstudio'), { files }, ['--user', 'token']), 'root-on-node')[0],
+    linesOf(await check(t, documentedRules('rstudio'), { files: ROOT_FILES }, ['--user', 'token']), 'root-on-node')[0],
     /a job may create privileged pods with the token of a service account/,
   );
 });
 
-t.test('overrides of all sections are shown to the API server, each once', async (t) => {
-  const override = (pointer: string, file: string): string =>
-    `job-json-overrides="/spec/template/spec/${pointer}":"DIR/${file}.json"`;
-  const files = {
-    'launcher.kubernetes.profiles.conf': [
-      ...['[*]', override('hostAliases', 'aliases')],
-      ...['[@nogroup]', override('tolerations/-', 'typo')],
-      ...['[jane]', override('tolerations/-', 'typo')],
-      ...['[joe]', override('containers/7', 'aliases')],
-    ].join('\n'),
-    'aliases.json': '[{"ip":"10.0.0.1","hostnames":["a"]}]',
-    'typo.json': '{"kee":"gpu"}',
-  };
-  const file = 'DIR/launcher.kubernetes.profiles.conf';
+const override = (pointer: string, file: string): string =>
+  `job-json-overrides="/spec/template/spec/${pointer}":"DIR/${file}.json"`;
+const OVERRIDE_FILES = {
+  'launcher.kubernetes.profiles.conf': [
+    ...['[*]', override('hostAliases', 'aliases')],
+    ...['[@nogroup]', override('tolerations/-', 'typo')],
+    ...['[jane]', override('tolerations/-', 'typo')],
+    ...['[joe]', override('containers/7', 'aliases')],
+  ].join('\n'),
+  'aliases.json': '[{"ip":"10.0.0.1","hostnames":["a"]}]',
+  'typo.json': '{"kee":"gpu"}',
+};
+
+t.test('sends the overrides of all sections to the API server, equal ones once', async (t) => {
   const typo =
     /^failed overrides DIR\/launcher\.kubernetes\.profiles\.conf:4, DIR\/launcher\.kubernetes\.profiles\.conf:6: job-json-overrides: .*unknown field "spec\.template\.spec\.tolerations\[0\]\.kee".* -> fix this line of the profiles, or the file it names$/;
-  const outcome = await check(t, SMALLEST, { files });
+  const outcome = await check(t, SMALLEST, { files: OVERRIDE_FILES });
   const lines = linesOf(outcome, 'overrides');
   t.match(lines[0], typo);
   t.strictSame(lines.slice(1), [
     `failed overrides ${file}:8: The job-json-override /spec/template/spec/containers/7 (DIR/aliases.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> fix this line of the profiles`,
   ]);
   t.equal(outcome.code, 1);
-  const jane = await check(t, SMALLEST, { files }, ['--user=jane']);
+});
+
+t.test('--user reports an override that the API server refuses', async (t) => {
+  const jane = await check(t, SMALLEST, { files: OVERRIDE_FILES }, ['--user=jane']);
   t.match(
     linesOf(jane, 'user-job')[0],
     /^failed user-job DIR\/launcher\.kubernetes\.profiles\.conf:6: job-json-overrides: .*unknown field .*kee/,
   );
-  const well = { ...files, 'launcher.kubernetes.profiles.conf': `[*]\n${override('hostAliases', 'aliases')}\n` };
-  t.strictSame(linesOf(await check(t, SMALLEST, { files: well }), 'overrides'), [
+});
+
+t.test('overrides that the API server accepts', async (t) => {
+  const files = {
+    ...OVERRIDE_FILES,
+    'launcher.kubernetes.profiles.conf': `[*]\n${override('hostAliases', 'aliases')}\n`,
+  };
+  t.strictSame(linesOf(await check(t, SMALLEST, { files }), 'overrides'), [
     'ok overrides the overrides of the profiles can be applied, and the API server accepts the job (dry run)',
   ]);
 });
 
-t.test('a user whose jobs cannot work', async (t) => {
+t.test('a profile that allows no job', async (t) => {
   const files = {
     'launcher.kubernetes.profiles.conf':
       '[*]\nallow-unknown-images=0\nallow-custom-resources=0\nrun-as=own\njob-json-overrides="/spec/template/spec/containers/7":"DIR/piece.json"\n',
@@ -168,12 +190,14 @@ t.test('a user whose jobs cannot work', async (t) => {
     ],
   );
   t.equal(outcome.code, 1);
+});
 
-  const override = {
-    ...files,
+t.test('an override that cannot be applied to a job of the user', async (t) => {
+  const files = {
+    'piece.json': '{}',
     'launcher.kubernetes.profiles.conf': `[*]\njob-json-overrides="/spec/template/spec/containers/7":"DIR/piece.json"\n`,
   };
-  const broken = await check(t, SMALLEST, { files: override }, ['--user', 'nosuchuser']);
+  const broken = await check(t, SMALLEST, { files }, ['--user', 'nosuchuser']);
   t.strictSame(linesOf(broken, 'user-job'), [
     'failed user-job DIR/launcher.kubernetes.profiles.conf:2: The job-json-override /spec/template/spec/containers/7 (DIR/piece.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> fix this line of the profiles',
   ]);

@@ -1,4 +1,4 @@
-/** `check` finds what is wrong between this host and the API server - files, name, port, time - and names its line. */
+/** `check` reports problems between this host and the API server (files, name, port, time) with their line. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
@@ -9,7 +9,7 @@ import { type Clock, systemClock } from '../../src/system/clock.ts';
 import { issue } from './certificates.ts';
 import { base64, fails, linesOf, listen, NOBODY, run, type Situation } from './harness.ts';
 
-/** Time passes eight times as fast; the date is as it is. */
+/** Timers run eight times as fast; the date does not. */
 const hurried: Clock = {
   ...systemClock,
   monotonic: () => systemClock.monotonic() * 8,
@@ -20,35 +20,49 @@ const OPTIONS = { 'api-url': 'https://127.0.0.1:1', 'auth-token': 'a-token' };
 
 const options = (more: Readonly<Record<string, string>>): Situation => ({ options: { ...OPTIONS, ...more } });
 
-t.test('the options file', async (t) => {
+t.test('an options file that does not exist', async (t) => {
   const missing = await run(t, ['check', '--config-file=DIR/launcher.gpu.conf']);
   t.strictSame(missing.lines.slice(0, -1), [
     'failed   options         DIR/launcher.gpu.conf: config-file: the file does not exist -> fix this file; the plugin cannot start until then',
     'skipped  19 steps        skipped because of a failure above: server-user, open-files, directories, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
   ]);
   t.match(missing.lines.at(-1), /^1 failed, 19 skipped \(\d+\.\d s\)$/);
-  const json = JSON.parse((await run(t, ['check', '--config-file=DIR/launcher.gpu.conf', '--json'])).out);
-  t.equal(json.results.length, 20, 'machines are told each step');
   t.equal(missing.code, 1);
+});
 
+t.test('--json has each skipped step', async (t) => {
+  const json = JSON.parse((await run(t, ['check', '--config-file=DIR/launcher.gpu.conf', '--json'])).out);
+  t.equal(json.results.length, 20, 'each step');
+});
+
+t.test('an option that is not a number', async (t) => {
   await fails(
     t,
     options({ 'job-expiry-hours': 'soon' }),
     'options',
     'failed options DIR/launcher.kubernetes.conf:4: job-expiry-hours: "soon" must be a number such as 0.5 or 1e-3 from 0 to 87600 -> fix this line; the plugin cannot start until then',
   );
+});
+
+t.test('an api-url without a scheme', async (t) => {
   await fails(
     t,
     options({ 'api-url': '127.0.0.1:6443' }),
     'options',
     'failed options DIR/launcher.kubernetes.conf:2: api-url: "127.0.0.1:6443" must be an http or https URL without user info, query and fragment, such as https://10.0.0.1:6443 -> fix this line; the plugin cannot start until then',
   );
+});
+
+t.test('an unknown option', async (t) => {
   await fails(
     t,
     options({ 'tolerations-x': '1' }),
     'options',
     'failed options DIR/launcher.kubernetes.conf:4: tolerations-x: is not an option of this plugin -> fix this line; if the file is for a newer first-party plugin, add unknown-options=warn',
   );
+});
+
+t.test('a certificate-authority without a certificate', async (t) => {
   await fails(
     t,
     options({ 'certificate-authority': 'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t' }),
@@ -57,7 +71,7 @@ t.test('the options file', async (t) => {
   );
 });
 
-t.test('profiles, and later steps that still run', async (t) => {
+t.test('mistakes in profiles do not stop the steps that do not need profiles', async (t) => {
   const outcome = await fails(
     t,
     {
@@ -86,7 +100,7 @@ t.test('a group that this host does not have', async (t) => {
   ]);
 });
 
-t.test('files that are named and not there', async (t) => {
+t.test('CA and profiles that do not exist', async (t) => {
   const outcome = await fails(
     t,
     options({ 'certificate-authority': 'DIR/ca.crt', 'auth-token-path': 'DIR/token', 'profile-config': 'DIR/none' }),
@@ -96,6 +110,9 @@ t.test('files that are named and not there', async (t) => {
   t.strictSame(linesOf(outcome, 'profiles'), [
     'failed profiles DIR/launcher.kubernetes.conf:6: profile-config: DIR/none does not exist -> fix this line; the plugin cannot start until then',
   ]);
+});
+
+t.test('a token file that does not exist', async (t) => {
   await fails(
     t,
     options({ 'auth-token-path': 'DIR/token' }),
@@ -104,7 +121,7 @@ t.test('files that are named and not there', async (t) => {
   );
 });
 
-t.test('a token that everybody on this host can read', async (t) => {
+t.test('a token file that every user of this host can read', async (t) => {
   const files = { token: 'opaque' };
   const outcome = await run(t, ['check'], {
     ...options({ 'api-url': 'https://kubernetes.invalid', 'auth-token-path': 'DIR/token' }),
@@ -116,7 +133,7 @@ t.test('a token that everybody on this host can read', async (t) => {
   ]);
 });
 
-t.test('a name that nobody knows', async (t) => {
+t.test('a host name that does not resolve', async (t) => {
   const outcome = await fails(
     t,
     options({ 'api-url': `https://${NOBODY}:6443` }),
@@ -126,7 +143,7 @@ t.test('a name that nobody knows', async (t) => {
   t.match(linesOf(outcome, '12 steps')[0], /^skipped 12 steps skipped because of a failure above: tcp, tls, version, /);
 });
 
-t.test('nobody listens', async (t) => {
+t.test('a port without a listener', async (t) => {
   const server = createServer();
   const port = await listen(t, server);
   server.close();
@@ -139,7 +156,7 @@ t.test('nobody listens', async (t) => {
   );
 });
 
-t.test('what takes its time', async (t) => {
+t.test('timeouts of TCP, TLS and the first call', async (t) => {
   /** A process that listens and never accepts: when its queue is full, further connections are dropped. */
   const full = async (t: Test): Promise<number> => {
     const code = `require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () {
@@ -184,7 +201,7 @@ t.test('what takes its time', async (t) => {
   ]);
 });
 
-t.test('all steps together have 15 s', async (t) => {
+t.test('all steps end within 15 s', async (t) => {
   const identity = await issue();
   // As every answer takes 3 s of the hurried clock, access reviews take more than is left.
   const slow = createHttpsServer({ cert: identity.cert, key: identity.key }, (request, response) => {
@@ -210,7 +227,7 @@ t.test('all steps together have 15 s', async (t) => {
   t.ok(seconds >= 15 && seconds < 16.5, `${seconds} s of the hurried clock`);
 });
 
-t.test('on a terminal', async (t) => {
+t.test('a terminal gets colors and folded lines', async (t) => {
   const { out, lines } = await run(t, ['check'], {
     ...options({ 'log-level': '9' }),
     terminal: { columns: 60, color: true },
@@ -228,7 +245,7 @@ t.test('on a terminal', async (t) => {
   );
 });
 
-t.test('something else than TLS', async (t) => {
+t.test('a port without TLS', async (t) => {
   const port = await listen(t, createHttpServer());
   await fails(
     t,
@@ -238,18 +255,18 @@ t.test('something else than TLS', async (t) => {
   );
 });
 
-t.test('http to a port that speaks https', async (t) => {
+t.test('http to a TLS port', async (t) => {
   const identity = await issue();
   const silent = createHttpsServer(identity);
-  // As Go's server does it.
-  const telling = createServer((socket) => {
+  // The response of Go's server.
+  const verbose = createServer((socket) => {
     socket.on('data', () => {
       socket.end('HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n');
     });
   });
   for (const [server, said] of [
     [silent, /^failed version /],
-    [telling, /^failed version .*: Client sent an HTTP request to an HTTPS server\. /],
+    [verbose, /^failed version .*: Client sent an HTTP request to an HTTPS server\. /],
   ] as const) {
     const port = await listen(t, server);
     const [line = ''] = linesOf(await run(t, ['check'], options({ 'api-url': `http://127.0.0.1:${port}` })), 'version');

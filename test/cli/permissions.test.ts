@@ -1,4 +1,4 @@
-/** What `rbac` prints gives the account all that the plugin needs; `check` names each right that is missing, and its rule. */
+/** The manifest of `rbac` grants all permissions of the plugin; `check` reports each missing one with the rule to add. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
@@ -15,7 +15,7 @@ t.test('rbac without options prints fixtures/config/rbac.yaml, which the README 
   t.equal(out, readFileSync(new URL('../../fixtures/config/rbac.yaml', import.meta.url), 'utf8'));
 });
 
-t.test('rbac', async (t) => {
+t.test('rbac prints the objects of the namespace, the account and its permissions', async (t) => {
   const { out, code } = await run(t, ['rbac'], { options: { 'kubernetes-namespace': 'jobs' } });
   t.equal(code, 0);
   const documents = parseAllDocuments(out).map((document) => document.toJS());
@@ -52,12 +52,22 @@ t.test('rbac', async (t) => {
   for (const binding of [documents[4], documents[6]]) {
     t.strictSame(binding.subjects, [{ kind: 'ServiceAccount', name: 'job-launcher', namespace: 'jobs' }]);
   }
+});
+
+t.test('the Secret of rbac is valid', async (t) => {
+  const { out } = await run(t, ['rbac'], { options: { 'kubernetes-namespace': 'jobs' } });
+  const documents = parseAllDocuments(out).map((document) => document.toJS());
   const schemas = createSchemas();
   t.strictSame(schemas.check(SECRETS, documents[2]), { wrongType: undefined, unknown: [], unknownKeys: [] });
+});
 
+t.test('rbac without exec and with another account name', async (t) => {
   const narrow = await run(t, ['rbac', '--kill-method=delete', '--account=posit'], { options: {} });
   t.notMatch(narrow.out, 'pods/exec');
   t.match(narrow.out, "kubectl -n rstudio get secret posit-token -o jsonpath='{.data.token}' | base64 -d");
+});
+
+t.test('rbac refuses a namespace that the options file overrides', async (t) => {
   const vain = await run(t, ['rbac', '--kubernetes-namespace=jobs'], {
     options: { 'kubernetes-namespace': 'rstudio' },
   });
@@ -69,6 +79,9 @@ t.test('rbac', async (t) => {
       'rstudio-kubernetes-launcher: rbac: --kubernetes-namespace has no effect, because DIR/launcher.kubernetes.conf sets it\n',
     ],
   );
+});
+
+t.test('rbac with an invalid options file', async (t) => {
   const wrong = await run(t, ['rbac'], { options: { 'kubernetes-namespace': 'No' } });
   t.match(
     wrong.err,
@@ -77,7 +90,7 @@ t.test('rbac', async (t) => {
   t.equal(wrong.code, 1);
 });
 
-t.test('with what rbac prints, everything is there', async (t) => {
+t.test('the manifest of rbac grants every permission that check verifies', async (t) => {
   const printed = await run(t, ['rbac'], { options: { 'kubernetes-namespace': 'rstudio' } });
   t.equal(printed.err, '');
   const documents = parseAllDocuments(printed.out).map((document) => document.toJS());
@@ -98,71 +111,71 @@ t.test('with what rbac prints, everything is there', async (t) => {
   t.equal(outcome.code, 0);
 });
 
-t.test('each right that is missing, with the rule to add', async (t) => {
-  const may = (what: string, rule: string): string => `${ACCOUNT} cannot ${what} -> add to its ${rule}`;
-  const cases: readonly (readonly [resource: string, verb: string, line: string])[] = [
-    [
-      'jobs',
-      'create',
-      `failed permissions ${may('create jobs.batch: jobs can neither be followed nor submitted', 'Role: {apiGroups: [batch], resources: [jobs], verbs: [create]}')}`,
-    ],
-    [
-      'pods',
-      'watch',
-      `failed permissions ${may('watch pods: the states of jobs are not known', 'Role: {apiGroups: [""], resources: [pods], verbs: [watch]}')}`,
-    ],
-    [
-      'pods',
-      'patch',
-      `warning permissions ${may('patch pods: jobs cannot be stopped', 'Role: {apiGroups: [""], resources: [pods], verbs: [patch]}')}`,
-    ],
-    [
-      'pods',
-      'delete',
-      `warning permissions ${may('delete pods: jobs whose container has no /bin/sh cannot be killed', 'Role: {apiGroups: [""], resources: [pods], verbs: [delete]}')}`,
-    ],
-    [
-      'pods/log',
-      'get',
-      `warning permissions ${may('get pods/log: the output of jobs cannot be read', 'Role: {apiGroups: [""], resources: [pods/log], verbs: [get]}')}`,
-    ],
-    [
-      'pods/exec',
-      'create',
-      `warning permissions ${may('create pods/exec: jobs are killed by deleting their pods, and with them their output', 'Role: {apiGroups: [""], resources: [pods/exec], verbs: [create]}')}`,
-    ],
-    [
-      'pods/attach',
-      'create',
-      `warning permissions ${may('create pods/attach: jobs cannot be given input (stdin)', 'Role: {apiGroups: [""], resources: [pods/attach], verbs: [create]}')}`,
-    ],
-    [
-      'services',
-      'create',
-      `warning permissions ${may('create services: jobs with exposed ports cannot be submitted', 'Role: {apiGroups: [""], resources: [services], verbs: [create]}')}`,
-    ],
-    [
-      'secrets',
-      'create',
-      `warning permissions ${may('create secrets: the input (stdin) of jobs is kept in memory and lost when the plugin ends before it was delivered', 'Role: {apiGroups: [""], resources: [secrets], verbs: [create]}')}`,
-    ],
-    [
-      'events',
-      'list',
-      `warning permissions ${may('list events: why jobs are pending is often not known', 'Role: {apiGroups: [""], resources: [events], verbs: [list]}')}`,
-    ],
-    [
-      'serviceaccounts',
-      'list',
-      `warning permissions ${may('list serviceaccounts: the launcher cannot offer service accounts', 'Role: {apiGroups: [""], resources: [serviceaccounts], verbs: [list]}')}`,
-    ],
-    [
-      'nodes',
-      'get',
-      `warning permissions ${may('get nodes: jobs show the internal addresses of their nodes only', 'ClusterRole: {apiGroups: [""], resources: [nodes], verbs: [get]}')}`,
-    ],
-  ];
-  for (const [resource, verb, line] of cases) {
+const may = (what: string, rule: string): string => `${ACCOUNT} cannot ${what} -> add to its ${rule}`;
+const cases: readonly (readonly [resource: string, verb: string, line: string])[] = [
+  [
+    'jobs',
+    'create',
+    `failed permissions ${may('create jobs.batch: jobs can neither be followed nor submitted', 'Role: {apiGroups: [batch], resources: [jobs], verbs: [create]}')}`,
+  ],
+  [
+    'pods',
+    'watch',
+    `failed permissions ${may('watch pods: the states of jobs are not known', 'Role: {apiGroups: [""], resources: [pods], verbs: [watch]}')}`,
+  ],
+  [
+    'pods',
+    'patch',
+    `warning permissions ${may('patch pods: jobs cannot be stopped', 'Role: {apiGroups: [""], resources: [pods], verbs: [patch]}')}`,
+  ],
+  [
+    'pods',
+    'delete',
+    `warning permissions ${may('delete pods: jobs whose container has no /bin/sh cannot be killed', 'Role: {apiGroups: [""], resources: [pods], verbs: [delete]}')}`,
+  ],
+  [
+    'pods/log',
+    'get',
+    `warning permissions ${may('get pods/log: the output of jobs cannot be read', 'Role: {apiGroups: [""], resources: [pods/log], verbs: [get]}')}`,
+  ],
+  [
+    'pods/exec',
+    'create',
+    `warning permissions ${may('create pods/exec: jobs are killed by deleting their pods, and with them their output', 'Role: {apiGroups: [""], resources: [pods/exec], verbs: [create]}')}`,
+  ],
+  [
+    'pods/attach',
+    'create',
+    `warning permissions ${may('create pods/attach: jobs cannot be given input (stdin)', 'Role: {apiGroups: [""], resources: [pods/attach], verbs: [create]}')}`,
+  ],
+  [
+    'services',
+    'create',
+    `warning permissions ${may('create services: jobs with exposed ports cannot be submitted', 'Role: {apiGroups: [""], resources: [services], verbs: [create]}')}`,
+  ],
+  [
+    'secrets',
+    'create',
+    `warning permissions ${may('create secrets: the input (stdin) of jobs is kept in memory and lost when the plugin ends before it was delivered', 'Role: {apiGroups: [""], resources: [secrets], verbs: [create]}')}`,
+  ],
+  [
+    'events',
+    'list',
+    `warning permissions ${may('list events: why jobs are pending is often not known', 'Role: {apiGroups: [""], resources: [events], verbs: [list]}')}`,
+  ],
+  [
+    'serviceaccounts',
+    'list',
+    `warning permissions ${may('list serviceaccounts: the launcher cannot offer service accounts', 'Role: {apiGroups: [""], resources: [serviceaccounts], verbs: [list]}')}`,
+  ],
+  [
+    'nodes',
+    'get',
+    `warning permissions ${may('get nodes: jobs show the internal addresses of their nodes only', 'ClusterRole: {apiGroups: [""], resources: [nodes], verbs: [get]}')}`,
+  ],
+];
+for (const [resource, verb, line] of cases) {
+  t.test(`without permission to ${verb} ${resource}: the rule to add`, async (t) => {
     const rules = SMALLEST.map((rule) =>
       rule.resources.includes(resource) && !rule.groups.includes('metrics.k8s.io')
         ? { ...rule, resources: rule.resources.filter((each) => each !== resource) }
@@ -176,13 +189,12 @@ t.test('each right that is missing, with the rule to add', async (t) => {
       verbs: rule.verbs.filter((each) => each !== verb),
     }));
     const outcome = await check(t, [...rules, ...rest]);
-    t.strictSame(
-      linesOf(outcome, 'permissions'),
-      ['ok permissions 31 of 32 permissions are granted', line],
-      `${verb} ${resource}`,
-    );
+    t.strictSame(linesOf(outcome, 'permissions'), ['ok permissions 31 of 32 permissions are granted', line]);
     t.equal(outcome.code, line.startsWith('failed') ? 1 : 0);
-  }
+  });
+}
+
+t.test('without permission to list nodes', async (t) => {
   const nodes = await check(t, SMALLEST.slice(0, -1));
   t.strictSame(linesOf(nodes, 'nodes'), [
     'warning nodes no permission to list nodes: external addresses, labels and readiness of nodes are unknown -> optional; to grant it, run: rstudio-kubernetes-launcher rbac | kubectl apply -f -',

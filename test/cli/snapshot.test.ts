@@ -1,18 +1,21 @@
-/** A snapshot of a cluster in which there is something that cannot be read. */
+/** A snapshot skips objects that cannot be parsed. */
 import t from 'tap';
 import { takeSnapshot } from '../../src/cli/snapshot.ts';
 import type { Client } from '../../src/kubernetes/contract.ts';
 
 const job = (name: string, spec: unknown = {}) => ({ metadata: { name, uid: `uid-${name}` }, spec });
-const pod = (name: string, members: object = {}) => ({ metadata: { name, uid: `uid-${name}` }, ...members });
+const pod = (name: string, fields: object = {}) => ({ metadata: { name, uid: `uid-${name}` }, ...fields });
 const ITEMS: Readonly<Record<string, readonly unknown[]>> = {
   jobs: [job('first'), job('broken', { template: { spec: { containers: 5 } } }), job('last')],
   pods: [pod('readable'), pod('strange', { status: { conditions: {} } })],
   services: [{ metadata: { name: 'odd' }, spec: { ports: 'x' } }],
-  events: [{ metadata: { name: 'told' }, involvedObject: { uid: 'uid-first' } }, { metadata: { name: 'of-nobody' } }],
+  events: [
+    { metadata: { name: 'reported' }, involvedObject: { uid: 'uid-first' } },
+    { metadata: { name: 'of-nobody' } },
+  ],
 };
 
-t.test('it is left out with a warning that names it, and the others are there', async (t) => {
+t.test('skips an object that cannot be parsed, with a warning that names it', async (t) => {
   const client = {
     list: async ({ plural }: { readonly plural: string }) => ({ items: ITEMS[plural] ?? [], resourceVersion: '1' }),
   } as unknown as Client;
@@ -24,7 +27,7 @@ t.test('it is left out with a warning that names it, and the others are there', 
   );
   t.strictSame(
     [...pods, ...events].map(({ metadata }) => metadata?.name),
-    ['readable', 'told'],
+    ['readable', 'reported'],
   );
   t.strictSame(
     warnings.map((line) => line.replace(/: [^:]*$/, '')),

@@ -1,7 +1,4 @@
-/**
- * What is typed is taken as it is written or refused in one sentence; what is printed fits the terminal, which obeys
- * nothing of it, and reads back the same.
- */
+/** Arguments are parsed or refused in one sentence; output fits the terminal and cannot control it; YAML reads back equal. */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
@@ -10,34 +7,48 @@ import { parseArguments, UsageError } from '../../src/cli/arguments.ts';
 import { fold, paint, table, terminalSettings } from '../../src/cli/terminal.ts';
 import { toYaml } from '../../src/cli/yaml.ts';
 
-t.test('width and colours as terminals expect', async (t) => {
-  const terminal = { isTerminal: true, columns: 132 };
+const terminal = { isTerminal: true, columns: 132 };
+
+t.test('COLUMNS overrides the width of the terminal, at least 40', async (t) => {
   t.strictSame(terminalSettings({}, terminal), { columns: 132, color: true });
   t.strictSame(terminalSettings({ COLUMNS: '90' }, terminal), { columns: 90, color: true });
   t.strictSame(terminalSettings({ COLUMNS: '7' }, terminal), { columns: 40, color: true });
+});
+
+t.test('NO_COLOR and TERM=dumb turn colors off', async (t) => {
   t.strictSame(terminalSettings({ COLUMNS: 'wide', NO_COLOR: '1' }, terminal), { columns: 132, color: false });
   t.strictSame(terminalSettings({ NO_COLOR: '' }, terminal), { columns: 132, color: true });
   t.strictSame(terminalSettings({ TERM: 'dumb' }, { isTerminal: true, columns: undefined }), {
     columns: 80,
     color: false,
   });
+});
+
+t.test('a pipe has no width and no colors', async (t) => {
   t.strictSame(terminalSettings({}, { isTerminal: false, columns: undefined }), { columns: undefined, color: false });
 });
 
-t.test('tables', async (t) => {
-  const rows = [
-    ['ID', 'REASON'],
-    ['a', 'one two three four five six'],
-    ['long-id', '\u001b[2Jgone\u202e'],
-  ];
+const rows = [
+  ['ID', 'REASON'],
+  ['a', 'one two three four five six'],
+  ['long-id', '\u001b[2Jgone\u202e'],
+];
+
+t.test('a table escapes its cells', async (t) => {
   t.equal(
     table(rows, { columns: undefined, color: false }),
     'ID       REASON\na        one two three four five six\nlong-id  \\u001b[2Jgone\\u202e\n',
   );
+});
+
+t.test('a table folds its last column', async (t) => {
   t.equal(
     table(rows, { columns: 30, color: false }),
     'ID       REASON\na        one two three four\n         five six\nlong-id  \\u001b[2Jgone\\u202e\n',
   );
+});
+
+t.test('a table folds another column', async (t) => {
   t.equal(
     table(
       [
@@ -49,20 +60,27 @@ t.test('tables', async (t) => {
     ),
     'K  VALUE                  FROM\nk  aaaaaaaaaa bbbbbbbbbb  file:1\n   cc\n',
   );
+});
+
+t.test('colors', async (t) => {
   t.equal(table([['A']], { columns: undefined, color: true }), '\u001b[1mA\u001b[0m\n');
   t.equal(paint({ color: false }, 'red', 'x'), 'x');
+});
+
+t.test('folded text keeps leading spaces', async (t) => {
   t.strictSame(fold('  a bb ccc', 6), ['  a bb', 'ccc']);
 });
 
-t.test('arguments', async (t) => {
-  const grammar = {
-    name: 'show',
-    words: ['ID', '[MORE]'],
-    flags: [
-      { name: 'json', doc: '' },
-      { name: 'output', short: 'o', value: 'FORMAT', doc: '' },
-    ],
-  };
+const grammar = {
+  name: 'show',
+  words: ['ID', '[MORE]'],
+  flags: [
+    { name: 'json', doc: '' },
+    { name: 'output', short: 'o', value: 'FORMAT', doc: '' },
+  ],
+};
+
+t.test('flags, words and plugin options are separated', async (t) => {
   const { flags, words, options } = parseArguments(grammar, [
     '--json',
     'x',
@@ -85,6 +103,9 @@ t.test('arguments', async (t) => {
       ['--plugin-name=gpu', '--log-level=0'],
     ],
   );
+});
+
+t.test('a wrong command line is refused in one sentence', async (t) => {
   const wrong = (argv: readonly string[], message: string) =>
     t.throws(() => parseArguments(grammar, argv), new UsageError(`show: ${message}; see show --help`));
   wrong([], 'ID is missing');
@@ -99,7 +120,7 @@ t.test('arguments', async (t) => {
   wrong(['a', '--log-level=0', '--log-level=1'], '--log-level is given twice');
 });
 
-t.test('YAML', async (t) => {
+t.test('YAML quotes what a reader could misread', async (t) => {
   t.equal(
     toYaml({
       kind: 'Role',
@@ -142,11 +163,17 @@ control: "\\u001b[2J\\u0085\\u202e"
 number: -1.5
 `,
   );
+});
+
+t.test('YAML of a value that JSON does not have', async (t) => {
   t.throws(() => toYaml({ size: 1n }), new TypeError('YAML has no representation for bigint'));
+});
+
+t.test('another YAML reader reads the same', async (t) => {
   const value = fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' });
   const readBack = fc.property(value, fc.constantFrom('1.1' as const, '1.2' as const), (json, version) => {
     const plain = JSON.parse(JSON.stringify(json));
     return isDeepStrictEqual(parse(toYaml(plain), { version }), plain);
   });
-  t.equal(fc.check(readBack, { numRuns: 1000 }).counterexample, null, 'another reader reads the same');
+  t.equal(fc.check(readBack, { numRuns: 1000 }).counterexample, null);
 });

@@ -31,9 +31,6 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'test/cli',
     'test/templates',
     'docs/',
-    'README.md',
-    'CONTRIBUTING.md',
-    'CHANGELOG.md',
   ],
 };
 
