@@ -1,4 +1,4 @@
-/** The package runs where nothing is but the libraries that it names, and says what is in it. */
+/** The package lists its content and runs on a host that has only the libraries it names. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ const root = resolve(import.meta.dirname, '../..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const title = `rstudio-kubernetes-launcher-${version}-linux-x64`;
 
-t.test('what the executable needs of a host', async (t) => {
+t.test('the executable needs glibc 2.28 and seven libraries of the host', async (t) => {
   const needs = readNeeds(readFileSync(EXECUTABLE));
   t.strictSame([...needs.libraries].sort(), [
     'ld-linux-x86-64.so.2',
@@ -29,7 +29,7 @@ t.test('what the executable needs of a host', async (t) => {
   t.throws(() => readNeeds(Buffer.from('#!/bin/sh\n')), { message: 'not a 64-bit little-endian ELF file' });
 });
 
-t.test('the package, unpacked where nothing else is', async (t) => {
+t.test('the unpacked package runs in a root directory with nothing but its libraries', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'package-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   await run(process.execPath, [join(root, 'build/package.ts')], { cwd: '/' });
@@ -48,7 +48,15 @@ t.test('the package, unpacked where nothing else is', async (t) => {
     );
     return file;
   });
-  for (const file of ['LICENSE', 'README.md', 'THIRD-PARTY-LICENSES', 'config/rbac.yaml', 'sbom.cdx.json']) {
+  for (const file of [
+    'LICENSE',
+    'README.md',
+    'docs/operations.md',
+    'docs/reference.md',
+    'THIRD-PARTY-LICENSES',
+    'config/rbac.yaml',
+    'sbom.cdx.json',
+  ]) {
     t.ok(files.includes(file), file);
   }
   const bill = JSON.parse(readFileSync(join(unpacked, 'sbom.cdx.json'), 'utf8'));

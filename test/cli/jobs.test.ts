@@ -183,7 +183,7 @@ t.test('an API server that cannot be reached', async (t) => {
   t.ok(performance.now() - begun < 5_000, 'nobody waits for what refuses');
 });
 
-t.test('a timeout tells of what was before', async (t) => {
+t.test('a timeout reports the error before it', async (t) => {
   const server = createServer((_request, response) => response.writeHead(503).end('the etcd is away'));
   const url = `http://127.0.0.1:${await listen(t, server)}`;
   const { err } = await run(t, ['jobs'], { options: { ...NOWHERE, 'api-url': url, 'request-timeout-seconds': '1' } });

@@ -1,7 +1,4 @@
-/**
- * A command that root starts sees and says what the server user may read and write, as the plugin would: each in a
- * process of its own, because it gives up root for good.
- */
+/** A command that root starts drops privileges first, so it reports what the server user can read and write. Each runs in its own process. */
 import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,32 +40,31 @@ function start(
   });
 }
 
-t.test('as root', { skip }, async (t) => {
-  const [unknown, secret, few] = await Promise.all([
-    start(t, ['check'], { options: { ...OPTIONS, 'server-user': 'no-such-user' } }),
-    start(
-      t,
-      ['check', '--user=nobody'],
-      {
-        options: { ...OPTIONS, 'auth-token-path': 'DIR/token', 'certificate-authority': 'DIR/ca.crt' },
-        files: { 'launcher.kubernetes.profiles.conf': '[*]\n', token: 'a', 'ca.crt': 'b' },
-      },
-      {
-        prepare: (path) =>
-          ['token', 'ca.crt', 'launcher.kubernetes.profiles.conf'].forEach((name) => {
-            chmodSync(join(path, name), 0o600);
-          }),
-      },
-    ),
-    start(t, ['check'], { options: OPTIONS }, { files: 256 }),
-  ]);
+t.test('a server user that does not exist', { skip }, async (t) => {
+  const unknown = await start(t, ['check'], { options: { ...OPTIONS, 'server-user': 'no-such-user' } });
   t.strictSame(unknown.lines.slice(0, 3), [
     'ok       options         DIR/launcher.kubernetes.conf, 3 options',
     'failed   server-user     DIR/launcher.kubernetes.conf:1: server-user "no-such-user" does not exist on this host -> useradd --system no-such-user, or server-user=NAME in the options file',
     'skipped  18 steps        skipped because of a failure above: open-files, directories, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
   ]);
   t.equal(unknown.code, 1);
+});
 
+t.test('files that the server user cannot read', { skip }, async (t) => {
+  const secret = await start(
+    t,
+    ['check', '--user=nobody'],
+    {
+      options: { ...OPTIONS, 'auth-token-path': 'DIR/token', 'certificate-authority': 'DIR/ca.crt' },
+      files: { 'launcher.kubernetes.profiles.conf': '[*]\n', token: 'a', 'ca.crt': 'b' },
+    },
+    {
+      prepare: (path) =>
+        ['token', 'ca.crt', 'launcher.kubernetes.profiles.conf'].forEach((name) => {
+          chmodSync(join(path, name), 0o600);
+        }),
+    },
+  );
   t.strictSame(linesOf(secret, 'server-user'), ['ok server-user nobody (uid 65534)']);
   t.strictSame(linesOf(secret, 'profiles'), [
     'failed profiles DIR/launcher.kubernetes.profiles.conf: cannot be read: nobody (uid 65534) has no permission: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/launcher.kubernetes.profiles.conf && chmod g+r DIR/launcher.kubernetes.profiles.conf',
@@ -77,13 +73,16 @@ t.test('as root', { skip }, async (t) => {
     'failed ca DIR/launcher.kubernetes.conf:5: certificate-authority: DIR/ca.crt cannot be read: nobody (uid 65534) has no permission: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/ca.crt && chmod g+r DIR/ca.crt',
   ]);
   t.equal(secret.err, '');
+});
 
+t.test('a low open-file limit', { skip }, async (t) => {
+  const few = await start(t, ['check'], { options: OPTIONS }, { files: 256 });
   t.strictSame(linesOf(few, 'open-files'), [
     "warning open-files the open-file limit is 256; at most 128 job outputs can be followed at a time -> set LimitNOFILE=65536 in the launcher's unit: systemctl edit rstudio-launcher",
   ]);
 });
 
-t.test('a token that everybody can read', { skip }, async (t) => {
+t.test('an options file with a token that every user can read', { skip }, async (t) => {
   const outcome = await start(
     t,
     ['check'],
@@ -100,7 +99,7 @@ t.test('a token that everybody can read', { skip }, async (t) => {
   );
 });
 
-t.test('a token that only root can read', { skip }, async (t) => {
+t.test('a token file that only root can read', { skip }, async (t) => {
   const outcome = await start(
     t,
     ['check'],
@@ -121,7 +120,7 @@ t.test('directories that the server user cannot use', { skip }, async (t) => {
       mkdirSync(join(path, 'closed'), { mode });
       log(join(path, 'log'));
     };
-  const [problemFindings, file, missing] = await Promise.all([
+  const [unwritable, file, missing] = await Promise.all([
     start(t, ['check'], { options: { ...OPTIONS, ...directories } }, { prepare: make(0o700, (log) => mkdirSync(log)) }),
     start(
       t,
@@ -142,7 +141,7 @@ t.test('directories that the server user cannot use', { skip }, async (t) => {
       { prepare: (path) => chownSync(path, 0, 0) },
     ),
   ]);
-  t.strictSame(linesOf(problemFindings, 'directories'), [
+  t.strictSame(linesOf(unwritable, 'directories'), [
     'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: DIR/log cannot be written (the log goes to stderr): nobody (uid 65534) has no permission: owner 0, group 0, mode 0755 -> chown nobody DIR/log',
     'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (the plugin does not use it yet): nobody (uid 65534) has no access to directory DIR/closed -> chmod o+x DIR/closed',
   ]);

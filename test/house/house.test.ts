@@ -28,7 +28,6 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'test/kubernetes',
     'test/main',
     'test/system',
-    'test/cli',
     'test/templates',
     'docs/',
   ],
