@@ -157,6 +157,9 @@ function wrapped(kind: IntegerKind, value: bigint): bigint {
   return kind.startsWith('u') ? BigInt.asUintN(bits, value) : BigInt.asIntN(bits, value);
 }
 
+/** An int: 64 bits, wrapped as Go does. */
+export const toInt = (value: bigint): bigint => BigInt.asIntN(64, value);
+
 export function kindOf(value: Value): Kind {
   switch (typeof value) {
     case 'string':

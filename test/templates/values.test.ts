@@ -13,6 +13,7 @@ import {
   Sized,
   Slice,
   TypedMap,
+  toInt,
   typeName,
   type Value,
 } from '../../src/templates/values.ts';
@@ -70,6 +71,11 @@ t.test('floats take an exponent from 1e6 on, or from another limit', async (t) =
   t.equal(formatFloat(1e6, 21), '1000000');
   t.equal(formatFloat(1e21, 21), '1e+21');
   t.equal(formatFloat(0.000001, 21), '1e-06');
+});
+
+t.test('ints wrap at 64 bits', async (t) => {
+  t.equal(toInt(9223372036854775808n), -9223372036854775808n);
+  t.equal(toInt(-1n), -1n);
 });
 
 t.test('a map that contains itself is an error, not an overflow', async (t) => {
