@@ -1,4 +1,4 @@
-/** One line in the log for each submit, stop, kill and cancel: who, which job, which image, what became of it. */
+/** Audit log: one line for each submit and control of a job, with its requester, image and result. */
 import type { Log } from '../system/log.ts';
 import type { ControlOperation, Jobs } from './contract.ts';
 import { JobError } from './job-error.ts';
@@ -11,10 +11,7 @@ const DONE: Readonly<Record<ControlOperation, string>> = {
   cancel: 'Canceled a job',
 };
 
-/**
- * The same jobs, with one line in the log for everything that was done to them, or was refused: who, which job, which
- * image, what came of it. Never arguments, environment or stdin, which hold secrets.
- */
+/** Logs every submit and control, refused ones too. Arguments, environment and stdin are not logged: they hold secrets. */
 export function auditedJobs(jobs: Jobs, log: Log): Jobs {
   return {
     ...jobs,

@@ -1,4 +1,4 @@
-/** The client that the options describe; the plugin and the commands of administrators use the same. */
+/** Client for the cluster that the options name, and the option that an API error concerns with the place where it is set. */
 import { type ClusterAccess, readClusterAccess } from '../config/options/cluster.ts';
 import type { Options } from '../config/options/options.ts';
 import { optionPlace } from '../config/text/problem.ts';
@@ -15,13 +15,13 @@ interface ConnectOptions {
   readonly access?: ClusterAccess;
   /** Deadline of one call; default: option `request-timeout-seconds`. */
   readonly timeoutMs?: number;
-  /** Somebody waits: a server that refuses connections is not tried again. */
+  /** A user waits: a refused connection is not retried. */
   readonly atOnce?: boolean;
 }
 
 /**
- * The client of the cluster that the options name, for the plugin and for the commands of an administrator, so that
- * these see what the plugin sees. Throws ConfigError if a file with CA or namespace cannot be used.
+ * Client for the cluster that the options name; the plugin and the commands use the same. Throws ConfigError if the CA file or
+ * the namespace file cannot be used.
  */
 export function connect(
   options: Options,
@@ -52,30 +52,30 @@ function credentialsOf({ authToken, authTokenPath }: Options): Credentials {
   return authToken === undefined ? { kind: 'none' } : { kind: 'token', token: authToken };
 }
 
-type Written = Pick<Options, 'authTokenPath' | 'origins'>;
+type OptionOrigins = Pick<Options, 'authTokenPath' | 'origins'>;
 
-/** `/etc/rstudio/launcher.kubernetes.conf:2: auth-token`, and the file that it names. */
-export function tokenPlace({ authTokenPath, origins }: Written): string {
+/** `/etc/rstudio/launcher.kubernetes.conf:2: auth-token`, and the token file if the option names one. */
+export function tokenPlace({ authTokenPath, origins }: OptionOrigins): string {
   const option = authTokenPath === undefined ? 'auth-token' : 'auth-token-path';
   const named = optionPlace(origins, option);
   return authTokenPath === undefined ? named : `${named}: ${authTokenPath}`;
 }
 
-/** Node's codes for a certificate that is out of date. */
+/** Codes of Node.js for a certificate that has expired or is not valid yet. */
 export const OUT_OF_DATE: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
-/** Node's codes for one that nobody who is trusted has signed. */
+/** Codes of Node.js for a certificate that no trusted CA has signed. */
 const UNKNOWN_ISSUER = /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|INVALID_CA$)/;
 
-/** The option that TLS failed by, from Node's code: what is trusted where that is written and wrong, else the address. */
-export function tlsPlace(code: string, { origins }: Pick<Written, 'origins'>): string {
+/** The option that a TLS error concerns: `certificate-authority` if it is set and the issuer is unknown, else `api-url`. */
+export function tlsPlace(code: string, { origins }: Pick<OptionOrigins, 'origins'>): string {
   const isIssuer = UNKNOWN_ISSUER.test(code) && !OUT_OF_DATE.has(code);
   return optionPlace(origins, isIssuer && origins.has('certificate-authority') ? 'certificate-authority' : 'api-url');
 }
 
-type Place = (error: KubernetesError, options: Written) => string;
+type ErrorLocation = (error: KubernetesError, options: OptionOrigins) => string;
 
-/** What an administrator has to change where trying again does not help. */
-const PLACES: Readonly<Partial<Record<KubernetesErrorCode, Place>>> = {
+/** Options to change for errors that a retry does not resolve. */
+const LOCATIONS: Readonly<Partial<Record<KubernetesErrorCode, ErrorLocation>>> = {
   unauthorized: (_, options) => tokenPlace(options),
   credentials: (_, options) => tokenPlace(options),
   tls: ({ reason }, options) => tlsPlace(reason, options),
@@ -84,12 +84,12 @@ const PLACES: Readonly<Partial<Record<KubernetesErrorCode, Place>>> = {
   forbidden: (_, options) => `${optionPlace(options.origins, 'kubernetes-namespace')}; ${tokenPlace(options)}`,
 };
 
-/** The same log, which tells with such an error of the cluster also the option and where it is written. */
-export function locatingLog(log: Log, options: Written): Log {
+/** Adds field `option` to log lines with an API error: the option that it concerns, and where it is set. */
+export function locatingLog(log: Log, options: OptionOrigins): Log {
   const located = (fields: LogFields | undefined): LogFields | undefined => {
     const error = fields?.error;
     if (!(error instanceof KubernetesError) || (error.code === 'forbidden' && !isMissingRight(error))) return fields;
-    const option = PLACES[error.code]?.(error, options);
+    const option = LOCATIONS[error.code]?.(error, options);
     return option === undefined ? fields : { ...fields, option };
   };
   return {

@@ -1,4 +1,4 @@
-/** What the parts of jobs/ share: handed to each of them, owned by jobs.ts. */
+/** Dependencies that the modules of jobs/ share; created by jobs.ts. */
 import type { Options } from '../config/options/options.ts';
 import type { Client, Reflector } from '../kubernetes/contract.ts';
 import type { Clock } from '../system/clock.ts';
@@ -9,7 +9,7 @@ import type { Policy } from './policy/policy.ts';
 import type { EventView, JobView, PodView, ServiceView } from './view/projection.ts';
 import type { Repository } from './view/repository.ts';
 
-/** The options that jobs/ reads (configuration.md section 1). */
+/** The options that jobs/ reads (docs/configuration.md section 1). */
 export type JobsOptions = Pick<
   Options,
   | 'jobExpiryHours'
@@ -20,7 +20,7 @@ export type JobsOptions = Pick<
   | 'pendingTimeoutSeconds'
 >;
 
-export interface Context {
+export interface JobsContext {
   readonly client: Client;
   readonly repository: Repository;
   readonly jobs: Reflector<JobView>;
@@ -29,16 +29,16 @@ export interface Context {
   readonly events: Reflector<EventView>;
   readonly policy: Policy;
   readonly permissions: Permissions;
-  /** The values now in force; a reload changes them. */
+  /** The current values; a reload changes them. */
   readonly options: () => JobsOptions;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Host name / NAME / random text of this process (kubernetes-objects.md section 4). */
+  /** Host name / NAME / random text of this process (docs/kubernetes-objects.md section 4). */
   readonly processId: string;
-  /** Ends with the program: everything that goes on in the background stops then. */
+  /** Aborted when the plugin stops; ends all background work. */
   readonly signal: AbortSignal;
-  /** Minor version of the server, asked once. */
+  /** Minor version of the server, cached. */
   readonly minor: () => Promise<number>;
   /** Ids that this process submitted. */
   readonly submitted: Set<string>;

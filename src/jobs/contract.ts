@@ -1,13 +1,13 @@
 /**
- * What can be done with jobs; the Launcher's side knows nothing else of them. Jobs of others look like jobs that do
- * not exist (launcher-plugin-api.md section 7.1). Every refusal is a JobError.
+ * Contract of jobs/: the operations on jobs that launcher/ uses. A job of another user is reported as not found
+ * (docs/launcher-plugin-api.md section 7.1). Every refusal is a JobError (job-error.ts).
  */
 import type { Job, JobConfig, JobRequest, PlacementConstraint, ResourceLimit } from './job.ts';
 
-/** For whom something is asked: a user's name, or '*' for everybody (an administrator). */
+/** User name, or '*' for an administrator, who may access the jobs of all users. */
 export type Requester = string;
 
-/** launcher-plugin-api.md section 7.5. */
+/** Operations of docs/launcher-plugin-api.md section 7.5. */
 export const CONTROL_OPERATIONS = ['suspend', 'resume', 'stop', 'kill', 'cancel'] as const;
 
 export type ControlOperation = (typeof CONTROL_OPERATIONS)[number];
@@ -22,11 +22,11 @@ export interface JobNetwork {
   readonly ipAddresses: readonly string[];
 }
 
-/** A measurement; members are left out when not known. */
+/** A measurement; unknown fields are absent. */
 export interface JobUsage {
   /** Percent of one core. */
   readonly cpuPercent?: number;
-  /** Seconds of CPU since the job began. */
+  /** Seconds of CPU time since the job started. */
   readonly cpuTime?: number;
   /** MB (10^6 bytes). */
   readonly residentMemory?: number;
@@ -40,7 +40,7 @@ export interface ResourceProfileInfo {
   readonly placementConstraints: readonly PlacementConstraint[];
 }
 
-/** configuration.md section 5. */
+/** Values of docs/configuration.md section 5. */
 export interface ClusterInfo {
   readonly allowUnknownImages: boolean;
   readonly images: readonly string[];
@@ -52,27 +52,27 @@ export interface ClusterInfo {
 }
 
 export interface Jobs {
-  /** Resolves when jobs and pods were listed once; rejects with JobError 'unknown' (the last API error in words) when the signal ends first. */
+  /** Resolves after the first list of jobs and pods; rejects with JobError 'unknown', which quotes the last API error, if the signal is aborted first. */
   readonly synced: (signal: AbortSignal) => Promise<void>;
-  /** Checks the policy, creates the objects, and returns the job, Pending. Within 30 s, or `timeoutMs` if part of them was spent waiting, whatever the cluster does. */
+  /** Checks the policy, creates the objects and returns the job, Pending. Settles within `timeoutMs` (default: 30 s). */
   readonly submit: (request: JobRequest, requester: Requester, timeoutMs?: number) => Promise<Job>;
   /** Throws JobError 'job-not-found'. */
   readonly find: (id: string, requester: Requester) => Job;
   readonly list: (requester: Requester) => readonly Job[];
-  /** Called for each change of a job's status, statusCode or statusMessage, new jobs included. Returns what ends it. */
+  /** Called for each change of a job's status, statusCode or statusMessage, new jobs included. Returns what removes the listener. */
   readonly onChange: (listener: (job: Job) => void) => () => void;
   /** May the requester see this job? */
   readonly visible: (job: Job, requester: Requester) => boolean;
   readonly control: (id: string, requester: Requester, operation: ControlOperation) => Promise<ControlResult>;
   /**
-   * The job's output from its beginning to its end, in UTF-8 (what is none is replaced), cut between characters. Throws 'job-not-found' at once. Nothing comes while the job
-   * is Pending; a job that never ran ends without text. Not consumed, not read. Throws 'output-not-found' if there was
-   * output but it is gone.
+   * The job's output from its beginning to its end, as UTF-8 (invalid bytes are replaced), cut between characters. Throws
+   * 'job-not-found' at once. Waits while the job is Pending; empty for a job that never ran. Read only as it is consumed.
+   * Throws 'output-not-found' if the output was deleted with its pod.
    */
   readonly output: (id: string, requester: Requester, signal: AbortSignal) => AsyncIterable<Uint8Array>;
   /**
    * Measurements while the job runs, at least every 15 s; ends when the job has ended. Throws 'job-not-found' and
-   * 'job-not-running' at once. One poller per job, however many ask.
+   * 'job-not-running' at once. One poller measures a job for all requests.
    */
   readonly usage: (id: string, requester: Requester, signal: AbortSignal) => AsyncIterable<JobUsage>;
   readonly network: (id: string, requester: Requester) => Promise<JobNetwork>;

@@ -8,7 +8,7 @@ import type { Setting } from '../config/text/settings.ts';
 import { isForbidden, isInvalid, KubernetesError } from '../kubernetes/kubernetes-error.ts';
 import { UserFacingError } from '../system/user-facing-error.ts';
 
-/** Why something was refused; launcher/ gives each its number (launcher-plugin-api.md section 9). */
+/** Reason of a refusal; launcher/ maps each to its number (docs/launcher-plugin-api.md section 9). */
 export type JobErrorCode =
   /** Error 0: the cluster or something else failed. */
   | 'unknown'
@@ -32,10 +32,10 @@ interface JobErrorOptions extends ErrorOptions {
 export class JobError extends UserFacingError {
   override readonly name = 'JobError';
   readonly code: JobErrorCode;
-  /** The message as the log may have it: without what it quotes of the user's own secrets. */
+  /** The message for the log: without secrets of the user that the message quotes. */
   readonly logged: string;
 
-  /** `message` is a sentence that a person can act on; it goes to the user, and unless `logged` is given into the log. */
+  /** `message` is a sentence that the user can act on. It is logged, too, unless `logged` is given. */
   constructor(code: JobErrorCode, message: string, { logged, ...options }: JobErrorOptions = {}) {
     super(message, options);
     this.code = code;
@@ -44,32 +44,33 @@ export class JobError extends UserFacingError {
 }
 
 /**
- * `what` says what did not work: "The job could not be created". `forLog`: what the log may have of the cluster's words,
- * which may quote what was sent.
+ * API error as a refusal. `what` is the failed operation: "Cannot create the job". `forLog` removes secrets from the server's
+ * message, which may quote the request.
  */
 export function jobErrorOf(error: unknown, what: string, forLog = (text: string): string => text): JobError {
   if (error instanceof JobError) return error;
-  if (!(error instanceof KubernetesError)) return new JobError('unknown', `${what}: ${words(error)}`, { cause: error });
+  if (!(error instanceof KubernetesError))
+    return new JobError('unknown', `${what}: ${messageOf(error)}`, { cause: error });
   const { text, message } = error;
   const code: JobErrorCode = isInvalid(error) ? 'invalid-request' : 'unknown';
-  // What the server itself says is for users; what connections say needs our words around it.
-  const said = isInvalid(error) || isForbidden(error) ? text : message;
-  return new JobError(code, `${what}: ${said}`, { cause: error, logged: `${what}: ${forLog(said)}` });
+  // Refusals of the server are clear to users; connection errors need the client's sentence around them.
+  const reason = isInvalid(error) || isForbidden(error) ? text : message;
+  return new JobError(code, `${what}: ${reason}`, { cause: error, logged: `${what}: ${forLog(reason)}` });
 }
 
-const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Throws JobError 'invalid-request'. */
 export function refuse(sentence: string): never {
   throw new JobError('invalid-request', sentence);
 }
 
-/** `max-cpus, /etc/rstudio/launcher.kubernetes.profiles.conf:6`; without the place if it is a default. */
+/** `max-cpus, /etc/rstudio/launcher.kubernetes.profiles.conf:6`; without the place for a default. */
 export function by(key: string, setting: Setting<unknown>): string {
   return setting.origin === undefined ? `${key} is not set` : `${key}, ${place(setting.origin)}`;
 }
 
-/** Refuses what a key of the profile does not allow. */
+/** Refuses a value that a profile key does not allow. Throws JobError 'invalid-request'. */
 export function refuseBy<Key extends ProfileKey>(
   sentence: string,
   key: Key,

@@ -1,5 +1,5 @@
 /**
- * The one table of a launcher job (launcher-plugin-api.md section 6): from it follow its types, reading a submit, writing
+ * The one table of a launcher job (docs/launcher-plugin-api.md section 6): from it follow its types, reading a submit, writing
  * a job for a launcher, showing it to people, and what of it is kept on its Kubernetes Job. In the order of writing.
  */
 import { formatDate, parseDate } from '../system/dates.ts';

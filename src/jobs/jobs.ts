@@ -8,7 +8,7 @@ import { untilAborted } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
-import type { Context, JobsOptions } from './context.ts';
+import type { JobsContext, JobsOptions } from './context.ts';
 import type { Jobs } from './contract.ts';
 import type { Job } from './job.ts';
 import { JobError } from './job-error.ts';
@@ -30,7 +30,7 @@ import { Repository } from './view/repository.ts';
 interface JobsDependencies {
   readonly client: Client;
   readonly policy: Policy;
-  /** The values now in force; a reload changes them. */
+  /** The current values; a reload changes them. */
   readonly options: () => JobsOptions;
   readonly clock: Clock;
   readonly random: Random;
@@ -53,7 +53,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
   const client = scopedClient(dependencies.client, life.signal);
   const repository = new Repository();
   const ours = { labelSelector: OURS };
-  const context: Context = {
+  const context: JobsContext = {
     ...dependencies,
     client,
     repository,
@@ -119,7 +119,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     feature: Feature,
     signal: AbortSignal,
   ): Promise<void> {
-    await Promise.race([permissions.asked, untilAborted(signal)]);
+    await Promise.race([permissions.reviewed, untilAborted(signal)]);
     while (!signal.aborted) {
       const changed = new AbortController();
       const isAllowed = permissions.allows(feature);

@@ -1,6 +1,6 @@
 /**
- * What the cluster allows us (kubernetes-objects.md section 6). A missing permission switches off one feature, with one
- * warning that names it. It is missing only when SelfSubjectAccessReview says so: a 403 has many other reasons.
+ * Permissions of the plugin's account (docs/kubernetes-objects.md section 6). A missing permission switches off one feature and
+ * is logged once. Only a SelfSubjectAccessReview shows that a permission is missing: a 403 has many other reasons.
  */
 import type { Client, Permission } from '../kubernetes/contract.ts';
 import { isForbidden } from '../kubernetes/kubernetes-error.ts';
@@ -17,7 +17,7 @@ const permit = (
   more: Partial<Permission> = {},
 ): readonly Permission[] => verbs.split(' ').map((verb) => ({ verb, group, resource, ...more }));
 
-/** What the plugin does in the cluster, the permissions that it takes, and what is not possible without them. */
+/** Features, the permissions that they need, and the effect of a missing one. */
 export const FEATURES = {
   jobs: {
     permissions: permit('batch', 'jobs', 'get list watch create patch delete'),
@@ -27,11 +27,11 @@ export const FEATURES = {
   stop: { permissions: permit('', 'pods', 'patch'), without: 'jobs cannot be stopped' },
   delete: {
     permissions: permit('', 'pods', 'delete'),
-    without: 'jobs whose container has no /bin/sh cannot be killed',
+    without: 'jobs without /bin/sh in their container cannot be killed',
   },
   exec: {
     permissions: permit('', 'pods', 'get create', { subresource: 'exec' }),
-    without: 'jobs are killed by deleting their pods, and with them their output',
+    without: 'a kill deletes the pod of a job, and with it the output',
   },
   output: {
     permissions: permit('', 'pods', 'get', { subresource: 'log' }),
@@ -43,17 +43,17 @@ export const FEATURES = {
   },
   secrets: {
     permissions: permit('', 'secrets', 'get create delete'),
-    without: 'the input (stdin) of jobs is kept in memory and lost when the plugin ends before it was delivered',
+    without: 'the input (stdin) of jobs is kept in memory and lost if the plugin stops before it is delivered',
   },
   services: {
     permissions: permit('', 'services', 'get list watch create delete'),
     without: 'jobs with exposed ports cannot be submitted',
   },
-  events: { permissions: permit('', 'events', 'list watch'), without: 'why jobs are pending is often not known' },
-  usage: { permissions: permit(METRICS, 'pods', 'get list'), without: 'the resource use of jobs is not known' },
+  events: { permissions: permit('', 'events', 'list watch'), without: 'the reasons of Pending jobs are often unknown' },
+  usage: { permissions: permit(METRICS, 'pods', 'get list'), without: 'the resource usage of jobs is unknown' },
   nodes: {
     permissions: permit('', 'nodes', 'get', { namespace: '' }),
-    without: 'jobs show the internal addresses of their nodes only',
+    without: 'jobs report only the internal addresses of their nodes',
   },
 } as const satisfies Record<string, { readonly permissions: readonly Permission[]; readonly without: string }>;
 
@@ -62,28 +62,28 @@ export type Feature = keyof typeof FEATURES;
 export const FEATURE_NAMES = Object.keys(FEATURES) as readonly Feature[];
 
 export interface Permissions {
-  /** false only if the cluster said so; true before it was asked. */
+  /** False only if an access review denied it; true before the first review. */
   readonly allows: (feature: Feature) => boolean;
-  /** After an error of the feature's calls: asks again if it was a 403. Resolves with whether a permission is missing. */
+  /** Reviews the feature after a 403 of one of its calls. Resolves with true if a permission is missing. */
   readonly isMissing: (feature: Feature, error: unknown) => Promise<boolean>;
-  /** Resolves when they were asked for once, with or without an answer. */
-  readonly asked: Promise<void>;
-  /** Asks at once and every 5 minutes, for what is off every 30 s, until the signal ends; never rejects. */
+  /** Resolves after the first review of all features, even if it failed. */
+  readonly reviewed: Promise<void>;
+  /** Reviews all features at once and every 5 minutes, disabled ones every 30 s, until the signal is aborted; never rejects. */
   readonly run: (signal: AbortSignal) => Promise<void>;
-  /** Called when a feature was switched on or off. Returns what ends it. */
+  /** Called when a feature was switched on or off. Returns what removes the listener. */
   readonly onChange: (listener: () => void) => () => void;
 }
 
-/** A no may be wrong: a role that is being replaced, an authorizer that has just started. So it is asked for again soon. */
+/** A denial may be temporary (a role being replaced, an authorizer that just started), so it is reviewed again soon. */
 const EVERY_MS = 30_000;
-/** Everything is asked for once in so many times. */
+/** All features are reviewed in each tenth round. */
 const ALL_EVERY = 10;
 
-/** In the words of an administrator: `get pods/log`. */
-const inWords = ({ verb, group, resource, subresource }: Permission): string =>
+/** `get pods/log`. */
+const permissionText = ({ verb, group, resource, subresource }: Permission): string =>
   `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}${group === '' ? '' : `.${group}`}`;
 
-/** The permissions that a feature lacks. Rejects if the cluster cannot be asked. */
+/** Permissions that a feature lacks. Rejects if the API server does not respond. */
 async function missingPermissions(
   client: Client,
   feature: Feature,
@@ -98,18 +98,18 @@ async function missingPermissions(
 export function createPermissions(client: Client, clock: Clock, log: Log): Permissions {
   const off = new Set<Feature>();
   const changes = new Listeners();
-  const { promise: asked, resolve: wasAsked } = Promise.withResolvers<void>();
+  const { promise: reviewed, resolve: markReviewed } = Promise.withResolvers<void>();
 
-  async function ask(feature: Feature, signal?: AbortSignal): Promise<void> {
+  async function review(feature: Feature, signal?: AbortSignal): Promise<void> {
     const missing = await missingPermissions(client, feature, signal);
     if (missing.length > 0 === off.has(feature)) return;
     if (missing.length > 0) {
       off.add(feature);
-      const names = missing.map(inWords).join(', ');
+      const names = missing.map(permissionText).join(', ');
       log.notice(`A permission is missing: ${FEATURES[feature].without}`, { feature, missing: names }, 'WARNING');
     } else {
       off.delete(feature);
-      log.notice('A permission that was missing is there now', { feature });
+      log.notice('A permission that was missing is granted now', { feature });
     }
     changes.notify();
   }
@@ -118,22 +118,22 @@ export function createPermissions(client: Client, clock: Clock, log: Log): Permi
     allows: (feature) => !off.has(feature),
     isMissing: async (feature, error) => {
       if (!isForbidden(error)) return false;
-      await ask(feature).catch((failure: unknown) =>
-        log.info('The permissions cannot be asked for', { error: failure }),
+      await review(feature).catch((failure: unknown) =>
+        log.info('Cannot review the permissions of the plugin', { error: failure }),
       );
       return off.has(feature);
     },
-    asked,
+    reviewed,
     run: async (signal) => {
       let time = 0;
       await repeat(clock, EVERY_MS, signal, async () => {
         const features = time++ % ALL_EVERY === 0 ? FEATURE_NAMES : [...off];
         try {
-          await Promise.all(features.map((feature) => ask(feature, signal)));
+          await Promise.all(features.map((feature) => review(feature, signal)));
         } catch (error) {
-          if (!signal.aborted) log.info('The permissions cannot be asked for', { error });
+          if (!signal.aborted) log.info('Cannot review the permissions of the plugin', { error });
         }
-        wasAsked();
+        markReviewed();
       });
     },
     onChange: (listener) => changes.add(listener),

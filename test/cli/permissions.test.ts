@@ -131,7 +131,7 @@ const cases: readonly (readonly [resource: string, verb: string, line: string])[
   [
     'pods',
     'delete',
-    `warning permissions ${may('delete pods: jobs whose container has no /bin/sh cannot be killed', 'Role: {apiGroups: [""], resources: [pods], verbs: [delete]}')}`,
+    `warning permissions ${may('delete pods: jobs without /bin/sh in their container cannot be killed', 'Role: {apiGroups: [""], resources: [pods], verbs: [delete]}')}`,
   ],
   [
     'pods/log',
@@ -141,7 +141,7 @@ const cases: readonly (readonly [resource: string, verb: string, line: string])[
   [
     'pods/exec',
     'create',
-    `warning permissions ${may('create pods/exec: jobs are killed by deleting their pods, and with them their output', 'Role: {apiGroups: [""], resources: [pods/exec], verbs: [create]}')}`,
+    `warning permissions ${may('create pods/exec: a kill deletes the pod of a job, and with it the output', 'Role: {apiGroups: [""], resources: [pods/exec], verbs: [create]}')}`,
   ],
   [
     'pods/attach',
@@ -156,12 +156,12 @@ const cases: readonly (readonly [resource: string, verb: string, line: string])[
   [
     'secrets',
     'create',
-    `warning permissions ${may('create secrets: the input (stdin) of jobs is kept in memory and lost when the plugin ends before it was delivered', 'Role: {apiGroups: [""], resources: [secrets], verbs: [create]}')}`,
+    `warning permissions ${may('create secrets: the input (stdin) of jobs is kept in memory and lost if the plugin stops before it is delivered', 'Role: {apiGroups: [""], resources: [secrets], verbs: [create]}')}`,
   ],
   [
     'events',
     'list',
-    `warning permissions ${may('list events: why jobs are pending is often not known', 'Role: {apiGroups: [""], resources: [events], verbs: [list]}')}`,
+    `warning permissions ${may('list events: the reasons of Pending jobs are often unknown', 'Role: {apiGroups: [""], resources: [events], verbs: [list]}')}`,
   ],
   [
     'serviceaccounts',
@@ -171,7 +171,7 @@ const cases: readonly (readonly [resource: string, verb: string, line: string])[
   [
     'nodes',
     'get',
-    `warning permissions ${may('get nodes: jobs show the internal addresses of their nodes only', 'ClusterRole: {apiGroups: [""], resources: [nodes], verbs: [get]}')}`,
+    `warning permissions ${may('get nodes: jobs report only the internal addresses of their nodes', 'ClusterRole: {apiGroups: [""], resources: [nodes], verbs: [get]}')}`,
   ],
 ];
 for (const [resource, verb, line] of cases) {

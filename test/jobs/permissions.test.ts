@@ -31,7 +31,7 @@ t.test('given one wrong no, the feature is on again after half a minute', async 
     await new Promise(setImmediate);
     return asked;
   };
-  await permissions.asked;
+  await permissions.reviewed;
   t.equal(asked.length, 29, 'everything at once');
   t.equal(permissions.allows('output'), false);
 

@@ -122,7 +122,7 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
     [...said.slice(0, 2).sort(), ...said.slice(2)],
     [
       'INFO Synced with the cluster [url: https://HOST, namespace: rstudio, kubernetes: v1.36.2]',
-      'WARNING A permission is missing: why jobs are pending is often not known [feature: events, missing: "list events, watch events"]',
+      'WARNING A permission is missing: the reasons of Pending jobs are often unknown [feature: events, missing: "list events, watch events"]',
       lines[3]?.replaceAll(host, 'HOST'),
       'INFO Contact with the API server again [seconds: N]',
     ],

@@ -57,7 +57,7 @@ t.test('a permission that is missing, and there again, is told at every level', 
   const permissions = createPermissions(client, clock, log);
   const ending = new AbortController();
   const running = permissions.run(ending.signal);
-  await permissions.asked;
+  await permissions.reviewed;
   const there = new Promise<void>((resolve) => permissions.onChange(resolve));
   granted = true;
   // Asked for again when the wait for it has begun.
@@ -67,8 +67,8 @@ t.test('a permission that is missing, and there again, is told at every level', 
   ending.abort(new Error('enough'));
   await running;
   t.strictSame(lines, [
-    'WARNING A permission is missing: jobs are killed by deleting their pods, and with them their output [feature: exec, missing: "get pods/exec, create pods/exec"]',
-    'INFO A permission that was missing is there now [feature: exec]',
+    'WARNING A permission is missing: a kill deletes the pod of a job, and with it the output [feature: exec, missing: "get pods/exec, create pods/exec"]',
+    'INFO A permission that was missing is granted now [feature: exec]',
   ]);
   log.close();
 });

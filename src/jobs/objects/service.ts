@@ -16,7 +16,7 @@ export function needsService({ exposedPorts }: Pick<JobRequest, 'exposedPorts'>)
   return exposedPorts.some(({ publishedPort }) => publishedPort === undefined);
 }
 
-/** The reference of an owner that waits for nobody when it is deleted (it would need rights on finalizers). */
+/** Owner reference that does not block the deletion of the owner: that would need a permission on finalizers. */
 export function ownedBy(job: { readonly name: string; readonly uid: string }) {
   return [
     {

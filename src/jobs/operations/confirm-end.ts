@@ -6,7 +6,7 @@ import { JOBS, PODS } from '../../kubernetes/contract.ts';
 import { isNotFound } from '../../kubernetes/kubernetes-error.ts';
 import { within } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import { JOB_NAME_LABEL } from '../objects/annotations.ts';
 import { type JobView, projectJob, projectPod } from '../view/projection.ts';
 import type { JobRecord } from '../view/record.ts';
@@ -20,7 +20,7 @@ const OBSERVERS_WAIT_MS = OTHERS_WAIT_MS + 5_000;
 /** No instance records an end that is older: after a restart, the final states of old jobs are announced at once. */
 const OLD_MS = 60_000;
 
-type ReadContext = Pick<Context, 'client' | 'jobs' | 'pods' | 'clock' | 'log' | 'signal'>;
+type ReadContext = Pick<JobsContext, 'client' | 'jobs' | 'pods' | 'clock' | 'log' | 'signal'>;
 
 /**
  * Takes in the newest Job and pods. If another instance may know how the job ended, waits until it has recorded that, and
@@ -75,7 +75,7 @@ async function readJob({ client, jobs, signal }: ReadContext, job: Identity): Pr
 
 /** Takes in the newest pods of a job, without waiting for their watch; returns the resource version of the list. */
 export async function readPods(
-  { client, pods }: Pick<Context, 'client' | 'pods'>,
+  { client, pods }: Pick<JobsContext, 'client' | 'pods'>,
   job: string,
   signal: AbortSignal,
 ): Promise<string> {

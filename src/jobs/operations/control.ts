@@ -3,7 +3,7 @@
  * that every instance knows the reason of the end. Needs patch on jobs, list on pods, and the permissions of stop-kill.ts.
  */
 import { PODS } from '../../kubernetes/contract.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import type { ControlOperation, ControlResult, Requester } from '../contract.ts';
 import type { JobState } from '../job.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
@@ -26,7 +26,7 @@ const ALLOWED: Readonly<Record<ControlOperation, JobState>> = {
 const DONE: ControlResult = { complete: true, message: '' };
 
 export async function control(
-  context: Context,
+  context: JobsContext,
   id: string,
   requester: Requester,
   operation: ControlOperation,
@@ -68,7 +68,7 @@ function annotation(record: ControlRecord | undefined): JobPatch['annotations'] 
   return { [CONTROL_ANNOTATION]: record === undefined ? null : JSON.stringify(record) };
 }
 
-function newRecord({ client, clock }: Context, operation: ControlRecord['operation'], user: string): ControlRecord {
+function newRecord({ client, clock }: JobsContext, operation: ControlRecord['operation'], user: string): ControlRecord {
   const at = new Date(client.serverTime() ?? clock.now()).toISOString();
   return { operation, at, user };
 }
@@ -88,7 +88,7 @@ function checkReplaces(newest: JobView, operation: ControlOperation): void {
 
 /** Writes the control annotation; undefined if it says the same already. */
 async function recordControl(
-  context: Context,
+  context: JobsContext,
   record: JobRecord,
   operation: 'stop' | 'kill',
   user: Requester,
@@ -107,7 +107,7 @@ async function recordControl(
 }
 
 /** Restores the earlier control annotation, unless another client has changed it since. */
-async function restoreControl(context: Context, record: JobRecord, { intent, before }: Recorded): Promise<void> {
+async function restoreControl(context: JobsContext, record: JobRecord, { intent, before }: Recorded): Promise<void> {
   await patchJob(context, record.job, ({ control: now }) =>
     now?.operation === intent.operation && now.at === intent.at && now.user === intent.user
       ? { annotations: annotation(before) }
@@ -117,7 +117,7 @@ async function restoreControl(context: Context, record: JobRecord, { intent, bef
 
 /** One patch: no pod is created any more, and one that waits is deleted (docs/kubernetes-facts.md 54 to 60, 130). */
 export async function cancel(
-  context: Context,
+  context: JobsContext,
   record: JobRecord,
   user: Requester,
   reason?: string,

@@ -7,7 +7,7 @@ import { SECRETS } from '../../kubernetes/contract.ts';
 import { Backoff } from '../../kubernetes/http/backoff.ts';
 import { isNotFound, KubernetesError, type KubernetesErrorCode } from '../../kubernetes/kubernetes-error.ts';
 import { sleep } from '../../system/clock.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import { JobError } from '../job-error.ts';
 import { LAUNCHER, MANAGED_BY, STDIN_ANNOTATION } from '../objects/annotations.ts';
 import { ownedBy } from '../objects/service.ts';
@@ -62,12 +62,12 @@ interface Delivery {
 const NO_DELIVERY: Delivery = { received: 'none', isCleared: false, isClaimChecked: false };
 
 export class Inputs {
-  readonly #context: Context;
+  readonly #context: JobsContext;
   /** Input without a Secret, because Secrets may not be created; by the uid of the Job. */
   readonly #inMemory = new Map<string, string>();
   readonly #deliveries = new WeakMap<JobRecord, Delivery>();
 
-  constructor(context: Context) {
+  constructor(context: JobsContext) {
     this.#context = context;
     context.repository.onUpdate(({ uid, job, deleted }) => {
       if (deleted || job.result !== undefined) this.#inMemory.delete(uid);
@@ -123,7 +123,7 @@ export class Inputs {
     return claim !== processId && pluginOf(claim) === pluginOf(processId);
   }
 
-  /** A claim whose Secret still exists: its process did not finish. Input in the memory of an earlier process is lost. */
+  /** Checks a claim: if the Secret still exists, the process that claimed it did not finish. Input in the memory of an earlier process is lost. */
   readonly checkClaim = async (record: JobRecord): Promise<void> => {
     const { permissions, repository } = this.#context;
     const isWaiting = (await this.#read(record)) !== undefined;
@@ -244,7 +244,7 @@ const isRunning = (record: JobRecord): boolean => runningPod(record) !== undefin
  * ended before anything was passed. Rejects if some of the input may have been passed, or after ATTACH_MS.
  */
 async function attachInput(
-  { client, clock, random, log, signal }: Context,
+  { client, clock, random, log, signal }: JobsContext,
   record: JobRecord,
   input: Uint8Array,
 ): Promise<{ readonly outcome: 'delivered' | 'not-delivered' }> {

@@ -4,7 +4,7 @@
  */
 import { NODES, SERVICES } from '../../kubernetes/contract.ts';
 import { isForbidden, isNotFound } from '../../kubernetes/kubernetes-error.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import type { JobNetwork, Requester } from '../contract.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
 import { needsService } from '../objects/service.ts';
@@ -26,7 +26,7 @@ const READ_MS = 10_000;
 
 type NetworkOf = (id: string, requester: Requester) => Promise<JobNetwork>;
 
-export function createNetwork(context: Context): NetworkOf {
+export function createNetwork(context: JobsContext): NetworkOf {
   const { client, clock, repository, services, log, permissions } = context;
   /** The oldest first. */
   const nodes = new Map<string, { readonly at: number; readonly addresses: NodeAddresses }>();

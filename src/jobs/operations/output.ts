@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer';
 import { isForbidden, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { waitFor } from '../../system/async.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import type { Requester } from '../contract.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
 import { podEnded, podRan } from '../view/observation.ts';
@@ -15,7 +15,7 @@ import { readPods } from './confirm-end.ts';
 
 /** Throws JobError 'job-not-found' or 'output-not-found' at once; the log is read only as it is consumed. */
 export function output(
-  context: Context,
+  context: JobsContext,
   id: string,
   requester: Requester,
   signal: AbortSignal,
@@ -30,7 +30,7 @@ export function output(
 }
 
 /** After another client suspends and resumes the job, the output goes on with the log of the new pod. */
-async function* read(context: Context, record: JobRecord, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* read(context: JobsContext, record: JobRecord, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const done = new Set<string>();
   let delivered = false;
   let hasReadPods = false;
@@ -76,9 +76,9 @@ function hadLog({ ran, outcome, job }: JobRecord): boolean {
   return ran || job.result?.startedAt !== undefined || outcome.state === 'Finished' || outcome.state === 'Killed';
 }
 
-/** Resolves with the next pod whose container has run, or with undefined when the job has ended without one. */
+/** Resolves with the next pod that has run, or with undefined when the job has ended without one. */
 async function nextPod(
-  { repository }: Context,
+  { repository }: JobsContext,
   record: JobRecord,
   done: ReadonlySet<string>,
   signal: AbortSignal,
@@ -92,7 +92,7 @@ async function nextPod(
 }
 
 async function* podOutput(
-  { client, repository }: Context,
+  { client, repository }: JobsContext,
   record: JobRecord,
   pod: PodView,
   signal: AbortSignal,

@@ -4,7 +4,7 @@
  */
 import { JOBS } from '../../kubernetes/contract.ts';
 import { isConflict } from '../../kubernetes/kubernetes-error.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import { CONTROL_ANNOTATION, RESULT_ANNOTATION, STDIN_ANNOTATION, UID_ANNOTATION } from '../objects/annotations.ts';
 import { type JobView, projectJob } from '../view/projection.ts';
 
@@ -25,7 +25,7 @@ const ATTEMPTS = 10;
  * undefined if nothing was patched. Rejects with errors of `decide` and of the API.
  */
 export async function patchJob(
-  { client, jobs }: Pick<Context, 'client' | 'jobs'>,
+  { client, jobs }: Pick<JobsContext, 'client' | 'jobs'>,
   job: JobView,
   decide: (newest: JobView) => JobPatch | undefined,
   signal?: AbortSignal,

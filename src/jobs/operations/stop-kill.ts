@@ -14,7 +14,7 @@ import {
 } from '../../kubernetes/kubernetes-error.ts';
 import { waitFor, within } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import { endedByItself, podEnded } from '../view/observation.ts';
 import { type PodView, projectPod } from '../view/projection.ts';
 import type { JobRecord } from '../view/record.ts';
@@ -39,14 +39,14 @@ const EXEC_PAUSES = { first: 250, longest: 4_000 };
 const NO_NEW_POD_SINCE = 25;
 
 /** Does what is recorded on the Job; may be repeated. */
-export async function act(context: Context, record: JobRecord, operation: 'stop' | 'kill'): Promise<Action> {
+export async function act(context: JobsContext, record: JobRecord, operation: 'stop' | 'kill'): Promise<Action> {
   const pod = record.pod;
   if (pod?.present !== true) return TOO_LATE;
   return operation === 'stop' ? stop(context, pod.view) : kill(context, record, pod.view);
 }
 
 /** The kubelet sends TERM, waits terminationGracePeriodSeconds, kills; the logs stay (docs/kubernetes-facts.md 30 to 34). */
-async function stop({ client, pods, permissions }: Context, pod: PodView): Promise<Action> {
+async function stop({ client, pods, permissions }: JobsContext, pod: PodView): Promise<Action> {
   try {
     const { object } = await client.patch(PODS, pod.name, {
       metadata: { uid: pod.uid },
@@ -69,7 +69,7 @@ function refusedBy(error: unknown, what: string): Action {
   throw error;
 }
 
-async function kill(context: Context, record: JobRecord, known: PodView): Promise<Action> {
+async function kill(context: JobsContext, record: JobRecord, known: PodView): Promise<Action> {
   const { options, permissions } = context;
   const pod = await readPod(context, known);
   if (pod === undefined || podEnded(pod)) return TOO_LATE;
@@ -84,7 +84,7 @@ async function kill(context: Context, record: JobRecord, known: PodView): Promis
 }
 
 /** Reads the pod; undefined if it was deleted, or another pod has its name. */
-async function readPod({ client, pods }: Context, known: PodView): Promise<PodView | undefined> {
+async function readPod({ client, pods }: JobsContext, known: PodView): Promise<PodView | undefined> {
   try {
     const pod = projectPod((await client.get(PODS, known.name)).object);
     pods.offer(pod);
@@ -106,7 +106,7 @@ const isTemporary = (error: unknown): boolean => isTransient(error) || isUnautho
  * EXEC_MS, because deleting the pod deletes its log.
  */
 async function killInside(
-  { client, clock, random, log, permissions, signal }: Context,
+  { client, clock, random, log, permissions, signal }: JobsContext,
   { id }: JobRecord,
   pod: PodView,
 ): Promise<boolean> {
@@ -136,7 +136,7 @@ const endedOtherwise = (pod: PodView | undefined): boolean =>
 
 /** Does the container end within EFFECT_MS? The exit code of exec is no proof (docs/kubernetes-facts.md 134). */
 async function endsSoon(
-  { repository, clock, signal }: Context,
+  { repository, clock, signal }: JobsContext,
   record: JobRecord,
   podUid: PodView['uid'],
 ): Promise<boolean> {
@@ -147,7 +147,7 @@ async function endsSoon(
 }
 
 /** Deletes the pod, and with it its log (docs/kubernetes-facts.md 45). */
-async function deletePod(context: Context, record: JobRecord, pod: PodView): Promise<Action> {
+async function deletePod(context: JobsContext, record: JobRecord, pod: PodView): Promise<Action> {
   const { client } = context;
   if ((await context.minor()) < NO_NEW_POD_SINCE)
     await client.patch(JOBS, record.id, { metadata: { uid: record.uid }, spec: { parallelism: 0 } });

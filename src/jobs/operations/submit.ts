@@ -12,7 +12,7 @@ import { Deadline } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
 import { type Random, randomText } from '../../system/random.ts';
 import { redactQuoted, secretStrings } from '../../system/redact.ts';
-import type { Context, JobsOptions } from '../context.ts';
+import type { JobsContext, JobsOptions } from '../context.ts';
 import type { Requester } from '../contract.ts';
 import type { Job, JobRequest } from '../job.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
@@ -35,7 +35,7 @@ const LATE_ARRIVAL_MS = 60_000;
 const UNDO_BACKOFF = { first: 1_000, longest: 30_000 };
 
 export async function submit(
-  context: Context,
+  context: JobsContext,
   inputs: Inputs,
   request: JobRequest,
   requester: Requester,
@@ -58,7 +58,7 @@ export async function submit(
 }
 
 /** Creates the Job, its Service and its Secret before the signal is aborted, or deletes them. */
-async function create(context: Context, inputs: Inputs, resolved: ResolvedJob, signal: AbortSignal): Promise<Job> {
+async function create(context: JobsContext, inputs: Inputs, resolved: ResolvedJob, signal: AbortSignal): Promise<Job> {
   const { client, repository, random, options } = context;
   const job = newJob(resolved, options(), random);
   const { id } = job;
@@ -104,7 +104,7 @@ function unloggable({ config, metadata, stdin }: JobRequest, manifest: Kubernete
 }
 
 /** Refuses a job that needs a missing permission before any object is created. */
-function checkFeatures({ permissions }: Context, request: JobRequest): void {
+function checkFeatures({ permissions }: JobsContext, request: JobRequest): void {
   checkInput(request.stdin);
   if (request.stdin !== '' && !permissions.allows('input'))
     throw new JobError('unknown', 'The job has input (stdin), but the plugin lacks the permission create pods/attach.');
@@ -113,7 +113,7 @@ function checkFeatures({ permissions }: Context, request: JobRequest): void {
 }
 
 /** Deletes the objects of a failed submit, also if the create arrives late. */
-async function undo(context: Context, job: NewJob): Promise<void> {
+async function undo(context: JobsContext, job: NewJob): Promise<void> {
   const { clock, log, random, signal } = context;
   const backoff = new Backoff(clock, random, UNDO_BACKOFF);
   const giveUpAt = clock.monotonic() + LATE_ARRIVAL_MS;
@@ -136,7 +136,7 @@ async function undo(context: Context, job: NewJob): Promise<void> {
 
 /** `absent`: there is no such Job, or not yet. */
 async function deleteSubmitted(
-  { client, repository, signal }: Context,
+  { client, repository, signal }: JobsContext,
   { id, isOurs }: NewJob,
 ): Promise<{ readonly outcome: 'done' | 'absent' }> {
   const found = await client.get(JOBS, id, { signal }).catch((error: unknown) => {
@@ -177,7 +177,7 @@ export function newJob(
 
 /** Makes the Service; one that is there already and belongs to the Job is as good. */
 export async function createService(
-  { client, services }: Pick<Context, 'client' | 'services'>,
+  { client, services }: Pick<JobsContext, 'client' | 'services'>,
   service: Service,
   signal: AbortSignal,
 ): Promise<void> {

@@ -6,7 +6,7 @@ import { POD_METRICS, type PodMetrics } from '../../kubernetes/contract.ts';
 import { isNotFound, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { Listeners, waitFor } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import type { JobUsage, Requester } from '../contract.ts';
 import { JobError } from '../job-error.ts';
 import { quantity } from '../objects/quantity.ts';
@@ -77,7 +77,7 @@ interface Poller {
   readonly end: AbortController;
 }
 
-export function createUsage(context: Context): UsageOf {
+export function createUsage(context: JobsContext): UsageOf {
   const { client, clock, repository, options, log, permissions, signal: life } = context;
   const pollers = new Map<string, Poller>();
   const cpuTimes = new WeakMap<JobRecord, CpuTime>();

@@ -1,16 +1,16 @@
 /**
- * Reconcile rule that deletes a finished job `job-expiry-hours` after its end, by the API server's clock. A job whose final
- * state is not saved on its Job never expires (docs/kubernetes-objects.md section 5). Needs delete on jobs.
+ * Reconcile rule that deletes a finished job `job-expiry-hours` after its end, by the API server's clock. A job without a
+ * recorded result never expires (docs/kubernetes-objects.md section 5). Needs delete on jobs.
  */
 import { JOBS } from '../../kubernetes/contract.ts';
 import { isConflict } from '../../kubernetes/kubernetes-error.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import type { JobRecord } from '../view/record.ts';
 import type { Rule } from './reconciler.ts';
 
 const HOUR_MS = 3_600_000;
 
-export function expireJobs({ client, options, log, signal }: Context): Rule {
+export function expireJobs({ client, options, log, signal }: JobsContext): Rule {
   /** Deletion was accepted; a finalizer may keep the Job for a while. */
   const deleting = new WeakSet<JobRecord>();
   return {

@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Backoff } from '../../kubernetes/http/backoff.ts';
 import { isMissingRight } from '../../kubernetes/kubernetes-error.ts';
 import { repeat } from '../../system/async.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import type { JobRecord } from '../view/record.ts';
 
 export interface Rule {
@@ -21,13 +21,13 @@ export interface Rule {
   readonly afterMs?: (record: JobRecord) => number;
   /** Evaluated after each update of a job, too. */
   readonly prompt?: true;
-  /** Applies to jobs whose Job was deleted, too. */
+  /** Applies to deleted Jobs, too. */
   readonly coversDeleted?: true;
   /** Attempts under way at the same time. Default: 16. */
   readonly concurrency?: number;
 }
 
-type ReconcilerContext = Pick<Context, 'clock' | 'random' | 'repository' | 'log'>;
+type ReconcilerContext = Pick<JobsContext, 'clock' | 'random' | 'repository' | 'log'>;
 
 const EVERY_MS = 5_000;
 /** After failed attempts. */
@@ -77,7 +77,7 @@ class RuleRunner {
   readonly #rule: Rule;
   readonly #signal: AbortSignal;
   readonly #attempts = new Map<string, Attempt>();
-  /** Jobs whose attempt waits until another one has ended. */
+  /** Jobs that wait until an attempt for another job has ended. */
   readonly #queue = new Set<JobRecord>();
   #busy = 0;
   /** While a permission is missing: the uid of the only job that retries. */

@@ -3,7 +3,7 @@
  * cause exist only on the pod, and pods of finished jobs are deleted (docs/kubernetes-objects.md section 2). Needs patch on jobs.
  */
 import { isNotFound } from '../../kubernetes/kubernetes-error.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import { type JobResult, RESULT_ANNOTATION } from '../objects/annotations.ts';
 import { ttlSeconds } from '../objects/to-job.ts';
 import { OTHERS_WAIT_MS } from '../operations/confirm-end.ts';
@@ -16,7 +16,7 @@ const UNOBSERVED_WAIT_MS = 30_000;
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
-export function recordResult(context: Context): Rule {
+export function recordResult(context: JobsContext): Rule {
   const { client, clock, options, processId, repository, signal, submitted } = context;
   /** The server's time at which this process noticed the final state. */
   const noticed = new WeakMap<JobRecord, number>();

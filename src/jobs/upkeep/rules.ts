@@ -1,6 +1,6 @@
 /** Reconcile rules that are a condition and one action; the rules with a state of their own are in result.ts and expiry.ts. */
 import { JOBS, PODS } from '../../kubernetes/contract.ts';
-import type { Context } from '../context.ts';
+import type { JobsContext } from '../context.ts';
 import { JobError } from '../job-error.ts';
 import { buildService, needsService, profileMetadataOf } from '../objects/service.ts';
 import { confirmEnd } from '../operations/confirm-end.ts';
@@ -17,7 +17,7 @@ import type { Rule } from './reconciler.ts';
 import { recordResult } from './result.ts';
 
 /** All rules, in the order in which they are evaluated. */
-export function createRules(context: Context, inputs: Inputs): readonly Rule[] {
+export function createRules(context: JobsContext, inputs: Inputs): readonly Rule[] {
   return [
     confirmFinalState(context),
     recordResult(context),
@@ -31,7 +31,7 @@ export function createRules(context: Context, inputs: Inputs): readonly Rule[] {
   ];
 }
 
-function confirmFinalState(context: Context): Rule {
+function confirmFinalState(context: JobsContext): Rule {
   return {
     name: 'confirm-final-state',
     failure: "Cannot confirm the job's final state yet",
@@ -50,7 +50,7 @@ function confirmFinalState(context: Context): Rule {
 const REPEAT_MS = 10_000;
 
 /** A process may end between recording a stop or kill and doing it: it is repeated while the container runs. */
-function repeatControl(context: Context): Rule {
+function repeatControl(context: JobsContext): Rule {
   return {
     name: 'repeat-control',
     failure: 'Cannot repeat the stop or kill of a job',
@@ -76,7 +76,7 @@ const SIDECAR_MS = 60_000;
  * An injected container that never ends keeps the pod, and with it the Job, running after the job's container has ended
  * (docs/kubernetes-facts.md 132): the pod gets a deadline of 1 s once the final state is saved. Needs patch on pods.
  */
-function endSidecars({ client, pods, log }: Context): Rule {
+function endSidecars({ client, pods, log }: JobsContext): Rule {
   return {
     name: 'end-sidecars',
     failure: 'Cannot end the containers that keep the pod of a finished job running',
@@ -101,7 +101,7 @@ function endSidecars({ client, pods, log }: Context): Rule {
 const MISSING_SERVICE_MS = 60_000;
 
 /** A process may end between creating the Job and its Service. */
-function createMissingService(context: Context): Rule {
+function createMissingService(context: JobsContext): Rule {
   const { client, log, options, permissions, services, signal } = context;
   return {
     name: 'create-missing-service',
@@ -126,7 +126,7 @@ function createMissingService(context: Context): Rule {
 const CANCELED_BY = 'launcher';
 
 /** Option `pending-timeout-seconds`: cancels jobs that are Pending for too long; the reason becomes the job's message. */
-function cancelPending(context: Context): Rule {
+function cancelPending(context: JobsContext): Rule {
   const { client, log, options } = context;
   return {
     name: 'cancel-pending',
@@ -154,7 +154,7 @@ const CLAIM_MS = 10 * 60_000;
 /** Enough for a delivery, or a late Secret, of another instance to be complete. */
 const LEFTOVER_MS = 10_000;
 
-function inputRules({ log, submitted }: Context, inputs: Inputs): readonly Rule[] {
+function inputRules({ log, submitted }: JobsContext, inputs: Inputs): readonly Rule[] {
   return [
     {
       name: 'deliver-input',
@@ -189,7 +189,7 @@ function inputRules({ log, submitted }: Context, inputs: Inputs): readonly Rule[
   ];
 }
 
-function reportMalformedAnnotation({ log }: Context): Rule {
+function reportMalformedAnnotation({ log }: JobsContext): Rule {
   const reported = new WeakSet<JobRecord>();
   return {
     name: 'report-malformed-annotation',

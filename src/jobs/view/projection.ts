@@ -1,6 +1,6 @@
 /**
- * What is kept of the objects of the cluster: a few hundred bytes a job, never the objects. Times are milliseconds since
- * 1970, from the objects, never from the clock of this machine.
+ * Projections of Kubernetes objects: the few fields that are kept in memory. Times are milliseconds since 1970, from the
+ * objects, never from the clock of this host.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { ContainerStatus, Event, Pod, PodSpec, PodStatus, Service } from 'kubernetes-types/core/v1.d.ts';
@@ -12,7 +12,7 @@ import { RECORD_ANNOTATION, type RunRecords, readRecords } from '../objects/anno
 import { jobContainer, recoverRequest } from '../objects/from-job.ts';
 import { readRecord } from '../objects/submission-record.ts';
 
-/** Conditions by which the Job controller has decided; the later in the list, the more is settled. */
+/** Conditions with a decision of the Job controller; later ones override earlier ones. */
 const DECISIONS = ['SuccessCriteriaMet', 'FailureTarget', 'Complete', 'Failed'] as const;
 
 interface JobDecision {
@@ -32,12 +32,12 @@ export interface JobView extends Projected, RunRecords {
   readonly suspended: boolean;
   /** `spec.parallelism` is 0. */
   readonly idle: boolean;
-  /** A pod of it is ready: its containers run. The Job controller looks once a second, since 1.24 (kubernetes-facts.md 3). */
+  /** A pod of it is ready: its containers run. The Job controller updates it once a second, since 1.24 (docs/kubernetes-facts.md 3). */
   readonly ready: boolean;
   readonly decision?: JobDecision;
-  /** When it was Complete or Failed. */
+  /** Has condition Complete or Failed. */
   readonly finished: boolean;
-  /** Input waits to be delivered (kubernetes-objects.md section 4). */
+  /** Input waits to be delivered (docs/kubernetes-objects.md section 4). */
   readonly stdinDue: boolean;
 }
 
@@ -53,7 +53,7 @@ export interface Terminated {
   readonly exitCode: number;
   readonly reason: string;
   readonly message: string;
-  /** Absent if it never started (1970, kubernetes-facts.md 15). */
+  /** Absent if it never started (1970, docs/kubernetes-facts.md 15). */
   readonly startedAt?: number;
   readonly finishedAt?: number;
 }
@@ -70,20 +70,20 @@ export interface PodView extends Projected {
   readonly startTime?: number;
   /** Seconds; `spec.activeDeadlineSeconds`. */
   readonly deadline?: number;
-  /** When it is to be gone; `deletionGracePeriodSeconds` after it was asked for. */
+  /** `deletionTimestamp`: `deletionGracePeriodSeconds` after the request to delete it. */
   readonly deletion?: { readonly at: number; readonly graceSeconds: number };
   /** Condition DisruptionTarget. */
   readonly disruption?: { readonly reason: string; readonly message: string; readonly at: number };
   readonly container: ContainerView;
-  /** Init containers that have not ended well. */
+  /** Init containers that wait or failed. */
   readonly init: readonly ContainerView[];
   /** Message of PodScheduled=False. */
   readonly unscheduled?: string;
-  /** Since when Ready is False without a reason: the node controller says so of a node that is silent (kubernetes-facts.md 122). */
+  /** Transition to Ready=False without a reason: set by the node controller for a node that does not respond (docs/kubernetes-facts.md 122). */
   readonly nodeSilentSince?: number;
   /** As written in the pod, e.g. `512M`. */
   readonly memoryLimit?: string;
-  /** May a signal to all processes reach the job's own only? (section 5, kill) */
+  /** Does a signal to all processes reach the processes of the job only? (kill) */
   readonly sharesProcesses: boolean;
   readonly hostIp: string;
   readonly podIps: readonly string[];
@@ -91,7 +91,7 @@ export interface PodView extends Projected {
 
 export interface ServiceView extends Projected {
   readonly jobUid: string;
-  /** Is it named like that Job, as ours are? */
+  /** Is its name that of the Job, as for Services of this plugin? */
   readonly isNamedLikeJob: boolean;
   readonly type: string;
   readonly clusterIps: readonly string[];
@@ -114,7 +114,7 @@ const identity = (metadata: ObjectMeta | undefined): Projected => ({
   resourceVersion: metadata?.resourceVersion ?? '',
 });
 
-/** The Job that an object belongs to. */
+/** Owner reference to a Job. */
 function owner(metadata: ObjectMeta | undefined, controlling: boolean): OwnerReference | undefined {
   return metadata?.ownerReferences?.find(
     ({ kind, controller }) => kind === 'Job' && (!controlling || controller === true),
@@ -157,8 +157,8 @@ export function projectJob(job: KubernetesJob): JobView {
   };
 }
 
-/** Filled in member by member: most are absent most of the time, and pods are what changes most. */
-type Draft<T> = { -readonly [Member in keyof T]: T[Member] };
+/** Filled in field by field: most are absent, and pods change more often than all other objects. */
+type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
 
 function projectContainer(name: string, image: string, status: ContainerStatus | undefined): ContainerView {
   const { waiting, running, terminated } = status?.state ?? {};
@@ -181,7 +181,7 @@ function projectTerminated(end: NonNullable<NonNullable<ContainerStatus['state']
   return view;
 }
 
-/** The init containers that have not ended well. */
+/** Init containers that wait or failed. */
 function projectInit(spec: PodSpec | undefined, status: PodStatus | undefined): readonly ContainerView[] {
   return (spec?.initContainers ?? [])
     .map(({ name, image = '' }) =>
@@ -264,7 +264,7 @@ export function projectService(service: Service): ServiceView {
   };
 }
 
-/** Written in two ways, by the kubelet and by the scheduler (kubernetes-facts.md 20). */
+/** Kubelet and scheduler use different time fields (docs/kubernetes-facts.md 20). */
 export function projectEvent(event: Event): EventView {
   return {
     ...identity(event.metadata),
@@ -296,11 +296,11 @@ const ZERO = 48;
 
 const newest = (...times: readonly (number | undefined)[]): number => Math.max(0, ...times.map((at) => at ?? 0));
 
-/** The newest of the conditions' times; they are all written alike (UTC, whole seconds), and so compare as texts. */
+/** The newest of the conditions' times; they are all written alike (UTC, whole seconds), and so compare as strings. */
 function newestTransition(conditions: readonly { readonly lastTransitionTime?: string }[]): number | undefined {
-  let text = '';
+  let latest = '';
   for (const { lastTransitionTime } of conditions) {
-    if (lastTransitionTime && lastTransitionTime > text) text = lastTransitionTime;
+    if (lastTransitionTime && lastTransitionTime > latest) latest = lastTransitionTime;
   }
-  return time(text);
+  return time(latest);
 }

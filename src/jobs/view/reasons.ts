@@ -11,7 +11,7 @@ const PULL_PROBLEMS: ReadonlySet<string> = new Set([
   'RegistryUnavailable',
 ]);
 
-/** Reasons whose message is complete without them. */
+/** Reasons with a message that is complete without them. */
 const COMPLETE_MESSAGES: ReadonlySet<string> = new Set([
   'CreateContainerConfigError',
   'ErrImageNeverPull',
@@ -81,7 +81,7 @@ const DISRUPTIONS: Readonly<Record<string, string>> = {
   EvictionByEvictionAPI: 'evicted',
   PreemptionByScheduler: 'preempted by a job of higher priority',
   DeletionByTaintManager: 'evicted because of a taint of its node',
-  DeletionByPodGC: 'removed because its node is gone',
+  DeletionByPodGC: 'removed because its node was deleted',
   TerminationByKubelet: 'ended by its node',
 };
 

@@ -24,7 +24,7 @@ interface EventSummary {
 const isSameOutcome = (a: Outcome, b: Outcome): boolean =>
   a.state === b.state && a.statusCode === b.statusCode && a.message === b.message && a.exitCode === b.exitCode;
 
-/** Jobs without a Job object whose pods are remembered. */
+/** Limit of the pods that are kept for unknown Jobs. */
 const MAX_UNKNOWN_JOBS = 1_000;
 
 export class Repository {
@@ -34,9 +34,9 @@ export class Repository {
   readonly #observations: ObservationsByJob = { pods: new Map(), services: new Map() };
   readonly #jobOfPod = new Map<string, string>();
   readonly #eventsOf = new Map<string, EventSummary>();
-  /** Uids of unknown jobs whose pods are deleted, the oldest first. */
+  /** Uids of unknown Jobs without an existing pod, the oldest first. */
   readonly #unknownJobs = new Set<string>();
-  /** Uids of deleted jobs whose pods still exist. */
+  /** Uids of deleted Jobs with an existing pod. */
   readonly #leavingJobs = new Set<string>();
   readonly #hiddenIds = new Set<string>();
   readonly #changes = new Listeners<[JobRecord]>();

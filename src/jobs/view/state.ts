@@ -147,7 +147,7 @@ const TABLE: readonly Row[] = [
     state: 'Pending',
     statusCode: 'Suspended',
     details:
-      '"suspended in Kubernetes by another client"; the only way back from Running (the output continues with the log of the new pod)',
+      '"suspended in Kubernetes by another client"; the only transition from Running to Pending (the output continues with the log of the new pod)',
     when: (i) => i.job.suspended && !i.cancel && !i.job.finished && (i.removed || (!i.present && !i.endedByItself)),
     outcome: () => ({
       state: 'Pending',
@@ -351,7 +351,7 @@ function runningMessage({ podView, inputProblem, stop, kill }: DerivedInputs): s
   return (stop || kill ? '' : removalInProgress(podView)) || silence || inputProblem;
 }
 
-/** Evaluates a job whose Job object exists. */
+/** Evaluates a job with an existing Job object. */
 export function evaluate(inputs: StateInputs): Evaluation {
   const derived = deriveInputs(inputs);
   const row = TABLE.find(({ when }) => when(derived)) ?? PENDING;
