@@ -5,7 +5,7 @@ import { optionPlace } from '../config/text/problem.ts';
 import { createClient } from '../kubernetes/client.ts';
 import type { Client } from '../kubernetes/contract.ts';
 import type { Credentials } from '../kubernetes/http/credentials.ts';
-import { isMissingRight, KubernetesError, type KubernetesErrorCode } from '../kubernetes/kubernetes-error.ts';
+import { isMissingPermission, KubernetesError, type KubernetesErrorCode } from '../kubernetes/kubernetes-error.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
@@ -88,7 +88,8 @@ const LOCATIONS: Readonly<Partial<Record<KubernetesErrorCode, ErrorLocation>>> =
 export function locatingLog(log: Log, options: OptionOrigins): Log {
   const located = (fields: LogFields | undefined): LogFields | undefined => {
     const error = fields?.error;
-    if (!(error instanceof KubernetesError) || (error.code === 'forbidden' && !isMissingRight(error))) return fields;
+    if (!(error instanceof KubernetesError) || (error.code === 'forbidden' && !isMissingPermission(error)))
+      return fields;
     const option = LOCATIONS[error.code]?.(error, options);
     return option === undefined ? fields : { ...fields, option };
   };

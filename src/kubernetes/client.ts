@@ -1,4 +1,4 @@
-/** The client: one object with everything that contract.ts promises, made of the other files of this folder. */
+/** Creates the client of contract.ts from transport, calls, logs, streams and reflectors. */
 import type { WebSocket } from 'ws';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
@@ -14,22 +14,22 @@ import { createObjects } from './objects.ts';
 import { isName, queryOf, resourcePath } from './paths.ts';
 import { attachInput } from './streams/attach.ts';
 import { exec } from './streams/exec.ts';
-import { createContact } from './watch/api-health.ts';
+import { ApiHealth } from './watch/api-health.ts';
 import { createReflector } from './watch/reflector.ts';
 
 export interface ClientOptions {
-  /** Base of the API up to, not including, `/api`; may have a path prefix. */
+  /** URL of the API server without `/api`; may have a path prefix. */
   readonly apiUrl: URL | string;
   readonly credentials: Credentials;
   readonly tls: TlsOptions;
   readonly namespace: string;
-  /** Most objects of one list answer, 0 = no limit. */
+  /** Maximum of objects in one page of a list; 0: no limit. */
   readonly fetchLimit: number;
-  /** The server is asked to end each watch after this long, 0 = not asked. */
+  /** Requested duration of each watch; 0: none is requested. */
   readonly watchTimeoutSeconds: number;
   /** Deadline of one call. */
   readonly requestTimeoutMs: number;
-  /** Spans of time other than the usual ones. */
+  /** Durations that differ from the defaults. */
   readonly timings?: Partial<Timings>;
 }
 
@@ -41,7 +41,7 @@ interface ClientDependencies {
 
 const MAX_EXEC_OUTPUT = 64 * 1024;
 
-/** Throws a TypeError if an option is not usable. Opens no connection. */
+/** Throws a TypeError if an option is invalid. Opens no connection. */
 export function createClient(options: ClientOptions, { clock, random, log }: ClientDependencies): Client {
   const timings: Timings = { ...TIMINGS, ...options.timings };
   const { namespace } = options;
@@ -58,7 +58,7 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
   const channels = { transport, clock, timings, upgradeMs: options.requestTimeoutMs, sockets };
   const calls = new Calls({ transport, clock, random, timings, timeoutMs: options.requestTimeoutMs });
   const objects = createObjects(calls, namespace, options.fetchLimit);
-  const contact = createContact(clock, log);
+  const apiHealth = new ApiHealth(clock, log);
 
   return {
     namespace,
@@ -97,7 +97,7 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
         random,
         log,
         timings,
-        contact,
+        apiHealth,
         namespace,
         fetchLimit: options.fetchLimit,
         watchTimeoutSeconds: options.watchTimeoutSeconds,

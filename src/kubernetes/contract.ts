@@ -1,6 +1,6 @@
 /**
- * What the rest of the program may ask of a Kubernetes cluster. Nothing here knows of launchers or launcher jobs.
- * Errors: every call rejects with KubernetesError (errors.ts) or with the reason of an aborted signal.
+ * The Kubernetes API as the rest of the program uses it; nothing here depends on launchers or launcher jobs. Every call
+ * rejects with a KubernetesError or with the reason of an aborted signal.
  */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Event, Node, Pod, Secret, Service, ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
@@ -11,7 +11,7 @@ export interface KubernetesObject {
   readonly metadata?: ObjectMeta;
 }
 
-/** One kind of object and where it is found. `T` is the type of its objects. */
+/** One kind of object and its place in the API. `T` is the type of its objects. */
 export interface Resource<T extends KubernetesObject> {
   /** API group, '' for the core group. */
   readonly group: string;
@@ -49,7 +49,7 @@ export const SERVICE_ACCOUNTS: Resource<ServiceAccount> = {
 };
 export const NODES: Resource<Node> = { group: '', version: 'v1', plural: 'nodes', kind: 'Node', namespaced: false };
 
-/** The answer of metrics.k8s.io/v1beta1 for a pod (kubernetes-facts.md 118); quantities such as `299412860n`, `644Ki`. */
+/** Object of metrics.k8s.io/v1beta1 for a pod (kubernetes-facts.md 118); quantities such as `299412860n`, `644Ki`. */
 export interface PodMetrics extends KubernetesObject {
   readonly timestamp?: string;
   readonly window?: string;
@@ -68,7 +68,7 @@ export const POD_METRICS: Resource<PodMetrics> = {
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
-  /** Deadline of the whole call, retries included; default: option `request-timeout-seconds`. */
+  /** Deadline of the call, retries included; default: option `request-timeout-seconds`. */
   readonly timeoutMs?: number;
 }
 
@@ -79,7 +79,7 @@ export interface WriteOptions extends CallOptions {
 }
 
 interface DeleteOptions extends CallOptions {
-  /** Always written out: without it the pods of a job are orphaned (kubernetes-facts.md 63). */
+  /** Required, because the default of a Job orphans its pods (kubernetes-facts.md 63). */
   readonly propagationPolicy: 'Background' | 'Foreground' | 'Orphan';
   readonly gracePeriodSeconds?: number;
   /** Delete only if the object still has this uid (else 409). */
@@ -88,9 +88,9 @@ interface DeleteOptions extends CallOptions {
 
 export interface Answer<T> {
   readonly object: T;
-  /** Texts of the `Warning` headers. */
+  /** Messages of the `Warning` headers. */
   readonly warnings: readonly string[];
-  /** The server's clock: its Date header in milliseconds since 1970; undefined if there was none. */
+  /** Date header in milliseconds since 1970: the server's clock; undefined without that header. */
   readonly date: number | undefined;
 }
 
@@ -101,11 +101,11 @@ export interface Selection {
 
 export interface Page<T> {
   readonly items: readonly T[];
-  /** The version of the whole list (that of its first page). */
+  /** The version of the complete list, which is that of its first page. */
   readonly resourceVersion: string;
 }
 
-/** One verb on one kind of resource: what a SelfSubjectAccessReview is asked, and what a rule of a Role grants. */
+/** One verb on one resource, as in a SelfSubjectAccessReview and in a rule of a Role. */
 export interface Permission {
   readonly verb: string;
   readonly group: string;
@@ -118,12 +118,12 @@ export interface Permission {
 
 interface AccessReview {
   readonly allowed: boolean;
-  /** Which binding grants it, or why it is denied, as the server says; '' if it says nothing. */
+  /** The server's reason: the binding that grants it, or why it is denied; '' if there is none. */
   readonly reason: string;
 }
 
 export interface ExecResult {
-  /** What the server's Status said: 0, or the ExitCode cause; undefined if the program could not be started or the server did not say. */
+  /** From the server's Status: 0, or the cause ExitCode; undefined if the program did not start, or without a Status. */
   readonly exitCode: number | undefined;
   /** stdout and stderr, cut after `maxOutputBytes`. */
   readonly output: string;
@@ -131,48 +131,48 @@ export interface ExecResult {
   readonly message: string;
 }
 
-/** Says where a followed container is in its life; the caller knows it from its own watch of pods. */
+/** Container of a followed log; the caller reports its end from its own watch of pods. */
 export interface LogSubject {
   readonly pod: string;
   readonly container: string;
-  /** Aborted as soon as the container has ended, or its pod is gone: what is left of the log is then read to its end. */
+  /** Aborted when the container has ended or its pod was deleted; the rest of the log is then read to its end. */
   readonly ended: AbortSignal;
 }
 
 export interface Client {
   readonly namespace: string;
-  /** The API server's clock now, from its last Date header; undefined before the first answer. */
+  /** The API server's clock now, calculated from its last Date header; undefined before the first answer. */
   readonly serverTime: () => number | undefined;
-  /** GET /version: major and minor as numbers, gitVersion as text. */
+  /** GET /version. */
   readonly version: (options?: CallOptions) => Promise<{ major: number; minor: number; gitVersion: string }>;
   readonly get: <T extends KubernetesObject>(
     resource: Resource<T>,
     name: string,
     options?: CallOptions,
   ) => Promise<Answer<T>>;
-  /** All pages, each of at most `fetch-limit` objects. An expired continue token starts the list again; `restarted` pages replace what came before. */
+  /** All pages, each of at most `fetch-limit` objects. An expired continue token starts the list again. */
   readonly list: <T extends KubernetesObject>(
     resource: Resource<T>,
     selection?: Selection,
     options?: CallOptions,
   ) => Promise<Page<T>>;
   /**
-   * POST. `isOurs` makes it idempotent: a lost answer is retried with the same name, and a 409 AlreadyExists whose stored
-   * object `isOurs` accepts counts as success (architecture.md section 5).
+   * POST. `isOurs` makes it idempotent: a lost answer is retried with the same name, and a 409 AlreadyExists counts as
+   * success if `isOurs` accepts the stored object (architecture.md section 5).
    */
   readonly create: <T extends KubernetesObject>(
     resource: Resource<T>,
     object: T,
     options?: WriteOptions & { readonly isOurs?: (stored: T) => boolean },
   ) => Promise<Answer<T>>;
-  /** PATCH with application/merge-patch+json. A resourceVersion in the patch's metadata guards it (else 409 Conflict). */
+  /** PATCH with application/merge-patch+json. With a resourceVersion in its metadata, a changed object gives 409 Conflict. */
   readonly patch: <T extends KubernetesObject>(
     resource: Resource<T>,
     name: string,
     patch: unknown,
     options?: WriteOptions,
   ) => Promise<Answer<T>>;
-  /** DELETE; resolves with false if there was no such object (already so is success). */
+  /** DELETE; resolves with false if the object does not exist. */
   readonly delete: <T extends KubernetesObject>(
     resource: Resource<T>,
     name: string,
@@ -181,14 +181,14 @@ export interface Client {
   /** SelfSubjectAccessReview: does the account have this permission? */
   readonly allowed: (permission: Permission, options?: CallOptions) => Promise<AccessReview>;
   /**
-   * Follows the log of a container to its end, over any number of connections: no byte that the node still has is lost
-   * or doubled. Waits while the container is not running yet. Ends after the container ended and all was read, or when
-   * the pod is gone. The consumer's pace is the source's pace. Rejects with a KubernetesError: `not-found` if the pod
-   * was gone before anything could be read, `forbidden` after some seconds, a refused request, or what still keeps the log
-   * of an ended container from being read after a minute.
+   * Follows the log of a container to its end, over any number of connections, without losing or repeating a byte that the
+   * node still has. Waits for a container that has not started. Ends when the container has ended and its log was read, or
+   * when the pod was deleted. Reads only as fast as the consumer. Rejects with a KubernetesError: `not-found` if the pod
+   * was deleted before anything was read, `forbidden` after some seconds, a refused request, or the error that has
+   * prevented reading the log of an ended container for a minute.
    */
   readonly followLog: (subject: LogSubject, signal: AbortSignal) => AsyncIterable<Uint8Array>;
-  /** Runs a command in a container (needs `pods/exec`). Output beyond `maxOutputBytes` (default 65536) is dropped. */
+  /** Runs a command in a container (needs `pods/exec`). Output after `maxOutputBytes` (default 65536) is dropped. */
   readonly exec: (
     pod: string,
     container: string,
@@ -196,11 +196,11 @@ export interface Client {
     options?: CallOptions & { readonly maxOutputBytes?: number },
   ) => Promise<ExecResult>;
   /**
-   * Writes `input` into the container's stdin with back-pressure and closes it (needs `pods/attach`). A program may take
-   * its time to read: without `timeoutMs` only the connection has a deadline; abort the signal when the container ends.
+   * Writes `input` to the container's stdin with back-pressure and closes it (needs `pods/attach`). A program may read
+   * slowly: without `timeoutMs` only the connection has a deadline; abort the signal when the container ends.
    */
   readonly attachInput: (pod: string, container: string, input: Uint8Array, options?: CallOptions) => Promise<void>;
-  /** List and watch of one kind; see reflector.ts. Runs after `run` is called. */
+  /** List and watch of one kind (reflector.ts); it starts with `run`. */
   readonly reflector: <T extends KubernetesObject, P extends Projected>(
     options: ReflectorOptions<T, P>,
   ) => Reflector<P>;
@@ -208,7 +208,7 @@ export interface Client {
   readonly close: () => Promise<void>;
 }
 
-/** What is kept of an object: a few fields, never the object itself. */
+/** The fields of an object that are kept in memory. */
 export interface Projected {
   readonly uid: string;
   readonly name: string;
@@ -218,7 +218,7 @@ export interface Projected {
 export interface ReflectorOptions<T extends KubernetesObject, P extends Projected> {
   readonly resource: Resource<T>;
   readonly selection: Selection;
-  /** Pure. Called once for each object of a list and each event of a watch (never for bookmarks). */
+  /** Pure function. Called for each object of a list and each event of a watch, not for bookmarks. */
   readonly project: (object: T) => P;
   readonly onEvent: (event: ReflectorEvent<P>) => void;
 }

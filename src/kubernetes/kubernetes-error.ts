@@ -1,6 +1,6 @@
 /**
- * What can go wrong between us and a cluster, as one class. Which `code` an answer gets is a table (kubernetes-facts.md 98 to 117);
- * texts come from the server's Status where there is one.
+ * KubernetesError: every failure of a request, with a code from a table of HTTP statuses (kubernetes-facts.md 98 to 117) and the
+ * message of the server's Status where there is one.
  */
 
 import { isObject } from '../system/json.ts';
@@ -8,18 +8,18 @@ import { firstLine, redactAnswer } from '../system/redact.ts';
 import { UserFacingError } from '../system/user-facing-error.ts';
 
 export type KubernetesErrorCode =
-  /** 400: the server does not understand the request; also a container that is still waiting (kubernetes-facts.md 86). */
+  /** 400: a malformed request; also the log of a container that is still waiting (kubernetes-facts.md 86). */
   | 'bad-request'
   /** 401. */
   | 'unauthorized'
-  /** 403: missing rights, quota, admission, a namespace that is being terminated (kubernetes-facts.md 27, 110, 140). */
+  /** 403: missing permission, quota, admission, terminating namespace (kubernetes-facts.md 27, 110, 140). */
   | 'forbidden'
   | 'not-found'
   /** 409 AlreadyExists. */
   | 'already-exists'
-  /** 409 Conflict: another version, another uid. */
+  /** 409 Conflict: another resourceVersion or uid. */
   | 'conflict'
-  /** 410, or a resourceVersion that the server does not know yet: list again. */
+  /** 410, or a resourceVersion that the server has not reached yet: a new list is needed. */
   | 'expired'
   /** 413. */
   | 'too-large'
@@ -27,15 +27,15 @@ export type KubernetesErrorCode =
   | 'invalid'
   /** 429. */
   | 'too-many-requests'
-  /** 3xx: none is ever followed. */
+  /** 3xx: redirects are not followed. */
   | 'redirected'
   /** 5xx. */
   | 'server-error'
-  /** The answer is not what Kubernetes sends. */
+  /** The answer is not one of Kubernetes, or too long. */
   | 'bad-answer'
-  /** One of our deadlines passed. */
+  /** A deadline of the client passed. */
   | 'timeout'
-  /** No connection: name resolution, TCP, a connection closed before the answer. */
+  /** No connection: name resolution, TCP, or a connection closed before the answer. */
   | 'unreachable'
   /** The TLS handshake failed: chain, name, expiry, protocol. */
   | 'tls'
@@ -58,16 +58,16 @@ interface KubernetesErrorDetails {
   readonly path: string;
   readonly status?: number | undefined;
   readonly reason?: string | undefined;
-  /** What the server said, or what is known instead. */
+  /** The server's message, or a description of the failure. */
   readonly text: string;
   readonly causes?: readonly ErrorCause[] | undefined;
   readonly retryAfterSeconds?: number | undefined;
-  /** Kind of the object that the Status is about, e.g. `pods/log`. */
+  /** `details.kind` of the Status, e.g. `pods/log`. */
   readonly about?: string | undefined;
   readonly cause?: unknown;
 }
 
-/** `message` is a sentence that a person can act on, ending with the call in brackets. */
+/** `message` is a complete sentence that ends with the request in brackets. */
 export class KubernetesError extends UserFacingError {
   override readonly name = 'KubernetesError';
   readonly code: KubernetesErrorCode;
@@ -77,7 +77,7 @@ export class KubernetesError extends UserFacingError {
   readonly status: number | undefined;
   /** `reason` of the Status, '' if it has none. */
   readonly reason: string;
-  /** The server's own words, without ours. */
+  /** The server's message without the introduction. */
   readonly text: string;
   readonly causes: readonly ErrorCause[];
   readonly retryAfterSeconds: number | undefined;
@@ -98,24 +98,24 @@ export class KubernetesError extends UserFacingError {
 }
 
 const INTRODUCTIONS: Readonly<Record<KubernetesErrorCode, string>> = {
-  'bad-request': 'Kubernetes does not accept the request',
-  unauthorized: 'Kubernetes does not accept the token (expired, deleted, or of another cluster)',
+  'bad-request': 'Kubernetes cannot read the request',
+  unauthorized: 'Kubernetes rejected the token (expired, revoked, or issued by another cluster)',
   forbidden: 'Kubernetes refused the request',
-  'not-found': 'Kubernetes does not find it',
-  'already-exists': 'It exists in Kubernetes already',
-  conflict: 'It was changed in Kubernetes meanwhile',
-  expired: 'The Kubernetes API server does not keep (or does not have yet) this version',
-  'too-large': 'It is too large for Kubernetes',
-  invalid: 'Kubernetes finds it invalid',
-  'too-many-requests': 'The Kubernetes API server is busy',
-  redirected: 'The answer is a redirect, which is never followed: does api-url name the API server itself?',
+  'not-found': 'Kubernetes has no such object',
+  'already-exists': 'The object already exists in Kubernetes',
+  conflict: 'The object was changed in Kubernetes by another client',
+  expired: 'The Kubernetes API server no longer has (or does not have yet) this resource version',
+  'too-large': 'The request is too large for Kubernetes',
+  invalid: 'Kubernetes rejected the object as invalid',
+  'too-many-requests': 'The Kubernetes API server has too many requests',
+  redirected: 'The answer is a redirect, which is not followed; check that api-url names the API server itself',
   'server-error': 'The Kubernetes API server failed',
-  'bad-answer': 'The answer is not one of a Kubernetes API server: does api-url name it?',
+  'bad-answer': 'The answer is not one of a Kubernetes API server; check api-url',
   timeout: 'The Kubernetes API server did not answer in time',
-  unreachable: 'The Kubernetes API server cannot be reached',
-  tls: 'There is no secure connection to the Kubernetes API server',
-  interrupted: 'The connection to the Kubernetes API server broke',
-  credentials: 'The token for Kubernetes cannot be read',
+  unreachable: 'Cannot connect to the Kubernetes API server',
+  tls: 'The TLS connection to the Kubernetes API server failed',
+  interrupted: 'The connection to the Kubernetes API server was lost',
+  credentials: 'Cannot read the token for Kubernetes',
 };
 
 function sentence(details: KubernetesErrorDetails): string {
@@ -134,7 +134,7 @@ const CODES: Readonly<Record<number, KubernetesErrorCode>> = {
   429: 'too-many-requests',
 };
 
-/** The code of an answer with this status (300 and above), reason and causes. */
+/** The code of an answer with a status of 300 and above. */
 function codeOf(status: number, reason: string, causes: readonly ErrorCause[]): KubernetesErrorCode {
   if (causes.some((cause) => cause.reason === 'ResourceVersionTooLarge')) return 'expired';
   if (reason === 'AlreadyExists') return 'already-exists';
@@ -152,60 +152,64 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** The call that was answered. */
+/** The request that was answered. */
 interface Answered {
   readonly method: string;
   readonly path: string;
   readonly retryAfter?: string | undefined;
-  /** The Authorization header that was sent, if one was: no error repeats it. */
+  /** The Authorization header of the request, which is redacted in the error. */
   readonly authorization: string | undefined;
 }
 
-/** The error that a Status tells of, be it an answer's body, a watch line of type ERROR, or a WebSocket's last word. */
+/** The error for a Status: the body of an answer, a watch event of type ERROR, or the last frame of a WebSocket. */
 export function errorOfStatus(body: unknown, call: Answered & { readonly status?: number }): KubernetesError {
-  const said = (value: unknown): string => redactAnswer(text(value), call.authorization);
+  const redacted = (value: unknown): string => redactAnswer(text(value), call.authorization);
   const status = record(body);
   const details = record(status['details']);
   const causes = Array.isArray(details['causes'])
     ? details['causes'].map((entry) => {
         const cause = record(entry);
-        return { reason: said(cause['reason']), message: said(cause['message']), field: said(cause['field']) };
+        return {
+          reason: redacted(cause['reason']),
+          message: redacted(cause['message']),
+          field: redacted(cause['field']),
+        };
       })
     : [];
   const number = call.status ?? (typeof status['code'] === 'number' ? status['code'] : 500);
-  const reason = said(status['reason']);
+  const reason = redacted(status['reason']);
   return new KubernetesError({
     code: codeOf(number, reason, causes),
     method: call.method,
     path: call.path,
     status: number,
     reason,
-    text: said(status['message']) || reason || 'no reason was given',
+    text: redacted(status['message']) || reason || 'the server gave no reason',
     causes,
     retryAfterSeconds: retryAfterSeconds(call.retryAfter, details['retryAfterSeconds']),
-    about: said(details['kind']),
+    about: redacted(details['kind']),
   });
 }
 
-/** The error of an answer with a status of 300 and above; its body may be a Status, plain text, or nothing. */
+/** The error for an answer with a status of 300 and above; its body may be a Status, plain text, or empty. */
 export function errorOfAnswer(bodyText: string, call: Answered & { readonly status: number }): KubernetesError {
   return errorOfStatus(statusOf(bodyText, call), call);
 }
 
 function statusOf(bodyText: string, { status, authorization }: Answered & { readonly status: number }): unknown {
-  // Of a Status each text is cleaned by itself: in JSON its quotes are written in another way.
-  const line = (said: string): string => firstLine(redactAnswer(said, authorization));
+  // The strings of a Status are redacted one by one, because quotes are escaped in JSON.
+  const line = (message: string): string => firstLine(redactAnswer(message, authorization));
   try {
     const body: unknown = JSON.parse(bodyText);
     const { kind, message } = record(body);
     return kind === 'Status' ? body : { message: line(text(message)) };
   } catch {
     // Kubelets, proxies and unknown API groups answer with plain text (kubernetes-facts.md 80, 111, 117).
-    return { message: line(bodyText) || `status ${status} without a text` };
+    return { message: line(bodyText) || `status ${status} without a message` };
   }
 }
 
-/** Seconds to wait; the header wins. Dates in the header are not read: no decision compares two clocks. */
+/** Seconds to wait; the header takes precedence. A date in it is ignored, because that would compare two clocks. */
 function retryAfterSeconds(header: string | undefined, detail: unknown): number | undefined {
   if (header !== undefined && /^\d{1,6}$/.test(header)) return Number(header);
   return typeof detail === 'number' && detail >= 0 ? detail : undefined;
@@ -213,15 +217,15 @@ function retryAfterSeconds(header: string | undefined, detail: unknown): number 
 
 const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
-/** The error for a failed connection. An error of ours is returned as it is. */
+/** The error for a failed connection; a KubernetesError is returned unchanged. */
 export function errorOfConnection(
   error: unknown,
   call: { readonly method: string; readonly path: string; readonly origin: string; readonly answered: boolean },
 ): KubernetesError {
   if (error instanceof KubernetesError) return error;
   const systemCode = connectionCode(error);
-  withoutHint(error);
-  const words = error instanceof Error && error.message !== '' ? error.message : systemCode || String(error);
+  removeNodeAdvice(error);
+  const message = error instanceof Error && error.message !== '' ? error.message : systemCode || String(error);
   let code: KubernetesErrorCode = call.answered ? 'interrupted' : 'unreachable';
   if (TIMEOUTS.has(systemCode)) code = 'timeout';
   else if (isTlsCode(systemCode)) code = 'tls';
@@ -229,18 +233,18 @@ export function errorOfConnection(
     code,
     method: call.method,
     path: call.path,
-    text: `${call.origin}: ${words}`,
+    text: `${call.origin}: ${message}`,
     reason: systemCode,
     cause: error,
   });
 }
 
-/** Node advises on its own command line, which nobody has here: the option certificate-authority is the place. */
-function withoutHint(error: unknown): void {
+/** Removes the advice to use a command-line option of Node.js; here the option is certificate-authority. */
+function removeNodeAdvice(error: unknown): void {
   if (error instanceof Error) error.message = error.message.replace(/; if the root CA is installed locally, .*$/s, '');
 }
 
-/** The system's or library's code of a connection error, '' if it has none. Attempts over several addresses share one. */
+/** The code of a connection error from the system or undici, '' if it has none; of several addresses the code of the first. */
 function connectionCode(error: unknown): string {
   const code = text(record(error)['code']);
   if (code !== '') return code;
@@ -258,25 +262,25 @@ function hasCode(...codes: readonly KubernetesErrorCode[]): (error: unknown) => 
   return (error): error is KubernetesError => error instanceof KubernetesError && codes.includes(error.code);
 }
 
-/** An API server says that the object is not there; a 404 of a proxy or a kubelet (kubernetes-facts.md 94, 111) says nothing of it. */
+/** True if an API server reports that the object does not exist; a 404 of a proxy or a kubelet (kubernetes-facts.md 94, 111) does not. */
 export function isNotFound(error: unknown): error is KubernetesError {
   return hasCode('not-found')(error) && error.reason === 'NotFound' && error.about !== '';
 }
 export const isAlreadyExists = hasCode('already-exists');
-/** Another version or another uid than the request wanted. */
+/** The object has another resourceVersion or uid than the request. */
 export const isConflict = hasCode('conflict');
 export const isExpired = hasCode('expired');
-/** Not only missing rights: ask `allowed` (kubernetes-objects.md section 6). */
+/** A missing permission or another refusal; `allowed` distinguishes them (kubernetes-objects.md section 6). */
 export const isForbidden = hasCode('forbidden');
 export const isUnauthorized = hasCode('unauthorized');
 export const isInvalid = hasCode('invalid', 'bad-request', 'too-large');
 export const isTimeout = hasCode('timeout');
-/** No answer: it is not known whether the request was carried out. */
+/** No answer, so that the request may have been carried out or not. */
 export const isUnreachable = hasCode('unreachable', 'tls', 'interrupted');
-/** May go away by itself: worth another try. */
+/** A retry may succeed. */
 export const isTransient = hasCode('timeout', 'unreachable', 'interrupted', 'too-many-requests', 'server-error');
 
-/** A refusal by the authorizer, which a server that has just started also gives to valid tokens (kubernetes-facts.md 108). */
-export function isMissingRight(error: unknown): error is KubernetesError {
+/** A refusal by the authorizer; a server that is starting refuses valid tokens, too (kubernetes-facts.md 108). */
+export function isMissingPermission(error: unknown): error is KubernetesError {
   return isForbidden(error) && /\bUser ".{0,512}?" cannot \w+ /.test(error.text);
 }

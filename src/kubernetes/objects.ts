@@ -1,5 +1,4 @@
-/** What is done with objects: get, list, create, patch, delete; and the two questions that are no objects. */
-
+/** Requests for objects: get, list, create, patch, delete, access reviews, and the server's version. */
 import type { Client, Permission, WriteOptions } from './contract.ts';
 import type { Calls } from './http/calls.ts';
 import type { ApiRequest } from './http/transport.ts';
@@ -9,7 +8,7 @@ import { listAll } from './watch/lists.ts';
 
 const MERGE_PATCH = 'application/merge-patch+json';
 
-/** Resources that have no namespace, as far as anybody asks for them. */
+/** Resources without a namespace that are used in access reviews. */
 const CLUSTER_WIDE: ReadonlySet<string> = new Set(['nodes', 'namespaces']);
 
 type Objects = Pick<Client, 'get' | 'list' | 'create' | 'patch' | 'delete' | 'allowed' | 'version'>;
@@ -39,7 +38,7 @@ export function createObjects(calls: Calls, namespace: string, fetchLimit: numbe
           signal.throwIfAborted();
           if (isNotFound(cause)) throw error;
           if (!(cause instanceof KubernetesError)) throw cause;
-          const text = `it is there, but whose it is cannot be told: ${cause.text}`;
+          const text = `an object with this name exists, but its owner could not be determined: ${cause.text}`;
           throw new KubernetesError({ code: 'interrupted', method: 'POST', path, text, cause });
         });
         if (isOurs(stored.object)) return stored;
@@ -111,10 +110,10 @@ export function createObjects(calls: Calls, namespace: string, fetchLimit: numbe
     const { object } = await calls.send<VersionInfo>({ method: 'GET', path, idempotent: true, options });
     const { major, minor, gitVersion } = object;
     if (typeof major !== 'string' || typeof minor !== 'string' || typeof gitVersion !== 'string') {
-      const text = 'this is not the version of a Kubernetes API server';
+      const text = 'the answer holds no version of a Kubernetes API server';
       throw new KubernetesError({ code: 'bad-answer', method: 'GET', path, text });
     }
-    // Some vendors write "25+".
+    // Some vendors append a plus sign: "25+".
     return { major: Number.parseInt(major, 10), minor: Number.parseInt(minor, 10), gitVersion };
   };
 

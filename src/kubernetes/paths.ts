@@ -1,17 +1,17 @@
-/** Paths and queries of the API. Names never become paths by themselves (architecture.md section 5). */
+/** Paths and queries of the API; every name in a path is validated (architecture.md section 5). */
 import type { KubernetesObject, Resource } from './contract.ts';
 
 const LABEL = '[a-z0-9](?:[-a-z0-9]*[a-z0-9])?';
 const SEGMENT = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
 
-/** Is this a name that Kubernetes accepts for objects (a DNS subdomain of at most 253 characters)? */
+/** True for a DNS subdomain of at most 253 characters, as names of Kubernetes objects are. */
 export function isName(text: string): boolean {
   return text.length <= 253 && SEGMENT.test(text);
 }
 
 /**
- * `/a/b/c` of segments. Throws a TypeError unless each is a valid Kubernetes name: URL parsers fold `..` and
- * `%2e%2e`, and other characters would begin a query or a header.
+ * Joins segments to `/a/b/c`. Throws a TypeError unless each is a valid Kubernetes name: URL parsers resolve `..` and
+ * `%2e%2e`, and other characters would start a query or a header.
  */
 export function pathOf(...segments: readonly string[]): string {
   for (const segment of segments) {
@@ -38,8 +38,8 @@ export function resourcePath<T extends KubernetesObject>(
 type QueryValue = string | number | boolean | undefined;
 
 /**
- * `?a=b&c=d`, '' if nothing is set. Everything but letters, digits and `-_.!~*'()` is escaped: a raw `;` makes the
- * server drop the parameter, `+` is a blank (kubernetes-facts.md 77). A list repeats its name.
+ * `?a=b&c=d`, or '' without parameters. Escapes everything but letters, digits and `-_.!~*'()`: the server drops a parameter
+ * with a raw `;` and reads `+` as a space (kubernetes-facts.md 77). An array repeats its name.
  */
 export function queryOf(parameters: Readonly<Record<string, QueryValue | readonly string[]>>): string {
   const pairs: string[] = [];

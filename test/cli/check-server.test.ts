@@ -136,7 +136,7 @@ t.test('a server that lacks features: says which', async (t) => {
 
 t.test('a web server that is not an API server', async (t) => {
   t.strictSame(await against(t, 'version', (_request, response) => response.end('<html>Welcome</html>')), [
-    'failed version The answer is not one of a Kubernetes API server: does api-url name it?: 20 characters that are not JSON [GET /version: 200] -> correct api-url: the server there is not a Kubernetes API server',
+    'failed version The answer is not one of a Kubernetes API server; check api-url: 20 characters that are not JSON [GET /version: 200] -> correct api-url: the server there is not a Kubernetes API server',
   ]);
 });
 

@@ -169,7 +169,7 @@ t.test('in a cluster', async (t) => {
 
 t.test('an API server that cannot be reached', async (t) => {
   const begun = performance.now();
-  const refused = `rstudio-kubernetes-launcher: The Kubernetes API server cannot be reached: http://127.0.0.1:PORT: connect ECONNREFUSED 127.0.0.1:PORT [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check shows the cause\n`;
+  const refused = `rstudio-kubernetes-launcher: Cannot connect to the Kubernetes API server: http://127.0.0.1:PORT: connect ECONNREFUSED 127.0.0.1:PORT [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check shows the cause\n`;
   for (const args of [['jobs'], ['jobs', 'some-job']]) {
     const { err, code } = await run(t, args, { options: NOWHERE });
     t.equal(err, refused);
@@ -178,7 +178,7 @@ t.test('an API server that cannot be reached', async (t) => {
   const unknown = await run(t, ['jobs'], { options: { ...NOWHERE, 'api-url': `https://${NOBODY}:6443` } });
   t.equal(
     unknown.err,
-    `rstudio-kubernetes-launcher: The Kubernetes API server cannot be reached: https://${NOBODY}:PORT: getaddrinfo ENOTFOUND ${NOBODY} [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check shows the cause\n`,
+    `rstudio-kubernetes-launcher: Cannot connect to the Kubernetes API server: https://${NOBODY}:PORT: getaddrinfo ENOTFOUND ${NOBODY} [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check shows the cause\n`,
   );
   t.ok(performance.now() - begun < 5_000, 'nobody waits for what refuses');
 });
@@ -189,6 +189,6 @@ t.test('a timeout reports the error before it', async (t) => {
   const { err } = await run(t, ['jobs'], { options: { ...NOWHERE, 'api-url': url, 'request-timeout-seconds': '1' } });
   t.equal(
     err,
-    'rstudio-kubernetes-launcher: The Kubernetes API server did not answer in time: 1 s; before that: The Kubernetes API server failed: the etcd is away [GET /apis/batch/v1/namespaces/rstudio/jobs: 503] [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check shows the cause\n',
+    'rstudio-kubernetes-launcher: The Kubernetes API server did not answer in time: 1 s; last failure: The Kubernetes API server failed: the etcd is away [GET /apis/batch/v1/namespaces/rstudio/jobs: 503] [GET /apis/batch/v1/namespaces/rstudio/jobs] -> rstudio-kubernetes-launcher check shows the cause\n',
   );
 });

@@ -55,7 +55,7 @@ t.test(
     cluster.endWatches();
     await t.rejects(
       launcher.submit(USER, { name: 'refused', container: { image }, command: 'true' }),
-      { message: /does not accept the token/ },
+      { message: /rejected the token/ },
       'nothing but the old token is there',
     );
     writeToken(tokenFile, token);

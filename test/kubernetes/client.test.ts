@@ -3,7 +3,7 @@ import t from 'tap';
 import type { ClientOptions } from '../../src/kubernetes/client.ts';
 import { createClient } from '../../src/kubernetes/client.ts';
 import { EVENTS, JOBS, NODES, PODS, SECRETS } from '../../src/kubernetes/contract.ts';
-import { warningTexts } from '../../src/kubernetes/http/transport.ts';
+import { warningMessages } from '../../src/kubernetes/http/transport.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
 import { apiServer, clientOf, failure, JOB, lose, ok, refuses, type Step, scripted } from './server.ts';
@@ -38,9 +38,9 @@ t.test('get: what is sent, and what is told of the answer', async (t) => {
 });
 
 t.test('warnings', async (t) => {
-  t.strictSame(warningTexts('299 - "unknown field \\"spec.bogus\\""'), ['unknown field "spec.bogus"']);
-  t.strictSame(warningTexts('299 - "a, b", 299 kube "c"'), ['a, b', 'c']);
-  t.strictSame(warningTexts('nonsense'), []);
+  t.strictSame(warningMessages('299 - "unknown field \\"spec.bogus\\""'), ['unknown field "spec.bogus"']);
+  t.strictSame(warningMessages('299 - "a, b", 299 kube "c"'), ['a, b', 'c']);
+  t.strictSame(warningMessages('nonsense'), []);
 });
 
 t.test('patch and delete', async (t) => {
@@ -168,13 +168,13 @@ t.test('answers that are none of Kubernetes', async (t) => {
   ]);
   const redirect = await failure(client.get(JOBS, 'job-1'));
   t.equal(redirect.code, 'redirected');
-  t.match(redirect.message, /does api-url name the API server itself\?/);
+  t.match(redirect.message, /check that api-url names the API server itself/);
   t.equal(requests.length, 1, 'it is not followed');
   t.equal((await failure(client.get(JOBS, 'job-1'))).code, 'bad-answer');
   t.equal((await failure(client.version())).code, 'bad-answer');
   t.equal(
     (await failure(client.get(JOBS, 'job-1'))).message,
-    'Kubernetes does not find it: 404 page not found [GET /apis/batch/v1/namespaces/rstudio/jobs/job-1: 404]',
+    'Kubernetes has no such object: 404 page not found [GET /apis/batch/v1/namespaces/rstudio/jobs/job-1: 404]',
   );
 });
 

@@ -10,7 +10,7 @@ import {
   isExpired,
   isForbidden,
   isInvalid,
-  isMissingRight,
+  isMissingPermission,
   isNotFound,
   isTimeout,
   isTransient,
@@ -40,7 +40,7 @@ t.test('answers become errors', async (t) => {
       status: 422,
       reason: 'Invalid',
       text: 'Job.batch "x" is invalid',
-      message: 'Kubernetes finds it invalid: Job.batch "x" is invalid [GET /api/v1/x: 422 Invalid]',
+      message: 'Kubernetes rejected the object as invalid: Job.batch "x" is invalid [GET /api/v1/x: 422 Invalid]',
       causes: [{ reason: 'FieldValueRequired', message: 'Required value', field: 'spec.template' }],
       retryAfterSeconds: undefined,
       about: 'Job',
@@ -89,8 +89,8 @@ t.test('answers become errors', async (t) => {
     ],
   );
   t.equal(errorOfAnswer('404 page not found\n', { ...call, status: 404 }).text, '404 page not found');
-  t.equal(errorOfAnswer('', { ...call, status: 403 }).text, 'status 403 without a text');
-  t.equal(errorOfAnswer('null', { ...call, status: 500 }).text, 'no reason was given');
+  t.equal(errorOfAnswer('', { ...call, status: 403 }).text, 'status 403 without a message');
+  t.equal(errorOfAnswer('null', { ...call, status: 500 }).text, 'the server gave no reason');
   t.equal(errorOfAnswer('{}', { ...call, status: 429, retryAfter: '7' }).retryAfterSeconds, 7);
   t.equal(
     errorOfAnswer('{}', { ...call, status: 429, retryAfter: 'Wed, 21 Oct 2026 07:28:00 GMT' }).retryAfterSeconds,
@@ -125,7 +125,7 @@ t.test('errors do not repeat what we have sent', async (t) => {
   t.equal(said('<p>Bearer tok.en-1\r\nauthorization: ...'), '<p>Bearer ***', 'of what is no Status the first line');
   t.equal(said('\n one\rtwo'), 'one');
   t.equal(said(`${'x'.repeat(195)}tok.en-1 and more`), `${'x'.repeat(195)}*** a...`, 'and of that the beginning');
-  t.equal(said('{"authorization":"Bearer tok.en-1"}'), 'no reason was given');
+  t.equal(said('{"authorization":"Bearer tok.en-1"}'), 'the server gave no reason');
   t.equal(said('{"message":"busy\\nauthorization: Bearer tok.en-1"}'), 'busy');
   const job = 'Job.batch "x" is invalid: spec.template.spec.containers[0].';
   t.equal(
@@ -223,12 +223,12 @@ t.test('predicates', async (t) => {
     t.equal(answer(words), false, `a proxy: ${words}`);
   t.equal(isNotFound(new Error('not-found')), false);
   t.equal(
-    isMissingRight(
+    isMissingPermission(
       make('forbidden', 'pods is forbidden: User "system:serviceaccount:a:b" cannot list resource "pods"'),
     ),
     true,
   );
-  t.equal(isMissingRight(make('forbidden', 'jobs.batch "x" is forbidden: exceeded quota: q')), false);
+  t.equal(isMissingPermission(make('forbidden', 'jobs.batch "x" is forbidden: exceeded quota: q')), false);
 });
 
 t.test('connections that fail', async (t) => {
@@ -253,7 +253,7 @@ t.test('connections that fail', async (t) => {
   const both = new AggregateError([Object.assign(new Error('a'), { code: 'ECONNREFUSED' })], '');
   const error = errorOfConnection(both, call);
   t.equal(error.reason, 'ECONNREFUSED');
-  t.equal(error.message, 'The Kubernetes API server cannot be reached: https://k8s:6443: ECONNREFUSED [GET /version]');
+  t.equal(error.message, 'Cannot connect to the Kubernetes API server: https://k8s:6443: ECONNREFUSED [GET /version]');
   t.equal(error.cause, both);
   t.equal(errorOfConnection(new Error('other side closed'), { ...call, answered: true }).code, 'interrupted');
   t.equal(errorOfConnection(error, call), error);
@@ -269,7 +269,7 @@ t.test('the errors of a real server (fixtures)', async (t) => {
     const error = errorOfAnswer(body, { ...call, status, ...(retryAfter ? { retryAfter } : {}) });
     t.equal(error.code, code, `${status} ${body.slice(0, 60)}`);
     t.equal(error.text, text);
-    t.equal(isMissingRight(error), missingRight);
+    t.equal(isMissingPermission(error), missingRight);
     t.equal(error.retryAfterSeconds, retryAfter === undefined ? undefined : Number(retryAfter));
   }
 });

@@ -105,7 +105,7 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
   await plugin.logged(/ A permission is missing/);
   await plugin.logged(/ Synced/);
   await other.stopApi();
-  await plugin.logged(/ No contact/);
+  await plugin.logged(/ API server unreachable/);
   await other.startApi();
   await plugin.logged(/ again \[/);
   plugin.kill('SIGTERM');
@@ -124,12 +124,12 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
       'INFO Synced with the cluster [url: https://HOST, namespace: rstudio, kubernetes: v1.36.2]',
       'WARNING A permission is missing: the reasons of Pending jobs are often unknown [feature: events, missing: "list events, watch events"]',
       lines[3]?.replaceAll(host, 'HOST'),
-      'INFO Contact with the API server again [seconds: N]',
+      'INFO API server reachable again [seconds: N]',
     ],
   );
   t.match(
     lines[3],
-    /^WARNING No contact with the API server; trying again; KubernetesError error unreachable \(The Kubernetes API server cannot be reached: https:.*: connect ECONNREFUSED .* \[GET \S+\/(jobs|pods|services)\]\); CAUSED BY: SystemError error ECONNREFUSED /,
+    /^WARNING API server unreachable; retrying; KubernetesError error unreachable \(Cannot connect to the Kubernetes API server: https:.*: connect ECONNREFUSED .* \[GET \S+\/(jobs|pods|services)\]\); CAUSED BY: SystemError error ECONNREFUSED /,
   );
 });
 
@@ -148,7 +148,7 @@ t.test('a certificate that is not trusted: the log names the option and its line
     options: { 'certificate-authority': Buffer.from(other.ca).toString('base64') },
   });
   await plugin.logged(
-    / WARNING The certificate .* \[option: "\S+\/launcher\.kubernetes\.conf:\d+: certificate-authority"\]; /,
+    / WARNING TLS connection to the API server failed.* \[option: "\S+\/launcher\.kubernetes\.conf:\d+: certificate-authority"\]; /,
   );
   t.match(
     readFileSync(plugin.directory.configFile, 'utf8').split('\n')[lineIn(plugin.log()) - 1],

@@ -9,7 +9,7 @@ import { type Client, JOBS } from '../../kubernetes/contract.ts';
 import type { TokenClaims } from '../../kubernetes/http/credentials.ts';
 import {
   isForbidden,
-  isMissingRight,
+  isMissingPermission,
   isNotFound,
   isUnauthorized,
   KubernetesError,
@@ -170,7 +170,7 @@ export async function checkNamespace(
       : undefined;
     return only(warning(`namespace ${namespace} accepts jobs, with a warning: ${warnings.join('; ')}`, remedy));
   } catch (error) {
-    if (isNotFound(error) || (isMissingRight(error) && hasNothing(reviewed))) {
+    if (isNotFound(error) || (isMissingPermission(error) && hasNothing(reviewed))) {
       const found = `${optionPlace(origins, 'kubernetes-namespace')}: ${namespace} does not exist, or the account has no permissions in it (Kubernetes does not say which)`;
       // The manifest of rbac would create a namespace that was written by mistake, with another account in it.
       const remedy =
@@ -179,7 +179,7 @@ export async function checkNamespace(
           : `the token belongs to namespace ${account.namespace}; if the jobs belong there too, set kubernetes-namespace=${account.namespace}`;
       return { findings: [failure(found, remedy)] };
     }
-    if (isMissingRight(error))
+    if (isMissingPermission(error))
       return only(
         warning(`namespace ${namespace} exists, but the account cannot create jobs in it`, 'see permissions below'),
       );

@@ -6,7 +6,7 @@ import { JOBS, PODS } from '../../kubernetes/contract.ts';
 import { Backoff } from '../../kubernetes/http/backoff.ts';
 import {
   isConflict,
-  isMissingRight,
+  isMissingPermission,
   isNotFound,
   isTransient,
   isUnauthorized,
@@ -99,7 +99,8 @@ async function readPod({ client, pods }: JobsContext, known: PodView): Promise<P
 const NOT_RUNNING = /container (\S+ )?not found|not running|CONTAINER_EXITED|stopped/i;
 
 /** Errors of a server that is busy, restarts or cannot reach the node: exec may work later. */
-const isTemporary = (error: unknown): boolean => isTransient(error) || isUnauthorized(error) || isMissingRight(error);
+const isTemporary = (error: unknown): boolean =>
+  isTransient(error) || isUnauthorized(error) || isMissingPermission(error);
 
 /**
  * Signals every process of the container; false if that is not possible although it runs. Temporary errors are retried for

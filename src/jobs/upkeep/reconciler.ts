@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { Backoff } from '../../kubernetes/http/backoff.ts';
-import { isMissingRight } from '../../kubernetes/kubernetes-error.ts';
+import { isMissingPermission } from '../../kubernetes/kubernetes-error.ts';
 import { repeat } from '../../system/async.ts';
 import type { JobsContext } from '../context.ts';
 import type { JobRecord } from '../view/record.ts';
@@ -186,7 +186,7 @@ class RuleRunner {
     const { log } = this.#context;
     const { name, failure } = this.#rule;
     const fields = { rule: name, job: id, retrySeconds: Math.round(pauseMs / 1000), error };
-    if (!isMissingRight(error)) {
+    if (!isMissingPermission(error)) {
       if (this.#denied === uid) this.#denied = undefined;
       log.warning(`${failure}; retrying`, fields);
       return;

@@ -1,17 +1,20 @@
-/** Pauses between attempts: they grow, are not the same for everybody, and heed Retry-After. */
+/** Pauses between attempts: exponential backoff with jitter that honors Retry-After. */
 import type { Clock } from '../../system/clock.ts';
 import type { Random } from '../../system/random.ts';
 import { KubernetesError } from '../kubernetes-error.ts';
+
+/** A server that asks for more does not stop a client for hours. */
+const MAX_RETRY_AFTER_S = 600;
 
 interface BackoffOptions {
   /** Milliseconds. */
   readonly first: number;
   readonly longest: number;
-  /** Begins anew when the last failure is longer ago than this; default: only by `reset`. */
+  /** Resets itself when the last failure is longer ago than this; default: only `reset` does. */
   readonly resetAfter?: number;
 }
 
-/** Pauses that double from failure to failure, with jitter (half to one and a half), so that clients do not march in step. */
+/** Pauses that double with each failure, times a random factor of 0.5 to 1.5, so that clients do not retry simultaneously. */
 export class Backoff {
   readonly #clock: Clock;
   readonly #random: Random;
@@ -25,15 +28,16 @@ export class Backoff {
     this.#options = options;
   }
 
-  /** Milliseconds to wait after this failure; never less than the server's Retry-After, up to ten minutes. */
+  /** Milliseconds to wait after this failure; at least the server's Retry-After, which counts up to ten minutes. */
   next(error?: unknown): number {
     const now = this.#clock.monotonic();
     if (now - this.#lastAt > (this.#options.resetAfter ?? Number.POSITIVE_INFINITY)) this.#failures = 0;
     const pause = Math.min(this.#options.longest, this.#options.first * 2 ** Math.min(this.#failures, 30));
     const jittered = Math.min(this.#options.longest, pause * (0.5 + this.#random()));
-    const asked = error instanceof KubernetesError ? Math.min(error.retryAfterSeconds ?? 0, 600) * 1000 : 0;
+    const requested =
+      error instanceof KubernetesError ? Math.min(error.retryAfterSeconds ?? 0, MAX_RETRY_AFTER_S) * 1000 : 0;
     this.#failures++;
-    const ms = Math.max(jittered, asked);
+    const ms = Math.max(jittered, requested);
     this.#lastAt = now + ms;
     return ms;
   }

@@ -1,4 +1,4 @@
-/** One call of the API: its retries, its deadline, its whole body read and parsed. */
+/** Calls of the API: retries, a deadline, and the complete body read and parsed. */
 
 import { Deadline } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -9,22 +9,22 @@ import { withRetries } from './retry.ts';
 import type { Timings } from './timings.ts';
 import type { ApiRequest, ApiResponse, Transport } from './transport.ts';
 
-/** A call whose answer is one JSON document. */
+/** A request with one JSON document as answer. */
 interface Call {
   readonly method: ApiRequest['method'];
   readonly path: string;
   readonly query?: string;
   readonly body?: ApiRequest['body'];
-  /** May it be done twice? */
+  /** True if it may be sent twice. */
   readonly idempotent: boolean;
   readonly options: CallOptions | undefined;
 }
 
-/** One page of a list, in any of the content types that the reflector decodes. */
+/** Request for a page of a list, in the content types that the reflector decodes. */
 export type PageRequest = Required<Pick<ApiRequest, 'path' | 'query' | 'accept' | 'status' | 'signal'>>;
 
-/** An answer that was read to its end. */
-export interface Body {
+/** Complete body of an answer. */
+export interface AnswerBody {
   readonly contentType: string;
   readonly bytes: Uint8Array;
 }
@@ -34,11 +34,10 @@ interface CallsDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly timings: Timings;
-  /** Deadline of a call that brings none. */
+  /** Default deadline of a call. */
   readonly timeoutMs: number;
 }
 
-/** Calls with deadlines. */
 export class Calls {
   readonly #dependencies: CallsDependencies;
 
@@ -50,7 +49,7 @@ export class Calls {
     return this.#dependencies.timeoutMs;
   }
 
-  /** One call with its retries and its deadline, its whole body read and parsed. */
+  /** Sends a request until its deadline, with retries, and parses the complete body. */
   send<T>(call: Call): Promise<Answer<T>> {
     const { transport, clock, random, timings } = this.#dependencies;
     const timeoutMs = call.options?.timeoutMs ?? this.timeoutMs;
@@ -64,7 +63,7 @@ export class Calls {
         ...(query === undefined ? {} : { query }),
         ...(body === undefined ? {} : { body }),
         lane: 'call',
-        // Half of the time, so that a connection that died without a word leaves time for another.
+        // Half of the time, so that a connection that died silently leaves time for a second attempt.
         headersMs: Math.ceil(timeoutMs / 2),
         signal,
       });
@@ -72,8 +71,8 @@ export class Calls {
     });
   }
 
-  /** One page of a reflector's list: a single attempt, the reflector has pauses of its own. */
-  page(request: PageRequest): Promise<Body> {
+  /** Reads one page of a reflector's list in one attempt; the reflector has its own backoff. */
+  page(request: PageRequest): Promise<AnswerBody> {
     const { transport, timeoutMs } = this.#dependencies;
     return this.within('GET', request.path, request, timeoutMs, async (signal) => {
       const response = await transport.send({ ...request, method: 'GET', lane: 'call', headersMs: timeoutMs, signal });
@@ -81,7 +80,7 @@ export class Calls {
     });
   }
 
-  /** Several calls, or a connection, under one deadline; undefined: none but the caller's signal. */
+  /** Runs several calls, or a connection, with one deadline; undefined: only the caller's signal ends it. */
   async within<T>(
     method: string,
     path: string,
@@ -108,9 +107,9 @@ async function parsed<T>(response: ApiResponse, method: string, path: string): P
   try {
     return { object: JSON.parse(text) as T, warnings: response.warnings, date: response.date };
   } catch {
-    // What was announced as JSON and is none was cut on its way. The parser's own words would repeat some of it.
+    // JSON that cannot be parsed was cut in transit. The parser's message would quote a part of it.
     const code = response.contentType.startsWith('application/json') ? 'interrupted' : 'bad-answer';
-    const words = `${text.length} characters that are not JSON`;
-    throw new KubernetesError({ code, method, path, status: response.status, text: words });
+    const what = `${text.length} characters that are not JSON`;
+    throw new KubernetesError({ code, method, path, status: response.status, text: what });
   }
 }

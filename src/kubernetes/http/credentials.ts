@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Log } from '../../system/log.ts';
 import { KubernetesError } from '../kubernetes-error.ts';
 
-/** Who we are to the API server. The token's text is already decoded (configuration.md section 1). */
+/** How the client authenticates; the token is already decoded (configuration.md section 1). */
 export type Credentials =
   | { readonly kind: 'none' }
   | { readonly kind: 'token'; readonly token: string }
@@ -12,11 +12,11 @@ export type Credentials =
 export interface TokenSource {
   /** The Authorization header's value; undefined without a token. Rejects with KubernetesError `credentials`. */
   readonly authorization: () => Promise<string | undefined>;
-  /** After a 401: reads the file again; is the token another one than `used`? */
+  /** After a 401: reads the file again; true if the token differs from `used`. */
   readonly changedSince: (used: string | undefined) => Promise<boolean>;
 }
 
-/** A token file is read again when it has changed; while it cannot be read, the last token is used. */
+/** A token file is read again when it has changed; while it is unreadable, the last token is used. */
 export function tokenSource(credentials: Credentials, log: Log): TokenSource {
   if (credentials.kind !== 'token-file') {
     const fixed = credentials.kind === 'token' ? bearer(credentials.token, 'the option auth-token') : undefined;
@@ -24,22 +24,22 @@ export function tokenSource(credentials: Credentials, log: Log): TokenSource {
   }
   const { path } = credentials;
   let known: { readonly mark: string; readonly header: string } | undefined;
-  let complained = false;
+  let warned = false;
 
   const read = async (force: boolean): Promise<string> => {
     try {
       const { ino, size, mtimeMs, ctimeMs } = await stat(path);
       const mark = `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
       if (force || known?.mark !== mark) known = { mark, header: bearer(await readFile(path, 'utf8'), path) };
-      complained = false;
+      warned = false;
       return known.header;
     } catch (error) {
       if (known === undefined) {
-        const words = error instanceof Error ? error.message : String(error);
-        throw new KubernetesError({ code: 'credentials', method: 'read', path, text: words, cause: error });
+        const message = error instanceof Error ? error.message : String(error);
+        throw new KubernetesError({ code: 'credentials', method: 'read', path, text: message, cause: error });
       }
-      if (!complained) log.warning('The token file cannot be read; the last token is used', { path, error });
-      complained = true;
+      if (!warned) log.warning('Cannot read the token file; using the last token', { path, error });
+      warned = true;
       return known.header;
     }
   };
@@ -49,12 +49,12 @@ export function tokenSource(credentials: Credentials, log: Log): TokenSource {
   };
 }
 
-/** Throws without echoing: what is wrong with a token may be in a log, the token never. */
+/** The errors do not quote the token, because they are logged. */
 function bearer(text: string, where: string): string {
   const token = text.trim();
-  if (token === '') throw new Error(`${where} holds no token`);
+  if (token === '') throw new Error(`${where} contains no token`);
   if (!/^[\x21-\x7e]+$/.test(token))
-    throw new Error(`the token of ${where} holds blanks, control or non-ASCII characters`);
+    throw new Error(`the token of ${where} contains spaces, control characters or non-ASCII characters`);
   return `Bearer ${token}`;
 }
 
@@ -64,16 +64,16 @@ interface Account {
   readonly name: string;
 }
 
-/** Claims of a token; absent members stand not there. */
+/** Claims of a token, which only the API server can verify. */
 export interface TokenClaims {
   /** `system:serviceaccount:NAMESPACE:NAME`. */
   readonly subject?: string;
-  /** The account that the subject names. */
+  /** Service account of the subject. */
   readonly account?: Account;
   readonly issuer?: string;
   /** Milliseconds since 1970. */
   readonly expires?: number;
-  /** The Secret that holds the token, where one does. */
+  /** Name of the Secret that contains the token. */
   readonly secret?: string;
 }
 
@@ -105,12 +105,12 @@ function accountOf(subject: unknown): Account | undefined {
   return namespace === undefined || name === undefined ? undefined : { namespace, name };
 }
 
-/** A service account, and the Secret that holds its token; undefined for tokens that are in none. */
+/** A service account, and the Secret that contains its token; undefined for tokens outside Secrets. */
 export interface TokenSubject extends Account {
   readonly secret: string | undefined;
 }
 
-/** Who a token speaks for; undefined for any token but a service account's. */
+/** Service account of a token; undefined for other tokens. */
 export function tokenSubject(token: string): TokenSubject | undefined {
   const { account, secret } = readClaims(token) ?? {};
   return account === undefined ? undefined : { ...account, secret };

@@ -1,25 +1,25 @@
 /**
- * One request and its answer over HTTP, at the reader's pace. It takes what undici's parser finds as it is: the streams
- * that undici makes of it cost more than all else that is done with a watch or a log.
+ * One HTTP request and its answer, read with back-pressure. It takes chunks directly from undici's parser, because undici's
+ * streams cost more CPU time than decoding a watch or a log.
  */
 import type { Dispatcher } from 'undici';
 
-/** So many bytes may wait for their reader before no more are read from the connection; more come at once now and then. */
-const ENOUGH_BYTES = 128 * 1024;
+/** The connection is paused when this many bytes wait for the reader; one read may exceed it. */
+const HIGH_WATER_BYTES = 128 * 1024;
 
-/** Whoever starts one reads its body to the end or discards it. */
+/** The caller of `send` reads the body to its end or discards it. */
 export class Exchange implements Dispatcher.DispatchHandler {
   status = 0;
   headers: Readonly<Record<string, string | string[] | undefined>> = {};
   readonly #signal: AbortSignal;
   readonly #answered = Promise.withResolvers<void>();
   #controller: Dispatcher.DispatchController | undefined;
-  /** What came and was not read. */
-  #pieces: Buffer[] = [];
+  /** Received and not read yet. */
+  #chunks: Buffer[] = [];
   #bytes = 0;
-  #enough = ENOUGH_BYTES;
-  #over = false;
-  /** Why it ended before its end. */
+  #highWater = HIGH_WATER_BYTES;
+  #ended = false;
+  /** Reason of an incomplete answer. */
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
   readonly #onAbort = (): void => this.#abort(this.#signal.reason);
@@ -29,7 +29,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * Sends a request; resolves when status and headers are there. It and everything after it reject with what ended the
+   * Sends a request; resolves when status and headers have arrived. All functions reject with the reason that ended the
    * exchange: the signal's reason, or an error of undici.
    */
   static async send(
@@ -46,15 +46,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * The body as it comes: the pieces that arrived together; what came before it failed, too. Leaving the loop early closes
-   * the connection.
+   * The body as it arrives, in groups of chunks; chunks received before a failure are delivered. Leaving the loop early
+   * closes the connection.
    */
-  async *pieces(): AsyncGenerator<readonly Buffer[], void> {
+  async *chunks(): AsyncGenerator<readonly Buffer[], void> {
     try {
       for (;;) {
-        while (this.#pieces.length === 0 && !this.#over) await this.#news();
+        while (this.#chunks.length === 0 && !this.#ended) await this.#news();
         this.#signal.throwIfAborted();
-        if (this.#pieces.length > 0) yield this.#taken();
+        if (this.#chunks.length > 0) yield this.#taken();
         else if (this.#failure !== undefined) throw this.#failure;
         else return;
       }
@@ -63,18 +63,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  /** The whole body. */
-  async whole(): Promise<Buffer> {
-    this.#enough = Number.POSITIVE_INFINITY;
+  /** The complete body. */
+  async complete(): Promise<Buffer> {
+    this.#highWater = Number.POSITIVE_INFINITY;
     this.#controller?.resume();
-    while (!this.#over) await this.#news();
+    while (!this.#ended) await this.#news();
     if (this.#failure !== undefined) throw this.#failure;
     return Buffer.concat(this.#taken());
   }
 
   /** Closes the connection if the body has not ended. */
   discard(): void {
-    this.#abort(new Error('the rest of an answer is not wanted'));
+    this.#abort(new Error('the rest of the answer is not needed'));
     this.#taken();
   }
 
@@ -85,25 +85,25 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #taken(): readonly Buffer[] {
-    const pieces = this.#pieces;
-    this.#pieces = [];
+    const chunks = this.#chunks;
+    this.#chunks = [];
     this.#bytes = 0;
     this.#controller?.resume();
-    return pieces;
+    return chunks;
   }
 
   #abort(reason: Error): void {
-    if (this.#over) return;
+    if (this.#ended) return;
     this.#end(reason);
     this.#controller?.abort(reason);
   }
 
   #end(failure: Error | undefined): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#ended) return;
+    this.#ended = true;
     this.#failure = failure;
     this.#signal.removeEventListener('abort', this.#onAbort);
-    // Without effect once it was answered.
+    // Has no effect after the headers have arrived.
     if (failure !== undefined) this.#answered.reject(failure);
     this.#awaken();
   }
@@ -113,25 +113,25 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#wake = undefined;
   }
 
-  /** The rest is for undici. */
+  /** The following functions are called by undici. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     if (this.#failure !== undefined) controller.abort(this.#failure);
   }
 
   onResponseStart(_controller: unknown, status: number, headers: Exchange['headers']): void {
-    // Others come before the answer.
+    // Informational responses precede the answer.
     if (status < 200) return;
     this.status = status;
     this.headers = headers;
     this.#answered.resolve();
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
-    if (this.#over) return;
-    this.#pieces.push(piece);
-    this.#bytes += piece.length;
-    if (this.#bytes >= this.#enough) controller.pause();
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#ended) return;
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes >= this.#highWater) controller.pause();
     this.#awaken();
   }
 

@@ -1,10 +1,10 @@
-/** Which failed attempts are made again, and until when. */
+/** Retries: which failures are retried, and for how long. */
 
 import { Deadline } from '../../system/async.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import type { Random } from '../../system/random.ts';
 import {
-  isMissingRight,
+  isMissingPermission,
   isTransient,
   isUnreachable,
   KubernetesError,
@@ -17,26 +17,26 @@ interface RetryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly timings: Timings;
-  /** Anything but GET changes something. */
+  /** Every method but GET changes something. */
   readonly method: string;
   readonly path: string;
-  /** Of all attempts together. */
+  /** Of all attempts. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** May it be done twice? Otherwise only what surely was not carried out is tried again. */
+  /** True if it may be sent twice; otherwise it is retried only if it certainly was not carried out. */
   readonly idempotent: boolean;
 }
 
-/** A server gives a 403 of the authorizer to valid tokens while it starts (kubernetes-facts.md 108). */
-const REFUSALS = 1;
+/** A starting server refuses valid tokens with the authorizer's 403 (kubernetes-facts.md 108). */
+const MAX_REFUSALS = 1;
 
-/** A 500 may be an election of etcd's, and over in seconds; or a webhook that is gone, and worth telling soon (kubernetes-facts.md 141). */
-const INTERNAL_ERRORS = 5;
+/** A 500 may come from an etcd election of a few seconds, or from a missing webhook, which is reported soon (kubernetes-facts.md 141). */
+const MAX_INTERNAL_ERRORS = 5;
 
 /**
- * Runs an attempt until it succeeds, fails for good, or the time is over. Refused connections, lost answers, 429 and 5xx
- * are tried again; so is, once, a 403 of the authorizer. A change that is refused after an attempt whose answer was lost
- * rejects as 'interrupted': it may have been carried out.
+ * Repeats an attempt until it succeeds, fails permanently, or the deadline passes. Refused connections, lost answers, 429 and
+ * 5xx are retried; a 403 of the authorizer is retried once. A write that is refused after an attempt with a lost answer
+ * rejects as 'interrupted', because that attempt may have been carried out.
  */
 export async function withRetries<T>(options: RetryOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { clock, timings, method, path } = options;
@@ -48,32 +48,32 @@ export async function withRetries<T>(options: RetryOptions, attempt: (signal: Ab
   const begun = clock.monotonic();
   let refusals = 0;
   let failures = 0;
-  let unclear = false;
+  let answerLost = false;
   try {
     for (;;) {
       try {
         return await attempt(deadline.signal);
       } catch (error) {
-        unclear ||= method !== 'GET' && isTransient(error) && !wasNotSent(error);
+        answerLost ||= method !== 'GET' && isTransient(error) && !wasNotSent(error);
         deadline.signal.throwIfAborted();
         const again = options.idempotent ? isTransient(error) : wasNotSent(error);
-        if (isMissingRight(error) ? ++refusals > REFUSALS : !again)
-          throw unclear && !isTransient(error) ? afterLostAnswer(error) : error;
-        if (isInternal(error) && ++failures > INTERNAL_ERRORS) throw error;
+        if (isMissingPermission(error) ? ++refusals > MAX_REFUSALS : !again)
+          throw answerLost && !isTransient(error) ? afterLostAnswer(error) : error;
+        if (isInternal(error) && ++failures > MAX_INTERNAL_ERRORS) throw error;
         if (wasNotReached(error) && clock.monotonic() - begun >= timings.retryNotReached) throw error;
         last = error;
         await sleep(clock, backoff.next(error), deadline.signal);
       }
     }
   } catch (error) {
-    // The time that was over may be that of several calls, whose deadline knows nothing of this one's attempts.
+    // The deadline may be that of several calls, and then its error does not include the failure of this call.
     throw error === deadline.signal.reason ? afterFailure(error, last) : error;
   } finally {
     deadline.end();
   }
 }
 
-/** A timeout that tells of the failure before it; other errors as they are. */
+/** Adds the last failure to a timeout; other errors are returned unchanged. */
 function afterFailure(error: unknown, last: unknown): unknown {
   if (!(error instanceof KubernetesError) || error.code !== 'timeout' || !(last instanceof KubernetesError))
     return error;
@@ -82,18 +82,18 @@ function afterFailure(error: unknown, last: unknown): unknown {
     code,
     method,
     path,
-    text: `${error.text}; before that: ${last.message}`,
+    text: `${error.text}; last failure: ${last.message}`,
     cause: last,
   });
 }
 
-/** What is there, gone or another version by now says what became of the attempt before it; other refusals do not. */
-const TELLING: ReadonlySet<KubernetesErrorCode> = new Set(['already-exists', 'not-found', 'conflict']);
+/** These codes show whether the attempt before was carried out; other refusals do not. */
+const CONCLUSIVE: ReadonlySet<KubernetesErrorCode> = new Set(['already-exists', 'not-found', 'conflict']);
 
 function afterLostAnswer(error: unknown): unknown {
-  if (!(error instanceof KubernetesError) || TELLING.has(error.code)) return error;
+  if (!(error instanceof KubernetesError) || CONCLUSIVE.has(error.code)) return error;
   const { method, path } = error;
-  const text = `an attempt whose answer was lost may have been carried out; the next one was refused: ${error.text}`;
+  const text = `the answer to an attempt was lost, so that it may have been carried out; the next attempt was refused: ${error.text}`;
   return new KubernetesError({ code: 'interrupted', method, path, text, cause: error });
 }
 
@@ -107,7 +107,7 @@ function wasNotReached(error: unknown): boolean {
   return isUnreachable(error) && REFUSED.has(error.reason);
 }
 
-/** Did the request never reach the server, or did it say that it was too busy to look at it? */
+/** True if the request did not reach the server, or the server rejected it unprocessed (429). */
 function wasNotSent(error: unknown): boolean {
   return wasNotReached(error) || (error instanceof KubernetesError && error.code === 'too-many-requests');
 }

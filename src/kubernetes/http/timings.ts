@@ -1,45 +1,45 @@
-/** Every span of time that the client keeps to, in milliseconds. Tests shorten them. */
+/** Durations of the client in milliseconds, with their defaults; tests shorten them. */
 export interface Timings {
-  /** A TCP and TLS connection is made within this. */
+  /** Deadline of a TCP and TLS connection. */
   readonly connect: number;
-  /** TCP keep-alive of every connection; load balancers cut idle ones after 4 to 6 minutes. */
+  /** Idle time before TCP keep-alive probes; load balancers drop idle connections after 4 to 6 minutes. */
   readonly keepAlive: number;
-  /** How long an unused connection is kept for the next call. */
+  /** An unused connection is closed after this time. */
   readonly idleConnection: number;
-  /** A watch's answer begins within this. */
+  /** Deadline of the headers of a watch. */
   readonly watchHeaders: number;
-  /** A watch may be silent for the time asked of the server and this much more. */
+  /** Added to the requested duration of a watch; a watch that is silent for longer is opened again. */
   readonly watchGrace: number;
-  /** The same where the server was not asked to end the watch. */
+  /** The same for a watch without a requested duration. */
   readonly watchIdle: number;
-  /** Without event or bookmark for this long: list again (kubernetes-facts.md 101). Not for kinds whose watches have no bookmarks. */
+  /** A list follows after this time without event or bookmark (kubernetes-facts.md 101). Not for kinds without bookmarks. */
   readonly watchSilence: number;
-  /** A watch that ends sooner than this without a line has failed. */
+  /** A watch that ends earlier than this without an event has failed. */
   readonly watchTooShort: number;
-  /** A full list at least this often, whatever the watch says. */
+  /** Interval of the lists that check the watch. */
   readonly relist: number;
-  /** First and longest pause between failures, and the quiet time after which it begins anew. */
+  /** First and longest pause after failures, and the time without failures that resets it. */
   readonly backoffFirst: number;
   readonly backoffLongest: number;
   readonly backoffReset: number;
-  /** The same for calls, which have a deadline of their own. */
+  /** The same for calls. */
   readonly retryFirst: number;
   readonly retryLongest: number;
-  /** For how long a server that refuses connections, or has no address, is tried again: at most until the deadline. */
+  /** How long refused connections and failed name lookups are retried, within the deadline. */
   readonly retryNotReached: number;
-  /** A follow that is silent for this long is opened anew. */
+  /** A follow that is silent for this time is opened again. */
   readonly followSilence: number;
-  /** A follow that is silent for this long after its container has ended is given up; the rest is read without it. */
+  /** A follow that is silent for this time after the container ended is closed; the rest of the log is read without follow. */
   readonly followAfterEnd: number;
-  /** First and longest pause between looks at a log that is not there yet. */
+  /** First and longest pause between attempts to read a log that does not exist yet. */
   readonly logWaitFirst: number;
   readonly logWaitLongest: number;
-  /** How often a log is read where following it fails, and how long until following is tried again. */
+  /** Interval of reading a log where follow fails, and the time until follow is tried again. */
   readonly logPoll: number;
   readonly logPollOnly: number;
-  /** A log that still cannot be read this long after its container has ended is given up. */
+  /** Reading the log of an ended container fails after errors for this time. */
   readonly logGiveUp: number;
-  /** A log that is refused for so long may not be read. */
+  /** Reading a log fails after it was forbidden for this time. */
   readonly logRefused: number;
 }
 

@@ -1,15 +1,15 @@
-/** Whom to trust: the configured authority, else that of the host. */
+/** TLS trust: the configured certificate authority, else the certificates of the host. */
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 
 export interface TlsOptions {
-  /** PEM of the certificates to trust instead of the system's. */
+  /** Certificates in PEM to trust instead of the host's. */
   readonly ca?: string | undefined;
-  /** false: nothing is verified, for WebSockets neither. */
+  /** false: no certificate is verified, for WebSockets either. */
   readonly verify: boolean;
 }
 
-/** Where hosts keep the certificates they trust, in the order in which Go looks. */
+/** Certificate bundles of Linux distributions, in Go's order. */
 const SYSTEM_BUNDLES: readonly string[] = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
@@ -19,7 +19,7 @@ const SYSTEM_BUNDLES: readonly string[] = [
   '/etc/ssl/cert.pem',
 ];
 
-/** The host's certificates; the runtime's own only where the host has no bundle (engineering-notes.md section 1). */
+/** The host's certificates; those of Node.js if the host has no bundle (engineering-notes.md section 1). */
 export function systemRoots(bundles: readonly string[] = SYSTEM_BUNDLES): string {
   for (const bundle of bundles) {
     try {
@@ -33,11 +33,11 @@ export function systemRoots(bundles: readonly string[] = SYSTEM_BUNDLES): string
   return rootCertificates.join('\n');
 }
 
-/** What every TLS connection of the client is given, explicitly, so that the environment cannot change it. */
+/** Options of every TLS connection; explicit, so that the environment cannot change them. */
 export interface TlsSettings {
   readonly ca: string;
   readonly rejectUnauthorized: boolean;
-  /** Made once: parsing a bundle of 150 certificates for each connection costs more than the handshake. */
+  /** Created once, because parsing 150 certificates costs more than a handshake. */
   readonly secureContext: SecureContext;
 }
 

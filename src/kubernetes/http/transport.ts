@@ -1,4 +1,4 @@
-/** The one way to the API server: requests over HTTP, with deadlines for connecting, headers and bodies apart. */
+/** Transport: HTTP/1.1 requests to the API server with tokens, TLS, and deadlines for connections and headers. */
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../../system/clock.ts';
 import { redactAnswer } from '../../system/redact.ts';
@@ -10,20 +10,20 @@ import type { TlsSettings } from './tls.ts';
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** Of paths.ts; the path prefix of `api-url` is put before it. */
+  /** From paths.ts, without the path prefix of `api-url`. */
   readonly path: string;
-  /** Of paths.ts, '' or beginning with `?`. */
+  /** From paths.ts: '' or starting with `?`. */
   readonly query?: string;
   readonly body?: { readonly type: string; readonly text: string };
-  /** Content types that the caller can read; default JSON. */
+  /** Accept header; default JSON. */
   readonly accept?: string;
-  /** Decodes the Status of a refusal; undefined if it is JSON or plain text. Given where `accept` names another content type. */
+  /** Decodes the Status of a refusal in a content type other than JSON; returns undefined for JSON and plain text. */
   readonly status?: (body: Uint8Array, contentType: string) => unknown;
-  /** Calls share a few connections; streams get as many as they need. */
+  /** Calls share a limited number of connections; each stream has its own. */
   readonly lane: 'call' | 'stream';
-  /** From the moment the request is sent to the first byte of the answer, in milliseconds. */
+  /** Milliseconds from sending the request to the first byte of the answer. */
   readonly headersMs: number;
-  /** Ends the request, its body included. */
+  /** Aborts the request and the reading of its answer. */
   readonly signal: AbortSignal;
 }
 
@@ -34,13 +34,12 @@ export interface ApiResponse {
   readonly date: number | undefined;
   /** The Authorization header that was sent. */
   readonly authorization: string | undefined;
-  /** The whole body. Every answer is consumed by exactly one of `bytes`, `pieces` and `discard`. */
+  /** The complete body. Each answer is consumed by exactly one of `bytes`, `chunks` and `discard`. */
   readonly bytes: () => Promise<Buffer>;
   /**
-   * The body as it comes, at the reader's pace: the pieces that arrived together. Leaving the loop early closes the
-   * connection.
+   * The body as it arrives, with back-pressure, in groups of chunks. Leaving the loop early closes the connection.
    */
-  readonly pieces: () => AsyncGenerator<readonly Buffer[], void>;
+  readonly chunks: () => AsyncGenerator<readonly Buffer[], void>;
   /** Closes the connection if the body has not ended. */
   readonly discard: () => void;
 }
@@ -48,14 +47,14 @@ export interface ApiResponse {
 export interface Transport {
   /** Scheme, host and port. */
   readonly origin: string;
-  /** Path prefix of `api-url` without a slash at its end. */
+  /** Path prefix of `api-url` without trailing slash. */
   readonly prefix: string;
-  /** None with plain HTTP. */
+  /** Undefined for plain HTTP. */
   readonly tls: TlsSettings | undefined;
   readonly token: TokenSource;
   /**
-   * One request. Statuses of 300 and above reject as KubernetesError, lost connections likewise, an aborted signal with
-   * its reason. After a 401 the token is read again, and if it is another one, the request is sent once more.
+   * Sends one request. A status of 300 and above and a lost connection reject with a KubernetesError, an aborted signal with
+   * its reason. After a 401 the token is read again, and if it has changed, the request is sent once more.
    */
   readonly send: (request: ApiRequest) => Promise<ApiResponse>;
   readonly serverTime: () => number | undefined;
@@ -71,12 +70,12 @@ interface TransportOptions {
   readonly timings: Timings;
 }
 
-/** How many calls are in flight at a time; more wait. As many as a class has students who start their sessions at once. */
+/** Concurrent calls; more are queued. A class of students starts this many sessions at once. */
 const CALL_CONNECTIONS = 64;
 const ERROR_BODY_BYTES = 64 * 1024;
 const USER_AGENT = 'rstudio-kubernetes-launcher';
 
-/** The one way to the API server: HTTP/1.1, no proxies, no redirects (architecture.md section 5). */
+/** HTTP/1.1 without redirects; the environment has no effect (architecture.md section 5). */
 export function createTransport(options: TransportOptions): Transport {
   const { apiUrl, tls, token, clock, timings } = options;
   const { origin } = apiUrl;
@@ -88,7 +87,7 @@ export function createTransport(options: TransportOptions): Transport {
       allowH2: false,
       keepAliveTimeout: timings.idleConnection,
       keepAliveMaxTimeout: timings.idleConnection,
-      // Silence is judged by whoever reads the body, who knows what may be silent for how long.
+      // The reader of a body decides how long it may be silent.
       bodyTimeout: 0,
       connect: {
         timeout: timings.connect,
@@ -125,7 +124,7 @@ export function createTransport(options: TransportOptions): Transport {
     }
     const response = responseOf(exchange, authorization, (error) => failure(error, true));
     if (response.status < 300) {
-      // Others may be a proxy's, whose clock decides nothing.
+      // Other answers may come from a proxy with another clock.
       if (response.date !== undefined) lastDate = { date: response.date, at: clock.monotonic() };
       return response;
     }
@@ -176,20 +175,20 @@ function responseOf(
     status: exchange.status,
     contentType: headerOf(exchange, 'content-type')[0] ?? '',
     warnings: headerOf(exchange, 'warning')
-      .flatMap(warningTexts)
+      .flatMap(warningMessages)
       .map((text) => redactAnswer(text, authorization)),
     date: dateOf(headerOf(exchange, 'date')[0]),
     authorization,
     bytes: async () => {
       try {
-        return await exchange.whole();
+        return await exchange.complete();
       } catch (error) {
         throw failure(error);
       }
     },
-    pieces: async function* () {
+    chunks: async function* () {
       try {
-        yield* exchange.pieces();
+        yield* exchange.chunks();
       } catch (error) {
         throw failure(error);
       }
@@ -203,21 +202,21 @@ function dateOf(text: string | undefined): number | undefined {
   return Number.isNaN(date) ? undefined : date;
 }
 
-/** The texts of a Warning header, `299 - "unknown field \"spec.bogus\""` (kubernetes-facts.md 115); several may be joined by commas. */
-export function warningTexts(header: string): string[] {
-  const texts: string[] = [];
+/** Messages of a Warning header, `299 - "unknown field \"spec.bogus\""` (kubernetes-facts.md 115), which may be joined by commas. */
+export function warningMessages(header: string): string[] {
+  const messages: string[] = [];
   for (const match of header.matchAll(/\b\d{3} \S+ "((?:[^"\\]|\\.)*)"/g)) {
-    texts.push((match[1] ?? '').replace(/\\(.)/g, '$1'));
+    messages.push((match[1] ?? '').replace(/\\(.)/g, '$1'));
   }
-  return texts;
+  return messages;
 }
 
-/** The beginning of an error's body; what else there may be is not waited for. */
+/** The first bytes of an error's body; the rest is discarded. */
 async function limitedBody(response: ApiResponse): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const pieces of response.pieces()) {
-    const part = Buffer.concat(pieces);
+  for await (const chunks of response.chunks()) {
+    const part = Buffer.concat(chunks);
     parts.push(part);
     length += part.length;
     if (length >= ERROR_BODY_BYTES) break;

@@ -1,5 +1,5 @@
 /**
- * Follows the log of one container to its end, over any number of connections (architecture.md section 5,
+ * Follows the log of a container to its end, over any number of connections (architecture.md section 5,
  * kubernetes-objects.md section 7). Needs get on `pods/log` and on `pods`.
  */
 
@@ -32,35 +32,35 @@ interface LogDependencies {
   readonly timings: Timings;
   /** `.../pods/NAME/log`. */
   readonly path: string;
-  /** Resolves if the pod exists; rejects with its 404 or whatever else went wrong. */
+  /** Resolves if the pod exists; rejects with its 404 or another error. */
   readonly findPod: (signal: AbortSignal) => Promise<unknown>;
 }
 
 /** How one connection ended. */
 type Reading =
-  /** It ended in order. An API server ends an answer like that also when it has lost the kubelet in the middle. */
-  | { readonly kind: 'end'; readonly isWhole: boolean; readonly hasNews: boolean; readonly bytes: number }
-  /** It was silent for too long; nothing says that it failed. */
-  | { readonly kind: 'silent' }
-  /** There is no log yet. */
-  | { readonly kind: 'waiting' }
-  /** The kubelet sent its own words instead of the log. */
-  | { readonly kind: 'foreign'; readonly error: KubernetesError }
-  | { readonly kind: 'failed'; readonly error: KubernetesError };
+  /** A regular end; an API server also ends an answer regularly when it lost the kubelet in the middle. */
+  | { readonly outcome: 'end'; readonly isComplete: boolean; readonly hasOutput: boolean; readonly bytes: number }
+  /** No byte until the deadline, without an error. */
+  | { readonly outcome: 'silent' }
+  /** The log does not exist yet. */
+  | { readonly outcome: 'waiting' }
+  /** The kubelet sent an error text instead of the log. */
+  | { readonly outcome: 'error-text'; readonly error: KubernetesError }
+  | { readonly outcome: 'failed'; readonly error: KubernetesError };
 
-/** After so many follows in a row that brought nothing, the log is polled for a while. */
+/** After this number of follows in a row without output, the log is polled for a while. */
 const FOLLOWS_BEFORE_POLLING = 3;
 
 /**
- * So many answers in a row with nothing new, each as long as the one before it, show the end of a log: what is cut is
- * seldom cut twice at the same byte.
+ * Answers in a row without output, and of the same length, that prove the end of a log: an answer that is cut is rarely
+ * cut twice at the same byte.
  */
 const ANSWERS_AT_END = {
-  /** All that was delivered is in it. */
-  whole: 1,
-  /** So it is, but nothing was delivered, or half a line, or something went wrong since: it may have been cut just there. */
-  doubtful: 2,
-  /** It lacks what was delivered: the node no longer has it. */
+  /** The answer contains everything that was delivered. */
+  complete: 1,
+  /** The same, but nothing or half a line was delivered, or a request failed since: it may have been cut there. */
+  unconfirmed: 2,
+  /** The answer lacks some of what was delivered, because the node no longer has it. */
   short: 3,
 };
 
@@ -70,19 +70,19 @@ export async function* followLog(
   dependencies: LogDependencies,
 ): AsyncGenerator<Uint8Array, void> {
   const { clock, random, log, timings } = dependencies;
-  const what = { pod: subject.pod, container: subject.container };
+  const fields = { pod: subject.pod, container: subject.container };
   const position = new LogPosition();
   const pauses = new Backoff(clock, random, { first: timings.logWaitFirst, longest: timings.logWaitLongest });
-  /** In a row. */
+  /** Failures in a row. */
   let failures = 0;
-  /** What the last of them said, and since when they say so. */
-  let said: { readonly code: KubernetesErrorCode; readonly since: number } | undefined;
-  /** When the end of the container was first seen here. */
+  /** Code of the last failures, and the time since which it is the same. */
+  let lastFailure: { readonly code: KubernetesErrorCode; readonly since: number } | undefined;
+  /** When this function first saw the end of the container. */
   let endedAt: number | undefined;
-  /** Answers in a row that may show the end, and the length of the last one. */
+  /** Answers in a row without output after the end, and the length of the last one. */
   let atEnd = { answers: 0, bytes: 0 };
-  /** Something went wrong since there was news. */
-  let isDoubtful = false;
+  /** A request failed since the last output. */
+  let isUnconfirmed = false;
   let pollUntil = Number.NEGATIVE_INFINITY;
   let reportedGap = '';
 
@@ -92,8 +92,8 @@ export async function* followLog(
     if (ended) endedAt ??= clock.monotonic();
     const follow = !ended && clock.monotonic() >= pollUntil;
     const reading = yield* read(follow);
-    if (reading.kind !== 'failed' && reading.kind !== 'foreign') said = undefined;
-    switch (reading.kind) {
+    if (reading.outcome !== 'failed' && reading.outcome !== 'error-text') lastFailure = undefined;
+    switch (reading.outcome) {
       case 'silent':
         continue;
       case 'waiting':
@@ -102,42 +102,43 @@ export async function* followLog(
         continue;
       case 'end':
         failures = 0;
-        if (reading.hasNews) {
-          isDoubtful = false;
+        if (reading.hasOutput) {
+          isUnconfirmed = false;
           atEnd = { answers: 0, bytes: 0 };
           if (ended) continue;
         } else if (ended) {
           const { bytes } = reading;
           atEnd = { answers: bytes === atEnd.bytes ? atEnd.answers + 1 : 1, bytes };
-          if (atEnd.answers >= ANSWERS_AT_END[endOf(reading.isWhole)]) return;
+          if (atEnd.answers >= ANSWERS_AT_END[endOf(reading.isComplete)]) return;
         }
         await pause(follow || ended ? pauses.next() : timings.logPoll);
         continue;
     }
-    const { kind, error } = reading;
-    isDoubtful = true;
+    const { outcome, error } = reading;
+    isUnconfirmed = true;
     atEnd = { answers: 0, bytes: 0 };
-    if (error.code === 'not-found' && kind === 'failed') {
-      const gone = await podIsGone();
-      if (gone !== undefined) {
-        if (position.last === undefined) throw gone;
-        if (!ended) log.info('A pod is gone; what was left of its log is lost', what);
+    if (error.code === 'not-found' && outcome === 'failed') {
+      const podMissing = await findPodMissing();
+      if (podMissing !== undefined) {
+        if (position.last === undefined) throw podMissing;
+        if (!ended) log.info('Pod was deleted; the rest of its log is lost', fields);
         return;
       }
     }
-    if (said?.code !== error.code) said = { code: error.code, since: clock.monotonic() };
+    if (lastFailure?.code !== error.code) lastFailure = { code: error.code, since: clock.monotonic() };
     if (failures++ === 0) {
-      if (kind === 'foreign') log.warning('A node sent an error instead of a log', { ...what, error });
-      else log.info('A log cannot be read; trying again', { ...what, error });
+      if (outcome === 'error-text')
+        log.warning('Node sent an error instead of the log; retrying', { ...fields, error });
+      else log.info('Cannot read the log; retrying', { ...fields, error });
     }
-    if (isFinal(error, said.since)) throw error;
+    if (isFinal(error, lastFailure.since)) throw error;
     if (follow && failures >= FOLLOWS_BEFORE_POLLING) pollUntil = clock.monotonic() + timings.logPollOnly;
     await pause(pauses.next(error));
   }
 
   /**
-   * Does it no longer make sense to go on? A server that starts refuses what is allowed (kubernetes-facts.md 108), and a kubelet that
-   * starts finds no log (kubernetes-facts.md 94): for a while. What a server that is away or overloaded says may pass at any time.
+   * True if a retry cannot succeed. A starting server refuses what is allowed (kubernetes-facts.md 108) and a starting kubelet finds no
+   * log (kubernetes-facts.md 94), both for a while. An unreachable or overloaded server may recover at any time.
    */
   function isFinal(error: KubernetesError, since: number): boolean {
     const now = clock.monotonic();
@@ -147,12 +148,12 @@ export async function* followLog(
     return endedAt !== undefined && now - Math.max(endedAt, since) > timings.logGiveUp;
   }
 
-  function endOf(isWhole: boolean): keyof typeof ANSWERS_AT_END {
-    if (!isWhole) return 'short';
-    return isDoubtful || position.last === undefined || position.isInLine ? 'doubtful' : 'whole';
+  function endOf(isComplete: boolean): keyof typeof ANSWERS_AT_END {
+    if (!isComplete) return 'short';
+    return isUnconfirmed || position.last === undefined || position.isInLine ? 'unconfirmed' : 'complete';
   }
 
-  /** One connection. */
+  /** Reads one connection. */
   async function* read(follow: boolean): AsyncGenerator<Uint8Array, Reading> {
     const deadline = new Deadline(clock, signal);
     const lines = new StampedLines(position);
@@ -177,32 +178,32 @@ export async function* followLog(
           sinceTime: position.since === undefined ? undefined : sinceTime(position.since),
         }),
         lane: 'stream',
-        // Some kubelets answer a follow with its first byte.
+        // Some kubelets send the headers of a follow with the first byte.
         headersMs: follow ? timings.followSilence : timings.watchHeaders,
         signal: deadline.signal,
       });
       if (response.status === 204) {
         response.discard();
-        return { kind: 'waiting' };
+        return { outcome: 'waiting' };
       }
       let bytes = 0;
-      for await (const pieces of response.pieces()) {
+      for await (const chunks of response.chunks()) {
         deadline.clear();
         waiting = false;
-        for (const piece of pieces) bytes += piece.length;
-        yield* deliver(lines.push(pieces), lines);
-        if (lines.foreign !== undefined) break;
+        for (const chunk of chunks) bytes += chunk.length;
+        yield* deliver(lines.push(chunks), lines);
+        if (lines.errorText !== undefined) break;
         waiting = true;
         arm();
       }
       yield* deliver(lines.end(), lines);
-      if (lines.foreign !== undefined) return { kind: 'foreign', error: foreignError(lines.foreign) };
-      return { kind: 'end', isWhole: lines.reached, hasNews: lines.hasNews, bytes };
+      if (lines.errorText !== undefined) return { outcome: 'error-text', error: errorOfText(lines.errorText) };
+      return { outcome: 'end', isComplete: lines.isComplete, hasOutput: lines.hasOutput, bytes };
     } catch (error) {
       signal.throwIfAborted();
-      if (deadline.expired) return { kind: 'silent' };
+      if (deadline.expired) return { outcome: 'silent' };
       if (!(error instanceof KubernetesError)) throw error;
-      return isWaiting(error) ? { kind: 'waiting' } : { kind: 'failed', error };
+      return isWaiting(error) ? { outcome: 'waiting' } : { outcome: 'failed', error };
     } finally {
       deadline.end();
       subject.ended.removeEventListener('abort', onEnded);
@@ -214,24 +215,27 @@ export async function* followLog(
     if (gap !== undefined && reportedGap !== stampText(gap.to)) {
       reportedGap = stampText(gap.to);
       const between = { from: stampText(gap.from), to: stampText(gap.to) };
-      log.warning('A node no longer has all of a log: lines between these times may be lost', { ...what, ...between });
+      log.warning('Node no longer has the complete log; lines between these times may be lost', {
+        ...fields,
+        ...between,
+      });
     }
     if (bytes.length === 0) return;
-    said = undefined;
+    lastFailure = undefined;
     failures = 0;
     pauses.reset();
     yield bytes;
   }
 
-  /** Sleeps; the container's end cuts it short. */
+  /** Sleeps, or until the container ends. */
   async function pause(ms: number): Promise<void> {
-    // Once the container has ended, this is a pause between attempts, which nothing cuts short.
+    // After its end this is a pause between attempts.
     if (subject.ended.aborted) await sleep(clock, ms, signal);
     else await within(clock, ms, (rest) => untilAborted(subject.ended, rest), signal);
   }
 
-  /** The 404 of the pod itself. Right after its restart a kubelet answers 404 for logs of pods that exist (kubernetes-facts.md 94). */
-  async function podIsGone(): Promise<KubernetesError | undefined> {
+  /** The 404 of the pod itself; a restarted kubelet also answers 404 for logs of existing pods (kubernetes-facts.md 94). */
+  async function findPodMissing(): Promise<KubernetesError | undefined> {
     try {
       await dependencies.findPod(signal);
       return undefined;
@@ -241,13 +245,13 @@ export async function* followLog(
     }
   }
 
-  function foreignError(text: string): KubernetesError {
+  function errorOfText(text: string): KubernetesError {
     const path = dependencies.path;
     return new KubernetesError({ code: 'not-found', method: 'GET', path, status: 200, text: text.trim() });
   }
 }
 
-/** kubernetes-facts.md 86: the container waits to be started, or has never been made. */
+/** The container waits to be started, or does not exist yet (kubernetes-facts.md 86). */
 function isWaiting(error: KubernetesError): boolean {
   return error.code === 'bad-request' && /is waiting to start|is not available/.test(error.text);
 }

@@ -1,69 +1,69 @@
-/** Lines of a log that is read with timestamps: what is new in them, without the stamps. */
+/** Lines of a log with timestamps: removes the timestamps and what was delivered before. */
 import type { LogPosition, Resume } from './position.ts';
 import { compareStamps, type Stamp, StampReader } from './stamps.ts';
 
 const NEWLINE = 10;
 
-/** Container runtimes cut long lines into records of this size; kubelets before 1.26 or so stamp each of them. */
+/** Container runtimes split long lines into records of this size; kubelets before 1.26 or so stamp each record. */
 const RECORD_BYTES = 16 * 1024;
 
-/** What is kept of the kubelet's own words. */
-const FOREIGN_BYTES = 500;
+/** Longest error text of a kubelet that is kept. */
+const ERROR_TEXT_BYTES = 500;
 
 /**
- * Takes the stamps out of one answer of the kubelet, drops what was delivered before, and keeps the position up to date.
- * Bytes pass as they are.
+ * Removes the timestamps from one answer of the kubelet, drops what was delivered before, and updates the position. Other
+ * bytes are unchanged.
  */
 export class StampedLines {
   readonly #position: LogPosition;
   readonly #resume: Resume;
-  /** Bytes that may be the beginning of a stamp. */
+  /** Bytes that may be the start of a timestamp. */
   #held: Buffer = Buffer.alloc(0);
   #expecting: 'line' | 'record' | 'content' = 'line';
   #stamp: Stamp | undefined;
-  /** Bytes of the line that are still to be dropped; all of it: Infinity. */
+  /** Bytes of the line that are to be dropped; Infinity: all. */
   #drop = 0;
   #recordBytes = 0;
   #lineBytes = 0;
-  #foreign: string | undefined;
-  #hasNews = false;
+  #errorText: string | undefined;
+  #hasOutput = false;
 
   constructor(position: LogPosition) {
     this.#position = position;
     this.#resume = position.resume();
   }
 
-  /** A line without a stamp is the kubelet's own error text (kubernetes-facts.md 95); nothing after it is taken. */
-  get foreign(): string | undefined {
-    return this.#foreign;
+  /** Error text of the kubelet: a line without timestamp (kubernetes-facts.md 95). What follows it is ignored. */
+  get errorText(): string | undefined {
+    return this.#errorText;
   }
 
-  /** Set as soon as it is known that lines may be lost between these two. */
+  /** Set when lines between these timestamps may be lost. */
   get gap(): { readonly from: Stamp; readonly to: Stamp } | undefined {
     return this.#resume.gap;
   }
 
-  /** Did it hold anything that had not been delivered? */
-  get hasNews(): boolean {
-    return this.#hasNews;
+  /** True if it contained undelivered bytes. */
+  get hasOutput(): boolean {
+    return this.#hasOutput;
   }
 
-  /** Did it hold all that had been delivered before, as far as the node was asked for it? */
-  get reached(): boolean {
+  /** True if it contained everything delivered before since the requested time. */
+  get isComplete(): boolean {
     const isCutInDelivered = this.#drop > 0;
     return this.#resume.reached && !isCutInDelivered;
   }
 
-  /** What is new in these pieces, without stamps. A node sends each line of a follow as a piece of its own (kubernetes-facts.md 87). */
-  push(pieces: readonly Uint8Array[]): Buffer {
-    const bytes = Buffer.concat([this.#held, ...pieces]);
+  /** The new bytes of these chunks, without timestamps. A node sends each line of a follow as a chunk (kubernetes-facts.md 87). */
+  push(chunks: readonly Uint8Array[]): Buffer {
+    const bytes = Buffer.concat([this.#held, ...chunks]);
     this.#held = Buffer.alloc(0);
-    if (this.#foreign === undefined) return this.#take(bytes);
-    this.#foreign = (this.#foreign + bytes.toString('utf8')).slice(0, FOREIGN_BYTES);
+    if (this.#errorText === undefined) return this.#take(bytes);
+    this.#errorText = (this.#errorText + bytes.toString('utf8')).slice(0, ERROR_TEXT_BYTES);
     return Buffer.alloc(0);
   }
 
-  /** The answer has ended in order: what was held back is content, or the kubelet's own words. */
+  /** For a regular end: the bytes held are content, or the error text of the kubelet. */
   end(): Buffer {
     const held = this.#held;
     this.#held = Buffer.alloc(0);
@@ -73,7 +73,7 @@ export class StampedLines {
       this.#recordBytes = 0;
       return this.#take(held);
     }
-    this.#foreign = held.toString('utf8');
+    this.#errorText = held.toString('utf8');
     return Buffer.alloc(0);
   }
 
@@ -90,7 +90,7 @@ export class StampedLines {
         }
         if (this.#expecting === 'line') {
           if (found === undefined) {
-            this.#foreign = bytes.toString('utf8', i, i + FOREIGN_BYTES);
+            this.#errorText = bytes.toString('utf8', i, i + ERROR_TEXT_BYTES);
             break;
           }
           this.#beginLine(found);
@@ -111,7 +111,7 @@ export class StampedLines {
       if (from < end) {
         bytes.copyWithin(written, from, end);
         written += end - from;
-        this.#hasNews = true;
+        this.#hasOutput = true;
         this.#position.deliver(end - from);
       }
       this.#recordBytes += end - i;

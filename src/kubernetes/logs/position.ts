@@ -1,14 +1,13 @@
-/** Where the reading of a log stands, so that it goes on exactly there over another connection. */
+/** Position in a log, from which another connection continues exactly. */
 import { compareStamps, type Stamp } from './stamps.ts';
 
 /**
- * How far a log was delivered, so that it can be continued exactly.
+ * How much of a log was delivered, so that it can be continued exactly.
  *
- * The kubelet can only be asked for "all lines since this second". So the position says: of the lines since second S,
- * the first of which has this stamp, so many were delivered, and so many bytes of the one after them. Counting, not
- * comparing stamps, because stdout and stderr are stamped by two readers and not quite in order. Only if the first
- * line is another one - the node has thrown away the beginning - do the stamps decide.
- * S is not the newest second but the one with output before it, for lines that are stamped late.
+ * A kubelet returns all lines since a second. So the position is: N lines since second S were delivered, the first of them with
+ * this timestamp, and M bytes of the next line. It counts instead of comparing timestamps, because stdout and stderr
+ * have two readers, and their timestamps are not in order. Timestamps decide only if the first line is another one, because the
+ * node has removed the start of the log. S is not the newest second but the one with output before it, for late lines.
  */
 export class LogPosition {
   #before: Bucket | undefined;
@@ -21,24 +20,24 @@ export class LogPosition {
   #open: number | undefined;
   #lastLineWasLong = false;
 
-  /** Ask for the log since this second; undefined: from its beginning. */
+  /** The second to request the log from; undefined: the start of the log. */
   get since(): number | undefined {
     const second = this.#before?.second;
     if (second === undefined || this.#open === undefined || this.#last === undefined) return second;
     return Math.min(second, this.#last.second);
   }
 
-  /** Stamp of the last line of which anything was delivered. */
+  /** Timestamp of the last line that was delivered, or partly delivered. */
   get last(): Stamp | undefined {
     return this.#last;
   }
 
-  /** Was the last line delivered without its end? */
+  /** True if the last line was delivered without its end. */
   get isInLine(): boolean {
     return this.#open !== undefined;
   }
 
-  /** How to continue with the answer to a request with `since`. */
+  /** Decides what is new in the answer to a request with `since`. */
   resume(): Resume {
     const first = this.#before ?? this.#now;
     if (first === undefined || this.#last === undefined) return new Resume(undefined);
@@ -46,11 +45,11 @@ export class LogPosition {
     return new Resume({ head: first.head, lines, last: this.#last, equal: this.#equal, open: this.#open });
   }
 
-  /** A line begins of which nothing was delivered yet. */
+  /** An undelivered line starts. */
   begin(stamp: Stamp): void {
     if (stamp.second > this.#newestSecond) {
       this.#newestSecond = stamp.second;
-      // The pieces of a long line are stamped one by one: later ones may belong to this second.
+      // The records of a long line have timestamps of their own, and later ones may belong to this second.
       if (!this.#lastLineWasLong) {
         if (this.#now !== undefined) this.#before = { ...this.#now, lines: this.#now.lines - this.#now.late };
         this.#now = { second: stamp.second, head: stamp, lines: 0, late: 0 };
@@ -63,7 +62,7 @@ export class LogPosition {
     this.#open = 0;
   }
 
-  /** So many more bytes of the open line were delivered. */
+  /** More bytes of the open line were delivered. */
   deliver(bytes: number): void {
     this.#open = (this.#open ?? 0) + bytes;
   }
@@ -80,20 +79,20 @@ export class LogPosition {
     if (isBefore(second, bucket)) bucket.late++;
   }
 
-  /** The node has thrown away lines: from now on the log since `since` begins with this stamp, and so many lines of it are done. */
+  /** The node has removed lines: the log since `since` now starts with this timestamp, and N lines of it were delivered. */
   rebase(head: Stamp, lines: number): void {
     this.#before = { second: this.since, head, lines, late: 0 };
     this.#now = undefined;
   }
 }
 
-/** Lines from the first one of a second on, up to the next bucket. */
+/** Lines from the first line of a second up to the next bucket. */
 interface Bucket {
-  /** undefined: the beginning of what the node has. */
+  /** undefined: the start of the log. */
   readonly second: number | undefined;
   readonly head: Stamp;
   lines: number;
-  /** How many of them are stamped before it; asking for the log since its second does not bring these. */
+  /** Lines among them with an earlier timestamp, which a request since this second does not return. */
   late: number;
 }
 
@@ -109,19 +108,19 @@ interface Delivered {
   readonly open: number | undefined;
 }
 
-/** What to do with the line that begins now: drop it, or deliver it from this byte on (`begun`: some of it was). */
+/** Drop the line, or deliver it from this byte on (`begun`: its start was delivered). */
 type LineVerdict = 'drop' | { readonly from: number; readonly begun: boolean };
 
 const NEW_LINE: LineVerdict = { from: 0, begun: false };
 
-/** Tells, for one answer of the kubelet, which lines were delivered already. */
+/** Decides which lines of one answer of the kubelet were delivered before. */
 export class Resume {
   readonly #delivered: Delivered | undefined;
   #mode: 'first' | 'counting' | 'comparing' | 'new';
   #seen = 0;
   #equal = 0;
   #first: Stamp | undefined;
-  /** The lines after `from` and before `to` may be lost: the node no longer has what was delivered last. */
+  /** Lines between these timestamps may be lost, because the node no longer has the last line that was delivered. */
   gap: { readonly from: Stamp; readonly to: Stamp } | undefined;
 
   constructor(delivered: Delivered | undefined) {
@@ -129,7 +128,7 @@ export class Resume {
     this.#mode = delivered === undefined ? 'new' : 'first';
   }
 
-  /** Has the answer come as far as what was delivered before it? One that has not is no proof of the end. */
+  /** True if the answer contains everything delivered before; otherwise it does not prove the end of the log. */
   get reached(): boolean {
     const delivered = this.#delivered;
     if (delivered === undefined || this.#mode === 'new') return true;
@@ -137,7 +136,7 @@ export class Resume {
     return this.#mode === 'counting' ? this.#seen >= delivered.lines : this.#equal >= delivered.equal;
   }
 
-  /** `position` is told when the node has thrown away the beginning of what was counted. */
+  /** Updates the position if the node has removed the start of the counted lines. */
   line(stamp: Stamp, position: LogPosition): LineVerdict {
     const delivered = this.#delivered;
     if (delivered === undefined || this.#mode === 'new') return NEW_LINE;

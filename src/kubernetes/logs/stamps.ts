@@ -1,27 +1,27 @@
-/** The stamp that the kubelet puts before each line when asked for timestamps: RFC 3339 and one blank (kubernetes-facts.md 88). */
+/** Timestamp that the kubelet writes before each line on request: RFC 3339 and a space (kubernetes-facts.md 88). */
 export interface Stamp {
-  /** To the second, in UTC, without a zone: `2026-11-23T10:00:01`. */
+  /** Up to the second in UTC, without zone: `2026-11-23T10:00:01`. */
   readonly time: string;
-  /** Seconds since 1970, whole. */
+  /** Seconds since 1970. */
   readonly second: number;
   readonly nanos: number;
-  /** The bytes that it takes with its blank. */
+  /** Length in bytes, with the space. */
   readonly length: number;
 }
 
-/** With an offset of hours and the blank; nodes usually write `Z`. */
+/** With a zone in hours and the space; nodes usually write `Z`. */
 const LONGEST_STAMP = 36;
 
 const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) /;
 const SHAPE = '0000-00-00T00:00:00';
-/** With nine digits, `Z` and the blank. */
+/** With nine digits, `Z` and the space. */
 const USUAL_LENGTH = SHAPE.length + 12;
 const ZERO = 48;
 const NINE = 57;
 /** `Z `. */
-const ZULU_AND_BLANK = 0x5a20;
+const ZULU_AND_SPACE = 0x5a20;
 
-/** Could these bytes be, or become, a stamp? Decides most lines without one by their first byte. */
+/** False if these bytes cannot start a timestamp, which is usually decided by the first byte. */
 function looksLikeStamp(bytes: Uint8Array, start: number): boolean {
   const end = Math.min(bytes.length, start + SHAPE.length);
   for (let i = start; i < end; i++) {
@@ -32,11 +32,11 @@ function looksLikeStamp(bytes: Uint8Array, start: number): boolean {
   return true;
 }
 
-/** Finds the stamps in a piece of a log. */
+/** Finds timestamps in a chunk of a log. */
 export class StampReader {
   readonly #bytes: Buffer;
   readonly #view: DataView;
-  /** A second, and how it is written with the point after it, as five numbers of four bytes: compared many times faster. */
+  /** A second and its text with the decimal point as five words of four bytes, which are compared faster. */
   #time = '';
   readonly #words = new Int32Array((SHAPE.length + 1) / 4);
 
@@ -46,8 +46,8 @@ export class StampReader {
   }
 
   /**
-   * The stamp at `start`; 'short' if more bytes are needed to tell; undefined if there is none. `before` is the stamp of
-   * the line before, whose second most lines share.
+   * The timestamp at `start`; 'short' if more bytes are needed; undefined if there is none. `before` is the timestamp of the
+   * line before, which is usually of the same second.
    */
   at(start: number, before?: Stamp): Stamp | 'short' | undefined {
     const same = before === undefined ? undefined : this.#inSecond(start, before);
@@ -64,11 +64,11 @@ export class StampReader {
     return { time, second: milliseconds / 1000, nanos: Number(nanos.padEnd(9, '0')), length };
   }
 
-  /** The stamp at `start` if it is of the same second as `before`, in the form that nodes always write (kubernetes-facts.md 88). */
+  /** The timestamp at `start` if it has the second of `before` and the usual format (kubernetes-facts.md 88). */
   #inSecond(start: number, { time, second }: Stamp): Stamp | undefined {
     const end = start + USUAL_LENGTH;
     const view = this.#view;
-    if (end > view.byteLength || view.getUint16(end - 2) !== ZULU_AND_BLANK) return undefined;
+    if (end > view.byteLength || view.getUint16(end - 2) !== ZULU_AND_SPACE) return undefined;
     if (time !== this.#time) this.#remember(time);
     const words = this.#words;
     for (let i = 0; i < words.length; i++) if (view.getInt32(start + 4 * i) !== words[i]) return undefined;
@@ -90,17 +90,17 @@ export class StampReader {
 
 const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Negative if `a` is earlier than `b`, 0 if they are the same. */
+/** Negative if `a` is earlier than `b`, 0 if they are equal. */
 export function compareStamps(a: Stamp, b: Stamp): number {
   return a.second - b.second || a.nanos - b.nanos;
 }
 
-/** As nodes write it. */
+/** Formats a timestamp as nodes do. */
 export function stampText({ time, nanos }: Stamp): string {
   return `${time}.${String(nanos).padStart(9, '0')}Z`;
 }
 
-/** `sinceTime` of a log request: whole seconds, inclusive (kubernetes-facts.md 89). */
+/** `sinceTime` of a log request: integer seconds, inclusive (kubernetes-facts.md 89). */
 export function sinceTime(second: number): string {
   return new Date(second * 1000).toISOString().replace('.000Z', 'Z');
 }

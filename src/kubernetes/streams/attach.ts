@@ -1,4 +1,4 @@
-/** Passes input to a container that was started with stdin, over a WebSocket. */
+/** Attach: writes the stdin of a container over a WebSocket. */
 import type { WebSocket } from 'ws';
 import { KubernetesError } from '../kubernetes-error.ts';
 import { isStatus, untilClosed } from './exec.ts';
@@ -9,7 +9,7 @@ interface AttachRequest {
   readonly path: string;
   readonly query: string;
   readonly input: Uint8Array;
-  /** Ends it; the container then sees the end of its input. */
+  /** Aborts it; the container then reads the end of its input. */
   readonly signal: AbortSignal;
 }
 
@@ -17,27 +17,27 @@ const FRAME_BYTES = 32 * 1024;
 
 /**
  * Writes a container's stdin and closes it. Needs `create` (before Kubernetes 1.31 `get`) on `pods/attach`.
- * With v5 the channel is closed by a frame, and resolved when the server has read that far; the connection stays until
- * the server ends it, because ending it earlier could cut what is still on its way to a slow container. With v4
- * the connection itself is closed, which the server answers after it has passed everything on (kubernetes-facts.md 75, 79).
+ * With v5 a frame closes the channel, and the promise resolves when the server has read it; the connection stays open until
+ * the server closes it, because input may still be in transit to a slow container. With v4 the connection is closed, which
+ * the server answers when it has delivered everything (kubernetes-facts.md 75, 79).
  */
 export async function attachInput(request: AttachRequest, dependencies: ChannelDependencies): Promise<void> {
   const { socket } = await openChannels(request, dependencies);
   const path = dependencies.transport.prefix + request.path;
   let sent = 0;
-  let whole = false;
+  let isComplete = false;
   const closed = untilClosed(socket, {
     method: 'ATTACH',
     path,
     signal: request.signal,
     frames: (frame) => {
-      // The server has nothing to add: the container has ended. It does not take what is still on its way.
-      if (isStatus(frame) && !whole) socket.terminate();
+      // The container has ended; the server discards the rest of the input.
+      if (isStatus(frame) && !isComplete) socket.terminate();
     },
-    whole: () => true,
+    isComplete: () => true,
   }).then(() => {
-    if (whole) return;
-    const text = `the container's end, or that of the connection, came after ${sent} of ${request.input.length} bytes of its input`;
+    if (isComplete) return;
+    const text = `the container ended, or the connection was closed, after ${sent} of ${request.input.length} bytes of input`;
     throw new KubernetesError({ code: 'interrupted', method: 'ATTACH', path, text });
   });
   const write = async (): Promise<void> => {
@@ -51,15 +51,15 @@ export async function attachInput(request: AttachRequest, dependencies: ChannelD
       await sendFrame(socket, CHANNEL.close, Uint8Array.of(CHANNEL.stdin));
       socket.ping();
       await answered;
-      whole = true;
+      isComplete = true;
       return;
     }
-    whole = true;
+    isComplete = true;
     socket.close(1000);
     await closed;
   };
   const written = write().catch(async (error) => {
-    // A frame that could not be sent: the connection's end says why.
+    // The close of the connection has the reason of a frame that was not sent.
     await closed;
     throw error;
   });

@@ -1,4 +1,4 @@
-/** Runs a command in a container over a WebSocket. */
+/** Exec: runs a command in a container over a WebSocket. */
 import type { RawData, WebSocket } from 'ws';
 import type { ExecResult } from '../contract.ts';
 import { errorOfStatus, KubernetesError } from '../kubernetes-error.ts';
@@ -9,11 +9,11 @@ interface ExecRequest {
   readonly path: string;
   readonly query: string;
   readonly maxOutputBytes: number;
-  /** Ends it, the program's connection included. */
+  /** Aborts it and closes the connection. */
   readonly signal: AbortSignal;
 }
 
-/** Runs a program in a container and reads what it writes. Needs `create` (before Kubernetes 1.31 `get`) on `pods/exec`. */
+/** Runs a command and collects its output. Needs `create` (before Kubernetes 1.31 `get`) on `pods/exec`. */
 export async function exec(request: ExecRequest, dependencies: ChannelDependencies): Promise<ExecResult> {
   const { socket, authorization } = await openChannels(request, dependencies);
   const output = new BoundedOutput(request.maxOutputBytes);
@@ -28,14 +28,14 @@ export async function exec(request: ExecRequest, dependencies: ChannelDependenci
     path,
     signal: request.signal,
     frames,
-    whole: () => status !== undefined,
+    isComplete: () => status !== undefined,
   });
   return { ...endOf(status, { method: 'EXEC', path, authorization }), output: output.text() };
 }
 
 /**
- * Listens to a socket of `openChannels`. Resolves when the server has closed the connection in order, or has said all it had to say (`whole`); rejects if it
- * broke before.
+ * Reads frames of a socket from `openChannels`. Resolves when the server closed the connection regularly, or all was received
+ * (`isComplete`); rejects if the connection was lost before.
  */
 export function untilClosed(
   socket: WebSocket,
@@ -44,7 +44,7 @@ export function untilClosed(
     readonly path: string;
     readonly signal: AbortSignal;
     readonly frames: (frame: Buffer) => void;
-    readonly whole: () => boolean;
+    readonly isComplete: () => boolean;
   },
 ): Promise<void> {
   const { signal } = options;
@@ -60,7 +60,7 @@ export function untilClosed(
     });
     socket.on('close', (code) => {
       signal.removeEventListener('abort', onAbort);
-      if (code === 1000 || options.whole()) {
+      if (code === 1000 || options.isComplete()) {
         resolve();
         return;
       }
@@ -74,7 +74,7 @@ export function untilClosed(
   });
 }
 
-/** The server's last word. Old servers also begin with an empty frame of that channel. */
+/** True for the server's Status; older servers also send an empty frame of that channel first. */
 export function isStatus(frame: Buffer): boolean {
   return frame[0] === CHANNEL.status && frame.length > 1;
 }
@@ -84,7 +84,7 @@ function bytesOf(data: RawData): Buffer {
   return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }
 
-/** The first bytes of what is written, decoded at the end. */
+/** The first bytes of the output, decoded at the end. */
 class BoundedOutput {
   readonly #limit: number;
   readonly #parts: Buffer[] = [];
@@ -115,7 +115,7 @@ function parsed(bytes: Buffer): unknown {
   }
 }
 
-/** kubernetes-facts.md 74: Success is 0; else the cause ExitCode, if the program ran at all. */
+/** Exit code 0 for Success, else that of the cause ExitCode; undefined if the program did not run (kubernetes-facts.md 74). */
 function endOf(status: unknown, call: Parameters<typeof errorOfStatus>[1]): Pick<ExecResult, 'exitCode' | 'message'> {
   if (status === undefined) return { exitCode: undefined, message: '' };
   if (isSuccess(status)) return { exitCode: 0, message: '' };

@@ -1,4 +1,4 @@
-/** WebSockets of exec and attach: the upgrade, with errors like any other call's, and the channels. */
+/** WebSockets of exec and attach: the upgrade request, its errors, and the channels. */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { Deadline } from '../../system/async.ts';
@@ -10,14 +10,14 @@ import { errorOfAnswer, errorOfConnection, isUnauthorized, KubernetesError } fro
 /** First byte of each frame of exec and attach (kubernetes-facts.md 72). */
 export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255 } as const;
 
-/** The newest first; only v5 can close stdin without closing the connection (kubernetes-facts.md 75). */
+/** Newest first; only v5 can close stdin without closing the connection (kubernetes-facts.md 75). */
 const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
 
-/** Frames of the server are 16 KiB; nobody needs more at once. */
+/** Longest frame; the server sends frames of 16 KiB. */
 const MAX_FRAME = 1024 * 1024;
 const ERROR_BODY_BYTES = 64 * 1024;
 
-/** Our close frame is answered when the container has taken what was sent before it; that may take hours. */
+/** The server answers a close frame when the container has read all input, which may take hours. */
 const CLOSE_TIMEOUT_MS = 2 ** 31 - 1;
 
 interface ChannelRequest {
@@ -30,22 +30,22 @@ export interface ChannelDependencies {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly timings: Timings;
-  /** The upgrade is answered within this many milliseconds. */
+  /** Deadline of the upgrade. */
   readonly upgradeMs: number;
-  /** All sockets that are open; whoever owns the client ends them with it. */
+  /** All open sockets; closing the client closes them. */
   readonly sockets: Set<WebSocket>;
 }
 
-/** A WebSocket, and the Authorization header it was opened with. */
+/** A WebSocket and the Authorization header of its upgrade. */
 interface Channels {
   readonly socket: WebSocket;
   readonly authorization: string | undefined;
 }
 
 /**
- * Opens a WebSocket to a subresource of a pod, with TLS and token of the rest. A refused upgrade rejects with the API
- * error that it is; as 'unreachable' only what the server cannot have seen; 'tls' is the handshake's. The socket is paused, so that
- * nothing is lost until the caller listens and resumes it.
+ * Opens a WebSocket to a subresource of a pod with the client's TLS options and token. A refused upgrade rejects with the
+ * error of its Status, a request that the server cannot have received as 'unreachable'. The socket is paused, so that no
+ * frame is lost before the caller listens and resumes it.
  */
 export async function openChannels(request: ChannelRequest, dependencies: ChannelDependencies): Promise<Channels> {
   const { token } = dependencies.transport;
@@ -65,12 +65,12 @@ async function upgrade(
 ): Promise<Channels> {
   const path = transport.prefix + request.path;
   const call = { method: 'GET', path };
-  // Loaded with the first channel: a plugin starts without.
+  // Loaded with the first channel, which makes the start faster.
   const { WebSocket } = await import('ws');
   return await new Promise<Channels>((resolve, reject) => {
     request.signal.throwIfAborted();
     const deadline = new Deadline(clock, request.signal);
-    /** From then on the server may have seen the request. */
+    /** True when the server may have received the request. */
     let connected = false;
     const options = {
       headers: authorization === undefined ? {} : { authorization },
@@ -100,7 +100,7 @@ async function upgrade(
       deadline.end();
       deadline.signal.removeEventListener('abort', onAbort);
       socket.removeAllListeners();
-      // Once settled nobody hears errors here any more: the caller listens, or the socket is being torn down.
+      // Afterwards the caller listens to errors, or the socket is being closed.
       socket.on('error', () => {});
       socket.on('close', () => sockets.delete(socket));
     };

@@ -1,9 +1,9 @@
-/** Lists in pages; an expired continue token begins them again. */
+/** Paged lists, restarted when the continue token expires. */
 import type { KubernetesObject, Page, Resource, Selection } from '../contract.ts';
 import { isExpired, KubernetesError } from '../kubernetes-error.ts';
 import { queryOf, resourcePath } from '../paths.ts';
 
-/** GETs a path with a query and returns the parsed body. */
+/** Reads a path with a query and returns the parsed body. */
 export type GetJson = (path: string, query: string) => Promise<unknown>;
 
 interface ListOptions<T extends KubernetesObject> {
@@ -13,15 +13,15 @@ interface ListOptions<T extends KubernetesObject> {
   /** 0: no limit. */
   readonly fetchLimit: number;
   readonly get: GetJson;
-  /** Called with each page as it comes. */
+  /** Called with each page. */
   readonly onPage: (items: readonly T[]) => void;
-  /** The pages so far do not count: the list begins again. */
+  /** The list starts again; the pages before do not count. */
   readonly onRestart: () => void;
 }
 
 /**
- * Lists page by page, consistent and without resourceVersion (kubernetes-facts.md 97), and returns the version of the whole list. When
- * the continue token expires (410, kubernetes-facts.md 98) the list begins again; the second time without pages.
+ * Lists page by page, consistently and without resourceVersion (kubernetes-facts.md 97), and returns the version of the list. When
+ * the continue token expires (410, kubernetes-facts.md 98) the list starts again, the second time as one page.
  */
 export async function listPages<T extends KubernetesObject>(options: ListOptions<T>): Promise<string> {
   const { resource, selection } = options;
@@ -50,7 +50,7 @@ export async function listPages<T extends KubernetesObject>(options: ListOptions
   }
 }
 
-/** The whole list in memory. */
+/** Collects all pages in memory. */
 export async function listAll<T extends KubernetesObject>(
   options: Omit<ListOptions<T>, 'onPage' | 'onRestart'>,
 ): Promise<Page<T>> {
@@ -79,7 +79,7 @@ function pageOf<T>(body: unknown, path: string): RawPage<T> {
   const next = list?.metadata?.continue ?? '';
   const items = list?.items ?? [];
   if (typeof resourceVersion !== 'string' || typeof next !== 'string' || !Array.isArray(items)) {
-    throw new KubernetesError({ code: 'bad-answer', method: 'GET', path, text: 'this is not a list of objects' });
+    throw new KubernetesError({ code: 'bad-answer', method: 'GET', path, text: 'the answer is not a list of objects' });
   }
   return { items, resourceVersion, next };
 }

@@ -1,7 +1,6 @@
 /**
- * List and watch of one kind: what client-go calls a reflector. Lists in pages, watches from the list's version, resumes
- * from the last version seen after any end of a watch, and lists again only when that version is gone or the watch
- * cannot be trusted (architecture.md section 5, engineering-notes.md section 6). Needs the verbs list and watch.
+ * Reflector: list and watch of one kind, as in client-go. Watches from the list's version, resumes a watch from the last version
+ * seen, and lists again only when that version has expired or the watch is unreliable. Needs the verbs list and watch.
  */
 import { Listeners, waitFor } from '../../system/async.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
@@ -16,12 +15,12 @@ import type {
   ReflectorState,
 } from '../contract.ts';
 import { Backoff } from '../http/backoff.ts';
-import type { Body, PageRequest } from '../http/calls.ts';
+import type { AnswerBody, PageRequest } from '../http/calls.ts';
 import type { Timings } from '../http/timings.ts';
 import type { Transport } from '../http/transport.ts';
 import { isExpired, KubernetesError } from '../kubernetes-error.ts';
 import { resourcePath } from '../paths.ts';
-import type { Contact } from './api-health.ts';
+import type { ApiHealth } from './api-health.ts';
 import { Encodings } from './encodings.ts';
 import { type GetJson, listPages } from './lists.ts';
 import { isNewer, Store } from './store.ts';
@@ -33,20 +32,20 @@ interface ReflectorDependencies {
   readonly random: Random;
   readonly log: Log;
   readonly timings: Timings;
-  readonly contact: Contact;
+  readonly apiHealth: ApiHealth;
   readonly namespace: string;
   readonly fetchLimit: number;
-  /** Asked of the server, 0 = not asked. */
+  /** Requested duration of a watch; 0: none is requested. */
   readonly watchTimeoutSeconds: number;
-  /** One GET of a list, with the deadline of a call. */
-  readonly getBody: (request: PageRequest) => Promise<Body>;
+  /** Reads one page of a list, with the deadline of a call. */
+  readonly getBody: (request: PageRequest) => Promise<AnswerBody>;
 }
 
 export function createReflector<T extends KubernetesObject, P extends Projected>(
   options: ReflectorOptions<T, P>,
   dependencies: ReflectorDependencies,
 ): Reflector<P> {
-  const { clock, random, timings, contact } = dependencies;
+  const { clock, random, timings, apiHealth } = dependencies;
   const { resource, selection, project } = options;
   const path = resourcePath(resource, dependencies.namespace);
   const name = resource.plural;
@@ -62,7 +61,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   let listed = false;
   let synced = false;
   let failures = 0;
-  /** Watches in a row whose version was gone; the lists between them say nothing. */
+  /** Watches in a row with an expired version; lists between them do not reset it. */
   let expiries = 0;
   let lastError: Error | undefined;
 
@@ -70,7 +69,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     try {
       options.onEvent(event);
     } catch (error) {
-      log.error('BUG: an event of Kubernetes could not be taken in', { kind: name, event: event.type, error });
+      log.error('BUG: cannot process a watch event', { kind: name, event: event.type, error });
     }
   };
   const store = new Store<P>(emit);
@@ -105,7 +104,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   function succeeded(): void {
     failures = 0;
     lastError = undefined;
-    contact.regained(name);
+    apiHealth.succeeded(name);
     if (synced) return;
     synced = true;
     log.info('Watch in sync', { kind: name, resourceVersion: store.version });
@@ -114,9 +113,9 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   function failed(error: Error): void {
     failures++;
     lastError = error;
-    const isEverybodys = contact.lost(name, error, failures);
-    const sentence = 'Kubernetes does not tell its changes; trying again';
-    if (failures === 1 && !isEverybodys) log.warning(sentence, { kind: name, error });
+    const isShared = apiHealth.failed(name, error, failures);
+    const sentence = 'Watch failed; retrying';
+    if (failures === 1 && !isShared) log.warning(sentence, { kind: name, error });
     else log.debug(sentence, { kind: name, failures, error });
     synced = false;
   }
@@ -134,7 +133,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       try {
         return encodings.decoder(contentType).body(bytes);
       } catch (cause) {
-        const text = `${bytes.length} bytes that are no list`;
+        const text = `${bytes.length} bytes that are not a list`;
         throw new KubernetesError({ code: 'bad-answer', method: 'GET', path: listPath, text, cause });
       }
     };
@@ -154,7 +153,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     });
     store.replace(found, version);
     listed = true;
-    // A tenth earlier or later, so that the kinds do not all list at once.
+    // A random tenth earlier or later, so that not all kinds list simultaneously.
     watches.listed(clock.monotonic() + timings.relist * (0.9 + 0.2 * random()));
     succeeded();
     progress.notify();
@@ -164,7 +163,11 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     try {
       return project(object);
     } catch (error) {
-      log.error('BUG: an object of Kubernetes could not be read', { kind: name, name: object.metadata?.name, error });
+      log.error('BUG: cannot read a Kubernetes object; ignoring it', {
+        kind: name,
+        name: object.metadata?.name,
+        error,
+      });
       return undefined;
     }
   }
@@ -182,7 +185,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
         if (end.next !== 'pause') next = end.next;
         if (end.next === 'watch' || end.error === undefined) continue;
         failed(end.error);
-        // An expired version is no failure of the server's: list at once, unless it happens again and again.
+        // An expired version is not a failure of the server: list at once, unless it happens repeatedly.
         if (isExpired(end.error) && ++expiries === 1) continue;
         await sleep(clock, backoff.next(end.error), signal);
       } catch (error) {
@@ -191,7 +194,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
         await sleep(clock, backoff.next(error), signal).catch(() => {});
       }
     }
-    contact.left(name);
+    apiHealth.stopped(name);
     synced = false;
   }
 

@@ -1,15 +1,15 @@
-/** The objects of one kind as a reflector knows them, by uid; versions only go forward. */
+/** Store of a reflector: the objects of one kind by uid; their versions only increase. */
 import type { Projected, ReflectorEvent } from '../contract.ts';
 
-/** Is version `a` newer than `b`? Compared as integers, within one kind only (kubernetes-facts.md 8). */
+/** Compares resource versions of one kind as integers (kubernetes-facts.md 8). */
 export function isNewer(a: string, b: string): boolean {
   if (a.length !== b.length) return a.length > b.length;
   return a > b;
 }
 
 /**
- * The projections of one kind by uid, and how far its watch has come. Says what changed as events: a list only
- * differences, deletions included.
+ * Projections by uid, and the version up to which everything was seen. Emits changes; for a list only the differences,
+ * deletions included.
  */
 export class Store<P extends Projected> {
   readonly #objects = new Map<string, P>();
@@ -33,25 +33,25 @@ export class Store<P extends Projected> {
     return this.#objects.get(uid);
   }
 
-  /** A bookmark, or the version of an event. */
+  /** For the version of a bookmark or an event. */
   advance(version: string): void {
     if (this.#version === undefined || isNewer(version, this.#version)) this.#version = version;
   }
 
-  /** An ADDED or MODIFIED of the watch. Which of the two it says does not matter: what is known decides. */
+  /** For ADDED or MODIFIED of the watch; which of them is emitted depends on the store. */
   changed(object: P): void {
     this.#put(object);
     this.advance(object.resourceVersion);
   }
 
-  /** A DELETED of the watch: deleted, or no longer selected (kubernetes-facts.md 106). Carries the version of the deletion (kubernetes-facts.md 66). */
+  /** For DELETED of the watch: deleted, or no longer selected (kubernetes-facts.md 106). Has the version of the deletion (kubernetes-facts.md 66). */
   deleted(object: P): void {
     this.advance(object.resourceVersion);
     if (this.#objects.delete(object.uid)) this.#emit({ type: 'DELETED', object, found: 'watch' });
   }
 
   /**
-   * The answer of a write. An object that the watch has passed without leaving it in the store was deleted, or is not
+   * For the answer of a write or a read. An object older than the watch that is not in the store was deleted, or is not
    * selected.
    */
   offer(object: P): void {
@@ -61,18 +61,18 @@ export class Store<P extends Projected> {
   }
 
   /**
-   * A complete list. What is known but not listed was deleted, unless it is newer than the list (a job just submitted).
-   * A list older than what was seen means that the cluster was set back (etcd restored): then only the list counts.
+   * For a complete list. An object that is not listed was deleted, unless it is newer than the list (just submitted).
+   * A list older than the store means that etcd was restored from a backup: then only the list counts.
    */
   replace(listed: ReadonlyMap<string, P>, version: string): void {
-    const setBack = this.#version !== undefined && isNewer(this.#version, version);
+    const rolledBack = this.#version !== undefined && isNewer(this.#version, version);
     this.#version = version;
     for (const [uid, known] of this.#objects) {
-      if (listed.has(uid) || (!setBack && isNewer(known.resourceVersion, version))) continue;
+      if (listed.has(uid) || (!rolledBack && isNewer(known.resourceVersion, version))) continue;
       this.#objects.delete(uid);
       this.#emit({ type: 'DELETED', object: known, found: 'relist' });
     }
-    for (const object of listed.values()) this.#put(object, setBack);
+    for (const object of listed.values()) this.#put(object, rolledBack);
   }
 
   #put(object: P, always = false): void {

@@ -1,4 +1,4 @@
-/** The watches of one kind, one after the other: opening, reading, and what their silence or their end means. */
+/** Watches of one kind, one after the other: opening, reading, and the decision what follows a silent or ended watch. */
 
 import { Deadline } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -10,13 +10,13 @@ import { errorOfStatus, isExpired, KubernetesError } from '../kubernetes-error.t
 import { queryOf } from '../paths.ts';
 import { DecodeError, type Decoder, type Encodings, type RawEvent } from './encodings.ts';
 
-/** Why a watch ended, and so what comes next. */
+/** What follows the end of a watch. */
 type WatchEnd =
-  /** As every watch does: watch again at once. */
+  /** A regular end: watch again at once. */
   | { readonly next: 'watch' }
   /** Watch again after a pause. */
   | { readonly next: 'pause'; readonly error: Error }
-  /** List, at once if nothing is wrong. */
+  /** List; at once unless there is an error. */
   | { readonly next: 'list'; readonly error?: Error };
 
 interface WatchOptions<T extends KubernetesObject> {
@@ -27,30 +27,30 @@ interface WatchOptions<T extends KubernetesObject> {
   readonly resource: Resource<T>;
   readonly path: string;
   readonly selection: Selection;
-  /** Asked of the server, 0 = not asked. */
+  /** Requested duration of a watch; 0: none is requested. */
   readonly timeoutSeconds: number;
   readonly encodings: Encodings;
-  /** Everything up to this version was seen. */
+  /** The version up to which everything was seen. */
   readonly version: () => string | undefined;
   readonly onEvent: (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T, version: string) => void;
   readonly onBookmark: (version: string) => void;
-  /** The watch works: it has sent something, or lived for a moment. */
+  /** The watch works: it has sent an event, or stayed open for a moment. */
   readonly onWorking: () => void;
 }
 
 export class Watches<T extends KubernetesObject> {
   readonly #options: WatchOptions<T>;
-  /** Watches of core/v1 events bypass the server's watch cache and get no bookmarks (kubernetes-facts.md 103). */
+  /** Watches of core/v1 events bypass the server's watch cache and receive no bookmarks (kubernetes-facts.md 103). */
   readonly #bookmarks: boolean;
-  /** Monotonic time at which the silence of this watch began, and how long earlier ones were silent before they ended. */
+  /** Monotonic time at which this watch became silent, and the silent time of the watches before it. */
   #quietSince = 0;
   #quietBefore = 0;
   #relistAt = Number.POSITIVE_INFINITY;
-  /** The version at which a watch last broke off with nonsense. */
+  /** The version at which a watch last sent something that is not an event. */
   #brokenAt: string | undefined;
   /** Events of all watches. */
   #events = 0;
-  /** What comes next if the watch is silent until its deadline; undefined while it is being opened. */
+  /** What follows if the watch is silent until its deadline; undefined while it is being opened. */
   #afterSilence: 'watch' | 'list' | undefined;
 
   constructor(options: WatchOptions<T>) {
@@ -58,14 +58,14 @@ export class Watches<T extends KubernetesObject> {
     this.#bookmarks = !(options.resource.group === EVENTS.group && options.resource.plural === EVENTS.plural);
   }
 
-  /** A list is complete; the next one is due at this monotonic time. */
+  /** For a complete list; the next list is due at this monotonic time. */
   listed(relistAt: number): void {
     this.#relistAt = relistAt;
     this.#quietBefore = 0;
     this.#brokenAt = undefined;
   }
 
-  /** One watch, from opening it to its end. Rejects only with the signal's reason. */
+  /** Runs one watch to its end. Rejects only with the signal's reason. */
   async run(signal: AbortSignal): Promise<WatchEnd> {
     const { clock, timings, encodings, path } = this.#options;
     const deadline = new Deadline(clock, signal);
@@ -75,14 +75,14 @@ export class Watches<T extends KubernetesObject> {
     let cancelWorking: (() => void) | undefined;
     try {
       const response = await this.#open(deadline);
-      // A resumed watch counts once it has lived for a moment: it may be told at once that its version is gone.
+      // A resumed watch counts as working after a moment, because its version may turn out to have expired.
       cancelWorking = clock.after(timings.watchTooShort, this.#options.onWorking);
       this.#quietSince = clock.monotonic();
       const decoder = encodings.decoder(response.contentType);
       this.#arm(deadline);
-      for await (const pieces of response.pieces()) {
-        for (const piece of pieces) {
-          const end = this.#piece(piece, decoder, response.authorization);
+      for await (const chunks of response.chunks()) {
+        for (const chunk of chunks) {
+          const end = this.#chunk(chunk, decoder, response.authorization);
           if (end !== undefined) return end;
         }
         if (clock.monotonic() >= this.#relistAt) return { next: 'list' };
@@ -93,7 +93,7 @@ export class Watches<T extends KubernetesObject> {
       if (deadline.expired && this.#afterSilence !== undefined) return { next: this.#afterSilence };
       if (!(error instanceof Error)) throw error;
       if (error instanceof DecodeError) return this.#broken(error);
-      // A healthy watch may be cut at any time; only if it cannot be opened again there is something to tell.
+      // A healthy watch may be interrupted at any time; it is a failure only if it cannot be opened again.
       if (healthy() && isInterrupted(error)) return { next: 'watch' };
       return isExpired(error) || isRefusal(error) ? { next: 'list', error } : { next: 'pause', error };
     } finally {
@@ -102,15 +102,15 @@ export class Watches<T extends KubernetesObject> {
       if (cancelWorking !== undefined) this.#quietBefore += clock.monotonic() - this.#quietSince;
     }
     if (healthy()) return { next: 'watch' };
-    const text = 'a watch ended at once, without an event';
+    const text = 'the watch ended at once without an event';
     return { next: 'pause', error: new KubernetesError({ code: 'interrupted', method: 'WATCH', path, text }) };
   }
 
   #open(deadline: Deadline): Promise<ApiResponse> {
     const { transport, timings, path, selection, encodings, timeoutSeconds, version } = this.#options;
     this.#afterSilence = undefined;
-    // Headers are awaited by the transport; of a refusal its text as well.
-    const text = 'the answer to a watch was not complete';
+    // The transport waits for the headers, and for the body of a refusal.
+    const text = 'the answer to the watch was incomplete';
     const ms = timings.connect + timings.watchHeaders + timings.watchGrace;
     deadline.set(ms, () => new KubernetesError({ code: 'timeout', method: 'WATCH', path, text }));
     return transport.send({
@@ -131,16 +131,16 @@ export class Watches<T extends KubernetesObject> {
     });
   }
 
-  /** A piece of a watch. Returns why the watch has to end, undefined if it goes on. */
-  #piece(piece: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
-    for (const line of decoder.split(piece)) {
+  /** Processes a chunk. Returns what follows if the watch must end, undefined if it continues. */
+  #chunk(chunk: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
+    for (const line of decoder.split(chunk)) {
       const end = this.#take(line, decoder, authorization);
       if (end !== undefined) return end;
     }
     return undefined;
   }
 
-  /** One line of a watch. Returns why the watch has to end, undefined if it goes on. */
+  /** Processes one event. Returns what follows if the watch must end, undefined if it continues. */
   #take(line: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
     const { clock, log, path, resource } = this.#options;
     let event: RawEvent;
@@ -169,18 +169,18 @@ export class Watches<T extends KubernetesObject> {
         this.#options.onEvent(event.type, object, version);
         break;
       default:
-        log.warning('Kubernetes sent an unknown kind of event', { kind: resource.plural, type: event.type });
+        log.warning('Ignoring a watch event of unknown type', { kind: resource.plural, type: event.type });
     }
     this.#options.onWorking();
     return undefined;
   }
 
   #badLine(line: Uint8Array, cause?: unknown): KubernetesError {
-    const text = `a watch sent a line of ${line.length} bytes that is no event`;
+    const text = `the watch sent ${line.length} bytes that are not an event`;
     return new KubernetesError({ code: 'bad-answer', method: 'WATCH', path: this.#options.path, text, cause });
   }
 
-  /** Watch again; if the same place breaks twice, list. */
+  /** Watch again; list if it happens twice at the same version. */
   #broken(error: Error): WatchEnd {
     const version = this.#options.version();
     const again = this.#brokenAt === version;
@@ -188,7 +188,7 @@ export class Watches<T extends KubernetesObject> {
     return again ? { next: 'list', error } : { next: 'pause', error };
   }
 
-  /** Sets the watch's deadline to the first moment at which its silence means something. */
+  /** Sets the deadline to the earliest time at which silence ends the watch. */
   #arm(deadline: Deadline): void {
     const { clock, log, timings, resource, path, timeoutSeconds } = this.#options;
     const idle = timeoutSeconds > 0 ? timeoutSeconds * 1000 + timings.watchGrace : timings.watchIdle;
@@ -197,7 +197,8 @@ export class Watches<T extends KubernetesObject> {
     const ms = Math.min(idle, silence, relist);
     this.#afterSilence = ms === idle ? 'watch' : 'list';
     deadline.set(ms, () => {
-      if (ms !== relist) log.debug('A watch is silent', { kind: resource.plural, ms, listing: ms === silence });
+      if (ms !== relist)
+        log.debug('Watch is silent; restarting it', { kind: resource.plural, ms, listing: ms === silence });
       return new KubernetesError({ code: 'timeout', method: 'WATCH', path, text: 'the watch is silent' });
     });
   }
@@ -207,7 +208,7 @@ function isInterrupted(error: Error): boolean {
   return error instanceof KubernetesError && error.code === 'interrupted';
 }
 
-/** An answer that another try with the same version would not change: a resourceVersion the server cannot read. */
+/** A retry with the same version would fail again: the server cannot read that resourceVersion. */
 function isRefusal(error: Error): boolean {
   return error instanceof KubernetesError && ['bad-request', 'not-found', 'invalid'].includes(error.code);
 }

@@ -37,7 +37,7 @@ const signal = (): AbortSignal => new AbortController().signal;
 
 async function all(exchange: Exchange): Promise<string[]> {
   const found: string[] = [];
-  for await (const pieces of exchange.pieces()) found.push(...pieces.map(String));
+  for await (const pieces of exchange.chunks()) found.push(...pieces.map(String));
   return found;
 }
 
@@ -50,7 +50,7 @@ t.test('status, headers and body; a connection whose answer was read is used aga
   const first = await Exchange.send(pool, OPTIONS, signal());
   t.equal(first.status, 200);
   t.equal(first.headers['content-type'], 'text/plain');
-  t.equal(String(await first.whole()), 'onetwo');
+  t.equal(String(await first.complete()), 'onetwo');
   t.strictSame(await all(await Exchange.send(pool, OPTIONS, signal())), ['one', 'two']);
   t.equal(connections.size, 1);
 });
@@ -61,12 +61,12 @@ t.test('what comes before the answer is not the answer', async (t) => {
   });
   const exchange = await Exchange.send(pool, OPTIONS, signal());
   t.equal(exchange.status, 200);
-  t.equal(String(await exchange.whole()), 'text');
+  t.equal(String(await exchange.complete()), 'text');
 });
 
 t.test('a body of no bytes', async (t) => {
   const { pool } = await rawServer(t, (socket) => void socket.write(HEAD + END));
-  t.equal((await (await Exchange.send(pool, OPTIONS, signal())).whole()).length, 0);
+  t.equal((await (await Exchange.send(pool, OPTIONS, signal())).complete()).length, 0);
   t.strictSame(await all(await Exchange.send(pool, OPTIONS, signal())), []);
 });
 
@@ -81,17 +81,17 @@ t.test('nobody reads: the server is not read from either, and later nothing is m
   const [socket] = sockets;
   t.ok((socket?.writableLength ?? 0) > LENGTH / 2, 'most of it waits at the server');
   let length = 0;
-  for await (const pieces of exchange.pieces()) for (const piece of pieces) length += piece.length;
+  for await (const pieces of exchange.chunks()) for (const piece of pieces) length += piece.length;
   t.equal(length, LENGTH);
 
   const whole = await Exchange.send(pool, OPTIONS, signal());
   await sleep(50);
-  t.equal((await whole.whole()).length, LENGTH, 'also where it was paused before it was asked for');
+  t.equal((await whole.complete()).length, LENGTH, 'also where it was paused before it was asked for');
 });
 
 t.test('leaving early closes the connection', async (t) => {
   const { pool, sockets } = await rawServer(t, (socket) => void socket.write(HEAD + chunk('one')));
-  for await (const pieces of (await Exchange.send(pool, OPTIONS, signal())).pieces()) {
+  for await (const pieces of (await Exchange.send(pool, OPTIONS, signal())).chunks()) {
     t.strictSame(pieces.map(String), ['one']);
     break;
   }
@@ -112,14 +112,14 @@ t.test('an aborted signal ends it: before the answer, while it waits for more, w
   await t.rejects(Exchange.send(silent.pool, OPTIONS, early.signal), reason, 'it is not even sent');
 
   const { pool, sockets } = await rawServer(t, (socket) => void socket.write(HEAD + chunk('x'.repeat(1_000_000))));
-  for (const wait of [all, (exchange: Exchange) => exchange.whole(), async () => sleep(50)]) {
+  for (const wait of [all, (exchange: Exchange) => exchange.complete(), async () => sleep(50)]) {
     const controller = new AbortController();
     const exchange = await Exchange.send(pool, OPTIONS, controller.signal);
     const waiting: Promise<unknown> = wait(exchange);
     await sleep(20);
     controller.abort(reason);
     if (wait.length > 0) await t.rejects(waiting as Promise<void>, reason);
-    await t.rejects(exchange.whole(), reason);
+    await t.rejects(exchange.complete(), reason);
     await eventually(() => sockets.size === 0);
   }
 });
@@ -134,7 +134,7 @@ t.test('aborted while what came last waits for its reader: that is no end in ord
   const found: string[] = [];
   const exchange = await Exchange.send(pool, OPTIONS, controller.signal);
   const reading = (async () => {
-    for await (const pieces of exchange.pieces()) {
+    for await (const pieces of exchange.chunks()) {
       found.push(...pieces.map(String));
       await sleep(80);
       controller.abort(reason);
@@ -178,7 +178,7 @@ t.test('what came before it failed is told first, even if both came together', a
   );
   const found: string[] = [];
   const reading = (async () => {
-    for await (const pieces of exchange.pieces()) found.push(...pieces.map(String));
+    for await (const pieces of exchange.chunks()) found.push(...pieces.map(String));
   })();
   await t.rejects(reading, failure);
   t.strictSame(found, ['event']);

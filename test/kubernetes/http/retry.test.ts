@@ -31,7 +31,10 @@ t.test('a change that is refused after a lost answer may have been made', async 
   const removed = await failure((await lost(lose, expired)).delete(PODS, 'pod-1', background));
   t.equal(removed.code, 'interrupted');
   t.equal(removed.status, undefined, 'it is no answer to the change');
-  t.match(removed.text, /^an attempt whose answer was lost may have been carried out; the next one was refused: /);
+  t.match(
+    removed.text,
+    /^the answer to an attempt was lost, so that it may have been carried out; the next attempt was refused: /,
+  );
   const patched = await failure((await lost(lose, expired)).patch(PODS, 'pod-1', {}));
   t.equal(patched.code, 'interrupted');
   t.equal(
@@ -103,7 +106,7 @@ t.test('a connection that was refused is tried again, whatever it was for', asyn
   t.equal(refused.code, 'timeout');
   t.match(
     refused.message,
-    /before that: The Kubernetes API server cannot be reached: http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED/,
+    /last failure: Cannot connect to the Kubernetes API server: http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED/,
   );
   const creating = client.create(JOBS, JOB);
   await apiServer(t, ({ answer }) => answer(201, JOB), { port });

@@ -135,7 +135,7 @@ t.test('a pod that is gone', async (t) => {
   t.ok(error instanceof KubernetesError && error.code === 'not-found', 'before anything could be read: an error');
   const later = await following(t, [breaks(`${S(1)} a\n`), absent], { pod: absent });
   t.equal(await later.all, 'a\n', 'after something was read: the end');
-  t.ok(later.log.lines.some(({ sentence }) => sentence.includes('gone')));
+  t.ok(later.log.lines.some(({ sentence }) => sentence.includes('Pod was deleted')));
 });
 
 t.test('while the container runs nothing but the word of an API server ends the log', async (t) => {

@@ -111,10 +111,10 @@ t.test('what has no stamp are the words of the kubelet', async (t) => {
     'failed to try resolving symlinks in path "/var/log/pods/x": lstat /var/log/pods/x: no such file or directory';
   const first = read(position, [`${S1} a\n`, words.slice(0, 3), `${words.slice(3)}\n`, `${S2} not taken\n`]);
   t.equal(first.text, 'a\n');
-  t.equal(first.lines.foreign, `${words}\n${S2} not taken\n`);
+  t.equal(first.lines.errorText, `${words}\n${S2} not taken\n`);
   const short = read(position, ['20']);
-  t.equal(short.lines.foreign, '20');
-  t.equal(read(position, ['2026-11-'], true).lines.foreign, undefined, 'a stamp that was cut is no word');
+  t.equal(short.lines.errorText, '20');
+  t.equal(read(position, ['2026-11-'], true).lines.errorText, undefined, 'a stamp that was cut is no word');
   t.equal(read(position, [`${S1} a\n${S2} b\n`]).text, 'b\n');
 });
 
@@ -171,7 +171,7 @@ t.test('a long line that goes on into the next second: its tail is not taken for
   const position = new LogPosition();
   read(position, [answer(records.slice(0, 4), position.since, false)], true);
   const { text, lines } = read(position, [answer(records, position.since, false)]);
-  t.equal(lines.foreign, undefined);
+  t.equal(lines.errorText, undefined);
   t.equal(text, 'd\n');
 });
 
@@ -220,7 +220,7 @@ t.test('any log, cut anywhere, any number of times, comes once and whole', async
         });
         const reader = new StampedLines(position);
         got.push(reader.push([answer(records, position.since, stampEach)]), reader.end());
-        return reader.foreign === undefined && Buffer.concat(got).equals(expected);
+        return reader.errorText === undefined && Buffer.concat(got).equals(expected);
       },
     ),
     { numRuns: 500 },

@@ -115,7 +115,7 @@ t.test('a refused upgrade is an API error like any other', async (t) => {
   t.ok(missing instanceof KubernetesError && missing.code === 'not-found');
   t.equal(
     missing instanceof KubernetesError && missing.message,
-    'Kubernetes does not find it: pods "p" not found [GET /api/v1/namespaces/rstudio/pods/p/exec: 404 NotFound]',
+    'Kubernetes has no such object: pods "p" not found [GET /api/v1/namespaces/rstudio/pods/p/exec: 404 NotFound]',
   );
   const early = await refusing(500, 'text/plain', 'container rs-launcher-container not found in pod x_ns');
   t.ok(early instanceof KubernetesError && early.code === 'server-error' && early.text.includes('not found in pod'));

@@ -1,84 +1,89 @@
-/** That the API server is gone, or refuses us, is told once, and so is its end, however many watches see it. */
+/** An outage of the API server is logged once, and so is its end, however many watches it affects. */
 import t from 'tap';
 import { KubernetesError, type KubernetesErrorCode } from '../../../src/kubernetes/kubernetes-error.ts';
-import { createContact } from '../../../src/kubernetes/watch/api-health.ts';
+import { ApiHealth } from '../../../src/kubernetes/watch/api-health.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
 import { recordingLog } from '../server.ts';
 
 const failure = (code: KubernetesErrorCode): Error =>
   new KubernetesError({ code, method: 'GET', path: '/x', text: code });
 
-t.test('an outage is told once, and so is its end, however many watches see it', async (t) => {
+const sentences = (log: ReturnType<typeof recordingLog>): readonly string[] =>
+  log.lines.map(({ sentence }) => sentence);
+
+t.test('an outage is logged once, and its end when the last watch works again', async (t) => {
   const clock = fakeClock();
   const log = recordingLog();
-  const contact = createContact(clock, log);
-  const gone = failure('unreachable');
-  contact.regained('jobs');
-  t.equal(contact.lost('jobs', gone, 1), true, 'a connection breaks now and then');
-  t.strictSame(log.lines, []);
-  contact.lost('jobs', gone, 2);
-  contact.lost('pods', failure('timeout'), 2);
-  contact.lost('jobs', gone, 3);
+  const health = new ApiHealth(clock, log);
+  const error = failure('unreachable');
+  health.failed('jobs', error, 2);
+  health.failed('pods', failure('timeout'), 2);
+  health.failed('jobs', error, 3);
   clock.advance(90_000);
-  contact.regained('jobs');
-  t.equal(log.lines.length, 1, 'pods do not know yet');
-  contact.regained('pods');
-  contact.regained('pods');
+  health.succeeded('jobs');
+  t.strictSame(sentences(log), ['API server unreachable; retrying']);
+  health.succeeded('pods');
+  health.succeeded('pods');
   t.strictSame(log.lines, [
-    { level: 'NOTICE', sentence: 'No contact with the API server; trying again', fields: { error: gone } },
-    { level: 'NOTICE', sentence: 'Contact with the API server again', fields: { seconds: 90 } },
+    { level: 'NOTICE', sentence: 'API server unreachable; retrying', fields: { error } },
+    { level: 'NOTICE', sentence: 'API server reachable again', fields: { seconds: 90 } },
   ]);
 });
 
-t.test('a refusal is an answer, and the business of who got it', async (t) => {
+t.test('a single lost connection is not logged', async (t) => {
   const log = recordingLog();
-  const contact = createContact(fakeClock(), log);
-  for (const code of ['forbidden', 'expired', 'bad-answer', 'not-found'] as const)
-    t.equal(contact.lost('events', failure(code), 5), false, code);
-  t.equal(contact.lost('jobs', new Error('no error of Kubernetes'), 5), false);
+  const health = new ApiHealth(fakeClock(), log);
+  t.equal(health.failed('jobs', failure('unreachable'), 1), true);
+  health.succeeded('jobs');
   t.strictSame(log.lines, []);
 });
 
-t.test('what is wrong is told once, at once where trying again does not help', async (t) => {
-  const rows: readonly (readonly [code: KubernetesErrorCode, times: number, sentence: string])[] = [
-    [
-      'unauthorized',
-      1,
-      'The API server refuses the token (401): rstudio-kubernetes-launcher check tells more; trying again',
-    ],
-    [
-      'tls',
-      1,
-      'The certificate of the API server is refused, or TLS fails: is option certificate-authority right? rstudio-kubernetes-launcher check tells more; trying again',
-    ],
-    ['server-error', 2, 'The API server answers with errors; trying again'],
-    ['interrupted', 2, 'No contact with the API server; trying again'],
-  ];
-  for (const [code, times, sentence] of rows) {
-    const log = recordingLog();
-    const contact = createContact(fakeClock(), log);
-    for (const who of ['jobs', 'pods', 'services', 'events']) {
-      t.equal(contact.lost(who, failure(code), times), true);
-      contact.lost(who, failure(code), times + 1);
-    }
-    t.strictSame(
-      log.lines.map((line) => line.sentence),
-      [sentence],
-    );
-  }
+t.test('a refusal is left to the watch that was refused', async (t) => {
+  const log = recordingLog();
+  const health = new ApiHealth(fakeClock(), log);
+  for (const code of ['forbidden', 'expired', 'bad-answer', 'not-found'] as const)
+    t.equal(health.failed('events', failure(code), 5), false, code);
+  t.equal(health.failed('jobs', new Error('not a KubernetesError'), 5), false);
+  t.strictSame(log.lines, []);
 });
 
-t.test('trouble that changes is told again; who does not ask any more says nothing', async (t) => {
+const FAILURES: readonly (readonly [code: KubernetesErrorCode, times: number, sentence: string])[] = [
+  ['unauthorized', 1, 'API server rejected the token (401); run rstudio-kubernetes-launcher check; retrying'],
+  [
+    'tls',
+    1,
+    'TLS connection to the API server failed; check certificate-authority with rstudio-kubernetes-launcher check; retrying',
+  ],
+  ['server-error', 2, 'API server returns errors; retrying'],
+  ['interrupted', 2, 'API server unreachable; retrying'],
+];
+for (const [code, times, sentence] of FAILURES) {
+  t.test(`${code} of four watches is logged once, from failure ${times} on`, async (t) => {
+    const log = recordingLog();
+    const health = new ApiHealth(fakeClock(), log);
+    for (const watch of ['jobs', 'pods', 'services', 'events']) {
+      for (let count = 1; count <= times + 1; count++) t.equal(health.failed(watch, failure(code), count), true);
+    }
+    t.strictSame(sentences(log), [sentence]);
+  });
+}
+
+t.test('each kind of failure of one outage is logged once', async (t) => {
   const log = recordingLog();
-  const contact = createContact(fakeClock(), log);
+  const health = new ApiHealth(fakeClock(), log);
   for (const code of ['unreachable', 'unauthorized', 'unreachable', 'unauthorized'] as const)
-    contact.lost('jobs', failure(code), 2);
-  t.match(
-    log.lines.map(({ sentence }) => sentence),
-    [/^No contact/, /^The API server refuses the token/],
-  );
-  t.equal(log.lines.length, 2);
-  contact.left('jobs');
-  contact.lost('jobs', failure('unreachable'), 2);
-  t.match(log.lines[2]?.sentence, /^No contact/);
+    health.failed('jobs', failure(code), 2);
+  t.strictSame(sentences(log), [
+    'API server unreachable; retrying',
+    'API server rejected the token (401); run rstudio-kubernetes-launcher check; retrying',
+  ]);
+});
+
+t.test('a stopped watch ends its outage without a line, and the next outage is logged again', async (t) => {
+  const log = recordingLog();
+  const health = new ApiHealth(fakeClock(), log);
+  health.failed('jobs', failure('unreachable'), 2);
+  health.stopped('jobs');
+  health.failed('jobs', failure('unreachable'), 2);
+  t.strictSame(sentences(log), ['API server unreachable; retrying', 'API server unreachable; retrying']);
 });

@@ -92,7 +92,7 @@ async function follow(
   return { requests, accepts, events, warnings };
 }
 
-const TROUBLE = 'Kubernetes does not tell its changes; trying again';
+const TROUBLE = 'Watch failed; retrying';
 const FALLBACK = 'Cannot decode protobuf; requesting JSON from now on, which takes more CPU time';
 
 t.test('given a server that speaks protobuf, lists and watches are read from it', async (t) => {

@@ -1,12 +1,12 @@
 /**
- * Bodies and watch frames of `application/vnd.kubernetes.protobuf`. A body is four magic bytes and a message Unknown,
- * whose `raw` is the object. A watch sends frames: four bytes of length, then a WatchEvent, whose object is a body.
+ * Bodies and watch frames of `application/vnd.kubernetes.protobuf`. A body is four magic bytes and a message Unknown with
+ * the object in `raw`. A watch sends frames: four bytes of length, then a WatchEvent with a body in `object`.
  */
 
 import { ENVELOPE, OBJECTS, WATCH_EVENT } from './field-table.ts';
 import { type Part, ProtobufError, ProtobufReader } from './reader.ts';
 
-/** `k8s` and a zero. */
+/** `k8s` and a zero byte. */
 const MAGIC = [0x6b, 0x38, 0x73, 0x00] as const;
 
 /** Decodes lists and watches of one kind; throws a ProtobufError. */
@@ -35,11 +35,11 @@ export function protobufDecoder(kind: string, maxFrame: number): ProtobufDecoder
 export class BodyReader {
   readonly #reader = new ProtobufReader();
 
-  /** The object in a body, as JSON has it but with the fields of protobuf-fields.ts only. Throws ProtobufError. */
+  /** The object in a body, as in JSON but with the fields of field-table.ts only. Throws a ProtobufError. */
   body(bytes: Uint8Array, part: Part = { start: 0, stop: bytes.length }): Readonly<Record<string, unknown>> {
     const start = part.start + MAGIC.length;
     if (start > part.stop || MAGIC.some((byte, index) => bytes[part.start + index] !== byte)) {
-      throw new ProtobufError('protobuf-envelope', 'a body does not begin as the protobuf encoding of Kubernetes does');
+      throw new ProtobufError('protobuf-envelope', 'a body does not start with the magic bytes of Kubernetes');
     }
     const envelope = this.#reader.read(bytes, ENVELOPE, { start, stop: part.stop });
     const { typeMeta, raw, contentEncoding } = envelope as {
@@ -52,13 +52,14 @@ export class BodyReader {
     }
     const { apiVersion = '', kind = '' } = typeMeta ?? {};
     const message = Object.hasOwn(OBJECTS, kind) ? OBJECTS[kind] : undefined;
-    if (message === undefined) throw new ProtobufError('protobuf-unknown', `objects of kind ${kind} are not read`);
+    if (message === undefined)
+      throw new ProtobufError('protobuf-unknown', `objects of kind ${kind} have no field table`);
     const object = { kind, apiVersion };
-    // An object without any field has no `raw`.
+    // An object without fields has no `raw`.
     return raw === undefined ? object : this.#reader.read(bytes, message, raw, object);
   }
 
-  /** One event of a watch. Throws ProtobufError. */
+  /** One event of a watch. Throws a ProtobufError. */
   event(frame: Uint8Array): { readonly type: unknown; readonly object: unknown } {
     const { type, object } = this.#reader.read(frame, WATCH_EVENT);
     const raw = (object as { raw?: Part } | undefined)?.raw;
@@ -73,11 +74,11 @@ interface TypeMeta {
 
 const LENGTH_BYTES = 4;
 
-/** Splits a body into frames as bytes arrive; of a chunk only the frame that it begins or ends in the middle of is copied. */
+/** Splits a body into frames as bytes arrive; only a frame that is split between chunks is copied. */
 export class FrameSplitter {
   #parts: Uint8Array[] = [];
   #held = 0;
-  /** How many bytes are to come: of a frame's length, then of the frame. */
+  /** Missing bytes of a frame's length, then of the frame. */
   #wanted = LENGTH_BYTES;
   #inFrame = false;
   readonly #maxFrame: number;
@@ -86,7 +87,7 @@ export class FrameSplitter {
     this.#maxFrame = maxFrame;
   }
 
-  /** The frames that this chunk completes, without their lengths. Throws a ProtobufError if one is too long. */
+  /** The frames that this chunk completes, without lengths. Throws a ProtobufError if one is too long. */
   *push(chunk: Uint8Array): Generator<Uint8Array, void> {
     let at = 0;
     while (chunk.length - at >= this.#wanted - this.#held) {
@@ -108,7 +109,7 @@ export class FrameSplitter {
     this.#held += chunk.length - at;
   }
 
-  /** The bytes held and their end. */
+  /** Joins the bytes held and these. */
   #complete(end: Uint8Array): Uint8Array {
     if (this.#held === 0) return end;
     const bytes = Buffer.concat([...this.#parts, end]);
@@ -117,11 +118,12 @@ export class FrameSplitter {
     return bytes;
   }
 
-  /** Four bytes, the highest first. */
+  /** Four bytes in network order. */
   #frameLength(bytes: Uint8Array, at = 0): number {
     let length = 0;
     for (let index = at; index < at + LENGTH_BYTES; index++) length = length * 256 + (bytes[index] ?? 0);
-    if (length > this.#maxFrame) throw new ProtobufError('protobuf-length', `a watch sends a frame of ${length} bytes`);
+    if (length > this.#maxFrame)
+      throw new ProtobufError('protobuf-length', `the watch sends a frame of ${length} bytes`);
     return length;
   }
 }

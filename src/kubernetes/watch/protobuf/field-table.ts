@@ -1,14 +1,13 @@
 /**
- * Which fields of Kubernetes objects are read from protobuf. Their numbers are those of the generated.proto files of
- * k8s.io/api and k8s.io/apimachinery, which never change within a version of an API group. What is not listed is jumped
- * over: whoever reads another field of a Job, Pod or Service lists it here.
+ * Field table: the fields of Kubernetes objects that are read from protobuf, with their numbers from the generated.proto files
+ * of k8s.io/api and k8s.io/apimachinery. Other fields are skipped; a test compares the table with what the projection reads.
  */
 import type { Field, Message } from './reader.ts';
 
 /**
- * `number name type`: a type in small letters is a Field's kind, others are messages of this table. `*` is repeated, `!`
- * tells '', 0 and false as well (Field.zero), `^` is another text in every object (Field.unique), the name `-` is a
- * message whose members JSON shows one level up.
+ * `number name type`: a lower-case type is a Field's kind, others are messages of this table. `*`: repeated; `!`: '', 0 and
+ * false are kept (Field.zero); `^`: different in every object (Field.unique); name `-`: JSON inlines the fields of the
+ * message.
  */
 const MESSAGES: Readonly<Record<string, string>> = {
   Job: '1 metadata JobMeta, 2 spec JobSpec, 3 status JobStatus',
@@ -71,7 +70,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
     '1 accessModes text*, 2 resources Resources, 3 volumeName text, 5 storageClassName text!, 6 volumeMode text!',
   ImageVolume: '1 reference text, 2 pullPolicy text',
 
-  // Of a pod only what becomes of it: what it was to do is read from its Job.
+  // A pod has the state of a job; its specification is read from the Job.
   Pod: '1 metadata PodMeta, 2 spec PodSpec, 3 status PodStatus',
   PodMeta:
     '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 9 deletionTimestamp time, ' +
@@ -110,23 +109,23 @@ const MESSAGES: Readonly<Record<string, string>> = {
   Details: '1 name text, 2 group text, 3 kind text, 4 causes Cause*, 5 retryAfterSeconds number, 6 uid text',
   Cause: '1 reason text, 2 message text, 3 field text',
 
-  // What every body, and every event of a watch, is wrapped in.
+  // Envelopes of bodies and watch events.
   Unknown: '1 typeMeta TypeMeta, 2 raw part, 3 contentEncoding text',
   TypeMeta: '1 apiVersion text, 2 kind text',
   WatchEvent: '1 type text, 2 object RawExtension',
   RawExtension: '1 raw part',
 
-  // Messages that are no objects in JSON; a time is read by itself.
+  // Messages that are not objects in JSON; a time has its own function.
   quantity: '1 string text',
   numberOrText: '1 type number, 2 number number!, 3 text text!',
   map: '1 key text, 2 value text',
   quantities: '1 key text, 2 value quantity',
 };
 
-/** Jobs are shown with their volumes, so one of a kind that is not listed must not be jumped over without a word. */
-const TOLD: ReadonlySet<string> = new Set(['VolumeSource']);
+/** A volume of a kind that is not listed is reported, because jobs are shown with their volumes. */
+const REPORTED: ReadonlySet<string> = new Set(['VolumeSource']);
 
-/** Alike in many objects, or in all versions of one. */
+/** Messages with equal bytes in many objects, or in all versions of one object. */
 const RECURRING: ReadonlySet<string> = new Set(['Condition', 'ContainerState', 'Limits', 'TypeMeta']);
 
 const KINDS: Readonly<Record<string, Field['kind']>> = {
@@ -141,7 +140,7 @@ const KINDS: Readonly<Record<string, Field['kind']>> = {
   quantities: 'map',
 };
 
-const NOTHING: Message = { fields: [], tellsUnlisted: false, recurs: false };
+const NOTHING: Message = { fields: [], reportsUnlisted: false, recurs: false };
 
 function messageOf(type: string): Message {
   const fields: (Field | undefined)[] = [];
@@ -157,10 +156,10 @@ function messageOf(type: string): Message {
       message: of in MESSAGES ? messageOf(of) : NOTHING,
     };
   }
-  return { fields: Array.from(fields), tellsUnlisted: TOLD.has(type), recurs: RECURRING.has(type) };
+  return { fields: Array.from(fields), reportsUnlisted: REPORTED.has(type), recurs: RECURRING.has(type) };
 }
 
-/** The objects that can be read, by kind. */
+/** The messages of kinds that can be read. */
 export const OBJECTS: Readonly<Record<string, Message>> = Object.fromEntries(
   ['Job', 'JobList', 'Pod', 'PodList', 'Service', 'ServiceList', 'Status'].map((kind) => [kind, messageOf(kind)]),
 );

@@ -1,39 +1,39 @@
-/** Values that were read from a few bytes and come again and again. */
+/** Cache of decoded values (interning): equal bytes give the same value. */
 
-/** How many values are remembered; a power of two. */
-const REMEMBERED = 4096;
-/** Most bytes of a value that is remembered; the condition of a pod has about 110. */
+/** Number of slots; a power of two. */
+const SLOTS = 4096;
+/** Longest encoded value that is cached; the condition of a pod has about 110 bytes. */
 export const LONGEST = 128;
-/** Bytes that are looked at together. */
+/** Bytes that are compared at once. */
 const WORD = 4;
 
-/** A value, and as what it was read. */
-interface Seen {
+/** A value and its cache key type. */
+interface CachedValue {
   readonly type: unknown;
   readonly length: number;
   readonly value: unknown;
 }
 
 /**
- * What was read lately, to be found again by its bytes: that is quicker than reading it, and holds it once only. A value
- * has one place, and leaves it to the next that belongs there. All of it is compared, so none is taken for another.
+ * Finds recent values by their bytes, which is faster than decoding them and keeps one copy. Each value has one slot, which
+ * the next value with the same hash replaces. All bytes are compared, so that values are never confused.
  */
-export class SeenValues {
-  readonly #keys = new DataView(new ArrayBuffer(REMEMBERED * LONGEST));
-  readonly #values = new Array<Seen | undefined>(REMEMBERED).fill(undefined);
+export class ValueCache {
+  readonly #keys = new DataView(new ArrayBuffer(SLOTS * LONGEST));
+  readonly #values = new Array<CachedValue | undefined>(SLOTS).fill(undefined);
 
-  /** The place of these bytes, of which there are at most LONGEST. */
+  /** The slot of these bytes, at most LONGEST of them. */
   slot(bytes: DataView, start: number, stop: number): number {
     let hash = 0;
     let at = start;
     for (; at <= stop - WORD; at += WORD) hash = mixed(hash ^ bytes.getInt32(at));
     for (; at < stop; at++) hash = mixed(hash ^ bytes.getUint8(at));
-    return hash & (REMEMBERED - 1);
+    return hash & (SLOTS - 1);
   }
 
   holds(slot: number, type: unknown, bytes: DataView, start: number, stop: number): boolean {
-    const seen = this.#values[slot];
-    if (seen === undefined || seen.type !== type || seen.length !== stop - start) return false;
+    const cached = this.#values[slot];
+    if (cached === undefined || cached.type !== type || cached.length !== stop - start) return false;
     const offset = slot * LONGEST - start;
     let at = start;
     for (; at <= stop - WORD; at += WORD) if (bytes.getInt32(at) !== this.#keys.getInt32(offset + at)) return false;
@@ -52,7 +52,7 @@ export class SeenValues {
   }
 }
 
-/** A multiplication carries bits up only; the shift brings them down. */
+/** The multiplication moves bits up only; the shift moves them down. */
 function mixed(hash: number): number {
   const product = Math.imul(hash, 0x9e3779b1);
   return product ^ (product >>> 15);

@@ -13,17 +13,17 @@ const nested = (number: number, bytes: readonly number[]): number[] =>
 const text = (value: string): number[] => [...Buffer.from(value)];
 
 /** `1 name text`, `2 count number`, `3 inner` (the same again), `4 labels map`, `5 at time`; anything else is not listed. */
-function table(tellsUnlisted = false): Message {
-  const plain = { repeated: false, zero: false, message: { fields: [], tellsUnlisted: false } };
+function table(reportsUnlisted = false): Message {
+  const plain = { repeated: false, zero: false, message: { fields: [], reportsUnlisted: false } };
   const entry = [undefined, { ...plain, name: 'key', kind: 'text' as const }];
   const fields: Message['fields'][number][] = [
     undefined,
     { ...plain, name: 'name', kind: 'text' },
     { ...plain, name: 'count', kind: 'number' },
   ];
-  const message: Message = { fields, tellsUnlisted };
+  const message: Message = { fields, reportsUnlisted };
   fields.push({ ...plain, name: 'inner', kind: 'message', message });
-  fields.push({ ...plain, name: 'labels', kind: 'map', message: { fields: entry, tellsUnlisted: false } });
+  fields.push({ ...plain, name: 'labels', kind: 'map', message: { fields: entry, reportsUnlisted: false } });
   fields.push({ ...plain, name: 'at', kind: 'time' });
   return message;
 }
