@@ -19,7 +19,6 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
   names: ['src/jobs', 'src/system'],
   words: [
     'src/jobs',
-    'src/kubernetes',
     'src/templates',
     'test/cluster',
     'test/config',
