@@ -7,7 +7,7 @@ import type { Options } from '../config/options/options.ts';
 import { connect } from '../jobs/connect.ts';
 import { type Job, showJob } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
-import { projectEvent } from '../jobs/view/projection.ts';
+import { jobId, projectEvent } from '../jobs/view/projection.ts';
 import { type JobRecord, jobOf } from '../jobs/view/record.ts';
 import { STATE_TABLE } from '../jobs/view/state.ts';
 import type { Arguments } from './arguments.ts';
@@ -104,7 +104,7 @@ function tell(
   terminal: Terminal,
   options: Options,
 ): void {
-  const record = seen.repository.get(id);
+  const record = seen.repository.get(jobId(id));
   if (record === undefined || (user !== '*' && record.job.request.user !== user)) {
     throw new JobError('job-not-found', `there is no job ${id} in namespace ${options.kubernetesNamespace}`);
   }

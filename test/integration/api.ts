@@ -18,6 +18,7 @@ export interface ApiAnswer {
 
 /** One request; `path` begins with /api or /apis. A patch is a merge patch. Rejects after 30 s without an answer. */
 export function api(target: ApiTarget, method: string, path: string, body?: unknown): Promise<ApiAnswer> {
+  const text = body === undefined ? undefined : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const sent = request(
       `${target.url}${path}`,
@@ -29,23 +30,27 @@ export function api(target: ApiTarget, method: string, path: string, body?: unkn
         headers: {
           authorization: `Bearer ${target.token}`,
           accept: 'application/json',
-          ...(body === undefined
+          ...(text === undefined
             ? {}
-            : { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' }),
+            : {
+                'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+                // Without it Node.js sends the body of a DELETE unframed, and a server ignores it.
+                'content-length': Buffer.byteLength(text),
+              }),
         },
       },
       (answer) => {
-        const pieces: Buffer[] = [];
-        answer.on('data', (piece: Buffer) => pieces.push(piece));
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
         answer.on('error', reject);
         answer.on('end', () => {
-          const text = Buffer.concat(pieces).toString();
-          resolve({ status: answer.statusCode ?? 0, body: text.startsWith('{') ? JSON.parse(text) : {} });
+          const json = Buffer.concat(chunks).toString();
+          resolve({ status: answer.statusCode ?? 0, body: json.startsWith('{') ? JSON.parse(json) : {} });
         });
       },
     );
     sent.on('timeout', () => sent.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
     sent.on('error', reject);
-    sent.end(body === undefined ? undefined : JSON.stringify(body));
+    sent.end(text);
   });
 }

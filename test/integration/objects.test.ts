@@ -1,5 +1,6 @@
 /** What a job needs beside its pod is there when it runs: input, ports, Secrets, init containers, volumes, labels. */
 import t from 'tap';
+import { eventually } from '../support/eventually.ts';
 import { refused, setUp } from './harness.ts';
 
 const world = await setUp(t);
@@ -18,7 +19,10 @@ t.test('input is delivered once, and is nowhere to be read', async (t) => {
   await world.until(job.id, 'Finished');
   t.equal(await world.text(job.id), secretText);
   t.notMatch(JSON.stringify(await stored(job.id)), 'the input it-');
-  t.equal((await cluster.namespaced('GET', '', `secrets/${job.id}-stdin`)).status, 404);
+  await eventually(
+    async () => (await cluster.namespaced('GET', '', `secrets/${job.id}-stdin`)).status === 404,
+    'the Secret is deleted',
+  );
 });
 
 t.test('a script on the input of a shell', async (t) => {

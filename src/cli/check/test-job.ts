@@ -5,6 +5,7 @@ import { JobError } from '../../jobs/job-error.ts';
 import { CONTAINER_NAME, JOB_NAME_LABEL } from '../../jobs/objects/annotations.ts';
 import { newJob } from '../../jobs/operations/submit.ts';
 import type { Policy } from '../../jobs/policy/policy.ts';
+import { jobId } from '../../jobs/view/projection.ts';
 import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { sleep } from '../../system/clock.ts';
@@ -125,7 +126,7 @@ async function read(client: Client, pod: string, signal: AbortSignal): Promise<s
 async function reasonOf(client: Client, id: string): Promise<string> {
   try {
     const { repository } = await takeSnapshot(client, () => {}, { allEvents: false });
-    const message = repository.get(id)?.outcome.message ?? '';
+    const message = repository.get(jobId(id))?.outcome.message ?? '';
     return message === '' ? '' : `: ${message}`;
   } catch (error) {
     if (error instanceof KubernetesError) return '';

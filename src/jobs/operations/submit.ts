@@ -22,7 +22,7 @@ import type { ResolvedJob } from '../objects/resolved.ts';
 import { buildService, needsService } from '../objects/service.ts';
 import { buildJob } from '../objects/to-job.ts';
 import { withOwner } from '../policy/policy.ts';
-import { projectJob, projectService } from '../view/projection.ts';
+import { type JobId, jobId, projectJob, projectService } from '../view/projection.ts';
 import { jobOf } from '../view/record.ts';
 import { checkInput, type Inputs } from './input.ts';
 
@@ -154,7 +154,7 @@ async function deleteSubmitted(
 const SUBMISSION_ID_LENGTH = 20;
 
 interface NewJob {
-  readonly id: string;
+  readonly id: JobId;
   /** For a server of this minor version. Throws JobError 'invalid-request'. */
   readonly manifest: (minor: number) => KubernetesJob;
   /** Is it the Job of this submission, not a Job of another client with the same name? */
@@ -166,7 +166,7 @@ export function newJob(
   { jobExpiryHours, shareProcessNamespace }: Pick<JobsOptions, 'jobExpiryHours' | 'shareProcessNamespace'>,
   random: Random,
 ): NewJob {
-  const id = newJobName(resolved.request.name, random);
+  const id = jobId(newJobName(resolved.request.name, random));
   const submissionId = randomText(random, SUBMISSION_ID_LENGTH);
   return {
     id,

@@ -76,12 +76,12 @@ class RuleRunner {
   readonly #context: ReconcilerContext;
   readonly #rule: Rule;
   readonly #signal: AbortSignal;
-  readonly #attempts = new Map<string, Attempt>();
+  readonly #attempts = new Map<JobRecord['uid'], Attempt>();
   /** Jobs that wait until an attempt for another job has ended. */
   readonly #queue = new Set<JobRecord>();
   #busy = 0;
   /** While a permission is missing: the uid of the only job that retries. */
-  #denied: string | undefined;
+  #denied: JobRecord['uid'] | undefined;
   #isDenialLogged = false;
 
   constructor(context: ReconcilerContext, rule: Rule, signal: AbortSignal) {

@@ -15,6 +15,19 @@ import { readRecord } from '../objects/submission-record.ts';
 /** Conditions with a decision of the Job controller; later ones override earlier ones. */
 const DECISIONS = ['SuccessCriteriaMet', 'FailureTarget', 'Complete', 'Failed'] as const;
 
+declare const JOB_UID: unique symbol;
+declare const POD_UID: unique symbol;
+declare const JOB_ID: unique symbol;
+/** `metadata.uid` of a Job. */
+export type JobUid = string & { readonly [JOB_UID]: true };
+/** `metadata.uid` of a Pod. */
+type PodUid = string & { readonly [POD_UID]: true };
+/** `metadata.name` of a Job: the launcher's job id. */
+export type JobId = string & { readonly [JOB_ID]: true };
+
+/** The id in a request, which need not be that of a job. */
+export const jobId = (text: string): JobId => text as JobId;
+
 interface JobDecision {
   readonly type: (typeof DECISIONS)[number];
   readonly reason: string;
@@ -23,6 +36,8 @@ interface JobDecision {
 }
 
 export interface JobView extends Projected, RunRecords {
+  readonly uid: JobUid;
+  readonly name: JobId;
   readonly request: JobRequest;
   /** Fields of its submission record that are malformed, for the log. */
   readonly malformedRecord?: string;
@@ -59,8 +74,9 @@ export interface Terminated {
 }
 
 export interface PodView extends Projected {
+  readonly uid: PodUid;
   /** The Job that controls it. */
-  readonly jobUid: string;
+  readonly jobUid: JobUid;
   readonly createdAt: number;
   readonly lastTransition: number;
   readonly node: string;
@@ -90,7 +106,7 @@ export interface PodView extends Projected {
 }
 
 export interface ServiceView extends Projected {
-  readonly jobUid: string;
+  readonly jobUid: JobUid;
   /** Is its name that of the Job, as for Services of this plugin? */
   readonly isNamedLikeJob: boolean;
   readonly type: string;
@@ -101,16 +117,19 @@ export interface ServiceView extends Projected {
 
 export interface EventView extends Projected {
   /** The Job or Pod that it is about. */
-  readonly subject: string;
+  readonly subject: JobUid & PodUid;
   readonly warning: boolean;
   readonly reason: string;
   readonly message: string;
   readonly at: number;
 }
 
-const identity = (metadata: ObjectMeta | undefined): Projected => ({
-  uid: metadata?.uid ?? '',
-  name: metadata?.name ?? '',
+/** A name or uid as the API sent it. The kind of object gives it its branded type. */
+const idOf = <Id extends string>(text: string | undefined): Id => (text ?? '') as Id;
+
+const identityOf = <Uid extends string, Name extends string>(metadata: ObjectMeta | undefined) => ({
+  uid: idOf<Uid>(metadata?.uid),
+  name: idOf<Name>(metadata?.name),
   resourceVersion: metadata?.resourceVersion ?? '',
 });
 
@@ -136,7 +155,7 @@ export function projectJob(job: KubernetesJob): JobView {
   const { record, malformed } = readRecord(annotations[RECORD_ANNOTATION]);
   const createdAt = time(metadata?.creationTimestamp) ?? 0;
   return {
-    ...identity(metadata),
+    ...identityOf<JobUid, JobId>(metadata),
     request: recoverRequest(job, record),
     ...(malformed === undefined ? {} : { malformedRecord: malformed }),
     createdAt,
@@ -204,10 +223,10 @@ export function projectPod(pod: Pod): PodView {
   const createdAt = time(metadata?.creationTimestamp) ?? 0;
   const startTime = time(status?.startTime);
   const view: Draft<PodView> = {
-    uid: metadata?.uid ?? '',
+    uid: idOf(metadata?.uid),
     name: metadata?.name ?? '',
     resourceVersion: metadata?.resourceVersion ?? '',
-    jobUid: owner(metadata, true)?.uid ?? '',
+    jobUid: idOf(owner(metadata, true)?.uid),
     createdAt,
     lastTransition: Math.max(
       createdAt,
@@ -250,8 +269,8 @@ export function projectService(service: Service): ServiceView {
   const { metadata, spec, status } = service;
   const job = owner(metadata, false);
   return {
-    ...identity(metadata),
-    jobUid: job?.uid ?? '',
+    ...identityOf(metadata),
+    jobUid: idOf(job?.uid),
     isNamedLikeJob: job !== undefined && job.name === metadata?.name,
     type: spec?.type ?? 'ClusterIP',
     clusterIps: (spec?.clusterIPs ?? [spec?.clusterIP ?? '']).filter((ip) => ip !== '' && ip !== 'None'),
@@ -267,8 +286,8 @@ export function projectService(service: Service): ServiceView {
 /** Kubelet and scheduler use different time fields (docs/kubernetes-facts.md 20). */
 export function projectEvent(event: Event): EventView {
   return {
-    ...identity(event.metadata),
-    subject: event.involvedObject.uid ?? '',
+    ...identityOf(event.metadata),
+    subject: idOf(event.involvedObject.uid),
     warning: event.type === 'Warning',
     reason: event.reason ?? '',
     message: event.message ?? '',

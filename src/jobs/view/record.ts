@@ -1,15 +1,15 @@
 /** Job record: everything that this process knows of one job, and the job as the launcher protocol shows it. */
 import { type Job, TERMINAL_STATES } from '../job.ts';
 import type { PodObservation } from './observation.ts';
-import type { JobView, ServiceView } from './projection.ts';
+import type { JobId, JobUid, JobView, ServiceView } from './projection.ts';
 import type { Outcome } from './state-inputs.ts';
 
 /** Whether the Job and its pods are read once more before a final state is announced. */
 type Confirmation = 'none' | 'needed' | 'done';
 
 export interface JobRecord {
-  readonly id: string;
-  readonly uid: string;
+  readonly id: JobId;
+  readonly uid: JobUid;
   readonly job: JobView;
   readonly pod: PodObservation | undefined;
   readonly service: ServiceView | undefined;
@@ -26,14 +26,14 @@ export interface JobRecord {
 
 /** Pods and services of all jobs, by the uid of their Job. */
 export interface ObservationsByJob {
-  readonly pods: Map<string, PodsOfJob>;
-  readonly services: Map<string, ServiceView>;
+  readonly pods: Map<JobUid, PodsOfJob>;
+  readonly services: Map<JobUid, ServiceView>;
 }
 
 /** Record in the repository. A class, because a repository holds thousands: functions of their own would be most of a record. */
 export class TrackedJob implements JobRecord {
-  readonly id: string;
-  readonly uid: string;
+  readonly id: JobId;
+  readonly uid: JobUid;
   readonly #observations: ObservationsByJob;
   job: JobView;
   outcome: Outcome = NOT_EVALUATED;

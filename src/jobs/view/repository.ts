@@ -9,7 +9,15 @@ import { TERMINAL_STATES } from '../job.ts';
 import { JobError } from '../job-error.ts';
 import { maySee } from '../policy/policy.ts';
 import { observePod, podRan } from './observation.ts';
-import type { EventView, JobView, PodView, ServiceView } from './projection.ts';
+import {
+  type EventView,
+  type JobId,
+  type JobUid,
+  type JobView,
+  jobId,
+  type PodView,
+  type ServiceView,
+} from './projection.ts';
 import { isInformative } from './reasons.ts';
 import { isTerminal, type JobRecord, newestOf, type ObservationsByJob, TrackedJob } from './record.ts';
 import { type Evaluation, evaluate, evaluateDeleted } from './state.ts';
@@ -28,17 +36,17 @@ const isSameOutcome = (a: Outcome, b: Outcome): boolean =>
 const MAX_UNKNOWN_JOBS = 1_000;
 
 export class Repository {
-  readonly #byUid = new Map<string, TrackedJob>();
-  readonly #byId = new Map<string, TrackedJob>();
+  readonly #byUid = new Map<JobUid, TrackedJob>();
+  readonly #byId = new Map<JobId, TrackedJob>();
   readonly #byUser = new Map<string, Set<TrackedJob>>();
   readonly #observations: ObservationsByJob = { pods: new Map(), services: new Map() };
-  readonly #jobOfPod = new Map<string, string>();
-  readonly #eventsOf = new Map<string, EventSummary>();
+  readonly #jobOfPod = new Map<PodView['uid'], JobUid>();
+  readonly #eventsOf = new Map<JobUid | PodView['uid'], EventSummary>();
   /** Uids of unknown Jobs without an existing pod, the oldest first. */
-  readonly #unknownJobs = new Set<string>();
+  readonly #unknownJobs = new Set<JobUid>();
   /** Uids of deleted Jobs with an existing pod. */
-  readonly #leavingJobs = new Set<string>();
-  readonly #hiddenIds = new Set<string>();
+  readonly #leavingJobs = new Set<JobUid>();
+  readonly #hiddenIds = new Set<JobId>();
   readonly #changes = new Listeners<[JobRecord]>();
   readonly #updates = new Listeners<[JobRecord]>();
   readonly #updatesOf = new Map<JobRecord, Listeners>();
@@ -84,18 +92,18 @@ export class Repository {
   }
 
   /** Hides a job until its submit has ended (docs/architecture.md section 4). */
-  hide(id: string): void {
+  hide(id: JobId): void {
     this.#hiddenIds.add(id);
   }
 
-  reveal(id: string): void {
+  reveal(id: JobId): void {
     if (!this.#hiddenIds.delete(id)) return;
     const record = this.#byId.get(id);
     if (record !== undefined) this.#refresh(record);
   }
 
   /** Sets the warnings of the create; shown while there is no better reason. */
-  setCreateWarning(id: string, warning: string): void {
+  setCreateWarning(id: JobId, warning: string): void {
     const record = this.#byId.get(id);
     if (record === undefined) return;
     record.createWarning = warning;
@@ -103,7 +111,7 @@ export class Repository {
   }
 
   /** Sets the problem of the input of a running job; '' for none. */
-  setInputProblem(id: string, problem: string): void {
+  setInputProblem(id: JobId, problem: string): void {
     const record = this.#byId.get(id);
     if (record === undefined || record.inputProblem === problem) return;
     record.inputProblem = problem;
@@ -118,14 +126,14 @@ export class Repository {
     if (record.confirmation === 'done') this.#refresh(record);
   }
 
-  get(id: string): JobRecord | undefined {
+  get(id: JobId): JobRecord | undefined {
     const record = this.#byId.get(id);
     return record !== undefined && this.#isVisible(record) ? record : undefined;
   }
 
   /** Throws JobError 'job-not-found', also for a job of another user. */
   find(id: string, requester: Requester): JobRecord {
-    const record = this.get(id);
+    const record = this.get(jobId(id));
     if (record === undefined || !maySee(record.job.request.user, requester))
       throw new JobError('job-not-found', `There is no job ${id} for user ${requester}.`);
     return record;
@@ -274,7 +282,7 @@ export class Repository {
    * Of a job that is not known: the watch of jobs may be behind the watch of pods, so its exit code is kept for a while,
    * unless the Job was deleted before.
    */
-  #lastPodDeleted(jobUid: string): void {
+  #lastPodDeleted(jobUid: JobUid): void {
     const { pods } = this.#observations;
     if (this.#leavingJobs.delete(jobUid)) {
       pods.delete(jobUid);
@@ -282,12 +290,13 @@ export class Repository {
     }
     this.#unknownJobs.add(jobUid);
     if (this.#unknownJobs.size <= MAX_UNKNOWN_JOBS) return;
-    const [oldest = ''] = this.#unknownJobs;
+    const [oldest] = this.#unknownJobs;
+    if (oldest === undefined) return;
     this.#unknownJobs.delete(oldest);
     if (!this.#byUid.has(oldest)) pods.delete(oldest);
   }
 
-  #refreshUid(jobUid: string): void {
+  #refreshUid(jobUid: JobUid): void {
     const record = this.#byUid.get(jobUid);
     if (record !== undefined) this.#refresh(record);
   }

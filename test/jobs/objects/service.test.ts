@@ -1,7 +1,7 @@
 /** Which Service is the job's, where more than one belongs to its Job: meshes and operators copy owners along. */
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
-import { projectJob, projectService } from '../../../src/jobs/view/projection.ts';
+import { jobId, projectJob, projectService } from '../../../src/jobs/view/projection.ts';
 import { Repository } from '../../../src/jobs/view/repository.ts';
 
 const serviceOf = (name: string, resourceVersion: string) => {
@@ -26,8 +26,8 @@ function repository() {
     type: 'ADDED',
     object: projectJob({ metadata: { name: 'job-1', uid: 'u-1', resourceVersion: '1' } }),
   });
-  const shown = (): string | undefined => opened.get('job-1')?.service?.uid;
-  return { apply: opened.applyService, get: (id: string) => opened.get(id), shown };
+  const shown = (): string | undefined => opened.get(jobId('job-1'))?.service?.uid;
+  return { apply: opened.applyService, get: (id: string) => opened.get(jobId(id)), shown };
 }
 
 t.test('the one named like the Job, in whichever order they come', async (t) => {

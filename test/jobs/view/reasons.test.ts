@@ -90,7 +90,7 @@ t.test('words', async (t) => {
     uid: 'e',
     name: 'e',
     resourceVersion: '1',
-    subject: 'p',
+    subject: projectEvent({ metadata: {}, involvedObject: { uid: 'p' } }).subject,
     warning: true,
     reason,
     message,

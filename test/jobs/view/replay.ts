@@ -59,7 +59,7 @@ function annotate(lines: Line<JobView>[]): Line<JobView>[] {
       { at, deleted: false, object: written },
     ].toSorted((a, b) => a.at - b.at);
   };
-  const names = new Set(lines.map(({ object }) => object.name));
+  const names = new Set<string>(lines.map(({ object }) => object.name));
   for (const [name, [at, operation]] of Object.entries(CONTROLS))
     if (names.has(name)) add(name, at, { control: { operation, at: '', user: 'alice' } });
   for (const [name, [at, result]] of Object.entries(RESULTS)) if (names.has(name)) add(name, at, { result });

@@ -1,7 +1,7 @@
 /** No end is lost or invented where the pods of a job could not be watched, or its Job goes before them. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { type JobView, type PodView, projectJob, projectPod } from '../../../src/jobs/view/projection.ts';
+import { type JobView, type PodView, projectEvent, projectJob, projectPod } from '../../../src/jobs/view/projection.ts';
 import { Repository } from '../../../src/jobs/view/repository.ts';
 import type { Projected, ReflectorEvent } from '../../../src/kubernetes/contract.ts';
 
@@ -27,7 +27,7 @@ const pods = (scenario: string, name: string): readonly Line<PodView>[] =>
   recorded(`${scenario}/watch-pods.jsonl`, name, projectPod);
 
 /** A version as the reflectors pass it on. */
-const event = <P extends Projected>({ type, object }: Line<P>): ReflectorEvent<P> =>
+const eventOf = <P extends Projected>({ type, object }: Line<P>): ReflectorEvent<P> =>
   type === 'DELETED' ? { type, object, found: 'watch' } : { type: 'ADDED', object };
 
 /** Final states are confirmed at once: there is nothing to read. */
@@ -54,7 +54,7 @@ t.test('given Jobs that are deleted and pods that were never seen, the Job tells
   for (const [scenario, name, end] of ENDS) {
     const { repository, announced } = open();
     for (const line of jobs(scenario, name).filter(({ object }) => object.name === name)) {
-      repository.applyJob(event(line));
+      repository.applyJob(eventOf(line));
     }
     t.equal(announced.at(-1), end, name);
   }
@@ -64,8 +64,8 @@ const [running] = pods('12-delete-job', 's12-bg').filter(({ object }) => object.
 const [, started] = jobs('12-delete-job', 's12-bg').filter(({ object }) => object.name === 's12-bg');
 if (running === undefined || started === undefined) throw new Error('the recording has no such versions');
 const [job, pod] = [started.object, running.object];
-const added = <P extends Projected>(object: P): ReflectorEvent<P> => event({ type: 'ADDED', object });
-const deleted = <P extends Projected>(object: P): ReflectorEvent<P> => event({ type: 'DELETED', object });
+const added = <P extends Projected>(object: P): ReflectorEvent<P> => eventOf({ type: 'ADDED', object });
+const deleted = <P extends Projected>(object: P): ReflectorEvent<P> => eventOf({ type: 'DELETED', object });
 
 t.test('given a Job whose label is taken away and given back, its pod is still known', async (t) => {
   const { repository, announced } = open();
@@ -85,17 +85,81 @@ t.test(
     repository.applyPod(added(ended));
     repository.applyPod(deleted(ended));
     for (let index = 0; index < 1_000; index++) {
-      const [other, otherPod] = [
-        { ...job, uid: `j${index}`, name: `j${index}` },
-        { ...pod, uid: `p${index}` },
-      ];
+      const { uid, name } = projectJob({ metadata: { uid: `j${index}`, name: `j${index}` } });
+      const other = { ...job, uid, name };
+      const otherPod = { ...pod, uid: projectPod({ metadata: { uid: `p${index}` } }).uid, jobUid: uid };
       repository.applyJob(added(other));
-      repository.applyPod(added({ ...otherPod, jobUid: other.uid }));
+      repository.applyPod(added(otherPod));
       repository.applyJob(deleted(other));
-      repository.applyPod(deleted({ ...otherPod, jobUid: other.uid }));
+      repository.applyPod(deleted(otherPod));
     }
     announced.length = 0;
     repository.applyJob(added(job));
     t.strictSame(announced, ['Finished/Error']);
   },
 );
+
+const event = (name: string, message: string, lastTimestamp: string) =>
+  projectEvent({
+    metadata: { uid: `uid-${name}`, name, resourceVersion: '9' },
+    involvedObject: { uid: job.uid },
+    type: 'Warning',
+    reason: 'FailedCreate',
+    message,
+    lastTimestamp,
+  });
+
+/** The message of a Pending job after these Warning events of its Job. */
+function messageAfter(...events: readonly ReturnType<typeof event>[]): string | undefined {
+  const { repository } = open();
+  repository.applyJob(added({ ...job, ready: false }));
+  for (const each of events) repository.applyEvent(added(each));
+  return repository.get(job.name)?.outcome.message;
+}
+
+t.test('of two Warning events of the same second the one that is delivered later is the reason', async (t) => {
+  t.equal(messageAfter(event('a', 'one', '2030-01-01T00:00:05Z'), event('b', 'two', '2030-01-01T00:00:05Z')), 'two');
+});
+
+t.test('an older Warning event does not replace a newer one', async (t) => {
+  t.equal(messageAfter(event('a', 'one', '2030-01-01T00:00:05Z'), event('b', 'two', '2030-01-01T00:00:04Z')), 'one');
+});
+
+t.test('of two pods the one that was created later decides', async (t) => {
+  const { repository, announced } = open();
+  const [older, younger] = ['p-1', 'p-2'].map((uid, index) => {
+    const exitCode = index + 3;
+    const terminated = { exitCode, reason: 'Error', message: '', startedAt: 1, finishedAt: 2 };
+    return {
+      ...pod,
+      uid: projectPod({ metadata: { uid } }).uid,
+      createdAt: pod.createdAt + index * 1000,
+      container: { ...pod.container, terminated },
+    };
+  });
+  if (older === undefined || younger === undefined) throw new Error('two pods');
+  repository.applyPod(added(younger));
+  repository.applyPod(added(older));
+  repository.applyJob(added(job));
+  t.strictSame(announced, ['Finished/Error']);
+  t.equal(repository.get(job.name)?.outcome.exitCode, 4);
+});
+
+t.test('the jobs of a user are those of that user, of all users for an administrator', async (t) => {
+  const { repository } = open();
+  const view = (name: string, user: string) =>
+    projectJob({
+      metadata: { name, uid: `uid-${name}`, resourceVersion: '1' },
+      spec: { template: { metadata: { annotations: { user } } } },
+    });
+  for (const [name, user] of [
+    ['a', 'alice'],
+    ['b', 'bob'],
+    ['c', 'alice'],
+  ] as const)
+    repository.applyJob(added(view(name, user)));
+  const idsOf = (user: string): string[] => [...repository.recordsOf(user)].map(({ id }) => id);
+  t.strictSame([idsOf('alice'), idsOf('bob'), idsOf('eve'), idsOf('*')], [['a', 'c'], ['b'], [], ['a', 'b', 'c']]);
+  repository.applyJob(deleted(view('a', 'alice')));
+  t.strictSame(idsOf('alice'), ['c']);
+});

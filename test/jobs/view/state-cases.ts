@@ -1,17 +1,21 @@
 /** Situations of jobs as the state table sees them, and what is to be told of them. */
 
 import type { PodObservation } from '../../../src/jobs/view/observation.ts';
-import type { JobView, PodView } from '../../../src/jobs/view/projection.ts';
+import { type JobView, type PodView, projectJob, projectPod } from '../../../src/jobs/view/projection.ts';
 import type { StateInputs } from '../../../src/jobs/view/state-inputs.ts';
 import { request } from '../requests.ts';
 
 export const SECOND = 1000;
 export const START = Date.UTC(2026, 10, 23, 18, 0, 0);
 
-/** A Job of which nothing is known but that it is there. */
+const { uid, name } = projectJob({ metadata: { name: 'job-a', uid: 'j' } });
+const JOB = { uid, name };
+const OWNER = { apiVersion: 'batch/v1', kind: 'Job', name: 'job-a', uid: 'j', controller: true };
+const POD = projectPod({ metadata: { uid: 'p', ownerReferences: [OWNER] } });
+
+/** A Job with its metadata only. */
 export const job = (members: Partial<JobView> = {}): JobView => ({
-  uid: 'j',
-  name: 'job-a',
+  ...JOB,
   resourceVersion: '1',
   request: request(),
   createdAt: START,
@@ -25,10 +29,10 @@ export const job = (members: Partial<JobView> = {}): JobView => ({
 });
 /** Its pod, whose container runs. */
 export const pod = (members: Partial<PodView> = {}): PodView => ({
-  uid: 'p',
+  uid: POD.uid,
   name: 'job-a-x',
   resourceVersion: '2',
-  jobUid: 'j',
+  jobUid: POD.jobUid,
   createdAt: START,
   lastTransition: START,
   node: 'node0',
