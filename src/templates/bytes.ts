@@ -1,6 +1,6 @@
 /** Strings as Go has them, sequences of bytes: UTF-8, and a lone surrogate U+DC80 to U+DCFF for each byte that is not. */
 
-/** The lowest surrogate that stands for a byte is that of byte 0x80; the code unit is this plus the byte. */
+/** The code unit of a byte is this plus the byte, for bytes from 0x80 on. */
 const BYTE_BASE = 0xdc00;
 
 /** The number of bytes of a string. */

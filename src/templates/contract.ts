@@ -75,7 +75,7 @@ export interface Budget {
 
 /** What functions know of the rendering in which they are called. */
 export interface Context extends Budget {
-  /** Milliseconds since 1970, the same for the whole rendering. */
+  /** Milliseconds since 1970, the same for all of the rendering. */
   readonly now: number;
   /** The output of a template by name (`include`); counts as a nested call. */
   readonly render: (name: string, data: Value) => string;
@@ -93,7 +93,7 @@ export interface GoFunction {
   readonly parameters: readonly string[];
   /** The last parameter may be given any number of times. */
   readonly variadic: boolean;
-  /** Returns null for a nil interface; throws GoError for what Go returns as an error. */
+  /** Returns null for a nil interface; throws `GoError` for what Go returns as an error. */
   readonly call: (args: readonly Value[], context: Context) => Value;
 }
 

@@ -86,7 +86,7 @@ export class Slice {
   }
 }
 
-/** A map with string keys whose values have the Go type `elem`. */
+/** A map with string keys; its values have the Go type `elem`. */
 export class TypedMap {
   readonly elem: string;
   readonly entries: Map<string, Value>;

@@ -19,7 +19,7 @@ export function readTemplateData(text: string): Value {
   return converted(parsed, (number) => number, 0);
 }
 
-/** Data from objects, lists, strings, booleans and null: a number that is whole is an int, any other a float64. */
+/** Data from objects, lists, strings, booleans and null: a number without fraction is an int, any other a float64. */
 export function toTemplateData(value: unknown): Value {
   return converted(value, (number) => (Number.isSafeInteger(number) ? BigInt(number) : number), 0);
 }

@@ -1,18 +1,10 @@
 /** Executes a parsed template: statements, scopes of variables, and the output with the places that wrote it. */
 import { byteLength, compareBytes } from '../bytes.ts';
-import {
-  type Context,
-  type FunctionTable,
-  GoError,
-  type Place,
-  type Rendered,
-  TemplateError,
-  type TemplateErrorKind,
-} from '../contract.ts';
+import { GoError, type Place, type Rendered, TemplateError, type TemplateErrorKind } from '../contract.ts';
 import { printForm } from '../print-form.ts';
 import { entriesOf, Func, isTrue, itemsOf, numberOf, Sized, typeName, type Value } from '../values.ts';
-import { evaluatePipe } from './expressions.ts';
-import { LimitError, type Meter } from './limits.ts';
+import { type Evaluation, evaluatePipe, type Rendering } from './expressions.ts';
+import { LimitError } from './limits.ts';
 import {
   type ActionNode,
   type BranchNode,
@@ -23,14 +15,6 @@ import {
   type Template,
   type TemplateNode,
 } from './nodes.ts';
-
-/** What all templates of one rendering share. */
-export interface Rendering {
-  readonly functions: FunctionTable;
-  readonly templates: ReadonlyMap<string, Template>;
-  readonly meter: Meter;
-  readonly context: Context;
-}
 
 interface Variable {
   readonly name: string;
@@ -94,7 +78,7 @@ export function execute(rendering: Rendering, template: Template, data: Value): 
 }
 
 /** One template that is being executed, with its variables and the node that errors are about. */
-export class Execution {
+class Execution implements Evaluation {
   readonly rendering: Rendering;
   readonly #template: Template;
   readonly #output: Output;

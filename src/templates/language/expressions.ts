@@ -1,8 +1,14 @@
 /** Evaluates pipelines, commands, fields and calls, with the checks that Go makes on arguments. */
-import { GoError, type GoFunction, TemplateError } from '../contract.ts';
+import {
+  type Context,
+  type FunctionTable,
+  GoError,
+  type GoFunction,
+  TemplateError,
+  type TemplateErrorKind,
+} from '../contract.ts';
 import { Complex, entriesOf, GoObject, type IntegerKind, isTrue, Sized, typeName, type Value } from '../values.ts';
-import type { Execution } from './evaluate.ts';
-import { LimitError } from './limits.ts';
+import { LimitError, type Meter } from './limits.ts';
 import {
   type ChainNode,
   type CommandNode,
@@ -12,15 +18,35 @@ import {
   type NumberNode,
   type PipeNode,
   quote,
+  type Template,
   type TemplateNode,
   type VariableNode,
 } from './nodes.ts';
+
+/** What all templates of one rendering share. */
+export interface Rendering {
+  readonly functions: FunctionTable;
+  readonly templates: ReadonlyMap<string, Template>;
+  readonly meter: Meter;
+  readonly context: Context;
+}
+
+/** The execution of one template, as its expressions see it. */
+export interface Evaluation {
+  readonly rendering: Rendering;
+  /** The node that an error is about. */
+  node: TemplateNode;
+  readonly error: (kind: TemplateErrorKind, message: string, options?: ErrorOptions) => TemplateError;
+  readonly declare: (name: string, value: Value) => void;
+  readonly assign: (name: string, value: Value) => void;
+  readonly variable: (name: string) => Value;
+}
 
 /** What the preceding command of a pipeline gave: the last argument of the next one. */
 type Piped = { readonly value: Value } | undefined;
 
 /** The value of a pipeline; its variables are declared or assigned. */
-export function evaluatePipe(execution: Execution, dot: Value, pipe: PipeNode): Value {
+export function evaluatePipe(execution: Evaluation, dot: Value, pipe: PipeNode): Value {
   execution.node = pipe;
   let piped: Piped;
   for (const command of pipe.commands) {
@@ -36,7 +62,7 @@ export function evaluatePipe(execution: Execution, dot: Value, pipe: PipeNode): 
   return piped?.value;
 }
 
-function evaluateCommand(execution: Execution, dot: Value, command: CommandNode, piped: Piped): Value {
+function evaluateCommand(execution: Evaluation, dot: Value, command: CommandNode, piped: Piped): Value {
   const { first, args } = command;
   switch (first.kind) {
     case 'field':
@@ -60,13 +86,13 @@ function evaluateCommand(execution: Execution, dot: Value, command: CommandNode,
   }
 }
 
-function rejectArguments(execution: Execution, node: ExpressionNode, args: readonly unknown[], piped: Piped): void {
+function rejectArguments(execution: Evaluation, node: ExpressionNode, args: readonly unknown[], piped: Piped): void {
   if (args.length === 0 && piped === undefined) return;
   throw execution.error('argument-count', `can't give argument to non-function ${quote(node)}`);
 }
 
 /** The value of a constant where any type will do: its spelling decides. */
-function constant(execution: Execution, node: ExpressionNode): Value {
+function constant(execution: Evaluation, node: ExpressionNode): Value {
   execution.node = node;
   switch (node.kind) {
     case 'bool':
@@ -80,7 +106,7 @@ function constant(execution: Execution, node: ExpressionNode): Value {
   }
 }
 
-function number(execution: Execution, { number: { text, int, float, complex } }: NumberNode): Value {
+function number(execution: Evaluation, { number: { text, int, float, complex } }: NumberNode): Value {
   if (complex !== undefined) return complex;
   const isHex = /^0[xX][^pP]+$/.test(text);
   if (float !== undefined && !isHex && !text.startsWith("'") && /[.eEpP]/.test(text)) return float;
@@ -89,7 +115,7 @@ function number(execution: Execution, { number: { text, int, float, complex } }:
 }
 
 function variable(
-  execution: Execution,
+  execution: Evaluation,
   dot: Value,
   node: VariableNode,
   args: readonly ExpressionNode[],
@@ -103,7 +129,7 @@ function variable(
 }
 
 function chain(
-  execution: Execution,
+  execution: Evaluation,
   dot: Value,
   node: ChainNode,
   args: readonly ExpressionNode[],
@@ -116,7 +142,7 @@ function chain(
 
 /** `.a.b.c` of a value; arguments go to the last one, which is then a method. */
 function fieldChain(
-  execution: Execution,
+  execution: Evaluation,
   dot: Value,
   of: Value,
   node: FieldNode | VariableNode | ChainNode,
@@ -132,7 +158,7 @@ function fieldChain(
 }
 
 function field(
-  execution: Execution,
+  execution: Evaluation,
   dot: Value,
   receiver: Value,
   name: string,
@@ -156,7 +182,7 @@ function field(
 }
 
 function callFunction(
-  execution: Execution,
+  execution: Evaluation,
   dot: Value,
   node: IdentifierNode,
   whole: TemplateNode,
@@ -172,7 +198,7 @@ function callFunction(
 }
 
 function call(
-  execution: Execution,
+  execution: Evaluation,
   dot: Value,
   called: GoFunction,
   whole: TemplateNode,
@@ -199,7 +225,7 @@ function call(
 }
 
 /** What a function threw as an error of the template; limits and defects of the program pass. */
-function failure(execution: Execution, name: string, error: unknown): unknown {
+function failure(execution: Evaluation, name: string, error: unknown): unknown {
   if (error instanceof LimitError || (error instanceof TemplateError && error.kind === 'limit')) return error;
   if (!(error instanceof GoError) && !(error instanceof TemplateError)) return error;
   return execution.error('function', `error calling ${name}: ${error.message}`, { cause: error });
@@ -207,7 +233,7 @@ function failure(execution: Execution, name: string, error: unknown): unknown {
 
 /** `and` and `or` evaluate no more arguments than they need. */
 function shortCircuit(
-  execution: Execution,
+  execution: Evaluation,
   dot: Value,
   until: boolean,
   args: readonly ExpressionNode[],
@@ -228,7 +254,7 @@ const canBeNil = (type: string): boolean =>
   type === ANY || type === REFLECT_VALUE || /^(\[\]|map\[|\*|func\()/.test(type);
 
 /** The value of an argument, checked against the type of its parameter; undefined: of no type. */
-function argument(execution: Execution, dot: Value, type: string | undefined, node: ExpressionNode): Value {
+function argument(execution: Evaluation, dot: Value, type: string | undefined, node: ExpressionNode): Value {
   execution.node = node;
   switch (node.kind) {
     case 'dot':
@@ -268,7 +294,7 @@ const INTEGER_KINDS: ReadonlySet<string> = new Set<IntegerKind>([
 const isIntegerKind = (type: string): type is IntegerKind => INTEGER_KINDS.has(type);
 
 /** A constant as a value of one type. */
-function typed(execution: Execution, type: string, node: ExpressionNode): Value {
+function typed(execution: Evaluation, type: string, node: ExpressionNode): Value {
   if (type === 'bool' && node.kind === 'bool') return node.value;
   if (type === 'string' && node.kind === 'string') return node.text;
   if (node.kind === 'number') {
@@ -284,7 +310,7 @@ function typed(execution: Execution, type: string, node: ExpressionNode): Value 
 }
 
 /** The value if it can be given to a parameter of a type. */
-function checked(execution: Execution, value: Value, type: string | undefined): Value {
+function checked(execution: Evaluation, value: Value, type: string | undefined): Value {
   if (type === undefined || type === REFLECT_VALUE) return value;
   if (value === undefined) {
     if (canBeNil(type)) return null;

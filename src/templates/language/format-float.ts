@@ -1,7 +1,7 @@
 /** Floats in the formats of Go's strconv: `e`, `f`, `g`, `x` and `b`, exact and rounded half to even. */
 import { exponentText } from '../print-form.ts';
 
-/** Significant digits without zeros at the end, and where the decimal point stands among them: 0.DIGITS * 10^point. */
+/** Significant digits without zeros at the end, and the place of the decimal point among them: 0.DIGITS * 10^point. */
 interface Digits {
   readonly digits: string;
   readonly point: number;

@@ -55,13 +55,13 @@ function escaped(char: string, ascii: boolean): string {
 
 const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, '0');
 
-/** Whether a string can stand between backquotes. */
+/** Whether a string can be written between backquotes. */
 export const canBackquote = (text: string): boolean =>
   text.isWellFormed() && !/[\0-\x08\x0a-\x1f`\x7f\ufeff]/.test(text);
 
 interface HexFormat {
   readonly upper: boolean;
-  /** `0x` before the whole, or with `spaced` before each byte. */
+  /** `0x` once at the start, or with `spaced` before each byte. */
   readonly prefixed: boolean;
   readonly spaced: boolean;
   readonly mostBytes: number | undefined;

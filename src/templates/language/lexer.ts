@@ -30,7 +30,7 @@ export interface Token {
   readonly kind: TokenKind;
   /** Index of the first character. */
   readonly at: number;
-  /** What stands in the source; of an error what is wrong. */
+  /** The characters in the source; of an error what is wrong. */
   readonly text: string;
 }
 
@@ -203,7 +203,7 @@ export class Lexer {
 
   #space(from: number): Token {
     this.#skip(BLANKS);
-    // The last blank belongs to a trimming delimiter.
+    // The last space belongs to a trimming delimiter.
     if (this.#text.startsWith('-}}', this.#at)) {
       this.#at--;
       if (this.#at === from) return this.#action();

@@ -2,7 +2,7 @@
 import type { TemplateSource } from '../contract.ts';
 import type { NumberLiteral } from './literals.ts';
 
-/** A node stands at an index of the source text. */
+/** A node begins at an index of the source text. */
 interface At {
   readonly at: number;
 }
@@ -123,12 +123,12 @@ export interface Template {
   readonly root: ListNode;
 }
 
-/** What Go takes for blank: Unicode's White_Space, without U+FEFF. */
-const BLANK = /^[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$/;
+/** What Go takes for whitespace: Unicode's White_Space, without U+FEFF. */
+const WHITESPACE = /^[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$/;
 
-/** Nothing but blanks and comments: such a template does not replace another one. */
+/** Nothing but whitespace and comments: such a template does not replace another one. */
 export const isEmpty = ({ root }: Template): boolean =>
-  root.nodes.every((node) => node.kind === 'text' && BLANK.test(node.text));
+  root.nodes.every((node) => node.kind === 'text' && WHITESPACE.test(node.text));
 
 const LONGEST_QUOTE = 80;
 

@@ -173,7 +173,7 @@ class TemplateParser {
 
   #otherwise(kind: BranchNode['kind'], terminator: Terminator): ListNode {
     if ((kind === 'if' && terminator === 'else-if') || (kind === 'with' && terminator === 'else-with')) {
-      // As {{else}}{{if ...}}, whose {{end}} ends both.
+      // As {{else}}{{if ...}}; one {{end}} ends both.
       const at = this.#nextNonSpace().at;
       this.#enter();
       const node = this.#branch(kind);

@@ -12,7 +12,8 @@ import {
 } from '../contract.ts';
 import type { Value } from '../values.ts';
 import { builtins } from './builtins.ts';
-import { execute, type Rendering } from './evaluate.ts';
+import { execute } from './evaluate.ts';
+import type { Rendering } from './expressions.ts';
 import { Meter } from './limits.ts';
 import { isEmpty, type Template } from './nodes.ts';
 import { parseSource } from './parser.ts';

@@ -197,7 +197,7 @@ t.test('random templates with random data', async (t) => {
   }
 });
 
-t.test('texts that are hardly templates', async (t) => {
+t.test('strings that are hardly templates', async (t) => {
   const piece = oneOf(
     '{{',
     '}}',

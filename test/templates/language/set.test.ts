@@ -128,22 +128,25 @@ t.test('tpl sees the templates of the set, and what it defines ends with it', as
   t.equal(render(files, 'a.tpl', '{"v": 1}').text, '[1] inner outer');
 });
 
-t.test('data: whole literals are ints, others floats; bytes that are no Unicode are replaced', async (t) => {
-  const text = String.raw`{"a": 1234567, "b": 1.0, "c": 1e3, "d": 9223372036854775808, "e": -0, "f": "\ud800x", "__proto__": 5}`;
-  const files = { 'a.tpl': '{{ range $k, $v := . }}{{ $k }}={{ printf "%T" $v }} {{ $v }};{{ end }}' };
-  t.equal(
-    render(files, 'a.tpl', text).text,
-    '__proto__=int 5;a=int 1234567;b=float64 1;c=float64 1000;d=float64 9.223372036854776e+18;e=int 0;f=string \ufffdx;',
-  );
-  t.same(
-    toTemplateData({ a: 2, b: 0.5, c: [true, undefined], d: undefined }),
-    new Map<string, unknown>([
-      ['a', 2n],
-      ['b', 0.5],
-      ['c', [true, null]],
-    ]),
-  );
-});
+t.test(
+  'data: literals without point and exponent are ints, others floats; unpaired surrogates are replaced',
+  async (t) => {
+    const text = String.raw`{"a": 1234567, "b": 1.0, "c": 1e3, "d": 9223372036854775808, "e": -0, "f": "\ud800x", "__proto__": 5}`;
+    const files = { 'a.tpl': '{{ range $k, $v := . }}{{ $k }}={{ printf "%T" $v }} {{ $v }};{{ end }}' };
+    t.equal(
+      render(files, 'a.tpl', text).text,
+      '__proto__=int 5;a=int 1234567;b=float64 1;c=float64 1000;d=float64 9.223372036854776e+18;e=int 0;f=string \ufffdx;',
+    );
+    t.same(
+      toTemplateData({ a: 2, b: 0.5, c: [true, undefined], d: undefined }),
+      new Map<string, unknown>([
+        ['a', 2n],
+        ['b', 0.5],
+        ['c', [true, null]],
+      ]),
+    );
+  },
+);
 
 t.test('64 nested calls are allowed, and no more', async (t) => {
   const files = {
@@ -193,6 +196,14 @@ t.test('text that functions build is limited as well', async (t) => {
     failure(() => render(files, 'a.tpl')),
     { kind: 'limit', message: /bytes of text/ },
   );
+});
+
+t.test('nesting that adds up over nested calls ends with an error, not with the process', async (t) => {
+  const branches = `${'{{ if . }}'.repeat(95)}{{ include "x" (slice . 1) }}${'{{ end }}'.repeat(95)}`;
+  const files = { 'a.tpl': `{{ define "x" }}${branches}{{ end }}{{ template "x" . }}` };
+  t.equal(render(files, 'a.tpl', JSON.stringify('a'.repeat(5))).text, '');
+  const error = failure(() => render(files, 'a.tpl', JSON.stringify('a'.repeat(63))));
+  t.match(error, { kind: 'limit', place: { template: 'a.tpl', line: 1 } });
 });
 
 t.test('nesting that would overflow the stack is an error of the parser', async (t) => {
