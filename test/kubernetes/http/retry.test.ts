@@ -3,10 +3,6 @@ import { createServer } from 'node:net';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import t from 'tap';
 import { JOBS, PODS } from '../../../src/kubernetes/contract.ts';
-import { Backoff } from '../../../src/kubernetes/http/backoff.ts';
-import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
-import { Deadline } from '../../../src/system/async.ts';
-import type { Clock } from '../../../src/system/clock.ts';
 import {
   apiServer,
   clientOf,
@@ -178,81 +174,3 @@ t.test(
     t.equal(left.requests.length, 1);
   },
 );
-
-/** A clock that stands still until it is moved. */
-class HandClock implements Clock {
-  time = 0;
-  readonly #timers = new Set<{ at: number; run: () => void }>();
-
-  readonly now = (): number => this.time;
-  readonly monotonic = (): number => this.time;
-  readonly after = (ms: number, run: () => void): (() => void) => {
-    const timer = { at: this.time + ms, run };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  };
-
-  get pending(): number {
-    return this.#timers.size;
-  }
-
-  pass(ms: number): void {
-    this.time += ms;
-    for (const timer of [...this.#timers]) {
-      if (timer.at > this.time) continue;
-      this.#timers.delete(timer);
-      timer.run();
-    }
-  }
-}
-
-t.test('pauses double, have jitter, honour Retry-After, and begin anew after quiet', async (t) => {
-  const clock = new HandClock();
-  const pauses = (random: number): Backoff =>
-    new Backoff(clock, () => random, { first: 800, longest: 30_000, resetAfter: 120_000 });
-  const middle = pauses(0.5);
-  t.strictSame(
-    Array.from({ length: 8 }, () => middle.next()),
-    [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000],
-  );
-  t.strictSame([pauses(0).next(), pauses(0.999).next()], [400, 1199.2]);
-  const busy = new KubernetesError({
-    code: 'too-many-requests',
-    method: 'GET',
-    path: '/',
-    text: '',
-    retryAfterSeconds: 5,
-  });
-  t.equal(pauses(0.5).next(busy), 5_000);
-  clock.pass(150_000);
-  t.equal(middle.next(), 30_000, 'the pause itself is not quiet time');
-  clock.pass(150_001);
-  t.equal(middle.next(), 800);
-  middle.next();
-  middle.reset();
-  t.equal(middle.next(), 800);
-});
-
-t.test('a deadline leaves no timer and no listener', async (t) => {
-  const clock = new HandClock();
-  const parent = new AbortController();
-  const deadline = new Deadline(clock, parent.signal);
-  deadline.set(100, () => new Error('first'));
-  deadline.set(200, () => new Error('second'));
-  t.equal(clock.pending, 1);
-  clock.pass(150);
-  t.equal(deadline.signal.aborted, false);
-  clock.pass(50);
-  t.match(deadline.signal.reason, { message: 'second' });
-  deadline.end();
-
-  const followed = new Deadline(clock, parent.signal);
-  const ended = new Deadline(clock, parent.signal);
-  ended.set(100, () => new Error('late'));
-  ended.end();
-  t.equal(clock.pending, 0);
-  parent.abort(new Error('parent'));
-  t.match(followed.signal.reason, { message: 'parent' });
-  t.equal(ended.signal.aborted, false);
-  t.match(new Deadline(clock, parent.signal).signal.reason, { message: 'parent' });
-});

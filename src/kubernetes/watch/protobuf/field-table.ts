@@ -75,7 +75,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   PodMeta:
     '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 9 deletionTimestamp time, ' +
     '10 deletionGracePeriodSeconds number!, 13 ownerReferences Owner*',
-  Owner: '1 kind text!, 4 uid text!, 6 controller flag!',
+  Owner: '1 kind text!, 3 name text!, 4 uid text!, 6 controller flag!',
   PodSpec:
     '2 containers PodContainer*, 5 activeDeadlineSeconds number!, 10 nodeName text, 12 hostPID flag, ' +
     '20 initContainers PodContainer*, 27 shareProcessNamespace flag!',
