@@ -46,7 +46,7 @@ async function main(): Promise<number> {
   // Set before the first use of the thread pool, which reads its size.
   process.env['UV_THREADPOOL_SIZE'] = String(options.threadPoolSize);
   const startedBy = isRoot() ? undefined : otherUser(options.serverUser);
-  if (isRoot()) dropPrivileges(options);
+  if (isRoot()) await dropPrivileges(options);
   const log = openLog(options);
   try {
     for (const warning of warnings) log.warning(advise(warning));
@@ -86,14 +86,14 @@ async function readOptions(
   });
   if (loaded.ok) return loaded;
   const error = new ConfigError('invalid', loaded.problems);
-  if (loaded.log !== undefined) logStartError(loaded.log, error);
+  if (loaded.log !== undefined) await logStartError(loaded.log, error);
   throw error;
 }
 
 /** Logs as the server user; if this user does not exist, stderr alone has the error. */
-function logStartError(options: LogOptions, error: ConfigError): void {
+async function logStartError(options: LogOptions, error: ConfigError): Promise<void> {
   try {
-    if (isRoot()) dropPrivileges(options);
+    if (isRoot()) await dropPrivileges(options);
   } catch {
     return;
   }
@@ -102,9 +102,10 @@ function logStartError(options: LogOptions, error: ConfigError): void {
   log.close();
 }
 
-function dropPrivileges({ serverUser, unprivileged, scratchPath, loggingDir }: LogOptions): void {
-  const user = findServerUser(serverUser);
-  for (const path of unprivileged ? [] : [scratchPath, loggingDir]) {
+async function dropPrivileges(options: LogOptions): Promise<void> {
+  const { rootDirectories } = await import('./config/options/options.ts');
+  const user = findServerUser(options.serverUser);
+  for (const path of rootDirectories(options)) {
     try {
       makeDirectoryAsRoot(path, user);
     } catch {

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import type { Writable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { programName } from './cli/version.ts';
-import { readTokenFile, tokenFileWarnings } from './config/options/cluster.ts';
+import { clusterFileWarnings, readTokenFile } from './config/options/cluster.ts';
 import type { Options } from './config/options/options.ts';
 import { createReloadable, type PushedSettings, type Reloadable } from './config/options/reload.ts';
 import { readPolicyFiles } from './config/profiles/policy-files.ts';
@@ -59,7 +59,7 @@ export async function runPlugin(options: Options, log: Logger): Promise<number> 
   const latencies = new LatencyHistogram();
   // Reports an unusable token file at the start, as a configuration problem.
   if (options.authTokenPath !== undefined) readTokenFile(options.authTokenPath, options);
-  for (const warning of tokenFileWarnings(options)) log.warning(advise(warning));
+  for (const warning of clusterFileWarnings(options)) log.warning(advise(warning));
   const client = instrumentedClient(
     connect(options, { clock: systemClock, random: systemRandom, log }),
     systemClock,

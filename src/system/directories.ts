@@ -8,16 +8,13 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  readlinkSync,
   type Stats,
 } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { dirname, join } from 'node:path';
+import { pathSteps } from './file-writers.ts';
 
 /** As the SDKs create them (protocol 1.5): only the owner may write. */
 const MODE = 0o755;
-
-/** Linux follows as many symbolic links in one path. */
-const MAX_LINKS = 40;
 
 /** The owner of a directory that root creates. */
 interface Owner {
@@ -79,29 +76,13 @@ export function makeDirectory(path: string): void {
  * directory or link that another user than root can replace.
  */
 function missingBelowTrusted(path: string): readonly string[] {
-  let rest = normalize(path).split('/').filter(Boolean);
-  let directory = '/';
-  let links = 0;
-  for (;;) {
-    if (!isTrustedDirectory(lstatSync(directory))) return [];
-    const [name, ...below] = rest;
-    if (name === undefined) return [];
-    const next = join(directory, name);
-    const stats = lstatSync(next, { throwIfNoEntry: false });
-    if (stats === undefined) return rest.map((_, i) => join(directory, ...rest.slice(0, i + 1)));
-    if (!stats.isSymbolicLink()) {
-      directory = next;
-      rest = below;
-      continue;
-    }
+  for (const { directoryStats, path: entry, stats, below } of pathSteps(path)) {
+    if (!isTrustedDirectory(directoryStats)) return [];
+    if (stats === undefined) return [entry, ...below.map((_, i) => join(entry, ...below.slice(0, i + 1)))];
     // A sticky directory may have links of other users.
-    if (stats.uid !== 0 || ++links > MAX_LINKS) return [];
-    const target = readlinkSync(next);
-    rest = [...normalize(target.startsWith('/') ? target : join(dirname(next), target)).split('/'), ...below].filter(
-      Boolean,
-    );
-    directory = '/';
+    if (stats.isSymbolicLink() && stats.uid !== 0) return [];
   }
+  return [];
 }
 
 function isTrustedDirectory(stats: Stats): boolean {

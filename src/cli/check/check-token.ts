@@ -1,5 +1,5 @@
 /** Step of `check` about the token: its account and expiry, without asking the server. Never prints the token. */
-import { readTokenFile, tokenFileWarnings } from '../../config/options/cluster.ts';
+import { clusterFileWarnings, readTokenFile } from '../../config/options/cluster.ts';
 import type { Options } from '../../config/options/options.ts';
 import { ConfigError } from '../../config/text/problem.ts';
 import { tokenPlace } from '../../jobs/connect.ts';
@@ -43,14 +43,15 @@ export function checkToken(
 ): Checked<TokenClaims> {
   const { authToken = '', authTokenPath } = options;
   let token = authToken;
+  let open: readonly Finding[];
   try {
     if (authTokenPath !== undefined) token = readTokenFile(authTokenPath, options);
+    open = clusterFileWarnings(options).map(warningOf);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { findings: problemFindings(error, isServerUser) };
   }
   const claims = readClaims(token);
-  const open = tokenFileWarnings(options).map(warningOf);
   if (claims !== undefined) return { findings: [...judge(claims, options, namespace, now), ...open], value: claims };
   const found = `${authTokenPath ?? 'auth-token'}: the token is not a JWT; its account and expiry are unknown`;
   return { findings: [ok(found), ...open], value: {} };

@@ -3,9 +3,11 @@
  * forms of tokens and certificates, and the files that hold the token, the CA and the namespace.
  */
 import { X509Certificate } from 'node:crypto';
+import { BlockList, isIP } from 'node:net';
 import { fileError, namingOf, readNamedFile, readTextFile } from '../text/file.ts';
+import { checkWriters, ownTrust } from '../text/file-trust.ts';
 import { DNS_LABEL, type ParsedValue } from '../text/kinds.ts';
-import { type Origin, type Problem, problem } from '../text/problem.ts';
+import { ConfigErrors, type Origin, type Problem, problem } from '../text/problem.ts';
 import { isDirectory } from './file-search.ts';
 import type { OptionName, OptionValues } from './option-table.ts';
 
@@ -57,6 +59,25 @@ export function clusterAddress(
     certificateAuthority: isPath ? undefined : ca,
     certificateAuthorityPath: isPath ? ca : undefined,
   };
+}
+
+/** Do the exceptions of `no-proxy` include this host? A domain includes its subdomains. */
+export function isWithoutProxy(hostname: string, exceptions: readonly string[]): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  return exceptions.some((exception) => {
+    const plain = exception.replace(/^\[|\]$/g, '');
+    const [network = '', bits] = plain.split('/');
+    const family = isIP(network) === 6 ? 'ipv6' : 'ipv4';
+    if (bits === undefined || isIP(network) === 0) {
+      const domain = plain.startsWith('.') ? plain : `.${plain}`;
+      return plain === '*' || plain === host || host.endsWith(domain);
+    }
+    const block = new BlockList();
+    const length = Number(bits);
+    if (!/^\d{1,3}$/.test(bits) || length > (family === 'ipv6' ? 128 : 32)) return false;
+    block.addSubnet(network, length, family);
+    return isIP(host) !== 0 && block.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4');
+  });
 }
 
 /** The files that belong to the access to the cluster, and where their options were written. */
@@ -111,16 +132,36 @@ export function readTokenFile(file: string, { origins }: Pick<ClusterFiles, 'ori
   return token;
 }
 
-/** Warns if every user of this host can read the token file; not inside a cluster, where no option names it. */
-export function tokenFileWarnings({
-  authTokenPath,
-  origins,
-}: Pick<ClusterFiles, 'origins'> & { readonly authTokenPath: string | undefined }): Problem[] {
-  const origin = origins.get('auth-token-path');
-  if (authTokenPath === undefined || origin === undefined) return [];
-  const mode = readTextFile(authTokenPath)?.mode ?? 0;
-  const message = `every user of this host can read the token in ${authTokenPath}`;
-  return (mode & 0o004) === 0 ? [] : [problem(origin, 'auth-token-path', message, `chmod o-r ${authTokenPath}`)];
+/**
+ * Warnings about who can read the token file and change the files of the access to the cluster; not inside a cluster, where
+ * no option names them. Throws ConfigError if every user can change one of them.
+ */
+export function clusterFileWarnings(
+  options: Pick<ClusterFiles, 'certificateAuthorityPath' | 'origins'> & {
+    readonly authTokenPath: string | undefined;
+    readonly strictFiles: boolean;
+  },
+): readonly Problem[] {
+  const { authTokenPath, certificateAuthorityPath, origins, strictFiles } = options;
+  const errors = new ConfigErrors();
+  const warnings: Problem[] = [];
+  const files = [
+    [authTokenPath, 'auth-token-path'],
+    [certificateAuthorityPath, 'certificate-authority'],
+  ] as const;
+  for (const [file, option] of files) {
+    const by = namingOf(origins, option);
+    if (file === undefined || by === undefined) continue;
+    const writers = checkWriters(file, by, ownTrust(strictFiles));
+    errors.add(writers.problems);
+    warnings.push(...writers.warnings);
+    if (option === 'auth-token-path' && ((readTextFile(file)?.mode ?? 0) & 0o004) !== 0) {
+      warnings.push(problem(by, option, `every user of this host can read the token in ${file}`, `chmod o-r ${file}`));
+    }
+  }
+  const error = errors.combined();
+  if (error !== undefined) throw error;
+  return warnings;
 }
 
 const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;

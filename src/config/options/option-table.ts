@@ -8,6 +8,7 @@ import {
   type CamelCase,
   DNS_LABEL,
   kind,
+  listOf,
   oneOf,
   PATH,
   type Provenance,
@@ -77,18 +78,20 @@ function withoutUserInfo(url: string): string {
   return url.replace(/[?#].*$/s, '?...').replace(/^(\w+:\/\/)?.*@/s, '$1...@');
 }
 
-const NO_TEMPLATES: ValueKind<boolean> = {
-  allowed: '0',
-  parse: (text) => {
-    const parsed = BOOLEAN.parse(text);
-    if (!parsed.ok || !parsed.value) return parsed;
-    return {
-      ok: false,
-      reason:
-        '0: templates of the first-party plugin are not read; use job-json-overrides and the keys of the profiles file instead',
-    };
+/** `http://[user:password@]host[:port]` */
+const PROXY_URL: ValueKind<string> = kind(
+  'an http or https URL without path, query and fragment, such as http://proxy.example:3128',
+  (text) => {
+    if (!/^https?:\/\/[^\s\\]{1,2000}$/i.test(text) || !URL.canParse(text)) return undefined;
+    const { href, pathname, search, hash } = new URL(text);
+    return pathname === '/' && search === '' && hash === '' ? href : undefined;
   },
-};
+);
+
+/** A host name, `.domain`, IP address or CIDR block. */
+const PROXY_EXCEPTION: ValueKind<string> = kind('a host, .domain, IP address or CIDR block', (text) =>
+  /^[\w.:*/[\]-]{1,255}$/.test(text) ? text.toLowerCase() : undefined,
+);
 
 function row<T>(
   provenance: Provenance,
@@ -267,7 +270,32 @@ export const OPTION_TABLE = {
   ),
   'rsandbox-path': optional('SDK', TEXT, '', 'Ignored.'),
   'config-file': optional('SDK', TEXT, 'launcher.NAME.conf', 'The options file.', { only: 'command line' }),
-  'use-templating': row('newer', NO_TEMPLATES, false, 'Only 0: templates of the first-party plugin are not read.'),
+  'use-templating': row(
+    'newer',
+    BOOLEAN,
+    false,
+    '1: job.tpl and service.tpl in template-path make the Kubernetes objects.',
+  ),
+  'template-path': optional('ours', PATH, 'scratch-path', 'Directory of the templates.'),
+  'https-proxy': optional(
+    'ours',
+    PROXY_URL,
+    '',
+    'HTTP proxy for connections to the API server (CONNECT). A user and password only in an options file that root alone can read.',
+    { echo: withoutUserInfo },
+  ),
+  'no-proxy': row(
+    'ours',
+    listOf(PROXY_EXCEPTION),
+    [],
+    'Hosts, .domains, IP addresses and CIDR blocks that are reached without https-proxy.',
+  ),
+  'strict-files': row(
+    'ours',
+    BOOLEAN,
+    false,
+    '1: configuration files that other users than root and the server user can change are errors, not warnings.',
+  ),
 } as const satisfies Readonly<Record<string, OptionRow<unknown>>>;
 
 export type OptionName = keyof typeof OPTION_TABLE;

@@ -2,15 +2,17 @@
  * Reads and checks the options of one start (configuration.md sections 0 and 1). This is the only part of the configuration
  * that root reads, so it opens no file but the options file.
  */
+import { isWritableByRootOnly } from '../../system/file-writers.ts';
 import type { LogLevel } from '../../system/log.ts';
 import { readTextFile, type TextFile } from '../text/file.ts';
+import { checkWriters } from '../text/file-trust.ts';
 import { type IniEntry, parseIni } from '../text/ini.ts';
 import { camelCase, type ParsedValue } from '../text/kinds.ts';
 import { COMMAND_LINE, ConfigError, inOrder, type Origin, type Problem, problem } from '../text/problem.ts';
 import { type Findings, readSettings, type SettingEntry, unknownKey } from '../text/settings.ts';
-import { clusterAddress, decodeCertificates, decodeToken } from './cluster.ts';
+import { clusterAddress, decodeCertificates, decodeToken, isWithoutProxy } from './cluster.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
-import { findOptionsFile, type OptionsFilePlace, ownership } from './file-search.ts';
+import { createFileSearch, type FileSearch, isDirectory } from './file-search.ts';
 import {
   isOptionName,
   OPTION_NAMES,
@@ -20,7 +22,7 @@ import {
   optionRow,
 } from './option-table.ts';
 
-type Completed = 'apiUrl' | 'scratchPath' | 'profileConfig' | 'resourceProfileConfig' | 'configFile';
+type Completed = 'apiUrl' | 'scratchPath' | 'templatePath' | 'profileConfig' | 'resourceProfileConfig' | 'configFile';
 
 /** Every option by its camel-cased name, decoded, defaults filled in. */
 export interface Options extends Omit<OptionValues, Completed> {
@@ -34,13 +36,15 @@ export interface Options extends Omit<OptionValues, Completed> {
   readonly certificateAuthorityPath: string | undefined;
   /** File with the namespace (only inside a cluster); overrides `kubernetesNamespace`. */
   readonly namespacePath: string | undefined;
+  /** The proxy for the API server; undefined if none is set, or if `no-proxy` includes the API server. */
+  readonly httpsProxy: string | undefined;
   readonly scratchPath: string;
+  /** The directory of the templates; default: the scratch path. */
+  readonly templatePath: string;
   readonly profileConfig: string;
   readonly resourceProfileConfig: string;
   /** The options file that was read, or the last path that was tried. */
   readonly configFile: string;
-  /** The directory of `configFile`. */
-  readonly configDirectory: string;
   /** Options in the file, with or without a value: they override the launcher's command line and reloads. */
   readonly writtenInFile: ReadonlySet<OptionName>;
   /** Where each option with a value was written; not for values that are ignored. */
@@ -74,8 +78,11 @@ export type LoadedOptions =
 /** The options that opening the log needs. */
 export type LogOptions = Pick<
   Options,
-  'serverUser' | 'unprivileged' | 'scratchPath' | 'loggingDir' | 'logFormat' | 'logLevel' | 'pluginName'
+  'serverUser' | 'unprivileged' | 'scratchPath' | 'loggingDir' | 'logFormat' | 'logLevel' | 'pluginName' | 'origins'
 >;
+
+/** The default scratch path is the subdirectory with the plugin's name as it is written. */
+const SCRATCH_PATHS = '/var/lib/rstudio-launcher';
 
 const AS_ROOT = 'run this command as root: the launcher starts the plugin as root';
 const NEWER = 'fix this line; if the file is for a newer first-party plugin, add unknown-options=warn';
@@ -87,35 +94,44 @@ export async function loadOptions(start: StartEnvironment): Promise<LoadedOption
   const { problems, warnings } = findings;
   const plugin = OPTION_TABLE['plugin-name'];
   const named = plugin.kind.parse(commandLine.values.get('plugin-name') || plugin.fallback);
-  const place = findOptionsFile(named.ok ? named.value : plugin.fallback, commandLine, start.env);
-  problems.push(...place.problems);
+  const search = createFileSearch(commandLine.values.get('config-file') || undefined, start.env);
+  problems.push(...search.problems);
+  const beside = search.find(`launcher.${named.ok ? named.value : plugin.fallback}.conf`);
+  const place = search.configFile === undefined ? beside : { path: search.configFile, tried: [search.configFile] };
 
   let file: TextFile | undefined;
   try {
-    file = place.problems.length > 0 ? undefined : readTextFile(place.file);
+    file = search.problems.length > 0 ? undefined : readTextFile(place.path);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const found = error.problems.map((each) => (each.remedy === undefined ? each : { ...each, remedy: AS_ROOT }));
     return { ok: false, problems: [...problems, ...found], warnings, log: undefined };
   }
-  const isMissing = file === undefined && place.required && place.problems.length === 0;
+  const isPrivate = file?.uid === 0 && (file.mode & 0o077) === 0;
+  const isMissing = file === undefined && search.configFile !== undefined;
   if (isMissing) {
-    problems.push(problem({ file: place.file, line: 0 }, 'config-file', 'the file does not exist'));
+    problems.push(problem({ file: place.path, line: 0 }, 'config-file', 'the file does not exist'));
   }
 
-  const inFile = readEntries(place.file, file?.text ?? '', commandLine, findings);
-  const written = collect(commandLine, inFile, place.file);
+  const inFile = readEntries(place.path, file?.text ?? '', commandLine, findings);
+  const written = collect(commandLine, inFile, place.path);
   const values = decodeAll(written, findings);
-  const completed = complete(values, written, { ...place, isMissing }, start, findings);
+  const completed = complete(values, written, { ...place, isMissing, isPrivate, search }, start, findings);
   let log: LogOptions | undefined = completed;
   if (file !== undefined) {
     const serverUser = await start.findUser(values.serverUser).catch(() => undefined);
-    const suspicions = ownership(place.file, file, serverUser, start.uid);
-    problems.push(...suspicions);
-    if (suspicions.length > 0) log = undefined;
+    const trusted = serverUser === undefined ? [] : [serverUser];
+    const writers = checkWriters(place.path, undefined, {
+      uids: [start.uid, ...trusted.map(({ uid }) => uid)],
+      gids: trusted.map(({ gid }) => gid),
+      strict: values.strictFiles,
+    });
+    problems.push(...writers.problems);
+    warnings.push(...writers.warnings);
+    if (writers.problems.length > 0) log = undefined;
     if ((file.mode & 0o004) !== 0 && inFile.get('auth-token')?.value) {
       const message = 'every user of this host can read this file and the token in it';
-      warnings.push(problem({ file: place.file, line: 0 }, 'auth-token', message, `chmod 600 ${place.file}`));
+      warnings.push(problem({ file: place.path, line: 0 }, 'auth-token', message, `chmod 600 ${place.path}`));
     }
   }
   if (problems.length > 0) return { ok: false, problems: inOrder(problems), warnings, log };
@@ -177,22 +193,32 @@ function decodeAll(written: ReadonlyMap<OptionName, SettingEntry>, findings: Fin
   return Object.fromEntries(values) as OptionValues;
 }
 
+/** Where the options file is, and how the files beside it are found. */
+interface OptionsPlace {
+  readonly path: string;
+  readonly tried: readonly string[];
+  /** `config-file` names a file that does not exist. */
+  readonly isMissing: boolean;
+  /** Root alone can read the file. */
+  readonly isPrivate: boolean;
+  readonly search: FileSearch;
+}
+
 /** Fills in defaults that depend on other options and on the environment, and checks combinations of options. */
 function complete(
   values: OptionValues,
   written: ReadonlyMap<OptionName, SettingEntry>,
-  place: OptionsFilePlace & { readonly isMissing: boolean },
+  place: OptionsPlace,
   start: StartEnvironment,
   { problems, warnings }: Findings,
 ): Options {
-  const origin = (name: OptionName): Origin => written.get(name) ?? { file: place.file, line: 0 };
+  const origin = (name: OptionName): Origin => written.get(name) ?? { file: place.path, line: 0 };
   const warn = (name: OptionName, message: string): void => {
     warnings.push(problem(origin(name), name, message));
   };
   const given = new Map(
     [...written].flatMap(([name, { value, file, line }]) => (value === '' ? [] : [[name, { file, line }] as const])),
   );
-  const beside = `${place.directory}/launcher.${values.pluginName}`;
   if (!values.verifySslCerts)
     warn('verify-ssl-certs', 'TLS certificates are not verified: an attacker on the network can read the token');
 
@@ -221,11 +247,26 @@ function complete(
       warn('api-url', 'is http: the token and all jobs are sent unencrypted');
     }
   }
+  const proxy = values.httpsProxy === undefined ? undefined : new URL(values.httpsProxy);
+  const hasPassword = proxy !== undefined && (proxy.username !== '' || proxy.password !== '');
+  if (hasPassword && (!place.isPrivate || origin('https-proxy').file === COMMAND_LINE)) {
+    const message = 'must have no user and password: only an options file that root alone can read may contain them';
+    problems.push(problem(origin('https-proxy'), 'https-proxy', message, `chmod 600 ${place.path}`));
+  }
+  const isDirect = access.apiUrl === undefined || isWithoutProxy(new URL(access.apiUrl).hostname, values.noProxy);
   const decoded = <T>(name: OptionName, parsed: ParsedValue<T>): T | undefined => {
     if (parsed.ok) return parsed.value;
     problems.push(problem(origin(name), name, `must be ${parsed.reason}`));
     return undefined;
   };
+  const writtenName = written.get('plugin-name')?.value || values.pluginName;
+  const scratchPath = values.scratchPath ?? `${SCRATCH_PATHS}/${writtenName}`;
+  if (values.useTemplating && values.scratchPath === undefined && values.templatePath === undefined) {
+    const earlier = `${SCRATCH_PATHS}/${values.pluginName}`;
+    if (!isDirectory(scratchPath) && isDirectory(earlier)) {
+      warn('scratch-path', `templates are read from ${scratchPath}, which does not exist, and not from ${earlier}`);
+    }
+  }
   const { authToken, certificateAuthority } = access;
   return {
     ...values,
@@ -238,15 +279,35 @@ function complete(
         : decoded('certificate-authority', decodeCertificates(certificateAuthority)),
     certificateAuthorityPath: access.certificateAuthorityPath,
     namespacePath: access.namespacePath,
+    httpsProxy: isDirect ? undefined : values.httpsProxy,
     logLevel: values.enableDebugLogging ? 'DEBUG' : values.logLevel,
     baseLogLevel: values.logLevel,
     threadPoolSize: values.threadPoolSize || start.cpus * 2,
-    scratchPath: values.scratchPath ?? `/var/lib/rstudio-launcher/${values.pluginName}`,
-    profileConfig: values.profileConfig ?? `${beside}.profiles.conf`,
-    resourceProfileConfig: values.resourceProfileConfig ?? `${beside}.resources.conf`,
-    configFile: place.file,
-    configDirectory: place.directory,
+    scratchPath,
+    templatePath: values.templatePath ?? scratchPath,
+    profileConfig: values.profileConfig ?? place.search.find(`launcher.${values.pluginName}.profiles.conf`).path,
+    resourceProfileConfig:
+      values.resourceProfileConfig ?? place.search.find(`launcher.${values.pluginName}.resources.conf`).path,
+    configFile: place.path,
     writtenInFile: new Set([...written].filter(([, { file }]) => file !== COMMAND_LINE).map(([name]) => name)),
     origins: given,
   };
+}
+
+/**
+ * The directories that root creates for the server user before the drop: those that an option names which root alone can
+ * change. Others are created after the drop.
+ */
+export function rootDirectories({
+  unprivileged,
+  scratchPath,
+  loggingDir,
+  origins,
+}: Pick<Options, 'unprivileged' | 'scratchPath' | 'loggingDir' | 'origins'>): readonly string[] {
+  const isTrusted = (name: OptionName): boolean => {
+    const file = origins.get(name)?.file ?? COMMAND_LINE;
+    return file === COMMAND_LINE || isWritableByRootOnly(file);
+  };
+  if (unprivileged) return [];
+  return [...(isTrusted('scratch-path') ? [scratchPath] : []), ...(isTrusted('logging-dir') ? [loggingDir] : [])];
 }

@@ -75,23 +75,29 @@ export interface Override extends OverrideReference {
  * Throws ConfigError with the file that cannot be used; never falls back to old content.
  */
 export function readOverrides({ value, origin }: References): readonly Override[] {
-  return value.map((reference) => ({ ...reference, value: readJsonFile(reference.file, namedAt(origin)) }));
+  return value.map((reference) => ({ ...reference, value: readJsonFile(reference.file, namingAt(origin)) }));
 }
 
 /** The setting `job-json-overrides`. */
 type References = Setting<readonly OverrideReference[]>;
 
-function namedAt(origin: References['origin']): Naming | undefined {
+function namingAt(origin: References['origin']): Naming | undefined {
   return origin && { ...origin, option: 'job-json-overrides' };
 }
 
-/** Reads every override file of these settings once, and keeps what is wrong with each in `errors`. */
-export function checkOverrideFiles(settings: readonly (Setting<unknown> | undefined)[], errors: ConfigErrors): void {
-  const files = new Map(
+/** The files that these settings name, each once. */
+export function overrideFiles(
+  settings: readonly (Setting<unknown> | undefined)[],
+): ReadonlyMap<string, Naming | undefined> {
+  return new Map(
     settings.flatMap((setting) => {
       const { value, origin } = (setting ?? { value: [] }) as References;
-      return value.map(({ file }) => [file, namedAt(origin)] as const);
+      return value.map(({ file }) => [file, namingAt(origin)] as const);
     }),
   );
+}
+
+/** Reads every override file, and keeps what is wrong with each in `errors`. */
+export function checkOverrideFiles(files: ReadonlyMap<string, Naming | undefined>, errors: ConfigErrors): void {
   for (const [file, by] of files) errors.attempt(() => readJsonFile(file, by));
 }

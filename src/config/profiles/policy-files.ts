@@ -1,7 +1,8 @@
 /** Profiles, resource profiles and override files: read, checked and replaced together. */
-import { namingOf } from '../text/file.ts';
+import { type Naming, namingOf } from '../text/file.ts';
+import { checkWriters, ownTrust } from '../text/file-trust.ts';
 import { ConfigErrors, type Origin, type Problem, problem } from '../text/problem.ts';
-import { checkOverrideFiles } from './override-files.ts';
+import { checkOverrideFiles, overrideFiles } from './override-files.ts';
 import { type Profiles, readProfiles } from './profiles.ts';
 import { CUSTOM, type ResourceProfile, readResourceProfiles } from './resource-profiles.ts';
 
@@ -15,6 +16,7 @@ export interface PolicyFiles {
 interface PolicyFileOptions {
   readonly profileConfig: string;
   readonly resourceProfileConfig: string;
+  readonly strictFiles: boolean;
   readonly origins: ReadonlyMap<string, Origin>;
 }
 
@@ -32,12 +34,26 @@ export function readPolicyFiles(options: PolicyFileOptions): {
   const resources = errors.attempt(() =>
     readResourceProfiles(resourceProfileConfig, namingOf(origins, 'resource-profile-config')),
   );
-  const overrides = loaded?.profiles.sections.map(({ settings }) => settings.get('job-json-overrides')) ?? [];
+  const overrides = overrideFiles(
+    loaded?.profiles.sections.map(({ settings }) => settings.get('job-json-overrides')) ?? [],
+  );
   checkOverrideFiles(overrides, errors);
+  const trust = ownTrust(options.strictFiles);
+  const named: (readonly [string, Naming | undefined])[] = [
+    [profileConfig, namingOf(origins, 'profile-config')],
+    [resourceProfileConfig, namingOf(origins, 'resource-profile-config')],
+    ...overrides,
+  ];
+  const writers = named.map(([file, by]) => checkWriters(file, by, trust));
+  for (const { problems } of writers) errors.add(problems);
   const error = errors.combined();
   if (error !== undefined || loaded === undefined || resources === undefined) throw error;
+  const warnings = writers.flatMap((found) => found.warnings);
   const files = { profiles: loaded.profiles, resourceProfiles: resources.profiles };
-  return { files, warnings: [...loaded.warnings, ...resources.warnings, ...unknownResourceProfiles(files)] };
+  return {
+    files,
+    warnings: [...warnings, ...loaded.warnings, ...resources.warnings, ...unknownResourceProfiles(files)],
+  };
 }
 
 /** Resource profiles that the profiles allow but the resource profiles file does not define. */

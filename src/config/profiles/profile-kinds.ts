@@ -158,6 +158,11 @@ export function listOrNone(item: ValueKind<string>): ValueKind<readonly string[]
   return listOr<readonly string[]>(item, { none: [] });
 }
 
+/** A reason of a container or pod that Kubernetes reports, such as ErrImagePull. */
+export const REASON: ValueKind<string> = kind('a reason of Kubernetes such as InvalidImageName', (text) =>
+  /^[A-Z][A-Za-z]{1,99}$/.test(text) ? text : undefined,
+);
+
 export const AUTOMOUNT: ValueKind<boolean | 'auto'> = kind(`auto, ${BOOLEAN.allowed}`, (text) => {
   if (text === 'auto') return text;
   const parsed = BOOLEAN.parse(text);

@@ -31,6 +31,7 @@ import {
   NODE_LABELS,
   placeholders,
   RATIO,
+  REASON,
   TOLERATION,
 } from './profile-kinds.ts';
 
@@ -172,6 +173,12 @@ export const PROFILE_TABLE = {
     0,
     '0',
     'Maximum run time of a job, counted from the start of its pod and including image pulls; 0 = no limit.',
+  ),
+  'fail-pending-reasons': items(
+    'ours',
+    listOrNone(REASON),
+    'Reasons, such as InvalidImageName or ErrImageNeverPull, that fail a Pending job at once.',
+    'none',
   ),
   'job-labels': items('ours', LABELS, `key=value labels of Job, Pod and Service; ${placeholders} are replaced.`),
   'job-annotations': items(

@@ -84,9 +84,15 @@ export function fileError(
   cause?: unknown,
   remedy?: string,
 ): ConfigError {
-  const at = by ?? { file, line: 0, option: '' };
-  const found = problem(at, at.option, at.file === file ? message : `${file} ${message}`, remedy);
+  const { at, prefix } = namedAt(file, by);
+  const found = problem(at, at.option, `${prefix}${message}`, remedy);
   return new ConfigError(code, [found], cause === undefined ? {} : { cause });
+}
+
+/** The place of a problem of the file itself, and the file's name where the place is another file. */
+export function namedAt(file: string, by: Naming | undefined): { readonly at: Naming; readonly prefix: string } {
+  const at = by ?? { file, line: 0, option: '' };
+  return { at, prefix: at.file === file ? '' : `${file} ` };
 }
 
 function errorCode(error: unknown): string {

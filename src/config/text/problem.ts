@@ -102,6 +102,11 @@ export class ConfigErrors {
     }
   }
 
+  /** Adds problems of a file that was read. */
+  add(problems: readonly Problem[]): void {
+    if (problems.length > 0) this.#errors.push(new ConfigError('invalid', problems));
+  }
+
   /** One error with the problems of all: `unreadable` if one of them is; undefined if there was none. */
   combined(): ConfigError | undefined {
     const [first] = this.#errors;

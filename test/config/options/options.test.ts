@@ -1,213 +1,151 @@
-/** Each option has the documented default, takes what it should, and refuses anything else with the line and the reason. */
-import t from 'tap';
-import { OPTION_NAMES } from '../../../src/config/options/option-table.ts';
-import type { Options } from '../../../src/config/options/options.ts';
-import { CONF, load } from './reading.ts';
+/** The options of a start: all problems are reported together, the file overrides the command line, others cannot change it. */
+import { chmodSync, chownSync, writeFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
+import { loadOptions } from '../../../src/config/options/options.ts';
+import { describe, type Problem } from '../../../src/config/text/problem.ts';
+import { CONF, environment, load } from './reading.ts';
 import { JWT, REACH } from './samples.ts';
 
-t.test('the smallest file: everything else has the documented default', async (t) => {
-  const { options, problems, warnings } = await load(t, REACH);
-  t.same(problems, []);
-  t.same(warnings, []);
-  const { configFile, configDirectory, profileConfig, resourceProfileConfig, writtenInFile, origins, ...rest } =
-    options as Options;
-  t.same(rest, {
-    serverUser: 'rstudio-server',
-    threadPoolSize: 8,
-    enableDebugLogging: false,
-    logLevel: 'WARNING',
-    baseLogLevel: 'WARNING',
-    logFormat: 'text',
-    loggingDir: '/var/log/rstudio/launcher',
-    scratchPath: '/var/lib/rstudio-launcher/kubernetes',
-    jobExpiryHours: 24,
-    apiUrl: 'https://10.0.0.1:6443',
-    authToken: JWT,
-    authTokenPath: undefined,
-    kubernetesNamespace: 'rstudio',
-    namespacePath: undefined,
-    verifySslCerts: true,
-    certificateAuthority: undefined,
-    certificateAuthorityPath: undefined,
-    watchTimeoutSeconds: 300,
-    fetchLimit: 500,
-    requestTimeoutSeconds: 30,
-    serviceType: 'NodePort',
-    shareProcessNamespace: true,
-    pendingTimeoutSeconds: 0,
-    unknownOptions: 'refuse',
-    killMethod: 'auto',
-    resourcePollSeconds: 5,
-    heartbeatIntervalSeconds: 5,
-    pluginMetricsIntervalSeconds: 60,
-    maxMessageSize: 5242880,
-    pluginName: 'kubernetes',
-    launcherConfigFile: undefined,
-    unprivileged: false,
-    rsandboxPath: undefined,
-    useTemplating: false,
+// Files that their group may write are refused.
+process.umask(0o022);
+
+t.test('all problems of a file at once, with line, option and what was probably meant', async (t) => {
+  const { problems } = await load(
+    t,
+    [
+      '\uFEFF# launcher',
+      'apiurl=https://x',
+      'api-url=https://10.0.0.1:6443\r',
+      'fetch-limit=abc # a comment',
+      'fetch-limit=3',
+      'auth-token',
+      '[section]',
+      'x = 1',
+      'config-file=/x',
+      `${Buffer.from(JWT).toString('base64')}=secret`,
+    ].join('\n'),
+  );
+  t.same(problems, [
+    `${CONF}:2: apiurl: is not an option of this plugin (did you mean "api-url"?)`,
+    `${CONF}:4: fetch-limit: "abc" must be a whole number from 0 to 1000000`,
+    `${CONF}:5: fetch-limit: is already set on line 4`,
+    `${CONF}:6: must be name=value, a [section], or a comment that begins with # or ;`,
+    `${CONF}:7: the options file must not have sections: remove this line`,
+    `${CONF}:8: x: is not an option of this plugin`,
+    `${CONF}:9: config-file: is allowed on the command line only`,
+    `${CONF}:10: is not an option of this plugin`,
+    `${CONF}: auth-token: is required with api-url, unless auth-token-path is set`,
+  ]);
+});
+
+t.test('unknown-options=warn starts with a file of a newer plugin', async (t) => {
+  const { options, warnings } = await load(t, `${REACH}unknown-options=warn\nfech-limit=3\nnew-thing=1\n`);
+  t.equal(options?.fetchLimit, 500);
+  t.same(warnings, [
+    `${CONF}:4: fech-limit: is not an option of this plugin (did you mean "fetch-limit"?)`,
+    `${CONF}:5: new-thing: is not an option of this plugin`,
+  ]);
+});
+
+t.test('the file beats the command line, also with an empty value, which is the default', async (t) => {
+  const argv = ['--heartbeat-interval-seconds=0', '--job-expiry-hours', '3', '--enable-debug-logging=1'];
+  const { options } = await load(t, `${REACH}heartbeat-interval-seconds=7\njob-expiry-hours=\n`, { argv });
+  t.equal(options?.heartbeatIntervalSeconds, 7);
+  t.equal(options?.jobExpiryHours, 24);
+  t.equal(options?.logLevel, 'DEBUG');
+  t.ok(options?.writtenInFile.has('job-expiry-hours'));
+  t.notOk(options?.writtenInFile.has('enable-debug-logging'));
+});
+
+t.test('an options file that every user can change is refused', async (t) => {
+  const { problems } = await loadWithMode(t, 0o602);
+  t.same(problems, [`${CONF}: can be changed by every user of this host`]);
+});
+
+t.test('an options file in a directory that every user can change is refused', async (t) => {
+  const directory = t.testdir({ open: { 'launcher.kubernetes.conf': REACH } });
+  chmodSync(`${directory}/open`, 0o777);
+  const loaded = await loadOptions({ ...environment, env: { RSTUDIO_CONFIG_DIR: `${directory}/open` } });
+  t.match(loaded, { ok: false, log: undefined });
+  t.same(loaded.ok ? [] : loaded.problems.map(({ message, remedy }) => [message, remedy]), [
+    [`can be changed by every user of this host through ${directory}/open`, `chmod o-w ${directory}/open`],
+  ]);
+});
+
+t.test('a token that every user can read is a warning', async (t) => {
+  const { warnings } = await loadWithMode(t, 0o644);
+  t.same(warnings, [`${CONF}: auth-token: every user of this host can read this file and the token in it`]);
+});
+
+const skip = environment.uid === 0 ? false : 'only root can change owners';
+
+t.test('root, the server user and its group may change the options file', { skip }, async (t) => {
+  t.same(await loadWithMode(t, 0o600, 998, 998), { problems: [], warnings: [] });
+  t.same(await loadWithMode(t, 0o660, 0, 998), { problems: [], warnings: [] });
+  t.same(await loadWithMode(t, 0o660, 0, 0), { problems: [], warnings: [] });
+});
+
+const OTHERS = [`${CONF}: can be changed by user 1234`, `${CONF}: can be changed by group 5678`];
+
+t.test('other users and groups that can change the options file are warnings', { skip }, async (t) => {
+  t.same(await loadWithMode(t, 0o660, 1234, 5678), { problems: [], warnings: OTHERS });
+});
+
+t.test('strict-files=1 refuses an options file that other users can change', { skip }, async (t) => {
+  const text = `${REACH}strict-files=1\n`;
+  t.same(await loadWithMode(t, 0o660, 1234, 5678, text), { problems: OTHERS, warnings: [] });
+});
+
+for (const [what, content, message] of [
+  ['not UTF-8', Buffer.from([0x61, 0x3d, 0xff]), 'is not UTF-8'],
+  ['with a NUL byte', 'a=\0', 'contains a NUL byte'],
+  ['larger than 1 MiB', `#${'x'.repeat(1024 * 1024)}`, 'is larger than 1 MiB'],
+] as const) {
+  t.test(`an options file that is ${what} is refused`, async (t) => {
+    const { problems } = await loadWithMode(t, 0o600, environment.uid, 0, content);
+    t.same(problems, [`${CONF}: ${message}`]);
   });
-  t.equal(configFile, `${t.testdirName}/launcher.kubernetes.conf`);
-  t.equal(configDirectory, t.testdirName);
-  t.equal(profileConfig, `${t.testdirName}/launcher.kubernetes.profiles.conf`);
-  t.equal(resourceProfileConfig, `${t.testdirName}/launcher.kubernetes.resources.conf`);
-  t.same([...writtenInFile], ['api-url', 'auth-token']);
-  t.same(
-    [...origins],
-    [
-      ['api-url', { file: configFile, line: 1 }],
-      ['auth-token', { file: configFile, line: 2 }],
-    ],
-  );
+}
+
+t.test('user and password of https-proxy only in a file that root alone can read', { skip }, async (t) => {
+  const text = `${REACH}https-proxy=http://u:secret@proxy:3128\n`;
+  const message = `${CONF}:3: https-proxy: must have no user and password: only an options file that root alone can read may contain them`;
+  t.same((await loadWithMode(t, 0o640, 0, 0, text)).problems, [message]);
+  t.same((await loadWithMode(t, 0o600, 998, 0, text)).problems, [message]);
+  t.same((await loadWithMode(t, 0o600, 0, 0, text)).problems, []);
+  const { problems } = await load(t, REACH, { argv: ['--https-proxy=http://u:secret@proxy:3128'] });
+  t.same(problems, [message.replace(`${CONF}:3`, 'command line')]);
 });
 
-/** What is shown of URLs that hold what must not be shown. */
-const ECHOED: Record<string, string> = {
-  'https://u:p@h': 'https://...@h',
-  'https:/u:p@h': '...@h',
-  'u:p@h:6443': '...@h:6443',
-  'https://h?x': 'https://h?...',
-  'https://h#f': 'https://h?...',
-};
-
-t.test('each option: a good value, and bad ones with what is said', async (t) => {
-  const whole = 'must be a whole number';
-  const bool = 'must be 1 or 0 (also true, false, yes, no, on, off)';
-  const path = 'must be an absolute path';
-  const user = 'must be the name of a user other than root';
-  const url = 'must be an http or https URL without user info, query and fragment, such as https://10.0.0.1:6443';
-  const rows: [option: string, text: string, member: string, value: unknown, bad: Record<string, string>][] = [
-    ['server-user', 'rs', 'serverUser', 'rs', { root: user, '0': user, '+0': user, 'a b': user, 'a:b': user }],
-    [
-      'thread-pool-size',
-      '16',
-      'threadPoolSize',
-      16,
-      { '-1': `${whole} from 0 to 1024`, '1.5': `${whole} from 0 to 1024` },
-    ],
-    ['thread-pool-size', '0', 'threadPoolSize', 8, { '1025': `${whole} from 0 to 1024` }],
-    ['enable-debug-logging', 'YES', 'logLevel', 'DEBUG', { '2': bool, ja: bool }],
-    ['log-level', 'info', 'logLevel', 'INFO', { TRACE: 'must be one of OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4' }],
-    ['log-level', '4', 'logLevel', 'DEBUG', { '5': 'must be one of OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4' }],
-    ['log-format', 'json', 'logFormat', 'json', { xml: 'must be one of text, json' }],
-    ['logging-dir', '/l', 'loggingDir', '/l', { 'log/here': path }],
-    ['scratch-path', '/s p', 'scratchPath', '/s p', { '~/x': path }],
-    [
-      'job-expiry-hours',
-      '0.100000001',
-      'jobExpiryHours',
-      0.100000001,
-      {
-        '-1': 'must be a number such as 0.5 or 1e-3 from 0 to 87600',
-        NaN: 'must be a number such as 0.5 or 1e-3 from 0 to 87600',
-      },
-    ],
-    [
-      'job-expiry-hours',
-      '1e-3',
-      'jobExpiryHours',
-      0.001,
-      { '87601': 'must be a number such as 0.5 or 1e-3 from 0 to 87600' },
-    ],
-    ['profile-config', '/p', 'profileConfig', '/p', { p: path }],
-    ['resource-profile-config', '/r', 'resourceProfileConfig', '/r', { r: path }],
-    [
-      'api-url',
-      'https://[::1]:6443/k8s/clusters/c-1/',
-      'apiUrl',
-      'https://[::1]:6443/k8s/clusters/c-1',
-      {
-        'ftp://h': url,
-        'https://u:p@h': url,
-        'https:/u:p@h': url,
-        'u:p@h:6443': url,
-        'https://h?x': url,
-        'https://h#f': url,
-        h: url,
-        'https://': url,
-        'https://h:6443/api': 'must be up to, not including, /api: https://h:6443',
-        'https://h:6443/api/v1/': 'must be up to, not including, /api: https://h:6443',
-        'http://h/k8s/c-1/apis': 'must be up to, not including, /api: http://h/k8s/c-1',
-      },
-    ],
-    ['auth-token-path', '/t', 'authTokenPath', '/t', { t: path }],
-    [
-      'kubernetes-namespace',
-      'team-1',
-      'kubernetesNamespace',
-      'team-1',
-      { Team_1: 'must be a DNS label (lower-case letters, digits and -, at most 63 characters)' },
-    ],
-    ['verify-ssl-certs', 'off', 'verifySslCerts', false, { never: bool }],
-    ['certificate-authority', '/etc/ca.pem', 'certificateAuthorityPath', '/etc/ca.pem', {}],
-    [
-      'watch-timeout-seconds',
-      '0',
-      'watchTimeoutSeconds',
-      0,
-      { '1e3': `${whole} from 0 to 2147483`, '2147484': `${whole} from 0 to 2147483` },
-    ],
-    ['fetch-limit', '0', 'fetchLimit', 0, { '0x1': `${whole} from 0 to 1000000` }],
-    ['request-timeout-seconds', '60', 'requestTimeoutSeconds', 60, { '0': `${whole} from 1 to 2147483` }],
-    [
-      'service-type',
-      'ClusterIP',
-      'serviceType',
-      'ClusterIP',
-      { clusterip: 'must be one of NodePort, ClusterIP, LoadBalancer' },
-    ],
-    ['share-process-namespace', '0', 'shareProcessNamespace', false, { nein: bool }],
-    ['pending-timeout-seconds', '90', 'pendingTimeoutSeconds', 90, { '1,5': `${whole} from 0 to 2147483` }],
-    ['unknown-options', 'warn', 'unknownOptions', 'warn', { ignore: 'must be one of refuse, warn' }],
-    ['kill-method', 'delete', 'killMethod', 'delete', { exec: 'must be one of auto, delete' }],
-    ['resource-poll-seconds', '15', 'resourcePollSeconds', 15, { '0': `${whole} from 1 to 2147483` }],
-    ['heartbeat-interval-seconds', '0', 'heartbeatIntervalSeconds', 0, { '+1': `${whole} from 0 to 2147483` }],
-    ['plugin-metrics-interval-seconds', '0', 'pluginMetricsIntervalSeconds', 0, { x: `${whole} from 0 to 2147483` }],
-    ['max-message-size', '1048576', 'maxMessageSize', 1048576, { '12': `${whole} from 1024 to 536870000` }],
-    [
-      'plugin-name',
-      'Edge.1',
-      'pluginName',
-      'edge.1',
-      { '../x': 'must be a name of letters, digits, ., _ and - that begins with a letter or digit' },
-    ],
-    ['launcher-config-file', '/etc/x', 'launcherConfigFile', '/etc/x', {}],
-    ['unprivileged', '1', 'unprivileged', true, { '': '' }],
-    ['rsandbox-path', '/usr/x', 'rsandboxPath', '/usr/x', {}],
-    [
-      'use-templating',
-      '0',
-      'useTemplating',
-      false,
-      {
-        '1': 'must be 0: templates of the first-party plugin are not read; use job-json-overrides and the keys of the profiles file instead',
-      },
-    ],
-  ];
-  const fileFor = (option: string, text: string): string =>
-    `${REACH.split('\n')
-      .filter((line) => !line.startsWith(`${option}=`))
-      .join('\n')}${option}=${text}\n`;
-  for (const [option, text, member, value, bad] of rows) {
-    const { options, problems } = await load(t, fileFor(option, text));
-    t.same(problems, [], `${option}=${text}`);
-    t.same(options?.[member as keyof Options], value, `${option}=${text}`);
-    for (const [wrong, said] of Object.entries(bad)) {
-      const line = option === 'api-url' ? 2 : 3;
-      const shown = option === 'api-url' ? (ECHOED[wrong] ?? wrong) : wrong;
-      const expected = said === '' ? [] : [`${CONF}:${line}: ${option}: "${shown}" ${said}`];
-      const seen = (await load(t, fileFor(option, wrong))).problems;
-      t.same(
-        seen.filter((each) => !each.includes('is required')),
-        expected,
-        `${option}=${wrong}`,
-      );
-    }
-  }
-  const seen = new Set(rows.map(([option]) => option));
-  t.same(
-    OPTION_NAMES.filter((name) => !seen.has(name)),
-    ['auth-token', 'config-file'],
-    'tested elsewhere',
-  );
+t.test('no-proxy hosts are reached without https-proxy', async (t) => {
+  const proxyFor = async (host: string, exceptions: string): Promise<string | undefined> => {
+    const text = `api-url=https://${host}:6443\nauth-token=x\nhttps-proxy=http://p:1\nno-proxy=${exceptions}\n`;
+    return (await load(t, text)).options?.httpsProxy;
+  };
+  t.equal(await proxyFor('k.example.org', 'other.org,10.0.0.0/8'), 'http://p:1/');
+  t.equal(await proxyFor('k.example.org', '.example.org'), undefined);
+  t.equal(await proxyFor('k.example.org', 'EXAMPLE.ORG'), undefined);
+  t.equal(await proxyFor('myexample.org', 'example.org'), 'http://p:1/');
+  t.equal(await proxyFor('10.1.2.3', '10.0.0.0/8'), undefined);
+  t.equal(await proxyFor('11.1.2.3', '10.0.0.0/8'), 'http://p:1/');
+  t.equal(await proxyFor('[fd00::5]', 'fd00::/16'), undefined);
+  t.equal(await proxyFor('anything', '*'), undefined);
 });
+
+/** Problems and warnings of an options file with this mode and owner. */
+async function loadWithMode(
+  test: Test,
+  mode: number,
+  uid = environment.uid,
+  gid = 0,
+  text: string | Buffer = REACH,
+): Promise<{ problems: string[]; warnings: string[] }> {
+  const directory = test.testdir({});
+  const file = `${directory}/launcher.kubernetes.conf`;
+  writeFileSync(file, text);
+  if (environment.uid === 0) chownSync(file, uid, gid);
+  chmodSync(file, mode);
+  const loaded = await loadOptions({ ...environment, env: { RSTUDIO_CONFIG_DIR: directory } });
+  const shown = (found: Problem): string => describe(found).replaceAll(directory, 'DIR');
+  return { problems: loaded.ok ? [] : loaded.problems.map(shown), warnings: loaded.warnings.map(shown) };
+}

@@ -150,6 +150,15 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
     ],
     ['active-deadline-seconds', 0, { '3600': 3600 }, { '1.5': deadline, '2147483648': deadline }],
     [
+      'fail-pending-reasons',
+      [],
+      { 'InvalidImageName,ErrImagePull': ['InvalidImageName', 'ErrImagePull'], none: [] },
+      {
+        errimagepull:
+          'must be none or a comma-separated list, each a reason of Kubernetes such as InvalidImageName; "errimagepull" is not',
+      },
+    ],
+    [
       'job-labels',
       [],
       {
