@@ -210,7 +210,10 @@ class Execution implements Evaluation {
     const items = itemsOf(value);
     if (items !== undefined) return pairs(items);
     const entries = entriesOf(value);
-    if (entries !== undefined) return [...entries].sort(([a], [b]) => compareBytes(a, b));
+    if (entries !== undefined) {
+      this.rendering.meter.step(entries.size);
+      return [...entries].sort(([a], [b]) => compareBytes(a, b));
+    }
     if (value === undefined || value === null) return [];
     const number = numberOf(value);
     if (typeof number !== 'bigint')

@@ -216,6 +216,8 @@ function call(
   const typeAt = (index: number): string => parameters[Math.min(index, parameters.length - 1)] ?? ANY;
   const values = args.map((arg, i) => argument(execution, dot, typeAt(i), arg));
   if (piped !== undefined) values.push(checked(execution, piped.value, typeAt(args.length)));
+  const length = values.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
+  execution.rendering.meter.step(Math.floor(length / BYTES_A_STEP));
   try {
     return called.call(values, execution.rendering.context);
   } catch (error) {
@@ -246,6 +248,9 @@ function shortCircuit(
   }
   return piped === undefined ? value : piped.value;
 }
+
+/** Work on a string counts as one step for so much of it. */
+const BYTES_A_STEP = 4096;
 
 const ANY = 'interface {}';
 const REFLECT_VALUE = 'reflect.Value';

@@ -5,7 +5,7 @@ import { type Budget, DEFAULT_LIMITS, type Limits, type RenderOptions } from '..
 const FUNCTION_TEXT_FACTOR = 4;
 
 /** Steps between two looks at the clock. */
-const CLOCK_STEPS = 256;
+const CLOCK_STEPS = 64;
 
 /** A limit of the rendering was reached; the evaluator adds the place. */
 export class LimitError extends Error {

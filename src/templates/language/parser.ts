@@ -43,7 +43,9 @@ class TemplateParser {
   readonly #ahead: Token[] = [];
   /** The token that was read last from the lexer: errors are on its line. */
   #latest: Token | undefined;
-  #variables: string[] = ['$'];
+  readonly #variables: string[] = ['$'];
+  /** How often each variable is declared at this point. */
+  readonly #declared = new Map<string, number>([['$', 1]]);
   #ranges = 0;
 
   constructor(shared: Shared) {
@@ -167,8 +169,18 @@ class TemplateParser {
     const { list: body, terminator } = this.#list();
     if (kind === 'range') this.#ranges--;
     const otherwise = terminator === 'end' ? undefined : this.#otherwise(kind, terminator);
-    this.#variables.length = visible;
+    this.#forget(visible);
     return { kind, at: pipe.at, pipe, body, otherwise };
+  }
+
+  #declare(name: string): void {
+    this.#variables.push(name);
+    this.#declared.set(name, (this.#declared.get(name) ?? 0) + 1);
+  }
+
+  /** Ends the scope of all variables but the first ones. */
+  #forget(visible: number): void {
+    for (const name of this.#variables.splice(visible)) this.#declared.set(name, (this.#declared.get(name) ?? 0) - 1);
   }
 
   #otherwise(kind: BranchNode['kind'], terminator: Terminator): ListNode {
@@ -245,7 +257,7 @@ class TemplateParser {
       }
       this.#nextNonSpace();
       variables.push(variable.text);
-      this.#variables.push(variable.text);
+      this.#declare(variable.text);
       if (!comma) return { variables, assigns: next.kind === 'assign' };
       if (context !== 'range' || variables.length > 1) throw this.#error(`too many declarations in ${context}`);
       if (!AFTER_COMMA.has(this.#peekNonSpace().kind)) throw this.#error('range can only initialize variables');
@@ -304,7 +316,8 @@ class TemplateParser {
         if (text === 'nil') return { kind: 'nil', at };
         break;
       case 'variable':
-        if (!this.#variables.includes(text)) throw this.#error(`undefined variable ${text}`, 'undefined-variable');
+        if ((this.#declared.get(text) ?? 0) === 0)
+          throw this.#error(`undefined variable ${text}`, 'undefined-variable');
         return { kind: 'variable', at, name: text, path: [] };
       case 'field':
         return { kind: 'field', at, path: [text.slice(1)] };

@@ -14,7 +14,7 @@ import type { Value } from '../values.ts';
 import { builtins } from './builtins.ts';
 import { execute } from './evaluate.ts';
 import type { Rendering } from './expressions.ts';
-import { Meter } from './limits.ts';
+import { LimitError, Meter } from './limits.ts';
 import { isEmpty, type Template } from './nodes.ts';
 import { parseSource } from './parser.ts';
 
@@ -86,10 +86,11 @@ function createRendering(
 /** A text as a template that sees the others; what it defines is seen by itself only. */
 function renderText(rendering: Rendering, text: string, data: Value): string {
   const { templates: outer, functions, meter } = rendering;
-  meter.step(text.length);
+  if (text.length > MAX_TEXT) throw new LimitError(`a template in a string is longer than ${MAX_TEXT} characters`);
+  meter.step(Math.floor(text.length / CHARACTERS_A_STEP));
   const templates = new Map(outer);
   for (const [name, template] of parseSource({ name: TEXT_NAME, text }, functions)) {
-    if (!outer.has(name) || !isEmpty(template)) templates.set(name, template);
+    if (name === TEXT_NAME || !outer.has(name) || !isEmpty(template)) templates.set(name, template);
   }
   const inner: Rendering = {
     functions,
@@ -105,4 +106,10 @@ function renderText(rendering: Rendering, text: string, data: Value): string {
 }
 
 /** The name of a template that `tpl` executes, in errors. */
-const TEXT_NAME = 'tpl';
+const TEXT_NAME = '(tpl)';
+
+/** The longest string that `tpl` parses, as long as a template file. */
+const MAX_TEXT = 1_048_576;
+
+/** Parsing counts as one step for so much of a string. */
+const CHARACTERS_A_STEP = 16;

@@ -126,6 +126,13 @@ t.test('tpl sees the templates of the set, and what it defines ends with it', as
     'b.tpl': '{{ define "x" }}[{{ .v }}]{{ end }}{{ define "y" }}outer{{ end }}',
   };
   t.equal(render(files, 'a.tpl', '{"v": 1}').text, '[1] inner outer');
+  t.equal(render({ 'a.tpl': '[{{ tpl `<{{ tpl "" . }}>` . }}]' }, 'a.tpl').text, '[<>]');
+  const error = failure(() => render({ 'a.tpl': '\n{{ tpl "a\\n{{ nope }}" . }}' }, 'a.tpl'));
+  t.match(error, {
+    kind: 'function',
+    place: { template: 'a.tpl', line: 2, column: 3 },
+    message: /\(tpl\):2: function "nope"/,
+  });
 });
 
 t.test(
@@ -188,6 +195,15 @@ t.test('after 200 ms of the clock a rendering ends', async (t) => {
     { kind: 'limit', message: /200 ms/ },
   );
   t.equal(render(files, 'a.tpl', '{}', {}, 0.1).text, '');
+});
+
+t.test('work on long strings counts as steps', async (t) => {
+  const files = { 'a.tpl': '{{ range 100000 }}{{ $y := len $.x }}{{ end }}' };
+  const run = (length: number) => render(files, 'a.tpl', JSON.stringify({ x: 'x'.repeat(length) }));
+  t.match(
+    failure(() => run(4_000_000)),
+    { kind: 'limit', message: /1000000 steps/ },
+  );
 });
 
 t.test('text that functions build is limited as well', async (t) => {
