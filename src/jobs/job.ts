@@ -65,8 +65,25 @@ const valueType = string().map((value) => {
 
 const namesOf = (items: readonly { readonly name: string }[]): readonly string[] => items.map(({ name }) => name);
 
+/**
+ * The most items of each list of a job: more than any job needs, and few enough that every step of making its objects is
+ * fast (launcher-plugin-api.md section 6).
+ */
+const MOST = {
+  variables: 10_000,
+  config: 1_000,
+  groups: 1_000,
+  capabilities: 100,
+  ports: 1_000,
+  initContainers: 100,
+  mounts: 1_000,
+  constraints: 1_000,
+  limits: 100,
+  names: 10_000,
+} as const;
+
 const NAME_AND_VALUE = { name: string(), value: string() };
-const environment = list(object(NAME_AND_VALUE)).default([]).with({ show: namesOf });
+const environment = list(object(NAME_AND_VALUE), { max: MOST.variables }).default([]).with({ show: namesOf });
 
 export const CONFIG = { name: string(), valueType: valueType.optional(), value: string().default('').omitEmpty() };
 
@@ -77,9 +94,9 @@ const CONTAINER = {
   image: string(),
   runAsUserId: ID.optional(),
   runAsGroupId: ID.optional(),
-  supplementalGroupIds: list(ID).optional().omitEmpty(),
-  capabilitiesAdd: list(string()).optional().omitEmpty(),
-  capabilitiesDrop: list(string()).optional().omitEmpty(),
+  supplementalGroupIds: list(ID, { max: MOST.groups }).optional().omitEmpty(),
+  capabilitiesAdd: list(string(), { max: MOST.capabilities }).optional().omitEmpty(),
+  capabilitiesDrop: list(string(), { max: MOST.capabilities }).optional().omitEmpty(),
 };
 
 /** `{}` is no container. */
@@ -171,7 +188,7 @@ function readSource(given: Readonly<Record<string, unknown>>): Pick<Mount, 'type
   return { type, source };
 }
 
-const mounts = list(mount).default([]);
+const mounts = list(mount, { max: MOST.mounts }).default([]);
 
 export const INIT_CONTAINER = {
   name: string().persisted(),
@@ -191,16 +208,16 @@ export const JOB = {
   args: list(string()).default([]),
   cluster: string().default('').omitEmpty().persisted(),
   command: string().default(''),
-  config: list(object(CONFIG)).default([]).with({ show: namesOf }).persisted(),
+  config: list(object(CONFIG), { max: MOST.config }).default([]).with({ show: namesOf }).persisted(),
   container: container.optional(),
   environment,
   exe: string().default(''),
-  exposedPorts: list(object(EXPOSED_PORT)).default([]).persisted(),
+  exposedPorts: list(object(EXPOSED_PORT), { max: MOST.ports }).default([]).persisted(),
   exitCode: integer().optional().reported(),
   group: string().default('').omitEmpty().persisted(),
   host: string().default('').persisted(),
   id: string().reported(),
-  initContainers: list(object(INIT_CONTAINER)).default([]).omitEmpty(),
+  initContainers: list(object(INIT_CONTAINER), { max: MOST.initContainers }).default([]).omitEmpty(),
   instanceId: string().default('').omitEmpty().persisted(),
   /** Milliseconds since 1970; the newest transition in the Kubernetes objects. */
   lastUpdateTime: string()
@@ -212,9 +229,9 @@ export const JOB = {
   mounts: mounts.persisted(),
   name: string(),
   pid: integer().optional().persisted(),
-  placementConstraints: list(object(PLACEMENT_CONSTRAINT)).default([]).persisted(),
-  queues: set(string()).default([]).persisted(),
-  resourceLimits: list(object(RESOURCE_LIMIT)).default([]).persisted(),
+  placementConstraints: list(object(PLACEMENT_CONSTRAINT), { max: MOST.constraints }).default([]).persisted(),
+  queues: set(string(), MOST.names).default([]).persisted(),
+  resourceLimits: list(object(RESOURCE_LIMIT), { max: MOST.limits }).default([]).persisted(),
   resourceProfile: string().default('').persisted(),
   /** Delivered, never kept: '' in every job that is shown. */
   stdin: string()
@@ -228,7 +245,7 @@ export const JOB = {
   statusMessage: string().omitEmpty().reported(),
   submissionTime: date.reported(),
   systemJob: boolean().default(false).omitEmpty().persisted(),
-  tags: set(string()).default([]),
+  tags: set(string(), MOST.names).default([]),
   user: trimmedString().default(''),
   workingDirectory: string().default(''),
 };
@@ -261,6 +278,12 @@ function checked(job: JobRequest): JobRequest {
   const twice = job.initContainers.findIndex(({ command, exe }) => command !== '' && exe !== '');
   if (twice >= 0) {
     throw new FieldError('and exe are both given; a container runs one of them', ['initContainers', twice, 'command']);
+  }
+  const mountCount = job.initContainers.reduce((sum, init) => sum + init.mounts.length, job.mounts.length);
+  if (mountCount > MOST.mounts) {
+    throw new FieldError(`and the mounts of initContainers are ${mountCount}; at most ${MOST.mounts} are possible`, [
+      'mounts',
+    ]);
   }
   return { ...job, resourceProfile: job.resourceProfile === '' ? 'custom' : job.resourceProfile };
 }

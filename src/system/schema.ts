@@ -319,15 +319,20 @@ export function choice<const T>(description: string, choices: ReadonlyMap<unknow
   });
 }
 
-/** Restoring drops the items that are malformed and keeps the others. */
-export function list<T>(of: Schema<T, Presence, Mark>, min = 0): Schema<readonly T[]> {
-  const description = min === 0 ? 'a list' : `a list of at least ${min}`;
+/** Restoring drops the items that are malformed and keeps the others. `max` is checked before the items are read. */
+export function list<T>(
+  of: Schema<T, Presence, Mark>,
+  { min = 0, max = Number.MAX_SAFE_INTEGER } = {},
+): Schema<readonly T[]> {
+  const description =
+    min > 0 ? `a list of at least ${min}` : max < Number.MAX_SAFE_INTEGER ? `a list of at most ${max}` : 'a list';
   const { write, show } = of.codec;
   return type<readonly T[]>({
     description,
     read: (value) => {
-      if (!Array.isArray(value)) throw wrongType(value, description);
-      if (value.length < min) throw new FieldError(`is a list of ${value.length}; it must be ${description}`);
+      if (!Array.isArray(value)) throw wrongType(value, 'a list');
+      if (value.length < min || value.length > max)
+        throw new FieldError(`is a list of ${value.length}; it must be ${description}`);
       return value.map((item: unknown, index) => inside(index, of, item));
     },
     ...(write === undefined ? {} : { write: (items, minor) => items.map((item) => of.write(item, minor)) }),
@@ -343,8 +348,8 @@ export function list<T>(of: Schema<T, Presence, Mark>, min = 0): Schema<readonly
 }
 
 /** A list of which order and duplicates mean nothing: written sorted, each item once. */
-export const set = (of: Schema<string>): Schema<readonly string[]> =>
-  list(of).with({ write: (items) => [...new Set(items)].sort() });
+export const set = (of: Schema<string>, max: number): Schema<readonly string[]> =>
+  list(of, { max }).with({ write: (items) => [...new Set(items)].sort() });
 
 /** Any object, as it is. */
 export const anyObject = (): Schema<Readonly<Record<string, unknown>>> =>

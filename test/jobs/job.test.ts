@@ -1,6 +1,6 @@
 /** A job is written as it came: its fields, their order and both shapes of mounts. */
 import t from 'tap';
-import { jobWriter } from '../../src/jobs/job.ts';
+import { jobWriter, submittedJob } from '../../src/jobs/job.ts';
 import { parseRequest } from '../../src/launcher/requests.ts';
 import { aJob } from '../launcher/fake-jobs.ts';
 
@@ -52,4 +52,59 @@ t.test('[negotiate-mounts] a launcher of 3.0 gets type and source beside mountPa
     '{"id":"x","mounts":[{"mountPath":"/m","name":"vol","readOnly":false,"mountSource":{"type":"host","source":{"path":"/x"}}}]}',
   );
   t.end();
+});
+
+const repeat = (count: number, item: unknown): readonly unknown[] => Array.from({ length: count }, () => item);
+const HOST = { mountPath: '/m', type: 'host', source: { path: '/p' } };
+const VARIABLE = { name: 'A', value: '' };
+
+const LIMITS: readonly (readonly [field: string, max: number, item: unknown])[] = [
+  ['environment', 10_000, VARIABLE],
+  ['config', 1_000, { name: 'secret', value: 'a:b' }],
+  ['exposedPorts', 1_000, { targetPort: 80 }],
+  ['initContainers', 100, { name: 'i', image: 'b' }],
+  ['mounts', 1_000, HOST],
+  ['placementConstraints', 1_000, { name: 'a', value: 'b' }],
+  ['resourceLimits', 100, { type: 'a', value: '1' }],
+  ['tags', 10_000, 'a'],
+  ['queues', 10_000, 'a'],
+];
+
+for (const [field, max, item] of LIMITS) {
+  t.test(`a job has at most ${max} ${field}`, async (t) => {
+    const job = (count: number) => ({ name: 'n', command: 'true', [field]: repeat(count, item) });
+    t.doesNotThrow(() => submittedJob.read(job(max)));
+    t.throws(() => submittedJob.read(job(max + 1)), {
+      message: `${field} is a list of ${max + 1}; it must be a list of at most ${max}`,
+    });
+  });
+}
+
+t.test('a job has at most 1000 mounts in all of its containers', async (t) => {
+  const job = (count: number) => ({
+    name: 'n',
+    command: 'true',
+    mounts: repeat(500, HOST),
+    initContainers: [{ name: 'i', image: 'b', mounts: repeat(count, HOST) }],
+  });
+  t.doesNotThrow(() => submittedJob.read(job(500)));
+  t.throws(() => submittedJob.read(job(501)), {
+    message: 'mounts and the mounts of initContainers are 1001; at most 1000 are possible',
+  });
+});
+
+t.test('lists of a container are limited', async (t) => {
+  const job = (container: object) => ({ name: 'n', container: { image: 'b', ...container } });
+  t.throws(() => submittedJob.read(job({ supplementalGroupIds: repeat(1_001, 1) })), {
+    message: 'container.supplementalGroupIds is a list of 1001; it must be a list of at most 1000',
+  });
+  t.throws(() => submittedJob.read(job({ capabilitiesAdd: repeat(101, 'A') })), {
+    message: 'container.capabilitiesAdd is a list of 101; it must be a list of at most 100',
+  });
+});
+
+t.test('the items of a list that is too long are not read', async (t) => {
+  t.throws(() => submittedJob.read({ name: 'n', command: 'true', mounts: repeat(16_000, 'not an object') }), {
+    message: 'mounts is a list of 16000; it must be a list of at most 1000',
+  });
 });

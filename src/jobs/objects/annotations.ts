@@ -113,7 +113,10 @@ export function readRecords(annotations: Readonly<Record<string, string>>, uid: 
   };
 }
 
-const TOTAL_ANNOTATION_LIMIT = 262_144;
+/** Bytes of all annotations of an object that the API server stores. */
+const ANNOTATION_LIMIT = 262_144;
+/** Of these, what stop, kill, cancel and the result of a job need later. */
+const RESERVE = 16_384;
 
 /** Throws JobError 'invalid-request' if an object has more annotations than the API server stores (kubernetes-facts.md 113). */
 export function checkAnnotationSize(annotations: Readonly<Record<string, string>>): void {
@@ -122,11 +125,11 @@ export function checkAnnotationSize(annotations: Readonly<Record<string, string>
     size: Buffer.byteLength(key) + Buffer.byteLength(value),
   }));
   const total = sizes.reduce((sum, { size }) => sum + size, 0);
-  if (total <= TOTAL_ANNOTATION_LIMIT) return;
+  if (total <= ANNOTATION_LIMIT - RESERVE) return;
   const largest = sizes.reduce((a, b) => (b.size > a.size ? b : a));
   throw new JobError(
     'invalid-request',
-    `The job's description has ${total} bytes, more than the ${TOTAL_ANNOTATION_LIMIT} that Kubernetes stores; most of it is ${FIELD_OF[largest.key] ?? largest.key}.`,
+    `The job's description has ${total} bytes, more than the ${ANNOTATION_LIMIT - RESERVE} that Kubernetes stores beside control and result; most of it is ${FIELD_OF[largest.key] ?? largest.key}.`,
   );
 }
 

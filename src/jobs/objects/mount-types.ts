@@ -76,7 +76,7 @@ const MOUNT_TYPES: ReadonlyMap<string, MountType> = new Map([
     mountType(
       'cephfs',
       {
-        monitors: list(filled, 1),
+        monitors: list(filled, { min: 1 }),
         path: string().optional(),
         user: string().optional(),
         secretFile: string().optional(),

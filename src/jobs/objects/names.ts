@@ -35,15 +35,20 @@ export function labelValue(text: string): string {
     .replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
 }
 
-/** Makes names of volumes: DNS labels, each one once. */
+/** Room for a number after a name. */
+const NUMBER_LENGTH = 7;
+
+/** Makes names of volumes: DNS labels, each one once. The next number of a name is kept, never searched for. */
 export function volumeNames(): (wanted: string) => string {
   const taken = new Set<string>();
+  const lastNumbers = new Map<string, number>();
   return (wanted) => {
-    const base = slug(wanted).slice(0, LABEL_LENGTH).replace(/-$/, '') || 'mount';
-    let name = base;
-    for (let n = 2; taken.has(name); n++) {
-      const suffix = `-${n}`;
-      name = `${base.slice(0, LABEL_LENGTH - suffix.length).replace(/-$/, '')}${suffix}`;
+    let name = slug(wanted).slice(0, LABEL_LENGTH).replace(/-$/, '') || 'mount';
+    const stem = name.slice(0, LABEL_LENGTH - NUMBER_LENGTH).replace(/-$/, '');
+    while (taken.has(name)) {
+      const number = (lastNumbers.get(stem) ?? 1) + 1;
+      lastNumbers.set(stem, number);
+      name = `${stem}-${number}`;
     }
     taken.add(name);
     return name;

@@ -14,6 +14,9 @@ import type { ResolvedJob } from '../objects/resolved.ts';
 
 type ResolvedAmounts = Pick<ResolvedJob, 'limits' | 'requests' | 'nvidiaGpus' | 'amdGpus'>;
 
+/** The values of a job by their type. */
+type Limits = ReadonlyMap<string, string>;
+
 /** An amount above 0, and its name in a sentence. */
 interface Asked {
   readonly value: number;
@@ -72,26 +75,35 @@ const MOST = 1e12;
  * 'invalid-request' naming the value, the maximum and where it was written.
  */
 export function resolveAmounts(
-  limits: readonly ResourceLimit[],
+  resourceLimits: readonly ResourceLimit[],
   profile: EffectiveProfile,
   given: ResourceProfile | undefined,
 ): ResolvedAmounts {
-  const twice = limits.find(({ type }, index) => limits.findIndex((other) => other.type === type) !== index);
-  if (twice !== undefined) refuse(`resourceLimits: ${twice.type} is given twice.`);
+  const limits = new Map<string, string>();
+  for (const { type, value } of resourceLimits) {
+    if (limits.has(type)) refuse(`resourceLimits: ${type} is given twice.`);
+    limits.set(type, value);
+  }
   const cpu = compute(CPU, limits, profile, given);
   const memory = compute(MEMORY, limits, profile, given);
 
+  const isNamed =
+    given !== undefined &&
+    profile.resourceProfiles.value !== 'any' &&
+    profile.resourceProfiles.value.includes(given.id);
   const nvidiaGpus = gpus(
     given ? asGiven(given, NVIDIA, given.nvidiaGpus) : gpusAsked(limits, NVIDIA),
     profile.defaultNvidiaGpus,
     'max-nvidia-gpus',
     profile.maxNvidiaGpus,
+    isNamed,
   );
   const amdGpus = gpus(
     given ? asGiven(given, AMD, given.amdGpus) : gpusAsked(limits, AMD),
     profile.defaultAmdGpus,
     'max-amd-gpus',
     profile.maxAmdGpus,
+    isNamed,
   );
   return {
     limits: {
@@ -107,10 +119,10 @@ export function resolveAmounts(
   };
 }
 
-/** Limit and request in the smallest unit; undefined: none. */
+/** Limit and request in the smallest unit; undefined: none. A default request is lowered to the limit and to its maximum. */
 function compute(
   rule: Rule,
-  limits: readonly ResourceLimit[],
+  limits: Limits,
   profile: EffectiveProfile,
   given: ResourceProfile | undefined,
 ): { readonly limit: number | undefined; readonly request: number | undefined } {
@@ -131,7 +143,6 @@ function compute(
   const maxRequest = numberSetting(profile, rule.maxRequest);
   const explicit = firstAsked(
     given ? asGiven(given, rule.requestType, rule.requestOf(given)) : numberAsked(limits, rule.requestType),
-    called(rule.requestByDefault),
   );
   if (explicit !== undefined) {
     if (limit !== undefined && explicit.value > limit.value) {
@@ -142,12 +153,15 @@ function compute(
     }
     return { limit: limit && units(limit.value), request: units(explicit.value) };
   }
-  if (limit === undefined) return { limit: undefined, request: undefined };
-  const part = portion(units(limit.value), numberSetting(profile, rule.ratio).value);
-  return {
-    limit: units(limit.value),
-    request: maxRequest.value > 0 ? Math.min(part, units(maxRequest.value)) : part,
-  };
+  const byDefault = numberSetting(profile, rule.requestByDefault).value;
+  if (limit === undefined && byDefault === 0) return { limit: undefined, request: undefined };
+  const ceiling = Math.min(
+    limit === undefined ? Number.POSITIVE_INFINITY : units(limit.value),
+    maxRequest.value > 0 ? units(maxRequest.value) : Number.POSITIVE_INFINITY,
+  );
+  const request =
+    byDefault > 0 ? units(byDefault) : portion(units(limit?.value ?? 0), numberSetting(profile, rule.ratio).value);
+  return { limit: limit && units(limit.value), request: Math.min(request, ceiling) };
 }
 
 /** The first that is above 0. */
@@ -161,15 +175,15 @@ function asGiven(profile: ResourceProfile, type: string, setting: Setting<number
 }
 
 /** The amount in the job itself, 0 included; undefined: none. */
-function numberAsked(limits: readonly ResourceLimit[], type: string): Asked | undefined {
-  const text = limits.find((limit) => limit.type === type)?.value.trim() ?? '';
+function numberAsked(limits: Limits, type: string): Asked | undefined {
+  const text = limits.get(type)?.trim() ?? '';
   if (text === '') return undefined;
   const value = DECIMAL.test(text) ? Number(text) : Number.NaN;
   if (!(value <= MOST)) refuse(`resourceLimits: ${type} "${text}" must be a number such as 1.5.`);
   return { value, as: `${type} ${text}` };
 }
 
-function gpusAsked(limits: readonly ResourceLimit[], type: string): Asked | undefined {
+function gpusAsked(limits: Limits, type: string): Asked | undefined {
   const asked = numberAsked(limits, type);
   if (asked !== undefined && !(Number.isInteger(asked.value) && asked.value <= MAX_GPUS)) {
     refuse(`resourceLimits: ${asked.as} must be a whole number of GPUs.`);
@@ -177,13 +191,18 @@ function gpusAsked(limits: readonly ResourceLimit[], type: string): Asked | unde
   return asked;
 }
 
-/** A maximum of 0 means no GPUs; asking for 0 overrides the default. */
+/**
+ * A maximum of 0 means no GPUs; asking for 0 overrides the default. A maximum that is not written does not apply to a
+ * resource profile that `resource-profiles` names.
+ */
 function gpus(
   asked: Asked | undefined,
   byDefault: Setting<number>,
   key: 'max-nvidia-gpus' | 'max-amd-gpus',
   max: Setting<number>,
+  isNamedProfile: boolean,
 ): number {
+  if (asked !== undefined && isNamedProfile && max.origin === undefined) return asked.value;
   if (asked !== undefined && asked.value > max.value) {
     refuse(`${asked.as} is above the maximum of ${max.value === 0 ? 'no GPUs' : max.value} (${by(key, max)}).`);
   }

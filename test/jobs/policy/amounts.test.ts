@@ -37,6 +37,8 @@ t.test('CPU and memory: limits and requests', async (t) => {
     ['default-mem-mb-request=100', {}, undefined, { memory: '100M' }],
     ['default-mem-mb-request=100', { 'Memory Request': '50' }, undefined, { memory: '50M' }],
     ['max-cpus-request=1', { cpuCount: '4' }, { cpu: '4' }, { cpu: '1' }],
+    ['default-cpus-request=2', { cpuCount: '1' }, { cpu: '1' }, { cpu: '1' }],
+    ['default-mem-mb-request=512', { memory: '100.5' }, { memory: '101M' }, { memory: '101M' }],
     ['max-cpus=4\nmax-cpus-request=1', { 'CPU Request': '1' }, { cpu: '4' }, { cpu: '1' }],
   ];
   for (const [profile, asked, expectedLimits, expectedRequests] of rows) {
@@ -59,7 +61,6 @@ t.test('CPU and memory: what is refused', async (t) => {
       { 'Memory Request': '101' },
       'Memory Request 101 is above the maximum of 100 (max-mem-mb-request, F:2).',
     ],
-    ['default-cpus-request=1', { cpuCount: '0.5' }, 'default-cpus-request=1 (F:2) is above the limit, cpuCount 0.5.'],
     ['', { cpuCount: '1e3' }, 'resourceLimits: cpuCount "1e3" must be a number such as 1.5.'],
     ['', { cpuCount: '-1' }, 'resourceLimits: cpuCount "-1" must be a number such as 1.5.'],
     ['', { memory: '1G' }, 'resourceLimits: memory "1G" must be a number such as 1.5.'],
@@ -118,7 +119,11 @@ t.test('GPUs: 0 is none, a maximum of 0 is none', async (t) => {
     'amd.com/gpu': '3',
   });
   t.same(gpus('max-nvidia-gpus=2\ndefault-nvidia-gpus=1', {}), { 'nvidia.com/gpu': '1' });
-  t.same(gpus('max-nvidia-gpus=2\ndefault-nvidia-gpus=1', { 'NVIDIA GPUs': '0' }), undefined, '0 beats the default');
+  t.same(
+    gpus('max-nvidia-gpus=2\ndefault-nvidia-gpus=1', { 'NVIDIA GPUs': '0' }),
+    undefined,
+    '0 overrides the default',
+  );
   t.same(gpus('default-amd-gpus=1', {}), undefined, 'no maximum, no GPUs');
   t.same(gpus('', { 'NVIDIA GPUs': '0' }), undefined);
   const rows: [profile: string, asked: Record<string, string>, said: string][] = [
@@ -204,4 +209,35 @@ t.test('resource profiles', async (t) => {
     /above the maximum of 4/,
     'maxima still hold',
   );
+});
+
+const HUGE = { resourceProfile: 'huge' };
+const GPUS = { cpu: '64', 'nvidia.com/gpu': '2' };
+
+t.test('GPUs of a resource profile that the user is given by name need no maximum', async (t) => {
+  t.same(container(make('resource-profiles=small,huge', HUGE))?.resources?.limits, GPUS);
+});
+
+t.test('GPUs of a resource profile need a maximum where all resource profiles are allowed', async (t) => {
+  t.match(refused('', HUGE), /^NVIDIA GPUs 2 of resource profile huge, R:\d+ is above the maximum of no GPUs/);
+  t.match(refused('resource-profiles=all', HUGE), /is above the maximum of no GPUs \(max-nvidia-gpus is not set\)\.$/);
+});
+
+t.test('a GPU maximum that is written applies to every resource profile', async (t) => {
+  t.match(
+    refused('resource-profiles=huge\nmax-nvidia-gpus=1', HUGE),
+    /is above the maximum of 1 \(max-nvidia-gpus, F:3\)\.$/,
+  );
+  t.match(
+    refused('resource-profiles=huge\nmax-nvidia-gpus=0', HUGE),
+    /is above the maximum of no GPUs \(max-nvidia-gpus, F:3\)\.$/,
+  );
+});
+
+t.test('32,000 different limits are resolved in linear time', async (t) => {
+  const many = Object.fromEntries(Array.from({ length: 32_000 }, (_, index) => [`type-${index}`, '1']));
+  const began = process.cpuUsage().user;
+  t.match(refused('', limits({ ...many, cpuCount: '1' })), /^The job's description has 1077014 bytes/);
+  const ms = (process.cpuUsage().user - began) / 1000;
+  t.ok(ms < 2_000, `${ms} ms`);
 });
