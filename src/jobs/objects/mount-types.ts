@@ -1,10 +1,11 @@
 /**
- * The mount types of the launcher protocol (section 6) that have a volume of their own: what their source must hold, the
- * volume that it becomes, and the source of such a volume. Any other type holds a Kubernetes volume source as it is.
+ * Types of mounts (launcher-plugin-api.md section 6): those of the launcher protocol, with the volume that each becomes
+ * and the source of such a volume, and the kinds of Kubernetes volumes, by which other mounts name theirs.
  */
 import type { Volume } from 'kubernetes-types/core/v1.d.ts';
+import { isObject } from '../../system/json.ts';
 import { omitEmpty } from '../../system/omit-empty.ts';
-import { type Fields, type Infer, list, nonEmpty, readFields, string } from '../../system/schema.ts';
+import { FieldError, type Fields, type Infer, list, nonEmpty, readFields, string } from '../../system/schema.ts';
 
 /** The source of a mount as it came, with the fields that no table names. */
 export type MountSource = Readonly<Record<string, unknown>>;
@@ -122,4 +123,88 @@ export function mountOfVolume(volume: VolumeSource): { readonly type: string; re
     if (source !== undefined) return { type, source };
   }
   return { type: 'passthrough', source: { ...volume } };
+}
+
+/** Every kind of volume of Kubernetes 1.20 to 1.36. */
+export const VOLUME_KINDS: readonly string[] = [
+  'awsElasticBlockStore',
+  'azureDisk',
+  'azureFile',
+  'cephfs',
+  'cinder',
+  'configMap',
+  'csi',
+  'downwardAPI',
+  'emptyDir',
+  'ephemeral',
+  'fc',
+  'flexVolume',
+  'flocker',
+  'gcePersistentDisk',
+  'gitRepo',
+  'glusterfs',
+  'hostPath',
+  'image',
+  'iscsi',
+  'nfs',
+  'persistentVolumeClaim',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'projected',
+  'quobyte',
+  'rbd',
+  'scaleIO',
+  'secret',
+  'storageos',
+  'vsphereVolume',
+];
+
+const KINDS_BY_NAME: ReadonlyMap<string, string> = new Map(VOLUME_KINDS.map((kind) => [kind.toLowerCase(), kind]));
+
+const CLAIM = 'persistentVolumeClaim';
+const CLAIM_FIELDS: readonly string[] = ['claimName', 'readOnly'];
+
+/** The kind of volume that a mount type names: `persistentVolumeClaim`, `KubernetesConfigMap`, in any case. */
+export function volumeKindOf(type: string): string | undefined {
+  const name = type.toLowerCase();
+  return KINDS_BY_NAME.get(name.startsWith('kubernetes') ? name.slice('kubernetes'.length) : name);
+}
+
+/**
+ * The volume of a mount that is of no type of the protocol: its source is a volume source such as
+ * `{"configMap": {...}}`, or the inside of one where its type names the kind or it has a claim name. Throws FieldError.
+ */
+export function volumeOfSource(type: string, { subPath: _, ...source }: MountSource): VolumeSource {
+  const named = volumeKindOf(type);
+  const inside = named ?? (isClaim(source) ? CLAIM : undefined);
+  if (inside !== undefined && !Object.hasOwn(source, inside)) {
+    return { [inside]: inside === CLAIM ? claimOf(source) : source };
+  }
+  const { name: _name, ...volume } = source;
+  const [kind = '', ...more] = Object.keys(volume);
+  if (more.length === 0 && VOLUME_KINDS.includes(kind) && isObject(volume[kind])) return volume;
+  const found =
+    kind === ''
+      ? 'is empty'
+      : `has ${[kind, ...more]
+          .slice(0, 10)
+          .map((key) => JSON.stringify(key.slice(0, 60)))
+          .join(', ')}`;
+  throw new FieldError(`${found}; it must be one Kubernetes volume source such as {"${CLAIM}": {"claimName": "home"}}`);
+}
+
+const isClaim = (source: MountSource): boolean => {
+  const keys = Object.keys(source).map((key) => key.toLowerCase());
+  return keys.includes('claimname') && keys.every((key) => CLAIM_FIELDS.some((each) => each.toLowerCase() === key));
+};
+
+/** A claim, its fields in any case: configuration files of other products write ClaimName. */
+function claimOf(source: MountSource): MountSource {
+  const entries = Object.entries(source).map(([key, value]): [string, unknown] => [
+    CLAIM_FIELDS.find((field) => field.toLowerCase() === key.toLowerCase()) ?? key,
+    value,
+  ]);
+  const claim = Object.fromEntries(entries);
+  readFields({ claimName: filled }, claim);
+  return claim;
 }

@@ -6,29 +6,24 @@ import type { Volume, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
 import { FieldError } from '../../system/schema.ts';
 import type { Mount } from '../job.ts';
 import { refuse } from '../job-error.ts';
-import { mountTypeOf } from './mount-types.ts';
+import { mountTypeOf, volumeOfSource } from './mount-types.ts';
 import { volumeNames } from './names.ts';
 
 type VolumeSource = Omit<Volume, 'name'>;
 
-/** A volume source as it came, `subPath` left to the mount. */
-function passthrough({ subPath: _, name: _name, ...volume }: Mount['source']): VolumeSource {
-  return volume;
-}
-
 /** The volume of a mount. Throws JobError 'invalid-request' for what the server (Kubernetes 1.`minor`) cannot do. */
 function volumeSource({ type, source, mountPath, readOnly }: Mount, minor: number): VolumeSource {
   const known = mountTypeOf(type);
-  if (known === undefined) return passthrough(source);
-  if (known.removedIn !== undefined && minor >= known.removedIn)
+  if (known?.removedIn !== undefined && minor >= known.removedIn)
     refuse(
       `Kubernetes has no ${type} mounts since 1.${known.removedIn} (mount at ${mountPath}): create a PersistentVolumeClaim for the storage and mount that, with type passthrough and source {"persistentVolumeClaim": {"claimName": ...}}.`,
     );
   try {
-    return known.toVolume(source, readOnly);
+    return known === undefined ? volumeOfSource(type, source) : known.toVolume(source, readOnly);
   } catch (error) {
-    if (error instanceof FieldError) return refuse(`The ${type} mount at ${mountPath}: source.${error.message}.`);
-    throw error;
+    if (!(error instanceof FieldError)) throw error;
+    const field = error.path.length === 0 ? 'source ' : 'source.';
+    return refuse(`The ${type} mount at ${mountPath}: ${field}${error.message.trim()}.`);
   }
 }
 

@@ -24,7 +24,7 @@ const mount: fc.Arbitrary<Mount> = fc.record(
     mountPath: fc.constant('/m'),
     readOnly: fc.boolean(),
     type: fc.constant('passthrough'),
-    source: fc.record({ emptyDir: fc.constant({}), extra: text }),
+    source: fc.record({ emptyDir: fc.constant({}), subPath: text }),
     shape: fc.constantFrom('flat', 'mountSource'),
   },
   { requiredKeys: ['mountPath', 'readOnly', 'type', 'source', 'shape'] },
