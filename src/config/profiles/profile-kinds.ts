@@ -1,5 +1,14 @@
 /** Kinds of values of profile keys, and the labels and annotations that only the plugin may set (configuration.md section 2). */
-import { BOOLEAN, decimal, isLabelKey, isLabelValue, kind, listOf, type ValueKind } from '../text/kinds.ts';
+import {
+  BOOLEAN,
+  decimal,
+  isLabelKey,
+  isLabelValue,
+  kind,
+  listOf,
+  OBJECT_NAME,
+  type ValueKind,
+} from '../text/kinds.ts';
 
 /** A choice of users (`region:us`), or free text (`node`) if there is no value; becomes a required node label. */
 export interface Constraint {
@@ -7,7 +16,7 @@ export interface Constraint {
   readonly value?: string;
 }
 
-interface Toleration {
+export interface Toleration {
   readonly key: string;
   readonly operator: 'Equal' | 'Exists';
   readonly value?: string;
@@ -35,11 +44,12 @@ export const IMAGE: ValueKind<string> = kind('an image name without whitespace a
 export const NAME: ValueKind<string> = kind('a name', (text) => text);
 
 const CONSTRAINT: ValueKind<Constraint> = kind('key:value or key, as the labels of nodes are written', (text) => {
-  const colon = text.indexOf(':');
-  const name = (colon < 0 ? text : text.slice(0, colon)).trim();
+  // Neither keys nor values of labels have these characters; labels are written with = elsewhere.
+  const separator = text.search(/[:=]/);
+  const name = (separator < 0 ? text : text.slice(0, separator)).trim();
   if (!isLabelKey(name)) return undefined;
-  if (colon < 0) return { name };
-  const value = text.slice(colon + 1).trim();
+  if (separator < 0) return { name };
+  const value = text.slice(separator + 1).trim();
   return value !== '' && isLabelValue(value) ? { name, value } : undefined;
 });
 
@@ -48,7 +58,7 @@ export const CONSTRAINTS = listOf(CONSTRAINT, ({ name, value }) => JSON.stringif
 
 const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] as const;
 
-export const TOLERATION: ValueKind<Toleration> = kind(
+const TOLERATION: ValueKind<Toleration> = kind(
   `key=value:Effect, key:Effect or key, with the effect ${EFFECTS.join(', ')}`,
   (text) => {
     const [, key = '', value, written] = /^([^=:]+)(?:=([^:]*))?(?::([A-Za-z]+))?$/.exec(text) ?? [];
@@ -58,6 +68,17 @@ export const TOLERATION: ValueKind<Toleration> = kind(
     if (value === undefined) return { key, operator: 'Exists', ...withEffect };
     return isLabelValue(value) ? { key, operator: 'Equal', value, ...withEffect } : undefined;
   },
+);
+
+export const TOLERATIONS = listOf(TOLERATION, (each) => JSON.stringify(each));
+
+export const VOLUME_KIND: ValueKind<string> = kind('a kind of Kubernetes volume such as configMap', (text) =>
+  /^[a-z][A-Za-z0-9]{0,62}$/.test(text) ? text : undefined,
+);
+
+/** The name of an object that may belong to the job's user or group. */
+export const OWNED_NAME: ValueKind<string> = kind(`${OBJECT_NAME.allowed}; {user} and {group} are replaced`, (text) =>
+  OBJECT_NAME.parse(text.replace(/\{(?:user|group)\}/g, 'x')).ok ? text : undefined,
 );
 
 /** Names of `{...}` in `job-labels` and `job-annotations`. */

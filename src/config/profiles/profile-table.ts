@@ -29,10 +29,12 @@ import {
   listOrNone,
   NAME,
   NODE_LABELS,
+  OWNED_NAME,
   placeholders,
   RATIO,
   REASON,
-  TOLERATION,
+  TOLERATIONS,
+  VOLUME_KIND,
 } from './profile-kinds.ts';
 
 interface ProfileRow<T> {
@@ -143,14 +145,15 @@ export const PROFILE_TABLE = {
     'Resource profiles that users may select.',
   ),
   'allow-custom-resources': row('newer', BOOLEAN, true, '1', '0: a job must name a resource profile.'),
+  'default-resource-profile': optional(
+    'ours',
+    NAME,
+    'Resource profile of a job that names none, where allow-custom-resources=0.',
+  ),
   'image-pull-policy': optional('ours', oneOf('Always', 'IfNotPresent', 'Never'), 'Always, IfNotPresent or Never.'),
   'image-pull-secrets': items('ours', listOf(OBJECT_NAME), 'Secrets with registry credentials for image pulls.'),
   'service-account': optional('ours', OBJECT_NAME, 'Service account of the pod if the job names none.'),
-  tolerations: items(
-    'ours',
-    listOf(TOLERATION, (each) => JSON.stringify(each)),
-    'key=value:Effect, key:Effect or key: node taints that jobs tolerate.',
-  ),
+  tolerations: items('ours', TOLERATIONS, 'key=value:Effect, key:Effect or key: node taints that jobs tolerate.'),
   'node-selector': items('ours', NODE_LABELS, 'key=value: required node labels.'),
   'priority-class': optional('ours', OBJECT_NAME, 'Priority class of the pod.'),
   'run-as-non-root': row('ours', BOOLEAN, false, '0', '1: containers must not run as root.'),
@@ -192,6 +195,24 @@ export const PROFILE_TABLE = {
     'any',
     'all',
     'Mount types that jobs may use: host, nfs, azureFile, cephFs, glusterFs, passthrough or a custom type.',
+  ),
+  'volume-kinds': hardening<Allowed>(
+    allowed(VOLUME_KIND),
+    'any',
+    'any',
+    'Kinds of Kubernetes volumes that passthrough and custom mounts may have, such as persistentVolumeClaim.',
+  ),
+  claims: hardening<Allowed>(
+    allowed(OWNED_NAME),
+    'any',
+    'any',
+    'PersistentVolumeClaims that jobs may mount; {user} and {group} are replaced.',
+  ),
+  'config-maps': hardening<Allowed>(
+    allowed(OWNED_NAME),
+    'any',
+    'any',
+    'ConfigMaps that jobs may use; {user} and {group} are replaced.',
   ),
   'host-paths': hardening<Allowed>(
     allowed(HOST_PATH),

@@ -4,7 +4,14 @@ import { nameOnly, parseIni, type Section } from '../text/ini.ts';
 import { CPUS, camelCase, GPU_COUNT, MEM_MB, TEXT, type ValueKind } from '../text/kinds.ts';
 import { ConfigError, type Origin, type Problem, problem } from '../text/problem.ts';
 import { type Findings, readSettings, type Setting, type SettingRow } from '../text/settings.ts';
-import { CONSTRAINTS, type Constraint } from './profile-kinds.ts';
+import {
+  CONSTRAINTS,
+  type Constraint,
+  type KeyValue,
+  NODE_LABELS,
+  TOLERATIONS,
+  type Toleration,
+} from './profile-kinds.ts';
 
 /** The resource profile that exists without a section: the job's own values. */
 export const CUSTOM = 'custom';
@@ -23,6 +30,8 @@ export interface ResourceProfile extends Origin {
   readonly amdGpus?: Setting<number>;
   /** Each with a value. */
   readonly placementConstraints?: Setting<readonly Constraint[]>;
+  readonly tolerations?: Setting<readonly Toleration[]>;
+  readonly nodeSelector?: Setting<readonly KeyValue[]>;
 }
 
 const CHOSEN_CONSTRAINTS: ValueKind<readonly Constraint[]> = {
@@ -47,6 +56,11 @@ export const RESOURCE_PROFILE_TABLE = {
   'nvidia-gpus': { kind: GPU_COUNT, doc: 'NVIDIA GPUs.' },
   'amd-gpus': { kind: GPU_COUNT, doc: 'AMD GPUs.' },
   'placement-constraints': { kind: CHOSEN_CONSTRAINTS, doc: 'key:value: required node labels.' },
+  tolerations: {
+    kind: TOLERATIONS,
+    doc: 'key=value:Effect, key:Effect or key: node taints that these jobs tolerate too.',
+  },
+  'node-selector': { kind: NODE_LABELS, doc: 'key=value: required node labels, not shown to users.' },
 } as const satisfies Readonly<Record<string, SettingRow & { readonly doc: string }>>;
 
 interface LoadedResourceProfiles {

@@ -3,8 +3,6 @@
  * JobError 'invalid-request', naming the field.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
-import { isReserved } from '../../config/profiles/profile-kinds.ts';
-import { isObject } from '../../system/json.ts';
 import type { JobRequest } from '../job.ts';
 import { refuse } from '../job-error.ts';
 import {
@@ -23,6 +21,7 @@ import {
   USER_LABEL,
 } from './annotations.ts';
 import { containerCommand, halveDollars } from './command.ts';
+import { metadataOf } from './metadata.ts';
 import { labelValue } from './names.ts';
 
 import { applyOverrides } from './overrides.ts';
@@ -44,6 +43,8 @@ const MAX_INT32 = 2_147_483_647;
 export function buildJob(resolved: ResolvedJob, context: ManifestContext): KubernetesJob {
   const { request } = resolved;
   checkPorts(request);
+  // Refused here although only the Service uses them: what is wrong is refused before anything is created.
+  for (const kind of ['label', 'annotation'] as const) metadataOf(request, 'service', kind);
   if (request.workingDirectory.includes('\0')) refuse('workingDirectory holds a NUL character.');
   const main = containerCommand(request);
   const { spec, initRecords } = podSpec(resolved, main.container, context);
@@ -122,28 +123,6 @@ function podAnnotations(request: JobRequest): Record<string, string> {
     [PORTS_ANNOTATION]: JSON.stringify(request.exposedPorts),
     ...(request.metadata === undefined ? {} : { [METADATA_ANNOTATION]: JSON.stringify(request.metadata) }),
   };
-}
-
-const MEMBER = { label: 'labels', annotation: 'annotations' } as const;
-
-/** Labels or annotations that the job's `metadata` brings for an object. Keys of ours are refused. */
-export function metadataOf(
-  request: JobRequest,
-  object: 'job' | 'pod' | 'service',
-  kind: keyof typeof MEMBER,
-): Readonly<Record<string, string>> {
-  const ofObject = request.metadata?.[object];
-  const found = isObject(ofObject) ? ofObject[MEMBER[kind]] : undefined;
-  if (found === undefined || found === null) return {};
-  const field = `metadata.${object}.${MEMBER[kind]}`;
-  if (!isObject(found)) return refuse(`${field} must be an object of strings.`);
-  return Object.fromEntries(
-    Object.entries(found).map(([key, value]) => {
-      if (typeof value !== 'string') return refuse(`${field}: the value of ${key} must be a string.`);
-      if (isReserved(kind, key)) return refuse(`${field}: the key ${key} is the launcher's own; a job cannot set it.`);
-      return [key, value];
-    }),
-  );
 }
 
 function checkSizes(job: KubernetesJob): void {

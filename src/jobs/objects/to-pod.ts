@@ -8,11 +8,13 @@ import type {
   ResourceRequirements,
   SecurityContext,
 } from 'kubernetes-types/core/v1.d.ts';
+import { OBJECT_NAME } from '../../config/text/kinds.ts';
 import { omitEmpty } from '../../system/omit-empty.ts';
 import type { InitContainer, JobConfig, JobRequest, NameValue } from '../job.ts';
 import { refuse } from '../job-error.ts';
 import { CONTAINER_NAME } from './annotations.ts';
 import { containerCommand, doubleDollars } from './command.ts';
+import { metadataInitContainers } from './metadata.ts';
 import type { Amounts, ResolvedJob } from './resolved.ts';
 import { type InitContainerRecord, initRecordOf } from './submission-record.ts';
 import { podVolumes } from './volumes.ts';
@@ -43,7 +45,12 @@ export function podSpec(
   const inits = request.initContainers.map((init) => initContainer(init, resolved, volumes.mount));
   const spec: PodSpec = {
     restartPolicy: 'Never',
-    ...omitEmpty({ initContainers: inits.map(({ container: init }) => init) }),
+    ...omitEmpty({
+      initContainers: [
+        ...inits.map(({ container: init }) => init),
+        ...metadataInitContainers(request).map((init) => constrained(init, resolved)),
+      ],
+    }),
     containers: [container],
     ...omitEmpty({ volumes: volumes.volumes() }),
     enableServiceLinks: false,
@@ -109,10 +116,31 @@ function initContainer(
   return { container, record: initRecordOf(init, run.record) };
 }
 
+/** An init container of `metadata` with the limits and the security context of the job instead of its own. */
+function constrained({ resources: _, ...init }: Container, resolved: ResolvedJob): Container {
+  const { add, drop = [] } = init.securityContext?.capabilities ?? {};
+  const required = securityContext(resolved, {
+    image: init.image ?? '',
+    capabilitiesAdd: add ?? [],
+    capabilitiesDrop: drop,
+  });
+  return {
+    ...init,
+    ...omitEmpty({
+      imagePullPolicy: init.imagePullPolicy ?? resolved.profile.imagePullPolicy.value,
+      resources: resources(resolved, false),
+      securityContext: { ...init.securityContext, ...required },
+    }),
+  };
+}
+
+/** Names of variables that every Kubernetes accepts or that its API server judges itself. */
+const isVariable = (name: string): boolean => name !== '' && !name.includes('=');
+
 function environment(variables: readonly NameValue[], field: string): EnvVar[] {
   return variables.map(({ name, value }, index) => {
     // What follows a = is a value that was written in the wrong place.
-    if (name === '' || name.includes('='))
+    if (!isVariable(name))
       return refuse(`${field}[${index}]: "${name.replace(/=.*/s, '=...')}" is not the name of a variable.`);
     if (`${name}${value}`.includes('\0')) return refuse(`${field}: ${name} holds a NUL character.`);
     const size = Buffer.byteLength(`${name}=${value}`);
@@ -122,6 +150,9 @@ function environment(variables: readonly NameValue[], field: string): EnvVar[] {
   });
 }
 
+/** Keys of Secrets. */
+const SECRET_KEY = /^[-._a-zA-Z0-9]{1,253}$/;
+
 /** Variables from Secrets: `name:key:ENV`, or `name:key` where the variable is named as the key. */
 export function secretsOf(config: readonly JobConfig[]): { secret: string; key: string; variable: string }[] {
   return config
@@ -129,7 +160,7 @@ export function secretsOf(config: readonly JobConfig[]): { secret: string; key: 
     .map(({ value }) => {
       const [secret = '', key = '', variable = key, ...more] = value.split(':');
       // Not quoted: what has another form may be a secret itself.
-      if (secret === '' || key === '' || variable === '' || more.length > 0)
+      if (!OBJECT_NAME.parse(secret).ok || !SECRET_KEY.test(key) || !isVariable(variable) || more.length > 0)
         return refuse('config secret must be secretName:key or secretName:key:ENV_NAME.');
       return { secret, key, variable };
     });

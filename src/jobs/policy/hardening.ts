@@ -3,15 +3,15 @@
  * these rules close the paths to a node, to root and to accounts and secrets of others. Volumes are checked in the form
  * that is sent to Kubernetes, whatever type the mount names.
  */
-import type { Volume } from 'kubernetes-types/core/v1.d.ts';
+import type { SecurityContext, Volume } from 'kubernetes-types/core/v1.d.ts';
 import { type Allowed, capabilityName } from '../../config/profiles/profile-kinds.ts';
 import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
 import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
 import type { SystemUser } from '../../system/users.ts';
 import type { Container, JobRequest } from '../job.ts';
 import { by, refuse, refuseBy } from '../job-error.ts';
-import { mountTypesOf } from '../objects/mount-types.ts';
-import { metadataOf } from '../objects/to-job.ts';
+import { metadataInitContainers, metadataOf } from '../objects/metadata.ts';
+import { mountTypeOf, mountTypesOf, volumeKindOf } from '../objects/mount-types.ts';
 import { accountOf, secretsOf } from '../objects/to-pod.ts';
 import { podVolumes } from '../objects/volumes.ts';
 
@@ -22,6 +22,8 @@ export interface PolicySubject {
   readonly user: SystemUser | undefined;
   /** The plugin's own service account, as its token says, if that is one of this namespace. */
   readonly ownAccount: TokenSubject | undefined;
+  /** The job's group, if its user is in it; else ''. */
+  readonly group: string;
 }
 
 /** Throws JobError 'invalid-request' for whatever the profile does not allow. */
@@ -31,6 +33,7 @@ export function checkHardening(request: JobRequest, subject: PolicySubject): voi
   checkAccount(request, subject);
   checkSecrets(request, subject);
   checkMounts(request, subject);
+  checkMetadataInitContainers(request, subject);
 }
 
 function checkPlain(request: JobRequest, profile: EffectiveProfile): void {
@@ -40,6 +43,7 @@ function checkPlain(request: JobRequest, profile: EffectiveProfile): void {
   if (!profile.allowHostPorts.value && port !== undefined) {
     refuseBy(`exposedPorts: publishedPort ${port.publishedPort} is not allowed`, 'allow-host-ports', profile);
   }
+  if (profile.podSecurity.value === 'restricted') checkSecurityAnnotations(request, profile);
   if (profile.allowMetadata.value) return;
   for (const object of ['job', 'pod', 'service'] as const) {
     for (const kind of ['label', 'annotation'] as const) {
@@ -51,16 +55,33 @@ function checkPlain(request: JobRequest, profile: EffectiveProfile): void {
   }
 }
 
-function checkCapabilities({ container }: JobRequest, profile: EffectiveProfile): void {
-  for (const text of container?.capabilitiesAdd ?? []) {
-    const name = capabilityName(text);
-    if (!allows(profile.capabilities.value, name)) {
-      refuseBy(`container.capabilitiesAdd: ${text} is not allowed`, 'capabilities', profile);
-    }
-    if (profile.podSecurity.value === 'restricted' && name !== 'NET_BIND_SERVICE') {
-      refuseBy(`container.capabilitiesAdd: ${text} is not allowed`, 'pod-security', profile);
-    }
+/** Annotations that switch off AppArmor or seccomp for a container. */
+const SECURITY_ANNOTATION = /^(container\.)?(apparmor|seccomp)\.security\.(alpha|beta)\.kubernetes\.io\//;
+
+function checkSecurityAnnotations(request: JobRequest, profile: EffectiveProfile): void {
+  for (const [key, value] of Object.entries(metadataOf(request, 'pod', 'annotation'))) {
+    if (SECURITY_ANNOTATION.test(key) && value !== 'runtime/default' && !value.startsWith('localhost/'))
+      refuseBy(`metadata.pod.annotations: ${key}=${value} is not allowed`, 'pod-security', profile);
   }
+}
+
+function checkCapabilities({ container }: JobRequest, profile: EffectiveProfile): void {
+  for (const text of container?.capabilitiesAdd ?? []) checkCapability(text, 'container.capabilitiesAdd', profile);
+}
+
+/** A capability that the profile drops comes back only if `capabilities` names it. */
+function checkCapability(text: string, where: string, profile: EffectiveProfile): void {
+  const name = capabilityName(text);
+  const { capabilities, dropCapabilities, podSecurity } = profile;
+  if (!allows(capabilities.value, name)) refuseBy(`${where}: ${text} is not allowed`, 'capabilities', profile);
+  if (podSecurity.value === 'restricted') {
+    if (name !== 'NET_BIND_SERVICE') refuseBy(`${where}: ${text} is not allowed`, 'pod-security', profile);
+    return;
+  }
+  const dropped = dropCapabilities.value;
+  const isDropped = dropped.includes(name) || dropped.includes('ALL') || (name === 'ALL' && dropped.length > 0);
+  if (isDropped && capabilities.value === 'any')
+    refuseBy(`${where}: ${text} is not allowed`, 'drop-capabilities', profile);
 }
 
 function checkAccount({ config }: JobRequest, { profile, ownAccount }: PolicySubject): void {
@@ -95,28 +116,52 @@ function checkSecrets({ config }: JobRequest, subject: PolicySubject): void {
 }
 
 function checkMounts(request: JobRequest, subject: PolicySubject): void {
-  const { profile } = subject;
   for (const mount of [request.mounts, ...request.initContainers.map(({ mounts }) => mounts)].flat()) {
     const where = `The ${mount.type} mount at ${mount.mountPath}`;
-    // Which volume types the server still knows is not asked here.
+    // Which volume types the server still supports is checked where the pod is built.
     const volumes = podVolumes(0);
     volumes.mount([mount]);
-    for (const type of [mount.type, ...volumes.volumes().flatMap(mountTypesOf)]) {
-      if (!allows(profile.mountTypes.value, type)) {
-        const as = type === mount.type ? '' : ` (it is a ${type} mount)`;
-        refuseBy(`${where} is not allowed${as}`, 'mount-types', profile);
-      }
+    for (const volume of volumes.volumes()) {
+      checkMountType(mount.type, volume, where, subject.profile);
+      checkVolume(volume, where, request, subject);
     }
-    for (const volume of volumes.volumes()) checkVolume(volume, where, request, subject);
   }
 }
 
+/** `mount-types` allows a mount by its type or, if that names a kind of volume, as `passthrough`; `volume-kinds` by that kind. */
+function checkMountType(type: string, { name: _, ...volume }: Volume, where: string, profile: EffectiveProfile): void {
+  const [kind = ''] = Object.keys(volume);
+  const equal = mountTypesOf(volume);
+  const names = [type, ...(volumeKindOf(type) === undefined ? [] : [kind, 'passthrough', ...equal])];
+  const { value: allowed } = profile.mountTypes;
+  if (!names.some((name) => allows(allowed, name))) refuseBy(`${where} is not allowed`, 'mount-types', profile);
+  const refused = equal.find((name) => !allows(allowed, name));
+  if (refused !== undefined) refuseBy(`${where} is not allowed (it is a ${refused} mount)`, 'mount-types', profile);
+  if (mountTypeOf(type) === undefined && !allows(profile.volumeKinds.value, kind))
+    refuseBy(`${where}: a volume of kind ${kind} is not allowed`, 'volume-kinds', profile);
+}
+
 function checkVolume(volume: Volume, where: string, request: JobRequest, subject: PolicySubject): void {
+  checkReferences(findReferences(volume), where, request, subject);
+}
+
+/** Checks every host path, Secret, ConfigMap, claim, image and account that a volume or a container refers to. */
+function checkReferences(found: References, where: string, request: JobRequest, subject: PolicySubject): void {
   const { profile, ownAccount } = subject;
-  const found = findReferences(volume);
   for (const path of found.hostPaths) checkHostPath(path, where, profile);
   for (const secret of found.secrets) checkSecret(secret, where, subject);
   for (const image of found.images) checkImage(image, profile);
+  for (const name of found.claims) {
+    if (!allowsFilled(profile.claims.value, name, request, subject))
+      refuseBy(`${where}: claim ${name} is not allowed`, 'claims', profile);
+  }
+  for (const name of found.configMaps) {
+    if (!allowsFilled(profile.configMaps.value, name, request, subject))
+      refuseBy(`${where}: ConfigMap ${name} is not allowed`, 'config-maps', profile);
+  }
+  for (const name of found.volumes) {
+    if (profile.claims.value !== 'any') refuseBy(`${where}: volume ${name} is not allowed`, 'claims', profile);
+  }
   if (!found.accountToken) return;
   const account = accountOf(request.config) ?? profile.serviceAccount.value ?? 'default';
   const isOwn = account === ownAccount?.name;
@@ -125,6 +170,53 @@ function checkVolume(volume: Volume, where: string, request: JobRequest, subject
     refuseBy(`${where}: a token of service account ${account} is not allowed`, 'service-accounts', profile);
   }
 }
+
+/** As `allows`, with `{user}` and `{group}` in the allowed names. */
+function allowsFilled(allowed: Allowed, name: string, { user }: JobRequest, { group }: PolicySubject): boolean {
+  if (allowed === 'any') return true;
+  return allowed.some((pattern) => {
+    if (pattern.includes('{group}') && group === '') return false;
+    return pattern.replaceAll('{user}', () => user).replaceAll('{group}', () => group) === name;
+  });
+}
+
+/** What a container of `metadata` may say about its security; all else is refused. */
+const SECURITY_FIELDS: readonly string[] = [
+  'allowPrivilegeEscalation',
+  'capabilities',
+  'readOnlyRootFilesystem',
+  'runAsGroup',
+  'runAsNonRoot',
+  'runAsUser',
+];
+
+function checkMetadataInitContainers(request: JobRequest, subject: PolicySubject): void {
+  const { profile } = subject;
+  for (const init of metadataInitContainers(request)) {
+    const where = `metadata.pod.initContainers (${init.name})`;
+    checkImage(init.image ?? '', profile);
+    checkReferences(findReferences(init), where, request, subject);
+    const hostPort = listIn(init.ports).find((port) => fieldOf(port, 'hostPort') !== undefined);
+    if (!profile.allowHostPorts.value && hostPort !== undefined)
+      refuseBy(`${where}: a host port is not allowed`, 'allow-host-ports', profile);
+    checkSecurityContext(init.securityContext ?? {}, where, subject);
+  }
+}
+
+function checkSecurityContext(security: SecurityContext, where: string, { profile, user }: PolicySubject): void {
+  const unknown = Object.keys(security).find((field) => !SECURITY_FIELDS.includes(field));
+  if (unknown !== undefined) refuse(`${where}: securityContext.${unknown} cannot be set by jobs.`);
+  for (const name of listIn(security.capabilities?.add))
+    checkCapability(String(name), `${where}: securityContext.capabilities.add`, profile);
+  const { runAsUser, runAsGroup } = security;
+  if (profile.runAs.value === 'own' && runAsUser !== undefined && runAsUser !== user?.uid)
+    refuseBy(`${where}: securityContext.runAsUser ${runAsUser} is not allowed`, 'run-as', profile);
+  if (profile.runAs.value === 'own' && runAsGroup !== undefined && user?.groups.has(runAsGroup) !== true)
+    refuseBy(`${where}: securityContext.runAsGroup ${runAsGroup} is not allowed`, 'run-as', profile);
+  if (runAsUser === 0) refuseRoot(`${where}: securityContext.runAsUser 0 is not allowed`, profile);
+}
+
+const listIn = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 function checkHostPath(path: string, where: string, profile: EffectiveProfile): void {
   const parts = segments(path);
@@ -146,35 +238,49 @@ interface References {
   readonly hostPaths: string[];
   readonly secrets: string[];
   readonly images: string[];
+  readonly claims: string[];
+  readonly configMaps: string[];
+  /** Persistent volumes, by name. */
+  readonly volumes: string[];
   accountToken: boolean;
 }
 
 /**
- * What of the host, of Secrets, of accounts and of images a volume names, at any depth: `secret.secretName`, `secretRef.name`,
+ * What a volume or container refers to, at any depth: `secret.secretName`, `secretRef.name`, `secretKeyRef.name`,
  * `csi.nodePublishSecretRef.name`, `projected.sources[].secret.name`, `projected.sources[].serviceAccountToken`.
  */
-function findReferences(volume: unknown): References {
-  const found: References = { hostPaths: [], secrets: [], images: [], accountToken: false };
+function findReferences(object: unknown): References {
+  const found: References = {
+    hostPaths: [],
+    secrets: [],
+    images: [],
+    claims: [],
+    configMaps: [],
+    volumes: [],
+    accountToken: false,
+  };
   const visit = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return;
     for (const [key, inner] of Object.entries(value)) {
-      if (key === 'hostPath') found.hostPaths.push(String(member(inner, 'path') ?? ''));
-      const reference = key === 'image' ? member(inner, 'reference') : undefined;
-      if (typeof reference === 'string') found.images.push(reference);
-      if (key === 'serviceAccountToken') found.accountToken = true;
-      if (/secretName$/i.test(key) && typeof inner === 'string') found.secrets.push(inner);
-      if (/secret(ref)?$/i.test(key)) {
-        const name = typeof inner === 'string' ? inner : member(inner, 'name');
-        if (typeof name === 'string') found.secrets.push(name);
-      }
+      const named = (field: string): string[] => stringsOf(fieldOf(inner, field));
+      if (key === 'hostPath') found.hostPaths.push(String(fieldOf(inner, 'path') ?? ''));
+      if (key === 'image') found.images.push(...named('reference'));
+      if (key === 'serviceAccountToken' || key === 'podCertificate') found.accountToken = true;
+      if (key === 'persistentVolumeClaim') found.claims.push(...named('claimName'));
+      if (/^configMap((Key)?Ref)?$/.test(key)) found.configMaps.push(...named('name'));
+      if (key === 'volumeName') found.volumes.push(...stringsOf(inner));
+      if (/secretName$/i.test(key)) found.secrets.push(...stringsOf(inner));
+      if (/secret((key)?ref)?$/i.test(key)) found.secrets.push(...stringsOf(inner), ...named('name'));
       visit(inner);
     }
   };
-  visit(volume);
+  visit(object);
   return found;
 }
 
-function member(value: unknown, name: string): unknown {
+const stringsOf = (value: unknown): string[] => (typeof value === 'string' ? [value] : []);
+
+function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
     ? (value as Readonly<Record<string, unknown>>)[name]
     : undefined;
@@ -207,11 +313,14 @@ export function runAs(request: JobRequest, image: string, subject: PolicySubject
   const { profile } = subject;
   const container = profile.runAs.value === 'any' ? { ...request.container, image } : ownIds(request, image, subject);
   if (container.runAsUserId === 0) {
-    const sentence = 'container.runAsUserId 0 is not allowed';
-    if (profile.runAsNonRoot.value) refuseBy(sentence, 'run-as-non-root', profile);
-    if (profile.podSecurity.value === 'restricted') refuseBy(sentence, 'pod-security', profile);
+    refuseRoot('container.runAsUserId 0 is not allowed', profile);
   }
   return container;
+}
+
+function refuseRoot(sentence: string, profile: EffectiveProfile): void {
+  if (profile.runAsNonRoot.value) refuseBy(sentence, 'run-as-non-root', profile);
+  if (profile.podSecurity.value === 'restricted') refuseBy(sentence, 'pod-security', profile);
 }
 
 function ownIds(request: JobRequest, image: string, { profile, user }: PolicySubject): Container {

@@ -40,18 +40,20 @@ export interface PolicyInput extends PolicySubject {
 export function resolveJob(input: PolicyInput): ResolvedJob {
   const { request, profile, overrides } = input;
   const given = resourceProfileOf(input);
+  const resourceProfile = given?.id ?? request.resourceProfile;
   const image = imageOf(request, profile);
   checkHardening(request, input);
   return {
     request: {
       ...request,
+      resourceProfile,
       container: runAs(request, image, input),
       // A form that was left empty asks for nothing.
       placementConstraints: request.placementConstraints.filter(({ value }) => value !== ''),
     },
     image,
     ...resolveAmounts(request.resourceLimits, profile, given),
-    ...profileSettings(request, profile, given),
+    ...profileSettings({ ...request, resourceProfile }, profile, given),
     overrides,
   };
 }
@@ -61,14 +63,16 @@ function resourceProfileOf(input: PolicyInput): ResourceProfile | undefined {
   const { request, requester, profile, resourceProfiles } = input;
   const id = request.resourceProfile || CUSTOM;
   const isFree = request.systemJob && requester === '*';
-  if (id === CUSTOM) {
-    if (profile.allowCustomResources.value || isFree) return undefined;
+  if (id === CUSTOM && (profile.allowCustomResources.value || isFree)) return undefined;
+  const byDefault = id === CUSTOM ? profile.defaultResourceProfile.value : undefined;
+  if (id === CUSTOM && byDefault === undefined)
     return refuseBy('The job must name a resource profile', 'allow-custom-resources', profile);
-  }
-  const found = resourceProfiles.find((each) => each.id === id);
+  const found = resourceProfiles.find((each) => each.id === (byDefault ?? id));
+  if (found === undefined && byDefault !== undefined)
+    return refuseBy(`There is no resource profile ${byDefault}`, 'default-resource-profile', profile);
   if (found === undefined) return refuse(`There is no resource profile ${id}.`);
-  if (isFree || allows(profile.resourceProfiles.value, id)) return found;
-  return refuseBy(`Resource profile ${id} is not allowed`, 'resource-profiles', profile);
+  if (isFree || allows(profile.resourceProfiles.value, found.id)) return found;
+  return refuseBy(`Resource profile ${found.id} is not allowed`, 'resource-profiles', profile);
 }
 
 function imageOf(request: JobRequest, profile: EffectiveProfile): string {
@@ -97,7 +101,7 @@ export function profileSettings(
   return {
     profile,
     nodeSelector: nodeSelector(request, profile, given),
-    tolerations: profile.tolerations.value,
+    tolerations: [...profile.tolerations.value, ...(given?.tolerations?.value ?? [])],
     labels: filled(profile.jobLabels.value, labelValue),
     annotations: filled(profile.jobAnnotations.value, (text) => text),
   };
@@ -107,6 +111,7 @@ export function profileSettings(
 function nodeSelector(request: JobRequest, profile: EffectiveProfile, given: ResourceProfile | undefined): KeyValues {
   const fixed = {
     ...Object.fromEntries((given?.placementConstraints?.value ?? []).map(({ name, value = '' }) => [name, value])),
+    ...Object.fromEntries((given?.nodeSelector?.value ?? []).map(({ key, value }) => [key, value])),
     ...Object.fromEntries(profile.nodeSelector.value.map(({ key, value }) => [key, value])),
   };
   const chosen: Record<string, string> = {};
@@ -180,7 +185,8 @@ export function createPolicy({ files, users, ownAccount, serviceAccounts }: Poli
       const { profiles, resourceProfiles } = files();
       const known = await lookUp(() => userProfile(profiles, users, request.user));
       const overrides = await lookUp(async () => readOverrides(known.profile.jobJsonOverrides));
-      return resolveJob({ ...known, request, requester, resourceProfiles, overrides, ownAccount: ownAccount() });
+      const group = await lookUp(() => confirmedGroup(request, known.profile, users));
+      return resolveJob({ ...known, request, requester, resourceProfiles, overrides, group, ownAccount: ownAccount() });
     },
     clusterInfo: async (requester) => {
       const { profiles, resourceProfiles } = files();
@@ -189,6 +195,16 @@ export function createPolicy({ files, users, ownAccount, serviceAccounts }: Poli
       return clusterInfo({ ...facts, serviceAccounts: await serviceAccounts() });
     },
   };
+}
+
+/** The group that the job names, if allowed names depend on it and its user is in it; else ''. */
+async function confirmedGroup({ user, group }: JobRequest, profile: EffectiveProfile, users: Users): Promise<string> {
+  const depends = [profile.claims.value, profile.configMaps.value].some(
+    (allowed) => allowed !== 'any' && allowed.some((name) => name.includes('{group}')),
+  );
+  if (!depends || group === '') return '';
+  const [member, gid] = await Promise.all([users.user(user), users.group(group)]);
+  return gid !== undefined && member?.groups.has(gid) === true ? group : '';
 }
 
 /** Name-service and file errors are server-side failures, not invalid requests. */

@@ -46,7 +46,10 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
     [
       'placement-constraints',
       [],
-      { 'zone:a, example.com/pool': [{ name: 'zone', value: 'a' }, { name: 'example.com/pool' }] },
+      {
+        'zone:a, example.com/pool': [{ name: 'zone', value: 'a' }, { name: 'example.com/pool' }],
+        'kubernetes.io/arch=amd64': [{ name: 'kubernetes.io/arch', value: 'amd64' }],
+      },
       {
         'zone:': `must be ${constraint}; "zone:" is not`,
         'a b': `must be ${constraint}; "a b" is not`,
@@ -107,6 +110,7 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       { 'a,,b': 'must be all, any, none or a comma-separated list, each a name; an item is empty' },
     ],
     ['allow-custom-resources', true, { '0': false }, { x: bool }],
+    ['default-resource-profile', undefined, { small: 'small' }, {}],
     ['image-pull-policy', undefined, { Always: 'Always' }, { always: 'must be one of Always, IfNotPresent, Never' }],
     ['image-pull-secrets', [], { 'reg, reg2': ['reg', 'reg2'] }, { Reg: `must be ${comma(name)}; "Reg" is not` }],
     ['service-account', undefined, { 'sa-1': 'sa-1' }, { SA: `must be ${name}` }],
@@ -189,6 +193,24 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       'any',
       { 'nfs,passthrough': ['nfs', 'passthrough'], none: [], all: 'any', any: 'any' },
       { '': 'has no value: write none, or remove the line' },
+    ],
+    [
+      'volume-kinds',
+      'any',
+      { 'persistentVolumeClaim,emptyDir': ['persistentVolumeClaim', 'emptyDir'], none: [] },
+      { 'a b': `must be any, none or ${comma('a kind of Kubernetes volume such as configMap')}; "a b" is not` },
+    ],
+    [
+      'claims',
+      'any',
+      { 'home-{user},data-{group}': ['home-{user}', 'data-{group}'], none: [] },
+      { '{name}': `must be any, none or ${comma(`${name}; {user} and {group} are replaced`)}; "{name}" is not` },
+    ],
+    [
+      'config-maps',
+      'any',
+      { 'settings,{user}': ['settings', '{user}'], any: 'any' },
+      { A: `must be any, none or ${comma(`${name}; {user} and {group} are replaced`)}; "A" is not` },
     ],
     [
       'host-paths',

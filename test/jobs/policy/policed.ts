@@ -54,6 +54,7 @@ export function make(
     resourceProfiles: parseResourceProfiles('R', RESOURCES).profiles,
     user: JANE,
     ownAccount: OWN_ACCOUNT,
+    group: '',
     overrides: [],
     ...input,
   });

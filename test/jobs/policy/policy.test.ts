@@ -1,5 +1,6 @@
 /** A profile decides which images a job may run, where it runs, and what is added to its pod. */
 import t from 'tap';
+import { parseResourceProfiles } from '../../../src/config/profiles/resource-profiles.ts';
 import type { JobRequest } from '../../../src/jobs/job.ts';
 import { container, INIT, make, mount, REQUEST, refused, spec } from './policed.ts';
 
@@ -118,4 +119,46 @@ job-annotations=note=for {user} of {group}: {name}`;
   t.equal(automount('automount-service-account-token=1'), true);
   t.equal(automount('automount-service-account-token=0', named), false);
   t.equal(spec(make('service-account=jobs', { config: [named] })).serviceAccountName, 'sa', 'the job may name another');
+});
+
+t.test(
+  'a job that names no resource profile gets the default one where custom resources are not allowed',
+  async (t) => {
+    const lines = 'allow-custom-resources=0\ndefault-resource-profile=small';
+    const job = make(lines, { resourceProfile: 'custom', resourceLimits: [{ type: 'cpuCount', value: '64' }] });
+    t.strictSame(container(job)?.resources, {
+      limits: { cpu: '1', memory: '512M' },
+      requests: { cpu: '500m', memory: '256M' },
+    });
+    t.match(job.metadata?.annotations?.['job-launcher/job'], /"resourceProfile":"small"/);
+  },
+);
+
+t.test('a default resource profile that does not exist or is not allowed is refused by its key', async (t) => {
+  const none = { resourceProfile: 'custom' };
+  t.equal(
+    refused('allow-custom-resources=0\ndefault-resource-profile=tiny', none),
+    'There is no resource profile tiny (default-resource-profile, F:3).',
+  );
+  t.equal(
+    refused('allow-custom-resources=0\ndefault-resource-profile=small\nresource-profiles=huge', none),
+    'Resource profile small is not allowed (resource-profiles, F:4).',
+  );
+});
+
+t.test('the default resource profile changes nothing where custom resources are allowed', async (t) => {
+  t.same(container(make('default-resource-profile=small', { resourceProfile: 'custom' }))?.resources, undefined);
+});
+
+t.test('tolerations and node labels of a resource profile are added to those of the profile', async (t) => {
+  const file = '[gpu]\ntolerations=gpu:NoSchedule\nnode-selector=pool=gpu,zone=b';
+  const { profiles: resourceProfiles } = parseResourceProfiles('R', file);
+  const { tolerations, nodeSelector } = spec(
+    make('tolerations=spot\nnode-selector=zone=a', { resourceProfile: 'gpu' }, { resourceProfiles }),
+  );
+  t.strictSame(tolerations, [
+    { key: 'spot', operator: 'Exists' },
+    { key: 'gpu', operator: 'Exists', effect: 'NoSchedule' },
+  ]);
+  t.strictSame(nodeSelector, { pool: 'gpu', zone: 'a' });
 });
