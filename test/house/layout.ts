@@ -9,7 +9,16 @@ interface Room {
 
 export const ROOMS: Readonly<Record<string, Room>> = {
   system: { imports: [] },
-  templates: { imports: ['system'], inside: { language: [], yaml: [], functions: ['language', 'yaml'] } },
+  templates: {
+    imports: ['system'],
+    inside: {
+      language: [],
+      yaml: [],
+      'functions/regex': [],
+      'functions/time': ['language'],
+      functions: ['language', 'yaml', 'functions/regex', 'functions/time'],
+    },
+  },
   config: {
     imports: ['system'],
     inside: { text: [], profiles: ['text'], options: ['text', 'profiles'] },

@@ -1,0 +1,79 @@
+/** Values as Go's encoding/json sees them, and their JSON text. */
+import { compareBytes } from '../bytes.ts';
+import { type Budget, GoError } from '../contract.ts';
+import { NilMap, NilSlice } from '../nil-values.ts';
+import { formatFloat, shortestFloat32 } from '../print-form.ts';
+import { Complex, entriesOf, Func, GoObject, itemsOf, Sized, typeName, type Value } from '../values.ts';
+import type { Plain } from '../yaml/yaml-writer.ts';
+import { bytesOf } from './strval.ts';
+import { jsonTime, Time } from './time/go-time.ts';
+
+/** From this depth on Go looks for a value that contains itself. */
+const DEEPEST = 1000;
+
+const unsupported = (what: string): GoError => new GoError(`json: unsupported ${what}`);
+
+/** What JSON and YAML can hold of a value; what they cannot is Go's error. */
+export function plainOf(value: Value, budget: Budget, depth = 0): Plain {
+  if (value === null || value === undefined || value instanceof NilMap || value instanceof NilSlice) return null;
+  if (typeof value === 'string') return value;
+  if (typeof value === 'boolean' || typeof value === 'bigint') return value;
+  if (value instanceof Time) return jsonTime(value);
+  const number =
+    typeof value === 'number' ? value : value instanceof Sized || value instanceof GoObject ? value.value : undefined;
+  if (typeof number === 'bigint' || typeof number === 'string') return number;
+  if (number !== undefined) {
+    if (!Number.isFinite(number)) throw unsupported(`value: ${formatFloat(number)}`);
+    return value instanceof Sized ? shortestFloat32(number) : number;
+  }
+  if (value instanceof Complex || value instanceof Func) throw unsupported(`type: ${typeName(value)}`);
+  if (value instanceof GoObject) return value.kind === 'ptr' ? value.text : new Map();
+  if (depth > DEEPEST) throw unsupported(`value: encountered a cycle via ${typeName(value)}`);
+  const bytes = bytesOf(value);
+  if (bytes !== undefined) return Buffer.from(bytes).toString('base64');
+  const items = itemsOf(value);
+  const entries = entriesOf(value);
+  budget.step(1 + (items?.length ?? entries?.size ?? 0));
+  if (items !== undefined) return items.map((item) => plainOf(item, budget, depth + 1));
+  return new Map([...(entries ?? [])].map(([key, item]) => [key, plainOf(item, budget, depth + 1)]));
+}
+
+export interface JsonStyle {
+  /** `<`, `>` and `&` are written as escapes. */
+  readonly escapesHtml: boolean;
+  /** Spaces a level, 0 for one line. */
+  readonly indent: number;
+}
+
+export function jsonText(value: Plain, style: JsonStyle, budget: Budget, margin = '\n'): string {
+  if (value === null || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  // JavaScript and Go agree on the digits and on when to use an exponent, but for the negative zero.
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
+  if (typeof value === 'string') {
+    budget.reserve(value.length);
+    return jsonString(value, style.escapesHtml);
+  }
+  const inner = style.indent === 0 ? '' : margin + ' '.repeat(style.indent);
+  const end = style.indent === 0 ? '' : margin;
+  const colon = style.indent === 0 ? ':' : ': ';
+  if (!isPlainMap(value)) {
+    if (value.length === 0) return '[]';
+    return `[${inner}${value.map((item) => jsonText(item, style, budget, inner)).join(`,${inner}`)}${end}]`;
+  }
+  if (value.size === 0) return '{}';
+  const entries = [...value]
+    .sort(([a], [b]) => compareBytes(a, b))
+    .map(([key, item]) => `${jsonString(key, style.escapesHtml)}${colon}${jsonText(item, style, budget, inner)}`);
+  return `{${inner}${entries.join(`,${inner}`)}${end}}`;
+}
+
+const isPlainMap = (value: Plain): value is ReadonlyMap<string, Plain> => value instanceof Map;
+
+/** `\b` and `\f` are shortened by newer versions of Go; those before 1.22 write `\u0008`. */
+export function jsonString(text: string, escapesHtml: boolean): string {
+  const escaped = JSON.stringify(text)
+    .replace(/[\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16)}`)
+    // A byte that is not UTF-8. Two backslashes are one character.
+    .replace(/\\\\|\\ud[c-f][0-9a-f]{2}/g, (found) => (found === '\\\\' ? found : '\\ufffd'));
+  return escapesHtml ? escaped.replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`) : escaped;
+}
