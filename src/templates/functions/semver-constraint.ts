@@ -24,7 +24,7 @@ const RANGE = `\\s*(${VERSION})\\s+-\\s+(${VERSION})\\s*`;
 const ALL = `^\\s*${ONE}\\s*(?:(?:\\s+|,\\s*)${ONE}\\s*)*$`;
 const SINGLE = `^\\s*(${OPERATOR})\\s*(${VERSION})\\s*$`;
 
-export function checkVersion(constraints: string, text: string, budget: Budget): boolean {
+export function satisfies(constraints: string, text: string, budget: Budget): boolean {
   const alternatives = parseConstraints(constraints, budget);
   const version = parseVersion(text);
   return alternatives.some((all) => all.every((constraint) => holds(constraint, version)));

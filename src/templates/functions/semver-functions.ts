@@ -2,7 +2,7 @@
 import type { GoFunction } from '../contract.ts';
 import { define, type Parameter, string } from '../definition.ts';
 import { GoObject, Sized, type Value } from '../values.ts';
-import { checkVersion } from './semver-constraint.ts';
+import { satisfies } from './semver-constraint.ts';
 import {
   checkMetadata,
   checkPrerelease,
@@ -78,6 +78,6 @@ function methodsOf(version: Version, kind: 'ptr' | 'struct'): readonly GoFunctio
 export const SEMVER_FUNCTIONS: readonly GoFunction[] = [
   ...define('semver', [string], ([text]) => new VersionObject(parseVersion(text), 'ptr')),
   ...define('semverCompare', [string, string], ([constraint, version], budget) =>
-    checkVersion(constraint, version, budget),
+    satisfies(constraint, version, budget),
   ),
 ];

@@ -12,7 +12,7 @@ const IDEOGRAPHS = /^[\u3400-\u4d85\u4e00-\u9fcc\u{20000}-\u{2b81d}]$/u;
 const isAlphabet = (char: string): boolean => /^\p{L}$/u.test(char) && !IDEOGRAPHS.test(char);
 
 /** As xstrings.ToCamelCase: words separated by connectors are joined, each with a capital. */
-export function camelCase(text: string): string {
+export function joinedCase(text: string): string {
   const chars = runes(text);
   const first = chars.findIndex((char) => !isConnector(char));
   // Where there are only connectors, Go writes the last one twice.

@@ -7,7 +7,7 @@ import { printForm } from '../print-form.ts';
 import { itemsOf, Slice, TypedMap, type Value } from '../values.ts';
 import { characters, lowerChar, runes, trimSpace, upperChar } from './go-text.ts';
 import { strings, strval } from './strval.ts';
-import { camelCase, connectedCase, initials, swapCase, title, untitle, withoutSpace } from './text-case.ts';
+import { connectedCase, initials, joinedCase, swapCase, title, untitle, withoutSpace } from './text-case.ts';
 import { abbreviate, indent, repeat, substring, truncate, wrap } from './text-layout.ts';
 
 /** An int that counts characters or positions; what exceeds 53 bits is far above any length anyway. */
@@ -59,7 +59,7 @@ export const TEXT_FUNCTIONS: readonly GoFunction[] = [
   ...define('title', [string], ([text]) => title(text)),
   ...define('untitle', [string], ([text]) => untitle(text)),
   ...define('swapcase', [string], ([text]) => swapCase(text)),
-  ...define('camelcase', [string], ([text]) => camelCase(text)),
+  ...define('camelcase', [string], ([text]) => joinedCase(text)),
   ...define('snakecase', [string], ([text]) => connectedCase(text, '_')),
   ...define('kebabcase', [string], ([text]) => connectedCase(text, '-')),
   ...define('initials', [string], ([text]) => initials(text)),
