@@ -110,7 +110,7 @@ t.test('environment and arguments arrive to the letter', async (t) => {
   t.equal(await world.text(id), `${value}\n${value}\n`);
 });
 
-t.test('arguments of a command are appended with blanks, not quoted', async (t) => {
+t.test('arguments of a command are appended with spaces, not quoted', async (t) => {
   const { id } = await world.submit({ command: 'echo', args: ['a', '"b   c"', '$((1+1))'] });
   await world.until(id, 'Finished');
   t.equal(await world.text(id), 'a b   c 2\n');
@@ -136,7 +136,7 @@ t.test('limits and requests reach the container', async (t) => {
   });
 });
 
-t.test('resource use: refused before it runs, told while it runs, complete at the end', async (t) => {
+t.test('resource usage: refused before the job runs, reported while it runs, complete at the end', async (t) => {
   const pending = await world.submit({ command: 'true', host: 'no-such-node' });
   await refused(t, launcher.usage(user, pending.id, () => {}).completed, 6);
   t.same(await launcher.control(user, pending.id, 'cancel'), { complete: true, message: '' });

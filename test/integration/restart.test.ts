@@ -26,7 +26,7 @@ t.test('a plugin that starts in the middle of a job shows and follows it', async
   t.equal((await after.launcher.job(user, id)).exitCode, 3);
 });
 
-t.test('a job that ended while no plugin ran, and its pod is gone', async (t) => {
+t.test('a job that ended, and lost its pod, while no plugin ran', async (t) => {
   const before = await world.plugin();
   const stopped = await world.submit({ command: 'exit 4', name: 'ended' }, before.launcher);
   await world.until(stopped.id, 'Finished', before.launcher);

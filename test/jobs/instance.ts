@@ -34,8 +34,8 @@ export interface Instance {
   readonly jobs: RunningJobs;
   readonly client: Client;
   readonly log: readonly Line[];
-  /** Told states by job id, as `state/statusCode`. */
-  readonly told: ReadonlyMap<string, readonly string[]>;
+  /** Announced states by job id, as `state/statusCode`. */
+  readonly announced: ReadonlyMap<string, readonly string[]>;
   readonly submit: (members?: Partial<JobRequest>) => Promise<string>;
   readonly until: (id: string, holds: (job: Job) => boolean) => Promise<Job>;
   readonly output: (id: string) => Promise<string>;
@@ -115,11 +115,11 @@ async function startInstance(cluster: SimulatedCluster, given: InstanceOptions =
   const policy: Policy = { ...POLICY, resolve: given.resolve ?? POLICY.resolve };
   const processId = given.processId ?? `host/kubernetes/${Math.random()}`;
   const jobs = createJobs({ client, policy, options, clock, random: systemRandom, log, processId });
-  const told = new Map<string, string[]>();
+  const announced = new Map<string, string[]>();
   jobs.onChange(({ id, status, statusCode }) => {
-    const before = told.get(id) ?? [];
+    const before = announced.get(id) ?? [];
     const text = `${status}/${statusCode}`;
-    if (before.at(-1) !== text) told.set(id, [...before, text]);
+    if (before.at(-1) !== text) announced.set(id, [...before, text]);
   });
   const ending = new AbortController();
   const running = jobs.run(ending.signal);
@@ -130,7 +130,7 @@ async function startInstance(cluster: SimulatedCluster, given: InstanceOptions =
     jobs,
     client,
     log: lines,
-    told,
+    announced,
     submit: async (members = {}) => (await jobs.submit(request(members), 'alice', SUBMIT_MS)).id,
     until: (id, holds) =>
       new Promise((resolve, reject) => {
@@ -142,7 +142,7 @@ async function startInstance(cluster: SimulatedCluster, given: InstanceOptions =
         };
         const timer = setTimeout(() => {
           end();
-          reject(new Error(`job ${id} is ${JSON.stringify(find(id))}, told ${told.get(id)?.join(' > ')}`));
+          reject(new Error(`job ${id} is ${JSON.stringify(find(id))}, announced ${announced.get(id)?.join(' > ')}`));
         }, PATIENCE_MS);
         const stopListening = jobs.onChange(check);
         const end = (): void => {

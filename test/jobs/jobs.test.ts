@@ -39,7 +39,7 @@ t.test('from submit to end; the end outlives the pod and the plugin', async (t) 
   await stop(again);
 });
 
-t.test('a submit whose answer is lost: once, or not at all', async (t) => {
+t.test('a submit without a response creates one job, or none', async (t) => {
   const one = await instance();
   const path = /\/apis\/batch\/v1\/namespaces\/rstudio\/jobs(\?|$)/;
   cluster.faults.add({ method: 'POST', path, fault: { type: 'resetBeforeHeaders' } });
@@ -58,7 +58,7 @@ t.test('a submit whose answer is lost: once, or not at all', async (t) => {
   );
   t.equal(one.jobs.list('*').length, all);
   t.strictSame(
-    [...one.told.keys()].filter((told) => told.startsWith('ghost-')),
+    [...one.announced.keys()].filter((told) => told.startsWith('ghost-')),
     [],
   );
   await t.rejects(one.jobs.submit(request({ user: 'bob' }), 'alice'), { code: 'invalid-request' });
@@ -87,7 +87,7 @@ t.test('ports: a Service, its addresses, made later if it is missing, undone if 
 
   await admin.client.delete(JOBS_KIND, id, { propagationPolicy: 'Background' });
   await eventually(async () => !(await exists(SERVICES, id)));
-  await eventually(() => one.told.get(id)?.at(-1) === 'Killed/Deleted');
+  await eventually(() => one.announced.get(id)?.at(-1) === 'Killed/Deleted');
   t.throws(() => one.jobs.find(id, '*'), { code: 'job-not-found' });
   await stop(one);
   await stop(healer);

@@ -67,7 +67,7 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   await eventually(() => ending.waits.size === 1);
   await stop(short);
   t.equal(ending.waits.size, 0, 'the end of the program ends the wait');
-  t.strictSame(short.told.get(id), ['Pending/Pending']);
+  t.strictSame(short.announced.get(id), ['Pending/Pending']);
 
   const old = await instance({
     clock: patientClock().clock,
@@ -79,12 +79,12 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   mayWrite.resolve();
   await late.until(id, hasState('Killed'));
   t.strictSame(told(late, id), OBSERVED);
-  t.strictSame(late.told.get(id), ['Pending/Pending', 'Killed/Deleted']);
+  t.strictSame(late.announced.get(id), ['Pending/Pending', 'Killed/Deleted']);
   t.strictSame(
     late.log.filter(({ sentence }) => /^Canceling a job/.test(sentence)),
     [],
     'a job whose Job has failed is not canceled meanwhile',
   );
   await eventually(() => told(lonely, id)[0] === 'Killed');
-  t.strictSame(lonely.told.get(id), ['Pending/Pending', 'Failed/BackoffLimitExceeded'], 'an end is told once');
+  t.strictSame(lonely.announced.get(id), ['Pending/Pending', 'Failed/BackoffLimitExceeded'], 'an end is told once');
 });

@@ -1,4 +1,4 @@
-/** Before a unconfirmed end is told its Job is read: what a proxy says of it is no answer, and a Job that is gone is waited for. */
+/** An unconfirmed final state is announced after a read of the Job: a 404 of a proxy is no answer, a deleted Job is awaited. */
 import t, { type Test } from 'tap';
 import { JOBS, PODS } from '../../../src/kubernetes/contract.ts';
 import type { Fault } from '../../cluster/faults/rules.ts';
@@ -50,17 +50,17 @@ async function ended(t: Test, fault: Fault, misses: number, speed: number) {
   return { id, watcher, other, reads };
 }
 
-t.test('given false 404s, and nothing new of the job, it is found and its end told', async (t) => {
+t.test('404 responses of a proxy do not count: the final state is announced after a read of the Job', async (t) => {
   const { id, watcher, reads } = await ended(t, OF_A_PROXY, 5, 20);
   t.match(await watcher.until(id, hasState('Finished')), { statusCode: 'Error', exitCode: 137 });
   t.equal(reads.hits(), 5);
-  t.strictSame(watcher.told.get(id), ['Pending/Pending', 'Running/Running', 'Finished/Error']);
+  t.strictSame(watcher.announced.get(id), ['Pending/Pending', 'Running/Running', 'Finished/Error']);
 });
 
-t.test('given a Job that is gone indeed, its end is told as soon as that is seen', async (t) => {
+t.test('a Job that was deleted: its final state is announced with its deletion', async (t) => {
   const { id, watcher, other } = await ended(t, GONE, Number.POSITIVE_INFINITY, 0.01);
   t.equal(watcher.jobs.find(id, 'alice').status, 'Running');
   await other.client.delete(JOBS, id, { propagationPolicy: 'Background' });
-  await eventually(() => watcher.told.get(id)?.at(-1) === 'Finished/Error');
+  await eventually(() => watcher.announced.get(id)?.at(-1) === 'Finished/Error');
   t.throws(() => watcher.jobs.find(id, 'alice'), { code: 'job-not-found' });
 });

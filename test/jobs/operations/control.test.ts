@@ -34,7 +34,7 @@ t.test('stop, kill and cancel, by two instances at once', async (t) => {
     t.match(await each.until(killed, terminal), { status: 'Killed', statusCode: 'Killed', exitCode: 137 });
     t.match(await each.until(pending, terminal), { status: 'Canceled', statusCode: 'Canceled' });
   }
-  t.strictSame(one.told.get(stopped), ['Pending/Pending', 'Running/Running', 'Finished/Stopped']);
+  t.strictSame(one.announced.get(stopped), ['Pending/Pending', 'Running/Running', 'Finished/Stopped']);
   t.equal(await one.output(pending), '', 'it never ran');
   t.match(JSON.parse((await annotation(killed, 'control')) ?? ''), { operation: 'kill', user: 'alice', at: /Z$/ });
   await stop(two);

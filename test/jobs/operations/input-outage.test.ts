@@ -13,7 +13,7 @@ const MINUTE = 60_000;
 const attaches = ({ journal }: SimulatedCluster): number =>
   journal.requests.filter(({ path }) => path.includes('/attach?')).length;
 
-t.test('the way to the nodes is gone for a minute', async (t) => {
+t.test('the nodes cannot be reached for a minute', async (t) => {
   const { cluster, instance } = await startPlugins(t);
   const clock = fastClock(30);
   const one = await instance({ clock });

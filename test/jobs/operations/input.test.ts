@@ -1,4 +1,4 @@
-/** The input of a job is delivered once, whoever does it, and does not stay behind; if it was not, the job says why. */
+/** The input of a job is delivered once, by any instance, and its Secret is deleted; if it was not delivered, the job says why. */
 import t from 'tap';
 import { JOBS as JOBS_KIND, SECRETS } from '../../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
@@ -7,7 +7,7 @@ import { fastClock, hasState, type Instance, startWorld, terminal } from '../ins
 
 const { cluster, admin, instance, stop, annotation, exists } = await startWorld(t);
 
-t.test('input is delivered once, whoever does it', async (t) => {
+t.test('input is delivered once, by any instance', async (t) => {
   const one = await instance();
   const two = await instance({ clock: fastClock(200) });
   const text = `héllo\n${'x'.repeat(100_000)}\n`;
@@ -77,7 +77,7 @@ t.test('input that was not delivered goes when its job has ended, not with the j
   await stop(two);
 });
 
-t.test('a claim whose answer was lost is our own: the input is delivered all the same', async (t) => {
+t.test('a claim without a response belongs to this process: the input is delivered', async (t) => {
   let claims = 0;
   const one = await instance({
     wrap: (client) => ({

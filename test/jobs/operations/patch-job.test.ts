@@ -51,7 +51,7 @@ t.test('the copy of a job that was stopped runs, is not stopped again and does n
   await one.until(copied, hasState('Running'));
   // Stops are done again after ten seconds.
   await sleep(FAST, 20_000);
-  t.strictSame(one.told.get(copied), ['Pending/Pending', 'Running/Running']);
+  t.strictSame(one.announced.get(copied), ['Pending/Pending', 'Running/Running']);
   t.match(one.jobs.find(copied, 'alice'), { name: 'Report', status: 'Running' });
 
   await one.jobs.control(copied, 'alice', 'kill');
@@ -61,11 +61,11 @@ t.test('the copy of a job that was stopped runs, is not stopped again and does n
     return now['job-launcher/result'] === undefined ? undefined : now;
   });
   t.match(written, { 'job-launcher/result': /"Killed"/, 'job-launcher/control': /"kill"/ });
-  t.strictSame(one.told.get(copied)?.at(-1), 'Killed/Killed');
+  t.strictSame(one.announced.get(copied)?.at(-1), 'Killed/Killed');
   await stop(one);
 });
 
-t.test('the copy of a job that was told its input is told that its own was lost', async (t) => {
+t.test('the copy of a job with input reports that its own input was lost', async (t) => {
   const one = await instance({ clock: FAST });
   const id = await admin.submit({ command: 'read x; sleep 600', stdin: 'x\n' });
   await eventually(async () => (await annotationsOf(id))['job-launcher/stdin']);

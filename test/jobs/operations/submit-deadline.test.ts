@@ -72,5 +72,5 @@ t.test('asking for a missing permission takes the rest of the time: what was mad
   await t.rejects(one.jobs.submit(request({ command: 'cat; sleep 600', stdin: 'x' }), 'alice'), { code: 'timeout' });
   await eventually(async () => (await one.client.list(JOBS)).items.length === 0);
   t.strictSame(one.jobs.list('*'), []);
-  t.equal(one.told.size, 0, 'nobody has heard of it');
+  t.equal(one.announced.size, 0, 'nobody has heard of it');
 });

@@ -109,7 +109,7 @@ t.test('after a success the backoff starts from the beginning', async (t) => {
   t.strictSame(acts['one'], [10, 11, 13, 17, 25, 35, 36, 38]);
 });
 
-t.test('a job whose rule cannot be evaluated does not keep the others from being reconciled', async (t) => {
+t.test('a rule that cannot be evaluated for one job is still evaluated for the others', async (t) => {
   const { acts, pass, lines } = start(t, () => Promise.resolve(), {
     due: ({ id }) => {
       if (id === 'one') throw new TypeError('malformed');

@@ -20,29 +20,32 @@ const OTHER_REFUSALS: Readonly<Record<string, Fault>> = {
 };
 
 for (const [name, refusal] of Object.entries(OTHER_REFUSALS)) {
-  t.test(`a job whose end is refused with ${name} after the right was missing: the others are written`, async (t) => {
-    const { cluster, instance } = await startPlugins(t, { bookmarkMs: 500 });
-    const one = await instance({ clock: fastClock(30) });
-    const onPatches = (path: RegExp, fault: Fault) =>
-      cluster.faults.add({ method: 'PATCH', path, fault, times: Number.POSITIVE_INFINITY });
-    const result = async (id: string): Promise<unknown> => {
-      const { object } = await one.client.get(JOBS, id);
-      const written = object.metadata?.annotations?.['job-launcher/result'];
-      return written === undefined ? undefined : JSON.parse(written).exitCode;
-    };
+  t.test(
+    `a result that is refused with ${name} after a missing permission: those of other jobs are recorded`,
+    async (t) => {
+      const { cluster, instance } = await startPlugins(t, { bookmarkMs: 500 });
+      const one = await instance({ clock: fastClock(30) });
+      const onPatches = (path: RegExp, fault: Fault) =>
+        cluster.faults.add({ method: 'PATCH', path, fault, times: Number.POSITIVE_INFINITY });
+      const result = async (id: string): Promise<unknown> => {
+        const { object } = await one.client.get(JOBS, id);
+        const written = object.metadata?.annotations?.['job-launcher/result'];
+        return written === undefined ? undefined : JSON.parse(written).exitCode;
+      };
 
-    const missing = onPatches(/\/jobs\//, FAULTS.transientForbidden);
-    const first = await one.submit({ command: 'exit 3' });
-    await eventually(() => one.log.some(({ sentence }) => /^Cannot save final job states/.test(sentence)));
-    const others = await Promise.all([one.submit({ command: 'exit 4' }), one.submit({ command: 'exit 5' })]);
-    for (const id of others) await one.until(id, hasState('Finished'));
-    const refused = onPatches(new RegExp(`/jobs/${first}`), refusal);
-    missing.remove();
+      const missing = onPatches(/\/jobs\//, FAULTS.transientForbidden);
+      const first = await one.submit({ command: 'exit 3' });
+      await eventually(() => one.log.some(({ sentence }) => /^Cannot save final job states/.test(sentence)));
+      const others = await Promise.all([one.submit({ command: 'exit 4' }), one.submit({ command: 'exit 5' })]);
+      for (const id of others) await one.until(id, hasState('Finished'));
+      const refused = onPatches(new RegExp(`/jobs/${first}`), refusal);
+      missing.remove();
 
-    t.equal(await eventually(() => result(others[0])), 4);
-    t.equal(await eventually(() => result(others[1])), 5);
-    t.equal(await result(first), undefined);
-    refused.remove();
-    t.equal(await eventually(() => result(first)), 3);
-  });
+      t.equal(await eventually(() => result(others[0])), 4);
+      t.equal(await eventually(() => result(others[1])), 5);
+      t.equal(await result(first), undefined);
+      refused.remove();
+      t.equal(await eventually(() => result(first)), 3);
+    },
+  );
 }

@@ -6,7 +6,7 @@ import { fastClock, startWorld, terminal } from '../instance.ts';
 
 const { cluster, admin, instance, stop, annotation, exists, podOf } = await startWorld(t);
 
-t.test('expiry: by the server clock, from the end that is written down, only what is ours', async (t) => {
+t.test('jobs expire by the clock of the server, counted from the recorded end', async (t) => {
   const one = await instance({ clock: fastClock(600), options: { jobExpiryHours: 0.5 } });
   const two = await instance({ clock: fastClock(600), options: { jobExpiryHours: 0.5 } });
   const young = await admin.submit({ command: 'true' });
@@ -35,7 +35,7 @@ t.test('expiry: by the server clock, from the end that is written down, only wha
 
   const zero = await instance({ options: { jobExpiryHours: 0 } });
   const id = await zero.submit({ command: 'true' });
-  await eventually(() => zero.told.get(id)?.at(-1) === 'Finished/Completed');
+  await eventually(() => zero.announced.get(id)?.at(-1) === 'Finished/Completed');
   await eventually(async () => !(await exists(JOBS_KIND, id)));
   await stop(zero);
 });
@@ -50,18 +50,21 @@ t.test('pending for too long', async (t) => {
   await stop(one);
 });
 
-t.test('an injected container that never ends: the end is told at once, and the Job ends after all', async (t) => {
-  cluster.injectSidecar({ name: 'aaa-proxy', image: 'busybox', command: ['/bin/sh', '-c', 'sleep 600'] });
-  const one = await instance({ clock: fastClock(30) });
-  const id = await admin.submit({ command: 'echo out; exit 3' });
-  t.match(await one.until(id, terminal), { status: 'Finished', statusCode: 'Error', exitCode: 3 });
-  t.equal(await one.output(id), 'out\n', 'the log of our container');
-  await eventually(async () => (await admin.client.get(JOBS_KIND, id)).object.status?.failed);
-  t.equal((await podOf(id))?.status?.reason, 'DeadlineExceeded');
-  t.match(one.jobs.find(id, 'alice'), { status: 'Finished', statusCode: 'Error', exitCode: 3 });
-  t.strictSame(
-    one.told.get(id)?.filter((told) => told.startsWith('Finished')),
-    ['Finished/Error'],
-  );
-  await stop(one);
-});
+t.test(
+  'an injected container that never ends: the final state is announced at once, and the Job ends later',
+  async (t) => {
+    cluster.injectSidecar({ name: 'aaa-proxy', image: 'busybox', command: ['/bin/sh', '-c', 'sleep 600'] });
+    const one = await instance({ clock: fastClock(30) });
+    const id = await admin.submit({ command: 'echo out; exit 3' });
+    t.match(await one.until(id, terminal), { status: 'Finished', statusCode: 'Error', exitCode: 3 });
+    t.equal(await one.output(id), 'out\n', 'the log of our container');
+    await eventually(async () => (await admin.client.get(JOBS_KIND, id)).object.status?.failed);
+    t.equal((await podOf(id))?.status?.reason, 'DeadlineExceeded');
+    t.match(one.jobs.find(id, 'alice'), { status: 'Finished', statusCode: 'Error', exitCode: 3 });
+    t.strictSame(
+      one.announced.get(id)?.filter((told) => told.startsWith('Finished')),
+      ['Finished/Error'],
+    );
+    await stop(one);
+  },
+);

@@ -42,7 +42,7 @@ function open(): { repository: Repository; announced: string[] } {
   return { repository, announced };
 }
 
-t.test('given Jobs that are deleted and pods that were never seen, the Job tells whether they ran', async (t) => {
+t.test('the Job shows whether a deleted job ran, without an observed pod', async (t) => {
   const ENDS: readonly (readonly [scenario: string, name: string, end: string])[] = [
     ['12-delete-job', 's12-bg', 'Killed/Deleted'],
     ['12-delete-job', 's12-fg', 'Killed/Deleted'],
@@ -67,7 +67,7 @@ const [job, pod] = [started.object, running.object];
 const added = <P extends Projected>(object: P): ReflectorEvent<P> => eventOf({ type: 'ADDED', object });
 const deleted = <P extends Projected>(object: P): ReflectorEvent<P> => eventOf({ type: 'DELETED', object });
 
-t.test('given a Job whose label is taken away and given back, its pod is still known', async (t) => {
+t.test('a Job that loses and regains its label still has its pod', async (t) => {
   const { repository, announced } = open();
   repository.applyJob(added(job));
   repository.applyPod(added(pod));

@@ -53,7 +53,7 @@ t.test('job-deleted: Canceled if it did not run', async (t) => {
   t.strictSame(valuesOf(evaluateDeleted(stateInputs({}))).slice(0, 3), ['Canceled', 'Deleted', undefined]);
 });
 
-t.test('a deleted Job whose container had ended keeps its exit code', async (t) => {
+t.test('a deleted Job keeps the exit code of its container', async (t) => {
   const evaluation = evaluateDeleted(stateInputs({ pod: seen(pod({ container: end(3) })) }));
   t.strictSame(valuesOf(evaluation), ['Finished', 'Error', 3, 'ended with exit code 3']);
   t.equal(evaluation.cause, 'container-ended');
