@@ -20,7 +20,7 @@ import {
 } from './projection.ts';
 import { isInformative } from './reasons.ts';
 import { isTerminal, type JobRecord, newestOf, type ObservationsByJob, TrackedJob } from './record.ts';
-import { type Evaluation, evaluate, evaluateDeleted } from './state.ts';
+import { type Evaluation, evaluateDeleted, evaluateState } from './state.ts';
 import type { Outcome, StateInputs } from './state-inputs.ts';
 
 /** Newest warning and newest image pull of a pod, or of a Job without a pod. */
@@ -223,7 +223,7 @@ export class Repository {
     if (record.job.ready || (pod !== undefined && podRan(pod.view))) record.ran = true;
     if (!this.#isOpen || this.#hiddenIds.has(record.id)) return;
     const inputs = this.#inputsOf(record);
-    const evaluation = record.deleted ? evaluateDeleted(inputs) : evaluate(inputs);
+    const evaluation = record.deleted ? evaluateDeleted(inputs) : evaluateState(inputs);
     const isFinal = TERMINAL_STATES.has(evaluation.outcome.state);
     if (isFinal && evaluation.isUnconfirmed && record.confirmation !== 'done') {
       if (!record.isAnnounced) this.#announce(record, unconfirmedState(record));

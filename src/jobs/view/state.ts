@@ -352,7 +352,7 @@ function runningMessage({ podView, inputProblem, stop, kill }: DerivedInputs): s
 }
 
 /** Evaluates a job with an existing Job object. */
-export function evaluate(inputs: StateInputs): Evaluation {
+export function evaluateState(inputs: StateInputs): Evaluation {
   const derived = deriveInputs(inputs);
   const row = TABLE.find(({ when }) => when(derived)) ?? PENDING;
   const outcome = row.outcome(derived);
@@ -369,7 +369,7 @@ export function evaluate(inputs: StateInputs): Evaluation {
 
 /** Evaluates a job for the last time: its Job object was deleted, or is no longer labeled as ours. */
 export function evaluateDeleted(inputs: StateInputs): Evaluation {
-  const evaluation = evaluate(inputs);
+  const evaluation = evaluateState(inputs);
   if (isFinal(evaluation.outcome)) return evaluation;
   const state = killedOr('Canceled', deriveInputs(inputs));
   const message = 'its Job was deleted in Kubernetes by another client';

@@ -1,6 +1,6 @@
 /** Each row of the state table decides where it should; final states that something unknown may explain are unconfirmed. */
 import t from 'tap';
-import { type Evaluation, evaluate, evaluateDeleted, STATE_TABLE } from '../../../src/jobs/view/state.ts';
+import { type Evaluation, evaluateDeleted, evaluateState, STATE_TABLE } from '../../../src/jobs/view/state.ts';
 import { end, job, pod, seen, stateInputs } from './state-cases.ts';
 import { CONTROL_ROWS } from './state-controls.ts';
 import { END_ROWS } from './state-ends.ts';
@@ -16,7 +16,7 @@ const valuesOf = ({ outcome: { state, statusCode, exitCode, message } }: Evaluat
 
 for (const { what, cause, given, expected, isUnconfirmed = false } of CASES) {
   t.test(`${cause}: ${what}`, async (t) => {
-    const evaluation = evaluate(stateInputs(given));
+    const evaluation = evaluateState(stateInputs(given));
     t.strictSame(valuesOf(evaluation), expected);
     t.strictSame([evaluation.cause, evaluation.isUnconfirmed], [cause, isUnconfirmed]);
   });
@@ -35,7 +35,7 @@ t.test('a recorded result keeps the cause that was recorded with it', async (t) 
     message: '',
     cause: 'out-of-memory',
   } as const;
-  t.equal(evaluate(stateInputs({ job: job({ result }) })).cause, 'out-of-memory');
+  t.equal(evaluateState(stateInputs({ job: job({ result }) })).cause, 'out-of-memory');
 });
 
 t.test('job-deleted: Killed if it ran', async (t) => {
