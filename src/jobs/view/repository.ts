@@ -20,7 +20,7 @@ import {
 } from './projection.ts';
 import { isInformative } from './reasons.ts';
 import { isTerminal, type JobRecord, newestOf, type ObservationsByJob, TrackedJob } from './record.ts';
-import { type Evaluation, evaluateDeleted, evaluateState } from './state.ts';
+import { evaluateDeleted, evaluateState, type StateEvaluation } from './state.ts';
 import type { Outcome, StateInputs } from './state-inputs.ts';
 
 /** Newest warning and newest image pull of a pod, or of a Job without a pod. */
@@ -238,7 +238,7 @@ export class Repository {
   }
 
   /** Listeners hear of the first final state only: a different one of another instance changes what later requests show. */
-  #announce(record: TrackedJob, { outcome, cause }: Pick<Evaluation, 'outcome' | 'cause'>): void {
+  #announce(record: TrackedJob, { outcome, cause }: Pick<StateEvaluation, 'outcome' | 'cause'>): void {
     const isChanged = !record.isAnnounced || !isSameOutcome(record.outcome, outcome);
     const wasTerminal = record.isAnnounced && isTerminal(record);
     record.outcome = outcome;
@@ -303,7 +303,7 @@ export class Repository {
 }
 
 /** State of a job that this process has not announced yet, while its final state is being confirmed. */
-function unconfirmedState({ ran, outcome, cause }: TrackedJob): Pick<Evaluation, 'outcome' | 'cause'> {
+function unconfirmedState({ ran, outcome, cause }: TrackedJob): Pick<StateEvaluation, 'outcome' | 'cause'> {
   if (!ran) return { outcome, cause };
   return { outcome: { state: 'Running', statusCode: 'Running', message: '' }, cause: 'running' };
 }

@@ -18,7 +18,7 @@ import {
 import { type DerivedInputs, deriveInputs, type Outcome, type StateInputs } from './state-inputs.ts';
 
 /** Result of the state table. */
-export interface Evaluation {
+export interface StateEvaluation {
   readonly outcome: Outcome;
   /** Name of the row that decided; for a recorded result the cause that is recorded with it. */
   readonly cause: string;
@@ -352,7 +352,7 @@ function runningMessage({ podView, inputProblem, stop, kill }: DerivedInputs): s
 }
 
 /** Evaluates a job with an existing Job object. */
-export function evaluateState(inputs: StateInputs): Evaluation {
+export function evaluateState(inputs: StateInputs): StateEvaluation {
   const derived = deriveInputs(inputs);
   const row = TABLE.find(({ when }) => when(derived)) ?? PENDING;
   const outcome = row.outcome(derived);
@@ -368,7 +368,7 @@ export function evaluateState(inputs: StateInputs): Evaluation {
 }
 
 /** Evaluates a job for the last time: its Job object was deleted, or is no longer labeled as ours. */
-export function evaluateDeleted(inputs: StateInputs): Evaluation {
+export function evaluateDeleted(inputs: StateInputs): StateEvaluation {
   const evaluation = evaluateState(inputs);
   if (isFinal(evaluation.outcome)) return evaluation;
   const state = killedOr('Canceled', deriveInputs(inputs));

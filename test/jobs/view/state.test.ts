@@ -1,13 +1,13 @@
 /** Each row of the state table decides where it should; final states that something unknown may explain are unconfirmed. */
 import t from 'tap';
-import { type Evaluation, evaluateDeleted, evaluateState, STATE_TABLE } from '../../../src/jobs/view/state.ts';
+import { evaluateDeleted, evaluateState, STATE_TABLE, type StateEvaluation } from '../../../src/jobs/view/state.ts';
 import { end, job, pod, seen, stateInputs } from './state-cases.ts';
 import { CONTROL_ROWS } from './state-controls.ts';
 import { END_ROWS } from './state-ends.ts';
 
 const CASES = [...CONTROL_ROWS, ...END_ROWS];
 
-const valuesOf = ({ outcome: { state, statusCode, exitCode, message } }: Evaluation) => [
+const valuesOf = ({ outcome: { state, statusCode, exitCode, message } }: StateEvaluation) => [
   state,
   statusCode,
   exitCode,
