@@ -116,7 +116,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** The following functions are called by undici. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#failure !== undefined) controller.abort(this.#failure);
+    // Aborted while it was queued: undici skips a request that throws here, and closes the connection of one that is aborted.
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   onResponseStart(_controller: unknown, status: number, headers: Exchange['headers']): void {

@@ -27,6 +27,8 @@ export interface Timings {
   readonly retryLongest: number;
   /** How long refused connections and failed name lookups are retried, within the deadline. */
   readonly retryNotReached: number;
+  /** After the Status of exec the server has this time to close the connection. */
+  readonly execClose: number;
   /** A follow that is silent for this time is opened again. */
   readonly followSilence: number;
   /** A follow that is silent for this time after the container ended is closed; the rest of the log is read without follow. */
@@ -60,6 +62,7 @@ export const TIMINGS: Timings = {
   retryFirst: 200,
   retryLongest: 5_000,
   retryNotReached: Number.POSITIVE_INFINITY,
+  execClose: 1_000,
   followSilence: 300_000,
   followAfterEnd: 5_000,
   logWaitFirst: 250,

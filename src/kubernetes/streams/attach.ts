@@ -13,6 +13,13 @@ interface AttachRequest {
   readonly signal: AbortSignal;
 }
 
+/** How much of the input was written. Listeners of the socket keep this and not the input, which may be large. */
+interface Progress {
+  sent: number;
+  readonly length: number;
+  isComplete: boolean;
+}
+
 const FRAME_BYTES = 32 * 1024;
 
 /**
@@ -22,48 +29,63 @@ const FRAME_BYTES = 32 * 1024;
  * the server answers when it has delivered everything (kubernetes-facts.md 75, 79).
  */
 export async function attachInput(request: AttachRequest, dependencies: ChannelDependencies): Promise<void> {
-  const { socket } = await openChannels(request, dependencies);
-  const path = dependencies.transport.prefix + request.path;
-  let sent = 0;
-  let isComplete = false;
-  const closed = untilClosed(socket, {
+  const { path, query, signal, input } = request;
+  const { socket } = await openChannels({ path, query, signal }, dependencies);
+  const progress: Progress = { sent: 0, length: input.length, isComplete: false };
+  const closed = untilContainerEnds(socket, dependencies.transport.prefix + path, signal, progress);
+  const written = write(socket, input, progress).then(
+    async () => {
+      if (socket.protocol !== V5) await closed;
+    },
+    async (error: unknown) => {
+      // The close of the connection has the reason of a frame that was not sent.
+      await closed;
+      throw error;
+    },
+  );
+  await Promise.race([written, closed]);
+}
+
+/** Resolves when the connection is closed after the complete input; rejects if it is closed before. */
+async function untilContainerEnds(
+  socket: WebSocket,
+  path: string,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<void> {
+  await untilClosed(socket, {
     method: 'ATTACH',
     path,
-    signal: request.signal,
+    signal,
     frames: (frame) => {
       // The container has ended; the server discards the rest of the input.
-      if (isStatus(frame) && !isComplete) socket.terminate();
+      if (isStatus(frame) && !progress.isComplete) socket.terminate();
     },
     isComplete: () => true,
-  }).then(() => {
-    if (isComplete) return;
-    const text = `the container ended, or the connection was closed, after ${sent} of ${request.input.length} bytes of input`;
-    throw new KubernetesError({ code: 'interrupted', method: 'ATTACH', path, text });
   });
-  const write = async (): Promise<void> => {
-    for (let start = 0; start < request.input.length; start += FRAME_BYTES) {
-      const part = request.input.subarray(start, start + FRAME_BYTES);
-      await sendFrame(socket, CHANNEL.stdin, part);
-      sent += part.length;
-    }
-    if (socket.protocol === 'v5.channel.k8s.io') {
-      const answered = new Promise<void>((resolve) => socket.once('pong', () => resolve()));
-      await sendFrame(socket, CHANNEL.close, Uint8Array.of(CHANNEL.stdin));
-      socket.ping();
-      await answered;
-      isComplete = true;
-      return;
-    }
-    isComplete = true;
+  if (progress.isComplete) return;
+  const text = `the container ended, or the connection was closed, after ${progress.sent} of ${progress.length} bytes of input`;
+  throw new KubernetesError({ code: 'interrupted', method: 'ATTACH', path, text });
+}
+
+const V5 = 'v5.channel.k8s.io';
+
+async function write(socket: WebSocket, input: Uint8Array, progress: Progress): Promise<void> {
+  for (let start = 0; start < input.length; start += FRAME_BYTES) {
+    const part = input.subarray(start, start + FRAME_BYTES);
+    await sendFrame(socket, CHANNEL.stdin, part);
+    progress.sent += part.length;
+  }
+  if (socket.protocol !== V5) {
+    progress.isComplete = true;
     socket.close(1000);
-    await closed;
-  };
-  const written = write().catch(async (error) => {
-    // The close of the connection has the reason of a frame that was not sent.
-    await closed;
-    throw error;
-  });
-  await Promise.race([written, closed]);
+    return;
+  }
+  const answered = new Promise<void>((resolve) => socket.once('pong', () => resolve()));
+  await sendFrame(socket, CHANNEL.close, Uint8Array.of(CHANNEL.stdin));
+  socket.ping();
+  await answered;
+  progress.isComplete = true;
 }
 
 /** Resolves when the frame has left this process. */

@@ -16,20 +16,25 @@ interface ExecRequest {
 /** Runs a command and collects its output. Needs `create` (before Kubernetes 1.31 `get`) on `pods/exec`. */
 export async function exec(request: ExecRequest, dependencies: ChannelDependencies): Promise<ExecResult> {
   const { socket, authorization } = await openChannels(request, dependencies);
+  const { clock, timings } = dependencies;
   const output = new BoundedOutput(request.maxOutputBytes);
   let status: unknown;
+  let cancel = (): void => {};
   const frames = (frame: Buffer): void => {
-    if (isStatus(frame)) status = parsed(frame.subarray(1));
-    else if (frame[0] === CHANNEL.stdout || frame[0] === CHANNEL.stderr) output.add(frame.subarray(1));
+    if (isStatus(frame)) {
+      status = parsed(frame.subarray(1));
+      // Output may follow the Status, because both are copied independently; a server may also leave the connection open.
+      cancel();
+      cancel = clock.after(timings.execClose, () => socket.terminate());
+    } else if (frame[0] === CHANNEL.stdout || frame[0] === CHANNEL.stderr) output.add(frame.subarray(1));
   };
   const path = dependencies.transport.prefix + request.path;
-  await untilClosed(socket, {
-    method: 'EXEC',
-    path,
-    signal: request.signal,
-    frames,
-    isComplete: () => status !== undefined,
-  });
+  try {
+    const isComplete = (): boolean => status !== undefined;
+    await untilClosed(socket, { method: 'EXEC', path, signal: request.signal, frames, isComplete });
+  } finally {
+    cancel();
+  }
   return { ...endOf(status, { method: 'EXEC', path, authorization }), output: output.text() };
 }
 

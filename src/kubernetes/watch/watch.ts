@@ -48,8 +48,6 @@ export class Watches<T extends KubernetesObject> {
   #relistAt = Number.POSITIVE_INFINITY;
   /** The version at which a watch last sent something that is not an event. */
   #brokenAt: string | undefined;
-  /** Events of all watches. */
-  #events = 0;
   /** What follows if the watch is silent until its deadline; undefined while it is being opened. */
   #afterSilence: 'watch' | 'list' | undefined;
 
@@ -70,8 +68,10 @@ export class Watches<T extends KubernetesObject> {
     const { clock, timings, encodings, path } = this.#options;
     const deadline = new Deadline(clock, signal);
     const openedAt = clock.monotonic();
-    const eventsBefore = this.#events;
-    const healthy = (): boolean => this.#events > eventsBefore || clock.monotonic() - openedAt >= timings.watchTooShort;
+    const versionBefore = this.#options.version();
+    // Events that do not advance the version are no progress: a server may replay them with each watch.
+    const healthy = (): boolean =>
+      this.#options.version() !== versionBefore || clock.monotonic() - openedAt >= timings.watchTooShort;
     let cancelWorking: (() => void) | undefined;
     try {
       const response = await this.#open(deadline);
@@ -102,7 +102,7 @@ export class Watches<T extends KubernetesObject> {
       if (cancelWorking !== undefined) this.#quietBefore += clock.monotonic() - this.#quietSince;
     }
     if (healthy()) return { next: 'watch' };
-    const text = 'the watch ended at once without an event';
+    const text = 'the watch ended at once without a new event';
     return { next: 'pause', error: new KubernetesError({ code: 'interrupted', method: 'WATCH', path, text }) };
   }
 
@@ -156,8 +156,7 @@ export class Watches<T extends KubernetesObject> {
     }
     const version = object?.metadata?.resourceVersion;
     if (object === undefined || typeof version !== 'string') return this.#broken(this.#badLine(line));
-    this.#quietSince = clock.monotonic();
-    this.#quietBefore = 0;
+    const before = this.#options.version();
     switch (event.type) {
       case 'BOOKMARK':
         this.#options.onBookmark(version);
@@ -165,13 +164,18 @@ export class Watches<T extends KubernetesObject> {
       case 'ADDED':
       case 'MODIFIED':
       case 'DELETED':
-        this.#events++;
         this.#options.onEvent(event.type, object, version);
         break;
       default:
         log.warning('Ignoring a watch event of unknown type', { kind: resource.plural, type: event.type });
     }
-    this.#options.onWorking();
+    const hasAdvanced = this.#options.version() !== before;
+    // A bookmark of the same version shows that the server is alive; an event of an old version may be a replay.
+    if (hasAdvanced || (event.type === 'BOOKMARK' && version === before)) {
+      this.#quietSince = clock.monotonic();
+      this.#quietBefore = 0;
+    }
+    if (hasAdvanced) this.#options.onWorking();
     return undefined;
   }
 

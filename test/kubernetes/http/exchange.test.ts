@@ -148,22 +148,32 @@ t.test('aborted while what came last waits for its reader: that is no end in ord
 const dispatcher = (dispatch: (handler: Exchange) => void): Dispatcher =>
   ({ dispatch: (_options: unknown, handler: Exchange) => dispatch(handler) }) as unknown as Dispatcher;
 
-t.test('one that waits for a free connection is ended at once, and never begins', async (t) => {
-  const waiting: Exchange[] = [];
-  const controller = new AbortController();
-  const reason = new Error('enough');
-  const sent = Exchange.send(
-    dispatcher((handler) => waiting.push(handler)),
-    OPTIONS,
-    controller.signal,
-  );
-  controller.abort(reason);
-  await t.rejects(sent, reason);
-  const aborted: unknown[] = [];
-  const connection = { abort: (why: unknown) => aborted.push(why) } as unknown as Dispatcher.DispatchController;
-  for (const exchange of waiting) exchange.onRequestStart(connection);
-  t.strictSame(aborted, [reason]);
-});
+t.test(
+  'a queued request that is aborted rejects at once, is not sent, and leaves the connection to the next',
+  async (t) => {
+    const connections = new Set<Socket>();
+    const requests: (() => void)[] = [];
+    const { pool } = await rawServer(t, (socket) => {
+      connections.add(socket);
+      requests.push(() => socket.write(`${HEAD}${END}`));
+    });
+    const first = Exchange.send(pool, OPTIONS, signal());
+    await eventually(async () => requests.length === 1 || undefined, 'the first request arrives');
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const queued = Array.from({ length: 10 }, () => Exchange.send(pool, OPTIONS, controller.signal));
+    const last = Exchange.send(pool, OPTIONS, signal());
+    controller.abort(reason);
+    for (const each of queued) await t.rejects(each, reason);
+    requests[0]?.();
+    await (await first).complete();
+    await eventually(async () => requests.length === 2 || undefined, 'the last request arrives');
+    requests[1]?.();
+    await (await last).complete();
+    t.equal(requests.length, 2);
+    t.equal(connections.size, 1, 'no connection was closed');
+  },
+);
 
 t.test('what came before it failed is told first, even if both came together', async (t) => {
   const failure = new Error('other side closed');

@@ -1,6 +1,7 @@
 /** A server that speaks the channel protocols of exec and attach as a test says, and a client for it. */
 import type { Test } from 'tap';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { ClientOptions } from '../../../src/kubernetes/client.ts';
 import type { Client } from '../../../src/kubernetes/contract.ts';
 import { apiServer, clientOf, status } from '../server.ts';
 
@@ -24,6 +25,7 @@ export async function serving(
   t: Test,
   protocols: readonly string[],
   talk: (socket: WebSocket) => void,
+  options: Partial<ClientOptions> = {},
 ): Promise<Served> {
   const urls: string[] = [];
   const offered: string[] = [];
@@ -37,5 +39,5 @@ export async function serving(
     offered.push(String(request.headers['sec-websocket-protocol']));
     sockets.handleUpgrade(request, socket, head, talk);
   });
-  return { client: clientOf(t, server.url), urls, offered };
+  return { client: clientOf(t, server.url, options), urls, offered };
 }

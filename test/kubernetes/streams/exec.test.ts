@@ -78,6 +78,25 @@ t.test('exec: a connection that breaks before the status is an error, after it i
   t.equal((await late.client.exec('p', 'c', ['x'])).exitCode, 0);
 });
 
+t.test('exec: a server that leaves the connection open after the Status', async (t) => {
+  const closed = new Signal();
+  const { client } = await serving(
+    t,
+    V5,
+    (socket) => {
+      socket.on('close', () => closed.give());
+      socket.send(frame(3, EXIT_4));
+      socket.send(frame(1, 'output after the Status'));
+    },
+    { timings: { execClose: 50 } },
+  );
+  t.match(await client.exec('p', 'c', ['x'], { timeoutMs: 60_000 }), {
+    exitCode: 4,
+    output: 'output after the Status',
+  });
+  await closed.promise;
+});
+
 t.test('exec: deadlines and signals, before and after the upgrade', async (t) => {
   const closed = new Signal();
   const silent = await serving(t, V5, (socket) => socket.on('close', () => closed.give()));

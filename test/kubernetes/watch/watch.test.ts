@@ -91,7 +91,7 @@ t.test('a watch that ends at once without an event has failed', async (t) => {
     'WATCH resourceVersion=11',
   ]);
   const errors = w.log.lines.flatMap(({ fields }) => fields?.error ?? []);
-  t.match(errors, [{ code: 'interrupted', text: 'the watch ended at once without an event' }]);
+  t.match(errors, [{ code: 'interrupted', text: 'the watch ended at once without a new event' }]);
 });
 
 t.test('a cut watch is opened again at once and without a word, if it was healthy', async (t) => {
@@ -196,4 +196,42 @@ t.test('a refusal whose text does not come is given up like a watch that is not 
   );
   await w.reflector.reached('11', never);
   t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=10']);
+});
+
+t.test('a server that replays an old event with each watch is asked again only after pauses', async (t) => {
+  const replay = watches([line('MODIFIED', pod('a', 5))], 0);
+  const w = await watching(t, [lists(10, [pod('a', 5)]), replay, replay, stays(bookmark(11))], {
+    timings: { watchTooShort: 60_000, backoffFirst: 30, backoffLongest: 60 },
+  });
+  await w.reflector.reached('11', never);
+  t.strictSame(w.requests, [
+    'LIST limit=2',
+    'WATCH resourceVersion=10',
+    'WATCH resourceVersion=10',
+    'WATCH resourceVersion=10',
+  ]);
+  const failures = w.log.lines.filter(({ sentence }) => sentence === 'Watch failed; retrying');
+  t.match(
+    failures.map(({ fields }) => fields?.error),
+    [{ text: 'the watch ended at once without a new event' }, { text: 'the watch ended at once without a new event' }],
+  );
+});
+
+t.test('a watch that only replays an old event is silent', async (t) => {
+  const w = await watching(
+    t,
+    [
+      lists(900, [pod('a', 800)]),
+      ({ response }) => {
+        begins(response);
+        const timer = setInterval(() => response.write(line('MODIFIED', pod('a', 800))), 20);
+        response.on('close', () => clearInterval(timer));
+      },
+      lists(20, [pod('b', 15)]),
+      stays(bookmark(21)),
+    ],
+    { timings: { watchSilence: 300 } },
+  );
+  await w.seen(3);
+  t.strictSame(w.events, ['ADDED a 800 Running', 'DELETED a 800 Running relist', 'ADDED b 15 Running']);
 });
