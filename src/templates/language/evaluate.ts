@@ -1,5 +1,5 @@
 /** Executes a parsed template: statements, scopes of variables, and the output with the places that wrote it. */
-import { byteLength, compareBytes } from '../bytes.ts';
+import { byteLength, compareBytes, joined } from '../bytes.ts';
 import { GoError, type Place, type Rendered, TemplateError, type TemplateErrorKind } from '../contract.ts';
 import { printForm } from '../print-form.ts';
 import { entriesOf, Func, isTrue, itemsOf, numberOf, Sized, typeName, type Value } from '../values.ts';
@@ -74,7 +74,8 @@ export function execute(rendering: Rendering, template: Template, data: Value): 
   const dot = data ?? undefined;
   new Execution(rendering, template, dot, output).run(dot);
   const placeAt = (index: number): Place => output.placeAt(index) ?? placeOf(template, template.at);
-  return { text: output.text, placeAt };
+  // Bytes that several actions wrote may be one character together.
+  return { text: joined([output.text], ''), placeAt };
 }
 
 /** One template that is being executed, with its variables and the node that errors are about. */
@@ -216,9 +217,8 @@ class Execution implements Evaluation {
     }
     if (value === undefined || value === null) return [];
     const number = numberOf(value);
-    if (typeof number !== 'bigint')
-      throw this.error('range', `range can't iterate over a value of type ${typeName(value)}`);
-    if (variables > 1) throw this.error('range', `an integer gives ${RANGE_INTEGER}`);
+    if (typeof number !== 'bigint') throw this.error('range', `range can't iterate over a ${typeName(value)}`);
+    if (variables > 1) throw this.error('range', 'range over an integer has one variable, not two');
     return integers(value, number);
   }
 
@@ -251,8 +251,6 @@ class Execution implements Evaluation {
     });
   }
 }
-
-const RANGE_INTEGER = 'one value in each iteration, so range must not have two variables';
 
 function* pairs(items: readonly Value[]): Iterable<readonly [Value, Value]> {
   for (const [index, item] of items.entries()) yield [BigInt(index), item];

@@ -113,6 +113,11 @@ t.test('the output knows the place in the template that wrote it', async (t) => 
   t.same(render({ 'a.tpl': '' }, 'a.tpl').placeAt(0), { template: 'a.tpl', line: 1, column: 0 });
 });
 
+t.test('bytes of a character that two actions write are one character of the output', async (t) => {
+  const text = render({ 'a.tpl': String.raw`{{ "\xc3" }}{{ "\xa9" }}{{ "\xc3" }}` }, 'a.tpl').text;
+  t.equal(text, 'é\udcc3');
+});
+
 t.test('an error inside of an included template names both places', async (t) => {
   const files = { 'a.tpl': '\n{{ include "b" . }}', 'b.tpl': '{{ define "b" }}\n {{ .x.y }}{{ end }}' };
   const error = failure(() => render(files, 'a.tpl', '{"x": 1}'));
