@@ -21,6 +21,8 @@ const PAIR = new RegExp(`\\s*(${STRING})\\s*:\\s*(${STRING})\\s*(?:,(?=\\s*")|$)
 /** Parses the inside of a JSON object, keeping order and repetitions, which JSON.parse does not. */
 export function parseOverrideReferences(text: string): ParsedValue<readonly OverrideReference[]> {
   const found: OverrideReference[] = [];
+  const pointers = new Set<string>();
+  const repeated = new Set<string>();
   const refused = (why: string): ParsedValue<never> => ({
     ok: false,
     reason: `"pointer":"file","pointer2":"file2": ${why}`,
@@ -40,11 +42,18 @@ export function parseOverrideReferences(text: string): ParsedValue<readonly Over
     }
     const forbidden = tokens.find((token) => FORBIDDEN.includes(token));
     if (forbidden !== undefined) return refused(`"${pointer}" contains ${forbidden}`);
-    if (found.some((each) => each.pointer === pointer)) return refused(`"${pointer}" is written twice`);
     if (!file.startsWith('/')) return refused(`"${file}" is not an absolute path`);
+    // A pointer that appends may be repeated: each one adds an element.
+    if (pointers.has(pointer) && !tokens.includes('-')) repeated.add(`"${pointer}"`);
+    pointers.add(pointer);
     found.push({ pointer, tokens, file });
   }
-  return { ok: true, value: found };
+  if (repeated.size === 0) return { ok: true, value: found };
+  return {
+    ok: true,
+    value: found,
+    warning: `${[...repeated].join(', ')}: written more than once, the last one counts`,
+  };
 }
 
 /** The reference tokens of a JSON pointer; undefined if it is malformed or refers to the complete document. */

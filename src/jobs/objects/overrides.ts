@@ -31,7 +31,7 @@ function refusal({ pointer, file }: Override, why: string): JobError {
   return new JobError('invalid-request', `The job-json-override ${pointer} (${file}) cannot be applied: ${why}.`);
 }
 
-/** Sets one value. Missing parents are made: arrays where the next part of the pointer is `-`, else objects. */
+/** Sets one value. Missing parents are created: lists where Kubernetes has a list, else objects. */
 function put(job: KubernetesJob, override: Override): void {
   const { tokens, value } = override;
   const path: string[] = [];
@@ -42,7 +42,7 @@ function put(job: KubernetesJob, override: Override): void {
     if (index === tokens.length - 1) break;
     let child = (parent as Readonly<Record<string, unknown>>)[key];
     if (child === undefined || !Object.hasOwn(Object(parent), key)) {
-      child = tokens[index + 1] === '-' ? [] : {};
+      child = isList(path, tokens[index + 1] ?? '') ? [] : {};
       set(job, path, child, override);
     }
     parent = child;
@@ -50,13 +50,45 @@ function put(job: KubernetesJob, override: Override): void {
   set(job, path, structuredClone(value), override);
 }
 
-/** The name or index that a part of a pointer means in an object or array. */
+const INDEX = /^(0|[1-9]\d*)$/;
+
+/** The name or index that a token of a pointer means in an object or list. One past the end appends, as `-` does. */
 function keyIn(parent: unknown, token: string, override: Override): string {
-  if (typeof parent !== 'object' || parent === null) throw refusal(override, `what is above "${token}" has no parts`);
+  if (typeof parent !== 'object' || parent === null)
+    throw refusal(override, `what is above "${token}" is no object and no list`);
   if (!Array.isArray(parent)) return token;
   if (token === '-') return String(parent.length);
-  if (/^(0|[1-9]\d*)$/.test(token) && Number(token) < parent.length) return token;
-  throw refusal(override, `the list has no element "${token}" (it has ${parent.length}; - appends)`);
+  if (INDEX.test(token) && Number(token) <= parent.length) return token;
+  throw refusal(
+    override,
+    `the list has no element "${token}" (it has ${parent.length}; - and ${parent.length} append)`,
+  );
+}
+
+/** The fields of Jobs that are lists wherever they are (fixtures/openapi/objects.json). */
+const LISTS: ReadonlySet<string> = new Set(
+  [
+    'accessModes add args claims command conditions containers drop env envFrom ephemeralContainers finalizers hostAliases',
+    'hostnames httpHeaders imagePullSecrets initContainers items managedFields matchExpressions matchFields matchLabelKeys',
+    'mismatchLabelKeys monitors nameservers namespaces nodeSelectorTerms onPodConditions ownerReferences portals ports',
+    'preferredDuringSchedulingIgnoredDuringExecution readinessGates resizePolicy resourceClaims restartPolicyRules rules',
+    'schedulingGates searches sources supplementalGroups sysctls targetWWNs tolerations topologySpreadConstraints values',
+    'volumeDevices volumeMounts volumes wwids',
+  ].flatMap((names) => names.split(' ')),
+);
+
+/** Those that are lists below these fields alone. */
+const LISTS_BELOW: ReadonlyMap<string, readonly string[]> = new Map([
+  ['options', ['dnsConfig']],
+  ['requiredDuringSchedulingIgnoredDuringExecution', ['podAffinity', 'podAntiAffinity']],
+]);
+
+/** Does Kubernetes have a list at this path, or does the next token append? */
+export function isList(path: readonly string[], next: string): boolean {
+  if (next === '-') return true;
+  if (!INDEX.test(next)) return false;
+  const [above = '', name = ''] = path.slice(-2);
+  return LISTS.has(name) || LISTS_BELOW.get(name)?.includes(above) === true;
 }
 
 function set(job: KubernetesJob, path: readonly string[], value: unknown, override: Override): void {

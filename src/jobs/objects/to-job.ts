@@ -3,6 +3,8 @@
  * JobError 'invalid-request', naming the field.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import type { Container, PodSpec } from 'kubernetes-types/core/v1.d.ts';
+import { isObject } from '../../system/json.ts';
 import type { JobRequest } from '../job.ts';
 import { refuse } from '../job-error.ts';
 import {
@@ -27,7 +29,7 @@ import { labelValue } from './names.ts';
 import { applyOverrides } from './overrides.ts';
 import type { ResolvedJob } from './resolved.ts';
 import { recordOf } from './submission-record.ts';
-import { ARGUMENT_LIMIT, type PodContext, podSpec } from './to-pod.ts';
+import { ARGUMENT_LIMIT, type PodContext, podSecurityContext, podSpec } from './to-pod.ts';
 
 export interface ManifestContext extends PodContext {
   readonly id: string;
@@ -80,7 +82,38 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
     },
   };
   checkSizes(job);
-  return applyOverrides(job, resolved.overrides);
+  return resolved.overrides.length === 0 ? job : completed(applyOverrides(job, resolved.overrides), job, resolved);
+}
+
+const AUTOMOUNT_POINTER = '/spec/template/spec/automountServiceAccountToken';
+
+/** The overridden Job with what follows from the overrides, and with the user that `run-as=own` demands. */
+function completed(
+  job: KubernetesJob,
+  generated: KubernetesJob,
+  { request, profile, overrides }: ResolvedJob,
+): KubernetesJob {
+  const spec = job.spec?.template.spec;
+  const before = generated.spec?.template.spec;
+  if (!isObject(spec) || !isObject(before)) return job;
+  const pod: PodSpec = { ...spec };
+  const isOtherAccount = spec.serviceAccountName !== before.serviceAccountName;
+  const isWritten = overrides.some(({ pointer }) => pointer === AUTOMOUNT_POINTER);
+  if (isOtherAccount && !isWritten && profile.automountServiceAccountToken.value === 'auto')
+    delete pod.automountServiceAccountToken;
+  if (profile.runAs.value === 'own') {
+    pod.securityContext = { ...spec.securityContext, ...podSecurityContext(request) };
+    pod.containers = spec.containers.map((container) =>
+      container?.name === CONTAINER_NAME ? withoutUser(container) : container,
+    );
+  }
+  return { ...job, spec: { ...job.spec, template: { ...job.spec?.template, spec: pod } } };
+}
+
+function withoutUser(container: Container): Container {
+  if (!isObject(container.securityContext)) return container;
+  const { runAsUser: _user, runAsGroup: _group, ...securityContext } = container.securityContext;
+  return { ...container, securityContext };
 }
 
 /** job-expiry-hours and one more, when no plugin removes the job. */

@@ -210,7 +210,7 @@ function securityContext({ profile }: ResolvedJob, asked: JobRequest['container'
   });
 }
 
-function podSecurityContext({ container }: JobRequest): PodSecurityContext {
+export function podSecurityContext({ container }: JobRequest): PodSecurityContext {
   const { runAsUserId, runAsGroupId, supplementalGroupIds = [] } = container ?? {};
   return omitEmpty({
     runAsUser: runAsUserId,

@@ -211,3 +211,19 @@ t.test('resource profiles', async (t) => {
     ],
   );
 });
+
+t.test('an override that is written twice is a warning; one that appends is not', async (t) => {
+  const { profiles, warnings } = parseProfiles(
+    'F',
+    '[*]\njob-json-overrides="/a":"/b","/l/-":"/x","/a":"/c","/l/-":"/y"',
+  );
+  t.same(
+    warnings.map(({ line, option, message }) => [line, option, message]),
+    [[2, 'job-json-overrides', '"/a": written more than once, the last one counts']],
+  );
+  const { value } = effectiveProfile(profiles, NOBODY).jobJsonOverrides;
+  t.same(
+    value.map(({ pointer, file }) => `${pointer} ${file}`),
+    ['/a /b', '/l/- /x', '/a /c', '/l/- /y'],
+  );
+});

@@ -1,11 +1,11 @@
 /** job-json-overrides change a Job as they are written, unless the plugin would lose the job by them. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import t from 'tap';
 import { parseOverrideReferences, readOverrides } from '../../../src/config/profiles/override-files.ts';
 import { JobError } from '../../../src/jobs/job-error.ts';
-import { applyOverrides } from '../../../src/jobs/objects/overrides.ts';
+import { applyOverrides, isList } from '../../../src/jobs/objects/overrides.ts';
 
 const JOB: KubernetesJob = {
   apiVersion: 'batch/v1',
@@ -74,7 +74,7 @@ t.test('values are added, replaced, appended, in the order written; the generate
   t.same(
     apply(['/metadata/annotations/0', 'x']).metadata?.annotations?.['0'],
     'x',
-    'a number names a member of an object',
+    'a number names a field of an object',
   );
   t.same(
     apply([`${T}/dnsConfig`, { a: 1 }], [`${T}/dnsConfig`, { b: 2 }]).spec?.template.spec?.dnsConfig,
@@ -89,20 +89,20 @@ t.test('values are added, replaced, appended, in the order written; the generate
 t.test('an override that has no place is refused', async (t) => {
   const said = (pointer: string, why: string): string =>
     `The job-json-override ${pointer} (/etc/o.json) cannot be applied: ${why}.`;
-  t.equal(refused(['/kind/x', 1]), said('/kind/x', 'what is above "x" has no parts'));
+  t.equal(refused(['/kind/x', 1]), said('/kind/x', 'what is above "x" is no object and no list'));
   t.equal(
-    refused([`${T}/containers/1/image`, 'x']),
-    said(`${T}/containers/1/image`, 'the list has no element "1" (it has 1; - appends)'),
+    refused([`${T}/containers/2/image`, 'x']),
+    said(`${T}/containers/2/image`, 'the list has no element "2" (it has 1; - and 1 append)'),
   );
   t.equal(
     refused([`${T}/containers/01/image`, 'x']),
-    said(`${T}/containers/01/image`, 'the list has no element "01" (it has 1; - appends)'),
+    said(`${T}/containers/01/image`, 'the list has no element "01" (it has 1; - and 1 append)'),
   );
   t.equal(
     refused([`${T}/containers/first`, 'x']),
-    said(`${T}/containers/first`, 'the list has no element "first" (it has 1; - appends)'),
+    said(`${T}/containers/first`, 'the list has no element "first" (it has 1; - and 1 append)'),
   );
-  t.equal(refused([`${T}/x`, null], [`${T}/x/y`, 1]), said(`${T}/x/y`, 'what is above "y" has no parts'));
+  t.equal(refused([`${T}/x`, null], [`${T}/x/y`, 1]), said(`${T}/x/y`, 'what is above "y" is no object and no list'));
 });
 
 t.test('an override that hides the job from the plugin is refused', async (t) => {
@@ -209,4 +209,58 @@ t.test('a pipe does not block', async (t) => {
   t.throws(() => readOverrides({ value: [{ pointer: '/x', tokens: ['x'], file: pipe }] }), {
     message: `${pipe}: is not a regular file`,
   });
+});
+
+const specOf = (...pairs: Parameters<typeof apply>) => apply(...pairs).spec?.template.spec;
+
+t.test('an index one past the end appends', async (t) => {
+  t.same(specOf([`${T}/containers/1`, { name: 'sidecar' }])?.containers, [
+    { name: 'rs-launcher-container', image: 'r:4' },
+    { name: 'sidecar' },
+  ]);
+});
+
+t.test('an index one past the end of a list creates the element around a field', async (t) => {
+  t.same(specOf([`${T}/containers/1/image`, 's:1'])?.containers[1], { image: 's:1' });
+});
+
+t.test('a list that is missing is created where Kubernetes has a list', async (t) => {
+  const toleration = { key: 'gpu', operator: 'Exists' };
+  t.same(specOf([`${T}/tolerations/0`, toleration])?.tolerations, [toleration]);
+  t.same(specOf([`${T}/imagePullSecrets/0/name`, 'registry'])?.imagePullSecrets, [{ name: 'registry' }]);
+  t.same(specOf([`${T}/dnsConfig/options/0/name`, 'ndots'])?.dnsConfig, { options: [{ name: 'ndots' }] });
+});
+
+t.test('an index further past the end of a created list is refused', async (t) => {
+  t.equal(
+    refused([`${T}/tolerations/1`, {}]),
+    `The job-json-override ${T}/tolerations/1 (/etc/o.json) cannot be applied: the list has no element "1" (it has 0; - and 0 append).`,
+  );
+});
+
+t.test('the lists of the table are those of the recorded API schema', async (t) => {
+  const text = readFileSync(new URL('../../../fixtures/openapi/objects.json', import.meta.url), 'utf8');
+  const { schemas } = JSON.parse(text).components;
+  const seen = new Set<unknown>();
+  const wrong: string[] = [];
+  const resolve = (schema: Record<string, unknown>): Record<string, unknown> => {
+    const [first] = (schema['allOf'] ?? []) as Record<string, unknown>[];
+    const reference = (schema['$ref'] ?? first?.['$ref']) as string | undefined;
+    return reference === undefined ? schema : schemas[reference.split('/').at(-1) ?? ''];
+  };
+  const visit = (schema: Record<string, unknown>, path: readonly string[]): void => {
+    const { properties, items } = resolve(schema) as Record<string, Record<string, never> | undefined>;
+    if (items !== undefined) visit(items, path);
+    if (properties === undefined || seen.has(properties)) return;
+    seen.add(properties);
+    for (const [name, property] of Object.entries(properties)) {
+      const here = [...path, name];
+      const hasList = resolve(property)['type'] === 'array';
+      if (path[0] !== 'status' && hasList !== isList(here, '0')) wrong.push(here.join('/'));
+      visit(property, here);
+    }
+  };
+  visit(schemas['io.k8s.api.batch.v1.Job'], []);
+  t.same(wrong, []);
+  t.ok(seen.size > 50, `${seen.size} objects`);
 });

@@ -1,5 +1,6 @@
 /** A profile decides which images a job may run, where it runs, and what is added to its pod. */
 import t from 'tap';
+import type { Override } from '../../../src/config/profiles/override-files.ts';
 import { parseResourceProfiles } from '../../../src/config/profiles/resource-profiles.ts';
 import type { JobRequest } from '../../../src/jobs/job.ts';
 import { container, INIT, make, mount, REQUEST, refused, spec } from './policed.ts';
@@ -161,4 +162,45 @@ t.test('tolerations and node labels of a resource profile are added to those of 
     { key: 'gpu', operator: 'Exists', effect: 'NoSchedule' },
   ]);
   t.strictSame(nodeSelector, { pool: 'gpu', zone: 'a' });
+});
+
+const override = (pointer: string, value: unknown): Override => ({
+  pointer,
+  tokens: pointer.slice(1).split('/'),
+  file: '/etc/o.json',
+  value,
+});
+const POD = '/spec/template/spec';
+
+t.test('an account that an override names gets its token', async (t) => {
+  const overrides = [override(`${POD}/serviceAccountName`, 'reader')];
+  t.notOk('automountServiceAccountToken' in spec(make('', {}, { overrides })));
+});
+
+t.test('an account that an override names gets no token where the profile forbids it', async (t) => {
+  const overrides = [override(`${POD}/serviceAccountName`, 'reader')];
+  t.equal(spec(make('automount-service-account-token=0', {}, { overrides })).automountServiceAccountToken, false);
+});
+
+t.test('an override decides about the token itself', async (t) => {
+  const overrides = [
+    override(`${POD}/automountServiceAccountToken`, true),
+    override(`${POD}/serviceAccountName`, 'reader'),
+  ];
+  t.equal(spec(make('', {}, { overrides })).automountServiceAccountToken, true);
+});
+
+t.test('run-as=own applies after overrides', async (t) => {
+  const overrides = [
+    override(`${POD}/securityContext`, { fsGroup: 7, runAsUser: 0 }),
+    override(`${POD}/containers/0/securityContext`, { runAsUser: 0, readOnlyRootFilesystem: true }),
+  ];
+  const pod = spec(make('run-as=own', {}, { overrides }));
+  t.strictSame(pod.securityContext, {
+    fsGroup: 7,
+    runAsUser: 1001,
+    runAsGroup: 1002,
+    supplementalGroups: [1002, 27],
+  });
+  t.strictSame(pod.containers[0]?.securityContext, { readOnlyRootFilesystem: true });
 });
