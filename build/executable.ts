@@ -1,6 +1,6 @@
 /** The bundle inside a copy of Node.js (sea-config.json). */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, readFileSync, renameSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What Node.js searches for in its own file to find out that it carries an application. */
@@ -33,6 +33,7 @@ export function makeExecutable({ root, node, directory, name }: ExecutableParts)
     remarks.push(`not stripped, so larger than it need be: ${reason}`);
     copyFileSync(node, executable);
   }
+  removeVariables(executable);
   const config = join(root, 'sea-config.json');
   // A code cache is of use only to a V8 that has the flags of the one that made it.
   const { execArgv }: { execArgv: readonly string[] } = JSON.parse(readFileSync(config, 'utf8'));
@@ -51,6 +52,25 @@ export function makeExecutable({ root, node, directory, name }: ExecutableParts)
   renameSync(executable, `${executable}.injected`);
   copyFileSync(`${executable}.injected`, executable);
   return remarks;
+}
+
+/**
+ * Variables that Node.js reads before the application runs, as root: one names a directory that it creates, one a directory
+ * that it reads, one stops the start. Nothing in sea-config.json switches them off.
+ */
+const STARTUP_VARIABLES = ['NODE_COMPILE_CACHE', 'NODE_ICU_DATA', 'NODE_REPL_EXTERNAL_MODULE'];
+
+/** Makes the names of these variables empty in the program, so that no environment sets them. */
+function removeVariables(executable: string): void {
+  const program = readFileSync(executable);
+  for (const name of STARTUP_VARIABLES) {
+    const text = Buffer.from(`\0${name}\0`);
+    const at = program.indexOf(text);
+    if (at < 0) throw new Error(`${executable} does not contain the name of the variable ${name}`);
+    for (let found = at; found >= 0; found = program.indexOf(text, found + 1))
+      program.fill(0, found, found + text.length);
+  }
+  writeFileSync(executable, program);
 }
 
 function isNotFound(error: unknown): boolean {

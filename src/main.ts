@@ -10,12 +10,12 @@ import { advise, ConfigError, optionPlace, type Problem } from './config/text/pr
 import { directoryDenial, otherUser } from './system/access.ts';
 import { systemClock } from './system/clock.ts';
 import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
-import { withCleanEnvironment } from './system/environment.ts';
 import { escapeControls } from './system/escape.ts';
+import { executeAgain, hasNoNewPrivileges, restrictingCommand } from './system/execute-again.ts';
 import { openLogFile } from './system/log-file.ts';
 import { jsonFormat, textFormat } from './system/log-format.ts';
 import { createLogger, type Logger } from './system/logger.ts';
-import { becomeUser, findServerUser } from './system/privileges.ts';
+import { becomeUser, findServerUser, isStartedByRoot, refuseCapabilities } from './system/privileges.ts';
 import { isRoot, ownArguments, replaceProcess } from './system/process.ts';
 import { openStderr } from './system/stderr.ts';
 
@@ -29,12 +29,14 @@ const writeStderr = openStderr();
 /** Resolves with the exit code. */
 async function main(): Promise<number> {
   process.umask(0o077);
-  const args = withCleanEnvironment({
-    isRoot: isRoot(),
+  const args = executeAgain({
+    isRoot: isStartedByRoot(),
     environment: process.env,
     args: ownArguments(),
+    restricting: restrictingCommand,
     replace: replaceProcess,
   });
+  if (!isRoot()) refuseCapabilities();
   const isCommand = args[0]?.startsWith('-') === false;
   if (isCommand || args.includes('--help')) {
     const { runOnTerminal } = await import('./cli/command-runner.ts');
@@ -58,6 +60,8 @@ async function main(): Promise<number> {
     }
     checkScratchPath(options.scratchPath, log);
     log.notice('Started', { version: VERSION, node: process.versions.node, uid: process.getuid?.() });
+    if (!hasNoNewPrivileges())
+      log.notice('Running without no_new_privs: this host has no setpriv and prlimit (util-linux)');
     const { runPlugin } = await import('./plugin.ts');
     return await runPlugin(options, log);
   } catch (error) {

@@ -6,9 +6,6 @@
 /** The value of PATH; programs are started by absolute paths anyway. */
 const CLEAN_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** First argument of the second execution. Internal. */
-export const CLEANED = '--environment-cleaned';
-
 const ALLOWED = new Set([
   'TZ',
   'LANG',
@@ -19,10 +16,15 @@ const ALLOWED = new Set([
   'KUBERNETES_SERVICE_PORT',
   'RSTUDIO_CONFIG_DIR',
   'XDG_CONFIG_DIRS',
+  'RS_LOG_CONF_FILE',
+  'RS_LOG_LEVEL',
+  'RS_LOGGER_TYPE',
+  'RS_LOG_MESSAGE_FORMAT',
+  'RS_LOG_DIR',
 ]);
 
 /** Environment variables by name. */
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The allowed part of an environment. */
 export function cleanEnvironment(environment: Environment): Record<string, string> {
@@ -41,31 +43,4 @@ export function uncleanVariables(environment: Environment): readonly string[] {
 
 function isAllowed(name: string): boolean {
   return ALLOWED.has(name) || /^LC_[A-Z]+$/.test(name);
-}
-
-interface StartingProcess {
-  readonly isRoot: boolean;
-  readonly environment: Environment;
-  /** Arguments of the plugin. */
-  readonly args: readonly string[];
-  /** Executes the program again with these arguments and this environment; does not return. */
-  readonly replace: (args: readonly string[], environment: Record<string, string>) => never;
-}
-
-/**
- * Returns the plugin's arguments if the environment has allowed variables only, or if this is not root; else executes the
- * program again. Throws if the environment of the second execution is not clean.
- */
-export function withCleanEnvironment({ isRoot, environment, args, replace }: StartingProcess): readonly string[] {
-  const wasCleaned = args[0] === CLEANED;
-  const rest = wasCleaned ? args.slice(1) : args;
-  if (!isRoot) return rest;
-  const unclean = uncleanVariables(environment);
-  if (unclean.length === 0) return rest;
-  if (wasCleaned) {
-    throw new Error(
-      `refusing to run as root: the environment still contains ${unclean.join(', ')} after it was cleaned`,
-    );
-  }
-  return replace([CLEANED, ...rest], cleanEnvironment(environment));
 }

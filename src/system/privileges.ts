@@ -37,6 +37,7 @@ export function findServerUser(name: string): ServerUser {
   try {
     seteuid(name);
   } catch (cause) {
+    if (errorCode(cause) === 'EPERM') throw missingCapability(name, cause);
     const remedy = `useradd --system ${name}, or server-user=NAME in the options file`;
     throw new PrivilegeError(`server-user "${name}" does not exist on this host`, { remedy, cause });
   }
@@ -44,6 +45,15 @@ export function findServerUser(name: string): ServerUser {
     const { username, uid, gid, homedir } = userInfo();
     if (uid === 0) {
       throw new PrivilegeError(`server-user "${name}" is root: the plugin does not run as root, name another user`);
+    }
+    if (gid === 0) {
+      const remedy = `usermod -g GROUP ${name}`;
+      throw new PrivilegeError(`the primary group of server-user "${name}" is root's (gid 0)`, { remedy });
+    }
+    const other = otherAccount(name, username, uid);
+    if (other !== undefined) {
+      const remedy = `usermod -u UID ${name}, with a uid of its own`;
+      throw new PrivilegeError(`server-user "${name}" shares its uid ${uid} with the account ${other}`, { remedy });
     }
     return { name: username, uid, gid, home: homedir };
   } finally {
@@ -62,6 +72,7 @@ export function becomeUser({ name, uid, gid, home }: ServerUser): void {
     setgid(gid);
     setuid(uid);
   } catch (cause) {
+    if (errorCode(cause) === 'EPERM') throw missingCapability(name, cause);
     throw new PrivilegeError(`cannot become server-user "${name}": ${messageOf(cause)}`, { cause });
   }
   const left = remainingPrivileges();
@@ -90,21 +101,105 @@ function powers(): Powers {
   return { seteuid, initgroups, setgid, setuid };
 }
 
-/** Root privileges that any thread of a process (default: this one) still has, one sentence each. */
+/** Rounds in which the threads of a process are listed until no new ones appear. */
+const MOST_ROUNDS = 100;
+
+/**
+ * Root privileges that any thread of a process (default: this one) still has, one sentence each. A thread that exits
+ * meanwhile has none; new ones are examined until there are no more.
+ */
 export function remainingPrivileges(pid: number | 'self' = 'self'): readonly string[] {
   const tasks = `/proc/${pid}/task`;
-  return readdirSync(tasks).flatMap((thread) => {
-    const status = readFileSync(`${tasks}/${thread}/status`, 'utf8');
-    const value = (field: string): readonly string[] =>
-      new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(status)?.[1]?.split(/\s+/) ?? ['unknown'];
-    const found: string[] = [];
-    if (value('Uid').some((id) => !/^[1-9]\d*$/.test(id))) found.push(`thread ${thread} has uid ${value('Uid')}`);
-    for (const field of ['CapPrm', 'CapEff', 'CapAmb']) {
-      const [set = 'unknown'] = value(field);
-      if (!/^0+$/.test(set)) found.push(`thread ${thread} has capabilities ${field} ${set}`);
+  const found = new Map<string, readonly string[]>();
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const threads = readdirSync(tasks).filter((thread) => !found.has(thread));
+    if (threads.length === 0) return [...found.values()].flat();
+    for (const thread of threads) found.set(thread, privilegesIn(`thread ${thread}`, `${tasks}/${thread}/status`));
+  }
+  return ['new threads appear all the time'];
+}
+
+function privilegesIn(thread: string, file: string): readonly string[] {
+  let status: string;
+  try {
+    status = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(errorCode(error))) return [];
+    throw error;
+  }
+  const found: string[] = [];
+  const uids = statusField(status, 'Uid');
+  if (uids.some((id) => !/^[1-9]\d*$/.test(id))) found.push(`${thread} has uid ${uids}`);
+  for (const field of ['CapPrm', 'CapEff', 'CapAmb']) {
+    const [set = 'unknown'] = statusField(status, field);
+    if (!/^0+$/.test(set)) found.push(`${thread} has capabilities ${field} ${set}`);
+  }
+  return found;
+}
+
+function statusField(status: string, field: string): readonly string[] {
+  return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(status)?.[1]?.split(/\s+/) ?? ['unknown'];
+}
+
+/**
+ * Is this process started by root? Throws PrivilegeError if it has other privileges: by a setuid or setgid bit, or by
+ * capabilities of a user other than root.
+ */
+export function isStartedByRoot(): boolean {
+  let status: string;
+  try {
+    status = readFileSync('/proc/self/status', 'utf8');
+  } catch {
+    return process.getuid?.() === 0;
+  }
+  for (const [field, bit] of [
+    ['Uid', 'u-s'],
+    ['Gid', 'g-s'],
+  ] as const) {
+    const ids = statusField(status, field).slice(0, 3);
+    if (new Set(ids).size > 1) {
+      const found = `refusing to start: real, effective and saved ${field.toLowerCase()} differ (${ids.join(', ')})`;
+      throw new PrivilegeError(found, { remedy: `chmod ${bit} ${process.execPath}` });
     }
-    return found;
+  }
+  return statusField(status, 'Uid')[0] === '0';
+}
+
+/** Throws PrivilegeError if this process, which root has not started, has capabilities. */
+export function refuseCapabilities(): void {
+  const left = remainingPrivileges();
+  if (left.length === 0) return;
+  throw new PrivilegeError(`refusing to start with capabilities: ${left.join('; ')}`, {
+    remedy: 'start it without AmbientCapabilities or file capabilities, or as root',
   });
+}
+
+/** Another account with this uid; the groups of a process would be those of either account. */
+function otherAccount(name: string, canonical: string, uid: number): string | undefined {
+  const plain = (account: string): string => account.toLowerCase().replace(/^.{0,256}\\|@.{0,256}$/g, '');
+  if (plain(name) !== plain(canonical)) return canonical;
+  let accounts: string;
+  try {
+    accounts = readFileSync('/etc/passwd', 'utf8');
+  } catch {
+    return undefined;
+  }
+  for (const line of accounts.split('\n')) {
+    const [account = '', , number] = line.split(':');
+    if (number === String(uid) && plain(account) !== plain(name)) return account;
+  }
+  return undefined;
+}
+
+function missingCapability(name: string, cause: unknown): PrivilegeError {
+  return new PrivilegeError(`root cannot become server-user "${name}": it lacks CAP_SETUID or CAP_SETGID`, {
+    remedy: `add the capabilities SETUID and SETGID to the container, or start it as ${name} (runAsUser)`,
+    cause,
+  });
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function canReturn(setuid: (id: number) => void): boolean {

@@ -1,4 +1,6 @@
 /** The process itself: its arguments, root, executing the program again, and the exit after an unexpected error. */
+import { existsSync, readlinkSync } from 'node:fs';
+import type { Environment } from './environment.ts';
 import type { Log } from './log.ts';
 
 /** In the single executable the first argument is not a script. */
@@ -16,10 +18,11 @@ export function isRoot(): boolean {
 }
 
 /**
- * Executes the program again (execve): same pid, same open pipes, nothing of stdin is lost. The program is /proc/self/exe,
- * which is the running one even if its file was replaced.
+ * Executes the program again (execve), through a command that may be empty: same pid, same open pipes, nothing of stdin is
+ * lost, and no other descriptors. Without a command the program is /proc/self/exe, the running one even if its file was
+ * replaced.
  */
-export function replaceProcess(args: readonly string[], environment: Record<string, string>): never {
+export function replaceProcess(command: readonly string[], args: readonly string[], environment: Environment): never {
   if (process.execve === undefined) {
     throw new Error('refusing to run as root: this JavaScript runtime cannot replace its process (process.execve)');
   }
@@ -27,8 +30,22 @@ export function replaceProcess(args: readonly string[], environment: Record<stri
   if (process.env['NODE_V8_COVERAGE']) process.getBuiltinModule('node:v8').stopCoverage();
   const [, script = ''] = process.argv;
   const own = isSingleExecutable() ? [] : [...process.execArgv, script];
-  process.execve('/proc/self/exe', [process.argv0, ...own, ...args], environment);
+  const variables = Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  const [program] = command;
+  const file = program === undefined ? undefined : ownFile();
+  if (program !== undefined && file !== undefined) {
+    process.execve(program, [...command, file, ...own, ...args], variables);
+  }
+  process.execve('/proc/self/exe', [process.argv0, ...own, ...args], variables);
   throw new Error('refusing to run as root: /proc/self/exe could not be executed again');
+}
+
+/** The path of the running program; undefined if its file was replaced. */
+function ownFile(): string | undefined {
+  const path = readlinkSync('/proc/self/exe');
+  return existsSync(path) ? path : undefined;
 }
 
 /** Exit code of a defect of the plugin (sysexits.h: EX_SOFTWARE). */

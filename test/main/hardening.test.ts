@@ -2,24 +2,28 @@
  * A plugin that runs is hard to misuse, whoever started it: it has given up root in every thread, took nothing of a hostile
  * environment, made only directories that are its user's, and ends when it is told to.
  */
-import { execFileSync } from 'node:child_process';
+import { type ExecFileException, execFile, execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   symlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { remainingPrivileges } from '../../src/system/privileges.ts';
 import { startEmptyCluster } from '../support/empty-cluster.ts';
 import { createLauncher } from '../support/launcher.ts';
 import { EXECUTABLE, type PluginProcess, type PluginStart, startPlugin, writeConfig } from '../support/plugin.ts';
 
+const AS_NOBODY = ['/usr/bin/setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups'];
 const skip = process.getuid?.() === 0 ? false : 'only for root';
 const NOBODY = 65534;
 const cluster = await startEmptyCluster();
@@ -90,6 +94,85 @@ t.test('a hostile environment', { skip }, async (t) => {
     'loader and runtime alone say something, before the program replaced itself',
   );
   t.strictSame(readdirSync(directory, { recursive: true }), []);
+});
+
+/** Every variable in the documentation of Node.js, and those of its libraries. */
+const NODE_VARIABLES = [
+  ...['COMPILE_CACHE', 'COMPILE_CACHE_PORTABLE', 'DEBUG', 'DEBUG_NATIVE', 'DISABLE_COLORS', 'DISABLE_COMPILE_CACHE'],
+  ...['EXTRA_CA_CERTS', 'ICU_DATA', 'NO_WARNINGS', 'OPTIONS', 'PATH', 'PENDING_DEPRECATION', 'PENDING_PIPE_INSTANCES'],
+  ...['PRESERVE_SYMLINKS', 'REDIRECT_WARNINGS', 'REPL_EXTERNAL_MODULE', 'REPL_HISTORY', 'SKIP_PLATFORM_CHECK'],
+  ...['TEST_CONTEXT', 'TLS_REJECT_UNAUTHORIZED', 'USE_ENV_PROXY', 'USE_SYSTEM_CA', 'V8_COVERAGE'],
+].map((name) => `NODE_${name}`);
+const LIBRARY_VARIABLES = ['FORCE_COLOR', 'OPENSSL_CONF', 'SSL_CERT_DIR', 'SSL_CERT_FILE', 'SSLKEYLOGFILE', 'TZ'];
+
+t.test('no variable that Node.js reads makes root write or say anything', { skip }, async (t) => {
+  const directory = t.testdir({});
+  chmodSync(directory, 0o777);
+  for (const name of [...NODE_VARIABLES, ...LIBRARY_VARIABLES]) {
+    const env = { [name]: join(directory, 'x') };
+    const { stdout } = await promisify(execFile)(EXECUTABLE, ['--version'], { env });
+    t.match(stdout, /^rstudio-kubernetes-launcher \S+ \(/, name);
+    t.strictSame(readdirSync(directory, { recursive: true }), [], name);
+  }
+});
+
+t.test('a running plugin has no_new_privs, few capabilities to lose and no core dumps', { skip }, async (t) => {
+  const plugin = await running(t);
+  const status = readFileSync(`/proc/${plugin.pid}/status`, 'utf8');
+  t.match(status, '\nNoNewPrivs:\t1\n');
+  t.match(status, '\nCapInh:\t0000000000000000\n');
+  t.match(status, '\nCapBnd:\t00000000000000c3\n', 'chown, dac_override, setgid, setuid');
+  t.match(readFileSync(`/proc/${plugin.pid}/limits`, 'utf8'), /\nMax core file size +0 /);
+  t.notMatch(plugin.log(), 'no_new_privs');
+});
+
+t.test('started by another user the plugin has no_new_privs and no core dumps', { skip }, async (t) => {
+  const directory = writeConfig({ options: { ...cluster.options, 'server-user': 'nobody' } });
+  t.teardown(directory.remove);
+  execFileSync('chown', ['-R', 'nobody', directory.path]);
+  const plugin = await running(t, { directory, command: [...AS_NOBODY, EXECUTABLE] });
+  t.match(readFileSync(`/proc/${plugin.pid}/status`, 'utf8'), '\nNoNewPrivs:\t1\n');
+  t.match(readFileSync(`/proc/${plugin.pid}/limits`, 'utf8'), /\nMax core file size +0 /);
+});
+
+t.test('without setpriv the plugin starts and logs what is missing', { skip }, async (t) => {
+  const hide = 'mount --bind /dev/null /usr/bin/setpriv && exec "$0" "$@"';
+  const plugin = await running(t, { command: ['/usr/bin/unshare', '--mount', '/bin/sh', '-c', hide, EXECUTABLE] });
+  t.match(plugin.log(), ' INFO Running without no_new_privs: this host has no setpriv and prlimit (util-linux)\n');
+  t.strictSame(remainingPrivileges(plugin.pid), []);
+});
+
+t.test('inherited descriptors are closed, also with a clean environment', { skip }, async (t) => {
+  const open = 'exec 7</etc/shadow; exec env -i "$0" "$@"';
+  const plugin = await running(t, { command: ['/bin/sh', '-c', open, EXECUTABLE] });
+  const descriptors = `/proc/${plugin.pid}/fd`;
+  const targets = readdirSync(descriptors).map((name) => readlinkSync(join(descriptors, name)));
+  t.notOk(targets.includes('/etc/shadow'));
+});
+
+t.test('a setuid program refuses to start', { skip }, async (t) => {
+  const copy = `${t.testdir({})}/plugin`;
+  copyFileSync(EXECUTABLE, copy);
+  chmodSync(copy, 0o4755);
+  const failure: ExecFileException = await promisify(execFile)('/usr/bin/setpriv', [
+    ...AS_NOBODY.slice(1),
+    copy,
+    '--version',
+  ]).catch((error) => error);
+  t.equal(
+    failure.stderr,
+    `rstudio-kubernetes-launcher: refusing to start: real, effective and saved uid differ (65534, 0, 0): chmod u-s ${copy}\n`,
+  );
+});
+
+t.test('root creates no directory that an options file of the server user names', { skip }, async (t) => {
+  const directory = writeConfig({ options: cluster.options });
+  t.teardown(directory.remove);
+  chownSync(directory.configFile, NOBODY, NOBODY);
+  const plugin = await running(t, { directory });
+  t.notOk(existsSync(join(directory.path, 'log')));
+  t.notOk(existsSync(join(directory.path, 'scratch')));
+  t.match(plugin.stderr(), 'Cannot write the log file; logging to stderr');
 });
 
 t.test('SIGUSR1 opens no debugger', async (t) => {
@@ -198,7 +281,7 @@ t.test('a start by somebody else than root', { skip }, async (t) => {
   execFileSync('chown', ['-R', 'nobody', directory.path]);
   const plugin = await running(t, {
     directory,
-    command: ['/usr/bin/setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', EXECUTABLE],
+    command: [...AS_NOBODY, EXECUTABLE],
     env: { HOME: '/nonexistent', NODE_OPTIONS: '--require=/nonexistent.cjs' },
   });
   t.strictSame(environmentOf(plugin), ['HOME=/nonexistent', 'NODE_OPTIONS=--require=/nonexistent.cjs']);
