@@ -1,7 +1,7 @@
 /**
  * Launcher templates: Go's text/template over values, for callers that know jobs and Kubernetes. This room knows neither.
  */
-import type { Value } from './values.ts';
+import type { GoFunction, Value } from './values.ts';
 
 /** One template file. Its text may hold bytes as `fromBytes` writes them. */
 export interface TemplateSource {
@@ -63,38 +63,6 @@ export class TemplateError extends Error {
 /** An error that a function returns; the evaluator adds the place. */
 export class GoError extends Error {
   override readonly name = 'GoError';
-}
-
-/** Counts work against the limits of one rendering; each method throws when its limit is reached. */
-export interface Budget {
-  /** Counts steps (elements visited, values built) and looks at the deadline. */
-  readonly step: (count?: number) => void;
-  /** Counts bytes of a text before a function builds it. */
-  readonly reserve: (bytes: number) => void;
-}
-
-/** What functions know of the rendering in which they are called. */
-export interface Context extends Budget {
-  /** Milliseconds since 1970, the same for all of the rendering. */
-  readonly now: number;
-  /** The output of a template by name (`include`); counts as a nested call. */
-  readonly render: (name: string, data: Value) => string;
-  /** The output of a text as a template of its own (`tpl`), which sees all templates of the set. */
-  readonly renderText: (text: string, data: Value) => string;
-}
-
-/**
- * A function of templates. `parameters` are Go types (`interface {}`, `string`, `int`, `[]string`, `map[string]interface {}`);
- * the evaluator checks every argument against them. `reflect.Value` takes any value, no value included. An `interface {}` is
- * null for nil and for no value; so is a slice, map or pointer for a literal nil and for no value.
- */
-export interface GoFunction {
-  readonly name: string;
-  readonly parameters: readonly string[];
-  /** The last parameter may be given any number of times. */
-  readonly variadic: boolean;
-  /** Returns null for a nil interface; throws `GoError` for what Go returns as an error. */
-  readonly call: (args: readonly Value[], context: Context) => Value;
 }
 
 /** A function that templates must not use: the parser reports it with the reason. */

@@ -1,6 +1,5 @@
 /** Typed definitions of template functions: what the evaluator checked by Go type arrives as the JavaScript type. */
-import type { Context, GoFunction } from './contract.ts';
-import type { Value } from './values.ts';
+import type { Context, GoFunction, Value } from './values.ts';
 
 /** A parameter: its Go type, and how its checked value is read. */
 export interface Parameter<T> {

@@ -1,7 +1,7 @@
 /** Values as Go's fmt prints them with `%v`, and numbers in Go's formats. */
 import { byteLength, compareBytes } from './bytes.ts';
-import { type Budget, GoError } from './contract.ts';
-import { Complex, entriesOf, Func, GoObject, itemsOf, Sized, type Value } from './values.ts';
+import { GoError } from './contract.ts';
+import { type Budget, Complex, entriesOf, Func, GoObject, itemsOf, Sized, type Value } from './values.ts';
 
 /** Levels of lists and maps that are printed; a map that contains itself has no end. */
 const DEEPEST = 256;

@@ -1,5 +1,4 @@
 /** Go values in JavaScript, as templates compute with them: their kinds, type names, truth, bytes and printed form. */
-import type { GoFunction } from './contract.ts';
 
 /**
  * One Go value. `undefined` is no value (an invalid reflect.Value, as of a missing key), `null` a nil interface, bigint an
@@ -128,6 +127,38 @@ export class GoObject {
     this.fields = fields ?? new Map();
     this.methods = methods ?? new Map();
   }
+}
+
+/** Counts work against the limits of one rendering; each method throws when its limit is reached. */
+export interface Budget {
+  /** Counts steps (elements visited, values built) and looks at the deadline. */
+  readonly step: (count?: number) => void;
+  /** Counts bytes of a text before a function builds it. */
+  readonly reserve: (bytes: number) => void;
+}
+
+/** What functions know of the rendering in which they are called. */
+export interface Context extends Budget {
+  /** Milliseconds since 1970, the same for all of the rendering. */
+  readonly now: number;
+  /** The output of a template by name (`include`); counts as a nested call. */
+  readonly render: (name: string, data: Value) => string;
+  /** The output of a text as a template of its own (`tpl`), which sees all templates of the set. */
+  readonly renderText: (text: string, data: Value) => string;
+}
+
+/**
+ * A function of templates. `parameters` are Go types (`interface {}`, `string`, `int`, `[]string`, `map[string]interface {}`);
+ * the evaluator checks every argument against them. `reflect.Value` takes any value, no value included. An `interface {}` is
+ * null for nil and for no value; so is a slice, map or pointer for a literal nil and for no value.
+ */
+export interface GoFunction {
+  readonly name: string;
+  readonly parameters: readonly string[];
+  /** The last parameter may be given any number of times. */
+  readonly variadic: boolean;
+  /** Returns null for a nil interface; throws `GoError` for what Go returns as an error. */
+  readonly call: (args: readonly Value[], context: Context) => Value;
 }
 
 /** A function as a value, for `call`. */

@@ -1,11 +1,12 @@
 /** Go values in JavaScript: kinds, type names, truth, printed form and bytes. Expected values are what Go prints. */
 import t from 'tap';
 import { byteLength, compareBytes, fromBytes, joined, sliceBytes, toBytes } from '../../src/templates/bytes.ts';
-import type { Budget, GoFunction } from '../../src/templates/contract.ts';
 import { formatFloat, printForm } from '../../src/templates/print-form.ts';
 import {
+  type Budget,
   Complex,
   Func,
+  type GoFunction,
   GoObject,
   isTrue,
   type Kind,

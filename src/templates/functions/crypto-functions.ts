@@ -1,9 +1,9 @@
 /** sprig's functions of package crypto that need no randomness, and its encodings. */
 import { createDecipheriv, createHash, createHmac, scryptSync } from 'node:crypto';
 import { byteLength, fromBytes, toBytes } from '../bytes.ts';
-import { GoError, type GoFunction } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { define, type Parameter, string } from '../definition.ts';
-import { numberOf } from '../values.ts';
+import { type GoFunction, numberOf } from '../values.ts';
 import { decodeBase32, decodeBase64, encodeBase32 } from './go-encodings.ts';
 
 const uint32: Parameter<number> = { type: 'uint32', read: (value) => Number(numberOf(value) ?? 0) };

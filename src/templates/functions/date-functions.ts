@@ -1,8 +1,8 @@
 /** sprig's functions of dates. The time is fixed for a rendering; the local zone is UTC. */
-import { type Context, GoError, type GoFunction } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { any, define, string } from '../definition.ts';
 import { parseGoInt } from '../go-numbers.ts';
-import { Sized, type Value } from '../values.ts';
+import { type Context, type GoFunction, Sized, type Value } from '../values.ts';
 import type { Moment } from './time/civil.ts';
 import { formatDuration, parseDuration, roundDuration } from './time/go-duration.ts';
 import { addDuration, difference, Time, timeParameter, ZERO_TIME } from './time/go-time.ts';

@@ -1,7 +1,6 @@
 /** Equality of values as reflect.DeepEqual has it: the same types all the way down. */
-import type { Budget } from '../contract.ts';
 import { NilMap, NilSlice } from '../nil-values.ts';
-import { Complex, entriesOf, Func, GoObject, itemsOf, Sized, typeName, type Value } from '../values.ts';
+import { type Budget, Complex, entriesOf, Func, GoObject, itemsOf, Sized, typeName, type Value } from '../values.ts';
 
 /** Deeper values are taken for different: a map may contain itself. */
 const DEEPEST = 1000;

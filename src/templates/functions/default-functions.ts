@@ -1,7 +1,7 @@
 /** sprig's functions that choose between values and look at their types. */
-import { GoError, type GoFunction } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { any, bool, define, defineVariadic, string } from '../definition.ts';
-import { GoObject, isTrue, kindOf, typeName, type Value } from '../values.ts';
+import { type GoFunction, GoObject, isTrue, kindOf, typeName, type Value } from '../values.ts';
 import { deepEqual } from './deep-equal.ts';
 
 /** As sprig's empty: the zero value of its type, and lists, maps and strings without content. A struct never is. */

@@ -1,9 +1,9 @@
 /** sprig's functions of maps (dicts). */
 import { compareBytes } from '../bytes.ts';
-import { type Budget, GoError, type GoFunction } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { any, define, defineVariadic, dict, string } from '../definition.ts';
 import { NilMap, NilSlice } from '../nil-values.ts';
-import { GoObject, Slice, TypedMap, typeName, type Value } from '../values.ts';
+import { type Budget, type GoFunction, GoObject, Slice, TypedMap, typeName, type Value } from '../values.ts';
 import { mergeInto } from './dict-merge.ts';
 import { strval } from './strval.ts';
 

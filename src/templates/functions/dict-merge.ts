@@ -1,7 +1,7 @@
 /** Merges maps into a map as the package mergo does for sprig, its rules for empty values and lists included. */
-import { type Budget, GoError } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { NilMap } from '../nil-values.ts';
-import { entriesOf, GoObject, isTrue, itemsOf, Slice, type Value } from '../values.ts';
+import { type Budget, entriesOf, GoObject, isTrue, itemsOf, Slice, type Value } from '../values.ts';
 
 /** A map that contains itself has no end. */
 const DEEPEST = 1000;

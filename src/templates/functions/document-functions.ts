@@ -1,8 +1,8 @@
 /** Functions of sprig and Helm that read and write JSON and YAML, and Helm's include, tpl and required. */
-import { type Budget, GoError, type GoFunction } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { any, define, string } from '../definition.ts';
 import { NilSlice } from '../nil-values.ts';
-import type { Value } from '../values.ts';
+import type { Budget, GoFunction, Value } from '../values.ts';
 import { YamlError } from '../yaml/yaml-cursor.ts';
 import { LENIENT, readYaml, type YamlNode } from '../yaml/yaml-reader.ts';
 import { type Plain, writeYaml, type YamlStyle } from '../yaml/yaml-writer.ts';

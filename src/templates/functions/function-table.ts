@@ -1,5 +1,7 @@
 /** All functions of templates beside those of the language: sprig's, Helm's, and those that are refused with the reason. */
-import type { FunctionTable, GoFunction, RefusedFunction } from '../contract.ts';
+
+import type { FunctionTable, RefusedFunction } from '../contract.ts';
+import type { GoFunction } from '../values.ts';
 import { CRYPTO_FUNCTIONS } from './crypto-functions.ts';
 import { DATE_FUNCTIONS } from './date-functions.ts';
 import { DEFAULT_FUNCTIONS } from './default-functions.ts';

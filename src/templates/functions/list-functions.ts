@@ -1,9 +1,9 @@
 /** sprig's functions of lists; they take slices of any type. */
-import { type Budget, GoError, type GoFunction } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { any, define, defineVariadic, int } from '../definition.ts';
 import { castInt } from '../go-numbers.ts';
 import { NilSlice } from '../nil-values.ts';
-import { itemsOf, kindOf, Slice, type Value } from '../values.ts';
+import { type Budget, type GoFunction, itemsOf, kindOf, Slice, type Value } from '../values.ts';
 import { deepEqual } from './deep-equal.ts';
 import { isEmpty } from './default-functions.ts';
 

@@ -1,9 +1,9 @@
 /** sprig's arithmetic: int64 and float64, conversions, and lists of integers. */
-import { type Budget, GoError, type GoFunction } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { any, define, defineVariadic, float, int, string } from '../definition.ts';
 import { castFloat, castInt, parseGoInt } from '../go-numbers.ts';
 import { printForm } from '../print-form.ts';
-import { Sized, Slice, type Value } from '../values.ts';
+import { type Budget, type GoFunction, Sized, Slice, type Value } from '../values.ts';
 import { add, type Decimal, divide, multiply, subtract, toDecimal, toNumber } from './decimal.ts';
 
 const int64 = (value: bigint): Sized => new Sized('int64', value);

@@ -1,7 +1,7 @@
 /** sprig's functions of file paths and URLs. On Linux, where templates are rendered, Go's filepath is the same as its path. */
-import { GoError, type GoFunction } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { define, dict, string } from '../definition.ts';
-import { kindOf, type Value } from '../values.ts';
+import { type GoFunction, kindOf, type Value } from '../values.ts';
 import { formatUrl, parseUrl } from './go-url.ts';
 
 /** As path.Clean. */

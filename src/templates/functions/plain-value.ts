@@ -1,9 +1,9 @@
 /** Values as Go's encoding/json sees them, and their JSON text. */
 import { compareBytes } from '../bytes.ts';
-import { type Budget, GoError } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { NilMap, NilSlice } from '../nil-values.ts';
 import { formatFloat, shortestFloat32 } from '../print-form.ts';
-import { Complex, entriesOf, Func, GoObject, itemsOf, Sized, typeName, type Value } from '../values.ts';
+import { type Budget, Complex, entriesOf, Func, GoObject, itemsOf, Sized, typeName, type Value } from '../values.ts';
 import type { Plain } from '../yaml/yaml-writer.ts';
 import { bytesOf } from './strval.ts';
 import { jsonTime, Time } from './time/go-time.ts';

@@ -1,9 +1,9 @@
 /** sprig's functions of regular expressions, with the rules of Go's package regexp for repeated matches and replacements. */
-import { type Budget, GoError, type GoFunction } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { define, int, string } from '../definition.ts';
 import { canBackquote, quoted } from '../language/format-string.ts';
 import { NilSlice } from '../nil-values.ts';
-import { Slice } from '../values.ts';
+import { type Budget, type GoFunction, Slice } from '../values.ts';
 import { type Captures, matchAll, matchFrom, widthAt } from './regex/regex-matcher.ts';
 import { compileRegex, type Program } from './regex/regex-program.ts';
 

@@ -1,5 +1,7 @@
 /** Ranges of versions (`>=1.2 <2 || ~3.1`) as the package Masterminds/semver checks them. */
-import { type Budget, GoError } from '../contract.ts';
+
+import { GoError } from '../contract.ts';
+import type { Budget } from '../values.ts';
 import { matchAll } from './regex/regex-matcher.ts';
 import { compileRegex } from './regex/regex-program.ts';
 import { comparePrereleases, compareVersions, parseVersion, type Version } from './semver-version.ts';

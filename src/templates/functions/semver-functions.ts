@@ -1,7 +1,6 @@
 /** sprig's functions of semantic versions; `semver` returns an object with methods for templates. */
-import type { GoFunction } from '../contract.ts';
 import { define, type Parameter, string } from '../definition.ts';
-import { GoObject, Sized, type Value } from '../values.ts';
+import { type GoFunction, GoObject, Sized, type Value } from '../values.ts';
 import { satisfies } from './semver-constraint.ts';
 import {
   checkMetadata,

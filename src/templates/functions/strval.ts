@@ -1,8 +1,7 @@
 /** Any value as the text that sprig works with (its functions strval and strslice). */
 import { fromBytes } from '../bytes.ts';
-import type { Budget } from '../contract.ts';
 import { printForm } from '../print-form.ts';
-import { itemsOf, numberOf, Slice, type Value } from '../values.ts';
+import { type Budget, itemsOf, numberOf, Slice, type Value } from '../values.ts';
 
 /** The bytes of a []byte; undefined for other values. */
 export function bytesOf(value: Value): Uint8Array | undefined {

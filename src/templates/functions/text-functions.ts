@@ -1,10 +1,9 @@
 /** sprig's functions of strings. */
 import { byteLength, compareBytes } from '../bytes.ts';
-import type { Budget, GoFunction } from '../contract.ts';
 import { any, define, defineVariadic, int, type Parameter, string } from '../definition.ts';
 import { quoted } from '../language/format-string.ts';
 import { printForm } from '../print-form.ts';
-import { itemsOf, Slice, TypedMap, type Value } from '../values.ts';
+import { type Budget, type GoFunction, itemsOf, Slice, TypedMap, type Value } from '../values.ts';
 import { characters, lowerChar, runes, trimSpace, upperChar } from './go-text.ts';
 import { strings, strval } from './strval.ts';
 import { connectedCase, initials, joinedCase, swapCase, title, untitle, withoutSpace } from './text-case.ts';

@@ -1,6 +1,8 @@
 /** sprig's functions that cut, wrap and indent strings by their bytes: abbrev, abbrevboth, wrap, wrapWith, trunc, substr, indent. */
+
 import { byteLength, fromBytes, sliceBytes, toBytes } from '../bytes.ts';
-import { type Budget, GoError } from '../contract.ts';
+import { GoError } from '../contract.ts';
+import type { Budget } from '../values.ts';
 
 const outOfRange = (bounds: string): GoError => new GoError(`runtime error: slice bounds out of range ${bounds}`);
 

@@ -1,8 +1,21 @@
 /** The functions that Go's text/template has by itself. */
 import { byteLength, joined, sliceBytes, toBytes } from '../bytes.ts';
-import { type Budget, GoError, type GoFunction } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { printForm } from '../print-form.ts';
-import { entriesOf, Func, isTrue, itemsOf, numberOf, Sized, Slice, TypedMap, typeName, type Value } from '../values.ts';
+import {
+  type Budget,
+  entriesOf,
+  Func,
+  type GoFunction,
+  isTrue,
+  itemsOf,
+  numberOf,
+  Sized,
+  Slice,
+  TypedMap,
+  typeName,
+  type Value,
+} from '../values.ts';
 import { equal, less } from './compare.ts';
 import { isPrintable } from './format-string.ts';
 import { formatted } from './printf.ts';

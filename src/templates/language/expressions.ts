@@ -1,13 +1,17 @@
 /** Evaluates pipelines, commands, fields and calls, with the checks that Go makes on arguments. */
+import { type FunctionTable, GoError, TemplateError, type TemplateErrorKind } from '../contract.ts';
 import {
+  Complex,
   type Context,
-  type FunctionTable,
-  GoError,
+  entriesOf,
   type GoFunction,
-  TemplateError,
-  type TemplateErrorKind,
-} from '../contract.ts';
-import { Complex, entriesOf, GoObject, type IntegerKind, isTrue, Sized, typeName, type Value } from '../values.ts';
+  GoObject,
+  type IntegerKind,
+  isTrue,
+  Sized,
+  typeName,
+  type Value,
+} from '../values.ts';
 import { LimitError, type Meter } from './limits.ts';
 import {
   type ChainNode,

@@ -1,5 +1,7 @@
 /** Counts what one rendering costs: steps, time, output, text that functions build, and nested calls. */
-import { type Budget, DEFAULT_LIMITS, type Limits, type RenderOptions } from '../contract.ts';
+
+import { DEFAULT_LIMITS, type Limits, type RenderOptions } from '../contract.ts';
+import type { Budget } from '../values.ts';
 
 /** Functions may build this many times the output limit: most of it is indented, quoted or included again. */
 const FUNCTION_TEXT_FACTOR = 4;

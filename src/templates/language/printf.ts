@@ -1,8 +1,9 @@
 /** Go's `printf`: formats with verbs, flags, widths, precisions and argument numbers, and reports misuse in the text. */
 import { byteLength, compareBytes, fromBytes, joined } from '../bytes.ts';
-import { type Budget, GoError } from '../contract.ts';
+import { GoError } from '../contract.ts';
 import { printForm } from '../print-form.ts';
 import {
+  type Budget,
   Complex,
   entriesOf,
   Func,

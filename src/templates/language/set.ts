@@ -2,7 +2,6 @@
 
 import { compareBytes } from '../bytes.ts';
 import {
-  type Context,
   type FunctionTable,
   type Rendered,
   type RenderOptions,
@@ -10,7 +9,7 @@ import {
   type TemplateSet,
   type TemplateSource,
 } from '../contract.ts';
-import type { Value } from '../values.ts';
+import type { Context, Value } from '../values.ts';
 import { builtins } from './builtins.ts';
 import { execute } from './evaluate.ts';
 import type { Rendering } from './expressions.ts';

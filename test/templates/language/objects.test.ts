@@ -1,8 +1,16 @@
 /** Values that only functions return: named types with fields and methods, function values, typed maps and numbers. */
 import t from 'tap';
-import { type GoFunction, TemplateError } from '../../../src/templates/contract.ts';
+import { TemplateError } from '../../../src/templates/contract.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
-import { Complex, Func, GoObject, Sized, TypedMap, type Value } from '../../../src/templates/values.ts';
+import {
+  Complex,
+  Func,
+  type GoFunction,
+  GoObject,
+  Sized,
+  TypedMap,
+  type Value,
+} from '../../../src/templates/values.ts';
 
 const method = (name: string, parameters: readonly string[], call: GoFunction['call']): [string, GoFunction] => [
   name,

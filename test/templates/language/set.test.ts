@@ -1,14 +1,10 @@
 /** Several template files become one set: order of names, definitions that replace others, places of errors and of output. */
+
 import t from 'tap';
-import {
-  DEFAULT_LIMITS,
-  type GoFunction,
-  type Limits,
-  type RefusedFunction,
-  TemplateError,
-} from '../../../src/templates/contract.ts';
+import { DEFAULT_LIMITS, type Limits, type RefusedFunction, TemplateError } from '../../../src/templates/contract.ts';
 import { readTemplateData, toTemplateData } from '../../../src/templates/language/data.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
+import type { GoFunction } from '../../../src/templates/values.ts';
 
 const include: GoFunction = {
   name: 'include',

@@ -1,7 +1,7 @@
 /** The functions that vectors and the property test use besides Go's own, as `make-vectors.go` has them. */
 import { toBytes } from '../../../src/templates/bytes.ts';
-import { type FunctionTable, GoError, type GoFunction } from '../../../src/templates/contract.ts';
-import { entriesOf, itemsOf, Sized, Slice } from '../../../src/templates/values.ts';
+import { type FunctionTable, GoError } from '../../../src/templates/contract.ts';
+import { entriesOf, type GoFunction, itemsOf, Sized, Slice } from '../../../src/templates/values.ts';
 
 const ANY = 'interface {}';
 

@@ -2,7 +2,7 @@
  * Matches a compiled regular expression with all alternatives at once (a Pike machine), so that the time is bounded by the
  * length of the program times that of the text; the preference is that of Perl and Go, leftmost first.
  */
-import type { Budget } from '../../contract.ts';
+import type { Budget } from '../../values.ts';
 import { inClass } from './regex-classes.ts';
 import type { Assertion } from './regex-parser.ts';
 import type { Program } from './regex-program.ts';

@@ -1,8 +1,8 @@
 /** Go's time.Duration: reading, printing, rounding, and the object that templates see. */
-import { GoError, type GoFunction } from '../../contract.ts';
+import { GoError } from '../../contract.ts';
 import { define, type Parameter } from '../../definition.ts';
 import { quoted } from '../../language/format-string.ts';
-import { GoObject, Sized } from '../../values.ts';
+import { type GoFunction, GoObject, Sized } from '../../values.ts';
 
 const SECOND = 1_000_000_000n;
 const MINUTE = 60n * SECOND;

@@ -1,7 +1,7 @@
 /** Go's time.Time as templates see it: printed form and methods. */
-import { GoError, type GoFunction } from '../../contract.ts';
+import { GoError } from '../../contract.ts';
 import { define, int, type Parameter, string } from '../../definition.ts';
-import { GoObject, Sized } from '../../values.ts';
+import { type GoFunction, GoObject, Sized } from '../../values.ts';
 import { civilOf, inZone, type Moment, utcSeconds } from './civil.ts';
 import { Duration, durationParameter } from './go-duration.ts';
 import { formatTime } from './time-format.ts';
