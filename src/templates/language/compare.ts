@@ -1,6 +1,7 @@
 /** Go's comparison functions of templates: eq, ne, lt, le, gt, ge. */
 import { compareBytes } from '../bytes.ts';
 import { GoError } from '../contract.ts';
+import { NilMap, NilSlice } from '../nil-values.ts';
 import { Complex, GoObject, type Kind, kindOf, numberOf, typeName, type Value } from '../values.ts';
 
 /** Values of the same basic kind can be compared, integers with and without sign as well. */
@@ -54,10 +55,13 @@ function same(a: Value, b: Value): boolean {
   return basic(a) === basic(b);
 }
 
-/** Lists, maps and functions equal nothing but nil; two of them cannot be compared. */
+const isNil = (value: Value): boolean => value === undefined || value instanceof NilSlice || value instanceof NilMap;
+
+/** Lists, maps and functions can be compared with nil only, pointers and structs with their like. */
 function sameReference(a: Value, b: Value): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  if (kindOf(a) !== kindOf(b) || !(a instanceof GoObject) || !(b instanceof GoObject)) {
+  const comparable = a === undefined || b === undefined || kindOf(a) === kindOf(b);
+  if (comparable && (isNil(a) || isNil(b))) return isNil(a) === isNil(b);
+  if (!comparable || !(a instanceof GoObject) || !(b instanceof GoObject)) {
     throw new GoError(`non-comparable types ${typeName(a)} and ${typeName(b)}`);
   }
   return a === b || (a.kind === 'struct' && a.type === b.type && a.text === b.text);

@@ -1,6 +1,7 @@
 /** Go's `printf`: formats with verbs, flags, widths, precisions and argument numbers, and reports misuse in the text. */
 import { byteLength, compareBytes, fromBytes, joined } from '../bytes.ts';
 import { GoError } from '../contract.ts';
+import { NilMap, NilSlice } from '../nil-values.ts';
 import { printForm } from '../print-form.ts';
 import {
   type Budget,
@@ -270,6 +271,7 @@ class Formatter {
       if (/^[sqxX]$/.test(verb)) return this.#string(text, verb, flags);
     }
     const type = flags.goSyntax ? typeName(value).replace('[]uint8', '[]byte') : '';
+    if (flags.goSyntax && (value instanceof NilSlice || value instanceof NilMap)) return `${type}(nil)`;
     const [open, close, separator] = flags.goSyntax ? [`${type}{`, '}', ', '] : [items ? '[' : 'map[', ']', ' '];
     const print = (item: Value): string => this.#value(item, verb, flags, depth + 1);
     if (items !== undefined) return `${open}${items.map(print).join(separator)}${close}`;

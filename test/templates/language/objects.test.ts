@@ -2,6 +2,7 @@
 import t from 'tap';
 import { TemplateError } from '../../../src/templates/contract.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
+import { NilMap, NilSlice } from '../../../src/templates/nil-values.ts';
 import {
   Complex,
   Func,
@@ -50,6 +51,9 @@ const data: Value = new Map<string, Value>([
   ['numbers', new TypedMap('int', new Map([['one', 1n]]))],
   ['complex', new Complex(1, 2)],
   ['float', new Sized('float32', 0.1)],
+  ['nilSlice', new NilSlice('string')],
+  ['nilMap', new NilMap()],
+  ['list', []],
 ]);
 
 const functions = new Map([
@@ -115,6 +119,18 @@ t.test('arguments are checked against named types', async (t) => {
   t.equal(kindOfError('{{ wantTime .version }}'), 'type');
   t.equal(kindOfError('{{ wantTime nil }}'), 'type');
   t.equal(kindOfError('{{ wantTime "now" }}'), 'type');
+});
+
+t.test('nil slices and maps equal nil, and are empty', async (t) => {
+  t.equal(
+    render('{{ eq .nilSlice nil }} {{ eq .nilSlice .list }} {{ eq .nilMap .nope }} {{ eq .nilMap .map }}'),
+    'true false true false',
+  );
+  t.equal(
+    render('{{ .nilSlice }} {{ .nilMap }} {{ len .nilSlice }} {{ printf "%#v %#v" .nilSlice .nilMap }}'),
+    '[] map[] 0 []string(nil) map[string]interface {}(nil)',
+  );
+  t.equal(kindOfError('{{ eq .nilSlice .nilMap }}'), 'function');
 });
 
 t.test('call calls a function value', async (t) => {
