@@ -32,7 +32,10 @@ export function define<const P extends readonly Parameter<unknown>[]>(
     name,
     parameters: parameters.map(({ type }) => type),
     variadic: false,
-    call: (args, context) => call(readAll(parameters, args), context),
+    call: (args, context) => {
+      context.step(costOf(args));
+      return call(readAll(parameters, args), context);
+    },
   }));
 }
 
@@ -47,9 +50,16 @@ export function defineVariadic<const P extends readonly Parameter<unknown>[], R>
     name,
     parameters: [...parameters.map(({ type }) => type), rest.type],
     variadic: true,
-    call: (args, context) => call(readAll(parameters, args), args.slice(parameters.length).map(rest.read), context),
+    call: (args, context) => {
+      context.step(costOf(args));
+      return call(readAll(parameters, args), args.slice(parameters.length).map(rest.read), context);
+    },
   }));
 }
+
+/** Steps for reading the strings among the arguments; what functions make of them is counted beside. */
+const costOf = (args: readonly Value[]): number =>
+  args.reduce<number>((steps, arg) => (typeof arg === 'string' ? steps + (arg.length >> 6) : steps), 1);
 
 // The compiler cannot follow the types of a tuple through map.
 const readAll = <P extends readonly Parameter<unknown>[]>(parameters: P, args: readonly Value[]): Read<P> =>

@@ -15,7 +15,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       language: [],
       yaml: [],
       'functions/regex': [],
-      'functions/time': ['language'],
+      'functions/time': [],
       functions: ['language', 'yaml', 'functions/regex', 'functions/time'],
     },
   },

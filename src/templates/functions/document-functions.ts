@@ -32,7 +32,7 @@ function orElse<T>(compute: () => T, replacement: (message: string) => T): T {
 /** Helm's toYaml goes through JSON: a float without fraction becomes an int, a large int a float. */
 function throughJson(value: Plain): Plain {
   if (typeof value === 'number')
-    return Number.isInteger(value) && Math.abs(value) < 1e21 ? wholeNumber(BigInt(value)) : value;
+    return Number.isInteger(value) && Math.abs(value) < 1e21 ? wholeNumber(BigInt(String(value))) : value;
   if (typeof value === 'bigint') return wholeNumber(value);
   if (typeof value === 'string') return throughYaml(value);
   if (Array.isArray(value)) return value.map(throughJson);

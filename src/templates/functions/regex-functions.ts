@@ -43,7 +43,7 @@ function split(program: Program, source: string, text: string, n: bigint, budget
     from = after;
   }
   if (end !== text.length) parts.push(text.slice(from));
-  return parts.length === 0 ? new NilSlice('string') : new Slice('string', parts);
+  return new Slice('string', parts);
 }
 
 function replaceAll(program: Program, text: string, by: (match: Captures) => string, budget: Budget): string {

@@ -69,7 +69,7 @@ class YamlParser {
     const isExplicit = this.#is('document-start');
     if (isExplicit) this.#skip();
     else if (hasDirectives) throw this.#error('did not find expected <document start>', this.#peek());
-    const isEmpty = isExplicit && this.#is('directive', 'document-start', 'document-end', 'end');
+    const isEmpty = isExplicit && this.#isOneOf(['directive', 'document-start', 'document-end', 'end']);
     const node = isEmpty ? this.#empty(this.#peek()) : this.#node(true, false);
     while (this.#is('document-end')) this.#skip();
     const { type, offset } = this.#peek();
@@ -83,7 +83,11 @@ class YamlParser {
     return this.#scanner.token(this.#index);
   }
 
-  #is(...types: readonly TokenType[]): boolean {
+  #is(type: TokenType): boolean {
+    return this.#peek().type === type;
+  }
+
+  #isOneOf(types: readonly TokenType[]): boolean {
     return types.includes(this.#peek().type);
   }
 
@@ -149,7 +153,7 @@ class YamlParser {
 
   /** A node, or an empty scalar if one of these tokens comes first. */
   #nodeUnless(ends: readonly TokenType[], inBlock: boolean, mayBeUnindentedList = false): SyntaxNode {
-    return this.#is(...ends) ? this.#empty(this.#peek()) : this.#node(inBlock, mayBeUnindentedList);
+    return this.#isOneOf(ends) ? this.#empty(this.#peek()) : this.#node(inBlock, mayBeUnindentedList);
   }
 
   #blockList(): readonly SyntaxNode[] {

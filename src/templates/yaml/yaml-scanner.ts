@@ -67,16 +67,18 @@ export class YamlScanner {
     this.#cursor = new YamlCursor(text);
   }
 
-  /** The token at an index: all that can still become part of a key before it are complete. */
+  /** The token at an index, as soon as no key can still begin before it. */
   token(index: number): YamlToken {
-    while (
-      index >= this.#tokens.length ||
-      this.#keys.some((key) => key !== undefined && key.token <= index && this.#isValid(key))
-    ) {
+    while (index >= this.#tokens.length || this.#mayBeKey(index)) {
       if (this.#tokens.at(-1)?.type === 'end') break;
       this.#fetch();
     }
     return this.#tokens[index] ?? this.#newToken('end');
+  }
+
+  #mayBeKey(index: number): boolean {
+    for (const key of this.#keys) if (key !== undefined && key.token <= index && this.#isValid(key)) return true;
+    return false;
   }
 
   get #inFlow(): boolean {

@@ -207,7 +207,8 @@ class RegexParser {
   /** `(?P<name>`, `(?<name>`, `(?flags)` and `(?flags:`. */
   #special(parts: RegexNode[]): void {
     const rest = this.#source.slice(this.#at);
-    const named = /^\(\?P?<(?![=!])/.exec(rest);
+    // Go looks for a name only where the expression is longer than this.
+    const named = rest.length > 4 ? /^\(\?P?<(?![=!])/.exec(rest) : null;
     if (named !== null) {
       const end = rest.indexOf('>');
       if (end < 0) throw syntax('invalid named capture', rest);

@@ -1,7 +1,6 @@
 /** Go's time.Duration: reading, printing, rounding, and the object that templates see. */
 import { GoError } from '../../contract.ts';
 import { define, type Parameter } from '../../definition.ts';
-import { quoted } from '../../language/format-string.ts';
 import { type GoFunction, GoObject, Sized } from '../../values.ts';
 
 const SECOND = 1_000_000_000n;
@@ -23,9 +22,19 @@ const UNITS: ReadonlyMap<string, bigint> = new Map([
 /** Digits that a float64 holds; further ones of a fraction do not count. */
 const FRACTION_DIGITS = 18;
 
+/** As package time quotes in errors: what is not ASCII as bytes. */
+export const quotedAscii = (text: string): string => {
+  const escaped = [...text].map((char) => {
+    if (char === '"' || char === '\\') return `\\${char}`;
+    if (char >= ' ' && char < '\x80') return char;
+    return [...Buffer.from(char)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+  });
+  return `"${escaped.join('')}"`;
+};
+
 /** Nanoseconds of a text such as `-1h30m`. */
 export function parseDuration(text: string): bigint {
-  const invalid = new GoError(`time: invalid duration ${quoted(text, '"', false)}`);
+  const invalid = new GoError(`time: invalid duration ${quotedAscii(text)}`);
   const negative = text.startsWith('-');
   const body = /^[+-]/.test(text) ? text.slice(1) : text;
   if (body === '0') return 0n;
@@ -36,10 +45,10 @@ export function parseDuration(text: string): bigint {
     if (integer + fraction === '' || integer.length > 40) throw invalid;
     rest = rest.slice(whole.length);
     const unit = /^[^.0-9]*/.exec(rest)?.[0] ?? '';
-    if (unit === '') throw new GoError(`time: missing unit in duration ${quoted(text, '"', false)}`);
+    if (unit === '') throw new GoError(`time: missing unit in duration ${quotedAscii(text)}`);
     const size = UNITS.get(unit);
     if (size === undefined)
-      throw new GoError(`time: unknown unit ${quoted(unit, '"', false)} in duration ${quoted(text, '"', false)}`);
+      throw new GoError(`time: unknown unit ${quotedAscii(unit)} in duration ${quotedAscii(text)}`);
     rest = rest.slice(unit.length);
     const digits = fraction.slice(0, FRACTION_DIGITS);
     // As Go computes it, rounding errors of floats included.

@@ -1,6 +1,7 @@
 /** Reads a time by a layout, as Go's time.ParseInLocation in UTC, with its errors. */
 import { GoError } from '../../contract.ts';
 import { daysIn, type Moment, utcSeconds } from './civil.ts';
+import { quotedAscii } from './go-duration.ts';
 import { isFraction, layoutParts, MONTHS, WEEKDAYS } from './time-layout.ts';
 import { fixedZone, UTC, type Zone } from './time-zones.ts';
 
@@ -30,15 +31,6 @@ class Mismatch extends Error {
     this.range = range;
   }
 }
-
-const quote = (text: string): string => {
-  const escaped = [...text].map((char) => {
-    if (char === '"' || char === '\\') return `\\${char}`;
-    if (char >= ' ' && char < '\x80') return char;
-    return [...Buffer.from(char)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
-  });
-  return `"${escaped.join('')}"`;
-};
 
 export function parseTime(layout: string, value: string): Moment {
   return new TimeReader(layout, value).read();
@@ -74,7 +66,7 @@ class TimeReader {
     parts.forEach(({ before, element }, i) => {
       if (!this.#skip(before)) throw this.#cannot(before);
       if (element === '') {
-        if (this.#rest !== '') throw this.#error(`: extra text: ${quote(this.#rest)}`);
+        if (this.#rest !== '') throw this.#error(`: extra text: ${quotedAscii(this.#rest)}`);
         return;
       }
       try {
@@ -88,11 +80,13 @@ class TimeReader {
   }
 
   #error(message: string): GoError {
-    return new GoError(`parsing time ${quote(this.#value)}${message}`);
+    return new GoError(`parsing time ${quotedAscii(this.#value)}${message}`);
   }
 
   #cannot(element: string): GoError {
-    return this.#error(` as ${quote(this.#layout)}: cannot parse ${quote(this.#rest)} as ${quote(element)}`);
+    return this.#error(
+      ` as ${quotedAscii(this.#layout)}: cannot parse ${quotedAscii(this.#rest)} as ${quotedAscii(element)}`,
+    );
   }
 
   /** Text between elements; spaces match any number of spaces. */
