@@ -26,7 +26,7 @@ async function crash(t: Test, defect: string) {
     command: [process.execPath, `--import=data:text/javascript,${encodeURIComponent(hook)}`, SOURCES],
   });
   t.teardown(plugin.close);
-  await createLauncher(plugin.wire, 15_000).bootstrap();
+  await createLauncher(plugin.wire).bootstrap();
   writeFileSync(trigger, '', { mode: 0o644 });
   const exit = await plugin.exit;
   return { ...exit, stderr: plugin.stderr(), log: plugin.log() };

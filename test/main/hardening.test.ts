@@ -33,7 +33,7 @@ t.teardown(cluster.close);
 async function running(t: Test, start: PluginStart = {}): Promise<PluginProcess> {
   const plugin = await startPlugin({ ...start, options: { ...cluster.options, ...start.options } });
   t.teardown(plugin.close);
-  await createLauncher(plugin.wire, 15_000).bootstrap();
+  await createLauncher(plugin.wire).bootstrap();
   return plugin;
 }
 

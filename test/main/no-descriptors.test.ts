@@ -28,7 +28,7 @@ t.test('the use of memory is unknown (0), the report is written, and the plugin 
     ],
   });
   t.teardown(plugin.close);
-  await createLauncher(plugin.wire, 15_000).bootstrap();
+  await createLauncher(plugin.wire).bootstrap();
   const known = await plugin.waitFor(({ messageType }) => messageType === 203);
   t.ok(Number(known['memoryUsageBytes']) > 10_000_000);
   writeFileSync(trigger, '', { mode: 0o644 });

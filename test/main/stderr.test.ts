@@ -30,7 +30,7 @@ t.test('more is said on stderr than the pipe takes', async (t) => {
     const bytes = Buffer.alloc(100_000);
     return bytes.toString('utf8', 0, readSync(pipe, bytes)).trimEnd().split('\n');
   };
-  const launcher = createLauncher(plugin.wire, 15_000);
+  const launcher = createLauncher(plugin.wire);
   await launcher.bootstrap();
   const blocks = (): boolean => {
     const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${plugin.pid}/fdinfo/2`, 'utf8'))?.[1];

@@ -91,7 +91,7 @@ export interface Launcher {
 const CANCELABLE = { status: 4, output: 6, usage: 7 } as const;
 
 /** `deadlineMs` bounds every request; streams have no deadline of their own. */
-export function createLauncher(wire: Wire, deadlineMs = 40_000): Launcher {
+export function createLauncher(wire: Wire, deadlineMs = 120_000): Launcher {
   let lastId = 0;
   const userFields = (user: string): Record<string, unknown> => ({ username: user, requestUsername: user });
 

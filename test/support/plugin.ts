@@ -20,7 +20,7 @@ export const SOURCES = join(root, 'src/main.ts');
 
 /** A launcher's own environment is never clean. */
 const LAUNCHER_ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/root', LANG: 'C.UTF-8' };
-const CLOSE_MS = 8_000;
+const CLOSE_MS = 30_000;
 const KEPT_FRAMES = 1_000;
 
 /** What the plugin is started with; everything may be left out. */
@@ -72,12 +72,12 @@ export interface PluginProcess {
   readonly stderr: () => string;
   /** What its log file holds now, '' if there is none. */
   readonly log: () => string;
-  /** Resolves when a line of the log matches; rejects after 15 s. */
+  /** Resolves when a line of the log matches; rejects after a minute. */
   readonly logged: (pattern: RegExp) => Promise<void>;
   readonly directory: ConfigDirectory;
   readonly exit: Promise<PluginExit>;
   /**
-   * Closes stdin, waits for the end (killing it after 8 s), removes the directory. Rejects if the token, or stdin or an
+   * Closes stdin, waits for the end (killing it after 30 s), removes the directory. Rejects if the token, or stdin or an
    * environment value of a job, is in the log or on stderr.
    */
   readonly close: () => Promise<PluginExit>;
@@ -160,7 +160,7 @@ export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
   return {
     pid: child.pid ?? 0,
     wire,
-    waitFor: (wanted, deadlineMs = 15_000) =>
+    waitFor: (wanted, deadlineMs = 60_000) =>
       new Promise((found, fail) => {
         const known = frames.find(wanted);
         if (known !== undefined) return found(known);
@@ -187,9 +187,9 @@ export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
     stderr: () => stderr,
     log: () => readIfThere(directory.logFile),
     logged: async (pattern) => {
-      const deadline = performance.now() + 15_000;
+      const deadline = performance.now() + 60_000;
       while (!pattern.test(readIfThere(directory.logFile))) {
-        if (performance.now() > deadline) throw new Error(`not logged within 15 s: ${pattern}`);
+        if (performance.now() > deadline) throw new Error(`not logged within 60 s: ${pattern}`);
         await sleep(20);
       }
     },
