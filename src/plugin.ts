@@ -27,10 +27,10 @@ import { createLauncherSession, type LauncherSession } from './launcher/session.
 import { MAX_OUTPUT_STREAMS } from './launcher/session-limits.ts';
 import { within } from './system/async.ts';
 import { sleep, systemClock } from './system/clock.ts';
-import { collectGarbage, limitHeapGrowth, openFileLimit } from './system/limits.ts';
 import { openLogFile } from './system/log-file.ts';
 import type { Logger } from './system/logger.ts';
 import { exitOnCrash } from './system/process.ts';
+import { collectGarbage, limitHeapGrowth, openFileLimit } from './system/process-limits.ts';
 import { randomText, systemRandom } from './system/random.ts';
 import { createUsers, type Users } from './system/users.ts';
 

@@ -113,7 +113,7 @@ t.test('metrics: absent, then what the processes use', async (t) => {
   });
 });
 
-t.test('rights can be narrowed; reviews say the same', async (t) => {
+t.test('permissions can be narrowed; access reviews say the same', async (t) => {
   cluster.access.setRules([
     {
       subject: 'system:serviceaccount:rstudio:job-launcher',

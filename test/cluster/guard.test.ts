@@ -23,7 +23,7 @@ t.test('the guard refuses pid -1, 0, 1, itself, groups and processes that it doe
   t.end();
 });
 
-t.test('a registered process that has gone is no error', async (t) => {
+t.test('a registered process that has ended is no error', async (t) => {
   const child = spawn('/bin/true');
   const guard = createGuard();
   const pid = child.pid ?? 0;
@@ -55,7 +55,7 @@ const READINGS: readonly (readonly [command: readonly string[], reading: object]
   [['/bin/echo', '-1'], { type: 'harmless' }],
 ];
 
-t.test('a kill of -1 is recognised, or refused, never handed on', (t) => {
+t.test('a kill of -1 is recognized, or refused, never handed on', (t) => {
   for (const [command, reading] of READINGS) t.match(readKill(command), reading, command.join(' '));
   t.end();
 });

@@ -86,7 +86,7 @@ t.test('the options file', async (t) => {
 });
 
 t.test(
-  '--files: a directory with files of somebody else is left as it is, one of an earlier start is used again',
+  '--files: a directory with files of another user is left as it is, one of an earlier start is used again',
   async (t) => {
     const cluster = { url: 'https://127.0.0.1:1', token: 'TOKEN', ca: 'PEM', namespace: 'rstudio' };
     const directory = temporary(t);

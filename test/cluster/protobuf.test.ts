@@ -32,7 +32,7 @@ const PROJECT = {
   [PODS_PATH]: (object: unknown): unknown => projectPod(object as Pod),
 };
 
-t.test('given a job from create to end, lists and watches tell the same in both encodings', async (t) => {
+t.test('given a job from create to end, lists and watches have the same content in both encodings', async (t) => {
   const { metadata } = (await call('GET', JOBS_PATH)).body as { metadata: { resourceVersion: string } };
   await call('POST', JOBS_PATH, jobBody('twice', ['/bin/sh', '-c', 'exit 3']));
   await until(cluster, JOBS, (one) => one.metadata.name === 'twice' && isFinishedJob(one));

@@ -135,7 +135,7 @@ t.test('service accounts and priority classes that do not exist', async (t) => {
   t.match(spec, { priorityClassName: 'urgent', priority: 1000, preemptionPolicy: 'PreemptLowerPriority' });
 });
 
-t.test('a budget forbids an eviction until it is gone', async (t) => {
+t.test('a budget forbids an eviction until the budget is deleted', async (t) => {
   await call('POST', JOBS_PATH, jobBody('needed', ['/bin/sleep', '300']));
   const { metadata } = await untilPod(cluster, 'needed', isRunning);
   const budgets = '/apis/policy/v1/namespaces/rstudio/poddisruptionbudgets';

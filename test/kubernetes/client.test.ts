@@ -8,7 +8,7 @@ import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
 import { apiServer, clientOf, failure, JOB, lose, ok, refuses, type Step, scripted } from './server.ts';
 
-t.test('get: what is sent, and what is told of the answer', async (t) => {
+t.test('get: the request that is sent, and the answer that is returned', async (t) => {
   const { client, requests, exchanges } = await scripted(t, [
     ({ response }) => {
       response.setHeader('date', 'Mon, 23 Nov 2026 10:00:00 GMT');

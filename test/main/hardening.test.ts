@@ -275,7 +275,7 @@ t.test('unprivileged: root makes no directories, and gives itself up all the sam
   t.match(plugin.stderr(), 'Cannot write the log file; logging to stderr');
 });
 
-t.test('a start by somebody else than root', { skip }, async (t) => {
+t.test('a start by another user than root', { skip }, async (t) => {
   const directory = writeConfig({ options: { ...cluster.options, 'server-user': 'no-such-user' } });
   t.teardown(directory.remove);
   execFileSync('chown', ['-R', 'nobody', directory.path]);

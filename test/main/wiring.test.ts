@@ -16,7 +16,7 @@ import { fakeClock } from '../support/fake-clock.ts';
 const jwt = (claims: unknown): string =>
   `eyJhbGciOiJub25lIn0.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
 
-t.test('a token says whose it is, if it is a service account token', async (t) => {
+t.test('a token names its account, if it is a service account token', async (t) => {
   t.strictSame(tokenSubject(jwt({ sub: 'system:serviceaccount:rstudio:job-launcher' })), {
     namespace: 'rstudio',
     name: 'job-launcher',
@@ -39,7 +39,7 @@ t.test('a token says whose it is, if it is a service account token', async (t) =
   for (const token of others) t.equal(tokenSubject(token), undefined, token);
 });
 
-t.test('a permission that is missing, and there again, is told at every level', async (t) => {
+t.test('a permission that is missing, and granted again, is logged at every level', async (t) => {
   const clock = fakeClock();
   const lines: string[] = [];
   const log = createLogger({

@@ -67,7 +67,7 @@ function speaker(t: Test, code: string) {
   };
 }
 
-t.test('nobody reads: the process goes on, and tells how much is missing when somebody does', async (t) => {
+t.test('without a reader the process continues, and reports how much is missing to the next reader', async (t) => {
   const { tell, end, read } = speaker(t, `for (let i = 1; i <= 1000; i++) say(line + i + ' ' + 'x'.repeat(100));`);
   t.equal(await tell('a'), 'done');
   t.equal(await tell('b'), 'done');

@@ -57,7 +57,7 @@ t.test('a user with groups; stdin is empty and the environment is a clean one', 
   ]);
 });
 
-t.test('names: digits, signs, dots, blanks, domains, and what can be no name', async (t) => {
+t.test('names: digits, signs, dots, spaces, domains, and what can be no name', async (t) => {
   const { users, answer, asked } = nameServices(t);
   answer('passwd--1001', 'echo bob:x:1001:1001::/:/bin/sh');
   answer('passwd--2002', 'echo 2002:x:2002:2002::/:/bin/sh');
@@ -79,7 +79,7 @@ t.test('names: digits, signs, dots, blanks, domains, and what can be no name', a
   t.same(asked(), [], 'no program was run for them');
 });
 
-t.test('groups by name, blanks included; thousands of members do not matter', async (t) => {
+t.test('groups by name, spaces included; a group of thousands of users does not matter', async (t) => {
   const { users, answer } = nameServices(t);
   answer('group--domain users', 'echo "domain users:*:513:"');
   answer(

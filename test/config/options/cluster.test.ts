@@ -100,7 +100,7 @@ t.test('certificate-authority: base64 or plain, with or without line breaks; ref
   ]);
 });
 
-t.test('what of the way to the cluster stands in files', async (t) => {
+t.test('CA and namespace of the cluster are read from files', async (t) => {
   const directory = t.testdir({ 'ca.pem': `some text\n${CA}`, namespace: 'team\n', 'bad.pem': 'x', Bad: 'Bad Name' });
   const base = {
     certificateAuthority: undefined,

@@ -47,7 +47,7 @@ t.test('unknown-options=warn starts with a file of a newer plugin', async (t) =>
   ]);
 });
 
-t.test('the file beats the command line, also with an empty value, which is the default', async (t) => {
+t.test('the file overrides the command line, also with an empty value, which is the default', async (t) => {
   const argv = ['--heartbeat-interval-seconds=0', '--job-expiry-hours', '3', '--enable-debug-logging=1'];
   const { options } = await load(t, `${REACH}heartbeat-interval-seconds=7\njob-expiry-hours=\n`, { argv });
   t.equal(options?.heartbeatIntervalSeconds, 7);

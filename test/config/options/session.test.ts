@@ -46,7 +46,7 @@ async function start(test: Test, files: Readonly<Record<string, string>>) {
   return { plugin, launcher: createLauncher(plugin.wire), path: (name: string) => join(plugin.directory.path, name) };
 }
 
-t.test('profiles, overrides and resource profiles in force, and reloaded', async (t) => {
+t.test('current profiles, overrides and resource profiles, and reloaded ones', async (t) => {
   const { plugin, launcher, path } = await start(t, {
     'launcher.kubernetes.profiles.conf': PROFILES,
     'launcher.kubernetes.resources.conf': '[small]\ncpus=1\nmem-mb=256\n',

@@ -69,7 +69,7 @@ t.test('the profile of a user: names as given and as the directory writes them, 
   t.equal((await userProfile(parseProfiles('F', '[*]\nmax-cpus=1').profiles, never, 'x')).profile.maxCpus.value, 1);
 });
 
-t.test('the policy in force: what is not the fault of users is Error 0', async (t) => {
+t.test('the current policy: what is not the fault of users is Error 0', async (t) => {
   const directory = t.testdir({ 'o.json': '[1]' });
   const { profiles } = parseProfiles(
     'F',

@@ -9,7 +9,7 @@ import { parseIni } from '../../../src/config/text/ini.ts';
 import { describe } from '../../../src/config/text/problem.ts';
 import { didYouMean, suggestion } from '../../../src/config/text/suggest.ts';
 
-t.test('lines, comments, blanks, quotes', async (t) => {
+t.test('lines, comments, whitespace, quotes', async (t) => {
   const { head, problems } = parseIni(
     'f',
     [

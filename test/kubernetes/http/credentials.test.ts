@@ -77,7 +77,7 @@ t.test('without a token there is no Authorization header', async (t) => {
   t.notOk(JSON.stringify(object).includes('authorization'));
 });
 
-t.test('a server that sends back what it got: neither token nor bodies are told', async (t) => {
+t.test('a server that echoes the request: neither token nor bodies are in the error', async (t) => {
   const { client } = await scripted(t, [
     ({ request, response }) => response.writeHead(400).end(`authorization: ${request.headers.authorization}`),
     ({ request, answer }) => answer(403, status(403, 'Forbidden', `no rights: ${request.headers.authorization}`)),

@@ -41,7 +41,7 @@ async function all(exchange: Exchange): Promise<string[]> {
   return found;
 }
 
-t.test('status, headers and body; a connection whose answer was read is used again', async (t) => {
+t.test('status, headers and body; a connection with a complete answer is used again', async (t) => {
   const connections = new Set<Socket>();
   const { pool } = await rawServer(t, (socket) => {
     connections.add(socket);
@@ -175,7 +175,7 @@ t.test(
   },
 );
 
-t.test('what came before it failed is told first, even if both came together', async (t) => {
+t.test('bytes that arrived before the failure are delivered first, even if both came together', async (t) => {
   const failure = new Error('other side closed');
   const exchange = await Exchange.send(
     dispatcher((handler) => {

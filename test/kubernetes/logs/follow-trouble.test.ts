@@ -66,7 +66,7 @@ t.test('a frozen server in the middle of the last read', async (t) => {
 });
 
 t.test(
-  'the words of the kubelet are told apart, logged, and tried again; where following fails the log is polled',
+  'messages of the kubelet are distinguished, logged, and retried; where following fails the log is polled',
   async (t) => {
     const words = sends('failed to create fsnotify watcher: too many open files');
     const f = await following(
@@ -129,7 +129,7 @@ t.test('a log that the node no longer has is given up after a while, once the co
   t.equal(await (await following(t, [never], { ended: true })).all, '', 'a container that was never made');
 });
 
-t.test('a pod that is gone', async (t) => {
+t.test('a pod that was deleted', async (t) => {
   const never = await following(t, [absent], { pod: absent });
   const error: unknown = await never.all.catch((reason: unknown) => reason);
   t.ok(error instanceof KubernetesError && error.code === 'not-found', 'before anything could be read: an error');
@@ -195,13 +195,13 @@ t.test('one refusal after a long outage is that of a server or a kubelet that st
   await t.rejects(f.all, { message: 'enough' }, 'with a quiet time between two of them');
 });
 
-t.test('what a gateway always says of the log of an ended container is told after a while', async (t) => {
+t.test('the permanent answer of a gateway for the log of an ended container is reported after a while', async (t) => {
   const redirect: Step = ({ response }) => void response.writeHead(302, { location: '/login' }).end();
   const f = await following(t, Array(200).fill(redirect), { ended: true, timings: { logGiveUp: 40 } });
   await t.rejects(f.all, { code: 'redirected' });
 });
 
-t.test('errors that stay are told: another container, missing rights', async (t) => {
+t.test('permanent errors are reported: another container, missing permissions', async (t) => {
   const other = await following(t, [refuses(400, 'BadRequest', 'container zz is not valid for pod p')]);
   await t.rejects(other.all, { code: 'bad-request' });
   const forbidden = refuses(403, 'Forbidden', 'pods "p" is forbidden: User "x" cannot get resource "pods/log"');

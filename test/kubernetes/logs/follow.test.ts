@@ -111,7 +111,7 @@ t.test('a log that is not on the node any more after some of it was read', async
   t.equal(f.requests.length, 4);
 });
 
-t.test('what a node has thrown away is told', async (t) => {
+t.test('lines that a node has deleted are reported', async (t) => {
   const f = await following(t, [
     breaks(`${S(1)} a\n${S(2)} b\n`),
     ({ response }) => {
@@ -144,7 +144,7 @@ t.test('leaving the loop closes the connection', async (t) => {
   await closed.promise;
 });
 
-t.test('binary input, a line of 200 KB and 100,000 lines pass whole, in few pieces', async (t) => {
+t.test('binary input, a line of 200 KB and 100,000 lines pass complete, in few chunks', async (t) => {
   const binary = Buffer.from(Array.from({ length: 256 }, (_, i) => i).filter((byte) => byte !== 10));
   const long = Buffer.alloc(200 * 1024, 'L');
   const lines = Array.from({ length: 100_000 }, (_, i) => `${S(2)} ${i + 1}\n`);

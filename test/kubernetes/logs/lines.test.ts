@@ -84,7 +84,7 @@ t.test('lines that are stamped out of order are neither lost nor doubled', async
   );
 });
 
-t.test('a node that has thrown away the beginning: the stamps decide, and the gap is told', async (t) => {
+t.test('a node that has thrown away the beginning: the stamps decide, and the gap is reported', async (t) => {
   const rotated = new LogPosition();
   read(rotated, [`${S1} a\n${S2} b\n${S2} c\n`], true);
   const still = read(rotated, [`${S2} c\n${S3} d\n`], true);
@@ -175,7 +175,7 @@ t.test('a long line that goes on into the next second: its tail is not taken for
   t.equal(text, 'd\n');
 });
 
-t.test('any log, cut anywhere, any number of times, comes once and whole', async (t) => {
+t.test('any log, cut anywhere, any number of times, arrives once and complete', async (t) => {
   const record = fc.record({
     // Two readers stamp the lines: nearly in order.
     pause: fc.oneof(fc.constant(0), fc.integer({ min: -3, max: 400 })),

@@ -18,7 +18,7 @@ import {
   watching,
 } from './watching.ts';
 
-t.test('lists in pages, watches from the first page version, and tells what changes', async (t) => {
+t.test('lists in pages, watches from the first page version, and reports changes', async (t) => {
   const w = await watching(t, [
     lists(10, [pod('a', 3), pod('b', 4)], 'next-1'),
     lists(12, [pod('c', 5, 'Pending')]),
@@ -130,7 +130,7 @@ t.test('410 again and again: lists with pauses that grow', async (t) => {
   t.ok(performance.now() - begun >= 300, 'two pauses of 100 and 200 ms at least, half of them by chance');
 });
 
-t.test('410 as a line of the watch, and as an answer: lists at once, and tells only differences', async (t) => {
+t.test('410 as a line of the watch, and as an answer: lists at once, and reports only differences', async (t) => {
   const expired = status(410, 'Expired', 'too old resource version: 10 (3239)');
   const w = await watching(t, [
     lists(10, [pod('a', 5), pod('gone', 6), pod('same', 7)]),
@@ -226,7 +226,7 @@ t.test('a list that freezes in the middle of its body', async (t) => {
   t.strictSame(w.requests, ['LIST limit=2', 'LIST limit=2', 'WATCH resourceVersion=10']);
 });
 
-t.test('Retry-After is honoured, for lists and watches', async (t) => {
+t.test('Retry-After is honored, for lists and watches', async (t) => {
   const asked: number[] = [];
   const busy: Step = ({ response }) => {
     asked.push(performance.now());

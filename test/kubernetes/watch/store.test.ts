@@ -80,7 +80,7 @@ t.test('offer: the answer of a write counts at once, and never twice or backward
   t.ok(w.reflector.get('uid-later'));
 });
 
-t.test('a full list from time to time finds what the watch did not tell', async (t) => {
+t.test('a full list from time to time finds what the watch did not report', async (t) => {
   const w = await watching(
     t,
     [lists(10, [pod('a', 5), pod('b', 6)]), stays(bookmark(12)), lists(20, [pod('a', 5)]), stays(bookmark(21))],

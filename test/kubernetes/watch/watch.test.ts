@@ -181,7 +181,7 @@ t.test('a frozen server: the headers of a watch and of a list have deadlines', a
   t.equal(w.mostWatches(), 1);
 });
 
-t.test('a refusal whose text does not come is given up like a watch that is not answered', async (t) => {
+t.test('a refusal without its text is given up like a watch that is not answered', async (t) => {
   const w = await watching(
     t,
     [

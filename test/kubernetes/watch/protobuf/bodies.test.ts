@@ -116,7 +116,7 @@ t.test('given a recorded pod, what is read of it is literally this', async (t) =
   ]);
 });
 
-t.test('given recorded watches in pieces of any size, every event reads as its line does', async (t) => {
+t.test('given recorded watches in chunks of any size, every event reads as its line does', async (t) => {
   for (const name of ['watch-pods', 'watch-jobs']) {
     const lines = linesOf(name).map(({ type, object }) => ({ type, object: readable(object as JsonObject) }));
     for (const size of [1, 7, 1000, 1_000_000]) {
@@ -172,7 +172,7 @@ t.test('given conditions that come again and others of the same length, none is 
   }
 });
 
-t.test('given a volume of a kind that is not read, its number is told, and all else is read', async (t) => {
+t.test('given a volume of a kind that is not read, its number is reported, and all else is read', async (t) => {
   const job = {
     kind: 'Job',
     apiVersion: 'batch/v1',

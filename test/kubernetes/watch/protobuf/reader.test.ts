@@ -28,7 +28,7 @@ function table(reportsUnlisted = false): Message {
   return message;
 }
 
-t.test('given fields of every wire type that are not in the table, they are jumped over', async (t) => {
+t.test('given fields of every wire type that are not in the table, they are skipped', async (t) => {
   const bytes = [
     // Field 100: its tag takes two bytes.
     ...[0xa0, 0x06, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
@@ -56,7 +56,7 @@ t.test('given numbers of every size, they are those that JSON.parse gives', asyn
   }
 });
 
-t.test('given the same texts again and others of the same length, none is taken for another', async (t) => {
+t.test('given the same strings again and others of the same length, none is taken for another', async (t) => {
   const reader = new ProtobufReader();
   // As UTF-8, the second is what the first is as Latin-1.
   for (const name of ['\u00c3\u00a9', '\u00e9', 'True', 'Trua', 'True', 'x'.repeat(50), 'x'.repeat(50), '\ufffd']) {
@@ -76,7 +76,7 @@ t.test('given a key that is __proto__, it is a key', async (t) => {
   t.equal(Object.getPrototypeOf(labels), Object.prototype);
 });
 
-t.test('given times, they are texts; beyond the calendar, the error says so', async (t) => {
+t.test('given times, they are strings; beyond the calendar, the error says so', async (t) => {
   const read = (bytes: number[]) => new ProtobufReader().read(Buffer.from(nested(5, bytes)), table());
   t.strictSame(read([]), {}, 'no bytes: no time');
   t.strictSame(read(field(1, 0, 0)), { at: '1970-01-01T00:00:00Z' });

@@ -1,6 +1,6 @@
 /** The limit of open files is read from /proc. */
 import t from 'tap';
-import { openFileLimit } from '../../src/system/limits.ts';
+import { openFileLimit } from '../../src/system/process-limits.ts';
 
 t.test('the limit of open files', async (t) => {
   const limits = (soft: string): string =>
