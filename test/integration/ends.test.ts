@@ -183,7 +183,7 @@ t.test('a node that falls silent, and one that is taken away', { skip }, async (
     'Killed',
     'DeletionByPodGC',
     undefined,
-    'removed because its node is gone: PodGC: node no longer exists',
+    'removed because its node was deleted: PodGC: node no longer exists',
   ]);
 });
 
