@@ -46,7 +46,7 @@ t.test('certificates', async (t) => {
       t,
       { options: await secured(t, good) },
       'tls',
-      "failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT sends a certificate issued by CN=an authority, which this host does not trust (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT sends a certificate issued by CN=an authority, which this host does not trust (UNABLE_TO_GET_ISSUER_CERT_LOCALLY) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
   });
 
@@ -56,7 +56,7 @@ t.test('certificates', async (t) => {
       t,
       { options: { ...(await secured(t, good)), 'certificate-authority': base64(other.ca) } },
       'tls',
-      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it contains CN=the old cluster, but the certificate of 127.0.0.1:PORT was issued by CN=an authority (UNABLE_TO_VERIFY_LEAF_SIGNATURE) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it contains CN=the old cluster, but the certificate of 127.0.0.1:PORT was issued by CN=an authority (UNABLE_TO_GET_ISSUER_CERT_LOCALLY) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
     const renamed = await issue();
     await fails(

@@ -1,4 +1,5 @@
 /** TLS trust: the configured certificate authority, else the certificates of the host. */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 
@@ -41,10 +42,43 @@ export interface TlsSettings {
   readonly secureContext: SecureContext;
 }
 
-/** Throws if `ca` holds no certificate. */
+/** Throws a TypeError if `ca` contains a malformed certificate or none. */
 export function tlsSettings(options: TlsOptions): TlsSettings {
-  const ca = options.ca ?? systemRoots();
-  if (!ca.includes('-----BEGIN CERTIFICATE-----'))
-    throw new TypeError('certificate-authority: no PEM certificate in it');
-  return { ca, rejectUnauthorized: options.verify, secureContext: createSecureContext({ ca }) };
+  const ca = options.ca === undefined ? hostCertificates() : configuredCertificates(options.ca);
+  // An intermediate authority, or the server's own certificate, is a trust anchor, as for kubectl.
+  const secureContext = createSecureContext({ ca, allowPartialTrustChain: true });
+  return { ca, rejectUnauthorized: options.verify, secureContext };
+}
+
+/** A malformed certificate of the host is skipped: OpenSSL would ignore all certificates after it. */
+function hostCertificates(): string {
+  return blocksOf(systemRoots()).filter(isCertificate).join('');
+}
+
+function configuredCertificates(pem: string): string {
+  const blocks = blocksOf(pem);
+  if (blocks.length === 0) throw new TypeError('certificate-authority: it contains no PEM certificate');
+  const malformed = blocks.findIndex((block) => !isCertificate(block));
+  if (malformed !== -1)
+    throw new TypeError(`certificate-authority: certificate ${malformed + 1} of ${blocks.length} is malformed`);
+  return blocks.join('');
+}
+
+const BEGIN = '-----BEGIN CERTIFICATE-----';
+const END = '-----END CERTIFICATE-----';
+
+/** The certificates of a PEM bundle, each up to its END line. */
+function blocksOf(pem: string): readonly string[] {
+  return pem
+    .split(BEGIN)
+    .slice(1)
+    .map((text) => `${BEGIN}${text.split(END, 1)[0]}${END}\n`);
+}
+
+function isCertificate(block: string): boolean {
+  try {
+    return new X509Certificate(block).raw.length > 0;
+  } catch {
+    return false;
+  }
 }

@@ -2,12 +2,10 @@
  * Each call carries the token of its time and no other, nobody is told what it was, and it goes to nobody but a server
  * with a certificate that is trusted.
  */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { JOBS } from '../../../src/kubernetes/contract.ts';
-import { systemRoots, tlsSettings } from '../../../src/kubernetes/http/tls.ts';
-import { createIdentity } from '../../cluster/authority.ts';
-import { apiServer, clientOf, failure, JOB, recordingLog, type Step, scripted, status } from '../server.ts';
+import { apiServer, clientOf, failure, JOB, recordingLog, scripted, status } from '../server.ts';
 
 t.test('a token file is read again when it changes, and after a 401', async (t) => {
   const directory = t.testdir({});
@@ -91,51 +89,4 @@ t.test('a server that echoes the request: neither token nor bodies are in the er
   t.equal((await failure(client.create(JOBS, JOB))).text, 'cannot read:');
   const page = await failure(client.get(JOBS, 'job-1'));
   t.strictSame([page.text, page.cause], ['7 characters that are not JSON', undefined]);
-});
-
-t.test('TLS: authority, names, addresses, the verify toggle', async (t) => {
-  const identity = await createIdentity(['localhost', '127.0.0.1', '::1']);
-  const named = await createIdentity(['somewhere.else']);
-  const serve: Step = ({ answer }) => answer(200, JOB);
-  const v4 = await apiServer(t, serve, { identity });
-  const v6 = await apiServer(t, serve, { identity, host: '::1' });
-  const elsewhere = await apiServer(t, serve, { identity: named });
-  const trusting = { tls: { ca: identity.ca, verify: true } };
-  for (const url of [v4.url, v6.url, `https://localhost:${v4.port}`]) {
-    t.strictSame((await clientOf(t, url, trusting).get(JOBS, 'job-1')).object, JOB, url);
-  }
-  const unknown = await failure(clientOf(t, v4.url).get(JOBS, 'job-1'));
-  t.equal(unknown.code, 'tls', 'the system does not know this authority');
-  t.match(
-    unknown.message,
-    'unable to verify the first certificate [GET ',
-    'without advice on the command line of Node',
-  );
-  t.match((unknown.cause as Error).message, /^unable to verify the first certificate$/);
-  t.match(unknown.message, /The TLS connection to the Kubernetes API server failed: https:\/\/127\.0\.0\.1/);
-  const other = await failure(clientOf(t, elsewhere.url, { tls: { ca: named.ca, verify: true } }).get(JOBS, 'job-1'));
-  t.equal(other.code, 'tls', 'its certificate is for another name');
-  t.equal(other.reason, 'ERR_TLS_CERT_ALTNAME_INVALID');
-  t.equal((await failure(clientOf(t, v4.url, { tls: { ca: named.ca, verify: true } }).get(JOBS, 'job-1'))).code, 'tls');
-  t.strictSame((await clientOf(t, elsewhere.url, { tls: { verify: false } }).get(JOBS, 'job-1')).object, JOB);
-  const plain = await apiServer(t, serve);
-  t.equal(
-    (await failure(clientOf(t, plain.url.replace('http', 'https')).get(JOBS, 'job-1'))).code,
-    'tls',
-    'no TLS there',
-  );
-});
-
-t.test('the certificates that a host trusts', async (t) => {
-  const { ca } = await createIdentity(['x']);
-  const directory = t.testdir({ 'empty.pem': '\n', 'second.pem': ca, 'third.pem': 'not read' });
-  mkdirSync(`${directory}/dir`);
-  const paths = ['missing.pem', 'empty.pem', 'second.pem', 'third.pem'].map((name) => `${directory}/${name}`);
-  t.equal(systemRoots(paths), ca);
-  t.match(
-    systemRoots([`${directory}/missing.pem`]),
-    /^-----BEGIN CERTIFICATE-----/,
-    'those of the runtime, if the host has none',
-  );
-  t.throws(() => tlsSettings({ ca: 'this is no certificate', verify: true }), { message: /no PEM certificate/ });
 });
