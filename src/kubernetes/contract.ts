@@ -5,10 +5,22 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Event, Node, Pod, Secret, Service, ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
+import { isObject } from '../system/json.ts';
 
 /** Any object of the API. */
 export interface KubernetesObject {
   readonly metadata?: ObjectMeta;
+}
+
+/** True for an object of which name, uid and resourceVersion are strings where they are set. */
+export function isKubernetesObject(value: unknown): value is KubernetesObject {
+  if (!isObject(value)) return false;
+  const metadata = value['metadata'] ?? {};
+  if (!isObject(metadata)) return false;
+  return ['name', 'uid', 'resourceVersion'].every((field) => {
+    const found = metadata[field] ?? '';
+    return typeof found === 'string';
+  });
 }
 
 /** One kind of object and its place in the API. `T` is the type of its objects. */

@@ -215,6 +215,9 @@ function retryAfterSeconds(header: string | undefined, detail: unknown): number 
   return typeof detail === 'number' && detail >= 0 ? detail : undefined;
 }
 
+/** Reason of `bad-answer` for a body that is too long to be kept in memory; a shorter page of a list may succeed. */
+export const ANSWER_TOO_LONG = 'AnswerTooLong';
+
 const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
 /** The error for a failed connection; a KubernetesError is returned unchanged. */
@@ -225,9 +228,11 @@ export function errorOfConnection(
   if (error instanceof KubernetesError) return error;
   const systemCode = connectionCode(error);
   removeNodeAdvice(error);
-  const message = error instanceof Error && error.message !== '' ? error.message : systemCode || String(error);
+  const isOtherProtocol = record(error)['name'] === 'HTTPParserError' || systemCode === NO_HTTP1;
+  const message = isOtherProtocol ? 'the server does not speak HTTP/1.1' : connectionMessage(error) || systemCode;
   let code: KubernetesErrorCode = call.answered ? 'interrupted' : 'unreachable';
-  if (TIMEOUTS.has(systemCode)) code = 'timeout';
+  if (isOtherProtocol) code = 'bad-answer';
+  else if (TIMEOUTS.has(systemCode)) code = 'timeout';
   else if (isTlsCode(systemCode)) code = 'tls';
   return new KubernetesError({
     code,
@@ -242,6 +247,16 @@ export function errorOfConnection(
 /** Removes the advice to use a command-line option of Node.js; here the option is certificate-authority. */
 function removeNodeAdvice(error: unknown): void {
   if (error instanceof Error) error.message = error.message.replace(/; if the root CA is installed locally, .*$/s, '');
+}
+
+/** A TLS server refuses HTTP/1.1. */
+const NO_HTTP1 = 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL';
+
+/** The reason of OpenSSL without its file names and numbers, or the message. */
+function connectionMessage(error: unknown): string {
+  const { code, reason } = record(error);
+  if (text(code).startsWith('ERR_SSL_') && text(reason) !== '') return text(reason);
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The code of a connection error from the system or undici, '' if it has none; of several addresses the code of the first. */

@@ -1,4 +1,5 @@
 /** What a client is asked becomes one request of the API, and what it tells is what the server answered. */
+import { createServer as createHttp2Server, createSecureServer } from 'node:http2';
 import t from 'tap';
 import type { ClientOptions } from '../../src/kubernetes/client.ts';
 import { createClient } from '../../src/kubernetes/client.ts';
@@ -6,6 +7,7 @@ import { EVENTS, JOBS, NODES, PODS, SECRETS } from '../../src/kubernetes/contrac
 import { warningMessages } from '../../src/kubernetes/http/transport.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
+import { createIdentity } from '../cluster/authority.ts';
 import { apiServer, clientOf, failure, JOB, lose, ok, refuses, type Step, scripted } from './server.ts';
 
 t.test('get: the request that is sent, and the answer that is returned', async (t) => {
@@ -176,6 +178,82 @@ t.test('answers that are none of Kubernetes', async (t) => {
     (await failure(client.get(JOBS, 'job-1'))).message,
     'Kubernetes has no such object: 404 page not found [GET /apis/batch/v1/namespaces/rstudio/jobs/job-1: 404]',
   );
+});
+
+t.test('a create that is answered 201 with null is retried by name, and its stored object is the answer', async (t) => {
+  const { client, requests } = await scripted(t, [
+    ({ answer }) => answer(201, null),
+    refuses(409, 'AlreadyExists', 'jobs.batch "job-1" already exists'),
+    ok(JOB),
+  ]);
+  t.strictSame((await client.create(JOBS, JOB, { isOurs: () => true })).object, JOB);
+  t.strictSame(requests, [
+    'POST /apis/batch/v1/namespaces/rstudio/jobs?fieldValidation=Warn',
+    'POST /apis/batch/v1/namespaces/rstudio/jobs?fieldValidation=Warn',
+    'GET /apis/batch/v1/namespaces/rstudio/jobs/job-1',
+  ]);
+});
+
+t.test('an answer without an object has a message without internals', async (t) => {
+  const { client } = await scripted(t, [ok(null)]);
+  t.equal(
+    (await failure(client.get(JOBS, 'job-1'))).message,
+    'The answer is not one of a Kubernetes API server; check api-url: the answer is not a Kubernetes object [GET /apis/batch/v1/namespaces/rstudio/jobs/job-1: 200]',
+  );
+});
+
+t.test('an object with a name that is not a string is refused', async (t) => {
+  const { client } = await scripted(t, [ok({ ...JOB, metadata: { name: 5 } })]);
+  t.match(await failure(client.get(JOBS, 'job-1')), {
+    code: 'bad-answer',
+    text: 'the answer is not a Kubernetes object',
+  });
+});
+
+t.test('an answer of more than 64 MiB is refused with its path', async (t) => {
+  const { client } = await scripted(t, [
+    ({ response }) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const block = Buffer.alloc(1024 * 1024, ' ');
+      const write = (left: number): void => {
+        if (left > 0 && !response.destroyed) response.write(block, () => write(left - 1));
+      };
+      write(66);
+    },
+  ]);
+  t.equal(
+    (await failure(client.get(JOBS, 'job-1', { timeoutMs: 60_000 }))).message,
+    'The answer is not one of a Kubernetes API server; check api-url: the answer is longer than 64 MiB [GET /apis/batch/v1/namespaces/rstudio/jobs/job-1: 200 AnswerTooLong]',
+  );
+});
+
+t.test('an HTTP/2 server without TLS', async (t) => {
+  const server = createHttp2Server();
+  const { promise: listening, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', resolve);
+  await listening;
+  t.teardown(() => server.close());
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+  t.match(await failure(clientOf(t, url).get(JOBS, 'job-1')), {
+    code: 'bad-answer',
+    text: `${url}: the server does not speak HTTP/1.1`,
+  });
+});
+
+t.test('a server with TLS that speaks only HTTP/2', async (t) => {
+  const { ca, cert, key } = await createIdentity(['127.0.0.1']);
+  const server = createSecureServer({ cert, key, allowHTTP1: false });
+  const { promise: listening, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', resolve);
+  await listening;
+  t.teardown(() => server.close());
+  const address = server.address();
+  const url = `https://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+  t.match(await failure(clientOf(t, url, { tls: { ca, verify: true } }).get(JOBS, 'job-1')), {
+    code: 'bad-answer',
+    text: `${url}: the server does not speak HTTP/1.1`,
+  });
 });
 
 t.test('a few connections for calls, kept; as many for streams as there are streams', async (t) => {

@@ -3,8 +3,8 @@
 import { Deadline } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Random } from '../../system/random.ts';
-import type { Answer, CallOptions } from '../contract.ts';
-import { KubernetesError } from '../kubernetes-error.ts';
+import { type Answer, type CallOptions, isKubernetesObject } from '../contract.ts';
+import { KubernetesError, type KubernetesErrorCode } from '../kubernetes-error.ts';
 import { withRetries } from './retry.ts';
 import type { Timings } from './timings.ts';
 import type { ApiRequest, ApiResponse, Transport } from './transport.ts';
@@ -28,6 +28,9 @@ export interface AnswerBody {
   readonly contentType: string;
   readonly bytes: Uint8Array;
 }
+
+/** Deadline of a page of a list, in deadlines of a call. */
+const MAX_PAGE_TIMEOUTS = 10;
 
 interface CallsDependencies {
   readonly transport: Transport;
@@ -72,12 +75,29 @@ export class Calls {
   }
 
   /** Reads one page of a reflector's list in one attempt; the reflector has its own backoff. */
-  page(request: PageRequest): Promise<AnswerBody> {
-    const { transport, timeoutMs } = this.#dependencies;
-    return this.within('GET', request.path, request, timeoutMs, async (signal) => {
-      const response = await transport.send({ ...request, method: 'GET', lane: 'call', headersMs: timeoutMs, signal });
-      return { contentType: response.contentType, bytes: await response.bytes() };
-    });
+  async page(request: PageRequest): Promise<AnswerBody> {
+    const { transport, clock, timeoutMs } = this.#dependencies;
+    // The deadline is one of silence, because a long page may take long on a slow connection.
+    const silence = new Deadline(clock, request.signal);
+    const arm = (): void => {
+      const text = `no byte of the list for ${timeoutMs / 1000} s`;
+      silence.set(timeoutMs, () => new KubernetesError({ code: 'timeout', method: 'GET', path: request.path, text }));
+    };
+    try {
+      arm();
+      return await this.within('GET', request.path, silence, MAX_PAGE_TIMEOUTS * timeoutMs, async (signal) => {
+        const response = await transport.send({
+          ...request,
+          method: 'GET',
+          lane: 'call',
+          headersMs: timeoutMs,
+          signal,
+        });
+        return { contentType: response.contentType, bytes: await response.bytes(arm) };
+      });
+    } finally {
+      silence.end();
+    }
   }
 
   /** Runs several calls, or a connection, with one deadline; undefined: only the caller's signal ends it. */
@@ -103,13 +123,20 @@ export class Calls {
 }
 
 async function parsed<T>(response: ApiResponse, method: string, path: string): Promise<Answer<T>> {
+  const { status, warnings, date } = response;
   const text = (await response.bytes()).toString('utf8');
+  const refused = (code: KubernetesErrorCode, what: string): KubernetesError =>
+    new KubernetesError({ code, method, path, status, text: what });
+  let object: unknown;
   try {
-    return { object: JSON.parse(text) as T, warnings: response.warnings, date: response.date };
+    object = JSON.parse(text);
   } catch {
     // JSON that cannot be parsed was cut in transit. The parser's message would quote a part of it.
     const code = response.contentType.startsWith('application/json') ? 'interrupted' : 'bad-answer';
-    const what = `${text.length} characters that are not JSON`;
-    throw new KubernetesError({ code, method, path, status: response.status, text: what });
+    throw refused(code, `${text.length} characters that are not JSON`);
   }
+  // A write may have been carried out, whatever the answer is.
+  if (!isKubernetesObject(object))
+    throw refused(method === 'GET' ? 'bad-answer' : 'interrupted', 'the answer is not a Kubernetes object');
+  return { object: object as T, warnings, date };
 }

@@ -63,11 +63,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  /** The complete body. */
-  async complete(): Promise<Buffer> {
+  /** The complete body; undefined if it is longer than `maxBytes`. `onProgress` is called when bytes arrive. */
+  async complete(maxBytes: number, onProgress = (): void => {}): Promise<Buffer | undefined> {
     this.#highWater = Number.POSITIVE_INFINITY;
     this.#controller?.resume();
-    while (!this.#ended) await this.#news();
+    while (!this.#ended && this.#bytes <= maxBytes) {
+      await this.#news();
+      onProgress();
+    }
+    if (this.#bytes > maxBytes) {
+      this.discard();
+      return undefined;
+    }
     if (this.#failure !== undefined) throw this.#failure;
     return Buffer.concat(this.#taken());
   }

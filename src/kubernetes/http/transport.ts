@@ -2,7 +2,14 @@
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../../system/clock.ts';
 import { redactAnswer } from '../../system/redact.ts';
-import { errorOfAnswer, errorOfConnection, errorOfStatus, isUnauthorized } from '../kubernetes-error.ts';
+import {
+  ANSWER_TOO_LONG,
+  errorOfAnswer,
+  errorOfConnection,
+  errorOfStatus,
+  isUnauthorized,
+  KubernetesError,
+} from '../kubernetes-error.ts';
 import type { TokenSource } from './credentials.ts';
 import { Exchange } from './exchange.ts';
 import type { Timings } from './timings.ts';
@@ -34,8 +41,11 @@ export interface ApiResponse {
   readonly date: number | undefined;
   /** The Authorization header that was sent. */
   readonly authorization: string | undefined;
-  /** The complete body. Each answer is consumed by exactly one of `bytes`, `chunks` and `discard`. */
-  readonly bytes: () => Promise<Buffer>;
+  /**
+   * The complete body, up to 64 MiB; `onProgress` is called when bytes arrive. Each answer is consumed by exactly one of
+   * `bytes`, `chunks` and `discard`.
+   */
+  readonly bytes: (onProgress?: () => void) => Promise<Buffer>;
   /**
    * The body as it arrives, with back-pressure, in groups of chunks. Leaving the loop early closes the connection.
    */
@@ -73,6 +83,8 @@ interface TransportOptions {
 /** Concurrent calls; more are queued. A class of students starts this many sessions at once. */
 const CALL_CONNECTIONS = 64;
 const ERROR_BODY_BYTES = 64 * 1024;
+/** Longest body that is kept in memory. */
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const USER_AGENT = 'rstudio-kubernetes-launcher';
 
 /** HTTP/1.1 without redirects; the environment has no effect (architecture.md section 5). */
@@ -122,7 +134,7 @@ export function createTransport(options: TransportOptions): Transport {
     } catch (error) {
       throw failure(error, false);
     }
-    const response = responseOf(exchange, authorization, (error) => failure(error, true));
+    const response = responseOf(exchange, authorization, { method: api.method, path }, (error) => failure(error, true));
     if (response.status < 300) {
       // Other answers may come from a proxy with another clock.
       if (response.date !== undefined) lastDate = { date: response.date, at: clock.monotonic() };
@@ -169,6 +181,7 @@ function headerOf({ headers }: Exchange, name: string): readonly string[] {
 function responseOf(
   exchange: Exchange,
   authorization: string | undefined,
+  call: { readonly method: string; readonly path: string },
   failure: (error: unknown) => unknown,
 ): ApiResponse {
   return {
@@ -179,12 +192,21 @@ function responseOf(
       .map((text) => redactAnswer(text, authorization)),
     date: dateOf(headerOf(exchange, 'date')[0]),
     authorization,
-    bytes: async () => {
+    bytes: async (onProgress) => {
       try {
-        return await exchange.complete();
+        const body = await exchange.complete(MAX_BODY_BYTES, onProgress);
+        if (body !== undefined) return body;
       } catch (error) {
         throw failure(error);
       }
+      const text = `the answer is longer than ${MAX_BODY_BYTES / 1024 / 1024} MiB`;
+      throw new KubernetesError({
+        code: 'bad-answer',
+        ...call,
+        status: exchange.status,
+        reason: ANSWER_TOO_LONG,
+        text,
+      });
     },
     chunks: async function* () {
       try {

@@ -1,10 +1,15 @@
 /** Paged lists, restarted when the continue token expires. */
 import type { KubernetesObject, Page, Resource, Selection } from '../contract.ts';
-import { isExpired, KubernetesError } from '../kubernetes-error.ts';
+import { ANSWER_TOO_LONG, isExpired, KubernetesError } from '../kubernetes-error.ts';
 import { queryOf, resourcePath } from '../paths.ts';
 
 /** Reads a path with a query and returns the parsed body. */
 export type GetJson = (path: string, query: string) => Promise<unknown>;
+
+/** Restarts of one list; then it fails, and the caller's backoff applies. */
+const MAX_RESTARTS = 4;
+/** Objects in a page where no limit is configured and the list is too long. */
+const DEFAULT_LIMIT = 2_000;
 
 interface ListOptions<T extends KubernetesObject> {
   readonly resource: Resource<T>;
@@ -21,7 +26,8 @@ interface ListOptions<T extends KubernetesObject> {
 
 /**
  * Lists page by page, consistently and without resourceVersion (kubernetes-facts.md 97), and returns the version of the list. When
- * the continue token expires (410, kubernetes-facts.md 98) the list starts again, the second time as one page.
+ * the continue token expires (410, kubernetes-facts.md 98) the list starts again, from the second time on with longer pages. A page
+ * that is too long for memory is requested again with fewer objects.
  */
 export async function listPages<T extends KubernetesObject>(options: ListOptions<T>): Promise<string> {
   const { resource, selection } = options;
@@ -36,8 +42,12 @@ export async function listPages<T extends KubernetesObject>(options: ListOptions
     try {
       page = pageOf<T>(await options.get(path, query), path);
     } catch (error) {
-      if (next === undefined || !isExpired(error)) throw error;
-      if (++restarts > 1) limit = 0;
+      if (isTooLong(error) && limit !== 1) {
+        limit = Math.max(1, Math.floor((limit || DEFAULT_LIMIT) / 4));
+        continue;
+      }
+      if (next === undefined || !isExpired(error) || ++restarts > MAX_RESTARTS) throw error;
+      if (restarts > 1) limit *= 10;
       next = undefined;
       version = undefined;
       options.onRestart();
@@ -65,6 +75,10 @@ export async function listAll<T extends KubernetesObject>(
     },
   });
   return { items, resourceVersion };
+}
+
+function isTooLong(error: unknown): boolean {
+  return error instanceof KubernetesError && error.reason === ANSWER_TOO_LONG;
 }
 
 interface RawPage<T> {

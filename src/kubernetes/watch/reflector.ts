@@ -6,13 +6,14 @@ import { Listeners, waitFor } from '../../system/async.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Random } from '../../system/random.ts';
-import type {
-  KubernetesObject,
-  Projected,
-  Reflector,
-  ReflectorEvent,
-  ReflectorOptions,
-  ReflectorState,
+import {
+  isKubernetesObject,
+  type KubernetesObject,
+  type Projected,
+  type Reflector,
+  type ReflectorEvent,
+  type ReflectorOptions,
+  type ReflectorState,
 } from '../contract.ts';
 import { Backoff } from '../http/backoff.ts';
 import type { AnswerBody, PageRequest } from '../http/calls.ts';
@@ -160,6 +161,10 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   }
 
   function projected(object: T): P | undefined {
+    if (!isKubernetesObject(object) || !object.metadata?.uid) {
+      log.warning('Ignoring a malformed Kubernetes object', { kind: name });
+      return undefined;
+    }
     try {
       return project(object);
     } catch (error) {

@@ -11,6 +11,7 @@ const OPTIONS = { method: 'GET', path: '/' } as const;
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n';
 const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 const END = '0\r\n\r\n';
+const MAX = 64 * 1024 * 1024;
 
 /** A server that says what the test writes, byte for byte, to each request. A client that has one connection at a time. */
 async function rawServer(t: Test, serve: (socket: Socket) => void): Promise<{ pool: Pool; sockets: Set<Socket> }> {
@@ -50,7 +51,7 @@ t.test('status, headers and body; a connection with a complete answer is used ag
   const first = await Exchange.send(pool, OPTIONS, signal());
   t.equal(first.status, 200);
   t.equal(first.headers['content-type'], 'text/plain');
-  t.equal(String(await first.complete()), 'onetwo');
+  t.equal(String(await first.complete(MAX)), 'onetwo');
   t.strictSame(await all(await Exchange.send(pool, OPTIONS, signal())), ['one', 'two']);
   t.equal(connections.size, 1);
 });
@@ -61,12 +62,12 @@ t.test('what comes before the answer is not the answer', async (t) => {
   });
   const exchange = await Exchange.send(pool, OPTIONS, signal());
   t.equal(exchange.status, 200);
-  t.equal(String(await exchange.complete()), 'text');
+  t.equal(String(await exchange.complete(MAX)), 'text');
 });
 
 t.test('a body of no bytes', async (t) => {
   const { pool } = await rawServer(t, (socket) => void socket.write(HEAD + END));
-  t.equal((await (await Exchange.send(pool, OPTIONS, signal())).complete()).length, 0);
+  t.equal((await (await Exchange.send(pool, OPTIONS, signal())).complete(MAX))?.length, 0);
   t.strictSame(await all(await Exchange.send(pool, OPTIONS, signal())), []);
 });
 
@@ -86,7 +87,7 @@ t.test('nobody reads: the server is not read from either, and later nothing is m
 
   const whole = await Exchange.send(pool, OPTIONS, signal());
   await sleep(50);
-  t.equal((await whole.complete()).length, LENGTH, 'also where it was paused before it was asked for');
+  t.equal((await whole.complete(MAX))?.length, LENGTH, 'also where it was paused before it was asked for');
 });
 
 t.test('leaving early closes the connection', async (t) => {
@@ -112,14 +113,14 @@ t.test('an aborted signal ends it: before the answer, while it waits for more, w
   await t.rejects(Exchange.send(silent.pool, OPTIONS, early.signal), reason, 'it is not even sent');
 
   const { pool, sockets } = await rawServer(t, (socket) => void socket.write(HEAD + chunk('x'.repeat(1_000_000))));
-  for (const wait of [all, (exchange: Exchange) => exchange.complete(), async () => sleep(50)]) {
+  for (const wait of [all, (exchange: Exchange) => exchange.complete(MAX), async () => sleep(50)]) {
     const controller = new AbortController();
     const exchange = await Exchange.send(pool, OPTIONS, controller.signal);
     const waiting: Promise<unknown> = wait(exchange);
     await sleep(20);
     controller.abort(reason);
     if (wait.length > 0) await t.rejects(waiting as Promise<void>, reason);
-    await t.rejects(exchange.complete(), reason);
+    await t.rejects(exchange.complete(MAX), reason);
     await eventually(() => sockets.size === 0);
   }
 });
@@ -166,10 +167,10 @@ t.test(
     controller.abort(reason);
     for (const each of queued) await t.rejects(each, reason);
     requests[0]?.();
-    await (await first).complete();
+    await (await first).complete(MAX);
     await eventually(async () => requests.length === 2 || undefined, 'the last request arrives');
     requests[1]?.();
-    await (await last).complete();
+    await (await last).complete(MAX);
     t.equal(requests.length, 2);
     t.equal(connections.size, 1, 'no connection was closed');
   },
@@ -192,4 +193,20 @@ t.test('bytes that arrived before the failure are delivered first, even if both 
   })();
   await t.rejects(reading, failure);
   t.strictSame(found, ['event']);
+});
+
+t.test('a body that is longer than the limit is not kept, and its connection is closed', async (t) => {
+  const { pool, sockets } = await rawServer(t, (socket) => {
+    socket.write(`${HEAD}${chunk('x'.repeat(600))}`);
+    socket.write(chunk('x'.repeat(600)));
+  });
+  const exchange = await Exchange.send(pool, OPTIONS, signal());
+  t.equal(await exchange.complete(1_000), undefined);
+  await eventually(() => sockets.size === 0, 'the connection is closed');
+});
+
+t.test('a body as long as the limit is complete', async (t) => {
+  const { pool } = await rawServer(t, (socket) => void socket.write(`${HEAD}${chunk('x'.repeat(1_000))}${END}`));
+  const exchange = await Exchange.send(pool, OPTIONS, signal());
+  t.equal((await exchange.complete(1_000))?.length, 1_000);
 });

@@ -179,7 +179,7 @@ t.test('a version of the future (504 ResourceVersionTooLarge) leads to a list', 
   t.strictSame(w.events, ['ADDED a 5 Running', 'DELETED a 5 Running relist']);
 });
 
-t.test('an expired continue token begins the list again, the second time without pages', async (t) => {
+t.test('an expired continue token starts the list again, the second time with longer pages', async (t) => {
   const expired = refuses(
     410,
     'Expired',
@@ -199,7 +199,7 @@ t.test('an expired continue token begins the list again, the second time without
     'LIST limit=2 continue=t1',
     'LIST limit=2',
     'LIST limit=2 continue=t2',
-    'LIST',
+    'LIST limit=20',
     'WATCH resourceVersion=13',
   ]);
   t.strictSame(
@@ -207,6 +207,58 @@ t.test('an expired continue token begins the list again, the second time without
     ['ADDED c 11 Running', 'ADDED d 12 Running'],
     'pages of a list that did not finish do not count',
   );
+});
+
+t.test('a list that arrives slowly is read to its end, however long it takes', async (t) => {
+  const w = await watching(
+    t,
+    [
+      async ({ response }) => {
+        begins(response);
+        for (const byte of Buffer.from(JSON.stringify(listOf(10, [pod('a', 5)])))) {
+          response.write(Buffer.of(byte));
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        response.end();
+      },
+      stays(bookmark(11)),
+    ],
+    { requestTimeoutMs: 1_000 },
+  );
+  await w.reflector.reached('11', never);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10']);
+});
+
+t.test('a page of more than 64 MiB is requested again with fewer objects', async (t) => {
+  const w = await watching(
+    t,
+    [
+      ({ response }) => {
+        begins(response);
+        const block = Buffer.alloc(1024 * 1024, ' ');
+        const write = (left: number): void => {
+          if (left > 0 && !response.destroyed) response.write(block, () => write(left - 1));
+        };
+        write(66);
+      },
+      lists(10, [pod('a', 5)]),
+      stays(bookmark(11)),
+    ],
+    { fetchLimit: 500, requestTimeoutMs: 60_000 },
+  );
+  await w.reflector.reached('11', never);
+  t.strictSame(w.requests, ['LIST limit=500', 'LIST limit=125', 'WATCH resourceVersion=10']);
+});
+
+t.test('an object without uid, or with a name that is not a string, is ignored', async (t) => {
+  const nameless = { metadata: { name: 5, uid: 'u', resourceVersion: '1' } } as unknown as Pod;
+  const w = await watching(t, [
+    lists(10, [nameless, { metadata: { name: 'a', resourceVersion: '2' } }, pod('b', 3)]),
+    stays(bookmark(11)),
+  ]);
+  await w.reflector.reached('11', never);
+  t.strictSame(w.events, ['ADDED b 3 Running']);
+  t.equal(w.log.lines.filter(({ sentence }) => sentence === 'Ignoring a malformed Kubernetes object').length, 2);
 });
 
 t.test('a list that freezes in the middle of its body', async (t) => {
