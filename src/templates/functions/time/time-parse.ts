@@ -124,13 +124,14 @@ class TimeReader {
     return index;
   }
 
+  #within(value: number, low: number, high: number, name: string): number {
+    if (value < low || value > high) throw new Mismatch(name);
+    return value;
+  }
+
   #element(element: string, fractionFollows: boolean): void {
     const fields = this.#fields;
     const short = (names: readonly string[]): readonly string[] => names.map((name) => name.slice(0, 3));
-    const within = (value: number, low: number, high: number, name: string): number => {
-      if (value < low || value > high) throw new Mismatch(name);
-      return value;
-    };
     switch (element) {
       case '06': {
         const year = Number(this.#take(/^\d\d/));
@@ -148,7 +149,7 @@ class TimeReader {
         return;
       case '1':
       case '01':
-        fields.month = within(this.#number(element), 1, 12, 'month');
+        fields.month = this.#within(this.#number(element), 1, 12, 'month');
         return;
       case 'Mon':
         this.#name(short(WEEKDAYS));
@@ -172,19 +173,19 @@ class TimeReader {
         fields.yearDay = Number(this.#take(/^\d{3}/));
         return;
       case '15':
-        fields.hour = within(this.#number(element), 0, 23, 'hour');
+        fields.hour = this.#within(this.#number(element), 0, 23, 'hour');
         return;
       case '3':
       case '03':
-        fields.hour = within(this.#number(element), 0, 12, 'hour');
+        fields.hour = this.#within(this.#number(element), 0, 12, 'hour');
         return;
       case '4':
       case '04':
-        fields.minute = within(this.#number(element), 0, 59, 'minute');
+        fields.minute = this.#within(this.#number(element), 0, 59, 'minute');
         return;
       case '5':
       case '05':
-        fields.second = within(this.#number(element), 0, 59, 'second');
+        fields.second = this.#within(this.#number(element), 0, 59, 'second');
         if (!fractionFollows && /^[.,]\d/.test(this.#rest)) this.#nanoseconds(/^[.,]\d+/);
         return;
       case 'PM':
@@ -219,6 +220,10 @@ class TimeReader {
     if (match === null) throw new Mismatch();
     this.#rest = this.#rest.slice(match[0].length);
     const [, sign, hours, minutes = '0', seconds = '0'] = match;
+    // Some write an offset of 24 hours, or 60 minutes.
+    this.#within(Number(hours), 0, 24, 'time zone offset hour');
+    this.#within(Number(minutes), 0, 60, 'time zone offset minute');
+    this.#within(Number(seconds), 0, 60, 'time zone offset second');
     const offset = (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds);
     this.#fields.offset = sign === '-' ? -offset : offset;
   }
