@@ -19,8 +19,11 @@ import {
 } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { COMMANDS } from '../src/cli/command-runner.ts';
+import { completionScript } from '../src/cli/completion-command.ts';
 import { bundle } from './bundle.ts';
 import { findComponents, thirdPartyLicenses } from './components.ts';
+import { manPage } from './man-page.ts';
 import { sbom } from './sbom.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -57,6 +60,11 @@ async function fill(stage: string): Promise<void> {
   for (const file of readdirSync(join(root, 'fixtures/config'))) {
     if (/\.(conf|yaml)$/.test(file)) copyFileSync(join(root, 'fixtures/config', file), join(stage, 'config', file));
   }
+  mkdirSync(join(stage, 'man'));
+  writeFileSync(join(stage, 'man', `${name}.8`), manPage());
+  mkdirSync(join(stage, 'completions'));
+  writeFileSync(join(stage, 'completions', `${name}.bash`), completionScript('bash', COMMANDS));
+  writeFileSync(join(stage, 'completions', `_${name}`), completionScript('zsh', COMMANDS));
   writeFileSync(join(stage, 'THIRD-PARTY-LICENSES'), thirdPartyLicenses(components));
   writeFileSync(join(stage, 'sbom.cdx.json'), sbom(name, version, components));
   const sums = filesOf(stage).map((file) => {

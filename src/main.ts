@@ -4,6 +4,7 @@
  */
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { isatty } from 'node:tty';
 import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
 import type { LogOptions, Options } from './config/options/options.ts';
 import { advise, ConfigError, optionPlace, type Problem } from './config/text/problem.ts';
@@ -20,6 +21,8 @@ import { isRoot, ownArguments, replaceProcess } from './system/process.ts';
 import { openStderr } from './system/stderr.ts';
 
 const EXIT_START_ERROR = 1;
+const EXIT_USAGE = 2;
+const STDIN = 0;
 const AS_ROOT = 'start it as root, as the launcher does; it drops privileges to server-user';
 const START_FAILED = 'Plugin start failed';
 
@@ -38,11 +41,17 @@ async function main(): Promise<number> {
   });
   if (!isRoot()) refuseCapabilities();
   const isCommand = args[0]?.startsWith('-') === false;
-  if (isCommand || args.includes('--help')) {
+  if (isCommand || args.includes('--help') || args.includes('-h')) {
     const { runOnTerminal } = await import('./cli/command-runner.ts');
     return await runOnTerminal(isCommand ? args : ['help']);
   }
   if (args.includes('--version')) return print(versionText());
+  const { refusedStart } = await import('./cli/first-contact.ts');
+  const refusal = refusedStart(args, isatty(STDIN));
+  if (refusal !== undefined) {
+    writeStderr(refusal);
+    return EXIT_USAGE;
+  }
 
   const { options, warnings } = await readOptions(args);
   // Set before the first use of the thread pool, which reads its size.

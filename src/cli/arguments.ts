@@ -7,7 +7,7 @@ import { UserFacingError } from '../system/user-facing-error.ts';
 import { clean } from './terminal.ts';
 
 /** A flag of a command: `--name`, or `--name VALUE`. */
-interface Flag {
+export interface Flag {
   readonly name: string;
   /** One letter, `-o`. */
   readonly short?: string;
@@ -20,7 +20,7 @@ interface Flag {
 export interface Grammar {
   readonly name: string;
   readonly flags: readonly Flag[];
-  /** Names of its words, in order, as the help shows them; those in brackets are optional. */
+  /** Names of its words, in order, as the help shows them; those in brackets are optional. The last one takes one or more if it ends in `...`. */
   readonly words: readonly string[];
 }
 
@@ -82,7 +82,7 @@ export function parseArguments({ name: command, flags, words }: Grammar, argv: r
   }
   const missing = words[given.length];
   if (missing !== undefined && !missing.startsWith('[')) wrong(`${missing} is missing`);
-  const extra = given[words.length];
+  const extra = words.at(-1)?.endsWith('...') === true ? undefined : given[words.length];
   if (extra !== undefined) wrong(`unexpected argument "${clean(withoutValue(extra))}"`);
   return { flags: found, words: given, options };
 }

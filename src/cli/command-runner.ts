@@ -5,21 +5,43 @@ import { didYouMean } from '../config/text/suggest.ts';
 import { submittedJob } from '../jobs/job.ts';
 import { KubernetesError } from '../kubernetes/kubernetes-error.ts';
 import { redactTokens } from '../system/redact.ts';
-import { writeToStderr } from '../system/stderr.ts';
 import { UserFacingError } from '../system/user-facing-error.ts';
 import { parseArguments, UsageError } from './arguments.ts';
 import { check } from './check/check-command.ts';
 import { type Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from './command-contract.ts';
 import { type CommandContext, processContext } from './command-session.ts';
+import { completionCommand } from './completion-command.ts';
+import { cancel, kill, stop } from './control-command.ts';
+import { events } from './events-command.ts';
+import { explain } from './explain-command.ts';
 import { commandHelp, helpText } from './help.ts';
 import { jobs } from './jobs-command.ts';
+import { logs } from './logs-command.ts';
+import { processTerminal } from './process-terminal.ts';
 import { profile } from './profile-command.ts';
 import { rbac } from './rbac-command.ts';
 import { render } from './render-command.ts';
-import { clean, type Terminal, terminalSettings } from './terminal.ts';
+import { clean, type Terminal } from './terminal.ts';
+import { top } from './top-command.ts';
 import { PROGRAM } from './version.ts';
 
-const COMMANDS: readonly Command[] = [check, render, profile, rbac, jobs];
+const completion = completionCommand(() => COMMANDS);
+
+export const COMMANDS: readonly Command[] = [
+  check,
+  jobs,
+  explain,
+  events,
+  logs,
+  top,
+  stop,
+  kill,
+  cancel,
+  profile,
+  render,
+  rbac,
+  completion,
+];
 
 /** Errors that `check` examines in detail. */
 const CHECKED: ReadonlySet<KubernetesError['code']> = new Set([
@@ -51,7 +73,7 @@ export async function runCommand(
     terminal.say(`${PROGRAM}: unknown command ${clean(withoutValue(name))}${didYouMean(name, names)}; see --help`);
     return EXIT_USAGE;
   }
-  if (rest.includes('--help')) {
+  if (rest.includes('--help') || rest.includes('-h')) {
     terminal.write(commandHelp(command));
     return EXIT_OK;
   }
@@ -67,22 +89,11 @@ export async function runCommand(
   }
 }
 
-/**
- * Runs a command on the terminal of this process. Resolves with the exit code when the output was written, or when stdout
- * was closed.
- */
+/** Runs a command on the terminal of this process. Resolves with the exit code when the output was written. */
 export async function runOnTerminal(args: readonly string[]): Promise<number> {
-  const { stdout } = process;
-  const closed = Promise.withResolvers<void>();
-  stdout.on('error', () => closed.resolve());
-  const terminal: Terminal = {
-    write: (text) => stdout.write(text),
-    say: writeToStderr,
-    ...terminalSettings(process.env, { isTerminal: stdout.isTTY === true, columns: stdout.columns }),
-  };
+  const terminal = processTerminal();
   const context = processContext((job) => submittedJob.read(job));
   const code = await runCommand(args, context, terminal);
-  const written = new Promise<void>((resolve) => stdout.write('', () => resolve()));
-  await Promise.race([written, closed.promise]);
+  await terminal.flushed();
   return code;
 }

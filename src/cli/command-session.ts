@@ -2,11 +2,15 @@
  * How a command of an administrator begins: the options are read as root, as the plugin does, then root is given up, and
  * only then is anything else read, so that a command sees what the plugin sees (architecture.md section 7).
  */
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { promisify } from 'node:util';
 import { isOptionName } from '../config/options/option-table.ts';
 import { type LoadedOptions, loadOptions, type Options } from '../config/options/options.ts';
 import { advise, COMMAND_LINE, ConfigError, type Problem, problem } from '../config/text/problem.ts';
 import type { JobRequest } from '../jobs/job.ts';
+import { ownUser } from '../system/access.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { type Log, silentLog } from '../system/log.ts';
 import { becomeUser, findServerUser, type ServerUser } from '../system/privileges.ts';
@@ -14,6 +18,10 @@ import { isRoot } from '../system/process.ts';
 import { type Random, systemRandom } from '../system/random.ts';
 import { createUsers, type Users } from '../system/users.ts';
 import type { Terminal } from './terminal.ts';
+
+const run = promisify(execFile);
+/** Deadline of the lookup of a name. */
+const LOOKUP_MS = 5_000;
 
 /** The process and host that a command runs in. */
 export interface CommandContext {
@@ -30,6 +38,8 @@ export interface CommandContext {
   /** Reads a job as a launcher writes it; throws an Error that names the field. */
   readonly readJob: (value: unknown) => JobRequest;
   readonly readInput: () => Promise<string>;
+  /** The user who logged in, also behind sudo: `jane`, `uid 1001` without a name; without a login, the user of this process. */
+  readonly loginUser: () => Promise<string>;
   /** Base of relative paths. */
   readonly directory: string;
 }
@@ -51,6 +61,7 @@ export function processContext(readJob: CommandContext['readJob']): CommandConte
       return user;
     },
     readJob,
+    loginUser,
     directory: process.cwd(),
     readInput: async () => {
       const chunks: Buffer[] = [];
@@ -58,6 +69,22 @@ export function processContext(readJob: CommandContext['readJob']): CommandConte
       return Buffer.concat(chunks).toString();
     },
   };
+}
+
+/** The kernel keeps this uid from the login on, whatever user a process becomes. */
+const LOGIN_UID = '/proc/self/loginuid';
+const NO_LOGIN = '4294967295';
+
+async function loginUser(): Promise<string> {
+  const uid = await readFile(LOGIN_UID, 'utf8').then(
+    (text) => text.trim(),
+    () => NO_LOGIN,
+  );
+  if (!/^\d+$/.test(uid) || uid === NO_LOGIN) return ownUser().name;
+  const { stdout } = await run('/usr/bin/getent', ['passwd', uid], { timeout: LOOKUP_MS, env: {} }).catch(() => ({
+    stdout: '',
+  }));
+  return stdout.split(':')[0] || `uid ${uid}`;
 }
 
 /** Reads the options as the plugin would. */

@@ -27,7 +27,7 @@ ${examples.join('')}`;
 }
 
 /** `jobs [ID] [--user USER]`. */
-function synopsis({ name, words, flags }: Command): string {
+export function synopsis({ name, words, flags }: Command): string {
   const shown = flags.map(({ name: flag, value }) => `[--${flag}${value === undefined ? '' : ` ${value}`}]`);
   return [name, ...words, ...shown].join(' ');
 }

@@ -9,6 +9,14 @@ export interface Terminal {
   readonly write: (text: string) => void;
   /** One line for people, on stderr. */
   readonly say: (line: string) => void;
+  /** Bytes to stdout as they are; resolves when stdout accepts more. */
+  readonly pass: (bytes: Uint8Array) => Promise<void>;
+  /** Asks for a line; undefined where stdin or stderr is not a terminal. */
+  readonly ask: ((question: string) => Promise<string>) | undefined;
+  /** Aborted by Ctrl-C, SIGTERM and a closed stdout. Before the first call, signals end the process. */
+  readonly interrupted: () => AbortSignal;
+  /** Height in lines; undefined where stdout is not a terminal. */
+  readonly rows: number | undefined;
   /** Width in characters; undefined for pipes and files, where lines are not folded. */
   readonly columns: number | undefined;
   readonly color: boolean;
@@ -48,13 +56,35 @@ export function paint({ color }: Pick<Terminal, 'color'>, name: Color, text: str
   return color ? `\u001b[${COLORS[name]}m${text}\u001b[0m` : text;
 }
 
-/** Words in lines of at most `width` characters; a longer word has its own line. Leading spaces are kept. */
+/** The text, or its beginning with an ellipsis. */
+export function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}\u2026`;
+}
+
+/** A word in parts of at most `width` characters, cut after punctuation where there is some. */
+function parts(word: string, width: number): readonly string[] {
+  const found: string[] = [];
+  let rest = word;
+  while (rest.length > width) {
+    const head = rest.slice(0, width);
+    const end = /^.*[/,:;=_.-](?=.)/s.exec(head)?.[0].length ?? width;
+    found.push(rest.slice(0, end));
+    rest = rest.slice(end);
+  }
+  return [...found, rest];
+}
+
+/** Words in lines of at most `width` characters; a longer word is cut after punctuation. Leading spaces are kept. */
 export function fold(text: string, width: number | undefined): readonly string[] {
   if (width === undefined || text.length <= width) return [text];
   const lines: string[] = [];
   let line = /^ */.exec(text)?.[0] ?? '';
   let empty = true;
-  for (const word of text.trimStart().split(' ')) {
+  const room = width - line.length;
+  for (const word of text
+    .trimStart()
+    .split(' ')
+    .flatMap((each) => parts(each, Math.max(1, room)))) {
     if (!empty && line.length + 1 + word.length > width) {
       lines.push(line);
       line = word;
@@ -75,6 +105,47 @@ interface TableLayout {
   readonly head?: boolean;
   /** The column that is folded where the terminal is too narrow; default: the last. */
   readonly flowing?: number;
+}
+
+/** How a table stacks its last column. */
+interface StackedLayout {
+  /** Least width of the last column; if there is less, it has lines of its own below each row. */
+  readonly least: number;
+  /** A column that is cut if the others do not fit. */
+  readonly cuttable?: number;
+}
+
+const LEAST_CUT = 8;
+
+/** Rows in columns; on a narrow terminal the last cell of a row is on the lines below it. Cells are escaped. */
+export function stackedTable(
+  rows: readonly (readonly string[])[],
+  terminal: Pick<Terminal, 'columns' | 'color'>,
+  { least, cuttable }: StackedLayout,
+): string {
+  const { columns } = terminal;
+  const cells = rows.map((row) => row.map(clean));
+  const widths = (cells[0] ?? [])
+    .slice(0, -1)
+    .map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  const width = widths.reduce((sum, each) => sum + each + GAP.length, 0);
+  if (columns === undefined || width + least <= columns) return table(rows, terminal);
+  if (cuttable !== undefined) {
+    const missing = Math.max(0, width - GAP.length - columns);
+    widths[cuttable] = Math.max(LEAST_CUT, (widths[cuttable] ?? 0) - missing);
+  }
+  return cells
+    .map((row, index) => {
+      const line = widths
+        .map((each, column) => cut(row[column] ?? '', each).padEnd(each))
+        .join(GAP)
+        .trimEnd();
+      if (index === 0) return `${paint(terminal, 'bold', line)}\n`;
+      const text = row.at(-1) ?? '';
+      const below = text === '' ? [] : fold(text, columns - GAP.length).map((each) => GAP + each);
+      return `${[line, ...below].join('\n')}\n`;
+    })
+    .join('');
 }
 
 /** Rows in columns, each as wide as its widest cell, but one that is folded to what is left. Cells are escaped. */

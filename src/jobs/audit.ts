@@ -26,10 +26,10 @@ export function auditedJobs(jobs: Jobs, log: Log): Jobs {
         throw error;
       }
     },
-    control: async (id, requester, operation) => {
+    control: async (id, requester, operation, recordedUser) => {
       try {
         const { user, container } = jobs.find(id, requester);
-        const result = await jobs.control(id, requester, operation);
+        const result = await jobs.control(id, requester, operation, recordedUser);
         const facts = { user, requester, job: id, image: container?.image, reason: result.message || undefined };
         log.notice(result.complete ? DONE[operation] : `Could not ${operation} a job`, facts);
         return result;

@@ -63,7 +63,13 @@ export interface Jobs {
   readonly onChange: (listener: (job: Job) => void) => () => void;
   /** May the requester see this job? */
   readonly visible: (job: Job, requester: Requester) => boolean;
-  readonly control: (id: string, requester: Requester, operation: ControlOperation) => Promise<ControlResult>;
+  /** `recordedUser`: written to the Job as the user of the operation; default: the requester. */
+  readonly control: (
+    id: string,
+    requester: Requester,
+    operation: ControlOperation,
+    recordedUser?: string,
+  ) => Promise<ControlResult>;
   /**
    * The job's output from its beginning to its end, as UTF-8 (invalid bytes are replaced), cut between characters. Throws
    * 'job-not-found' at once. Waits while the job is Pending; empty for a job that never ran. Read only as it is consumed.

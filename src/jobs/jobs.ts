@@ -21,8 +21,8 @@ import { submit } from './operations/submit.ts';
 import { createUsage } from './operations/usage.ts';
 import { createPermissions, type Feature } from './permissions.ts';
 import { maySee, type Policy } from './policy/policy.ts';
-import { runReconciler } from './upkeep/reconciler.ts';
-import { createRules } from './upkeep/rules.ts';
+import { type Rule, runReconciler } from './upkeep/reconciler.ts';
+import { confirmFinalState, createRules } from './upkeep/rules.ts';
 import { projectEvent, projectJob, projectPod, projectService } from './view/projection.ts';
 import { type JobRecord, jobOf } from './view/record.ts';
 import { Repository } from './view/repository.ts';
@@ -42,6 +42,8 @@ interface JobsDependencies {
 export interface RunningJobs extends Jobs {
   /** Follows the cluster until the signal is aborted; never rejects. Called once. */
   readonly run: (signal: AbortSignal) => Promise<void>;
+  /** The same, but changes nothing by itself: for commands beside a running plugin. Called instead of `run`. */
+  readonly observe: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Reasons of events that do not explain the state of a job (docs/kubernetes-objects.md section 7). */
@@ -104,14 +106,14 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
   }
 
   /** Starts as soon as jobs and pods were listed. */
-  async function reconcile(signal: AbortSignal): Promise<void> {
+  async function reconcile(rules: readonly Rule[], signal: AbortSignal): Promise<void> {
     try {
       await synced(signal);
     } catch (error) {
       log.debug('Ended before the first list of jobs', { error });
       return;
     }
-    await runReconciler(context, createRules(context, inputs), signal);
+    await runReconciler(context, rules, signal);
   }
 
   async function runWhileAllowed<P extends Projected>(
@@ -132,6 +134,21 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     }
   }
 
+  async function follow(rules: readonly Rule[], signal: AbortSignal): Promise<void> {
+    try {
+      await Promise.all([
+        jobs.run(signal),
+        pods.run(signal),
+        runWhileAllowed(services, 'services', signal),
+        runWhileAllowed(events, 'events', signal),
+        permissions.run(signal),
+        reconcile(rules, signal),
+      ]);
+    } finally {
+      life.abort(signal.reason);
+    }
+  }
+
   return {
     synced,
     submit: (request, requester, timeoutMs) => submit(context, inputs, request, requester, timeoutMs),
@@ -139,25 +156,13 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     list: (requester) => [...repository.recordsOf(requester)].flatMap(shown),
     onChange: (listener) => repository.onChange((record) => listener(jobOf(record))),
     visible: (job, requester) => maySee(job.user, requester),
-    control: (id, requester, operation) => control(context, id, requester, operation),
+    control: (id, requester, operation, recordedUser) => control(context, id, requester, operation, recordedUser),
     output: (id, requester, signal) => output(context, id, requester, signal),
     usage: createUsage(context),
     network: createNetwork(context),
     clusterInfo: (requester) => dependencies.policy.clusterInfo(requester),
-    run: async (signal) => {
-      try {
-        await Promise.all([
-          jobs.run(signal),
-          pods.run(signal),
-          runWhileAllowed(services, 'services', signal),
-          runWhileAllowed(events, 'events', signal),
-          permissions.run(signal),
-          reconcile(signal),
-        ]);
-      } finally {
-        life.abort(signal.reason);
-      }
-    },
+    run: (signal) => follow(createRules(context, inputs), signal),
+    observe: (signal) => follow([confirmFinalState(context)], signal),
   };
 }
 

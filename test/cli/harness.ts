@@ -33,7 +33,7 @@ export interface Situation {
   readonly options?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
   readonly input?: string;
-  readonly terminal?: Partial<Pick<Terminal, 'columns' | 'color'>>;
+  readonly terminal?: Partial<Omit<Terminal, 'write' | 'say' | 'pass'>>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly context?: Partial<CommandContext>;
 }
@@ -68,6 +68,12 @@ export async function run(t: Test, args: readonly string[], situation: Situation
     say: (line) => {
       err += `${line}\n`;
     },
+    pass: async (bytes) => {
+      out += Buffer.from(bytes).toString('latin1');
+    },
+    ask: undefined,
+    interrupted: () => new AbortController().signal,
+    rows: undefined,
     columns: undefined,
     color: false,
     ...situation.terminal,
@@ -78,6 +84,7 @@ export async function run(t: Test, args: readonly string[], situation: Situation
     findUser: async () => undefined,
     dropPrivileges: () => ({ name: 'nobody', uid: 65534, gid: 65534, home: '/' }),
     readInput: async () => situation.input ?? '',
+    loginUser: async () => 'ada',
     ...situation.context,
   };
   const [command = '', ...rest] = args;

@@ -178,7 +178,7 @@ function mountsOf(spec: PodSpec | undefined, mounts: readonly VolumeMount[] | un
 }
 
 /** Memory in MB (10^6 bytes), CPUs as a decimal. */
-function limitsOf(container: KubernetesContainer | undefined): readonly ResourceLimit[] {
+export function limitsOf(container: KubernetesContainer | undefined): readonly ResourceLimit[] {
   const { limits = {}, requests = {} } = container?.resources ?? {};
   const found: readonly (readonly [string, string | undefined, number])[] = [
     ['cpuCount', limits['cpu'], 1],

@@ -30,14 +30,15 @@ export async function control(
   id: string,
   requester: Requester,
   operation: ControlOperation,
+  user: string = requester,
 ): Promise<ControlResult> {
   const record = context.repository.find(id, requester);
   checkState(record, operation);
   if (operation === 'suspend' || operation === 'resume')
     throw new JobError('invalid-request', `${operation} is not supported for jobs on Kubernetes.`);
   try {
-    if (operation === 'cancel') return await cancel(context, record, requester);
-    const recorded = await recordControl(context, record, operation, requester);
+    if (operation === 'cancel') return await cancel(context, record, user);
+    const recorded = await recordControl(context, record, operation, user);
     const action = await act(context, record, operation);
     if (action.outcome === 'done') return { complete: true, message: action.message };
     if (action.outcome === 'refused') {

@@ -31,7 +31,8 @@ export function createRules(context: JobsContext, inputs: Inputs): readonly Rule
   ];
 }
 
-function confirmFinalState(context: JobsContext): Rule {
+/** The only rule that changes nothing in the cluster. */
+export function confirmFinalState(context: JobsContext): Rule {
   return {
     name: 'confirm-final-state',
     failure: "Cannot confirm the job's final state yet",

@@ -17,6 +17,8 @@ interface ListOptions<T extends KubernetesObject> {
   readonly selection: Selection;
   /** 0: no limit. */
   readonly fetchLimit: number;
+  /** False: the version may be missing, as in lists of metrics.k8s.io; it is '' then. */
+  readonly isVersioned: boolean;
   readonly get: GetJson;
   /** Called with each page. */
   readonly onPage: (items: readonly T[]) => void;
@@ -40,7 +42,7 @@ export async function listPages<T extends KubernetesObject>(options: ListOptions
     const query = queryOf({ ...selection, limit: limit > 0 ? limit : undefined, continue: next });
     let page: RawPage<T>;
     try {
-      page = pageOf<T>(await options.get(path, query), path);
+      page = pageOf<T>(await options.get(path, query), path, options.isVersioned);
     } catch (error) {
       if (isTooLong(error) && limit !== 1) {
         limit = Math.max(1, Math.floor((limit || DEFAULT_LIMIT) / 4));
@@ -62,11 +64,12 @@ export async function listPages<T extends KubernetesObject>(options: ListOptions
 
 /** Collects all pages in memory. */
 export async function listAll<T extends KubernetesObject>(
-  options: Omit<ListOptions<T>, 'onPage' | 'onRestart'>,
+  options: Omit<ListOptions<T>, 'isVersioned' | 'onPage' | 'onRestart'>,
 ): Promise<Page<T>> {
   let items: T[] = [];
   const resourceVersion = await listPages({
     ...options,
+    isVersioned: false,
     onPage: (page) => {
       for (const item of page) items.push(item);
     },
@@ -87,9 +90,9 @@ interface RawPage<T> {
   readonly next: string;
 }
 
-function pageOf<T>(body: unknown, path: string): RawPage<T> {
+function pageOf<T>(body: unknown, path: string, isVersioned: boolean): RawPage<T> {
   const list = body as { items?: unknown; metadata?: { resourceVersion?: unknown; continue?: unknown } } | null;
-  const resourceVersion = list?.metadata?.resourceVersion;
+  const resourceVersion = list?.metadata?.resourceVersion ?? (isVersioned ? undefined : '');
   const next = list?.metadata?.continue ?? '';
   const items = list?.items ?? [];
   if (typeof resourceVersion !== 'string' || typeof next !== 'string' || !Array.isArray(items)) {

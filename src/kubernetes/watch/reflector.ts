@@ -143,6 +143,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       namespace: dependencies.namespace,
       selection,
       fetchLimit: dependencies.fetchLimit,
+      isVersioned: true,
       get,
       onPage: (items) => {
         for (const item of items) {

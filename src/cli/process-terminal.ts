@@ -1,0 +1,47 @@
+/** The terminal of this process: stdout, stderr, questions, and the signals that end a command. */
+import { createInterface } from 'node:readline/promises';
+import { writeToStderr } from '../system/stderr.ts';
+import { type Terminal, terminalSettings } from './terminal.ts';
+
+interface ProcessTerminal extends Terminal {
+  /** Resolves when everything was written, or when stdout was closed. */
+  readonly flushed: () => Promise<void>;
+}
+
+export function processTerminal(): ProcessTerminal {
+  const { stdin, stdout, stderr } = process;
+  const isTerminal = stdout.isTTY === true;
+  const closed = new AbortController();
+  stdout.on('error', () => closed.abort());
+  const untilClosed = (work: (done: () => void) => void): Promise<void> =>
+    new Promise((resolve) => {
+      if (closed.signal.aborted) return resolve();
+      closed.signal.addEventListener('abort', () => resolve(), { once: true });
+      work(resolve);
+    });
+  return {
+    write: (text) => stdout.write(text),
+    say: writeToStderr,
+    pass: (bytes) => untilClosed((done) => stdout.write(bytes, () => done())),
+    ask: stdin.isTTY === true && stderr.isTTY === true ? askOnTerminal : undefined,
+    interrupted: () => {
+      const interrupted = new AbortController();
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+      return AbortSignal.any([interrupted.signal, closed.signal]);
+    },
+    rows: isTerminal ? stdout.rows : undefined,
+    ...terminalSettings(process.env, { isTerminal, columns: stdout.columns }),
+    flushed: () => untilClosed((done) => stdout.write('', () => done())),
+  };
+}
+
+/** An empty answer for the end of input. */
+async function askOnTerminal(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+  try {
+    return await Promise.race([lines.question(question), ended]);
+  } finally {
+    lines.close();
+  }
+}
