@@ -46,7 +46,7 @@ async function main(): Promise<number> {
     return await runOnTerminal(isCommand ? args : ['help']);
   }
   if (args.includes('--version')) return print(versionText());
-  const { refusedStart } = await import('./cli/first-contact.ts');
+  const { refusedStart } = await import('./cli/arguments.ts');
   const refusal = refusedStart(args, isatty(STDIN));
   if (refusal !== undefined) {
     writeStderr(refusal);

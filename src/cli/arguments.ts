@@ -2,9 +2,10 @@
 import { parseArgs } from 'node:util';
 import { isOptionName, OPTION_NAMES } from '../config/options/option-table.ts';
 import { withoutValue } from '../config/text/problem.ts';
-import { didYouMean } from '../config/text/suggest.ts';
+import { didYouMean, suggestion } from '../config/text/suggest.ts';
 import { UserFacingError } from '../system/user-facing-error.ts';
 import { clean } from './terminal.ts';
+import { PROGRAM } from './version.ts';
 
 /** A flag of a command: `--name`, or `--name VALUE`. */
 export interface Flag {
@@ -85,4 +86,26 @@ export function parseArguments({ name: command, flags, words }: Grammar, argv: r
   const extra = words.at(-1)?.endsWith('...') === true ? undefined : given[words.length];
   if (extra !== undefined) wrong(`unexpected argument "${clean(withoutValue(extra))}"`);
   return { flags: found, words: given, options };
+}
+
+const QUESTIONS = ['help', 'version'];
+
+/**
+ * Why a start without a command does not start the plugin, for stderr; undefined: it does. A launcher's start has a pipe as
+ * stdin and always starts the plugin. At a terminal, or with nothing but a mistyped --help, a sentence is better than a wait.
+ */
+export function refusedStart(args: readonly string[], isTerminal: boolean): string | undefined {
+  const unknown = args
+    .filter((arg) => arg.startsWith('-'))
+    .map((arg) => arg.replace(/^-+/, '').replace(/=.*/s, ''))
+    .filter((name) => !isOptionName(name));
+  // A launcher passes several options, and a newer one may pass some that this version does not know.
+  const isMistyped = args.length === 1 && unknown.some((name) => suggestion(name, QUESTIONS) !== undefined);
+  const wrong = isTerminal || isMistyped ? unknown[0] : undefined;
+  if (wrong !== undefined) {
+    const shown = clean(withoutValue(`--${wrong}`));
+    return `${PROGRAM}: unknown option ${shown}${didYouMean(wrong, [...QUESTIONS, ...OPTION_NAMES])}; see --help`;
+  }
+  if (!isTerminal) return undefined;
+  return `${PROGRAM}: the Job Launcher starts this program and talks to it over stdin; at a terminal, use a command such as check or jobs; see --help`;
 }

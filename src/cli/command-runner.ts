@@ -11,7 +11,7 @@ import { check } from './check/check-command.ts';
 import { type Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from './command-contract.ts';
 import { type CommandContext, processContext } from './command-session.ts';
 import { completionCommand } from './completion-command.ts';
-import { cancel, kill, stop } from './control-command.ts';
+import { cancelCommand, killCommand, stopCommand } from './control-command.ts';
 import { events } from './events-command.ts';
 import { explain } from './explain-command.ts';
 import { commandHelp, helpText } from './help.ts';
@@ -34,9 +34,9 @@ export const COMMANDS: readonly Command[] = [
   events,
   logs,
   top,
-  stop,
-  kill,
-  cancel,
+  stopCommand,
+  killCommand,
+  cancelCommand,
   profile,
   render,
   rbac,

@@ -71,7 +71,7 @@ complete -o default -F _rstudio_kubernetes_launcher ${PROGRAM}
 `;
 }
 
-/** \`bash|zsh\` of a command, without what stands for a value. */
+/** The words of a command that are a choice, such as `bash|zsh`. */
 function fixedWords({ words }: Command): readonly string[] {
   return words.filter((word) => word.includes('|')).flatMap((word) => word.split('|'));
 }

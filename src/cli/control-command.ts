@@ -65,9 +65,9 @@ function controlCommand(operation: Operation): Command {
   };
 }
 
-export const stop = controlCommand('stop');
-export const kill = controlCommand('kill');
-export const cancel = controlCommand('cancel');
+export const stopCommand = controlCommand('stop');
+export const killCommand = controlCommand('kill');
+export const cancelCommand = controlCommand('cancel');
 
 async function runControl(
   operation: Operation,

@@ -13,7 +13,7 @@ import type { Snapshot } from './snapshot.ts';
 import { stackedTable, type Terminal } from './terminal.ts';
 
 /** An event and the object it is about. */
-export interface JobEvent extends EventView {
+interface JobEvent extends EventView {
   /** `Pod session-7dmdc`. */
   readonly of: string;
 }
@@ -139,7 +139,7 @@ export function resourcesText(limits: readonly ResourceLimit[]): string {
 }
 
 /** `0.52 CPU, 310 MB`. */
-export function usageText({ cpuPercent, residentMemory }: JobUsage): string {
+function usageText({ cpuPercent, residentMemory }: JobUsage): string {
   return [
     ...(cpuPercent === undefined ? [] : [`${(cpuPercent / 100).toFixed(2)} CPU`]),
     ...(residentMemory === undefined ? [] : [`${Math.round(residentMemory)} MB`]),

@@ -57,7 +57,7 @@ export function paint({ color }: Pick<Terminal, 'color'>, name: Color, text: str
 }
 
 /** The text, or its beginning with an ellipsis. */
-export function cut(text: string, width: number): string {
+export function shorten(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}\u2026`;
 }
 
@@ -67,7 +67,7 @@ function parts(word: string, width: number): readonly string[] {
   let rest = word;
   while (rest.length > width) {
     const head = rest.slice(0, width);
-    const end = /^.*[/,:;=_.-](?=.)/s.exec(head)?.[0].length ?? width;
+    const end = /^.*[/,:;=-](?=.)/s.exec(head)?.[0].length ?? width;
     found.push(rest.slice(0, end));
     rest = rest.slice(end);
   }
@@ -137,7 +137,7 @@ export function stackedTable(
   return cells
     .map((row, index) => {
       const line = widths
-        .map((each, column) => cut(row[column] ?? '', each).padEnd(each))
+        .map((each, column) => shorten(row[column] ?? '', each).padEnd(each))
         .join(GAP)
         .trimEnd();
       if (index === 0) return `${paint(terminal, 'bold', line)}\n`;

@@ -6,7 +6,7 @@ import { sleep } from '../system/clock.ts';
 import type { CommandContext } from './command-session.ts';
 import { type JobFilter, jobTable, listedJob, matchesFilter, reasonOf, wideTable } from './job-list.ts';
 import { withLiveJobs } from './live-jobs.ts';
-import { clean, cut, type Terminal } from './terminal.ts';
+import { clean, shorten, type Terminal } from './terminal.ts';
 
 interface Watching {
   readonly options: Options;
@@ -63,7 +63,7 @@ function screen(text: string, rows: number, columns: number, namespace: string):
   const shown =
     lines.length <= room ? lines : [...lines.slice(0, room - 1), `... and ${lines.length - room + 1} more lines`];
   const status = `Jobs in namespace ${namespace}. Ctrl-C ends.`;
-  return `\u001b[H${[status, ...shown].map((line) => `${cut(line, columns)}\u001b[K\n`).join('')}\u001b[J`;
+  return `\u001b[H${[status, ...shown].map((line) => `${shorten(line, columns)}\u001b[K\n`).join('')}\u001b[J`;
 }
 
 /** `2026-11-23T23:21:51Z  report-1  Finished  jane  Error: exit code 3`. */

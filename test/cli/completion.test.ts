@@ -27,15 +27,8 @@ t.test('bash completes commands', async (t) => {
 });
 
 t.test('bash completes flags of a command and options of the plugin', async (t) => {
-  t.strictSame(await offered('rstudio-kubernetes-launcher', 'jobs', '--s'), [
-    '--state',
-    '--since',
-    '--sort',
-    '--server-user=',
-    '--scratch-path=',
-    '--service-type=',
-    '--share-process-namespace=',
-  ]);
+  t.strictSame(await offered('rstudio-kubernetes-launcher', 'jobs', '--si'), ['--since']);
+  t.strictSame(await offered('rstudio-kubernetes-launcher', 'jobs', '--job'), ['--job-expiry-hours=']);
 });
 
 t.test('bash completes words that are a choice', async (t) => {

@@ -1,6 +1,6 @@
 /** A launcher's start always starts the plugin; a person never starts it by accident. */
 import t from 'tap';
-import { refusedStart } from '../../src/cli/first-contact.ts';
+import { refusedStart } from '../../src/cli/arguments.ts';
 
 const LAUNCHER = ['--heartbeat-interval-seconds=5', '--plugin-name=Kubernetes', '--unprivileged=0'];
 

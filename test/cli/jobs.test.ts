@@ -224,7 +224,7 @@ What to do
   );
 });
 
-t.test('explain ID of a job whose image does not exist', async (t) => {
+t.test('explain ID of a job with an image that does not exist', async (t) => {
   const { out } = await command(t, ['explain', stuck]);
   t.match(out, `\n  Cause: pending: image missing/image cannot be pulled`);
   t.match(out, '\n  Failed of Pod ');
