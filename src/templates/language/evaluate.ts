@@ -188,10 +188,20 @@ class Execution implements Evaluation {
     this.#output.write(text, this.#template, node);
   }
 
-  #choice(dot: Value, { kind, pipe, body, otherwise }: BranchNode): Flow {
-    const value = evaluatePipe(this, dot, pipe);
-    if (isTrue(value)) return this.#list(kind === 'with' ? value : dot, body);
-    return otherwise === undefined ? 'next' : this.#list(dot, otherwise);
+  /** An `if` or `with`, and the ones that are all of its else: in a loop, because chains are long. */
+  #choice(dot: Value, first: BranchNode): Flow {
+    for (let node = first; ; ) {
+      const value = evaluatePipe(this, dot, node.pipe);
+      if (isTrue(value)) return this.#list(node.kind === 'with' ? value : dot, node.body);
+      if (node.otherwise === undefined) return 'next';
+      const [next, ...more] = node.otherwise.nodes;
+      if (next === undefined || more.length > 0 || (next.kind !== 'if' && next.kind !== 'with')) {
+        return this.#list(dot, node.otherwise);
+      }
+      this.node = next;
+      this.rendering.meter.step();
+      node = next;
+    }
   }
 
   #range(dot: Value, node: BranchNode): Flow {

@@ -162,15 +162,29 @@ class TemplateParser {
     return { kind, at: word.at };
   }
 
+  /** A branch up to its `{{end}}`; `else if` and `else with` make a chain of branches, in a loop because chains are long. */
   #branch(kind: BranchNode['kind']): BranchNode {
     const visible = this.#variables.length;
+    const first = this.#arm(kind, this.#peekNonSpace().at);
+    const later: Arm[] = [];
+    let { terminator } = first;
+    while (terminator === `else-${kind}`) {
+      const arm = this.#arm(kind, this.#nextNonSpace().at);
+      later.push(arm);
+      terminator = arm.terminator;
+    }
+    const otherwise = terminator === 'end' ? undefined : this.#otherwise();
+    this.#forget(visible);
+    return chained(kind, first, later, otherwise);
+  }
+
+  /** The condition and the statements of one arm, after its keyword. */
+  #arm(kind: BranchNode['kind'], at: number): Arm & { readonly terminator: Terminator } {
     const pipe = this.#pipe(kind, 'right-delimiter');
     if (kind === 'range') this.#ranges++;
     const { list: body, terminator } = this.#list();
     if (kind === 'range') this.#ranges--;
-    const otherwise = terminator === 'end' ? undefined : this.#otherwise(kind, terminator);
-    this.#forget(visible);
-    return { kind, at: pipe.at, pipe, body, otherwise };
+    return { at, pipe, body, terminator };
   }
 
   #declare(name: string): void {
@@ -183,17 +197,9 @@ class TemplateParser {
     for (const name of this.#variables.splice(visible)) this.#declared.set(name, (this.#declared.get(name) ?? 0) - 1);
   }
 
-  #otherwise(kind: BranchNode['kind'], terminator: Terminator): ListNode {
-    if ((kind === 'if' && terminator === 'else-if') || (kind === 'with' && terminator === 'else-with')) {
-      // As {{else}}{{if ...}}; one {{end}} ends both.
-      const at = this.#nextNonSpace().at;
-      this.#enter();
-      const node = this.#branch(kind);
-      this.#shared.depth--;
-      return { kind: 'list', at, nodes: [node] };
-    }
-    const { list, terminator: end } = this.#list();
-    if (end !== 'end') throw this.#error(`expected {{end}}; found {{${end}}}`);
+  #otherwise(): ListNode {
+    const { list, terminator } = this.#list();
+    if (terminator !== 'end') throw this.#error(`expected {{end}}; found {{${terminator}}}`);
     return list;
   }
 
@@ -398,6 +404,24 @@ class TemplateParser {
     const line = text.slice(0, this.#latest?.at ?? 0).split('\n').length;
     return new TemplateError(kind, { template: name, line, column: undefined }, reason);
   }
+}
+
+interface Arm {
+  /** Of a later arm, where its `if` or `with` is. */
+  readonly at: number;
+  readonly pipe: PipeNode;
+  readonly body: ListNode;
+}
+
+/** Each later arm is all of the else of the arm before it. */
+function chained(kind: BranchNode['kind'], first: Arm, later: readonly Arm[], last: ListNode | undefined): BranchNode {
+  const branch = ({ pipe, body }: Arm, otherwise: ListNode | undefined): BranchNode => {
+    return { kind, at: pipe.at, pipe, body, otherwise };
+  };
+  const asElse = (otherwise: ListNode | undefined, arm: Arm): ListNode => {
+    return { kind: 'list', at: arm.at, nodes: [branch(arm, otherwise)] };
+  };
+  return branch(first, later.reduceRight<ListNode | undefined>(asElse, last));
 }
 
 const STARTS_OPERAND: ReadonlySet<Token['kind']> = new Set([

@@ -215,6 +215,18 @@ t.test('text that functions build is limited as well', async (t) => {
   );
 });
 
+t.test('a chain of 3000 else ifs is no nesting', async (t) => {
+  const arms = Array.from({ length: 3000 }, (_, i) => `{{ else if eq .x ${i} }}arm ${i}`).join('\n');
+  const files = { 'a.tpl': `{{ if eq .x -1 }}first${arms}{{ else }}last {{ .y.z }}{{ end }}` };
+  t.equal(render(files, 'a.tpl', '{"x": 2999}').text, 'arm 2999');
+  t.equal(render(files, 'a.tpl', '{"x": -1}').text, 'first');
+  t.equal(render(files, 'a.tpl', '{"x": 5000}').text, 'last <no value>');
+  t.match(
+    failure(() => render(files, 'a.tpl', '{"x": 5000, "y": 1}')),
+    { kind: 'field', place: { template: 'a.tpl', line: 3000 } },
+  );
+});
+
 t.test('nesting that adds up over nested calls ends with an error, not with the process', async (t) => {
   const branches = `${'{{ if . }}'.repeat(95)}{{ include "x" (slice . 1) }}${'{{ end }}'.repeat(95)}`;
   const files = { 'a.tpl': `{{ define "x" }}${branches}{{ end }}{{ template "x" . }}` };
