@@ -6,16 +6,18 @@ import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isatty } from 'node:tty';
 import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
-import type { LogOptions, Options } from './config/options/options.ts';
+import type { LoggingConf } from './config/options/logging-conf.ts';
+import type { Options } from './config/options/options.ts';
+import type { RunningSettings } from './config/options/reload.ts';
 import { advise, ConfigError, optionPlace, type Problem } from './config/text/problem.ts';
 import { directoryDenial, otherUser } from './system/access.ts';
 import { systemClock } from './system/clock.ts';
 import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
 import { escapeControls } from './system/escape.ts';
 import { executeAgain, hasNoNewPrivileges, restrictingCommand } from './system/execute-again.ts';
-import { openLogFile } from './system/log-file.ts';
+import { openDestination } from './system/log-destination.ts';
 import { jsonFormat, textFormat } from './system/log-format.ts';
-import { createLogger, type Logger } from './system/logger.ts';
+import { createLogger, type Logger, type LogSink } from './system/logger.ts';
 import { becomeUser, findServerUser, isStartedByRoot, refuseCapabilities } from './system/privileges.ts';
 import { isRoot, ownArguments, replaceProcess } from './system/process.ts';
 import { openStderr } from './system/stderr.ts';
@@ -58,9 +60,11 @@ async function main(): Promise<number> {
   process.env['UV_THREADPOOL_SIZE'] = String(options.threadPoolSize);
   const startedBy = isRoot() ? undefined : otherUser(options.serverUser);
   if (isRoot()) await dropPrivileges(options);
-  const log = openLog(options);
+  const { conf, error: confError } = await readLogging(options);
+  const { log, apply } = await openLog(options, conf);
   try {
-    for (const warning of warnings) log.warning(advise(warning));
+    if (confError !== undefined) throw confError;
+    for (const warning of [...warnings, ...conf.warnings]) log.warning(advise(warning));
     if (startedBy !== undefined) {
       const at = optionPlace(options.origins, 'server-user');
       log.warning(
@@ -72,7 +76,7 @@ async function main(): Promise<number> {
     if (!hasNoNewPrivileges())
       log.notice('Running without no_new_privs: this host has no setpriv and prlimit (util-linux)');
     const { runPlugin } = await import('./plugin.ts');
-    return await runPlugin(options, log);
+    return await runPlugin(options, log, apply);
   } catch (error) {
     log.error(START_FAILED, { error });
     throw error;
@@ -104,18 +108,18 @@ async function readOptions(
 }
 
 /** Logs as the server user; if this user does not exist, stderr alone has the error. */
-async function logStartError(options: LogOptions, error: ConfigError): Promise<void> {
+async function logStartError(options: Options, error: ConfigError): Promise<void> {
   try {
     if (isRoot()) await dropPrivileges(options);
   } catch {
     return;
   }
-  const log = openLog(options);
+  const { log } = await openLog(options, (await readLogging(options)).conf);
   log.error(START_FAILED, { error });
   log.close();
 }
 
-async function dropPrivileges(options: LogOptions): Promise<void> {
+async function dropPrivileges(options: Options): Promise<void> {
   const { rootDirectories } = await import('./config/options/options.ts');
   const user = findServerUser(options.serverUser);
   for (const path of rootDirectories(options)) {
@@ -128,16 +132,41 @@ async function dropPrivileges(options: LogOptions): Promise<void> {
   becomeUser(user);
 }
 
-/** The log of this start; the first line opens the file. */
-function openLog({ loggingDir, logFormat, logLevel, pluginName }: LogOptions): Logger {
-  const program = programName(pluginName);
-  return createLogger({
-    level: logLevel,
-    format: logFormat === 'json' ? jsonFormat(program) : textFormat(program),
+/** logging.conf; if it cannot be used, the error and no settings. */
+async function readLogging(options: Options): Promise<{ readonly conf: LoggingConf; readonly error?: unknown }> {
+  const { readLoggingConf } = await import('./config/options/logging-conf.ts');
+  try {
+    return { conf: readLoggingConf(options) };
+  } catch (error) {
+    return { conf: { settings: new Map(), warnings: [] }, error };
+  }
+}
+
+interface OpenLog {
+  readonly log: Logger;
+  /** Applies settings that a reload changed. */
+  readonly apply: (changed: RunningSettings) => void;
+}
+
+/** The log of this start; the first line opens its destination. */
+async function openLog(options: Options, conf: LoggingConf): Promise<OpenLog> {
+  const { logSettings } = await import('./config/options/logging-conf.ts');
+  const program = programName(options.pluginName);
+  const { level, format, ...destination } = logSettings(options, conf);
+  const open = (to: typeof destination): LogSink => openDestination(to, { program, clock: systemClock, writeStderr });
+  const log = createLogger({
+    level,
+    format: format === 'json' ? jsonFormat(program) : textFormat(program),
     clock: systemClock,
-    open: () => openLogFile({ directory: loggingDir, program, clock: systemClock }),
+    open: () => open(destination),
     fallback: writeStderr,
   });
+  const apply = (changed: RunningSettings): void => {
+    const settings = logSettings({ ...options, ...changed }, conf);
+    log.setLevel(settings.level);
+    log.setSink(() => open(settings));
+  };
+  return { log, apply };
 }
 
 /** The scratch path is unused today, so an unusable one is only a warning. */

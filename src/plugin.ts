@@ -6,10 +6,14 @@ import { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { Writable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { programName } from './cli/version.ts';
 import { clusterFileWarnings, readTokenFile } from './config/options/cluster.ts';
 import type { Options } from './config/options/options.ts';
-import { createReloadable, type PushedSettings, type Reloadable } from './config/options/reload.ts';
+import {
+  createReloadable,
+  type PushedSettings,
+  type Reloadable,
+  type RunningSettings,
+} from './config/options/reload.ts';
 import { readPolicyFiles } from './config/profiles/policy-files.ts';
 import { missingGroups } from './config/profiles/user-profile.ts';
 import { advise, ConfigError } from './config/text/problem.ts';
@@ -27,7 +31,6 @@ import { createLauncherSession, type LauncherSession } from './launcher/session.
 import { MAX_OUTPUT_STREAMS } from './launcher/session-limits.ts';
 import { within } from './system/async.ts';
 import { sleep, systemClock } from './system/clock.ts';
-import { openLogFile } from './system/log-file.ts';
 import type { Logger } from './system/logger.ts';
 import { exitOnCrash } from './system/process.ts';
 import { collectGarbage, limitHeapGrowth, openFileLimit } from './system/process-limits.ts';
@@ -44,17 +47,17 @@ const CLOSE_MS = 1_500;
 const SETTLE_MS = 5_000;
 
 /** Resolves with the exit code at the end of the session. Throws ConfigError if the plugin cannot start. */
-export async function runPlugin(options: Options, log: Logger): Promise<number> {
+export async function runPlugin(
+  options: Options,
+  log: Logger,
+  applyLog: (changed: RunningSettings) => void,
+): Promise<number> {
   const { files, warnings } = readPolicyFiles(options);
   for (const warning of warnings) log.warning(advise(warning));
   const reloadable = createReloadable({
     options,
     files,
-    apply: ({ logLevel, loggingDir: directory }) => {
-      const program = programName(options.pluginName);
-      log.setLevel(logLevel);
-      log.setSink(() => openLogFile({ directory, program, clock: systemClock }));
-    },
+    apply: applyLog,
   });
   const latencies = new LatencyHistogram();
   // Reports an unusable token file at the start, as a configuration problem.

@@ -1,4 +1,4 @@
-/** The log file: opened without following symbolic links, rotated by size and age, with old files deleted. */
+/** The log file: opened only where no other user can change it, rotated by size and age, with old files deleted. */
 import {
   closeSync,
   constants,
@@ -8,6 +8,8 @@ import {
   readdirSync,
   readSync,
   renameSync,
+  type Stats,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -15,11 +17,33 @@ import { join } from 'node:path';
 import { directoryDenial, fileDenial, ownUser } from './access.ts';
 import type { Clock } from './clock.ts';
 import { makeDirectory } from './directories.ts';
+import type { LogSink } from './logger.ts';
 
 const DAY_MS = 86_400_000;
 
+/** When the file is rotated and how long old files are kept. */
+export interface LogFileLimits {
+  /** Permissions of new files; those of group and others never include write. */
+  readonly mode: number;
+  readonly rotate: boolean;
+  readonly bytes: number;
+  /** Age of the first line after which the file is rotated. */
+  readonly ageMs: number;
+  /** Most old files. */
+  readonly files: number;
+  /** Time since the last change after which an old file is deleted. */
+  readonly keptMs: number;
+}
+
 /** configuration.md section 1, option `logging-dir`. */
-const LOG_LIMITS = { bytes: 2_000_000, ageMs: DAY_MS, files: 100, keptMs: 30 * DAY_MS } as const;
+export const LOG_FILE_LIMITS: LogFileLimits = {
+  mode: 0o600,
+  rotate: true,
+  bytes: 2_000_000,
+  ageMs: DAY_MS,
+  files: 100,
+  keptMs: 30 * DAY_MS,
+};
 
 /** Time between checks whether another program has moved the file away. */
 const LOOK_EVERY_MS = 1_000;
@@ -29,82 +53,129 @@ interface LogFileOptions {
   /** The file is `<program>.log`, older ones are `<program>.1.log` (the newest) and so on. */
   readonly program: string;
   readonly clock: Clock;
-}
-
-/** Destination of lines, which have no newline at the end. */
-export interface LogSink {
-  readonly write: (line: string) => void;
-  readonly close: () => void;
+  readonly limits?: LogFileLimits;
 }
 
 /**
- * Opens the log for appending, mode 0600, and creates its directory if necessary. It is rotated when it is full or a day
- * old, and opened again when another program has moved it away. Throws the file system's error, also from `write`.
+ * Opens the log for appending and creates its directory if necessary; it is opened again when another program has moved it
+ * away. Throws with the reason and the fix, also from `write`.
  */
-export function openLogFile({ directory, program, clock }: LogFileOptions): LogSink {
-  const path = join(directory, `${program}.log`);
-  const old = (index: number): string => join(directory, `${program}.${index}.log`);
-  let file: ReturnType<typeof open>;
-  let lookedAt = Number.NEGATIVE_INFINITY;
+export function openLogFile(options: LogFileOptions): LogSink {
+  const path = join(options.directory, `${options.program}.log`);
   try {
-    makeDirectory(directory);
-    file = open();
+    makeDirectory(options.directory);
+    refuseForeignDirectory(options.directory);
+    return new LogFile(path, options);
   } catch (cause) {
-    const { remedy } = directoryDenial(directory) ?? fileDenial(path) ?? {};
+    const { remedy } = directoryDenial(options.directory) ?? fileDenial(path) ?? {};
     throw remedy === undefined ? cause : new Error(`${ownUser().text} cannot write ${path}: ${remedy}`, { cause });
   }
+}
 
-  function open(): { descriptor: number; inode: number; bytes: number; began: number } {
-    const flags =
-      constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    const descriptor = openSync(path, flags, 0o600);
-    try {
-      const stats = fstatSync(descriptor);
-      if (!stats.isFile()) throw new Error(`${path} is not a regular file`);
-      return { descriptor, inode: stats.ino, bytes: stats.size, began: beginning(path) ?? clock.now() };
-    } catch (error) {
-      closeSync(descriptor);
-      throw error;
-    }
+class LogFile implements LogSink {
+  readonly #path: string;
+  readonly #directory: string;
+  readonly #program: string;
+  readonly #clock: Clock;
+  readonly #limits: LogFileLimits;
+  #file: OpenFile;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(path: string, { directory, program, clock, limits = LOG_FILE_LIMITS }: LogFileOptions) {
+    this.#path = path;
+    this.#directory = directory;
+    this.#program = program;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#file = openForAppending(path, limits.mode, clock);
   }
 
-  function rotate(): void {
-    const kept = readdirSync(directory)
-      .flatMap((name) => (name === `${program}.${indexOf(name)}.log` ? indexOf(name) : []))
+  write(line: string): void {
+    const text = Buffer.from(`${line}\n`);
+    const { rotate, bytes, ageMs } = this.#limits;
+    const isFull = this.#file.bytes > 0 && this.#file.bytes + text.length > bytes;
+    const isDue = rotate && (isFull || this.#clock.now() - this.#file.began >= ageMs);
+    if (isDue || this.#clock.monotonic() - this.#lookedAt >= LOOK_EVERY_MS) this.#follow(isDue);
+    writeSync(this.#file.descriptor, text);
+    this.#file.bytes += text.length;
+  }
+
+  close(): void {
+    closeSync(this.#file.descriptor);
+  }
+
+  /** Rotates the file if that is due, and opens it again if it was rotated or moved away. */
+  #follow(isDue: boolean): void {
+    this.#lookedAt = this.#clock.monotonic();
+    const isThere = lstatSync(this.#path, { throwIfNoEntry: false })?.ino === this.#file.inode;
+    if (isDue && isThere) this.#rotate();
+    if (!isDue && isThere) return;
+    const next = openForAppending(this.#path, this.#limits.mode, this.#clock);
+    closeSync(this.#file.descriptor);
+    this.#file = next;
+  }
+
+  #rotate(): void {
+    const kept = readdirSync(this.#directory)
+      .flatMap((name) => (name === `${this.#program}.${this.#indexOf(name)}.log` ? this.#indexOf(name) : []))
       .sort((a, b) => b - a);
     // The age counts from the last line, so that a clock that jumps ahead does not delete files.
-    const today = Math.min(clock.now(), lstatSync(path).mtimeMs);
+    const today = Math.min(this.#clock.now(), lstatSync(this.#path).mtimeMs);
     for (const index of kept) {
-      const expired = today - lstatSync(old(index)).mtimeMs > LOG_LIMITS.keptMs;
-      if (expired || index >= LOG_LIMITS.files) unlinkSync(old(index));
-      else renameSync(old(index), old(index + 1));
+      const expired = today - lstatSync(this.#old(index)).mtimeMs > this.#limits.keptMs;
+      if (expired || index >= this.#limits.files) unlinkSync(this.#old(index));
+      else renameSync(this.#old(index), this.#old(index + 1));
     }
-    renameSync(path, old(1));
+    renameSync(this.#path, this.#old(1));
   }
 
-  return {
-    write: (line) => {
-      const text = Buffer.from(`${line}\n`);
-      const isFull = file.bytes > 0 && file.bytes + text.length > LOG_LIMITS.bytes;
-      const isDue = isFull || clock.now() - file.began >= LOG_LIMITS.ageMs;
-      if (isDue || clock.monotonic() - lookedAt >= LOOK_EVERY_MS) {
-        lookedAt = clock.monotonic();
-        const isThere = lstatSync(path, { throwIfNoEntry: false })?.ino === file.inode;
-        if (isDue && isThere) rotate();
-        if (isDue || !isThere) {
-          const next = open();
-          closeSync(file.descriptor);
-          file = next;
-        }
-      }
-      writeSync(file.descriptor, text);
-      file.bytes += text.length;
-    },
-    close: () => closeSync(file.descriptor),
-  };
+  #old(index: number): string {
+    return join(this.#directory, `${this.#program}.${index}.log`);
+  }
 
-  function indexOf(name: string): number {
-    return Number(name.slice(program.length + 1, -'.log'.length));
+  #indexOf(name: string): number {
+    return Number(name.slice(this.#program.length + 1, -'.log'.length));
+  }
+}
+
+interface OpenFile {
+  readonly descriptor: number;
+  readonly inode: number;
+  bytes: number;
+  /** The time of the first line. */
+  readonly began: number;
+}
+
+function openForAppending(path: string, mode: number, clock: Clock): OpenFile {
+  const flags =
+    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const descriptor = openSync(path, flags, mode & 0o644);
+  try {
+    const stats = fstatSync(descriptor);
+    refuseForeignFile(path, stats);
+    return { descriptor, inode: stats.ino, bytes: stats.size, began: beginning(path) ?? clock.now() };
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+/** Another user must not be able to read or change the log through a file that was there before. */
+function refuseForeignFile(path: string, stats: Stats): void {
+  const { mode, uid, nlink } = stats;
+  if (!stats.isFile()) throw new Error(`${path} is not a regular file`);
+  if (uid !== process.getuid?.()) throw new Error(`${path} belongs to user ${uid}`);
+  if (nlink !== 1) throw new Error(`${path} has ${nlink} hard links`);
+  if ((mode & 0o022) === 0) return;
+  throw new Error(`other users can write to ${path}, mode 0${(mode & 0o777).toString(8)}: chmod go-w ${path}`);
+}
+
+/** A user that can write to the directory can replace the log. */
+function refuseForeignDirectory(directory: string): void {
+  const { uid, mode } = statSync(directory);
+  if (![0, process.getuid?.()].includes(uid)) throw new Error(`${directory} belongs to user ${uid}`);
+  if ((mode & 0o002) !== 0) {
+    throw new Error(`every user can write to ${directory}: chmod o-w ${directory}`);
   }
 }
 

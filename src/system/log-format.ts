@@ -14,6 +14,13 @@ export interface LogRecord {
 /** Formats a record as a line without newline. */
 export type LogFormat = (record: LogRecord) => string;
 
+/** Most bytes of a field, and of a line. */
+const MOST_FIELD_BYTES = 256;
+const MOST_LINE_BYTES = 8 * 1024;
+
+/** Most bytes of the message in a JSON line. */
+const MOST_SENTENCE_BYTES = 4 * 1024;
+
 /** Most causes of an error that are shown. */
 const MAX_CAUSES = 8;
 
@@ -24,16 +31,13 @@ const PLAIN = /^[^\s,[\]"]+$/;
 export function textFormat(program: string): LogFormat {
   return ({ time, level, sentence, fields }) => {
     const { error, ...others } = fields;
-    const values = Object.entries(others).flatMap(([name, value]) =>
-      value === undefined
-        ? []
-        : `${name}: ${typeof value === 'string' && PLAIN.test(value) ? value : JSON.stringify(value)}`,
-    );
+    const values = Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : field(name, value)));
     const details = values.length === 0 ? '' : ` [${values.join(', ')}]`;
     const errors = causes(error).map(
       (cause, index) => `; ${index === 0 ? '' : 'CAUSED BY: '}${errorText(cause)}${stackText(cause, level)}`,
     );
-    return oneLine(`${microseconds(time)} [${program}] ${level} ${sentence}${details}${errors.join('')}`);
+    const line = oneLine(`${microseconds(time)} [${program}] ${level} ${sentence}${details}${errors.join('')}`);
+    return cut(line, MOST_LINE_BYTES);
   };
 }
 
@@ -42,16 +46,37 @@ export function jsonFormat(program: string): LogFormat {
   return ({ time, level, sentence, fields }) => {
     const { error, ...others } = fields;
     const errors = causes(error);
-    const line = JSON.stringify({
-      time: microseconds(time),
-      program,
-      level,
-      message: sentence,
-      ...others,
-      ...(errors.length > 0 && { errors }),
-    });
-    return escapeControls(line);
+    const kept = Object.fromEntries(Object.entries(others).map(([name, value]) => [name, shortValue(value)]));
+    const head = { time: microseconds(time), program, level, message: cut(sentence, MOST_SENTENCE_BYTES) };
+    const line = (shown: readonly Cause[]): string =>
+      escapeControls(JSON.stringify({ ...head, ...kept, ...(shown.length > 0 && { errors: shown }) }));
+    const complete = line(errors);
+    if (Buffer.byteLength(complete) <= MOST_LINE_BYTES) return complete;
+    const short = line(errors.map(({ name, message }) => ({ name, message: cut(message, MOST_FIELD_BYTES) })));
+    return Buffer.byteLength(short) <= MOST_LINE_BYTES ? short : escapeControls(JSON.stringify(head));
   };
+}
+
+/** A field as text: plain, or as JSON; a long one is cut. */
+function field(name: string, value: unknown): string {
+  if (typeof value !== 'string') return `${name}: ${cut(JSON.stringify(value), MOST_FIELD_BYTES)}`;
+  const short = cut(value, MOST_FIELD_BYTES);
+  return `${name}: ${PLAIN.test(short) ? short : JSON.stringify(short)}`;
+}
+
+/** A field for JSON: a long string is cut, another long value becomes a cut string. */
+function shortValue(value: unknown): unknown {
+  if (typeof value === 'string') return cut(value, MOST_FIELD_BYTES);
+  const text = JSON.stringify(value) ?? '';
+  return text.length > MOST_FIELD_BYTES ? cut(text, MOST_FIELD_BYTES) : value;
+}
+
+/** The text, or its first bytes with the number of all: users choose some values, and the log is rotated by size. */
+function cut(text: string, most: number): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= most) return text;
+  const begin = Buffer.from(text.slice(0, most)).subarray(0, most).toString();
+  return `${begin.endsWith('\ufffd') ? begin.slice(0, -1) : begin}... (${bytes} bytes)`;
 }
 
 /** The part of an error that is logged. Other properties may be secret. */

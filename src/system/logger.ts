@@ -1,12 +1,18 @@
-/** The log: levels, counting of repeated warnings, and stderr when the log file cannot be written. */
+/** The log: levels, counting of repeated warnings, and stderr when the destination cannot be written. */
 import type { Clock } from './clock.ts';
 import { LOG_LEVELS, type Log, type LogFields, type LogLevel } from './log.ts';
-import type { LogSink } from './log-file.ts';
 import type { LogFormat, LogRecord } from './log-format.ts';
 import { writeToStderr } from './stderr.ts';
 
 /** A warning or error that repeats within this time is counted instead of written. */
 const REPEAT_MS = 60_000;
+
+/** Destination of lines, which have no newline at the end. */
+export interface LogSink {
+  /** Throws if the line cannot be written. */
+  readonly write: (line: string, level: LogRecord['level']) => void;
+  readonly close: () => void;
+}
 
 /** Time until a failed sink is opened again. */
 const RETRY_MS = 60_000;
@@ -31,7 +37,7 @@ export interface Logger extends Log {
 }
 
 /**
- * Creates a log that never throws: if the file cannot be written, it warns and logs to stderr. Repeated warnings and errors
+ * Creates a log that never throws: if the destination cannot be written, it warns and logs to stderr. Repeated warnings and errors
  * are written once a minute, with the number of repetitions.
  */
 export function createLogger(options: LoggerOptions): Logger {
@@ -45,21 +51,21 @@ export function createLogger(options: LoggerOptions): Logger {
 
   function write(record: LogRecord): void {
     const line = format(record);
-    const failure = writeToSink(line);
+    const failure = writeToSink(line, record.level);
     if (failure === undefined) return;
     if (failure instanceof Error) {
-      const sentence = 'Cannot write the log file; logging to stderr';
+      const sentence = 'Cannot write the log; logging to stderr';
       fallback(format({ time: clock.now(), level: 'WARNING', sentence, fields: { error: failure } }));
     }
     fallback(line);
   }
 
   /** Returns undefined if it was written, an Error if that failed, and 'waiting' until the next attempt. */
-  function writeToSink(line: string): Error | 'waiting' | undefined {
+  function writeToSink(line: string, as: LogRecord['level']): Error | 'waiting' | undefined {
     if (sink === undefined && clock.monotonic() < retryAt) return 'waiting';
     try {
       sink ??= open();
-      sink.write(line);
+      sink.write(line, as);
       return undefined;
     } catch (error) {
       closeSink();

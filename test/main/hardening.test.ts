@@ -172,7 +172,7 @@ t.test('root creates no directory that an options file of the server user names'
   const plugin = await running(t, { directory });
   t.notOk(existsSync(join(directory.path, 'log')));
   t.notOk(existsSync(join(directory.path, 'scratch')));
-  t.match(plugin.stderr(), 'Cannot write the log file; logging to stderr');
+  t.match(plugin.stderr(), 'Cannot write the log; logging to stderr');
 });
 
 t.test('SIGUSR1 opens no debugger', async (t) => {
@@ -239,7 +239,7 @@ t.test('directories', { skip }, async (t) => {
   t.equal(shape(join(trap.path, 'precious')), '0 755', 'nor is what exists given away');
   t.match(
     trapped.stderr(),
-    /^\S+ \[rstudio-kubernetes-launcher\] WARNING Cannot write the log file; logging to stderr; Error \(nobody \(uid 65534\) cannot write (\S+\/link\/log)\/rstudio-kubernetes-launcher\.log: mkdir -p \1 && chown nobody \1\); CAUSED BY: SystemError error EACCES \(EACCES: permission denied, mkdir '\1'\)\n/,
+    /^\S+ \[rstudio-kubernetes-launcher\] WARNING Cannot write the log; logging to stderr; Error \(nobody \(uid 65534\) cannot write (\S+\/link\/log)\/rstudio-kubernetes-launcher\.log: mkdir -p \1 && chown nobody \1\); CAUSED BY: SystemError error EACCES \(EACCES: permission denied, mkdir '\1'\)\n/,
   );
   t.match(
     trapped.stderr(),
@@ -260,7 +260,7 @@ t.test('directories that cannot be made stop nothing', async (t) => {
   });
   t.match(
     plugin.stderr(),
-    /WARNING Cannot write the log file; logging to stderr; Error \(nobody .*CAUSED BY: SystemError error ENOENT \(ENOENT: no such file or directory, mkdir '\/proc\/none'\)/,
+    /WARNING Cannot write the log; logging to stderr; Error \(nobody .*CAUSED BY: SystemError error ENOENT \(ENOENT: no such file or directory, mkdir '\/proc\/none'\)/,
   );
   t.match(
     plugin.stderr(),
@@ -272,7 +272,7 @@ t.test('unprivileged: root makes no directories, and gives itself up all the sam
   const plugin = await running(t, { options: { unprivileged: '1' } });
   t.strictSame(remainingPrivileges(plugin.pid), []);
   t.notOk(existsSync(join(plugin.directory.path, 'log')));
-  t.match(plugin.stderr(), 'Cannot write the log file; logging to stderr');
+  t.match(plugin.stderr(), 'Cannot write the log; logging to stderr');
 });
 
 t.test('a start by another user than root', { skip }, async (t) => {

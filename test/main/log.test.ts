@@ -1,11 +1,12 @@
 /** The log says what an administrator must know, at any level, and goes where and as far as the settings in force say. */
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { startCluster } from '../cluster/cluster.ts';
 import { optionsFor } from '../cluster/config.ts';
+import { eventually } from '../support/eventually.ts';
 import type { Launcher } from '../support/launcher.ts';
-import { writeConfig } from '../support/plugin.ts';
+import { EXECUTABLE, writeConfig } from '../support/plugin.ts';
 import { start } from './launched.ts';
 
 const cluster = await startCluster();
@@ -230,4 +231,39 @@ t.test('a launcher pushes settings: the log goes on elsewhere, and says more', a
     'INFO Reloaded profiles, resource profiles and overrides [applied: ["logging-dir","enable-debug-logging"], pendingRestart: ["scratch-path"]]',
   );
   t.match(rest.join('\n'), /^DEBUG Received launcher request \[kind: clusterInfo, /m);
+});
+
+t.test('logging.conf with logger-type=stderr: no log file, though the launcher passes logging-dir', async (t) => {
+  const options = { ...optionsFor(cluster), 'kubernetes-namespace': cluster.namespace, 'server-user': 'nobody' };
+  const { plugin } = await start(t, cluster, {
+    configText: Object.entries(options)
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join(''),
+    files: { 'logging.conf': '[*]\nlogger-type=stderr\nlog-level=info\n' },
+    args: ['--logging-dir=/var/log/elsewhere'],
+  });
+  await eventually(() => plugin.stderr().includes(' INFO Synced with the cluster '));
+  t.equal(plugin.log(), '');
+  t.match(plugin.stderr(), / \[rstudio-kubernetes-launcher\] INFO Started \[/);
+});
+
+const skip = process.getuid?.() === 0 ? false : 'only root can hide /usr/bin/logger';
+
+t.test('RS_LOGGER_TYPE=syslog pipes lines with their priority to /usr/bin/logger', { skip }, async (t) => {
+  const directory = t.testdir({ logger: '' });
+  chmodSync(directory, 0o777);
+  const file = join(directory, 'lines');
+  writeFileSync(join(directory, 'logger'), `#!/bin/sh\necho "$@" >${file}\nexec cat >>${file}\n`);
+  chmodSync(join(directory, 'logger'), 0o755);
+  const bind = `mount --bind ${directory}/logger /usr/bin/logger && exec "$0" "$@"`;
+  const { plugin } = await start(t, cluster, {
+    command: ['/usr/bin/unshare', '--mount', '/bin/sh', '-c', bind, EXECUTABLE],
+    env: { RS_LOGGER_TYPE: 'syslog' },
+  });
+  const lines = (): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+  await eventually(() => lines().includes(' INFO Synced with the cluster '));
+  t.match(lines(), /^--prio-prefix --tag rstudio-kubernetes-launcher\n/);
+  t.match(lines(), /\n<30>\S+ \[rstudio-kubernetes-launcher\] INFO Started \[/);
+  t.equal(plugin.log(), '');
+  t.equal(plugin.stderr(), '');
 });

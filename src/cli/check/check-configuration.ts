@@ -1,9 +1,10 @@
 /** Steps of `check` about the configuration: options, server user, limits, directories, profiles and CA. */
 import { type ClusterAccess, readClusterAccess } from '../../config/options/cluster.ts';
-import type { Options } from '../../config/options/options.ts';
+import { type LoggingConf, type LogSettings, logSettings, readLoggingConf } from '../../config/options/logging-conf.ts';
+import { type Options, rootDirectories } from '../../config/options/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../../config/profiles/policy-files.ts';
 import { missingGroups } from '../../config/profiles/user-profile.ts';
-import { ConfigError, describe, type Problem, place } from '../../config/text/problem.ts';
+import { COMMAND_LINE, ConfigError, describe, type Problem, place } from '../../config/text/problem.ts';
 import { directoryDenial, fileDenial, otherUser, ownUser } from '../../system/access.ts';
 import { isMadeByRoot } from '../../system/directories.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
@@ -61,22 +62,30 @@ export function checkServerUser(
   return { findings: [warning(found, AS_ROOT)], value: false };
 }
 
-/** Directories that the plugin writes to: log and scratch path. Creates nothing. */
-export function checkDirectories(
-  { loggingDir, scratchPath, pluginName, unprivileged, origins }: Options,
-  isServerUser: boolean,
-): Checked<true> {
+/** The destination of the log, and the directories that the plugin writes to. Creates nothing. */
+export function checkDirectories(options: Options, isServerUser: boolean): Checked<true> {
+  const { scratchPath, pluginName, origins } = options;
   const { text } = ownUser();
-  const log = `${loggingDir}/${programName(pluginName)}.log`;
-  const rows = [
-    ['logging-dir', loggingDir, fileDenial(log), 'the log goes to stderr'],
-    ['scratch-path', scratchPath, undefined, 'the plugin does not use it yet'],
-  ] as const;
+  let logging: LoggingConf;
+  try {
+    logging = readLoggingConf(options);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { findings: problemFindings(error, isServerUser) };
+  }
+  const settings = logSettings(options, logging);
+  const log = `${settings.directory}/${programName(pluginName)}.log`;
+  const byRoot = rootDirectories(options);
+  const logRow = ['logging-dir', settings.directory, fileDenial(log), 'the log goes to stderr'] as const;
+  const scratchRow = ['scratch-path', scratchPath, undefined, 'the plugin does not use it yet'] as const;
+  const rows = settings.type === 'file' ? [logRow, scratchRow] : [scratchRow];
   return only(
+    ...logging.warnings.map(warningOf),
+    ...logDecisions(options, settings),
     ...rows.map(([option, path, inside, effect]) => {
       const found = directoryDenial(path) ?? inside;
       if (found === undefined) return ok(`${path} can be written`);
-      if (!unprivileged && isMadeByRoot(path))
+      if (byRoot.includes(path) && isMadeByRoot(path))
         return ok(`${path} does not exist; the plugin creates it when started as root`);
       const origin = origins.get(option);
       const at = origin === undefined ? '' : `${place(origin)}: `;
@@ -84,6 +93,21 @@ export function checkDirectories(
       return warning(said, isServerUser ? found.remedy : AS_ROOT);
     }),
   );
+}
+
+/** Where the log is decided, if not by options alone. */
+function logDecisions({ configFile }: Options, { level, type, directory, origins }: LogSettings): readonly Finding[] {
+  const rows = [
+    ['log-level', level],
+    ['logger-type', type],
+    ['log-dir', directory],
+  ] as const;
+  const decided = rows.flatMap(([key, value]) => {
+    const origin = origins.get(key);
+    return origin === undefined ? [] : [{ origin, text: `${key} ${value} (${place(origin)})` }];
+  });
+  const isByOptions = decided.every(({ origin }) => [COMMAND_LINE, configFile].includes(origin.file));
+  return isByOptions ? [] : [ok(`log: ${decided.map(({ text }) => text).join(', ')}`)];
 }
 
 /** 1,000 output streams use one file each, and may use half of the limit. */

@@ -3,7 +3,6 @@
  * that root reads, so it opens no file but the options file.
  */
 import { isWritableByRootOnly } from '../../system/file-writers.ts';
-import type { LogLevel } from '../../system/log.ts';
 import { readTextFile, type TextFile } from '../text/file.ts';
 import { checkWriters } from '../text/file-trust.ts';
 import { type IniEntry, parseIni } from '../text/ini.ts';
@@ -13,6 +12,7 @@ import { type Findings, readSettings, type SettingEntry, unknownKey } from '../t
 import { clusterAddress, decodeCertificates, decodeToken, isWithoutProxy } from './cluster.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { createFileSearch, type FileSearch, isDirectory } from './file-search.ts';
+import { type LoggingSources, loggingSources } from './logging-conf.ts';
 import {
   isOptionName,
   OPTION_NAMES,
@@ -28,8 +28,6 @@ type Completed = 'apiUrl' | 'scratchPath' | 'templatePath' | 'profileConfig' | '
 export interface Options extends Omit<OptionValues, Completed> {
   /** Without a slash at the end; default inside a cluster: its own address. */
   readonly apiUrl: string;
-  /** The level of option `log-level`; `logLevel` is DEBUG if `enable-debug-logging` is set. */
-  readonly baseLogLevel: LogLevel;
   /** PEM text; undefined if the option is not set or is a path. */
   readonly certificateAuthority: string | undefined;
   /** File with PEM certificates; read after privileges were dropped. */
@@ -45,6 +43,8 @@ export interface Options extends Omit<OptionValues, Completed> {
   readonly resourceProfileConfig: string;
   /** The options file that was read, or the last path that was tried. */
   readonly configFile: string;
+  /** What else decides about the log. */
+  readonly logging: LoggingSources;
   /** Options in the file, with or without a value: they override the launcher's command line and reloads. */
   readonly writtenInFile: ReadonlySet<OptionName>;
   /** Where each option with a value was written; not for values that are ignored. */
@@ -72,14 +72,8 @@ export type LoadedOptions =
       readonly problems: readonly Problem[];
       readonly warnings: readonly Problem[];
       /** The log to report the problems in; undefined if the options file cannot be read or others can change it. */
-      readonly log: LogOptions | undefined;
+      readonly log: Options | undefined;
     };
-
-/** The options that opening the log needs. */
-export type LogOptions = Pick<
-  Options,
-  'serverUser' | 'unprivileged' | 'scratchPath' | 'loggingDir' | 'logFormat' | 'logLevel' | 'pluginName' | 'origins'
->;
 
 /** The default scratch path is the subdirectory with the plugin's name as it is written. */
 const SCRATCH_PATHS = '/var/lib/rstudio-launcher';
@@ -117,7 +111,7 @@ export async function loadOptions(start: StartEnvironment): Promise<LoadedOption
   const written = collect(commandLine, inFile, place.path);
   const values = decodeAll(written, findings);
   const completed = complete(values, written, { ...place, isMissing, isPrivate, search }, start, findings);
-  let log: LogOptions | undefined = completed;
+  let log: Options | undefined = completed;
   if (file !== undefined) {
     const serverUser = await start.findUser(values.serverUser).catch(() => undefined);
     const trusted = serverUser === undefined ? [] : [serverUser];
@@ -280,8 +274,6 @@ function complete(
     certificateAuthorityPath: access.certificateAuthorityPath,
     namespacePath: access.namespacePath,
     httpsProxy: isDirect ? undefined : values.httpsProxy,
-    logLevel: values.enableDebugLogging ? 'DEBUG' : values.logLevel,
-    baseLogLevel: values.logLevel,
     threadPoolSize: values.threadPoolSize || start.cpus * 2,
     scratchPath,
     templatePath: values.templatePath ?? scratchPath,
@@ -289,6 +281,7 @@ function complete(
     resourceProfileConfig:
       values.resourceProfileConfig ?? place.search.find(`launcher.${values.pluginName}.resources.conf`).path,
     configFile: place.path,
+    logging: loggingSources(start.env, place.search.find('logging.conf').path, problems),
     writtenInFile: new Set([...written].filter(([, { file }]) => file !== COMMAND_LINE).map(([name]) => name)),
     origins: given,
   };

@@ -35,7 +35,7 @@ const NEED_RESTART = {
 } as const satisfies Partial<Record<OptionName, keyof PushedSettings>>;
 
 /** Current settings that a reload can change. */
-export type RunningSettings = Pick<Options, 'jobExpiryHours' | 'loggingDir' | 'enableDebugLogging' | 'logLevel'>;
+export type RunningSettings = Pick<Options, 'jobExpiryHours' | 'loggingDir' | 'enableDebugLogging'>;
 
 interface ReloadReport {
   /** 0 done, 1 a file cannot be read, 2 a value is invalid; 1 and 2 change nothing. */
@@ -99,7 +99,7 @@ export function createReloadable({ options, files: first, apply }: ReloadOptions
         Object.assign(next, { [APPLIED_AT_ONCE[name]]: value });
         return changed;
       });
-      settings = { ...next, logLevel: next.enableDebugLogging ? 'DEBUG' : options.baseLogLevel };
+      settings = next;
       if (applied.length > 0) apply(settings);
       const pendingRestart = names(NEED_RESTART).filter((name) => resolved(name, merged) !== options[ALL[name]]);
       return { errorType: 0, errorMessage: '', applied, pendingRestart, warnings: read.warnings };

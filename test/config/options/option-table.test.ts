@@ -9,13 +9,13 @@ t.test('the smallest file: everything else has the documented default', async (t
   const { options, problems, warnings } = await load(t, REACH);
   t.same(problems, []);
   t.same(warnings, []);
-  const { configFile, profileConfig, resourceProfileConfig, writtenInFile, origins, ...rest } = options as Options;
+  const { configFile, logging, profileConfig, resourceProfileConfig, writtenInFile, origins, ...rest } =
+    options as Options;
   t.same(rest, {
     serverUser: 'rstudio-server',
     threadPoolSize: 8,
     enableDebugLogging: false,
     logLevel: 'WARNING',
-    baseLogLevel: 'WARNING',
     logFormat: 'text',
     loggingDir: '/var/log/rstudio/launcher',
     scratchPath: '/var/lib/rstudio-launcher/kubernetes',
@@ -50,6 +50,7 @@ t.test('the smallest file: everything else has the documented default', async (t
     noProxy: [],
     strictFiles: false,
   });
+  t.same(logging, { variables: new Map(), file: `${t.testdirName}/logging.conf`, isNamed: false });
   t.equal(configFile, `${t.testdirName}/launcher.kubernetes.conf`);
   t.equal(profileConfig, `${t.testdirName}/launcher.kubernetes.profiles.conf`);
   t.equal(resourceProfileConfig, `${t.testdirName}/launcher.kubernetes.resources.conf`);
@@ -90,7 +91,7 @@ t.test('each option: a good value, and bad ones with what is said', async (t) =>
       { '-1': `${whole} from 0 to 1024`, '1.5': `${whole} from 0 to 1024` },
     ],
     ['thread-pool-size', '0', 'threadPoolSize', 8, { '1025': `${whole} from 0 to 1024` }],
-    ['enable-debug-logging', 'YES', 'logLevel', 'DEBUG', { '2': bool, ja: bool }],
+    ['enable-debug-logging', 'YES', 'enableDebugLogging', true, { '2': bool, ja: bool }],
     ['log-level', 'info', 'logLevel', 'INFO', { TRACE: 'must be one of OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4' }],
     ['log-level', '4', 'logLevel', 'DEBUG', { '5': 'must be one of OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4' }],
     ['log-format', 'json', 'logFormat', 'json', { xml: 'must be one of text, json' }],

@@ -52,7 +52,7 @@ t.test('the file overrides the command line, also with an empty value, which is 
   const { options } = await load(t, `${REACH}heartbeat-interval-seconds=7\njob-expiry-hours=\n`, { argv });
   t.equal(options?.heartbeatIntervalSeconds, 7);
   t.equal(options?.jobExpiryHours, 24);
-  t.equal(options?.logLevel, 'DEBUG');
+  t.equal(options?.enableDebugLogging, true);
   t.ok(options?.writtenInFile.has('job-expiry-hours'));
   t.notOk(options?.writtenInFile.has('enable-debug-logging'));
 });

@@ -104,7 +104,6 @@ t.test('reload: pushed settings', async (t) => {
   t.match(settings(), {
     jobExpiryHours: 0.5,
     enableDebugLogging: true,
-    logLevel: 'DEBUG',
     loggingDir: '/var/log/rstudio/launcher',
   });
   t.equal(applied.length, 1);
@@ -125,7 +124,7 @@ t.test('reload: pushed settings', async (t) => {
     ['enable-debug-logging'],
     ['scratch-path', 'heartbeat-interval-seconds'],
   ]);
-  t.equal(settings().logLevel, 'WARNING');
+  t.equal(settings().enableDebugLogging, false);
   t.same(report({ jobExpiryHours: -1, enableDebugLogging: true, heartbeatIntervalSeconds: -5 }), [
     2,
     'job-expiry-hours: "-1" must be a number such as 0.5 or 1e-3 from 0 to 87600; heartbeat-interval-seconds: "-5" must be a whole number from 0 to 2147483',

@@ -1,8 +1,7 @@
-/** A log entry is one line, which cannot harm a terminal; trouble that repeats is counted, and no line is lost. */
+/** Levels, counting of repeated warnings, and stderr when the destination cannot be written. */
 import t from 'tap';
-import { escapeControls } from '../../src/system/escape.ts';
 import type { LogLevel } from '../../src/system/log.ts';
-import { jsonFormat, type LogFormat, textFormat } from '../../src/system/log-format.ts';
+import { type LogFormat, textFormat } from '../../src/system/log-format.ts';
 import { createLogger } from '../../src/system/logger.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 
@@ -21,65 +20,6 @@ function memoryLogger(level: LogLevel, format: LogFormat = textFormat(PROGRAM)) 
   });
   return { clock, lines, log };
 }
-
-t.test('lines have the form of the protocol', async (t) => {
-  const { log, lines } = memoryLogger('DEBUG');
-  log.info('Submitted a job', {
-    user: 'jane',
-    name: 'x, job: y',
-    job: 'x-1',
-    exitCode: 0,
-    image: undefined,
-    ids: ['a'],
-  });
-  log.warning('two\nlines\r\nand \u001b[31m red \u202e');
-  const cause = Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:6443'), { code: 'ECONNREFUSED' });
-  class KubernetesError extends Error {
-    override readonly name = 'KubernetesError';
-    readonly code = 'UNREACHABLE';
-    readonly token = 'secret';
-  }
-  log.warning('No list of jobs', { error: new KubernetesError('GET /jobs', { cause }), attempt: 3 });
-  log.warning('Odd', { error: { token: 'secret' } });
-  t.strictSame(lines, [
-    '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] INFO Submitted a job [user: jane, name: "x, job: y", job: x-1, exitCode: 0, ids: ["a"]]',
-    '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] WARNING two|||lines|||and \\u001b[31m red \\u202e',
-    '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] WARNING No list of jobs [attempt: 3]; KubernetesError error UNREACHABLE (GET /jobs); CAUSED BY: Error error ECONNREFUSED (connect ECONNREFUSED 10.0.0.1:6443)',
-    '2026-01-02T12:00:00.000000Z [rstudio-kubernetes-launcher] WARNING Odd; object (a thrown value that is not an Error)',
-  ]);
-  log.error('Broken', { error: new Error('boom') });
-  t.match(lines[4], /ERROR Broken; Error \(boom\); OCCURRED at .*log\.test\.ts:\d+:\d+\)?\|\|\|at /);
-  log.close();
-});
-
-t.test('what changes a terminal is written out', async (t) => {
-  t.equal(escapeControls('plain Zürich 東京 🎉'), 'plain Zürich 東京 🎉');
-  t.equal(escapeControls('\u001b[31mred\u0007\r\n\t'), '\\u001b[31mred\\u0007\\u000d\\u000a\\u0009');
-  t.equal(
-    escapeControls('a\u202etxt.exe\u2066\u200b\u009b\u007f\ufeff\u2028'),
-    'a\\u202etxt.exe\\u2066\\u200b\\u009b\\u007f\\ufeff\\u2028',
-  );
-  t.equal(escapeControls('half \ud83d of one'), 'half \\ud83d of one');
-});
-
-t.test('JSON: one object a line', async (t) => {
-  const { log, lines } = memoryLogger('DEBUG', jsonFormat(PROGRAM));
-  log.error('Broken \u202e \u001b', { error: new Error('boom', { cause: 'because' }), job: 'x' });
-  const [line = ''] = lines;
-  t.notMatch(line, /[\u0000-\u001f\u202e]/);
-  t.match(JSON.parse(line), {
-    time: '2026-01-02T12:00:00.000000Z',
-    program: PROGRAM,
-    level: 'ERROR',
-    message: 'Broken \u202e \u001b',
-    job: 'x',
-    errors: [
-      { name: 'Error', message: 'boom', stack: /^ {4}at / },
-      { name: 'string', message: 'because' },
-    ],
-  });
-  log.close();
-});
 
 t.test('levels', async (t) => {
   const expected: Record<LogLevel, readonly string[]> = {
@@ -142,7 +82,7 @@ t.test('a log that cannot be written goes on elsewhere, and comes back', async (
   log.info('two');
   clock.advance(60_000);
   log.info('three');
-  t.strictSame(stderr, ['Cannot write the log file; logging to stderr EACCES: /var/log', 'one ', 'two ']);
+  t.strictSame(stderr, ['Cannot write the log; logging to stderr EACCES: /var/log', 'one ', 'two ']);
   t.strictSame(file, ['three ']);
   log.close();
 });
