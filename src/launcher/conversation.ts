@@ -41,9 +41,6 @@ interface ConversationOptions {
 /** Longest text of an Error; errors from elsewhere can be long. */
 const MAX_ERROR_CHARACTERS = 2000;
 
-/** What an Error for a stream counts among the bytes of open requests. */
-const ERROR_BYTES = 500;
-
 /** Message 203 exists since this minor version. */
 const METRICS_SINCE_MINOR = 7;
 
@@ -75,11 +72,7 @@ export class Conversation {
       log,
       errorResponse: (id, error) => this.#errorOf(id, error),
     });
-    const refuse: RefuseStream = (requestId, error, isWanted = () => true) =>
-      this.#inFlight.answer(
-        { requestId, user: '', bytes: ERROR_BYTES },
-        async () => () => (isWanted() ? this.#errorOf(requestId, error) : undefined),
-      );
+    const refuse: RefuseStream = (...refusal) => this.#inFlight.refuse(...refusal);
     const bootstrapped = this.#bootstrapped.promise;
     const common = { jobs, writer, log, bootstrapped, synced: () => this.#synced(), refuse };
     this.#streams = {

@@ -7,7 +7,7 @@
 type Start = (done: () => void) => void;
 
 /** Items in a queue per user; `shift` takes one item of each user in turn. */
-class RoundRobin<T> {
+export class RoundRobin<T> {
   /** Only users with items, in the order in which they are served. */
   readonly #queues = new Map<string, T[]>();
 

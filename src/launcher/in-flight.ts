@@ -11,14 +11,16 @@ import type { RequestId } from './request-id.ts';
 import type { Response } from './responses.ts';
 import {
   ANSWER_WITHIN_MS,
+  MAX_ANSWERS_WAITING,
   MAX_BYTES_ACCEPTED,
   MAX_REQUESTS_ACCEPTED,
   MAX_REQUESTS_IN_PROGRESS,
 } from './session-limits.ts';
+import { SharedLimit } from './shares.ts';
 import type { Writer } from './writer.ts';
 
 /** Answers a request for a stream with an Error, if it is still wanted when the Error is written. */
-export type RefuseStream = (requestId: RequestId, error: unknown, isWanted?: () => boolean) => Promise<void>;
+export type RefuseStream = InFlightRequests['refuse'];
 
 interface InFlightOptions {
   readonly writer: Writer;
@@ -27,8 +29,8 @@ interface InFlightOptions {
   readonly errorResponse: (requestId: RequestId, error: unknown) => Response;
 }
 
-/** A request as it was accepted. */
-interface Accepted {
+/** A request as it arrived. */
+interface Arrived {
   readonly requestId: RequestId;
   /** '' for messages of the launcher itself. */
   readonly user: string;
@@ -39,9 +41,12 @@ interface Accepted {
 export class InFlightRequests {
   readonly #options: InFlightOptions;
   readonly #queue = new FairQueue(MAX_REQUESTS_IN_PROGRESS);
-  /** Cancels the deadline of each open request. */
+  readonly #requests = new SharedLimit(MAX_REQUESTS_ACCEPTED, 'open requests', 'wait for answers and ask again');
+  readonly #bytes = new SharedLimit(MAX_BYTES_ACCEPTED, 'bytes of open requests', 'wait for answers and ask again');
+  /** Cancels the deadline of each request in progress or queued. */
   readonly #deadlines = new Set<() => void>();
-  #bytes = 0;
+  /** Answers that wait for the launcher to read. */
+  #waiting = 0;
   #closed = false;
   #waiters: (() => void)[] = [];
 
@@ -51,11 +56,13 @@ export class InFlightRequests {
 
   /**
    * Runs `work` in the user's turn and writes its answer. `work` can ask how many milliseconds are left; after
-   * ANSWER_WITHIN_MS the answer is Error 5 instead. Resolves when the answer was written.
+   * ANSWER_WITHIN_MS the answer is Error 5 instead, and at once Error 0 for a user above the share. Resolves when the answer
+   * was written.
    */
-  answer(request: Accepted, work: (timeLeft: () => number) => Promise<MakeAnswer>): Promise<void> {
-    const { requestId, user, bytes } = request;
-    const { writer, clock, log, errorResponse } = this.#options;
+  answer({ requestId, user, bytes }: Arrived, work: (timeLeft: () => number) => Promise<MakeAnswer>): Promise<void> {
+    const denial = this.#accept(user, bytes);
+    if (denial !== undefined) return this.refuse(requestId, user, new JobError('unknown', denial));
+    const { clock, log, errorResponse } = this.#options;
     const { promise, resolve } = Promise.withResolvers<void>();
     const start = clock.monotonic();
     const timeLeft = (): number => Math.max(0, ANSWER_WITHIN_MS - (clock.monotonic() - start));
@@ -65,12 +72,12 @@ export class InFlightRequests {
     const write = async (make: MakeAnswer): Promise<void> => {
       answered = true;
       cancelDeadline();
-      await writer.send(() => this.#made(requestId, make));
       this.#deadlines.delete(cancelDeadline);
-      this.#bytes -= bytes;
+      await this.#write(requestId, user, make);
+      this.#requests.giveBack(user);
+      this.#bytes.giveBack(user, bytes);
       freePlace();
       resolve();
-      this.#notify();
     };
     const writeInTime = (make: MakeAnswer): void => {
       if (!answered) void write(make);
@@ -81,7 +88,6 @@ export class InFlightRequests {
       void write(() => errorResponse(requestId, error));
     });
     this.#deadlines.add(cancelDeadline);
-    this.#bytes += bytes;
 
     this.#queue.add(user, (done) => {
       if (answered || this.#closed || timeLeft() === 0) {
@@ -94,14 +100,20 @@ export class InFlightRequests {
     return promise;
   }
 
-  /** Requests that are not answered yet. */
-  get open(): number {
-    return this.#deadlines.size;
+  /** Answers with an Error, if it is still wanted when it is written. */
+  refuse(requestId: RequestId, user: string, error: unknown, isWanted = () => true): Promise<void> {
+    const { errorResponse } = this.#options;
+    return this.#write(requestId, user, () => (isWanted() ? errorResponse(requestId, error) : undefined));
   }
 
-  /** True if another request may be accepted. */
+  /** Requests without a written answer. */
+  get open(): number {
+    return this.#deadlines.size + this.#waiting;
+  }
+
+  /** True if another request may be read. */
   get hasRoom(): boolean {
-    return this.open < MAX_REQUESTS_ACCEPTED && this.#bytes < MAX_BYTES_ACCEPTED;
+    return this.#waiting < MAX_ANSWERS_WAITING;
   }
 
   /** Resolves when the number of open requests changes, or at the end of the session. */
@@ -117,12 +129,27 @@ export class InFlightRequests {
     this.#notify();
   }
 
-  #made(requestId: RequestId, make: MakeAnswer): Response | undefined {
-    try {
-      return make();
-    } catch (error) {
-      return this.#options.errorResponse(requestId, error);
-    }
+  /** Undefined: the request was accepted. */
+  #accept(user: string, bytes: number): string | undefined {
+    const denial = this.#requests.take(user);
+    if (denial !== undefined) return denial;
+    const tooLarge = this.#bytes.take(user, bytes);
+    if (tooLarge !== undefined) this.#requests.giveBack(user);
+    return tooLarge;
+  }
+
+  async #write(requestId: RequestId, user: string, make: MakeAnswer): Promise<void> {
+    const { writer, errorResponse } = this.#options;
+    this.#waiting++;
+    await writer.send(() => {
+      try {
+        return make();
+      } catch (error) {
+        return errorResponse(requestId, error);
+      }
+    }, user);
+    this.#waiting--;
+    this.#notify();
   }
 
   #notify(): void {

@@ -10,6 +10,7 @@ import { MAX_JSON_BYTES_PER_BYTE } from './json-text.ts';
 import { NO_REQUEST, type RequestId } from './request-id.ts';
 import type { OutputType } from './requests.ts';
 import { outputEnd, outputResponse, type Response } from './responses.ts';
+import { SharedLimit } from './shares.ts';
 import type { Writer } from './writer.ts';
 
 interface OutputStreamsOptions {
@@ -34,7 +35,8 @@ interface Subject {
 
 export class OutputStreams {
   readonly #options: OutputStreamsOptions;
-  readonly #streams = new Map<RequestId, AbortController>();
+  readonly #places: SharedLimit;
+  readonly #streams = new Map<RequestId, { readonly requester: Requester; readonly controller: AbortController }>();
   /** Streams that hold a connection, those that were just canceled included. */
   #open = 0;
   /** Starts of streams that wait until a connection is free. */
@@ -42,40 +44,47 @@ export class OutputStreams {
 
   constructor(options: OutputStreamsOptions) {
     this.#options = options;
+    this.#places = new SharedLimit(options.limit, 'output streams', 'cancel some and ask again');
   }
 
   /** Starts a stream; does nothing if this id has one. A refusal is answered with an Error. */
   start(requestId: RequestId, jobId: string, requester: Requester, outputType: OutputType): void {
-    const { limit, refuse } = this.#options;
     if (this.#streams.has(requestId)) return;
-    if (this.#streams.size >= limit) {
-      const text = `there are ${limit} output streams already, the maximum; cancel some and ask again`;
-      void refuse(requestId, new JobError('output-not-found', text));
+    const denial = this.#places.take(requester);
+    if (denial !== undefined) {
+      void this.#options.refuse(requestId, requester, new JobError('output-not-found', denial));
       return;
     }
     const controller = new AbortController();
-    this.#streams.set(requestId, controller);
+    this.#streams.set(requestId, { requester, controller });
     void this.#takePlace()
       .then(() => this.#stream(requestId, { jobId, requester, outputType }, controller.signal))
       .finally(() => {
         this.#freePlace();
-        if (this.#streams.get(requestId) === controller) this.#streams.delete(requestId);
+        if (this.#streams.get(requestId)?.controller === controller) this.#remove(requestId);
       });
   }
 
   /** Sends nothing more for this id. */
   cancel(requestId: RequestId): void {
-    this.#streams.get(requestId)?.abort();
-    this.#streams.delete(requestId);
+    this.#streams.get(requestId)?.controller.abort();
+    this.#remove(requestId);
   }
 
   close(): void {
-    for (const controller of this.#streams.values()) controller.abort();
+    for (const { controller } of this.#streams.values()) controller.abort();
     this.#streams.clear();
   }
 
+  #remove(requestId: RequestId): void {
+    const stream = this.#streams.get(requestId);
+    if (stream === undefined) return;
+    this.#streams.delete(requestId);
+    this.#places.giveBack(stream.requester);
+  }
+
   async #takePlace(): Promise<void> {
-    if (this.#open >= this.#options.limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#open >= this.#places.capacity) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#open++;
   }
 
@@ -89,7 +98,7 @@ export class OutputStreams {
     const { jobs, writer, log, bootstrapped, synced, refuse } = this.#options;
     let seqId = 0;
     const send = (make: (seqId: number) => Response): Promise<void> =>
-      writer.send(() => (signal.aborted ? undefined : make(++seqId)), 'bulk');
+      writer.send(() => (signal.aborted ? undefined : make(++seqId)), requester, 'bulk');
     try {
       await synced();
       if (requestId === NO_REQUEST) await bootstrapped;
@@ -103,7 +112,7 @@ export class OutputStreams {
     } catch (error) {
       if (signal.aborted) return;
       if (seqId === 0) {
-        await refuse(requestId, error, () => !signal.aborted);
+        await refuse(requestId, requester, error, () => !signal.aborted);
         return;
       }
       log.warning('Reading job output failed; ending its stream', { job: jobId, requestId, error });

@@ -2,14 +2,17 @@
  * Limits of one session with the launcher, whatever a user or a broken launcher sends (architecture.md section 4).
  */
 
-/** Requests in progress at a time; others wait in the queue of their user. */
-export const MAX_REQUESTS_IN_PROGRESS = 256;
+/** Requests in progress at a time; others wait in the queue of their user. One user has at most half: fewer than the client's connections. */
+export const MAX_REQUESTS_IN_PROGRESS = 96;
 
 /** Requests that were accepted and are not answered yet, in progress or queued. */
 export const MAX_REQUESTS_ACCEPTED = 10_000;
 
 /** Bytes of the frames of those requests. */
 export const MAX_BYTES_ACCEPTED = 64 * 1024 * 1024;
+
+/** Answers that wait for the launcher to read; beyond, no request is read. */
+export const MAX_ANSWERS_WAITING = 10_000;
 
 /** Output streams at a time; each may hold a connection. */
 export const MAX_OUTPUT_STREAMS = 1000;

@@ -10,6 +10,7 @@ import type { RefuseStream } from './in-flight.ts';
 import { compareRequestIds, type RequestId } from './request-id.ts';
 import { type Response, SEQUENCE_BYTES, sequencesThatFit, statusResponse } from './responses.ts';
 import { MAX_SUBSCRIPTIONS } from './session-limits.ts';
+import { SharedLimit } from './shares.ts';
 import type { Writer } from './writer.ts';
 
 interface StatusStreamsOptions {
@@ -45,6 +46,9 @@ const ENVELOPE_BYTES = 400;
 export class StatusStreams {
   readonly #options: StatusStreamsOptions;
   readonly #unsubscribe: () => void;
+  readonly #places = new SharedLimit(MAX_SUBSCRIPTIONS, 'status streams', 'cancel some and ask again');
+  /** The user of each request that waits or has a subscription. */
+  readonly #holders = new Map<RequestId, Requester>();
   /** Requests that wait for the first list of jobs; the last one of an id counts. */
   readonly #waiting = new Map<RequestId, symbol>();
   readonly #subscriptions = new Map<RequestId, Subscription>();
@@ -82,11 +86,12 @@ export class StatusStreams {
    */
   start(requestId: RequestId, jobId: string, requester: Requester): void {
     const { synced, refuse } = this.#options;
-    if (this.#waiting.size + this.#subscriptions.size >= MAX_SUBSCRIPTIONS && !this.#subscriptions.has(requestId)) {
-      const text = `there are ${MAX_SUBSCRIPTIONS} status streams already, the maximum; cancel some and ask again`;
-      void refuse(requestId, new JobError('unknown', text));
+    const denial = this.#holders.has(requestId) ? undefined : this.#places.take(requester);
+    if (denial !== undefined) {
+      void refuse(requestId, requester, new JobError('unknown', denial));
       return;
     }
+    if (!this.#holders.has(requestId)) this.#holders.set(requestId, requester);
     const request = Symbol(requestId);
     const isWaiting = (): boolean => this.#waiting.get(requestId) === request;
     this.#waiting.set(requestId, request);
@@ -94,9 +99,11 @@ export class StatusStreams {
       .then(() => {
         if (isWaiting()) this.#subscribe(requestId, jobId, requester);
       })
-      .catch((error: unknown) => refuse(requestId, error, isWaiting))
+      .catch((error: unknown) => refuse(requestId, requester, error, isWaiting))
       .finally(() => {
-        if (isWaiting()) this.#waiting.delete(requestId);
+        if (!isWaiting()) return;
+        this.#waiting.delete(requestId);
+        this.#release(requestId);
       });
   }
 
@@ -105,6 +112,7 @@ export class StatusStreams {
     this.#waiting.delete(requestId);
     const subscription = this.#subscriptions.get(requestId);
     if (subscription !== undefined) this.#remove(subscription);
+    this.#release(requestId);
   }
 
   close(): void {
@@ -134,6 +142,14 @@ export class StatusStreams {
     same?.delete(subscription);
     if (same?.size === 0) this.#byJob.delete(subscription.jobId);
     this.#stopStarting(subscription);
+  }
+
+  /** Gives the place of a request back that neither waits nor has a subscription. */
+  #release(requestId: RequestId): void {
+    const holder = this.#holders.get(requestId);
+    if (holder === undefined || this.#waiting.has(requestId) || this.#subscriptions.has(requestId)) return;
+    this.#holders.delete(requestId);
+    this.#places.giveBack(holder);
   }
 
   #stopStarting(subscription: Subscription): void {
@@ -205,7 +221,8 @@ export class StatusStreams {
         this.#remaining ??= this.#startStates(subscription);
       } catch (error) {
         this.#remove(subscription);
-        void this.#options.refuse(subscription.requestId, error);
+        this.#release(subscription.requestId);
+        void this.#options.refuse(subscription.requestId, subscription.requester, error);
         continue;
       }
       for (const id of this.#remaining) {

@@ -9,6 +9,7 @@ import type { RefuseStream } from './in-flight.ts';
 import { compareRequestIds, type RequestId } from './request-id.ts';
 import { type Sequence, sequencesThatFit, usageResponse } from './responses.ts';
 import { MAX_SUBSCRIPTIONS } from './session-limits.ts';
+import { SharedLimit } from './shares.ts';
 import type { Writer } from './writer.ts';
 
 interface UsageStreamsOptions {
@@ -34,6 +35,7 @@ interface Measurement {
 
 /** One request; without a measurement while it waits for the first list of jobs. */
 interface Subscription {
+  readonly requester: Requester;
   measurement?: Measurement;
 }
 
@@ -45,6 +47,7 @@ export class UsageStreams {
   /** By job id. */
   readonly #measurements = new Map<string, Measurement>();
   readonly #subscriptions = new Map<RequestId, Subscription>();
+  readonly #places = new SharedLimit(MAX_SUBSCRIPTIONS, 'resource usage streams', 'cancel some and ask again');
 
   constructor(options: UsageStreamsOptions) {
     this.#options = options;
@@ -54,12 +57,12 @@ export class UsageStreams {
   start(requestId: RequestId, jobId: string, requester: Requester): void {
     const { synced, refuse } = this.#options;
     if (this.#subscriptions.has(requestId)) return;
-    if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) {
-      const text = `there are ${MAX_SUBSCRIPTIONS} resource usage streams already, the maximum; cancel some and ask again`;
-      void refuse(requestId, new JobError('unknown', text));
+    const denial = this.#places.take(requester);
+    if (denial !== undefined) {
+      void refuse(requestId, requester, new JobError('unknown', denial));
       return;
     }
-    const subscription: Subscription = {};
+    const subscription: Subscription = { requester };
     this.#subscriptions.set(requestId, subscription);
     const isActive = (): boolean => this.#subscriptions.get(requestId) === subscription;
     synced()
@@ -68,15 +71,15 @@ export class UsageStreams {
       })
       .catch((error: unknown) => {
         if (!isActive()) return;
-        this.#subscriptions.delete(requestId);
-        void refuse(requestId, error);
+        this.#remove(requestId);
+        void refuse(requestId, requester, error);
       });
   }
 
   /** Sends nothing more for this id. */
   cancel(requestId: RequestId): void {
     const measurement = this.#subscriptions.get(requestId)?.measurement;
-    this.#subscriptions.delete(requestId);
+    this.#remove(requestId);
     measurement?.subscribers.delete(requestId);
     if (measurement?.subscribers.size === 0) this.#end(measurement);
   }
@@ -112,7 +115,7 @@ export class UsageStreams {
       if (!measurement.hasValue) {
         const refused = [...measurement.subscribers.keys()];
         this.#end(measurement);
-        for (const requestId of refused) void refuse(requestId, error);
+        for (const requestId of refused) void refuse(requestId, requester, error);
         return;
       }
       log.warning('Measuring resource usage failed; ending its streams', { job: measurement.jobId, error });
@@ -141,7 +144,14 @@ export class UsageStreams {
     measurement.stop.abort();
     const { jobId, subscribers } = measurement;
     if (this.#measurements.get(jobId) === measurement) this.#measurements.delete(jobId);
-    for (const requestId of subscribers.keys()) this.#subscriptions.delete(requestId);
+    for (const requestId of subscribers.keys()) this.#remove(requestId);
+  }
+
+  #remove(requestId: RequestId): void {
+    const subscription = this.#subscriptions.get(requestId);
+    if (subscription === undefined) return;
+    this.#subscriptions.delete(requestId);
+    this.#places.giveBack(subscription.requester);
   }
 }
 

@@ -3,6 +3,7 @@
  * does not read, only functions that build responses wait in memory.
  */
 import type { Writable } from 'node:stream';
+import { RoundRobin } from './fair-queue.ts';
 import { bodyLength, type FrameBody, frame } from './frames.ts';
 import { JsonTextEncoder } from './json-text.ts';
 import { encode, isCounted, type Response } from './responses.ts';
@@ -10,8 +11,11 @@ import { encode, isCounted, type Response } from './responses.ts';
 /** Builds a response when it is about to be written; undefined, or an error: nothing is written. */
 type MakeResponse = () => Response | undefined;
 
-/** Answers and states are written before job output. */
+/** Answers and states are written before job output, but not for long: they cannot keep output from being written. */
 type Priority = 'answer' | 'bulk';
+
+/** After this number of answers in a row one message of job output is written. */
+const ANSWERS_IN_A_ROW = 8;
 
 interface WriterOptions {
   readonly output: Writable;
@@ -33,7 +37,11 @@ export class Writer {
   /** The largest body in bytes (option `max-message-size`). */
   readonly maxMessageSize: number;
   readonly #options: WriterOptions;
-  readonly #queues: Readonly<Record<Priority, QueuedResponse[]>> = { answer: [], bulk: [] };
+  readonly #queues: Readonly<Record<Priority, RoundRobin<QueuedResponse>>> = {
+    answer: new RoundRobin(),
+    bulk: new RoundRobin(),
+  };
+  #answersInARow = 0;
   readonly #json = new JsonTextEncoder();
   #responseId = 0;
   #isFull = false;
@@ -51,14 +59,17 @@ export class Writer {
     return !this.#isFull && !this.#closed;
   }
 
-  /** Resolves when the response was handed to the output and the output can take more; at once after the end. Never rejects. */
-  send(make: MakeResponse, priority: Priority = 'answer'): Promise<void> {
+  /**
+   * Resolves when the response was handed to the output and the output can take more; at once after the end. Never rejects.
+   * Users are served in turn; '' is for messages to the launcher itself.
+   */
+  send(make: MakeResponse, user = '', priority: Priority = 'answer'): Promise<void> {
     return new Promise((resolve) => {
       if (this.#closed) {
         resolve();
         return;
       }
-      this.#queues[priority].push({ make, written: resolve });
+      this.#queues[priority].push(user, { make, written: resolve });
       this.#pump();
     });
   }
@@ -69,7 +80,7 @@ export class Writer {
     this.#uncork();
     this.#options.output.off('drain', this.#onDrain);
     for (const queue of Object.values(this.#queues)) {
-      for (const { written } of queue.splice(0)) written();
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) next.item.written();
     }
   }
 
@@ -80,11 +91,18 @@ export class Writer {
 
   #pump(): void {
     while (this.isFree) {
-      const next = this.#queues.answer.shift() ?? this.#queues.bulk.shift();
+      const next = this.#next();
       if (next === undefined) return;
       this.#write(next.make);
       next.written();
     }
+  }
+
+  #next(): QueuedResponse | undefined {
+    const { answer, bulk } = this.#queues;
+    const first = this.#answersInARow < ANSWERS_IN_A_ROW ? answer.shift() : undefined;
+    this.#answersInARow = first === undefined ? 0 : this.#answersInARow + 1;
+    return (first ?? bulk.shift() ?? answer.shift())?.item;
   }
 
   #write(make: MakeResponse): void {

@@ -12,7 +12,7 @@ async function drained(input: PassThrough): Promise<boolean> {
 }
 
 t.test(
-  '[flow-requests] at most 256 requests are in progress; one user alone gets half; others do not wait',
+  '[flow-requests] at most 96 requests are in progress; one user alone gets half; others do not wait',
   async (t) => {
     const { jobs, held } = heldJobs();
     const launcher = await startLauncher({ jobs });
@@ -20,7 +20,7 @@ t.test(
     jobs.put({ id: 'job-2', user: 'bob' });
     for (let id = 1; id <= 300; id++) launcher.send(network(id));
     await settle();
-    t.equal(held.length, 128);
+    t.equal(held.length, 48);
     launcher.send(network(1000, 'bob', 'job-2'));
     await settle();
     t.equal(held.at(-1)?.id, 'job-2', 'a slow call of alice does not hold up bob');
@@ -30,7 +30,7 @@ t.test(
       { messageType: 2, requestId: 1001 },
     ]);
     let answers = 0;
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 8; round++) {
       for (const { answer } of held.splice(0)) answer();
       answers += (await launcher.received()).length;
     }
@@ -51,7 +51,7 @@ t.test('[answer-in-time] each request is answered within 30 s, whatever the clus
   const answers = await launcher.received();
   t.equal(answers.length, 200, 'those that had to wait for their turn, too');
   t.ok(answers.every(({ messageType, errorCode }) => messageType === -1 && errorCode === 5));
-  t.equal(held.length, 128, 'what had to wait was not begun afterwards');
+  t.equal(held.length, 48, 'requests that had to wait were not started afterwards');
   held[0]?.answer();
   t.same(await launcher.received(), [], 'once');
   t.same(log.lines, ['WARNING Request completed after its deadline; the launcher already has an Error']);
@@ -63,7 +63,7 @@ t.test('[submit-in-time] a submit knows how much of its 30 s is left', async (t)
   const { jobs, held } = heldJobs();
   const launcher = await startLauncher({ jobs });
   jobs.put({ id: 'job-1' });
-  for (let id = 1; id <= 128; id++) launcher.send(network(id));
+  for (let id = 1; id <= 48; id++) launcher.send(network(id));
   launcher.send({ messageType: 2, requestId: 200, username: 'alice', job: { name: 'a', command: 'b' } });
   await launcher.clock.advance(10_000);
   t.same(jobs.submitted.length, 0);
@@ -73,17 +73,53 @@ t.test('[submit-in-time] a submit knows how much of its 30 s is left', async (t)
   await launcher.end();
 });
 
-t.test('[flow-accepted] nothing more is read while 10,000 requests are open', async (t) => {
+t.test('[flow-shares] one user alone may have 10,000 open requests; more are Error 0 at once', async (t) => {
   const { jobs } = heldJobs();
-  const launcher = await startLauncher({ jobs, input: new PassThrough({ highWaterMark: 1024 }) });
+  const launcher = await startLauncher({ jobs });
   jobs.put({ id: 'job-1' });
-  const input = launcher.input;
-  let written = 0;
-  const bytes = Buffer.concat(Array.from({ length: 100 }, (_, id) => frame(JSON.stringify(network(id)))));
-  while (input.write(bytes) || (await drained(input))) written += 100;
-  t.ok(written >= 9_900 && written < 11_000, `${written} were taken`);
+  for (let id = 1; id <= 10_000; id++) launcher.send(network(id));
+  t.same(await launcher.received(), []);
+  t.same(await launcher.ask(network(10_001)), [
+    {
+      messageType: -1,
+      requestId: 10_001,
+      responseId: 0,
+      errorCode: 0,
+      errorMessage: 'there are 10000 open requests already, the maximum; wait for answers and ask again',
+    },
+  ]);
+  await launcher.end();
+});
+
+t.test('[flow-shares] 10,000 open requests of one user do not delay another user', async (t) => {
+  const { jobs } = heldJobs();
+  const launcher = await startLauncher({ jobs });
+  jobs.put({ id: 'job-1' });
+  jobs.put({ id: 'job-2', user: 'bob' });
+  for (let id = 1; id <= 10_100; id++) launcher.send(network(id));
+  await launcher.received();
+  t.match(await launcher.ask({ messageType: 3, requestId: 20_000, ...on('*', 'bob') }), [
+    { messageType: 2, requestId: 20_000, jobs: [{ id: 'job-2' }] },
+  ]);
+  await launcher.end();
+});
+
+t.test('[flow-shares] bytes of open requests are limited to 64 MiB', async (t) => {
+  const { jobs } = heldJobs();
+  const launcher = await startLauncher({ jobs });
+  jobs.put({ id: 'job-1' });
+  const large = (id: number) => ({ ...network(id), filler: 'x'.repeat(4 * 1024 * 1024) });
+  for (let id = 1; id <= 16; id++) launcher.send(large(id));
+  t.same(await launcher.received(), []);
+  t.match(await launcher.ask(large(17)), [
+    {
+      requestId: 17,
+      errorMessage: 'there are 67108864 bytes of open requests already, the maximum; wait for answers and ask again',
+    },
+  ]);
   await launcher.clock.advance(30_000);
-  t.ok(await drained(input), 'after their answers it reads on');
+  t.equal((await launcher.received()).length, 16, 'their answers free the bytes');
+  t.same(await launcher.ask(large(18)), []);
   await launcher.end();
 });
 

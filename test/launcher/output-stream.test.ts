@@ -220,3 +220,36 @@ t.test(
     await launcher.end();
   },
 );
+
+t.test('[stream-shares] 1,000 output streams of one user do not keep another user from reading output', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  launcher.jobs.put({ id: 'job-2', status: 'Running', user: 'bob' });
+  for (let id = 1; id <= 1000; id++) launcher.send(output(id, 'job-1'));
+  await launcher.received();
+  launcher.jobs.outputOf('job-2').push('text of bob');
+  t.match(await launcher.ask({ messageType: 6, requestId: 2000, ...on('job-2', 'bob') }), [
+    { messageType: 5, requestId: 2000, output: 'text of bob' },
+  ]);
+  await launcher.end();
+});
+
+t.test('[stream-shares] above a quarter of the output streams is Error 7 while another user has some', async (t) => {
+  const launcher = await startLauncher({ maxOutputStreams: 40 });
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  launcher.jobs.put({ id: 'job-2', status: 'Running', user: 'bob' });
+  launcher.send({ messageType: 6, requestId: 2000, ...on('job-2', 'bob') });
+  for (let id = 1; id <= 29; id++) launcher.send(output(id, 'job-1'));
+  t.same(await launcher.received(), []);
+  t.match(await launcher.ask(output(30, 'job-1')), [
+    {
+      messageType: -1,
+      requestId: 30,
+      errorCode: 7,
+      errorMessage: 'user alice has the share of one user, a quarter of 40 output streams; cancel some and ask again',
+    },
+  ]);
+  for (let id = 1; id <= 20; id++) launcher.send(cancel(6, id));
+  t.same(await launcher.ask(output(31, 'job-1')), [], 'below the share again');
+  await launcher.end();
+});

@@ -236,3 +236,23 @@ t.test('a job that cannot be read does not affect the states of other jobs', asy
   ]);
   await launcher.end();
 });
+
+t.test('[stream-shares] 10,000 status streams of one user do not keep another user from one', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-2', user: 'bob' });
+  for (let id = 1; id <= 10_000; id++) launcher.send(status(id, '*'));
+  t.same(states(await launcher.received()), []);
+  t.match(await launcher.ask(status(10_001, '*')), [
+    {
+      errorCode: 0,
+      errorMessage: 'there are 10000 status streams already, the maximum; cancel some and ask again',
+    },
+  ]);
+  t.same(states(await launcher.ask(status(20_000, '*', 'bob'))), ['20000:1 job-2 Pending']);
+  t.same(
+    states(await launcher.ask(cancel(4, 1), status(1, '*'))),
+    ['error 0 for 1'],
+    'bob is there, alice has her share',
+  );
+  await launcher.end();
+});

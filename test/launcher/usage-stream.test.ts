@@ -91,3 +91,14 @@ t.test('a measurement that cannot be encoded is skipped; the next one is sent', 
   await launcher.ask(cancel(7, 5));
   await launcher.end();
 });
+
+t.test('[stream-shares] 10,000 usage streams of one user do not keep another user from one', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  launcher.jobs.put({ id: 'job-2', status: 'Running', user: 'bob' });
+  for (let id = 1; id <= 10_001; id++) launcher.send(usage(id, 'job-1'));
+  t.match(await launcher.received(), [{ requestId: 10_001, errorCode: 0 }]);
+  launcher.jobs.usageOf('job-2').push({ cpuPercent: 3 });
+  t.match(await launcher.ask(usage(20_000, 'job-2', 'bob')), [{ cpuPercent: 3 }]);
+  await launcher.end();
+});

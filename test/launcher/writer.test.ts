@@ -87,7 +87,7 @@ t.test('a response that cannot be built is skipped: nothing waits for it, and no
   });
   await writer.send(() => raise('broken'));
   await writer.send(() => jobsResponse('1' as RequestId, []));
-  await writer.send(() => raise('broken'), 'bulk');
+  await writer.send(() => raise('broken'), '', 'bulk');
   await writer.send(() => heartbeatResponse);
   await writer.send(() => jobsResponse('2' as RequestId, []));
   t.strictSame(failed, [new TypeError('broken'), new TypeError('broken')]);
@@ -97,4 +97,43 @@ t.test('a response that cannot be built is skipped: nothing waits for it, and no
     '{"messageType":0,"requestId":0,"responseId":0}',
     '{"messageType":2,"requestId":2,"responseId":1,"jobs":[]}',
   ]);
+});
+
+/** A writer to an output that is not read, and the request ids that it wrote. */
+function pausedWriter(): { writer: Writer; ids: () => number[] } {
+  const output = new PassThrough({ highWaterMark: 1 });
+  const writer = new Writer({ output, maxMessageSize: 1000, tooLarge: () => undefined, failed: () => {} });
+  const ids = (): number[] =>
+    [...String(output.read() ?? '').matchAll(/"requestId":(\d+)/g)].map(([, id]) => Number(id));
+  return { writer, ids };
+}
+
+async function allIds({ writer, ids }: ReturnType<typeof pausedWriter>): Promise<number[]> {
+  const all: number[] = [];
+  for (let some = ids(); some.length > 0; some = ids()) {
+    all.push(...some);
+    await settle();
+  }
+  writer.close();
+  return all;
+}
+
+t.test('[flow-shares] answers are written for one user after the other', async (t) => {
+  const paused = pausedWriter();
+  const send = (id: number, user: string) =>
+    void paused.writer.send(() => jobsResponse(String(id) as RequestId, []), user);
+  for (let id = 1; id <= 5; id++) send(id, 'alice');
+  send(11, 'bob');
+  send(21, 'carol');
+  t.same(await allIds(paused), [1, 2, 11, 21, 3, 4, 5]);
+});
+
+t.test('[flow-shares] job output is written after eight answers at the latest', async (t) => {
+  const paused = pausedWriter();
+  const send = (id: number, priority: 'answer' | 'bulk') =>
+    void paused.writer.send(() => jobsResponse(String(id) as RequestId, []), 'alice', priority);
+  for (let id = 1; id <= 20; id++) send(id, 'answer');
+  send(100, 'bulk');
+  send(101, 'bulk');
+  t.same(await allIds(paused), [1, 2, 3, 4, 5, 6, 7, 8, 100, 9, 10, 11, 12, 13, 14, 15, 16, 101, 17, 18, 19, 20]);
 });
