@@ -23,7 +23,7 @@ t.test('a second user gets a quarter although the first one has all', async (t) 
   t.equal(
     places.take('alice'),
     'user alice has the share of one user, a quarter of 100 places; give some back',
-    'until alice is below her share',
+    'until alice is below the share',
   );
 });
 

@@ -252,7 +252,7 @@ t.test('[stream-shares] 10,000 status streams of one user do not keep another us
   t.same(
     states(await launcher.ask(cancel(4, 1), status(1, '*'))),
     ['error 0 for 1'],
-    'bob is there, alice has her share',
+    'bob is there, alice is above the share',
   );
   await launcher.end();
 });
