@@ -40,6 +40,7 @@ export function resolved(
     nvidiaGpus: 0,
     amdGpus: 0,
     overrides: [],
+    checkResult: () => {},
     ...profileSettings({ ...asked, placementConstraints: [] }, profile, undefined),
     nodeSelector: Object.fromEntries(asked.placementConstraints.map(({ name, value }) => [name, value])),
     ...policy,

@@ -105,6 +105,7 @@ function jobOf({ section, value, origins }: Written, { profiles }: PolicyFiles, 
     requests: {},
     nvidiaGpus: 0,
     amdGpus: 0,
+    checkResult: () => {},
     ...profileSettings(request, profile, undefined),
     overrides: readOverrides(origin === undefined ? { value } : { value, origin }),
   };

@@ -4,9 +4,9 @@
  */
 import { objectIn } from '../../system/json.ts';
 import type { ControlOperation } from '../contract.ts';
-import type { JobState } from '../job.ts';
-import { TERMINAL_STATES } from '../job.ts';
+import { type JobRequest, type JobState, TERMINAL_STATES } from '../job.ts';
 import { JobError } from '../job-error.ts';
+import { labelValue } from './names.ts';
 
 /** Label on every object of ours. */
 export const MANAGED_BY = 'app.kubernetes.io/managed-by';
@@ -141,3 +141,9 @@ const FIELD_OF: Readonly<Record<string, string>> = {
   [PORTS_ANNOTATION]: 'exposedPorts',
   [RECORD_ANNOTATION]: 'config, mounts and the other lists',
 };
+
+/** Labels of every object of a job. */
+export function baseLabels(request: JobRequest): Record<string, string> {
+  const instance = labelValue(request.instanceId);
+  return { [MANAGED_BY]: LAUNCHER, ...(instance === '' ? {} : { [INSTANCE_LABEL]: instance }) };
+}

@@ -47,7 +47,7 @@ export function recoverRequest(
   const spec = template?.spec;
   const container = jobContainer(spec);
   const metadata = objectIn(annotations[METADATA_ANNOTATION]);
-  const { run: _run, split: _split, stdin: _stdin, initContainers, ...kept } = record ?? {};
+  const { run: _run, split: _split, stdin: _stdin, variables, initContainers, ...kept } = record ?? {};
   const inits = spec?.initContainers ?? [];
   const ofJob =
     record === undefined ? inits : inits.filter(({ name }) => initContainers?.some((each) => each.name === name));
@@ -57,7 +57,7 @@ export function recoverRequest(
     user: annotations[USER_ANNOTATION] ?? '',
     ...containerRun(container ?? {}, record),
     ...(container === undefined ? {} : { container: containerOf(spec, container) }),
-    environment: environmentOf(container, record !== undefined),
+    environment: environmentOf(container, record !== undefined, variables),
     initContainers: compactList(ofJob.map((init) => initContainerOf(init, spec, initContainers))),
     ...(metadata === undefined ? {} : { metadata }),
     tags: tagsOf(annotations),
@@ -108,11 +108,18 @@ function containerOf(spec: PodSpec | undefined, container: KubernetesContainer):
   };
 }
 
-/** Variables with a value; those taken from Secrets are `config`. */
-function environmentOf(container: KubernetesContainer | undefined, ours: boolean): readonly NameValue[] {
+/** Variables with a value, of these names; those taken from Secrets are `config`. */
+function environmentOf(
+  container: KubernetesContainer | undefined,
+  ours: boolean,
+  variables?: readonly string[],
+): readonly NameValue[] {
+  const names = variables && new Set(variables);
   return compactList(
     (container?.env ?? []).flatMap(({ name, value, valueFrom }) =>
-      valueFrom === undefined ? [{ name, value: ours ? halveDollars(value ?? '') : (value ?? '') }] : [],
+      valueFrom === undefined && names?.has(name) !== false
+        ? [{ name, value: ours ? halveDollars(value ?? '') : (value ?? '') }]
+        : [],
     ),
   );
 }

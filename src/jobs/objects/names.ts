@@ -38,9 +38,9 @@ export function labelValue(text: string): string {
 /** Room for a number after a name. */
 const NUMBER_LENGTH = 7;
 
-/** Makes names of volumes: DNS labels, each one once. The next number of a name is kept, never searched for. */
-export function volumeNames(): (wanted: string) => string {
-  const taken = new Set<string>();
+/** Makes names of volumes: DNS labels, each one once and none of the reserved ones. The next number of a name is kept. */
+export function volumeNames(reserved: ReadonlySet<string> = new Set()): (wanted: string) => string {
+  const taken = new Set(reserved);
   const lastNumbers = new Map<string, number>();
   return (wanted) => {
     let name = slug(wanted).slice(0, LABEL_LENGTH).replace(/-$/, '') || 'mount';

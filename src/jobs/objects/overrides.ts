@@ -97,8 +97,8 @@ function set(job: KubernetesJob, path: readonly string[], value: unknown, overri
   if (jsonpointer.get(job, pointer) !== value) throw refusal(override, 'it has no effect');
 }
 
-/** Parts of a Job's spec that decide how often and until when it runs. */
-const SPEC_MEMBERS = [
+/** Fields of a Job's spec that decide how often and until when it runs. */
+export const SPEC_FIELDS = [
   'backoffLimit',
   'parallelism',
   'completions',
@@ -129,7 +129,7 @@ function essentials(job: KubernetesJob): Readonly<Record<string, string>> {
     restartPolicy: template?.spec?.restartPolicy,
     'the container rs-launcher-container': [containers.length, named(template?.spec?.initContainers).length],
     'restartPolicy of the container': containers.map((container) => Object(container).restartPolicy),
-    ...Object.fromEntries(SPEC_MEMBERS.map((name) => [name, specMembers[name]])),
+    ...Object.fromEntries(SPEC_FIELDS.map((name) => [name, specMembers[name]])),
   };
   return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, JSON.stringify(part) ?? '']));
 }

@@ -2,6 +2,7 @@
  * A job as it is to be made: the request after the policy has filled in defaults and refused what is not allowed
  * (configuration.md section 2).
  */
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Toleration } from 'kubernetes-types/core/v1.d.ts';
 import type { Override } from '../../config/profiles/override-files.ts';
 import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
@@ -33,4 +34,9 @@ export interface ResolvedJob extends ProfileMetadata {
   readonly tolerations: readonly Toleration[];
   /** The values of `job-json-overrides`, put into the generated Job in this order, after everything else. */
   readonly overrides: readonly Override[];
+  /**
+   * Judges a Job that a template rendered; `fromJob`: strings in it that came from the job. Throws JobError
+   * 'invalid-request' for what the profile does not allow.
+   */
+  readonly checkResult: (job: KubernetesJob, fromJob: readonly string[]) => void;
 }

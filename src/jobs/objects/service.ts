@@ -7,10 +7,9 @@ import type { Service } from 'kubernetes-types/core/v1.d.ts';
 import { isReserved } from '../../config/profiles/profile-kinds.ts';
 import { omitEmpty } from '../../system/omit-empty.ts';
 import type { JobRequest } from '../job.ts';
-import { JOB_NAME_LABEL } from './annotations.ts';
+import { baseLabels, JOB_NAME_LABEL } from './annotations.ts';
 import { metadataOf } from './metadata.ts';
 import type { ProfileMetadata, ResolvedJob } from './resolved.ts';
-import { baseLabels } from './to-job.ts';
 
 /** Does the job need a Service? */
 export function needsService({ exposedPorts }: Pick<JobRequest, 'exposedPorts'>): boolean {

@@ -15,6 +15,7 @@ import {
   persistedFields,
   persistFields,
   restoreFields,
+  string,
 } from '../../system/schema.ts';
 import { INIT_CONTAINER, type InitContainer, JOB, type JobRequest } from '../job.ts';
 
@@ -38,23 +39,48 @@ const RECORD = {
   ...RUN,
   ...persistedFields(JOB),
   initContainers: list(object(INIT_RECORD)).optional(),
+  /** Of a Job that a template made: what the job was asked to run, and the names of its variables. */
+  command: string().optional(),
+  exe: string().optional(),
+  args: list(string()).optional(),
+  variables: list(string()).optional(),
   /** The input waits in the Secret `<id>-stdin` and is due when the container runs. */
   stdin: boolean().optional(),
 };
+
+/** Bytes of command, arguments and names of variables that a record keeps. */
+const LONGEST_COMMAND = 131_072;
 
 /** How the command line of a container was made. */
 export type RunRecord = Infer<typeof RUN>;
 export type InitContainerRecord = RunRecord & InferPersisted<typeof INIT_CONTAINER> & Pick<InitContainer, 'name'>;
 export type SubmissionRecord = RunRecord &
-  InferPersisted<typeof JOB> & { readonly initContainers?: readonly InitContainerRecord[]; readonly stdin?: boolean };
+  InferPersisted<typeof JOB> & {
+    readonly initContainers?: readonly InitContainerRecord[];
+    readonly command?: string;
+    readonly exe?: string;
+    readonly args?: readonly string[];
+    readonly variables?: readonly string[];
+    readonly stdin?: boolean;
+  };
 
 export function recordOf(
   request: JobRequest,
   run: RunRecord,
   initContainers: readonly InitContainerRecord[],
+  isTemplate: boolean,
 ): SubmissionRecord {
   const stdin = request.stdin === '' ? undefined : true;
-  return { ...run, ...persistFields(JOB, request), ...omitEmpty({ initContainers, stdin }) };
+  const { command, exe, args, environment } = request;
+  const asked = { command, exe, args, variables: environment.map(({ name }) => name) };
+  // A template runs it in its own way. What is too long for an annotation is read back from the container.
+  const isKept = isTemplate && Buffer.byteLength(JSON.stringify(asked)) <= LONGEST_COMMAND;
+  return {
+    ...run,
+    ...persistFields(JOB, request),
+    ...omitEmpty({ initContainers, stdin }),
+    ...(isKept ? asked : {}),
+  };
 }
 
 export function initRecordOf(init: InitContainer, run: RunRecord): InitContainerRecord {

@@ -3,16 +3,14 @@
  * JobError 'invalid-request', naming the field.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
-import type { Container, PodSpec } from 'kubernetes-types/core/v1.d.ts';
+import type { Container, PodSpec, Service } from 'kubernetes-types/core/v1.d.ts';
 import { isObject } from '../../system/json.ts';
 import type { JobRequest } from '../job.ts';
 import { refuse } from '../job-error.ts';
 import {
+  baseLabels,
   CONTAINER_NAME,
   checkAnnotationSize,
-  INSTANCE_LABEL,
-  LAUNCHER,
-  MANAGED_BY,
   METADATA_ANNOTATION,
   NAME_ANNOTATION,
   PORTS_ANNOTATION,
@@ -28,7 +26,9 @@ import { labelValue } from './names.ts';
 
 import { applyOverrides } from './overrides.ts';
 import type { ResolvedJob } from './resolved.ts';
+import { buildService } from './service.ts';
 import { recordOf } from './submission-record.ts';
+import { jobFromTemplate, serviceFromTemplate, type TemplateContext } from './template-objects.ts';
 import { ARGUMENT_LIMIT, type PodContext, podSecurityContext, podSpec } from './to-pod.ts';
 
 export interface ManifestContext extends PodContext {
@@ -37,19 +37,57 @@ export interface ManifestContext extends PodContext {
   readonly submissionId: string;
   /** Option `job-expiry-hours`. */
   readonly jobExpiryHours: number;
+  /** The launcher templates, if there are any in use. */
+  readonly templates?: TemplateContext | undefined;
 }
 
 const JOB_LIMIT = 1_400_000;
 const MAX_INT32 = 2_147_483_647;
 
+/** Throws JobError 'invalid-request'. */
 export function buildJob(resolved: ResolvedJob, context: ManifestContext): KubernetesJob {
+  const { templates } = context;
+  if (templates?.set.has('job.tpl') === true) {
+    const job = jobFromTemplate(resolved, templates, context, (reserved) =>
+      generateJob(resolved, context, { reserved, isTemplate: true }),
+    );
+    checkSizes(job);
+    return job;
+  }
+  const job = generateJob(resolved, context, { reserved: new Set(), isTemplate: false });
+  checkSizes(job);
+  return resolved.overrides.length === 0 ? job : completed(applyOverrides(job, resolved.overrides), job, resolved);
+}
+
+/** The Service of a job, without an owner; undefined: a template renders none. Throws JobError 'invalid-request'. */
+export function buildServiceOf(resolved: ResolvedJob, context: ManifestContext, type: string): Service | undefined {
+  const { templates } = context;
+  const generated = buildService(resolved, { name: context.id, uid: '' }, type);
+  if (templates?.set.has('service.tpl') !== true) return generated;
+  const job = generateJob(resolved, context, { reserved: new Set(), isTemplate: true });
+  return serviceFromTemplate(resolved, templates, context, job, generated);
+}
+
+interface Generation {
+  /** Names that volumes of the job must not have. */
+  readonly reserved: ReadonlySet<string>;
+  /** A template makes the Job that is created. */
+  readonly isTemplate: boolean;
+}
+
+/** The Job of a request without overrides and templates. */
+function generateJob(
+  resolved: ResolvedJob,
+  context: ManifestContext,
+  { reserved, isTemplate }: Generation,
+): KubernetesJob {
   const { request } = resolved;
   checkPorts(request);
   // Refused here although only the Service uses them: what is wrong is refused before anything is created.
   for (const kind of ['label', 'annotation'] as const) metadataOf(request, 'service', kind);
   if (request.workingDirectory.includes('\0')) refuse('workingDirectory holds a NUL character.');
   const main = containerCommand(request);
-  const { spec, initRecords } = podSpec(resolved, main.container, context);
+  const { spec, initRecords } = podSpec(resolved, main.container, context, reserved);
   const ours = ourLabels(request);
   const brought = (object: 'job' | 'pod') => ({
     labels: { ...metadataOf(request, object, 'label'), ...resolved.labels, ...ours },
@@ -57,7 +95,7 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
   });
   const ofJob = brought('job');
   const ofPod = brought('pod');
-  const job: KubernetesJob = {
+  return {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: {
@@ -65,7 +103,7 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
       labels: ofJob.labels,
       annotations: {
         ...ofJob.annotations,
-        [RECORD_ANNOTATION]: JSON.stringify(recordOf(request, main.record, initRecords)),
+        [RECORD_ANNOTATION]: JSON.stringify(recordOf(request, main.record, initRecords, isTemplate)),
         [SUBMISSION_ANNOTATION]: context.submissionId,
       },
     },
@@ -81,8 +119,6 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
       },
     },
   };
-  checkSizes(job);
-  return resolved.overrides.length === 0 ? job : completed(applyOverrides(job, resolved.overrides), job, resolved);
 }
 
 const AUTOMOUNT_POINTER = '/spec/template/spec/automountServiceAccountToken';
@@ -140,12 +176,6 @@ function checkPorts({ exposedPorts }: JobRequest): void {
 function ourLabels(request: JobRequest): Record<string, string> {
   const user = labelValue(request.user);
   return { ...baseLabels(request), ...(user === '' ? {} : { [USER_LABEL]: user }) };
-}
-
-/** Labels of every object of a job. */
-export function baseLabels(request: JobRequest): Record<string, string> {
-  const instance = labelValue(request.instanceId);
-  return { [MANAGED_BY]: LAUNCHER, ...(instance === '' ? {} : { [INSTANCE_LABEL]: instance }) };
 }
 
 function podAnnotations(request: JobRequest): Record<string, string> {

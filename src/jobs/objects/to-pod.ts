@@ -35,12 +35,13 @@ export function podSpec(
   resolved: ResolvedJob,
   run: Pick<Container, 'command' | 'args'>,
   { shareProcessNamespace, minor }: PodContext,
+  reserved: ReadonlySet<string>,
 ): { spec: PodSpec; initRecords: InitContainerRecord[] } {
   const { request, profile } = resolved;
   const account = accountOf(request.config) ?? profile.serviceAccount.value;
   const { value: automount } = profile.automountServiceAccountToken;
   const { value: deadline } = profile.activeDeadlineSeconds;
-  const volumes = podVolumes(minor);
+  const volumes = podVolumes(minor, reserved);
   const container = mainContainer(resolved, run, volumes.mount);
   const inits = request.initContainers.map((init) => initContainer(init, resolved, volumes.mount));
   const spec: PodSpec = {

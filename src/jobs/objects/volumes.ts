@@ -28,11 +28,14 @@ function volumeSource({ type, source, mountPath, readOnly }: Mount, minor: numbe
 }
 
 /** The volumes of a pod, made as its containers name their mounts. */
-export function podVolumes(minor: number): {
+export function podVolumes(
+  minor: number,
+  reserved?: ReadonlySet<string>,
+): {
   readonly mount: (mounts: readonly Mount[]) => VolumeMount[];
   readonly volumes: () => Volume[];
 } {
-  const nextName = volumeNames();
+  const nextName = volumeNames(reserved);
   const bySource = new Map<string, Volume>();
   let count = 0;
   const volumeOf = (mount: Mount): Volume => {

@@ -87,10 +87,7 @@ export function resolveAmounts(
   const cpu = compute(CPU, limits, profile, given);
   const memory = compute(MEMORY, limits, profile, given);
 
-  const isNamed =
-    given !== undefined &&
-    profile.resourceProfiles.value !== 'any' &&
-    profile.resourceProfiles.value.includes(given.id);
+  const isNamed = isNamedProfile(given, profile);
   const nvidiaGpus = gpus(
     given ? asGiven(given, NVIDIA, given.nvidiaGpus) : gpusAsked(limits, NVIDIA),
     profile.defaultNvidiaGpus,
@@ -117,6 +114,12 @@ export function resolveAmounts(
     nvidiaGpus,
     amdGpus,
   };
+}
+
+/** Does `resource-profiles` name this resource profile itself, and not all of them? */
+export function isNamedProfile(given: ResourceProfile | undefined, profile: EffectiveProfile): boolean {
+  const { value: names } = profile.resourceProfiles;
+  return given !== undefined && names !== 'any' && names.includes(given.id);
 }
 
 /** Limit and request in the smallest unit; undefined: none. A default request is lowered to the limit and to its maximum. */
@@ -200,9 +203,9 @@ function gpus(
   byDefault: Setting<number>,
   key: 'max-nvidia-gpus' | 'max-amd-gpus',
   max: Setting<number>,
-  isNamedProfile: boolean,
+  isNamed: boolean,
 ): number {
-  if (asked !== undefined && isNamedProfile && max.origin === undefined) return asked.value;
+  if (asked !== undefined && isNamed && max.origin === undefined) return asked.value;
   if (asked !== undefined && asked.value > max.value) {
     refuse(`${asked.as} is above the maximum of ${max.value === 0 ? 'no GPUs' : max.value} (${by(key, max)}).`);
   }

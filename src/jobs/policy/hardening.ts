@@ -171,6 +171,28 @@ function checkReferences(found: References, where: string, request: JobRequest, 
   }
 }
 
+/** Checks those of an object's references that are among these names. */
+export function checkNames(
+  object: unknown,
+  names: ReadonlySet<string>,
+  where: string,
+  request: JobRequest,
+  subject: PolicySubject,
+): void {
+  const all = findReferences(object);
+  const kept = (list: readonly string[]): string[] => list.filter((name) => names.has(name));
+  const found: References = {
+    hostPaths: kept(all.hostPaths),
+    secrets: kept(all.secrets),
+    images: kept(all.images),
+    claims: kept(all.claims),
+    configMaps: kept(all.configMaps),
+    volumes: kept(all.volumes),
+    accountToken: false,
+  };
+  checkReferences(found, where, request, subject);
+}
+
 /** As `allows`, with `{user}` and `{group}` in the allowed names. */
 function allowsFilled(allowed: Allowed, name: string, { user }: JobRequest, { group }: PolicySubject): boolean {
   if (allowed === 'any') return true;

@@ -17,9 +17,10 @@ import type { JobRequest, PlacementConstraint } from '../job.ts';
 import { JobError, refuse, refuseBy } from '../job-error.ts';
 import { labelValue } from '../objects/names.ts';
 import type { ResolvedJob } from '../objects/resolved.ts';
-import { resolveAmounts } from './amounts.ts';
+import { isNamedProfile, resolveAmounts } from './amounts.ts';
 import { clusterInfo } from './cluster-info.ts';
 import { allows, checkHardening, checkImage, type PolicySubject, runAs } from './hardening.ts';
+import { checkRenderedJob } from './result.ts';
 
 type KeyValues = Readonly<Record<string, string>>;
 
@@ -55,6 +56,7 @@ export function resolveJob(input: PolicyInput): ResolvedJob {
     ...resolveAmounts(request.resourceLimits, profile, given),
     ...profileSettings({ ...request, resourceProfile }, profile, given),
     overrides,
+    checkResult: (job, fromJob) => checkRenderedJob(job, fromJob, request, input, isNamedProfile(given, profile)),
   };
 }
 

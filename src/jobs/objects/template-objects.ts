@@ -1,0 +1,78 @@
+/**
+ * The Job and the Service of a job where launcher templates are in use: rendered, checked against injection, completed
+ * with what the plugin needs, and judged by the policy.
+ */
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import type { Service } from 'kubernetes-types/core/v1.d.ts';
+import {
+  checkShape,
+  type RenderedObject,
+  type TemplateName,
+  type Templating,
+  templateRefusal,
+  valueAt,
+} from './from-template.ts';
+import type { ResolvedJob } from './resolved.ts';
+import { checkSyntax, type TemplateDataContext, templateData } from './template-data.ts';
+import { mergeJob, mergeService } from './template-merge.ts';
+import { renderSafely } from './template-safety.ts';
+
+/** The templates in use and who is informed of what had to be changed in their output. */
+export interface TemplateContext extends Templating {
+  readonly onChanges: (template: TemplateName, changes: readonly string[]) => void;
+}
+
+/** `generate`: builds the Job without templates; its volumes get none of the reserved names. */
+export function jobFromTemplate(
+  resolved: ResolvedJob,
+  templates: TemplateContext,
+  context: TemplateDataContext,
+  generate: (reserved: ReadonlySet<string>) => KubernetesJob,
+): KubernetesJob {
+  checkSyntax(resolved.request);
+  const render = (generated: KubernetesJob) =>
+    renderSafely(templates, 'job.tpl', templateData(resolved, generated, context));
+  let generated = generate(new Set());
+  let safe = render(generated);
+  const taken = safe === undefined ? [] : repeatedVolumes(safe.rendered);
+  if (taken.length > 0) {
+    generated = generate(new Set(taken));
+    safe = render(generated);
+  }
+  if (safe === undefined) throw templateRefusal('job.tpl', 'it renders nothing');
+  checkShape(safe.rendered, 'batch/v1', 'Job');
+  const { object, changes } = mergeJob(safe.rendered.object as KubernetesJob, generated, resolved);
+  resolved.checkResult(object, safe.fromJob);
+  templates.onChanges('job.tpl', changes);
+  return object;
+}
+
+/** Names of volumes that both the job and the template use. */
+function repeatedVolumes({ object }: RenderedObject): readonly string[] {
+  const volumes = valueAt(object, ['spec', 'template', 'spec', 'volumes']);
+  const seen = new Set<unknown>();
+  return (Array.isArray(volumes) ? volumes : []).flatMap((volume: unknown) => {
+    const name = valueAt(volume, ['name']);
+    const isRepeated = seen.size === seen.add(name).size;
+    return isRepeated && typeof name === 'string' ? [name] : [];
+  });
+}
+
+/** Undefined: the template renders no Service. */
+export function serviceFromTemplate(
+  resolved: ResolvedJob,
+  templates: TemplateContext,
+  context: TemplateDataContext,
+  job: KubernetesJob,
+  generated: Service,
+): Service | undefined {
+  const safe = renderSafely(templates, 'service.tpl', templateData(resolved, job, context));
+  if (safe === undefined) {
+    templates.onChanges('service.tpl', ['it renders no Service']);
+    return undefined;
+  }
+  checkShape(safe.rendered, 'v1', 'Service');
+  const { object, changes } = mergeService(safe.rendered.object as Service, generated);
+  templates.onChanges('service.tpl', changes);
+  return object;
+}

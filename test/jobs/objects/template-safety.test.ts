@@ -1,0 +1,152 @@
+/** No text of a job changes what a template says. */
+import fc from 'fast-check';
+import t from 'tap';
+import type { JobRequest } from '../../../src/jobs/job.ts';
+import { JOB_TEMPLATE, refusedBy, rendered } from './templating.ts';
+
+const template = (lines: string) => `apiVersion: batch/v1
+kind: Job
+spec:
+  template:
+    spec:
+      containers:
+        - name: rs-launcher-container
+          image: i:1
+${lines}
+`;
+const TITLE = template('          env: [{name: TITLE, value: "{{ .Job.name }}"}]');
+const said = (line: number, column: number, field: string): string =>
+  `The template job.tpl:${line}:${column} cannot be used for this job: ${field} changes what the template says; write toYaml, indented.`;
+
+t.test('a name that closes the quotes and adds a field is refused, naming field and place', async (t) => {
+  t.equal(refusedBy(TITLE, { name: 'x", privileged: "true' }), said(9, 16, 'name'));
+});
+
+t.test('an ordinary name in the same template is taken', async (t) => {
+  t.equal(refusedBy(TITLE, { name: 'Report of May' }), 'allowed');
+});
+
+t.test('a name with risky characters that changes nothing is taken', async (t) => {
+  const { pod } = rendered(TITLE, { name: "it's [a] {name}, #1" });
+  t.equal(pod.containers[0]?.env?.[0]?.value, "it's [a] {name}, #1");
+});
+
+t.test('commas in a program that is written into a flow list are refused', async (t) => {
+  t.match(
+    refusedBy(template('          command: [{{ toYaml .Job.exe }}]'), { command: '', exe: '/bin/a, /bin/b' }),
+    /^The template job\.tpl:9:\d+ cannot be used for this job: exe changes what the template says; write toYaml, indented\.$/,
+  );
+});
+
+t.test('line breaks in a value that is written without quotes are refused', async (t) => {
+  const env = template(
+    '          env:\n            - name: A\n              value: {{ (index .Job.environment 0).value }}',
+  );
+  const environment = [{ name: 'A', value: 'x\n          securityContext: {privileged: true}' }];
+  t.match(refusedBy(env, { environment }), /^The template job\.tpl:\d+:\d+ cannot be used for this job: /);
+});
+
+t.test('a field among many is found', async (t) => {
+  const args = ['a', 'b: c', 'd', '#e', '- f'];
+  const written = template(
+    '          args:\n            {{- range .Job.args }}\n            - {{ . }}\n            {{- end }}',
+  );
+  t.match(refusedBy(written, { args }), / args\[1\] changes what the template says; write toYaml, indented\.$/);
+});
+
+t.test('text that the template parses as JSON stays JSON', async (t) => {
+  const parsing = template(
+    '          env:\n            - name: A\n              value: {{ (fromJson (index .Job.environment 0).value).a | toYaml | indent 16 | trim }}',
+  );
+  const environment = [{ name: 'SETTINGS', value: '{"a": "x: {y}"}' }];
+  t.equal(rendered(parsing, { environment }).pod.containers[0]?.env?.[0]?.value, 'x: {y}');
+});
+
+t.test('a part of parsed JSON that changes what the template says is refused', async (t) => {
+  const parsing = template('          env: [{name: A, value: "{{ (fromJson (index .Job.environment 0).value).a }}"}]');
+  const environment = [{ name: 'SETTINGS', value: JSON.stringify({ a: 'x", privileged: "true' }) }];
+  t.match(refusedBy(parsing, { environment }), / environment\[0\]\.value changes what the template says/);
+});
+
+t.test('text that the template parses in another way is taken unless the output has it', async (t) => {
+  const parsing = template('          env: [{name: A, value: "{{ (mustToDate "[2006]" .Job.name).Year }}"}]');
+  t.equal(rendered(parsing, { name: '[2026]' }).pod.containers[0]?.env?.[0]?.value, '2026');
+});
+
+t.test('names with another syntax than that of Kubernetes are refused by field', async (t) => {
+  const rows: readonly (readonly [Partial<JobRequest>, string])[] = [
+    [
+      { metadata: { job: { labels: { 'a b': 'x' } } } },
+      'metadata.job.labels: a key is not one that Kubernetes accepts.',
+    ],
+    [
+      { metadata: { pod: { labels: { a: 'x y' } } } },
+      'metadata.pod.labels: the value of a is not one that Kubernetes accepts.',
+    ],
+    [
+      { metadata: { other: { 'a: b': 1 } } },
+      'metadata: the name of a field has characters other than letters, digits, ".", "_", "/" and "-".',
+    ],
+    [
+      { placementConstraints: [{ name: 'a b', value: 'x' }] },
+      'placementConstraints[0].name is not the name of a node label.',
+    ],
+    [
+      { placementConstraints: [{ name: 'a', value: 'x,y' }] },
+      'placementConstraints[0].value is not the value of a node label.',
+    ],
+    [{ host: 'node 3' }, 'host is not the name of a node.'],
+    [
+      { config: [{ name: 'serviceAccountName', value: 'a: b' }] },
+      'config serviceAccountName is not the name of a service account.',
+    ],
+    [{ container: { image: 'a b' } }, 'container.image is not the name of an image.'],
+    [{ container: { image: 'a', capabilitiesAdd: ['A, B'] } }, 'container: a capability is not the name of one.'],
+    [{ environment: [{ name: 'A: B', value: '' }] }, 'environment[0].name is not the name of a variable.'],
+  ];
+  for (const [request, sentence] of rows) t.equal(refusedBy(JOB_TEMPLATE, request), sentence);
+});
+
+t.test('anchors, aliases, merge keys and tags of text are refused', async (t) => {
+  const plain = template('          workingDir: {{ .Job.workingDirectory }}');
+  for (const workingDirectory of ['&a /x', '*a', '!!binary eHg=', '<<: x', '| x', '> x', '? x', '%x', '@x', '- x']) {
+    t.match(refusedBy(plain, { workingDirectory }), /^The template job\.tpl/, workingDirectory);
+  }
+});
+
+t.test('any text that is written by toYaml is the text of the object', async (t) => {
+  const text = fc.string({ unit: fc.constantFrom(...'ab:#-?,[]{}"\'`&*!|>%@ \n\t\u2028'), maxLength: 12 });
+  fc.assert(
+    fc.property(text, fc.array(text, { maxLength: 3 }), (value, args) => {
+      const { pod } = rendered(JOB_TEMPLATE, { command: '', exe: '/bin/x', args, environment: [{ name: 'A', value }] });
+      const [main] = pod.containers;
+      const seen = JSON.stringify([main?.env?.[1]?.value, main?.args ?? []]);
+      if (seen !== JSON.stringify([value, args])) throw new Error(seen);
+    }),
+    { numRuns: 60 },
+  );
+  t.pass('60 texts');
+});
+
+t.test('no text changes the structure of a template that quotes nothing', async (t) => {
+  const naive = template(
+    '          workingDir: {{ .Job.workingDirectory }}\n          env: [{name: A, value: {{ .Job.group }}}]',
+  );
+  const text = fc.string({ unit: fc.constantFrom(...'ab:#-?,[]{}"\'`&*!|>%@ \n\t'), maxLength: 12 });
+  fc.assert(
+    fc.property(text, text, (workingDirectory, group) => {
+      const request = { workingDirectory, group };
+      if (refusedBy(naive, request) !== 'allowed') return;
+      const { pod } = rendered(naive, request);
+      const fields = [
+        Object.keys(pod.containers[0] ?? {}).toSorted(),
+        pod.containers.length,
+        pod.containers[0]?.env?.length,
+      ];
+      const expected = [['env', 'image', 'name', 'workingDir'], 1, 1];
+      if (JSON.stringify(fields) !== JSON.stringify(expected)) throw new Error(JSON.stringify(fields));
+    }),
+    { numRuns: 300 },
+  );
+  t.pass('300 texts');
+});
