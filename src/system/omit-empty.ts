@@ -1,7 +1,7 @@
 /** Objects and lists without what is empty: absent fields say the same, and cost nothing to keep or to send. */
 
 /** Is this undefined, an empty string, an empty list, or an object without fields? */
-export function isEmpty(value: unknown): boolean {
+export function isEmptyValue(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return value === undefined || value === '';
   return Array.isArray(value) ? value.length === 0 : Object.keys(value).length === 0;
 }
@@ -9,7 +9,7 @@ export function isEmpty(value: unknown): boolean {
 /** The fields that are not empty. `false`, 0 and null are values. */
 export function omitEmpty<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const kept: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields)) if (!isEmpty(value)) kept[name] = value;
+  for (const [name, value] of Object.entries(fields)) if (!isEmptyValue(value)) kept[name] = value;
   return kept as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 

@@ -3,7 +3,7 @@
  * persisted, and restoring that. `null` counts as absent, unknown fields are ignored (protocol 4.2).
  */
 import { isObject } from './json.ts';
-import { compactList, isEmpty } from './omit-empty.ts';
+import { compactList, isEmptyValue } from './omit-empty.ts';
 
 /** An invalid field: its path, the kind of value found, what is allowed. Never quotes strings that may be secrets. */
 export class FieldError extends Error {
@@ -109,7 +109,7 @@ export class Schema<T, P extends Presence = 'required', M extends Mark = never> 
   }
 
   write(value: T, minor: number): unknown {
-    if (this.marks.has('omit-empty' as M) && (isEmpty(value) || value === false)) return undefined;
+    if (this.marks.has('omit-empty' as M) && (isEmptyValue(value) || value === false)) return undefined;
     return this.codec.write === undefined ? value : this.codec.write(value, minor);
   }
 
@@ -178,7 +178,7 @@ export function persistFields<F extends Fields>(fields: F, values: Infer<F> | In
   const given: Readonly<Record<string, unknown>> = values;
   for (const [name, { marks }] of Object.entries(fields)) {
     const value = given[name];
-    if (marks.has('persisted') && !isEmpty(value) && value !== false) saved[name] = value;
+    if (marks.has('persisted') && !isEmptyValue(value) && value !== false) saved[name] = value;
   }
   return saved as InferPersisted<F>;
 }

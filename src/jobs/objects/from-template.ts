@@ -23,7 +23,7 @@ export interface Templating {
 export type TemplateName = 'job.tpl' | 'service.tpl';
 
 /** JSON of an object as it was rendered. */
-export type JsonObject = Readonly<Record<string, unknown>>;
+type JsonObject = Readonly<Record<string, unknown>>;
 
 /** The result of one rendering. */
 export interface RenderedObject {
@@ -34,7 +34,7 @@ export interface RenderedObject {
   readonly placeOf: (path: readonly (string | number)[]) => string;
 }
 
-export const placeText = ({ template, line, column }: Place): string =>
+const placeText = ({ template, line, column }: Place): string =>
   `${template}:${line}${column === undefined ? '' : `:${column}`}`;
 
 /** A refusal that names the template; `logged` may hold what was rendered. */
@@ -124,7 +124,7 @@ function jsonOf(node: YamlNode): unknown {
   }
 }
 
-/** Fields that must be objects, and lists whose items must be objects, wherever they are written. */
+/** Fields that must be objects, and lists of objects. */
 const OBJECTS: readonly (readonly string[])[] = [
   ['metadata'],
   ['metadata', 'labels'],

@@ -27,7 +27,7 @@ export interface TemplateDataContext {
 }
 
 /** Templates older than version 2.3.0 compare these with 1.0, so they are float64 always. */
-const RATIOS = ['cpuRequestRatio', 'memoryRequestRatio'] as const;
+const RATIOS: ReadonlySet<string> = new Set(['cpuRequestRatio', 'memoryRequestRatio']);
 
 /** `generated`: the Job as it is built without templates; volumes and mounts are taken from it. */
 export function templateData(
@@ -124,11 +124,7 @@ function withoutNulls(value: unknown): unknown {
 
 /** The data as templates see it. New for each rendering: templates change it (`set`). */
 export function templateValue(data: TemplateData): Value {
-  const job = toTemplateData(data);
-  if (job instanceof Map) {
-    for (const name of RATIOS) job.set(name, Number(data[name]));
-  }
-  return new Map([['Job', job]]);
+  return new Map([['Job', toTemplateData(data, RATIOS)]]);
 }
 
 type Path = readonly (string | number)[];
@@ -136,7 +132,7 @@ type Path = readonly (string | number)[];
 /** How a string of the data is protected from having another meaning in YAML. */
 type Protection = 'free' | 'checked';
 
-/** Strings that are made by the plugin, or whose syntax `checkSyntax` has checked. By path, `*` for indices and keys. */
+/** Strings that the plugin makes, or that `checkSyntax` has checked. By path, `*` for indices and keys. */
 const CHECKED: ReadonlySet<string> = new Set([
   'id',
   'serviceName',
@@ -168,7 +164,7 @@ const CHECKED: ReadonlySet<string> = new Set([
   'metadata.pod.initContainers.*.image',
 ]);
 
-/** Lists whose items are addressed by any index, and objects that are addressed by any key. */
+/** Objects that have any keys. */
 const LABELS = /^metadata\.(?:job|pod|service)\.labels$/;
 
 function protectionOf(path: Path): Protection {

@@ -13,7 +13,7 @@ import { SPEC_FIELDS } from './overrides.ts';
 import type { ResolvedJob } from './resolved.ts';
 
 /** The rendered object in the form that is created, and the fields that were changed. */
-export interface Merged<T> {
+interface Merged<T> {
   readonly object: T;
   readonly changes: readonly string[];
 }

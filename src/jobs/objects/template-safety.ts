@@ -19,7 +19,7 @@ import { mapFreeText, pathText, type TemplateData } from './template-data.ts';
 type Path = readonly (string | number)[];
 
 /** An object that was rendered for a job. */
-export interface SafeObject {
+interface SafeObject {
   readonly rendered: RenderedObject;
   /** The strings in it that came from text of the job. */
   readonly fromJob: readonly string[];
@@ -43,7 +43,7 @@ export function renderSafely(
 }
 
 /**
- * The plan with JSON texts as harmless JSON, for templates that parse them (`fromJson` reports no error). Not those that
+ * The plan with JSON strings as harmless JSON, for templates that parse them (`fromJson` reports no error). Not those that
  * the output has, with whatever spaces: written as they are, their structure would be the one of the template.
  */
 function withJson(plan: Plan, risky: readonly RiskyText[], output: string): Plan {
@@ -115,7 +115,7 @@ function harmlessJson(text: string, letter: string): string | undefined {
   return typeof value === 'object' && value !== null ? JSON.stringify(visit(value)) : undefined;
 }
 
-/** What becomes of each risky text, by the key of its path. Texts without an entry stay as they are. */
+/** What each risky text is replaced by, by the key of its path. Those without an entry stay as they are. */
 type Plan = ReadonlyMap<string, 'text' | 'json'>;
 
 /** An object that no object agrees with. */
@@ -142,7 +142,7 @@ class Trials {
   }
 
   /**
-   * How each text is made harmless: texts that the template parses as JSON stay JSON. A text that it parses otherwise
+   * How each text is made harmless: what the template parses as JSON stays JSON. A text that it parses otherwise
    * stays as it is, which is refused if the output has it.
    */
   planFor(risky: readonly RiskyText[], output: string): Plan {
@@ -211,7 +211,7 @@ class Trials {
     return readRendered(this.#template, renderText(this.#templating, this.#template, data));
   }
 
-  /** The texts that make a condition true, found by halving. Ends early when the time is over. */
+  /** The parts that make a condition true, found by halving. Ends early when the time is over. */
   #search(texts: readonly RiskyText[], holds: (part: readonly RiskyText[]) => boolean): readonly RiskyText[] {
     if (texts.length === 0 || this.#left-- <= 0 || this.#templating.cpuTime() > this.#endAt || !holds(texts)) return [];
     if (texts.length === 1) return texts;

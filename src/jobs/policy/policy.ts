@@ -20,7 +20,7 @@ import type { ResolvedJob } from '../objects/resolved.ts';
 import { isNamedProfile, resolveAmounts } from './amounts.ts';
 import { clusterInfo } from './cluster-info.ts';
 import { allows, checkHardening, checkImage, type PolicySubject, runAs } from './hardening.ts';
-import { checkRenderedJob } from './result.ts';
+import { checkRenderedJob } from './rendered-job.ts';
 
 type KeyValues = Readonly<Record<string, string>>;
 

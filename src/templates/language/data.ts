@@ -19,9 +19,19 @@ export function readTemplateData(text: string): Value {
   return converted(parsed, (number) => number, 0);
 }
 
-/** Data from objects, lists, strings, booleans and null: a number without fraction is an int, any other a float64. */
-export function toTemplateData(value: unknown): Value {
-  return converted(value, (number) => (Number.isSafeInteger(number) ? BigInt(number) : number), 0);
+/**
+ * Data from objects, lists, strings, booleans and null: a number without fraction is an int, any other a float64. The
+ * `floats` are fields of the outer object that are float64 always.
+ */
+export function toTemplateData(value: unknown, floats: ReadonlySet<string> = new Set()): Value {
+  const data = converted(value, (number) => (Number.isSafeInteger(number) ? BigInt(number) : number), 0);
+  if (data instanceof Map) {
+    for (const name of floats) {
+      const number = data.get(name);
+      if (typeof number === 'bigint') data.set(name, Number(number));
+    }
+  }
+  return data;
 }
 
 function converted(value: unknown, number: (value: number) => bigint | number, depth: number): Value {

@@ -127,7 +127,7 @@ export interface Template {
 const WHITESPACE = /^[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$/;
 
 /** Nothing but whitespace and comments: such a template does not replace another one. */
-export const isEmpty = ({ root }: Template): boolean =>
+export const isEmptyTemplate = ({ root }: Template): boolean =>
   root.nodes.every((node) => node.kind === 'text' && WHITESPACE.test(node.text));
 
 const LONGEST_QUOTE = 80;

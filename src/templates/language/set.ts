@@ -14,7 +14,7 @@ import { builtins } from './builtins.ts';
 import { execute } from './evaluate.ts';
 import type { Rendering } from './expressions.ts';
 import { LimitError, Meter } from './limits.ts';
-import { isEmpty, type Template } from './nodes.ts';
+import { isEmptyTemplate, type Template } from './nodes.ts';
 import { parseSource } from './parser.ts';
 
 interface ParsedTemplates {
@@ -34,8 +34,8 @@ export function parseTemplates(sources: readonly TemplateSource[], functions: Fu
   for (const source of [...sources].sort((a, b) => compareBytes(a.name, b.name))) {
     for (const [name, template] of parseSource(source, all)) {
       const existing = templates.get(name);
-      if (existing !== undefined && isEmpty(template)) continue;
-      if (existing !== undefined && !isEmpty(existing)) {
+      if (existing !== undefined && isEmptyTemplate(template)) continue;
+      if (existing !== undefined && !isEmptyTemplate(existing)) {
         warnings.push(
           `${position(template)} defines template "${name}" again; it replaces the one of ${position(existing)}`,
         );
@@ -89,7 +89,7 @@ function renderText(rendering: Rendering, text: string, data: Value): string {
   meter.step(Math.floor(text.length / CHARACTERS_A_STEP));
   const templates = new Map(outer);
   for (const [name, template] of parseSource({ name: TEXT_NAME, text }, functions)) {
-    if (name === TEXT_NAME || !outer.has(name) || !isEmpty(template)) templates.set(name, template);
+    if (name === TEXT_NAME || !outer.has(name) || !isEmptyTemplate(template)) templates.set(name, template);
   }
   const inner: Rendering = {
     functions,

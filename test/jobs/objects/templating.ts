@@ -87,7 +87,7 @@ spec:
     {{- end }}
 `;
 
-export interface Made {
+interface Made {
   readonly job: KubernetesJob;
   readonly pod: PodSpec;
   readonly changes: readonly string[];
