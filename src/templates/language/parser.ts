@@ -7,7 +7,7 @@ import {
   type BranchNode,
   type CommandNode,
   type ExpressionNode,
-  isEmpty,
+  isEmptyTemplate,
   type ListNode,
   type PipeNode,
   type StatementNode,
@@ -93,8 +93,9 @@ class TemplateParser {
 
   #add(template: Template): void {
     const existing = this.#shared.templates.get(template.name);
-    if (existing === undefined || isEmpty(existing)) this.#shared.templates.set(template.name, template);
-    else if (!isEmpty(template)) throw this.#error(`multiple definition of template ${JSON.stringify(template.name)}`);
+    if (existing === undefined || isEmptyTemplate(existing)) this.#shared.templates.set(template.name, template);
+    else if (!isEmptyTemplate(template))
+      throw this.#error(`multiple definition of template ${JSON.stringify(template.name)}`);
   }
 
   #list(): { readonly list: ListNode; readonly terminator: Terminator } {
