@@ -69,6 +69,7 @@ export async function runPlugin(
     (seconds) => latencies.observe(seconds),
   );
   const users = createUsers({ clock: systemClock });
+  process.on('exit', users.close);
   const running = followJobs(options, reloadable, client, users, log);
   const ending = new AbortController();
 

@@ -4,7 +4,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock } from './clock.ts';
-import { UserFacingError } from './user-facing-error.ts';
+import { LookupSlots, UserLookupError } from './lookup-slots.ts';
+
+export { UserLookupError };
 
 export interface SystemUser {
   /** The canonical name; may differ from the requested one (case, domain). */
@@ -16,17 +18,17 @@ export interface SystemUser {
   readonly groups: ReadonlySet<number>;
 }
 
-/** The name services gave no answer, which is not the same as "no such user" or "no groups". */
-export class UserLookupError extends UserFacingError {
-  override readonly name = 'UserLookupError';
-  readonly code = 'user-lookup';
-}
-
 export interface Users {
   /** Undefined: the name services have no such user. Rejects with UserLookupError if they give no answer. */
   readonly user: (name: string) => Promise<SystemUser | undefined>;
   /** The gid; undefined: the name services have no such group. Rejects with UserLookupError if they give no answer. */
   readonly group: (name: string) => Promise<number | undefined>;
+}
+
+/** Users of this host, with the programs that look them up. */
+export interface HostUsers extends Users {
+  /** Kills the programs that run. Lookups reject from now on. */
+  readonly close: () => void;
 }
 
 interface UsersOptions {
@@ -40,6 +42,8 @@ interface UsersOptions {
 
 const FOUND_MS = 60_000;
 const UNKNOWN_MS = 10_000;
+/** How long a name without an answer has few slots. */
+const FAILED_MS = 60_000;
 const MOST_CACHED = 10_000;
 const MOST_OUTPUT = 64 * 1024;
 const MOST_NAME_BYTES = 256;
@@ -55,9 +59,10 @@ export function createUsers({
   getent = '/usr/bin/getent',
   id = '/usr/bin/id',
   timeoutMs = 5000,
-}: UsersOptions): Users {
-  const run = (program: string, args: readonly string[]): Promise<Outcome> =>
-    runProgram(clock, timeoutMs, program, args);
+}: UsersOptions): HostUsers {
+  const programs = new Programs(clock, timeoutMs);
+  const slots = new LookupSlots(clock);
+  const run = (program: string, args: readonly string[]): Promise<Outcome> => programs.run(program, args);
 
   const findUser = async (name: string): Promise<SystemUser | undefined> => {
     const line = await entry(run, getent, 'passwd', name);
@@ -76,7 +81,11 @@ export function createUsers({
     const [canonical = '', , gid] = line?.split(':') ?? [];
     return line === undefined || !isAnswerTo(name, canonical) ? undefined : number(gid);
   };
-  return { user: cached(clock, findUser), group: cached(clock, findGroup) };
+  return {
+    user: cached(clock, slots, findUser),
+    group: cached(clock, slots, findGroup),
+    close: () => programs.close(),
+  };
 }
 
 /** The line that getent prints for a key, or the beginning of a very long one; undefined if there is no such entry. */
@@ -124,19 +133,26 @@ interface Cached<T> {
 /** Caches answers, with one lookup of a name at a time. After a failed lookup a stale answer is used, but no stale "no such user". */
 function cached<T>(
   clock: Clock,
+  slots: LookupSlots,
   look: (name: string) => Promise<T | undefined>,
 ): (name: string) => Promise<T | undefined> {
   const answers = new Map<string, Cached<T | undefined>>();
   const running = new Map<string, Promise<T | undefined>>();
+  /** When lookups failed, on the monotonic clock. */
+  const failures = new Map<string, number>();
+  const experience = (name: string): 'answered' | 'new' | 'failed' => {
+    const failedAt = failures.get(name);
+    if (failedAt !== undefined && clock.monotonic() - failedAt < FAILED_MS) return 'failed';
+    return answers.has(name) ? 'answered' : 'new';
+  };
   const refresh = async (name: string): Promise<T | undefined> => {
     try {
-      const value = await look(name);
-      const [oldest] = answers.keys();
-      if (answers.size >= MOST_CACHED && oldest !== undefined) answers.delete(oldest);
-      answers.delete(name);
-      answers.set(name, { value, until: clock.monotonic() + (value === undefined ? UNKNOWN_MS : FOUND_MS) });
+      const value = await slots.run(experience(name), () => look(name));
+      failures.delete(name);
+      remember(answers, name, { value, until: clock.monotonic() + (value === undefined ? UNKNOWN_MS : FOUND_MS) });
       return value;
     } catch (error) {
+      remember(failures, name, clock.monotonic());
       const stale = answers.get(name);
       if (stale?.value === undefined) throw error;
       return stale.value;
@@ -153,6 +169,14 @@ function cached<T>(
   };
 }
 
+/** Sets an entry of a cache of limited size; the oldest one is removed. */
+function remember<T>(cache: Map<string, T>, name: string, value: T): void {
+  cache.delete(name);
+  const [oldest] = cache.keys();
+  if (cache.size >= MOST_CACHED && oldest !== undefined) cache.delete(oldest);
+  cache.set(name, value);
+}
+
 interface Outcome {
   /** Undefined: terminated by a signal. */
   readonly code: number | undefined;
@@ -163,40 +187,61 @@ interface Outcome {
   readonly ending: string;
 }
 
-/** Runs a program: no shell, no stdin, a clean environment, a deadline, at most 64 KiB of output. */
-function runProgram(clock: Clock, timeoutMs: number, program: string, args: readonly string[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    // If no descriptors are left, the child has no streams, and an error event follows.
-    const child: ChildProcess = spawn(program, args, {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-      cwd: '/',
+/** Runs programs: no shell, no stdin, a clean environment, a deadline, at most 64 KiB of output. */
+class Programs {
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #children = new Set<ChildProcess>();
+  #isClosed = false;
+
+  constructor(clock: Clock, timeoutMs: number) {
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const child of this.#children) child.kill('SIGKILL');
+  }
+
+  run(program: string, args: readonly string[]): Promise<Outcome> {
+    if (this.#isClosed) return Promise.reject(new UserLookupError('the plugin is exiting'));
+    return new Promise((resolve, reject) => {
+      // If no descriptors are left, the child has no streams, and an error event follows.
+      const child: ChildProcess = spawn(program, args, {
+        stdio: ['ignore', 'pipe', 'ignore'],
+        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+        cwd: '/',
+      });
+      this.#children.add(child);
+      const chunks: Buffer[] = [];
+      let length = 0;
+      const stop = (): void => {
+        child.kill('SIGKILL');
+        child.stdout?.destroy();
+      };
+      // Rejects without waiting for the exit: a program that waits in the kernel for a dead file server may never exit.
+      const cancel = this.#clock.after(this.#timeoutMs, () => {
+        stop();
+        reject(new UserLookupError(`${program} gave no answer within ${this.#timeoutMs / 1000} s`));
+      });
+      child.on('error', (error) => {
+        cancel();
+        if (child.pid === undefined) this.#children.delete(child);
+        reject(new UserLookupError(`${program} could not be run: ${error.message}`, { cause: error }));
+      });
+      child.stdout?.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        length += chunk.length;
+        if (length > MOST_OUTPUT) stop();
+      });
+      child.on('exit', () => this.#children.delete(child));
+      child.on('close', (code, signal) => {
+        cancel();
+        const output = Buffer.concat(chunks).subarray(0, MOST_OUTPUT).toString();
+        const ending = code === null ? `terminated by ${signal}` : `exit code ${code}`;
+        resolve({ code: code ?? undefined, output, cut: length > MOST_OUTPUT, ending });
+      });
     });
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const stop = (): void => {
-      child.kill('SIGKILL');
-      child.stdout?.destroy();
-    };
-    // Rejects without waiting for the exit: a program that waits in the kernel for a dead file server may never exit.
-    const cancel = clock.after(timeoutMs, () => {
-      stop();
-      reject(new UserLookupError(`${program} gave no answer within ${timeoutMs / 1000} s`));
-    });
-    child.on('error', (error) => {
-      cancel();
-      reject(new UserLookupError(`${program} could not be run: ${error.message}`, { cause: error }));
-    });
-    child.stdout?.on('data', (chunk: Buffer) => {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > MOST_OUTPUT) stop();
-    });
-    child.on('close', (code, signal) => {
-      cancel();
-      const output = Buffer.concat(chunks).subarray(0, MOST_OUTPUT).toString();
-      const ending = code === null ? `terminated by ${signal}` : `exit code ${code}`;
-      resolve({ code: code ?? undefined, output, cut: length > MOST_OUTPUT, ending });
-    });
-  });
+  }
 }
