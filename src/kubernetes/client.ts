@@ -40,6 +40,8 @@ interface ClientDependencies {
 }
 
 const MAX_EXEC_OUTPUT = 64 * 1024;
+/** Kubelets are at most three minor versions older than the server, and since 1.26 they write no timestamps within lines. */
+const NO_RECORD_STAMPS_SINCE = 29;
 
 /** Throws a TypeError if an option is invalid. Opens no connection. */
 export function createClient(options: ClientOptions, { clock, random, log }: ClientDependencies): Client {
@@ -58,12 +60,18 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
   const channels = { transport, clock, timings, upgradeMs: options.requestTimeoutMs, sockets };
   const calls = new Calls({ transport, clock, random, timings, timeoutMs: options.requestTimeoutMs });
   const objects = createObjects(calls, namespace, options.fetchLimit);
+  let serverMinor: number | undefined;
   const apiHealth = new ApiHealth(clock, log);
 
   return {
     namespace,
     serverTime: transport.serverTime,
     ...objects,
+    version: async (versionOptions) => {
+      const version = await objects.version(versionOptions);
+      serverMinor = version.minor;
+      return version;
+    },
     followLog: (subject, signal) =>
       followLog(subject, signal, {
         transport,
@@ -72,6 +80,7 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
         log,
         timings,
         path: resourcePath(PODS, namespace, subject.pod, 'log'),
+        stampsRecords: serverMinor === undefined || serverMinor < NO_RECORD_STAMPS_SINCE,
         findPod: (findSignal) => objects.get(PODS, subject.pod, { signal: findSignal }),
       }),
     exec: (pod, container, command, execOptions) => {

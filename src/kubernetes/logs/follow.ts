@@ -32,6 +32,8 @@ interface LogDependencies {
   readonly timings: Timings;
   /** `.../pods/NAME/log`. */
   readonly path: string;
+  /** False if the kubelets of this server write no timestamps within long lines. */
+  readonly stampsRecords: boolean;
   /** Resolves if the pod exists; rejects with its 404 or another error. */
   readonly findPod: (signal: AbortSignal) => Promise<unknown>;
 }
@@ -71,7 +73,7 @@ export async function* followLog(
 ): AsyncGenerator<Uint8Array, void> {
   const { clock, random, log, timings } = dependencies;
   const fields = { pod: subject.pod, container: subject.container };
-  const position = new LogPosition();
+  const position = new LogPosition(dependencies.stampsRecords ? 0 : Number.POSITIVE_INFINITY);
   const pauses = new Backoff(clock, random, { first: timings.logWaitFirst, longest: timings.logWaitLongest });
   /** Failures in a row. */
   let failures = 0;

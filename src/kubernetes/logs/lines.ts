@@ -4,8 +4,12 @@ import { compareStamps, type Stamp, StampReader } from './stamps.ts';
 
 const NEWLINE = 10;
 
-/** Container runtimes split long lines into records of this size; kubelets before 1.26 or so stamp each record. */
-const RECORD_BYTES = 16 * 1024;
+/**
+ * Container runtimes split long lines into records of 8 or 16 KiB, and kubelets before 1.26 or so write a timestamp before each
+ * record. Whether this node does so is known after the first long line.
+ */
+const RECORD_BYTES = 8 * 1024;
+const LONGEST_RECORD_BYTES = 16 * 1024;
 
 /** Longest error text of a kubelet that is kept. */
 const ERROR_TEXT_BYTES = 500;
@@ -95,16 +99,23 @@ export class StampedLines {
           }
           this.#beginLine(found);
           i += found.length;
-        } else if (found !== undefined && this.#stamp !== undefined && compareStamps(found, this.#stamp) >= 0) {
+          this.#recordBytes = 0;
+        } else if (this.#isRecordStamp(found)) {
+          this.#position.recordBytes = this.#recordBytes;
           i += found.length;
+          this.#recordBytes = 0;
+        } else if (this.#recordBytes >= this.#longestRecordBytes()) {
+          // A line of exactly this size proves nothing.
+          if (this.#position.recordBytes === 0 && bytes[i] !== NEWLINE)
+            this.#position.recordBytes = Number.POSITIVE_INFINITY;
+          this.#recordBytes = 0;
         }
         this.#expecting = 'content';
-        this.#recordBytes = 0;
         continue;
       }
       const newline = bytes.indexOf(NEWLINE, i);
       const lineEnd = newline === -1 ? bytes.length : newline + 1;
-      const recordEnd = i + RECORD_BYTES - this.#recordBytes;
+      const recordEnd = i + this.#nextRecordBytes() - this.#recordBytes;
       const end = Math.min(lineEnd, recordEnd);
       const from = Math.min(end, i + this.#drop);
       this.#drop -= from - i;
@@ -118,16 +129,33 @@ export class StampedLines {
       this.#lineBytes += end - i;
       i = end;
       if (newline !== -1 && end === lineEnd) this.#endLine();
-      else if (this.#recordBytes === RECORD_BYTES) this.#expecting = 'record';
+      else if (i === recordEnd) this.#expecting = 'record';
     }
     return bytes.subarray(0, written);
+  }
+
+  /** Bytes of the record after which a timestamp may follow. */
+  #nextRecordBytes(): number {
+    const known = this.#position.recordBytes;
+    if (known !== 0) return known;
+    return this.#recordBytes < RECORD_BYTES ? RECORD_BYTES : LONGEST_RECORD_BYTES;
+  }
+
+  #longestRecordBytes(): number {
+    return this.#position.recordBytes || LONGEST_RECORD_BYTES;
+  }
+
+  /** The timestamp of a record has the format of that of its line, and is not earlier; anything else is text. */
+  #isRecordStamp(found: Stamp | undefined): found is Stamp {
+    const line = this.#stamp;
+    return found !== undefined && line !== undefined && found.length === line.length && compareStamps(found, line) >= 0;
   }
 
   #beginLine(stamp: Stamp): void {
     this.#stamp = stamp;
     this.#lineBytes = 0;
     const verdict = this.#resume.line(stamp, this.#position);
-    if (verdict === 'drop') {
+    if (verdict.outcome === 'drop') {
       this.#drop = Number.POSITIVE_INFINITY;
       return;
     }

@@ -2,29 +2,69 @@
 import { compareStamps, type Stamp } from './stamps.ts';
 
 /**
+ * How far clocks may step back without a request for the complete log, in seconds. Lines are requested from this long before
+ * the last one, because the next line may have an earlier timestamp.
+ */
+const MARGIN_S = 10;
+/** Seconds with output that are counted; more than are needed for the margin. */
+const MAX_SECONDS = 32;
+/** Timestamps of delivered lines that are kept for a log with a removed start. */
+const MAX_RECENT = 64;
+
+/** Delivered lines with a timestamp of one second. */
+interface Second {
+  readonly second: number;
+  /** The first line of this second or a later one; undefined if a request since this second may start in the middle of a line. */
+  readonly head: Stamp | undefined;
+  lines: number;
+}
+
+/** The delivered lines that a request since a second returns, and the first of them. */
+interface Bucket {
+  /** undefined: the start of the log. */
+  readonly second: number | undefined;
+  readonly head: Stamp;
+  readonly lines: number;
+}
+
+/**
  * How much of a log was delivered, so that it can be continued exactly.
  *
- * A kubelet returns all lines since a second. So the position is: N lines since second S were delivered, the first of them with
- * this timestamp, and M bytes of the next line. It counts instead of comparing timestamps, because stdout and stderr
- * have two readers, and their timestamps are not in order. Timestamps decide only if the first line is another one, because the
- * node has removed the start of the log. S is not the newest second but the one with output before it, for late lines.
+ * A kubelet returns all lines with a timestamp since a second, in the order of the file. So the position is: N lines since
+ * second S were delivered, the first of them with this timestamp, and M bytes of the next line. It counts instead of comparing
+ * timestamps, because they are not in order: stdout and stderr have two readers, and clocks of nodes step back. Timestamps
+ * decide only if the first line is another one, because the node has removed the start of the log.
  */
 export class LogPosition {
-  #before: Bucket | undefined;
-  #now: Bucket | undefined;
+  /** Size of the records of a long line that have a timestamp each; Infinity: none has; 0: unknown. */
+  recordBytes: number;
+  /** Ascending. */
+  #seconds: Second[] = [];
+  /** All lines that were counted; undefined if their number is unknown. */
+  #all: { second: number | undefined; head: Stamp | undefined; lines: number } | undefined = {
+    second: undefined,
+    head: undefined,
+    lines: 0,
+  };
   #newestSecond = Number.NEGATIVE_INFINITY;
+  /** A timestamp went back by more than the margin. */
+  #isUnordered = false;
   #last: Stamp | undefined;
-  /** Complete lines that carry the last stamp. */
+  /** Complete lines in a row with the last timestamp. */
   #equal = 0;
-  /** Bytes of a line that has begun and not ended. */
+  /** Bytes of a line that was started and not completed. */
   #open: number | undefined;
   #lastLineWasLong = false;
+  readonly #recent: Stamp[] = [];
+  #recentAt = 0;
+
+  constructor(recordBytes = 0) {
+    this.recordBytes = recordBytes;
+  }
 
   /** The second to request the log from; undefined: the start of the log. */
   get since(): number | undefined {
-    const second = this.#before?.second;
-    if (second === undefined || this.#open === undefined || this.#last === undefined) return second;
-    return Math.min(second, this.#last.second);
+    return this.#bucket()?.second;
   }
 
   /** Timestamp of the last line that was delivered, or partly delivered. */
@@ -39,10 +79,17 @@ export class LogPosition {
 
   /** Decides what is new in the answer to a request with `since`. */
   resume(): Resume {
-    const first = this.#before ?? this.#now;
-    if (first === undefined || this.#last === undefined) return new Resume(undefined);
-    const lines = (this.#before?.lines ?? 0) + (this.#now?.lines ?? 0);
-    return new Resume({ head: first.head, lines, last: this.#last, equal: this.#equal, open: this.#open });
+    if (this.#last === undefined) return new Resume(undefined);
+    const bucket = this.#bucket();
+    return new Resume({
+      since: bucket?.second,
+      head: bucket?.head,
+      lines: bucket?.lines ?? 0,
+      last: this.#last,
+      equal: this.#equal,
+      open: this.#open,
+      recent: this.#recent,
+    });
   }
 
   /** An undelivered line starts. */
@@ -50,15 +97,19 @@ export class LogPosition {
     if (stamp.second > this.#newestSecond) {
       this.#newestSecond = stamp.second;
       // The records of a long line have timestamps of their own, and later ones may belong to this second.
-      if (!this.#lastLineWasLong) {
-        if (this.#now !== undefined) this.#before = { ...this.#now, lines: this.#now.lines - this.#now.late };
-        this.#now = { second: stamp.second, head: stamp, lines: 0, late: 0 };
-      }
+      this.#seconds.push({ second: stamp.second, head: this.#lastLineWasLong ? undefined : stamp, lines: 0 });
+      if (this.#seconds.length > MAX_SECONDS) this.#seconds.shift();
+    } else if (this.#newestSecond - stamp.second > MARGIN_S && !this.#isUnordered) {
+      this.#isUnordered = true;
+      if (this.#all?.second !== undefined) this.#all = undefined;
     }
     if (this.#last === undefined || compareStamps(this.#last, stamp) !== 0) {
       this.#last = stamp;
       this.#equal = 0;
+      this.#recent[this.#recentAt] = stamp;
+      this.#recentAt = (this.#recentAt + 1) % MAX_RECENT;
     }
+    if (this.#all !== undefined) this.#all.head ??= stamp;
     this.#open = 0;
   }
 
@@ -68,50 +119,71 @@ export class LogPosition {
   }
 
   /** The open line has ended. */
-  complete(long: boolean): void {
+  complete(isLong: boolean): void {
     this.#open = undefined;
     this.#equal++;
-    this.#lastLineWasLong = long;
-    const bucket = this.#now ?? this.#before;
-    const second = this.#last?.second ?? Number.NEGATIVE_INFINITY;
-    if (bucket === undefined || isBefore(second, this.#before)) return;
-    bucket.lines++;
-    if (isBefore(second, bucket)) bucket.late++;
+    this.#lastLineWasLong = isLong;
+    const second = this.#last?.second ?? 0;
+    this.#countOf(second).lines++;
+    const all = this.#all;
+    if (all !== undefined && (all.second === undefined || second >= all.second)) all.lines++;
   }
 
-  /** The node has removed lines: the log since `since` now starts with this timestamp, and N lines of it were delivered. */
-  rebase(head: Stamp, lines: number): void {
-    this.#before = { second: this.since, head, lines, late: 0 };
-    this.#now = undefined;
+  /** The node has removed lines: the log since this second now starts with this timestamp, and N lines of it were delivered. */
+  rebase(since: number | undefined, head: Stamp, lines: number): void {
+    this.#all = { second: since, head, lines };
+    this.#seconds = [];
   }
-}
 
-/** Lines from the first line of a second up to the next bucket. */
-interface Bucket {
-  /** undefined: the start of the log. */
-  readonly second: number | undefined;
-  readonly head: Stamp;
-  lines: number;
-  /** Lines among them with an earlier timestamp, which a request since this second does not return. */
-  late: number;
-}
+  /** The count of a second, which is usually the last one. */
+  #countOf(second: number): Second {
+    let at = this.#seconds.length - 1;
+    for (let known = this.#seconds[at]; known !== undefined && known.second >= second; known = this.#seconds[--at]) {
+      if (known.second === second) return known;
+    }
+    const added: Second = { second, head: undefined, lines: 0 };
+    // A second older than all that are counted would not be complete.
+    if (at >= 0 || this.#seconds.length === 0) this.#seconds.splice(at + 1, 0, added);
+    return added;
+  }
 
-function isBefore(second: number, bucket: Bucket | undefined): boolean {
-  return bucket?.second !== undefined && second < bucket.second;
+  /** The bucket to continue from: the newest one that is older than the margin, else all lines. */
+  #bucket(): Bucket | undefined {
+    const last = this.#last;
+    if (!this.#isUnordered && last !== undefined) {
+      let lines = 0;
+      for (let at = this.#seconds.length - 1; at >= 0; at--) {
+        const entry = this.#seconds[at];
+        if (entry === undefined) break;
+        lines += entry.lines;
+        const { second, head } = entry;
+        if (head !== undefined && second <= last.second - MARGIN_S) return { second, head, lines };
+      }
+    }
+    const { second, head, lines = 0 } = this.#all ?? {};
+    return head === undefined ? undefined : { second, head, lines };
+  }
 }
 
 interface Delivered {
-  readonly head: Stamp;
+  /** The second of the request; undefined: the start of the log. */
+  readonly since: number | undefined;
+  /** undefined: it is unknown how many lines of the answer were delivered. */
+  readonly head: Stamp | undefined;
   readonly lines: number;
   readonly last: Stamp;
   readonly equal: number;
   readonly open: number | undefined;
+  readonly recent: readonly Stamp[];
 }
 
 /** Drop the line, or deliver it from this byte on (`begun`: its start was delivered). */
-type LineVerdict = 'drop' | { readonly from: number; readonly begun: boolean };
+type LineVerdict =
+  | { readonly outcome: 'drop' }
+  | { readonly outcome: 'deliver'; readonly from: number; readonly begun: boolean };
 
-const NEW_LINE: LineVerdict = { from: 0, begun: false };
+const DROP: LineVerdict = { outcome: 'drop' };
+const NEW_LINE: LineVerdict = { outcome: 'deliver', from: 0, begun: false };
 
 /** Decides which lines of one answer of the kubelet were delivered before. */
 export class Resume {
@@ -133,7 +205,7 @@ export class Resume {
     const delivered = this.#delivered;
     if (delivered === undefined || this.#mode === 'new') return true;
     if (this.#mode === 'first' || delivered.open !== undefined) return false;
-    return this.#mode === 'counting' ? this.#seen >= delivered.lines : this.#equal >= delivered.equal;
+    return this.#mode === 'counting' && this.#seen >= delivered.lines;
   }
 
   /** Updates the position if the node has removed the start of the counted lines. */
@@ -142,31 +214,38 @@ export class Resume {
     if (delivered === undefined || this.#mode === 'new') return NEW_LINE;
     if (this.#mode === 'first') {
       this.#first = stamp;
-      this.#mode = compareStamps(stamp, delivered.head) === 0 ? 'counting' : 'comparing';
-      if (this.#mode === 'comparing' && compareStamps(stamp, delivered.last) > 0) {
+      const isHead = delivered.head !== undefined && compareStamps(stamp, delivered.head) === 0;
+      this.#mode = isHead ? 'counting' : 'comparing';
+      if (!isHead && compareStamps(stamp, delivered.last) > 0 && !isRecent(stamp, delivered))
         this.gap = { from: delivered.last, to: stamp };
-      }
     }
-    const verdict = this.#mode === 'counting' ? this.#count(delivered) : this.#compare(stamp, delivered);
-    if (verdict === 'drop') {
-      this.#seen++;
-      return verdict;
-    }
-    if (this.#mode === 'comparing') position.rebase(this.#first ?? stamp, this.#seen);
+    const isCounting = this.#mode === 'counting';
+    const verdict = isCounting ? this.#count(delivered) : this.#compare(stamp, delivered);
+    if (verdict.outcome === 'drop') this.#seen++;
+    const isFound = !isCounting && this.#equal === delivered.equal && delivered.open === undefined;
+    if (verdict.outcome === 'drop' && !isFound) return verdict;
+    if (!isCounting) position.rebase(delivered.since, this.#first ?? stamp, this.#seen);
     this.#mode = 'new';
     return verdict;
   }
 
   #count(delivered: Delivered): LineVerdict {
-    if (this.#seen < delivered.lines) return 'drop';
-    return { from: delivered.open ?? 0, begun: delivered.open !== undefined };
+    if (this.#seen < delivered.lines) return DROP;
+    return { outcome: 'deliver', from: delivered.open ?? 0, begun: delivered.open !== undefined };
   }
 
+  /** Lines up to the last one that was delivered are dropped; without it, those that are not newer. */
   #compare(stamp: Stamp, delivered: Delivered): LineVerdict {
     const order = compareStamps(stamp, delivered.last);
-    if (order < 0) return 'drop';
-    if (order > 0) return NEW_LINE;
-    if (this.#equal++ < delivered.equal) return 'drop';
-    return { from: delivered.open ?? 0, begun: delivered.open !== undefined };
+    if (order !== 0) return order < 0 || isRecent(stamp, delivered) ? DROP : NEW_LINE;
+    if (this.#equal < delivered.equal) {
+      this.#equal++;
+      return DROP;
+    }
+    return { outcome: 'deliver', from: delivered.open ?? 0, begun: delivered.open !== undefined };
   }
+}
+
+function isRecent(stamp: Stamp, { recent }: Delivered): boolean {
+  return recent.some((known) => compareStamps(known, stamp) === 0);
 }

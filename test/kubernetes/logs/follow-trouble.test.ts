@@ -76,12 +76,12 @@ t.test(
         words,
         words,
         sends(`${S(1)} a\n`),
-        sends(`${S(1)} a\n${S(2)} b\n`),
+        sends(`${S(1)} a\n${S(20)} b\n`),
         async ({ response }) => {
           f.ended.abort();
-          response.writeHead(200).end(`${S(1)} a\n${S(2)} b\n${S(3)} c`);
+          response.writeHead(200).end(`${S(1)} a\n${S(20)} b\n${S(40)} c`);
         },
-        sends(`${S(2)} b\n${S(3)} c`),
+        sends(`${S(20)} b\n${S(40)} c`),
       ],
       { timings: { logPollOnly: 10_000 } },
     );
@@ -93,7 +93,7 @@ t.test(
       READ,
       READ,
       `${READ}${since(1)}`,
-      ...Array(2).fill(`${READ}${since(2)}`),
+      ...Array(2).fill(`${READ}${since(20)}`),
     ]);
     const warnings = f.log.lines.filter(({ level }) => level === 'WARNING');
     t.equal(warnings.length, 1);

@@ -12,13 +12,13 @@ t.test('waits for the container, follows it to its end, then looks until there i
     ({ response }) => {
       begins(response);
       response.write(`${S(1)} one\n`);
-      response.write(`${S(2)} two\n`);
-      response.end(`${S(3)} three without newline`, () => f.ended.abort());
+      response.write(`${S(20)} two\n`);
+      response.end(`${S(40)} three without newline`, () => f.ended.abort());
     },
-    sends(`${S(2)} two\n${S(3)} three without newline, and what the follow missed`),
+    sends(`${S(20)} two\n${S(40)} three without newline, and what the follow missed`),
   ]);
   t.equal(await f.all, 'one\ntwo\nthree without newline, and what the follow missed');
-  t.strictSame(f.requests, [FOLLOW, FOLLOW, FOLLOW, ...Array(3).fill(`${READ}${since(2)}`)]);
+  t.strictSame(f.requests, [FOLLOW, FOLLOW, FOLLOW, ...Array(3).fill(`${READ}${since(20)}`)]);
 });
 
 t.test('the log of a pod that has finished is read without following', async (t) => {
@@ -32,8 +32,8 @@ t.test('the log of a pod that has finished is read without following', async (t)
 
 t.test('continues exactly after any end of a connection', async (t) => {
   const f = await following(t, [
-    breaks(`${S(1)} a\n${S(2)} b\n${S(2)} half of`),
-    sends(`${S(1)} a\n${S(2)} b\n${S(2)} half of c\n${S(2)} d\n`),
+    breaks(`${S(1)} a\n${S(20)} b\n${S(20)} half of`),
+    sends(`${S(1)} a\n${S(20)} b\n${S(20)} half of c\n${S(20)} d\n`),
     refuses(
       500,
       '',
@@ -43,11 +43,11 @@ t.test('continues exactly after any end of a connection', async (t) => {
     ({ response }) => void response.socket?.destroy(),
     ({ response }) => {
       begins(response);
-      response.write(`${S(1)} a\n${S(2)} b\n${S(2)} half of c\n${S(2)} d\n${S(3)} e\n`);
+      response.write(`${S(1)} a\n${S(20)} b\n${S(20)} half of c\n${S(20)} d\n${S(40)} e\n`);
       f.ended.abort();
       response.end();
     },
-    sends(`${S(2)} b\n${S(2)} half of c\n${S(2)} d\n${S(3)} e\n${S(3)} f`),
+    sends(`${S(20)} b\n${S(20)} half of c\n${S(20)} d\n${S(40)} e\n${S(40)} f`),
   ]);
   t.equal(await f.all, 'a\nb\nhalf of c\nd\ne\nf');
   t.strictSame(f.requests.filter((request) => request !== 'pod').slice(0, 2), [FOLLOW, `${FOLLOW}${since(1)}`]);
@@ -56,7 +56,7 @@ t.test('continues exactly after any end of a connection', async (t) => {
     1,
     'a 404 right after a kubelet restart is not believed',
   );
-  t.equal(f.requests.at(-1), `${READ}${since(2)}`);
+  t.equal(f.requests.at(-1), `${READ}${since(20)}`);
 });
 
 t.test('an answer that ends in order and too early, as when the API server has lost the kubelet', async (t) => {

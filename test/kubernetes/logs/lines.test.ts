@@ -60,7 +60,7 @@ t.test('stamps are taken out, bytes pass as they are', async (t) => {
     `${S2} last without newline`,
   ]);
   t.equal(text, `one\n\n${bytes.toString('latin1')}\nlast without newline`);
-  t.equal(position.since, 1795428001, 'one second with output before the newest');
+  t.equal(position.since, undefined, 'the whole log is within the margin');
 });
 
 t.test('resume: as many of equal stamps as were delivered are dropped, and the delivered part of a line', async (t) => {
@@ -158,15 +158,84 @@ function answer(records: readonly FileRecord[], since: number | undefined, stamp
   return Buffer.concat(parts);
 }
 
+const at = (second: number): string => new Date(Date.UTC(2026, 10, 23, 10, 0, 0, second * 1000)).toISOString();
+const stampAt = (second: number): string => at(second).replace('Z', '000000Z');
+
+t.test(
+  'a log is requested from the last second with output that is ten seconds older than the last line',
+  async (t) => {
+    const position = new LogPosition();
+    read(position, [`${stampAt(1)} a\n${stampAt(4)} b\n${stampAt(13.9)} c\n`], true);
+    t.equal(position.since, 1795428001);
+    read(position, [`${stampAt(1)} a\n${stampAt(4)} b\n${stampAt(13.9)} c\n${stampAt(14)} d\n`], true);
+    t.equal(position.since, 1795428004);
+  },
+);
+
+t.test('a clock that steps back by less than the margin: the next lines are within the request', async (t) => {
+  const position = new LogPosition();
+  const before = `${stampAt(1)} a\n${stampAt(20)} b\n${stampAt(21)} c\n`;
+  t.equal(read(position, [before], true).text, 'a\nb\nc\n');
+  t.equal(position.since, 1795428001);
+  t.equal(read(position, [`${before}${stampAt(12.5)} d\n`]).text, 'd\n');
+});
+
+t.test('a clock that steps back by more than the margin: the log is read from its start and counted', async (t) => {
+  const position = new LogPosition();
+  const before = `${stampAt(1)} a\n${stampAt(30)} b\n${stampAt(31)} c\n${stampAt(15)} d\n`;
+  t.equal(read(position, [before], true).text, 'a\nb\nc\nd\n');
+  t.equal(position.since, undefined);
+  t.equal(read(position, [`${before}${stampAt(16)} e\n${stampAt(32)} f\n`]).text, 'e\nf\n');
+  t.equal(read(position, [`${before}${stampAt(16)} e\n${stampAt(32)} f\n${stampAt(50)} g\n`]).text, 'g\n');
+});
+
+t.test('a clock that stepped back and a node that has removed the start: continues after the last line', async (t) => {
+  const position = new LogPosition();
+  read(position, [`${stampAt(1)} a\n${stampAt(30)} b\n${stampAt(31)} c\n${stampAt(15)} d\n`], true);
+  const { text, lines } = read(position, [`${stampAt(31)} c\n${stampAt(15)} d\n${stampAt(16)} e\n`]);
+  t.equal(text, 'e\n');
+  t.equal(lines.gap, undefined);
+});
+
+t.test(
+  'text that looks like a timestamp at a record boundary of a node without record timestamps is kept',
+  async (t) => {
+    const text = '2026-11-23T10:00:09Z ';
+    for (const boundary of [8_192, 16_384, 32_768]) {
+      const line = `${'a'.repeat(boundary)}${text}${'b'.repeat(40_000)}`;
+      t.equal(read(new LogPosition(), [`${S1} ${line}\n${S1b} short\n`]).text, `${line}\nshort\n`, `${boundary} bytes`);
+    }
+  },
+);
+
+t.test('a node without record timestamps is known after its first long line', async (t) => {
+  const position = new LogPosition();
+  const first = 'a'.repeat(20_000);
+  const second = `${'a'.repeat(16_384)}${S2} ${'b'.repeat(100)}`;
+  t.equal(read(position, [`${S1} ${first}\n${S1b} ${second}\n`]).text, `${first}\n${second}\n`);
+});
+
+t.test('a server whose kubelets write no record timestamps', async (t) => {
+  const line = `${'a'.repeat(16_384)}${S2} ${'b'.repeat(100)}`;
+  const position = new LogPosition(Number.POSITIVE_INFINITY);
+  t.equal(read(position, [`${S1} ${line}\n`]).text, `${line}\n`);
+});
+
+t.test('records of 8 KiB with a timestamp each', async (t) => {
+  const record = 'a'.repeat(8_192);
+  const answered = `${S1} ${record}${S1} ${record}${S1b} ${record}${S1b} tail\n${S2} short\n`;
+  t.equal(read(new LogPosition(), [answered]).text, `${record}${record}${record}tail\nshort\n`);
+});
+
 t.test('a long line that goes on into the next second: its tail is not taken for a line', async (t) => {
-  const at = (second: number): number => Date.UTC(2026, 10, 23, 10, 0, 0, second * 1000);
+  const millisAt = (second: number): number => Date.UTC(2026, 10, 23, 10, 0, 0, second * 1000);
   const tail = Buffer.from('tail of the long line\n');
   const records: FileRecord[] = [
-    { millis: at(10.9), bytes: Buffer.alloc(16_384, 'x'), full: false },
-    { millis: at(11.05), bytes: tail, full: true },
-    { millis: at(11.2), bytes: Buffer.from('b\n'), full: true },
-    { millis: at(12), bytes: Buffer.from('c\n'), full: true },
-    { millis: at(13), bytes: Buffer.from('d\n'), full: true },
+    { millis: millisAt(10.9), bytes: Buffer.alloc(16_384, 'x'), full: false },
+    { millis: millisAt(11.05), bytes: tail, full: true },
+    { millis: millisAt(11.2), bytes: Buffer.from('b\n'), full: true },
+    { millis: millisAt(12), bytes: Buffer.from('c\n'), full: true },
+    { millis: millisAt(13), bytes: Buffer.from('d\n'), full: true },
   ];
   const position = new LogPosition();
   read(position, [answer(records.slice(0, 4), position.since, false)], true);
@@ -177,8 +246,13 @@ t.test('a long line that goes on into the next second: its tail is not taken for
 
 t.test('any log, cut anywhere, any number of times, arrives once and complete', async (t) => {
   const record = fc.record({
-    // Two readers stamp the lines: nearly in order.
-    pause: fc.oneof(fc.constant(0), fc.integer({ min: -3, max: 400 })),
+    // Two readers write the timestamps nearly in order; clocks step back.
+    pause: fc.oneof(
+      { weight: 4, arbitrary: fc.constant(0) },
+      { weight: 8, arbitrary: fc.integer({ min: -3, max: 400 }) },
+      { weight: 3, arbitrary: fc.integer({ min: -1_500, max: 1_500 }) },
+      { weight: 2, arbitrary: fc.integer({ min: -9_000, max: 20_000 }) },
+    ),
     body: fc.oneof(
       {
         weight: 6,
@@ -193,15 +267,19 @@ t.test('any log, cut anywhere, any number of times, arrives once and complete', 
       fc.boolean(),
       fc.array(fc.tuple(fc.nat(60_000), fc.nat(100), fc.integer({ min: 1, max: 5_000 })), { maxLength: 12 }),
       fc.boolean(),
-      (lines, lastHasNewline, cuts, stampEach) => {
+      fc.constantFrom(8_192, 16_384),
+      (lines, lastHasNewline, cuts, stampEach, recordBytes) => {
         const records: FileRecord[] = [];
         let millis = Date.UTC(2026, 10, 23, 10);
+        let newest = millis;
         lines.forEach(({ pause, body }, index) => {
-          millis += pause;
+          // Within the margin, which also holds for lines that were not seen before a connection was lost.
+          millis = Math.max(millis + pause, newest - 9_000);
+          newest = Math.max(newest, millis);
           const last = index === lines.length - 1;
           const whole = last && !lastHasNewline ? body : Buffer.concat([body, Buffer.from('\n')]);
-          for (let start = 0; start < Math.max(1, body.length); start += 16_384) {
-            const end = start + 16_384 >= body.length ? whole.length : start + 16_384;
+          for (let start = 0; start < Math.max(1, body.length); start += recordBytes) {
+            const end = start + recordBytes >= body.length ? whole.length : start + recordBytes;
             records.push({ millis, bytes: Buffer.from(whole.subarray(start, end)), full: end === whole.length });
           }
         });
