@@ -215,7 +215,7 @@ t.test('a node without record timestamps is known after its first long line', as
   t.equal(read(position, [`${S1} ${first}\n${S1b} ${second}\n`]).text, `${first}\n${second}\n`);
 });
 
-t.test('a server whose kubelets write no record timestamps', async (t) => {
+t.test('kubelets of a newer server write no record timestamps', async (t) => {
   const line = `${'a'.repeat(16_384)}${S2} ${'b'.repeat(100)}`;
   const position = new LogPosition(Number.POSITIVE_INFINITY);
   t.equal(read(position, [`${S1} ${line}\n`]).text, `${line}\n`);
