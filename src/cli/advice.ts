@@ -8,10 +8,7 @@ const PENDING_ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = 
     /pull|image/i,
     'Check the name of the image, and that the node can reach its registry. A private registry needs image-pull-secrets in the profile.',
   ],
-  [
-    /quota/i,
-    'The quota of the namespace is used up: wait until other jobs end, or raise it (kubectl -n NAMESPACE describe quota).',
-  ],
+  [/quota/i, 'The quota of the namespace is used up: wait until other jobs end, or raise it (kubectl describe quota).'],
   [
     /Insufficient|too many pods/i,
     'No node has enough free resources: wait, reduce what the job asks for, or add a node (kubectl describe nodes shows what is allocated).',
@@ -34,6 +31,11 @@ const PENDING_ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = 
     'A volume, Secret or ConfigMap is missing: create it, or correct the mounts of the job or the overrides of the profile.',
   ],
 ];
+
+/** For the first of these messages that has a known reason. */
+export function pendingAdvice(texts: readonly string[]): string | undefined {
+  return texts.flatMap((text) => PENDING_ADVICE.find(([pattern]) => pattern.test(text))?.[1] ?? [])[0];
+}
 
 type Advice = string | ((detail: JobDetail) => string);
 
@@ -76,8 +78,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
         .map(({ message }) => message)
         .toReversed(),
     ];
-    const found = texts.flatMap((text) => PENDING_ADVICE.find(([pattern]) => pattern.test(text))?.[1] ?? []);
-    return found[0] ?? 'The cluster is about to start the job: run this command again in a few seconds.';
+    return pendingAdvice(texts) ?? 'The cluster is about to start the job: run this command again in a few seconds.';
   },
 };
 

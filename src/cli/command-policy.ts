@@ -2,7 +2,9 @@
 import { readTokenFile } from '../config/options/cluster.ts';
 import type { Options } from '../config/options/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../config/profiles/policy-files.ts';
+import type { EffectiveProfile } from '../config/profiles/profiles.ts';
 import type { JobRequest } from '../jobs/job.ts';
+import { allows } from '../jobs/policy/hardening.ts';
 import type { Policy } from '../jobs/policy/policy.ts';
 import { createPolicy } from '../jobs/policy/policy.ts';
 import { tokenSubject } from '../kubernetes/http/credentials.ts';
@@ -27,6 +29,16 @@ export function policyOf(files: PolicyFiles, options: Options, namespace: string
     ownAccount: () => (subject?.namespace === namespace ? subject : undefined),
     serviceAccounts: async () => undefined,
   });
+}
+
+/** A profile that requires a resource profile: the first one that is allowed. */
+export function neededResources(
+  { allowCustomResources, resourceProfiles: allowed }: EffectiveProfile,
+  resourceProfiles: PolicyFiles['resourceProfiles'],
+): { readonly resourceProfile?: string } {
+  if (allowCustomResources.value) return {};
+  const first = resourceProfiles.find(({ id }) => allows(allowed.value, id));
+  return first === undefined ? {} : { resourceProfile: first.id };
 }
 
 /** A job as small as they come; `image` is left out where the profile has a default. */

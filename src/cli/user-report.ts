@@ -66,10 +66,14 @@ export function describeUser({ name, user }: UserReport): string {
   return `${name} (uid ${user.uid}${also}, groups ${[...user.groups].join(', ')})`;
 }
 
+const PREFIXES = { everybody: '*', group: '@', user: '' } as const;
+
+/** As in the file, without brackets: `*`, `@power-users`, `jane`. */
+export const sectionName = ({ kind, name }: ProfileSection): string => `${PREFIXES[kind]}${name}`;
+
 /** `[*] line 1, [@power-users] line 9`. */
 export function describeSections({ sections, nearest: near }: UserReport): string {
-  const names = { everybody: '*', group: '@', user: '' } as const;
-  const matching = sections.map(({ kind, name, line }) => `[${names[kind]}${name}] line ${line}`).join(', ');
+  const matching = sections.map((section) => `[${sectionName(section)}] line ${section.line}`).join(', ');
   const own = near === undefined ? '' : `; no section of its own; closest name: [${near.name}] line ${near.line}`;
   return `${matching || 'no section of the profiles matches'}${own}`;
 }

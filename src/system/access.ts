@@ -33,8 +33,7 @@ export function otherUser(than: string): string | undefined {
  */
 export function accessDenial(path: string, to: 'read' | 'write'): AccessDenial {
   const closed = directoriesAbove(path).find((directory) => !allows(directory, constants.X_OK));
-  if (closed !== undefined)
-    return { why: `has no access to directory ${closed}`, remedy: `chmod o+x ${quoted(closed)}` };
+  if (closed !== undefined) return { why: `has no access to directory ${closed}`, remedy: toEnter(closed) };
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return { why: 'no longer finds it', remedy: 'try again' };
   const { mode, uid, gid } = stats;
@@ -44,6 +43,13 @@ export function accessDenial(path: string, to: 'read' | 'write'): AccessDenial {
   const [bits, letters] = stats.isDirectory() ? [0o700, 'rwx'] : [0o600, 'rw'];
   const open = (mode & bits) === bits ? [] : [`chmod u+${letters} ${quoted(path)}`];
   return { why, remedy: [...own, ...open].join(' && ') || `ls -lZ ${quoted(path)}` };
+}
+
+/** Home directories stay closed: what is in them belongs elsewhere. */
+function toEnter(directory: string): string {
+  if (/^\/(?:root|home)(?:\/|$)/.test(directory))
+    return `configure a path outside ${directory}, such as one in /etc/rstudio or /var`;
+  return `chmod o+x ${quoted(directory)}`;
 }
 
 function toRead(path: string, uid: number, gid: number): string {

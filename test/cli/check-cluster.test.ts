@@ -18,10 +18,10 @@ t.test('prints one line for each result when nothing is wrong', async (t) => {
     'ok       options         DIR/launcher.kubernetes.conf, 6 options',
     'ok       server-user     nobody (uid 65534)',
     /^ok {7}open-files {6}(the open-file limit is \d+|no open-file limit)$/,
-    'ok       directories     DIR/log can be written',
-    'ok       directories     DIR/scratch can be written',
-    'ok       profiles        no restrictions: no sections in DIR/launcher.kubernetes.profiles.conf',
-    'ok       profiles        0 resource profiles in DIR/launcher.kubernetes.resources.conf',
+    'ok       directories     DIR/log does not exist; the plugin creates it',
+    'ok       directories     DIR/scratch does not exist; the plugin creates it',
+    'ok       profiles        DIR/launcher.kubernetes.profiles.conf does not exist: users are not restricted',
+    'ok       profiles        DIR/launcher.kubernetes.resources.conf does not exist: there are no resource profiles',
     'ok       ca              certificate-authority holds 1 certificate',
     'ok       token           auth-token: account system:serviceaccount:rstudio:job-launcher, issuer https://kubernetes.default.svc, without an expiry',
     'ok       name            api-url holds an IP address; no DNS lookup needed',
@@ -209,9 +209,75 @@ t.test('--submit-test-job runs a job and deletes it', async (t) => {
   t.strictSame(cluster.store.list(JOBS), []);
 });
 
-t.test('--submit-test-job without an image', async (t) => {
+t.test('--submit-test-job needs no image in the configuration', async (t) => {
   const outcome = await check(t, SMALLEST, {}, ['--submit-test-job']);
-  t.strictSame(linesOf(outcome, 'test-job'), [
-    'failed test-job The job names no container image, and there is no default-container-image -> fix the setting in the message, or choose another user or image: --user USER --image IMAGE',
+  t.match(linesOf(outcome, 'test-job')[0], /^ok test-job check-[a-z0-9]{10} on node0: /);
+});
+
+t.test('--submit-test-job ends at once when the image cannot be pulled', async (t) => {
+  const begun = performance.now();
+  const outcome = await check(t, SMALLEST, {}, ['--submit-test-job', '--image=missing/image']);
+  t.match(
+    linesOf(outcome, 'test-job')[0],
+    /^failed test-job check-\w+ cannot start: image missing\/image cannot be pulled.* -> Check the name of the image, and that the node can reach its registry\./,
+  );
+  t.ok(performance.now() - begun < 30_000);
+  t.strictSame(cluster.store.list(JOBS), []);
+});
+
+t.test('--submit-test-job names a missing priority class', async (t) => {
+  const files = { 'launcher.kubernetes.profiles.conf': '[*]\npriority-class=nosuch\n' };
+  const outcome = await check(t, SMALLEST, { files }, ['--submit-test-job']);
+  t.match(
+    linesOf(outcome, 'test-job')[0],
+    /^failed test-job check-\w+ cannot start: .*nosuch.* -> The priority class of the profile does not exist: correct priority-class \(kubectl get priorityclasses\)\.$/,
+  );
+});
+
+t.test('a service account and a pull Secret that do not exist, and a priority class that cannot be read', async (t) => {
+  const files = {
+    'launcher.kubernetes.profiles.conf':
+      '[*]\npriority-class=nosuch\nservice-account=default\n\n[jane]\nservice-account=ghost\nimage-pull-secrets=registry\n',
+  };
+  const outcome = await check(t, SMALLEST, { files });
+  const file = 'DIR/launcher.kubernetes.profiles.conf';
+  t.strictSame(linesOf(outcome, 'named-objects'), [
+    `failed named-objects ${file}:6: service-account: ServiceAccount ghost does not exist in namespace rstudio; jobs with it stay Pending -> correct the name, or create the ServiceAccount; existing ones: kubectl -n rstudio get serviceaccounts`,
+    `failed named-objects ${file}:7: image-pull-secrets: Secret registry does not exist in namespace rstudio; jobs with it stay Pending -> correct the name, or create the Secret; existing ones: kubectl -n rstudio get secrets`,
   ]);
+  t.equal(outcome.code, 1);
+});
+
+t.test('objects that the account may not read are counted', async (t) => {
+  const files = { 'launcher.kubernetes.profiles.conf': '[*]\npriority-class=nosuch\nservice-account=default\n' };
+  t.strictSame(linesOf(await check(t, SMALLEST, { files }), 'named-objects'), [
+    'ok named-objects 1 of 2 named objects exist; 1 not verified: no permission to get priorityclasses',
+  ]);
+});
+
+t.test('a Secret that an override mounts', async (t) => {
+  const files = {
+    'launcher.kubernetes.profiles.conf': '[*]\njob-json-overrides="/spec/template/spec/volumes/-":"DIR/volume.json"\n',
+    'volume.json': '{"name":"x","secret":{"secretName":"nosuch"}}',
+  };
+  t.match(
+    linesOf(await check(t, SMALLEST, { files }), 'named-objects')[0],
+    /^failed named-objects DIR\/launcher\.kubernetes\.profiles\.conf:2: job-json-overrides: Secret nosuch does not exist/,
+  );
+});
+
+t.test('a small job of each section is sent to the API server', async (t) => {
+  const files = { 'launcher.kubernetes.profiles.conf': '[*]\nmax-cpus=2\n\n[jane]\nmax-cpus=4\n' };
+  t.strictSame(linesOf(await check(t, SMALLEST, { files }), 'sections'), [
+    'ok sections the API server accepts a small job of 2 of 2 sections (dry run)',
+  ]);
+});
+
+t.test('a webhook that refuses jobs: each section with its line', async (t) => {
+  t.teardown(cluster.denyNew('jobs', 'not on Sundays'));
+  const files = { 'launcher.kubernetes.profiles.conf': '[*]\nmax-cpus=2\n' };
+  t.match(
+    linesOf(await check(t, SMALLEST, { files }), 'sections')[0],
+    /^failed sections DIR\/launcher\.kubernetes\.profiles\.conf:1: \[\*\]: a small job is refused: .*not on Sundays/,
+  );
 });

@@ -128,6 +128,23 @@ t.test('a server that is too old', async (t) => {
   ]);
 });
 
+t.test('a cluster that was built without a version', async (t) => {
+  const unversioned: RequestListener = (_request, response) =>
+    response.end(JSON.stringify({ major: '', minor: '', gitVersion: 'v0.0.0-master+$Format:%H$' }));
+  t.strictSame(await against(t, 'version', unversioned), [
+    'warning version Kubernetes v0.0.0-master+$Format:%H$ does not report its version (major and minor are not numbers) -> optional; the plugin treats it as a current version',
+  ]);
+});
+
+t.test('a server that redirects: names the target', async (t) => {
+  const redirecting: RequestListener = (_request, response) =>
+    response.writeHead(302, { location: 'https://login.example.com/' }).end();
+  t.match(
+    (await against(t, 'version', redirecting))[0],
+    /^failed version .*it redirects to https:\/\/login\.example\.com\/.* -> correct api-url: it must name the API server itself, not a server that redirects to it$/,
+  );
+});
+
 t.test('a server that lacks features: says which', async (t) => {
   t.strictSame(await against(t, 'version', version('24')), [
     'warning version Kubernetes v1.24.0 is older than 1.25: a kill that exec cannot do sets parallelism 0 before it deletes the pod -> the plugin works with this version; upgrade the cluster when possible',

@@ -35,13 +35,35 @@ t.test('a user without a section of their own', async (t) => {
     STEPS.flatMap((step) => linesOf(somebody, step)),
     [
       'ok user nosuchuser (not a user of this host, so in no group): [*] line 1',
-      'warning images Bad_Image:x:y is not a valid image name -> write it as [registry/]name[:tag], in lower case',
-      'warning user-labels DIR/launcher.kubernetes.profiles.conf:3: placement constraint region=eu: no node has this label; a job with it stays Pending -> kubectl label node NODE region=eu',
+      'warning images 1 of 2 images have no valid name -> see sections above',
+      'warning user-labels 1 of 2 offered placement constraints match no node -> see constraints above',
       'warning resources big is offered, but a job with it is refused: cpuCount 8 of resource profile big, DIR/launcher.kubernetes.resources.conf:5 is above the maximum of 2 (max-cpus, DIR/launcher.kubernetes.profiles.conf:4) -> raise the maximum, reduce the resource profile, or remove it from resource-profiles',
       'ok user-job a job with image r-session:4.5 and default settings is allowed, and the API server accepts it (dry run); one without an image is refused (no default-container-image)',
       'warning root-on-node nosuchuser can become root on a node: a job may mount any directory of the node as any user (mount-types, host-paths, run-as not set); or run as root with any capability (capabilities, run-as not set); or create privileged pods with the token of a service account, because the group binding makes it an administrator (service-accounts not set) -> set the keys of hardened.profiles.conf: mount-types, host-paths, run-as, capabilities, service-accounts',
     ],
   );
+});
+
+t.test('image names and constraints of all sections have their lines', async (t) => {
+  const outcome = await check(t, SMALLEST, { files: FILES });
+  const file = 'DIR/launcher.kubernetes.profiles.conf';
+  t.strictSame(
+    [...linesOf(outcome, 'sections'), ...linesOf(outcome, 'constraints')],
+    [
+      `warning sections ${file}:2: container-images: Bad_Image:x:y is not a valid image name -> write it as [registry/]name[:tag], in lower case`,
+      `warning constraints ${file}:3: placement constraint region=eu: no node has this label; a job with it stays Pending -> kubectl label node NODE region=eu`,
+    ],
+  );
+});
+
+t.test('allow-custom-resources=0 with a resource profile is a valid configuration', async (t) => {
+  const files = {
+    'launcher.kubernetes.profiles.conf': '[*]\nallow-custom-resources=0\n',
+    'launcher.kubernetes.resources.conf': '[small]\ncpus=1\n',
+  };
+  const outcome = await check(t, SMALLEST, { files }, ['--user=jane']);
+  t.match(linesOf(outcome, 'user-job')[0], /^ok user-job a job with image busybox and default settings is allowed/);
+  t.equal(outcome.code, 0);
 });
 
 t.test('a user with a section of their own', async (t) => {
@@ -150,7 +172,7 @@ t.test('sends the overrides of all sections to the API server, equal ones once',
   const lines = linesOf(outcome, 'overrides');
   t.match(lines[0], typo);
   t.strictSame(lines.slice(1), [
-    `failed overrides ${file}:8: The job-json-override /spec/template/spec/containers/7 (DIR/aliases.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> fix this line of the profiles`,
+    `failed overrides ${file}:8: The job-json-override /spec/template/spec/containers/7 (DIR/aliases.json) cannot be applied: the list has no element "7" (it has 1; - and 1 append) -> fix this line of the profiles`,
   ]);
   t.equal(outcome.code, 1);
 });
@@ -199,6 +221,6 @@ t.test('an override that cannot be applied to a job of the user', async (t) => {
   };
   const broken = await check(t, SMALLEST, { files }, ['--user', 'nosuchuser']);
   t.strictSame(linesOf(broken, 'user-job'), [
-    'failed user-job DIR/launcher.kubernetes.profiles.conf:2: The job-json-override /spec/template/spec/containers/7 (DIR/piece.json) cannot be applied: the list has no element "7" (it has 1; - appends) -> fix this line of the profiles',
+    'failed user-job DIR/launcher.kubernetes.profiles.conf:2: The job-json-override /spec/template/spec/containers/7 (DIR/piece.json) cannot be applied: the list has no element "7" (it has 1; - and 1 append) -> fix this line of the profiles',
   ]);
 });

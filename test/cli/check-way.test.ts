@@ -95,9 +95,18 @@ t.test('a group that this host does not have', async (t) => {
   const outcome = await run(t, ['check'], { ...options({ 'api-url': 'http://kubernetes.invalid' }), files });
   t.strictSame(linesOf(outcome, 'profiles'), [
     'ok profiles 2 sections in DIR/launcher.kubernetes.profiles.conf',
-    'ok profiles 0 resource profiles in DIR/launcher.kubernetes.resources.conf',
+    'ok profiles DIR/launcher.kubernetes.resources.conf does not exist: there are no resource profiles',
     'warning profiles DIR/launcher.kubernetes.profiles.conf:4: group no such group does not exist on this host -> correct the name of the section, or add the group to this host; the section applies to no user',
   ]);
+});
+
+t.test('a profiles file with a misspelled name', async (t) => {
+  const files = { 'launcher.kubernetes.profile.conf': '[*]\nmax-cpus=2\n' };
+  const outcome = await run(t, ['check'], { ...options({ 'api-url': 'http://kubernetes.invalid' }), files });
+  t.equal(
+    linesOf(outcome, 'profiles')[0],
+    'warning profiles DIR/launcher.kubernetes.profiles.conf does not exist: users are not restricted, although DIR/launcher.kubernetes.profile.conf exists -> mv DIR/launcher.kubernetes.profile.conf DIR/launcher.kubernetes.profiles.conf',
+  );
 });
 
 t.test('CA and profiles that do not exist', async (t) => {

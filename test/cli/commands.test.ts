@@ -109,7 +109,7 @@ t.test('a token file without a token: the same error as at the start of the plug
 t.test('every mistake of the options file has a line of its own', async (t) => {
   const { code, err } = await run(t, ['jobs'], { options: { 'api-ur': 'x', 'log-level': 'LOUD' } });
   t.strictSame(err.split('\n').slice(0, 2), [
-    'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:2: api-ur: is not an option of this plugin (did you mean "api-url"?) -> fix this line; if the file is for a newer first-party plugin, add unknown-options=warn',
+    'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:2: api-ur: is not an option of this plugin (did you mean "api-url"?)',
     'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:3: log-level: "LOUD" must be one of OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4',
   ]);
   t.equal(code, 1);

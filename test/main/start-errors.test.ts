@@ -59,7 +59,7 @@ t.test('options', async (t) => {
   await refuses(
     t,
     { options: { ...ACCESS, 'fetch-limt': '5' } },
-    'DIR/launcher.kubernetes.conf:8: fetch-limt: is not an option of this plugin (did you mean "fetch-limit"?) -> fix this line; if the file is for a newer first-party plugin, add unknown-options=warn',
+    'DIR/launcher.kubernetes.conf:8: fetch-limt: is not an option of this plugin (did you mean "fetch-limit"?)',
   );
   await refuses(
     t,

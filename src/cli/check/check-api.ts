@@ -17,6 +17,7 @@ import {
 import type { Clock } from '../../system/clock.ts';
 import { type Random, randomText } from '../../system/random.ts';
 import { type NeededRule, neededRules, ruleText } from '../rbac-rules.ts';
+import { NEWEST_MINOR } from '../version.ts';
 import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
 import { describeToken, renewal } from './check-token.ts';
 
@@ -62,6 +63,12 @@ export async function checkVersion(
   try {
     const { major, minor, gitVersion } = await client.version();
     const name = `Kubernetes ${gitVersion}`;
+    // A cluster built without its version has empty strings there.
+    if (Number.isNaN(major) || Number.isNaN(minor)) {
+      const found = `${name} does not report its version (major and minor are not numbers)`;
+      const remedy = 'optional; the plugin treats it as a current version';
+      return { findings: [warning(found, remedy)], value: { minor: NEWEST_MINOR } };
+    }
     if (major === 1 && minor >= OLDEST_SUPPORTED) return { findings: [ok(name)], value: { minor } };
     if (major === 1 && minor >= OLDEST) {
       const found = `${name} is older than 1.${OLDEST_SUPPORTED}: ${missingBefore(minor).join('; ')}`;

@@ -30,9 +30,11 @@ import {
   checkProfiles,
   checkServerUser,
 } from './check-configuration.ts';
+import { checkNamedObjects } from './check-named-objects.ts';
 import { checkName, checkTcp, endpointOf } from './check-network.ts';
 import { checkOverrideLists, writtenOverrides } from './check-overrides.ts';
 import { all, CheckReport, only } from './check-report.ts';
+import { checkSections } from './check-sections.ts';
 import { checkTls } from './check-tls.ts';
 import { checkToken } from './check-token.ts';
 import { checkImages, checkResourceProfiles, checkUser, checkUserConstraints, checkUserJob } from './check-user.ts';
@@ -138,6 +140,12 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
         : policyOf(files, options, access.namespace, context);
     const asked = api === undefined || version === undefined ? undefined : { client: api, minor: version.minor };
     const overrides = files === undefined ? [] : writtenOverrides(files);
+    if ((files?.profiles.sections.length ?? 0) > 0) {
+      await step('named-objects', all(files, api), ([of, from]) => checkNamedObjects(of, from));
+      await step('sections', all(files, options, asked), ([of, given, to]) =>
+        checkSections(of, { options: given, context, api: to }),
+      );
+    }
     if (overrides.length > 0) {
       await step('overrides', all(files, options), ([of, given]) =>
         checkOverrideLists(overrides, of, { options: given, context, api: asked }),
@@ -149,8 +157,8 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
     }
     if (withJob) {
       const image = args.flags.get('image');
-      await step('test-job', all(asked, policy, options), ([to, rules, given]) =>
-        runTestJob({ ...to, policy: rules, options: given, user: name ?? given.serverUser, image }, context),
+      await step('test-job', all(asked, files, policy, options), ([to, of, rules, given]) =>
+        runTestJob({ ...to, files: of, policy: rules, options: given, user: name ?? given.serverUser, image }, context),
       );
     }
   } finally {
@@ -183,8 +191,8 @@ async function checkOneUser(step: Step, found: Found, context: CommandContext): 
   await step('resources', all(person, files, policy), ([who, of, rules]) =>
     checkResourceProfiles(who, of, rules, context),
   );
-  await step('user-job', all(person, policy, options), ([who, rules, given]) =>
-    checkUserJob(who, rules, { options: given, context, api: asked }),
+  await step('user-job', all(person, files, policy, options), ([who, of, rules, given]) =>
+    checkUserJob(who, of, rules, { options: given, context, api: asked }),
   );
   await step('root-on-node', person, ({ profile }) => only(rootOnNode(name, profile, strong)));
 }

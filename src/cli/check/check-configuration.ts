@@ -1,10 +1,13 @@
 /** Steps of `check` about the configuration: options, server user, limits, directories, profiles and CA. */
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { type ClusterAccess, readClusterAccess } from '../../config/options/cluster.ts';
 import { type LoggingConf, type LogSettings, logSettings, readLoggingConf } from '../../config/options/logging-conf.ts';
 import { type Options, rootDirectories } from '../../config/options/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../../config/profiles/policy-files.ts';
 import { missingGroups } from '../../config/profiles/user-profile.ts';
 import { COMMAND_LINE, ConfigError, describe, type Problem, place } from '../../config/text/problem.ts';
+import { suggestion } from '../../config/text/suggest.ts';
 import { directoryDenial, fileDenial, otherUser, ownUser } from '../../system/access.ts';
 import { isMadeByRoot } from '../../system/directories.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
@@ -84,9 +87,10 @@ export function checkDirectories(options: Options, isServerUser: boolean): Check
     ...logDecisions(options, settings),
     ...rows.map(([option, path, inside, effect]) => {
       const found = directoryDenial(path) ?? inside;
-      if (found === undefined) return ok(`${path} can be written`);
-      if (byRoot.includes(path) && isMadeByRoot(path))
+      if (!existsSync(path) && byRoot.includes(path) && isMadeByRoot(path))
         return ok(`${path} does not exist; the plugin creates it when started as root`);
+      if (found === undefined)
+        return ok(existsSync(path) ? `${path} can be written` : `${path} does not exist; the plugin creates it`);
       const origin = origins.get(option);
       const at = origin === undefined ? '' : `${place(origin)}: `;
       const said = `${at}${option}: ${found === inside ? log : path} cannot be written (${effect}): ${text} ${found.why}`;
@@ -133,12 +137,18 @@ export async function checkProfiles(
     const groups = await missingGroups(profiles, users);
     return {
       findings: [
-        ok(
+        ...fileFindings(
+          options.profileConfig,
           profiles.sections.length === 0
             ? `no restrictions: no sections in ${options.profileConfig}`
             : `${counted(profiles.sections.length, 'section')} in ${options.profileConfig}`,
+          'users are not restricted',
         ),
-        ok(`${counted(resourceProfiles.length, 'resource profile')} in ${options.resourceProfileConfig}`),
+        ...fileFindings(
+          options.resourceProfileConfig,
+          `${counted(resourceProfiles.length, 'resource profile')} in ${options.resourceProfileConfig}`,
+          'there are no resource profiles',
+        ),
         ...warnings.map(warningOf),
         ...groups.map((found) =>
           warning(
@@ -154,6 +164,31 @@ export async function checkProfiles(
     return { findings: problemFindings(error, isServerUser) };
   }
 }
+
+/** What a file has; if it does not exist, its effect, and a file that may be meant. */
+function fileFindings(path: string, content: string, effect: string): readonly Finding[] {
+  if (existsSync(path)) return [ok(content)];
+  const missing = `${path} does not exist: ${effect}`;
+  const similar = similarFile(path);
+  if (similar === undefined) return [ok(missing)];
+  return [warning(`${missing}, although ${similar} exists`, `mv ${similar} ${path}`)];
+}
+
+/** A file beside it with a name like it, which the plugin does not read. */
+function similarFile(path: string): string | undefined {
+  const directory = dirname(path);
+  try {
+    const others = readdirSync(directory).filter((name) => OWN_FILE.test(name) && !READ_FILE.test(name));
+    const name = suggestion(basename(path), others);
+    return name === undefined ? undefined : join(directory, name);
+  } catch {
+    return undefined;
+  }
+}
+
+const OWN_FILE = /^launcher\..{1,200}(?:profile|resource)/;
+/** Files of this or another cluster. */
+const READ_FILE = /\.(?:profiles|resources)\.conf$/;
 
 function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -6,12 +6,13 @@ import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
 import { allows, imagesOf } from '../../jobs/policy/hardening.ts';
 import type { Policy } from '../../jobs/policy/policy.ts';
 import { UserLookupError } from '../../system/users.ts';
-import { smallJob } from '../command-policy.ts';
+import { neededResources, smallJob } from '../command-policy.ts';
 import type { CommandContext } from '../command-session.ts';
 import { describeSections, describeUser, readUserReport, type UserReport } from '../user-report.ts';
 import { unmatched } from './check-cluster.ts';
 import { dryRunJob, refusedJob, type Trial } from './check-overrides.ts';
 import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
+import { isImageName } from './check-sections.ts';
 
 export async function checkUser(
   files: PolicyFiles,
@@ -36,16 +37,11 @@ export async function checkUser(
   }
 }
 
-/** An image reference: registry, lower-case name, tag and digest. */
-const IMAGE =
-  /^(?:[a-zA-Z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
-
 export function checkImages({ profile }: UserReport): Checked<true> {
   const images = imagesOf(profile);
-  const wrong = images.filter((image) => !IMAGE.test(image));
-  const findings: Finding[] = wrong.map((image) =>
-    warning(`${image} is not a valid image name`, 'write it as [registry/]name[:tag], in lower case'),
-  );
+  const wrong = images.filter((image) => !isImageName(image)).length;
+  const findings: Finding[] =
+    wrong === 0 ? [] : [warning(`${wrong} of ${images.length} images have no valid name`, 'see sections above')];
   if (images.length === 0 && !profile.allowUnknownImages.value) {
     findings.push(
       failure(
@@ -65,9 +61,10 @@ export function checkImages({ profile }: UserReport): Checked<true> {
 }
 
 export function checkUserConstraints({ profile }: UserReport, nodes: readonly Node[]): Checked<true> {
-  const findings = unmatched(profile.placementConstraints, nodes);
   const count = profile.placementConstraints.value.length;
-  return only(...(findings.length > 0 ? findings : [ok(`${count} offered; each matches a node`)]));
+  const without = unmatched(profile.placementConstraints, nodes).length;
+  if (without === 0) return only(ok(`${count} offered; each matches a node`));
+  return only(warning(`${without} of ${count} offered placement constraints match no node`, 'see constraints above'));
 }
 
 /** The default image, or the first allowed one. */
@@ -126,7 +123,12 @@ async function refusal(
  * Is a job with only default settings, and an image if there is no default, accepted by the policy, the overrides and, if it
  * responds, the API server?
  */
-export async function checkUserJob(person: UserReport, policy: Policy, trial: Trial): Promise<Checked<true>> {
+export async function checkUserJob(
+  person: UserReport,
+  { resourceProfiles }: PolicyFiles,
+  policy: Policy,
+  trial: Trial,
+): Promise<Checked<true>> {
   const { context, api } = trial;
   const image = anImage(person);
   const hasDefault = Boolean(person.profile.defaultContainerImage.value);
@@ -134,7 +136,8 @@ export async function checkUserJob(person: UserReport, policy: Policy, trial: Tr
   const rest = hasDefault ? '' : '; one without an image is refused (no default-container-image)';
   let resolved: ResolvedJob;
   try {
-    resolved = await policy.resolve(smallJob(context, person.name, image), person.name);
+    const more = neededResources(person.profile, resourceProfiles);
+    resolved = await policy.resolve(smallJob(context, person.name, image, more), person.name);
   } catch (error) {
     if (error instanceof JobError) return { findings: [failure(error.message, 'fix this line of the profiles')] };
     throw error;

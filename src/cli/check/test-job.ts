@@ -1,19 +1,23 @@
 /** Step of `check --submit-test-job`: submits a small job, waits for its end, reads its output and deletes it. Nothing else in `check` changes the cluster. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
+import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
+import { userProfile } from '../../config/profiles/user-profile.ts';
 import { JobError } from '../../jobs/job-error.ts';
 import { CONTAINER_NAME, JOB_NAME_LABEL } from '../../jobs/objects/annotations.ts';
 import { newJob } from '../../jobs/operations/submit.ts';
+import { imagesOf } from '../../jobs/policy/hardening.ts';
 import type { Policy } from '../../jobs/policy/policy.ts';
 import { jobId } from '../../jobs/view/projection.ts';
 import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { sleep } from '../../system/clock.ts';
-import { smallJob } from '../command-policy.ts';
+import { pendingAdvice } from '../advice.ts';
+import { neededResources, smallJob } from '../command-policy.ts';
 import type { CommandContext } from '../command-session.ts';
 import { takeSnapshot } from '../snapshot.ts';
 import { failedCall } from './check-api.ts';
-import { type Checked, failure, ok, only } from './check-report.ts';
+import { type Checked, type Finding, failure, ok, only } from './check-report.ts';
 
 const LOOK_MS = 200;
 
@@ -24,11 +28,12 @@ const CLEAN_UP = { activeDeadlineSeconds: 120, ttlSecondsAfterFinished: 60 };
 
 interface TestJob {
   readonly client: Client;
+  readonly files: PolicyFiles;
   readonly policy: Policy;
   readonly options: Options;
   readonly minor: number;
   readonly user: string;
-  /** Undefined: the default of the user's profile. */
+  /** Undefined: the default image of the user's profile, else the first one that it offers, else busybox. */
   readonly image: string | undefined;
   /** Default 60 s. */
   readonly timeoutMs?: number;
@@ -45,7 +50,10 @@ export async function runTestJob(test: TestJob, context: CommandContext): Promis
   );
   let made: { readonly name: string; readonly uid: string } | undefined;
   try {
-    const resolved = await test.policy.resolve(smallJob(context, test.user, test.image), test.user);
+    const { profile } = await userProfile(test.files.profiles, context.users, test.user);
+    const image = test.image ?? (profile.defaultContainerImage.value || imagesOf(profile)[0] || 'busybox');
+    const more = neededResources(profile, test.files.resourceProfiles);
+    const resolved = await test.policy.resolve(smallJob(context, test.user, image, more), test.user);
     const { id, manifest, isOurs } = newJob(resolved, options, random);
     const job = manifest(minor);
     const begun = clock.monotonic();
@@ -61,6 +69,7 @@ export async function runTestJob(test: TestJob, context: CommandContext): Promis
     made = { name: id, uid: object.metadata?.uid ?? '' };
     const submitted = passed();
     const pod = await ended(client, id, context, signal);
+    if ('cannotStart' in pod) return { findings: [stuck(id, pod.cannotStart)] };
     const finished = passed();
     const end = pod.status?.containerStatuses?.find(({ name }) => name === CONTAINER_NAME)?.state?.terminated;
     const output = await read(client, pod.metadata?.name ?? '', signal);
@@ -87,15 +96,7 @@ export async function runTestJob(test: TestJob, context: CommandContext): Promis
         ],
       };
     if (signal.aborted && made !== undefined) {
-      const why = await reasonOf(client, made.name);
-      return {
-        findings: [
-          failure(
-            `${made.name} did not end in time${why}`,
-            'check that the image can be pulled and that a node has free resources',
-          ),
-        ],
-      };
+      return { findings: [stuck(made.name, (await reasonOf(client, made.name)) ?? 'it did not end in time')] };
     }
     return { findings: [failedCall(error)] };
   } finally {
@@ -104,14 +105,43 @@ export async function runTestJob(test: TestJob, context: CommandContext): Promis
   }
 }
 
-/** The job's pod, when its container has ended. */
-async function ended(client: Client, id: string, { clock }: CommandContext, signal: AbortSignal): Promise<Pod> {
-  for (;;) {
+/** Waiting reasons that do not pass without a change of the configuration. */
+const FATAL: ReadonlySet<string> = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'CreateContainerConfigError',
+  'CreateContainerError',
+]);
+
+/** Looks between two reads of the events that explain why there is no pod. */
+const LOOKS_WITHOUT_POD = 10;
+
+/** The job's pod, when its container has ended; the reason, when it cannot start. */
+async function ended(
+  client: Client,
+  id: string,
+  { clock }: CommandContext,
+  signal: AbortSignal,
+): Promise<Pod | { readonly cannotStart: string }> {
+  for (let look = 1; ; look++) {
     const { items } = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${id}` }, { signal });
     const done = items.find(({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed');
     if (done !== undefined) return done;
+    const isFatal = items.some(({ status }) =>
+      status?.containerStatuses?.some(({ state }) => FATAL.has(state?.waiting?.reason ?? '')),
+    );
+    if (isFatal || (items.length === 0 && look % LOOKS_WITHOUT_POD === 0)) {
+      const reason = await reasonOf(client, id);
+      if (reason !== undefined) return { cannotStart: reason };
+    }
     await sleep(clock, LOOK_MS, signal);
   }
+}
+
+function stuck(id: string, reason: string): Finding {
+  return failure(`${id} cannot start: ${reason}`, pendingAdvice([reason]) ?? 'run: kubectl describe nodes');
 }
 
 async function read(client: Client, pod: string, signal: AbortSignal): Promise<string> {
@@ -122,14 +152,13 @@ async function read(client: Client, pod: string, signal: AbortSignal): Promise<s
   return Buffer.concat(chunks).toString();
 }
 
-/** `: image x cannot be pulled ...`, the reason that the launcher would receive. */
-async function reasonOf(client: Client, id: string): Promise<string> {
+/** `image x cannot be pulled ...`, the reason that the launcher would receive; undefined: none yet. */
+async function reasonOf(client: Client, id: string): Promise<string | undefined> {
   try {
     const { repository } = await takeSnapshot(client, () => {}, { allEvents: false });
-    const message = repository.get(jobId(id))?.outcome.message ?? '';
-    return message === '' ? '' : `: ${message}`;
+    return repository.get(jobId(id))?.outcome.message || undefined;
   } catch (error) {
-    if (error instanceof KubernetesError) return '';
+    if (error instanceof KubernetesError) return undefined;
     throw error;
   }
 }

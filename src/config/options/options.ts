@@ -9,6 +9,7 @@ import { type IniEntry, parseIni } from '../text/ini.ts';
 import { camelCase, type ParsedValue } from '../text/kinds.ts';
 import { COMMAND_LINE, ConfigError, inOrder, type Origin, type Problem, problem } from '../text/problem.ts';
 import { type Findings, readSettings, type SettingEntry, unknownKey } from '../text/settings.ts';
+import { suggestion } from '../text/suggest.ts';
 import { clusterAddress, decodeCertificates, decodeToken, isWithoutProxy } from './cluster.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { createFileSearch, type FileSearch, isDirectory } from './file-search.ts';
@@ -159,7 +160,8 @@ function readEntries(
   for (const { key, line } of unknown) {
     const found = unknownKey({ key, file, line }, OPTION_NAMES, 'an option of this plugin');
     if (leniency === 'warn') warnings.push(found);
-    else problems.push({ ...found, remedy: NEWER });
+    // For a misspelled name, unknown-options=warn would hide the mistake.
+    else problems.push(suggestion(found.option, OPTION_NAMES) === undefined ? { ...found, remedy: NEWER } : found);
   }
   return known;
 }

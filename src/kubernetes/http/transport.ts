@@ -145,6 +145,8 @@ export function createTransport(options: TransportOptions): Transport {
     const retryAfter = headerOf(exchange, 'retry-after')[0];
     const refused = { method: api.method, path, status, retryAfter, authorization };
     const decoded = api.status?.(body, response.contentType);
+    const [location] = status < 400 ? headerOf(exchange, 'location') : [];
+    if (location !== undefined) throw errorOfAnswer(`it redirects to ${location}`, refused);
     throw decoded === undefined ? errorOfAnswer(body.toString('utf8'), refused) : errorOfStatus(decoded, refused);
   }
 

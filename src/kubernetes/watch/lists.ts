@@ -92,7 +92,8 @@ interface RawPage<T> {
 
 function pageOf<T>(body: unknown, path: string, isVersioned: boolean): RawPage<T> {
   const list = body as { items?: unknown; metadata?: { resourceVersion?: unknown; continue?: unknown } } | null;
-  const resourceVersion = list?.metadata?.resourceVersion ?? (isVersioned ? undefined : '');
+  const resourceVersion =
+    list?.metadata?.resourceVersion ?? (isVersioned || list?.metadata === undefined ? undefined : '');
   const next = list?.metadata?.continue ?? '';
   const items = list?.items ?? [];
   if (typeof resourceVersion !== 'string' || typeof next !== 'string' || !Array.isArray(items)) {

@@ -1,0 +1,164 @@
+/**
+ * Step of `check` about objects that profiles and overrides name: service accounts, pull Secrets, priority classes, volume
+ * claims and ConfigMaps. An object that may not be read is counted as not verified.
+ */
+
+import type { OverrideReference } from '../../config/profiles/override-files.ts';
+import { readOverrides } from '../../config/profiles/override-files.ts';
+import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
+import { ConfigError, type Origin, place } from '../../config/text/problem.ts';
+import type { Setting } from '../../config/text/settings.ts';
+import {
+  type Client,
+  type KubernetesObject,
+  type Resource,
+  SECRETS,
+  SERVICE_ACCOUNTS,
+} from '../../kubernetes/contract.ts';
+import { isForbidden, isNotFound } from '../../kubernetes/kubernetes-error.ts';
+import { type Checked, type Finding, failure, ok, only } from './check-report.ts';
+
+const resource = (group: string, plural: string, kind: string, namespaced = true): Resource<KubernetesObject> => ({
+  group,
+  version: 'v1',
+  plural,
+  kind,
+  namespaced,
+});
+
+const PRIORITY_CLASSES = resource('scheduling.k8s.io', 'priorityclasses', 'PriorityClass', false);
+const CLAIMS = resource('', 'persistentvolumeclaims', 'PersistentVolumeClaim');
+const CONFIG_MAPS = resource('', 'configmaps', 'ConfigMap');
+
+/** Keys of profiles with the name or names of objects. */
+const KEYS: readonly (readonly [
+  key: 'service-account' | 'image-pull-secrets' | 'priority-class',
+  Resource<KubernetesObject>,
+])[] = [
+  ['service-account', SERVICE_ACCOUNTS],
+  ['image-pull-secrets', SECRETS],
+  ['priority-class', PRIORITY_CLASSES],
+];
+
+interface Named {
+  readonly resource: Resource<KubernetesObject>;
+  readonly name: string;
+  readonly origin: Origin;
+  readonly key: string;
+}
+
+/** Lookups at the same time, and the most objects that are looked up. */
+const CONCURRENCY = 8;
+const MOST_OBJECTS = 100;
+
+type Lookup = 'exists' | 'missing' | 'not-verified';
+
+export async function checkNamedObjects(files: PolicyFiles, client: Client): Promise<Checked<true>> {
+  const named = namedObjects(files).slice(0, MOST_OBJECTS);
+  const lookups: Lookup[] = [];
+  for (let first = 0; first < named.length; first += CONCURRENCY) {
+    const batch = named.slice(first, first + CONCURRENCY);
+    lookups.push(...(await Promise.all(batch.map((each) => lookUp(client, each)))));
+  }
+  const missing = named.filter((_, index) => lookups[index] === 'missing').map((each) => missingObject(each, client));
+  const unverified = named.filter((_, index) => lookups[index] === 'not-verified');
+  const kinds = [...new Set(unverified.map((each) => each.resource.plural))].join(', ');
+  const note = unverified.length === 0 ? '' : `; ${unverified.length} not verified: no permission to get ${kinds}`;
+  const found = lookups.filter((lookup) => lookup === 'exists').length;
+  if (missing.length > 0) return only(...missing);
+  return only(
+    ok(named.length === 0 ? 'no objects are named' : `${found} of ${named.length} named objects exist${note}`),
+  );
+}
+
+async function lookUp(client: Client, { resource: kind, name }: Named): Promise<Lookup> {
+  try {
+    await client.get(kind, name);
+    return 'exists';
+  } catch (error) {
+    if (isNotFound(error)) return 'missing';
+    if (!isForbidden(error)) throw error;
+    return kind === SERVICE_ACCOUNTS ? inList(client, kind, name) : 'not-verified';
+  }
+}
+
+/** The plugin's account may list service accounts, but not get them. */
+async function inList(client: Client, kind: Resource<KubernetesObject>, name: string): Promise<Lookup> {
+  try {
+    const { items } = await client.list(kind);
+    return items.some(({ metadata }) => metadata?.name === name) ? 'exists' : 'missing';
+  } catch (error) {
+    if (isForbidden(error)) return 'not-verified';
+    throw error;
+  }
+}
+
+function missingObject(
+  { resource: { kind, plural, namespaced }, name, origin, key }: Named,
+  { namespace }: Client,
+): Finding {
+  const where = namespaced ? ` in namespace ${namespace}` : '';
+  const list = `kubectl ${namespaced ? `-n ${namespace} ` : ''}get ${plural}`;
+  return failure(
+    `${place(origin)}: ${key}: ${kind} ${name} does not exist${where}; jobs with it stay Pending`,
+    `correct the name, or create the ${kind}; existing ones: ${list}`,
+  );
+}
+
+/** Each object once, with the first place that names it. */
+function namedObjects({ profiles }: PolicyFiles): readonly Named[] {
+  const found = new Map<string, Named>();
+  const add = (named: Named): void => {
+    const id = `${named.resource.plural}/${named.name}`;
+    if (!found.has(id)) found.set(id, named);
+  };
+  for (const { settings } of profiles.sections) {
+    for (const [key, kind] of KEYS) {
+      const { value, origin } = settings.get(key) ?? {};
+      if (origin === undefined) continue;
+      for (const name of Array.isArray(value) ? value : [value])
+        if (typeof name === 'string' && name !== '') add({ resource: kind, name, origin, key });
+    }
+    const overrides = settings.get('job-json-overrides') as Setting<readonly OverrideReference[]> | undefined;
+    if (overrides?.origin === undefined) continue;
+    for (const { resource: kind, name } of objectsIn(contentOf(overrides), 0))
+      add({ resource: kind, name, origin: overrides.origin, key: 'job-json-overrides' });
+  }
+  return [...found.values()];
+}
+
+/** Unreadable files are reported by the steps `profiles` and `overrides`. */
+function contentOf(overrides: Setting<readonly OverrideReference[]>): unknown {
+  try {
+    return readOverrides(overrides).map(({ value }) => value);
+  } catch (error) {
+    if (error instanceof ConfigError) return [];
+    throw error;
+  }
+}
+
+/** Fields of volumes and environments that name an object: the field, the field of the name, the kind. */
+const REFERENCES: readonly (readonly [field: string, nameField: string, Resource<KubernetesObject>])[] = [
+  ['persistentVolumeClaim', 'claimName', CLAIMS],
+  ['configMap', 'name', CONFIG_MAPS],
+  ['configMapKeyRef', 'name', CONFIG_MAPS],
+  ['configMapRef', 'name', CONFIG_MAPS],
+  ['secret', 'secretName', SECRETS],
+  ['secretKeyRef', 'name', SECRETS],
+  ['secretRef', 'name', SECRETS],
+];
+
+/** Depth of an override file. */
+const MAX_DEPTH = 64;
+
+/** Objects that a piece of a pod names; those marked as optional do not count. */
+function objectsIn(value: unknown, depth: number): readonly Pick<Named, 'resource' | 'name'>[] {
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return [];
+  const here = REFERENCES.flatMap(([field, nameField, kind]) => {
+    const reference: unknown = (value as Readonly<Record<string, unknown>>)[field];
+    if (typeof reference !== 'object' || reference === null) return [];
+    const { [nameField]: name, optional } = reference as Readonly<Record<string, unknown>>;
+    return typeof name === 'string' && optional !== true ? [{ resource: kind, name }] : [];
+  });
+  return [...here, ...Object.values(value).flatMap((each) => objectsIn(each, depth + 1))];
+}
