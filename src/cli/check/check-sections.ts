@@ -41,6 +41,7 @@ function jobOf(section: ProfileSection, { profiles }: PolicyFiles, context: Comm
     requests: {},
     nvidiaGpus: 0,
     amdGpus: 0,
+    checkResult: () => {},
     ...profileSettings(request, profile, undefined),
     overrides: [],
   };
