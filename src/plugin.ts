@@ -58,6 +58,7 @@ export async function runPlugin(
     options,
     files,
     apply: applyLog,
+    prepare: () => () => {},
   });
   const latencies = new LatencyHistogram();
   // Reports an unusable token file at the start, as a configuration problem.

@@ -62,10 +62,15 @@ interface ReloadOptions {
   readonly files: PolicyFiles;
   /** Called after the current settings changed. */
   readonly apply: (settings: RunningSettings) => void;
+  /**
+   * Reads the files that other rooms parse. Throws ConfigError, and nothing is reloaded; returns what replaces the files in
+   * use.
+   */
+  readonly prepare: () => () => void;
 }
 
 /** Owner of the policy files and settings that a reload replaces. */
-export function createReloadable({ options, files: first, apply }: ReloadOptions): Reloadable {
+export function createReloadable({ options, files: first, apply, prepare }: ReloadOptions): Reloadable {
   let files = first;
   let settings: RunningSettings = options;
   let pushedLast: PushedSettings = {};
@@ -85,13 +90,16 @@ export function createReloadable({ options, files: first, apply }: ReloadOptions
       if (wrong.length > 0) return failedReload(2, wrong.join('; '));
       pushedLast = merged;
       let read: ReturnType<typeof readPolicyFiles>;
+      let replace: () => void;
       try {
         read = readPolicyFiles(options);
+        replace = prepare();
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
         return failedReload(error.code === 'unreadable' ? 1 : 2, error.message);
       }
       files = read.files;
+      replace();
       const next = { ...settings };
       const applied = names(APPLIED_AT_ONCE).filter((name) => {
         const value = resolved(name, merged);

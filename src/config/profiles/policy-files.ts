@@ -1,7 +1,7 @@
 /** Profiles, resource profiles and override files: read, checked and replaced together. */
 import { type Naming, namingOf } from '../text/file.ts';
 import { checkWriters, ownTrust } from '../text/file-trust.ts';
-import { ConfigErrors, type Origin, type Problem, problem } from '../text/problem.ts';
+import { ConfigErrors, type Origin, type Problem, place, problem } from '../text/problem.ts';
 import { checkOverrideFiles, overrideFiles } from './override-files.ts';
 import { type Profiles, readProfiles } from './profiles.ts';
 import { CUSTOM, type ResourceProfile, readResourceProfiles } from './resource-profiles.ts';
@@ -17,6 +17,7 @@ interface PolicyFileOptions {
   readonly profileConfig: string;
   readonly resourceProfileConfig: string;
   readonly strictFiles: boolean;
+  readonly useTemplating: boolean;
   readonly origins: ReadonlyMap<string, Origin>;
 }
 
@@ -30,7 +31,8 @@ export function readPolicyFiles(options: PolicyFileOptions): {
 } {
   const errors = new ConfigErrors();
   const { profileConfig, resourceProfileConfig, origins } = options;
-  const loaded = errors.attempt(() => readProfiles(profileConfig, namingOf(origins, 'profile-config')));
+  const written = errors.attempt(() => readProfiles(profileConfig, namingOf(origins, 'profile-config')));
+  const loaded = written !== undefined && options.useTemplating ? withoutOverrides(written) : written;
   const resources = errors.attempt(() =>
     readResourceProfiles(resourceProfileConfig, namingOf(origins, 'resource-profile-config')),
   );
@@ -53,6 +55,24 @@ export function readPolicyFiles(options: PolicyFileOptions): {
   return {
     files,
     warnings: [...warnings, ...loaded.warnings, ...resources.warnings, ...unknownResourceProfiles(files)],
+  };
+}
+
+/** Where templates make the Job, overrides are not applied (templates.md); one warning has all of their places. */
+function withoutOverrides({ profiles, warnings }: ReturnType<typeof readProfiles>): ReturnType<typeof readProfiles> {
+  const key = 'job-json-overrides';
+  const [first, ...others] = profiles.sections.flatMap(({ settings }) => settings.get(key)?.origin ?? []);
+  if (first === undefined) return { profiles, warnings };
+  const also =
+    others.length === 0 ? '' : ` (nor ${others.length === 1 ? 'that' : 'those'} of ${others.map(place).join(', ')})`;
+  const message = `is not applied${also}, because use-templating=1`;
+  const sections = profiles.sections.map((section) => ({
+    ...section,
+    settings: new Map([...section.settings].filter(([name]) => name !== key)),
+  }));
+  return {
+    profiles: { ...profiles, sections },
+    warnings: [...warnings, problem(first, key, message, 'write it into job.tpl, and remove this line')],
   };
 }
 

@@ -89,6 +89,7 @@ t.test('reload: pushed settings', async (t) => {
     options,
     files: readPolicyFiles(options).files,
     apply: (next) => applied.push(next),
+    prepare: () => () => {},
   });
   const report = (pushed?: PushedSettings): unknown[] => {
     const { errorType, errorMessage, applied: changed, pendingRestart } = reload(pushed);
@@ -141,10 +142,18 @@ t.test('reload: files are swapped together, or the old ones stay', async (t) => 
   const directory = t.testdirName;
   const profiles = `${directory}/launcher.kubernetes.profiles.conf`;
   const resources = `${directory}/launcher.kubernetes.resources.conf`;
+  let wrong: ConfigError | undefined;
+  let replaced = 0;
   const { reload, files, settings } = createReloadable({
     options,
     files: readPolicyFiles(options).files,
     apply: () => {},
+    prepare: () => {
+      if (wrong !== undefined) throw wrong;
+      return () => {
+        replaced++;
+      };
+    },
   });
   const first = files();
   writeFileSync(profiles, '[*]\ndefault-nvidia-gpus=1\n');
@@ -172,5 +181,10 @@ t.test('reload: files are swapped together, or the old ones stay', async (t) => 
   t.match(done, { errorType: 0, applied: ['job-expiry-hours'] });
   t.match(done.warnings.map(describe), [/default-nvidia-gpus: 1 has no effect/]);
   t.equal(files().profiles.sections.length, 1);
+  t.equal(replaced, 1, 'the files that others parse are replaced with them');
+  writeFileSync(profiles, '[*]\n[@group]\n');
+  wrong = new ConfigError('invalid', [{ file: '/t/job.tpl', line: 3, option: '', message: 'is wrong' }]);
+  t.match(reload(), { errorType: 2, errorMessage: '/t/job.tpl:3: is wrong' });
+  t.same([files().profiles.sections.length, replaced], [1, 1]);
   t.equal(settings().jobExpiryHours, 1, 'pushed while a file was broken');
 });
