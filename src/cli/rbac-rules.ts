@@ -33,7 +33,7 @@ const OTHERS: readonly NeededRule[] = [
   {
     group: '',
     resource: 'nodes',
-    verbs: ['list', 'watch'],
+    verbs: ['list'],
     required: false,
     clusterWide: true,
     without: 'check cannot verify the node labels of placement constraints',

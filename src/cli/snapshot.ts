@@ -1,7 +1,7 @@
 /** All jobs of the namespace at one moment, through the plugin's own reading of objects. Writes nothing. */
 import type { Event, Pod } from 'kubernetes-types/core/v1.d.ts';
-import { OURS } from '../jobs/objects/annotations.ts';
-import { projectEvent, projectJob, projectPod, projectService } from '../jobs/view/projection.ts';
+import { JOB_NAME_LABEL, OURS } from '../jobs/objects/annotations.ts';
+import { projectEvent, projectJob, projectOurPod, projectService } from '../jobs/view/projection.ts';
 import { Repository } from '../jobs/view/repository.ts';
 import {
   type Client,
@@ -53,7 +53,7 @@ export async function takeSnapshot(
   };
   // Sequential: if the first list is refused, the others are not requested.
   const jobPage = await client.list(JOBS, ours);
-  const podPage = await client.list(PODS, ours);
+  const podPage = await client.list(PODS, { labelSelector: JOB_NAME_LABEL });
   const servicePage = await optional(SERVICES, ours);
   const events: Event[] = [];
   for (const selection of allEvents ? [{}] : EXPLAINING) events.push(...(await optional(EVENTS, selection)).items);
@@ -62,13 +62,14 @@ export async function takeSnapshot(
   const take = <T extends KubernetesObject, P extends Projected>(
     { kind }: Resource<T>,
     items: readonly T[],
-    project: (item: T) => P,
+    project: (item: T) => P | undefined,
     onEvent: (event: ReflectorEvent<P>) => void,
   ): readonly T[] =>
     items.filter((item) => {
       try {
-        onEvent({ type: 'ADDED', object: project(item) });
-        return true;
+        const object = project(item);
+        if (object !== undefined) onEvent({ type: 'ADDED', object });
+        return object !== undefined;
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
         warn(clean(`warning: skipping ${kind} ${item.metadata?.name ?? ''}, which cannot be parsed: ${why}`));
@@ -76,7 +77,12 @@ export async function takeSnapshot(
       }
     });
   take(JOBS, jobPage.items, projectJob, repository.applyJob);
-  const pods = take(PODS, podPage.items, projectPod, repository.applyPod);
+  const pods = take(
+    PODS,
+    podPage.items,
+    (pod) => projectOurPod(pod, (uid) => repository.has(uid)),
+    repository.applyPod,
+  );
   take(SERVICES, servicePage.items, projectService, repository.applyService);
   const readable = take(EVENTS, events, projectEvent, repository.applyEvent);
   repository.open();

@@ -12,7 +12,7 @@ import type { JobsContext, JobsOptions } from './context.ts';
 import type { Jobs } from './contract.ts';
 import type { Job } from './job.ts';
 import { JobError } from './job-error.ts';
-import { OURS } from './objects/annotations.ts';
+import { JOB_NAME_LABEL, OURS } from './objects/annotations.ts';
 import { control } from './operations/control.ts';
 import { Inputs } from './operations/input.ts';
 import { createNetwork } from './operations/network.ts';
@@ -23,7 +23,7 @@ import { createPermissions, type Feature } from './permissions.ts';
 import { maySee, type Policy } from './policy/policy.ts';
 import { type Rule, runReconciler } from './upkeep/reconciler.ts';
 import { confirmFinalState, createRules } from './upkeep/rules.ts';
-import { projectEvent, projectJob, projectPod, projectService } from './view/projection.ts';
+import { projectEvent, projectJob, projectOurPod, projectService } from './view/projection.ts';
 import { type JobRecord, jobOf } from './view/record.ts';
 import { Repository } from './view/repository.ts';
 
@@ -60,7 +60,13 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     client,
     repository,
     jobs: client.reflector({ resource: JOBS, selection: ours, project: projectJob, onEvent: repository.applyJob }),
-    pods: client.reflector({ resource: PODS, selection: ours, project: projectPod, onEvent: repository.applyPod }),
+    // Pods of adopted jobs have no label of ours; the Job controller labels all of its pods.
+    pods: client.reflector({
+      resource: PODS,
+      selection: { labelSelector: JOB_NAME_LABEL },
+      project: (pod) => projectOurPod(pod, (uid) => repository.has(uid)),
+      onEvent: repository.applyPod,
+    }),
     services: client.reflector({
       resource: SERVICES,
       selection: ours,
@@ -105,6 +111,12 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     repository.open();
   }
 
+  /** Starts after the first list of jobs: which pods are kept depends on it. */
+  async function runPods(signal: AbortSignal): Promise<void> {
+    await jobs.synced(signal).catch(() => {});
+    if (!signal.aborted) await pods.run(signal);
+  }
+
   /** Starts as soon as jobs and pods were listed. */
   async function reconcile(rules: readonly Rule[], signal: AbortSignal): Promise<void> {
     try {
@@ -138,7 +150,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     try {
       await Promise.all([
         jobs.run(signal),
-        pods.run(signal),
+        runPods(signal),
         runWhileAllowed(services, 'services', signal),
         runWhileAllowed(events, 'events', signal),
         permissions.run(signal),

@@ -46,8 +46,12 @@ export const FEATURES = {
     without: 'the input (stdin) of jobs is kept in memory and lost if the plugin stops before it is delivered',
   },
   services: {
-    permissions: permit('', 'services', 'get list watch create delete'),
+    permissions: permit('', 'services', 'get list watch create'),
     without: 'jobs with exposed ports cannot be submitted',
+  },
+  serviceDeletion: {
+    permissions: permit('', 'services', 'delete'),
+    without: 'Services without an owner, of jobs of another launcher plugin, stay after their jobs',
   },
   events: { permissions: permit('', 'events', 'list watch'), without: 'the reasons of Pending jobs are often unknown' },
   usage: { permissions: permit(METRICS, 'pods', 'get list'), without: 'the resource usage of jobs is unknown' },

@@ -230,8 +230,11 @@ export interface Projected {
 export interface ReflectorOptions<T extends KubernetesObject, P extends Projected> {
   readonly resource: Resource<T>;
   readonly selection: Selection;
-  /** Pure function. Called for each object of a list and each event of a watch, not for bookmarks. */
-  readonly project: (object: T) => P;
+  /**
+   * Called for each object of a list and each event of a watch, not for bookmarks. undefined: the object is not selected; nothing
+   * of it is kept, and a known version of it is reported as deleted.
+   */
+  readonly project: (object: T) => P | undefined;
   readonly onEvent: (event: ReflectorEvent<P>) => void;
 }
 
@@ -257,8 +260,11 @@ export interface Reflector<P extends Projected> {
   readonly synced: (signal: AbortSignal) => Promise<void>;
   /** Resolves when everything up to this resourceVersion has been seen (compared as integers, one kind only). */
   readonly reached: (resourceVersion: string, signal: AbortSignal) => Promise<void>;
-  /** Takes in the answer of a write at once, without waiting for the watch; older versions are ignored. */
-  readonly offer: (object: P) => void;
+  /**
+   * Takes in the answer of a write at once, without waiting for the watch; older versions are ignored. `isListed`: the object is
+   * from a list that was just read, so it exists although the watch has passed its version (the projection ignored it).
+   */
+  readonly offer: (object: P, options?: { readonly isListed?: boolean }) => void;
   /** Lists and watches until the signal is aborted; never rejects. */
   readonly run: (signal: AbortSignal) => Promise<void>;
 }

@@ -4,7 +4,11 @@ import { takeSnapshot } from '../../src/cli/snapshot.ts';
 import type { Client } from '../../src/kubernetes/contract.ts';
 
 const job = (name: string, spec: unknown = {}) => ({ metadata: { name, uid: `uid-${name}` }, spec });
-const pod = (name: string, fields: object = {}) => ({ metadata: { name, uid: `uid-${name}` }, ...fields });
+const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name: 'first', uid: 'uid-first', controller: true }];
+const pod = (name: string, fields: object = {}) => ({
+  metadata: { name, uid: `uid-${name}`, ownerReferences },
+  ...fields,
+});
 const ITEMS: Readonly<Record<string, readonly unknown[]>> = {
   jobs: [job('first'), job('broken', { template: { spec: { containers: 5 } } }), job('last')],
   pods: [pod('readable'), pod('strange', { status: { conditions: {} } })],

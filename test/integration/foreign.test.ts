@@ -10,7 +10,7 @@ const world = await setUp(t);
 const { cluster, launcher, user, other } = world;
 t.jobs = 4;
 
-/** Makes the Job as the first-party plugin does, and waits until it is known. */
+/** Creates the Job as the templates of the first-party plugin do, without labels on the pod, and waits until it is known. */
 async function make(name: string, script: string, pod: Record<string, unknown> = {}): Promise<string> {
   const id = `${name}-${user}`;
   const labels = { 'app.kubernetes.io/managed-by': 'launcher', 'launcher-instance-id': 'wb-1' };
@@ -33,7 +33,6 @@ async function make(name: string, script: string, pod: Record<string, unknown> =
       backoffLimit: 0,
       template: {
         metadata: {
-          labels,
           annotations: {
             name: `Session ${name}`,
             user,
@@ -115,9 +114,51 @@ t.test('without the annotation of an owner it is shown to administrators only', 
   const containers = [{ name: 'c', image: cluster.image, imagePullPolicy: 'IfNotPresent', command: ['/bin/true'] }];
   await cluster.namespaced('POST', 'batch/v1', 'jobs', {
     metadata: { name: id, labels: { ...labels, 'job-launcher/user': user } },
-    spec: { backoffLimit: 0, template: { metadata: { labels }, spec: { restartPolicy: 'Never', containers } } },
+    spec: { backoffLimit: 0, template: { spec: { restartPolicy: 'Never', containers } } },
   });
   await eventually(async () => (await launcher.jobs('*')).some((job) => job.id === id), 'the job is known');
   await refused(t, launcher.job(user, id), 3);
   t.match(await launcher.job('*', id), { id, name: id, user: '' });
+});
+
+/** The Service that the first-party plugin creates for a job: with labels, without an owner. */
+const serviceOf = (id: string) => ({
+  metadata: { name: `${id}-svc`, labels: { 'app.kubernetes.io/managed-by': 'launcher', 'job-name': id } },
+  spec: { type: 'NodePort', selector: { 'job-name': id }, ports: [{ name: 'a', port: 8787, targetPort: 8787 }] },
+});
+
+t.test('its Service without an owner reports its ports and is deleted with the Job', async (t) => {
+  const id = await make('ports', 'sleep 600');
+  const made = await cluster.namespaced('POST', '', 'services', serviceOf(id));
+  t.equal(made.status, 201, JSON.stringify(made.body['message'] ?? ''));
+  const spec = made.body['spec'] as { ports: { nodePort: number }[] };
+  await world.until(id, 'Running');
+  const ports = async () => (await launcher.job(user, id))['exposedPorts'];
+  await eventually(async () => JSON.stringify(await ports()).includes('publishedPort'), 'the node port is reported');
+  t.match(await ports(), [{ targetPort: 8787, publishedPort: spec.ports[0]?.nodePort, protocol: 'TCP' }]);
+  t.equal((await cluster.namespaced('GET', '', `services/${id}`)).status, 404, 'no second Service');
+  await cluster.namespaced('DELETE', 'batch/v1', `jobs/${id}`, { propagationPolicy: 'Background' });
+  await eventually(
+    async () => (await cluster.namespaced('GET', '', `services/${id}-svc`)).status === 404,
+    'the Service is deleted',
+  );
+});
+
+t.test('a Job without the label is not a job of the launcher, nor are its pods', async (t) => {
+  const id = `unlabeled-${user}`;
+  const containers = [{ name: 'c', image: cluster.image, imagePullPolicy: 'IfNotPresent', command: ['/bin/true'] }];
+  const labels = { 'job-launcher/user': user };
+  await cluster.namespaced('POST', 'batch/v1', 'jobs', {
+    metadata: { name: id, labels },
+    spec: {
+      backoffLimit: 0,
+      template: { metadata: { annotations: { user } }, spec: { restartPolicy: 'Never', containers } },
+    },
+  });
+  await eventually(async () => {
+    const { body } = await cluster.namespaced('GET', 'batch/v1', `jobs/${id}`);
+    return (body['status'] as { succeeded?: number } | undefined)?.succeeded === 1;
+  }, 'it has ended');
+  await refused(t, launcher.job(user, id), 3);
+  await cluster.namespaced('DELETE', 'batch/v1', `jobs/${id}`, { propagationPolicy: 'Background' });
 });

@@ -45,7 +45,7 @@ type Identity = Pick<JobView, 'name' | 'uid'>;
 async function readJobAndPods(context: ReadContext, job: Identity): Promise<boolean> {
   const { pods, clock, signal, log } = context;
   const exists = await readJob(context, job);
-  const version = await readPods(context, job.name, signal);
+  const version = await readPods(context, job, signal);
   const reached = await within(
     clock,
     CATCH_UP_MS,
@@ -76,10 +76,13 @@ async function readJob({ client, jobs, signal }: ReadContext, job: Identity): Pr
 /** Takes in the newest pods of a job, without waiting for their watch; returns the resource version of the list. */
 export async function readPods(
   { client, pods }: Pick<JobsContext, 'client' | 'pods'>,
-  job: string,
+  { name, uid }: Identity,
   signal: AbortSignal,
 ): Promise<string> {
-  const list = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${job}` }, { signal });
-  for (const pod of list.items) pods.offer(projectPod(pod));
+  const list = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${name}` }, { signal });
+  for (const pod of list.items) {
+    const view = projectPod(pod);
+    if (view.jobUid === uid) pods.offer(view, { isListed: true });
+  }
   return list.resourceVersion;
 }

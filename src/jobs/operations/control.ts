@@ -136,7 +136,7 @@ export async function cancel(
   if (patched === undefined) throw tooLate(record.id, 'cancel');
   const found = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${record.id}` }, { signal });
   const views = found.items.map(projectPod).filter(({ jobUid }) => jobUid === record.uid);
-  for (const pod of views) pods.offer(pod);
+  for (const pod of views) pods.offer(pod, { isListed: true });
   if (patched.finished || views.some(endedByItself)) {
     await restoreControl(context, record, { intent, before });
     throw tooLate(record.id, 'cancel');

@@ -68,7 +68,7 @@ export function createNetwork(context: JobsContext): NetworkOf {
     if (service !== undefined || !permissions.allows('services')) return service;
     try {
       const found = projectService((await client.get(SERVICES, id, { timeoutMs: READ_MS })).object);
-      if (found.jobUid !== uid) return undefined;
+      if (found.ownerUid !== uid) return undefined;
       services.offer(found);
       return found;
     } catch (error) {

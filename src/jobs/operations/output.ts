@@ -41,7 +41,7 @@ async function* read(context: JobsContext, record: JobRecord, signal: AbortSigna
       if (hasReadPods) throw deletedOutput(record.id);
       // The watch of pods may be behind the watch of jobs, which reported the end.
       hasReadPods = true;
-      await readPods(context, record.id, signal).catch((error: unknown) => {
+      await readPods(context, record.job, signal).catch((error: unknown) => {
         signal.throwIfAborted();
         throw jobErrorOf(error, `The output of job ${record.id} cannot be read`);
       });

@@ -1,9 +1,9 @@
 /** Reconcile rules that are a condition and one action; the rules with a state of their own are in result.ts and expiry.ts. */
-import { JOBS, PODS } from '../../kubernetes/contract.ts';
+import { JOBS, PODS, SERVICES } from '../../kubernetes/contract.ts';
 import type { JobsContext } from '../context.ts';
 import { JobError } from '../job-error.ts';
 import { buildService, needsService, profileMetadataOf } from '../objects/service.ts';
-import { confirmEnd } from '../operations/confirm-end.ts';
+import { confirmEnd, readPods } from '../operations/confirm-end.ts';
 import { cancel } from '../operations/control.ts';
 import type { Inputs } from '../operations/input.ts';
 import { act } from '../operations/stop-kill.ts';
@@ -20,11 +20,13 @@ import { recordResult } from './result.ts';
 export function createRules(context: JobsContext, inputs: Inputs): readonly Rule[] {
   return [
     confirmFinalState(context),
+    readMissingPods(context),
     recordResult(context),
     expireJobs(context),
     repeatControl(context),
     endSidecars(context),
     createMissingService(context),
+    deleteAdoptedService(context),
     cancelPending(context),
     ...inputRules(context, inputs),
     reportMalformedAnnotation(context),
@@ -44,6 +46,21 @@ export function confirmFinalState(context: JobsContext): Rule {
     act: async (record) => {
       const { exists } = await confirmEnd(context, record);
       context.repository.confirm(record, exists);
+    },
+  };
+}
+
+const MISSING_PODS_MS = 2_000;
+
+/** The watch of pods ignores pods of unknown Jobs, and may be ahead of the watch of jobs by the first versions of a pod. */
+function readMissingPods(context: JobsContext): Rule {
+  return {
+    name: 'read-missing-pods',
+    failure: 'Cannot read the pods of a job',
+    afterMs: () => MISSING_PODS_MS,
+    due: (record) => record.job.active && record.pod === undefined && !isTerminal(record),
+    act: async ({ job }) => {
+      await readPods(context, job, context.signal);
     },
   };
 }
@@ -119,6 +136,30 @@ function createMissingService(context: JobsContext): Rule {
       const { object } = await client.get(JOBS, job.name, { signal });
       const service = buildService({ request: job.request, ...profileMetadataOf(object) }, job, options().serviceType);
       await createService(context, service, signal);
+    },
+  };
+}
+
+/** The Service of an adopted job may have no owner reference: then it is deleted after the Job. Needs delete on services. */
+function deleteAdoptedService({ client, log, permissions }: JobsContext): Rule {
+  const deleted = new WeakSet<JobRecord>();
+  return {
+    name: 'delete-adopted-service',
+    failure: 'Cannot delete the Service of a deleted job',
+    prompt: true,
+    coversDeleted: true,
+    due: (record) =>
+      record.deleted &&
+      record.service?.ownerUid === '' &&
+      !deleted.has(record) &&
+      permissions.allows('serviceDeletion'),
+    act: async (record) => {
+      const { id, service } = record;
+      if (service === undefined) return;
+      const { name, uid } = service;
+      await client.delete(SERVICES, name, { propagationPolicy: 'Background', uid });
+      deleted.add(record);
+      log.info('Deleted the Service of a deleted job', { job: id, service: name });
     },
   };
 }

@@ -8,7 +8,14 @@ import type { ObjectMeta, OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
 import type { Projected } from '../../kubernetes/contract.ts';
 import { compactList } from '../../system/omit-empty.ts';
 import type { JobRequest } from '../job.ts';
-import { RECORD_ANNOTATION, type RunRecords, readRecords } from '../objects/annotations.ts';
+import {
+  JOB_NAME_LABEL,
+  LAUNCHER,
+  MANAGED_BY,
+  RECORD_ANNOTATION,
+  type RunRecords,
+  readRecords,
+} from '../objects/annotations.ts';
 import { jobContainer, recoverRequest } from '../objects/from-job.ts';
 import { readRecord } from '../objects/submission-record.ts';
 
@@ -47,6 +54,8 @@ export interface JobView extends Projected, RunRecords {
   readonly suspended: boolean;
   /** `spec.parallelism` is 0. */
   readonly idle: boolean;
+  /** `status.active` is not 0: the Job has a pod that has not ended. */
+  readonly active: boolean;
   /** A pod of it is ready: its containers run. The Job controller updates it once a second, since 1.24 (docs/kubernetes-facts.md 3). */
   readonly ready: boolean;
   readonly decision?: JobDecision;
@@ -106,7 +115,10 @@ export interface PodView extends Projected {
 }
 
 export interface ServiceView extends Projected {
-  readonly jobUid: JobUid;
+  /** The Job that it belongs to: by its owner reference, else by its label `job-name`. */
+  readonly jobId: JobId;
+  /** uid of its owner; '' without an owner: then the Service is not deleted with the Job. */
+  readonly ownerUid: JobUid | '';
   /** Is its name that of the Job, as for Services of this plugin? */
   readonly isNamedLikeJob: boolean;
   readonly type: string;
@@ -168,6 +180,7 @@ export function projectJob(job: KubernetesJob): JobView {
     ),
     suspended: spec?.suspend === true,
     idle: spec?.parallelism === 0,
+    active: (status?.active ?? 0) > 0,
     ready: (status?.ready ?? 0) > 0,
     ...(decision === undefined ? {} : { decision }),
     finished: decided.some(({ type }) => type === 'Complete' || type === 'Failed'),
@@ -211,6 +224,17 @@ function projectInit(spec: PodSpec | undefined, status: PodStatus | undefined): 
       ),
     )
     .filter(({ waiting, terminated }) => waiting !== undefined || (terminated?.exitCode ?? 0) !== 0);
+}
+
+/**
+ * Selects the pods whose controlling Job is ours. The Job controller's label does not tell whose Job it is, and pods of adopted
+ * jobs have no other label. A pod with our label is kept before its Job is known.
+ */
+export function projectOurPod(pod: Pod, isOurJob: (uid: JobUid) => boolean): PodView | undefined {
+  const { metadata } = pod;
+  const jobUid = idOf<JobUid>(owner(metadata, true)?.uid);
+  if (jobUid === '') return undefined;
+  return isOurJob(jobUid) || metadata?.labels?.[MANAGED_BY] === LAUNCHER ? projectPod(pod) : undefined;
 }
 
 export function projectPod(pod: Pod): PodView {
@@ -268,10 +292,12 @@ export function projectPod(pod: Pod): PodView {
 export function projectService(service: Service): ServiceView {
   const { metadata, spec, status } = service;
   const job = owner(metadata, false);
+  const id = idOf<JobId>(job?.name ?? metadata?.labels?.[JOB_NAME_LABEL]);
   return {
     ...identityOf(metadata),
-    jobUid: idOf(job?.uid),
-    isNamedLikeJob: job !== undefined && job.name === metadata?.name,
+    jobId: id,
+    ownerUid: idOf(job?.uid),
+    isNamedLikeJob: id !== '' && id === metadata?.name,
     type: spec?.type ?? 'ClusterIP',
     clusterIps: (spec?.clusterIPs ?? [spec?.clusterIP ?? '']).filter((ip) => ip !== '' && ip !== 'None'),
     ports: (spec?.ports ?? []).map(({ port, targetPort, nodePort, protocol }) => ({

@@ -24,10 +24,12 @@ export interface JobRecord {
   readonly confirmation: Confirmation;
 }
 
-/** Pods and services of all jobs, by the uid of their Job. */
+/** Pods and services of all jobs. */
 export interface ObservationsByJob {
+  /** By the uid of their Job. */
   readonly pods: Map<JobUid, PodsOfJob>;
-  readonly services: Map<JobUid, ServiceView>;
+  /** By the id of their Job: Services of adopted jobs have no owner reference. */
+  readonly services: Map<JobId, ServiceView>;
 }
 
 /** Record in the repository. A class, because a repository holds thousands: functions of their own would be most of a record. */
@@ -58,7 +60,8 @@ export class TrackedJob implements JobRecord {
   }
 
   get service(): ServiceView | undefined {
-    return this.#observations.services.get(this.uid);
+    const service = this.#observations.services.get(this.id);
+    return service?.ownerUid === '' || service?.ownerUid === this.uid ? service : undefined;
   }
 }
 

@@ -66,13 +66,14 @@ export class Repository {
 
   readonly applyService = ({ type, object }: ReflectorEvent<ServiceView>): void => {
     const { services } = this.#observations;
-    const { jobUid, uid, isNamedLikeJob } = object;
-    const known = services.get(jobUid);
-    const isKnown = known === undefined || known.uid === uid;
-    if (type !== 'DELETED') {
-      if (isKnown || (isNamedLikeJob && !known.isNamedLikeJob)) services.set(jobUid, object);
-    } else if (isKnown) services.delete(jobUid);
-    this.#refreshUid(jobUid);
+    const { jobId: id, uid } = object;
+    if (id === '') return;
+    const known = services.get(id);
+    if (type === 'DELETED') {
+      if (known?.uid === uid) services.delete(id);
+    } else if (known === undefined || known.uid === uid || isPreferred(object, known)) services.set(id, object);
+    const record = this.#byId.get(id);
+    if (record !== undefined) this.#refresh(record);
   };
 
   readonly applyEvent = ({ type, object }: ReflectorEvent<EventView>): void => {
@@ -124,6 +125,11 @@ export class Repository {
     if (record === undefined || confirmation !== 'needed') return;
     record.confirmation = exists || record.deleted ? 'done' : 'none';
     if (record.confirmation === 'done') this.#refresh(record);
+  }
+
+  /** Is this the uid of a Job of ours? */
+  has(uid: JobUid): boolean {
+    return this.#byUid.has(uid);
   }
 
   get(id: JobId): JobRecord | undefined {
@@ -251,7 +257,6 @@ export class Repository {
     this.#byUid.delete(record.uid);
     if (this.#byId.get(record.id) === record) this.#byId.delete(record.id);
     this.#unindex(record);
-    this.#observations.services.delete(record.uid);
     this.#eventsOf.delete(record.uid);
     // A Job that is labeled again still has its pods.
     if (record.pod?.present === true) this.#leavingJobs.add(record.uid);
@@ -260,6 +265,7 @@ export class Repository {
 
   #observe(view: PodView, present: boolean): void {
     const { uid, jobUid } = view;
+    this.#leaveJob(uid, jobUid);
     if (jobUid === '') return;
     const { pods } = this.#observations;
     const known = pods.get(jobUid) ?? [];
@@ -276,6 +282,14 @@ export class Repository {
       if (newest?.present !== true && !this.#byUid.has(jobUid)) this.#lastPodDeleted(jobUid);
     }
     this.#refreshUid(jobUid);
+  }
+
+  /** A pod that was orphaned or adopted by another Job is no longer there for the Job before. */
+  #leaveJob(uid: PodView['uid'], jobUid: JobUid): void {
+    const before = this.#jobOfPod.get(uid);
+    if (before === undefined || before === jobUid) return;
+    const known = this.#observations.pods.get(before)?.find((each) => each.view.uid === uid);
+    if (known !== undefined) this.#observe(known.view, false);
   }
 
   /**
@@ -300,6 +314,12 @@ export class Repository {
     const record = this.#byUid.get(jobUid);
     if (record !== undefined) this.#refresh(record);
   }
+}
+
+/** A Service with an owner before one without, then one with the name of the Job. */
+function isPreferred(service: ServiceView, other: ServiceView): boolean {
+  if ((service.ownerUid === '') !== (other.ownerUid === '')) return other.ownerUid === '';
+  return service.isNamedLikeJob && !other.isNamedLikeJob;
 }
 
 /** State of a job that this process has not announced yet, while its final state is being confirmed. */

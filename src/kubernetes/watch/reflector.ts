@@ -87,7 +87,8 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     version: () => store.version,
     onEvent: (type, object, version) => {
       const projection = projected(object);
-      if (projection === undefined) store.advance(version);
+      if (projection === 'unreadable') store.advance(version);
+      else if (projection === undefined) store.unselected(object.metadata?.uid ?? '', version);
       else if (type === 'DELETED') store.deleted(projection);
       else store.changed(projection);
       progress.notify();
@@ -148,7 +149,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       onPage: (items) => {
         for (const item of items) {
           const object = projected(item);
-          if (object !== undefined) found.set(object.uid, object);
+          if (object !== undefined && object !== 'unreadable') found.set(object.uid, object);
         }
       },
       onRestart: () => found.clear(),
@@ -161,10 +162,10 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     progress.notify();
   }
 
-  function projected(object: T): P | undefined {
+  function projected(object: T): P | undefined | 'unreadable' {
     if (!isKubernetesObject(object) || !object.metadata?.uid) {
       log.warning('Ignoring a malformed Kubernetes object', { kind: name });
-      return undefined;
+      return 'unreadable';
     }
     try {
       return project(object);
@@ -174,7 +175,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
         name: object.metadata?.name,
         error,
       });
-      return undefined;
+      return 'unreadable';
     }
   }
 
@@ -219,7 +220,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     synced: (signal) => until(() => listed, signal),
     reached: (version, signal) =>
       until(() => listed && store.version !== undefined && !isNewer(version, store.version), signal),
-    offer: (object) => store.offer(object),
+    offer: (object, { isListed = false } = {}) => store.offer(object, isListed),
     run,
   };
 }

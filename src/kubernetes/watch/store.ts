@@ -7,6 +7,8 @@ export function isNewer(a: string, b: string): boolean {
   return a > b;
 }
 
+const MAX_DELETED_UIDS = 1_000;
+
 /**
  * Projections by uid, and the version up to which everything was seen. Emits changes; for a list only the differences,
  * deletions included.
@@ -14,6 +16,8 @@ export function isNewer(a: string, b: string): boolean {
 export class Store<P extends Projected> {
   readonly #objects = new Map<string, P>();
   readonly #emit: (event: ReflectorEvent<P>) => void;
+  /** The most recent deletions, so that an older list does not add such an object again. */
+  readonly #deletedUids = new Set<string>();
   #version: string | undefined;
 
   constructor(emit: (event: ReflectorEvent<P>) => void) {
@@ -47,16 +51,24 @@ export class Store<P extends Projected> {
   /** For DELETED of the watch: deleted, or no longer selected (kubernetes-facts.md 106). Has the version of the deletion (kubernetes-facts.md 66). */
   deleted(object: P): void {
     this.advance(object.resourceVersion);
-    if (this.#objects.delete(object.uid)) this.#emit({ type: 'DELETED', object, found: 'watch' });
+    this.#remove(object, 'watch');
+  }
+
+  /** For an object of the watch that the projection does not select. */
+  unselected(uid: string, version: string): void {
+    this.advance(version);
+    const known = this.#objects.get(uid);
+    if (known !== undefined) this.#remove(known, 'watch');
   }
 
   /**
    * For the answer of a write or a read. An object older than the watch that is not in the store was deleted, or is not
-   * selected.
+   * selected; an object of a list that was just read exists unless the watch has reported its deletion.
    */
-  offer(object: P): void {
+  offer(object: P, isListed = false): void {
     const passed = this.#version !== undefined && !isNewer(object.resourceVersion, this.#version);
-    if (passed && !this.#objects.has(object.uid)) return;
+    const isUnknown = passed && !this.#objects.has(object.uid);
+    if (isUnknown && (!isListed || this.#deletedUids.has(object.uid))) return;
     this.#put(object);
   }
 
@@ -69,10 +81,16 @@ export class Store<P extends Projected> {
     this.#version = version;
     for (const [uid, known] of this.#objects) {
       if (listed.has(uid) || (!rolledBack && isNewer(known.resourceVersion, version))) continue;
-      this.#objects.delete(uid);
-      this.#emit({ type: 'DELETED', object: known, found: 'relist' });
+      this.#remove(known, 'relist');
     }
     for (const object of listed.values()) this.#put(object, rolledBack);
+  }
+
+  #remove(object: P, found: 'watch' | 'relist'): void {
+    this.#deletedUids.add(object.uid);
+    const [oldest] = this.#deletedUids;
+    if (this.#deletedUids.size > MAX_DELETED_UIDS && oldest !== undefined) this.#deletedUids.delete(oldest);
+    if (this.#objects.delete(object.uid)) this.#emit({ type: 'DELETED', object, found });
   }
 
   #put(object: P, always = false): void {

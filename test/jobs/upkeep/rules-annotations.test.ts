@@ -50,7 +50,7 @@ t.test('a job that cannot be shown is logged, and the other jobs are listed', as
           ...options,
           project: (object) => {
             const view = options.project(object);
-            return view.name === broken ? { ...view, request: { user: 'alice' } } : view;
+            return view?.name === broken ? { ...view, request: { user: 'alice' } } : view;
           },
         }),
     }),

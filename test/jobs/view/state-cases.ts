@@ -22,6 +22,7 @@ export const job = (members: Partial<JobView> = {}): JobView => ({
   lastTransition: START,
   suspended: false,
   idle: false,
+  active: false,
   ready: false,
   finished: false,
   stdinDue: false,

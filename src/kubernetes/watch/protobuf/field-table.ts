@@ -14,7 +14,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   JobMeta:
     '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 11 labels map, 12 annotations map',
   JobSpec: '1 parallelism number!, 6 template PodTemplate, 10 suspend flag!',
-  JobStatus: '1 conditions Condition*, 2 startTime time, 3 completionTime time, 9 ready number',
+  JobStatus: '1 conditions Condition*, 2 startTime time, 3 completionTime time, 4 active number, 9 ready number',
   Condition: '1 type text!, 2 status text!, 4 lastTransitionTime time, 5 reason text, 6 message text',
 
   PodTemplate: '1 metadata TemplateMeta, 2 spec TemplateSpec',
@@ -74,7 +74,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   Pod: '1 metadata PodMeta, 2 spec PodSpec, 3 status PodStatus',
   PodMeta:
     '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 9 deletionTimestamp time, ' +
-    '10 deletionGracePeriodSeconds number!, 13 ownerReferences Owner*',
+    '10 deletionGracePeriodSeconds number!, 11 labels map, 13 ownerReferences Owner*',
   Owner: '1 kind text!, 3 name text!, 4 uid text!, 6 controller flag!',
   PodSpec:
     '2 containers PodContainer*, 5 activeDeadlineSeconds number!, 10 nodeName text, 12 hostPID flag, ' +
@@ -93,7 +93,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
 
   Service: '1 metadata ServiceMeta, 2 spec ServiceSpec, 3 status ServiceStatus',
   ServiceMeta:
-    '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 13 ownerReferences Owner*',
+    '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 11 labels map, ' +
+    '13 ownerReferences Owner*',
   ServiceSpec: '1 ports ServicePort*, 3 clusterIP text, 4 type text, 18 clusterIPs text*',
   ServicePort: '2 protocol text, 3 port number!, 4 targetPort numberOrText, 5 nodePort number',
   ServiceStatus: '1 loadBalancer LoadBalancer',

@@ -71,6 +71,14 @@ t.test('given a recorded pod, what is read of it is literally this', async (t) =
         uid: '24809285-3354-4ee1-b59f-16c5f16b0968',
         resourceVersion: '18537',
         creationTimestamp: '2026-11-23T18:40:12Z',
+        labels: {
+          'app.kubernetes.io/managed-by': 'launcher',
+          'batch.kubernetes.io/controller-uid': '4e481d85-5333-4c0e-9bea-8343d9a5958b',
+          'batch.kubernetes.io/job-name': 'protobuf-sample',
+          'controller-uid': '4e481d85-5333-4c0e-9bea-8343d9a5958b',
+          'job-name': 'protobuf-sample',
+          rec: 'pb',
+        },
         ownerReferences: [
           { kind: 'Job', name: 'protobuf-sample', uid: '4e481d85-5333-4c0e-9bea-8343d9a5958b', controller: true },
         ],
