@@ -106,7 +106,7 @@ t.test('the manifest of rbac grants every permission that check verifies', async
       })),
     );
   const outcome = await check(t, granted, {}, ['--submit-test-job', '--image=busybox']);
-  t.strictSame(linesOf(outcome, 'permissions'), ['ok permissions all 32 permissions are granted']);
+  t.strictSame(linesOf(outcome, 'permissions'), ['ok permissions all 31 permissions are granted']);
   t.match(linesOf(outcome, 'test-job')[0], /^ok /);
   t.equal(outcome.code, 0);
 });
