@@ -78,6 +78,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
       selection: { fieldSelector: IGNORED_EVENTS.map((reason) => `reason!=${reason}`).join(',') },
       project: projectEvent,
       onEvent: repository.applyEvent,
+      isListOptional: true,
     }),
     permissions: createPermissions(client, clock, log),
     signal: life.signal,

@@ -53,8 +53,16 @@ export const FEATURES = {
     permissions: permit('', 'services', 'delete'),
     without: 'Services without an owner, of jobs of another launcher plugin, stay after their jobs',
   },
-  events: { permissions: permit('', 'events', 'list watch'), without: 'the reasons of Pending jobs are often unknown' },
-  usage: { permissions: permit(METRICS, 'pods', 'get list'), without: 'the resource usage of jobs is unknown' },
+  events: { permissions: permit('', 'events', 'watch'), without: 'the reasons of Pending jobs are often unknown' },
+  eventList: {
+    permissions: permit('', 'events', 'list'),
+    without: 'events are watched without a list, which replays all of them after an expired watch',
+  },
+  usage: { permissions: permit(METRICS, 'pods', 'get'), without: 'the resource usage of jobs is unknown' },
+  usageList: {
+    permissions: permit(METRICS, 'pods', 'list'),
+    without: 'the resource usage of each job takes a request of its own',
+  },
   nodes: {
     permissions: permit('', 'nodes', 'get', { namespace: '' }),
     without: 'jobs report only the internal addresses of their nodes',
@@ -62,6 +70,9 @@ export const FEATURES = {
 } as const satisfies Record<string, { readonly permissions: readonly Permission[]; readonly without: string }>;
 
 export type Feature = keyof typeof FEATURES;
+
+/** Features that only save requests, or clean up for another plugin: their absence is no warning. */
+const OPTIONAL: ReadonlySet<Feature> = new Set(['eventList', 'usageList', 'serviceDeletion']);
 
 export const FEATURE_NAMES = Object.keys(FEATURES) as readonly Feature[];
 
@@ -110,7 +121,8 @@ export function createPermissions(client: Client, clock: Clock, log: Log): Permi
     if (missing.length > 0) {
       off.add(feature);
       const names = missing.map(permissionText).join(', ');
-      log.notice(`A permission is missing: ${FEATURES[feature].without}`, { feature, missing: names }, 'WARNING');
+      const level = OPTIONAL.has(feature) ? 'INFO' : 'WARNING';
+      log.notice(`A permission is missing: ${FEATURES[feature].without}`, { feature, missing: names }, level);
     } else {
       off.delete(feature);
       log.notice('A permission that was missing is granted now', { feature });

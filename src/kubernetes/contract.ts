@@ -236,6 +236,8 @@ export interface ReflectorOptions<T extends KubernetesObject, P extends Projecte
    */
   readonly project: (object: T) => P | undefined;
   readonly onEvent: (event: ReflectorEvent<P>) => void;
+  /** The kind may be watched without permission to list it: a watch without a version starts with all objects. */
+  readonly isListOptional?: true;
 }
 
 /**

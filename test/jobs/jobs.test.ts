@@ -168,8 +168,18 @@ t.test('missing permissions switch off one feature each, named once', async (t) 
         level === 'notice' && typeof fields['feature'] === 'string' ? [fields['feature']] : [],
       )
       .sort();
-  await eventually(() => warnings().length === 6);
-  t.strictSame(warnings(), ['events', 'exec', 'nodes', 'secrets', 'services', 'usage']);
+  await eventually(() => warnings().length === 9);
+  t.strictSame(warnings(), [
+    'eventList',
+    'events',
+    'exec',
+    'nodes',
+    'secrets',
+    'serviceDeletion',
+    'services',
+    'usage',
+    'usageList',
+  ]);
   const id = await one.submit({ command: 'cat; sleep 60', stdin: 'kept in memory\n' });
   await one.until(id, hasState('Running'));
   t.notOk(await exists(SECRETS, `${id}-stdin`));
@@ -184,7 +194,7 @@ t.test('missing permissions switch off one feature each, named once', async (t) 
   );
   t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' }, 'by deletion');
   t.match(await one.until(id, terminal), { status: 'Killed', exitCode: 137 });
-  t.equal(warnings().length, 6, 'each of them once');
+  t.equal(warnings().length, 9, 'each of them once');
 
   cluster.access.setRules(documented);
   await stop(one);

@@ -143,8 +143,9 @@ function portsOf(text: string | undefined): readonly ExposedPort[] {
     return [
       {
         targetPort,
-        ...(typeof publishedPort === 'number' ? { publishedPort } : {}),
-        protocol: typeof protocol === 'string' ? protocol : 'TCP',
+        // Other plugins write 0 for a port that Kubernetes chooses, and protocols in lower case.
+        ...(typeof publishedPort === 'number' && publishedPort !== 0 ? { publishedPort } : {}),
+        protocol: typeof protocol === 'string' ? protocol.toUpperCase() : 'TCP',
       },
     ];
   });

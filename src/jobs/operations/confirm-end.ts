@@ -33,9 +33,10 @@ export async function confirmEnd(context: ReadContext, record: JobRecord): Promi
   return { exists: await readJob(context, record.job) };
 }
 
-/** Did the job end a moment ago, without a pod that this process observed? */
+/** Did the job end a moment ago, without a final version of its pod that this process observed? */
 function isObservedElsewhere({ client }: Pick<ReadContext, 'client'>, { job, pod }: JobRecord): boolean {
-  if (pod !== undefined || job.decision === undefined || job.result !== undefined) return false;
+  if ((pod !== undefined && pod.isEndUnknown !== true) || job.decision === undefined || job.result !== undefined)
+    return false;
   const now = client.serverTime();
   return now === undefined || now - job.decision.at < OLD_MS;
 }

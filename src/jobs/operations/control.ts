@@ -23,6 +23,9 @@ const ALLOWED: Readonly<Record<ControlOperation, JobState>> = {
   cancel: 'Pending',
 };
 
+/** Annotations of a Job have 16 KiB left for the records of the plugin. */
+const MAX_REASON = 4_096;
+
 const DONE: ControlResult = { complete: true, message: '' };
 
 export async function control(
@@ -125,7 +128,10 @@ export async function cancel(
 ): Promise<ControlResult> {
   const { client, pods, signal } = context;
   let before: ControlRecord | undefined;
-  const intent = { ...newRecord(context, 'cancel', user), ...(reason === undefined ? {} : { reason }) };
+  const intent = {
+    ...newRecord(context, 'cancel', user),
+    ...(reason === undefined ? {} : { reason: reason.slice(0, MAX_REASON) }),
+  };
   const patched = await patchJob(context, record.job, (newest) => {
     checkReplaces(newest, 'cancel');
     checkState(record, 'cancel');

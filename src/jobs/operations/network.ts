@@ -93,6 +93,10 @@ export function createNetwork(context: JobsContext): NetworkOf {
 }
 
 function addressesOf(pod: PodView, service: ServiceView | undefined, ofNode: readonly string[]): readonly string[] {
-  if (service?.type === 'ClusterIP') return [...service.clusterIps, ...pod.podIps];
+  if (service?.type === 'ClusterIP') {
+    // The pod listens on the target port, which may be another one.
+    const isSamePort = service.ports.every(({ port, targetPort }) => port === targetPort);
+    return isSamePort ? [...service.clusterIps, ...pod.podIps] : service.clusterIps;
+  }
   return service?.type === 'LoadBalancer' && service.ingress.length > 0 ? service.ingress : ofNode;
 }

@@ -1,6 +1,6 @@
 /**
  * Resource usage of running jobs, from metrics.k8s.io (docs/kubernetes-facts.md 118). One poller measures a job for all
- * requests; it ends with the last request or with the job. Needs get on pods.metrics.k8s.io.
+ * requests; it ends with the last request or with the job. Needs get on pods.metrics.k8s.io; list, if allowed, reads all jobs at once.
  */
 import { POD_METRICS, type PodMetrics } from '../../kubernetes/contract.ts';
 import { isNotFound, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
@@ -9,12 +9,15 @@ import { sleep } from '../../system/clock.ts';
 import type { JobsContext } from '../context.ts';
 import type { JobUsage, Requester } from '../contract.ts';
 import { JobError } from '../job-error.ts';
+import { JOB_NAME_LABEL } from '../objects/annotations.ts';
 import { quantity } from '../objects/quantity.ts';
 import { isTerminal, type JobRecord } from '../view/record.ts';
 
 /** Longest time between two measurements (docs/launcher-plugin-api.md section 0). */
 const LONGEST_PAUSE_MS = 15_000;
 const SHORTEST_PAUSE_MS = 1_000;
+/** Deadline of one request for metrics. */
+const REQUEST_MS = 5_000;
 const BYTES_PER_MB = 1_000_000;
 /** Oldest measurement that metrics-server returns: it makes one a minute, or misses some. */
 const LATEST_MS = 5 * 60_000;
@@ -83,26 +86,56 @@ export function createUsage(context: JobsContext): UsageOf {
   const cpuTimes = new WeakMap<JobRecord, CpuTime>();
   let isAbsenceLogged = false;
 
-  async function measure(record: JobRecord, signal: AbortSignal): Promise<JobUsage> {
+  /** The last list of all pods: measurements of all jobs share it. */
+  let shared: { readonly at: number; readonly metrics: Promise<ReadonlyMap<string, PodMetrics>> } | undefined;
+
+  const periodMs = (): number =>
+    Math.min(Math.max(options().resourcePollSeconds * 1000, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS);
+
+  /** Metrics of a pod; undefined if there are none yet. */
+  async function metricsOf(pod: string, signal: AbortSignal): Promise<PodMetrics | undefined> {
+    if (!permissions.allows('usageList')) {
+      return client.get(POD_METRICS, pod, { signal, timeoutMs: REQUEST_MS }).then(
+        ({ object }) => object,
+        (error: unknown) => {
+          if (isNotFound(error)) return undefined;
+          throw error;
+        },
+      );
+    }
+    const now = clock.monotonic();
+    if (shared === undefined || now - shared.at >= periodMs() / 2) shared = { at: now, metrics: listMetrics() };
+    return (await shared.metrics).get(pod);
+  }
+
+  async function listMetrics(): Promise<ReadonlyMap<string, PodMetrics>> {
+    const { items } = await client.list(POD_METRICS, { labelSelector: JOB_NAME_LABEL }, { timeoutMs: REQUEST_MS });
+    return new Map(items.map((item) => [item.metadata?.name ?? '', item]));
+  }
+
+  /** The usage of a job; the last one while metrics are not served in time. */
+  async function measure(record: JobRecord, last: JobUsage, signal: AbortSignal): Promise<JobUsage> {
     const pod = record.pod;
     if (pod?.present !== true || !permissions.allows('usage')) return {};
     try {
-      const { object } = await client.get(POD_METRICS, pod.view.name, { signal, timeoutMs: LONGEST_PAUSE_MS });
+      const metrics = await metricsOf(pod.view.name, signal);
       isAbsenceLogged = false;
-      const usage = usageOf(object, pod.view.container.name);
-      const cpuTime = cpuTimeUntil(cpuTimes.get(record), object, usage, clock.monotonic());
+      if (metrics === undefined) return {};
+      const usage = usageOf(metrics, pod.view.container.name);
+      const cpuTime = cpuTimeUntil(cpuTimes.get(record), metrics, usage, clock.monotonic());
       if (cpuTime === undefined) return usage;
       cpuTimes.set(record, cpuTime);
       return { ...usage, cpuTime: cpuTime.seconds };
     } catch (error) {
       signal.throwIfAborted();
-      // Not found: the pod has no sample yet. Any other error: metrics are not served.
-      if (!isNotFound(error) && !(await permissions.isMissing('usage', error)) && !isAbsenceLogged) {
+      const isDenied =
+        (await permissions.isMissing('usageList', error)) || (await permissions.isMissing('usage', error));
+      if (!isDenied && !isAbsenceLogged) {
         isAbsenceLogged = true;
         const status = error instanceof KubernetesError ? error.status : undefined;
         log.warning('Cannot read the resource usage of jobs; is metrics-server installed?', { status, error });
       }
-      return {};
+      return error instanceof KubernetesError && error.code === 'timeout' ? last : {};
     }
   }
 
@@ -113,10 +146,12 @@ export function createUsage(context: JobsContext): UsageOf {
     });
     try {
       while (!signal.aborted) {
-        poller.last = { number: poller.last.number + 1, usage: await measure(record, signal) };
+        const start = clock.monotonic();
+        const { number, usage } = poller.last;
+        poller.last = { number: number + 1, usage: await measure(record, usage, signal) };
         poller.listeners.notify();
-        const seconds = options().resourcePollSeconds;
-        await sleep(clock, Math.min(Math.max(seconds * 1000, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS), signal);
+        // The time of the request counts: frames come at the same pace while metrics are slow.
+        await sleep(clock, Math.max(0, start + periodMs() - clock.monotonic()), signal);
       }
     } catch (error) {
       if (!signal.aborted)

@@ -14,6 +14,9 @@ import type { Rule } from './reconciler.ts';
 /** Instances that never observed the pod wait longer, so that one that did can record the exit code. */
 const UNOBSERVED_WAIT_MS = 30_000;
 
+/** Annotations of a Job have 16 KiB left for the records of the plugin. */
+const MAX_MESSAGE = 4_096;
+
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 export function recordResult(context: JobsContext): Rule {
@@ -34,7 +37,7 @@ export function recordResult(context: JobsContext): Rule {
       state: outcome.state,
       statusCode: outcome.statusCode,
       ...(outcome.exitCode === undefined ? {} : { exitCode: outcome.exitCode }),
-      message: outcome.message,
+      message: outcome.message.slice(0, MAX_MESSAGE),
       ...(startedAt === undefined ? {} : { startedAt: iso(startedAt) }),
       endedAt: iso(endedAt),
       cause,
@@ -47,7 +50,12 @@ export function recordResult(context: JobsContext): Rule {
     name: 'record-result',
     failure: 'Cannot save final job states (annotation job-launcher/result); they would be lost on restart',
     prompt: true,
-    afterMs: ({ id, pod }) => (submitted.has(id) ? 0 : pod === undefined ? UNOBSERVED_WAIT_MS : OTHERS_WAIT_MS),
+    afterMs: ({ id, pod }) =>
+      submitted.has(id) && pod?.isEndUnknown !== true
+        ? 0
+        : pod === undefined || pod.isEndUnknown === true
+          ? UNOBSERVED_WAIT_MS
+          : OTHERS_WAIT_MS,
     due: (record) => isTerminal(record) && record.job.result === undefined,
     act: async (record) => {
       try {

@@ -129,6 +129,7 @@ function createMissingService(context: JobsContext): Rule {
       record.service === undefined &&
       needsService(record.job.request) &&
       !isTerminal(record) &&
+      !record.job.deleting &&
       permissions.allows('services') &&
       services.state().synced,
     act: async ({ job }) => {
@@ -177,8 +178,9 @@ function cancelPending(context: JobsContext): Rule {
       const seconds = options().pendingTimeoutSeconds;
       const now = client.serverTime();
       // A job that another client has suspended is not late; one with a decision is about to get its final state.
-      if (seconds === 0 || now === undefined || outcome.state !== 'Pending' || job.suspended) return false;
-      return job.control === undefined && job.decision === undefined && now - job.createdAt >= seconds * 1000;
+      if (seconds === 0 || now === undefined || outcome.state !== 'Pending' || job.suspended || job.deleting)
+        return false;
+      return job.control === undefined && job.decision === undefined && now - job.pendingSince >= seconds * 1000;
     },
     act: async (record) => {
       const limit = `pending for more than ${duration(options().pendingTimeoutSeconds)}`;

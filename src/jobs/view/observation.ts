@@ -7,6 +7,8 @@ export interface PodObservation {
   readonly view: PodView;
   /** Does it still exist? */
   readonly present: boolean;
+  /** It was deleted while the watch was interrupted: how it ended was not observed. */
+  readonly isEndUnknown?: true;
   /** What was observed first, its end or its removal; undefined if neither, or both in one version. */
   readonly first?: 'end' | 'removal';
 }
@@ -24,16 +26,28 @@ export function podRan(pod: PodView): boolean {
 }
 
 /** Adds a version of a pod. The order of end and removal is known only if they were observed in different versions. */
-export function observePod(previous: PodObservation | undefined, view: PodView, present: boolean): PodObservation {
+export function observePod(
+  previous: PodObservation | undefined,
+  view: PodView,
+  present: boolean,
+  found: 'watch' | 'relist' = 'watch',
+): PodObservation {
   const ended = podEnded(view);
   const removed = view.deletion !== undefined || view.disruption !== undefined;
   const first = previous?.first ?? (ended === removed ? undefined : ended ? 'end' : 'removal');
-  return { view, present, ...(first === undefined ? {} : { first }) };
+  const isEndUnknown = !present && found === 'relist' && !ended && !removed;
+  return {
+    view,
+    present,
+    ...(isEndUnknown ? { isEndUnknown } : {}),
+    ...(first === undefined ? {} : { first }),
+  };
 }
 
 /** Was it removed before its container ended? */
-export function wasRemoved({ view, present, first }: PodObservation): boolean {
+export function wasRemoved({ view, present, first, isEndUnknown }: PodObservation): boolean {
   const ended = podEnded(view);
+  if (isEndUnknown === true) return false;
   if (!ended) return !present || view.deletion !== undefined || view.disruption !== undefined;
   if (view.deletion === undefined && view.disruption === undefined) return false;
   if (first !== undefined) return first === 'removal';

@@ -49,6 +49,10 @@ export interface JobView extends Projected, RunRecords {
   /** Fields of its submission record that are malformed, for the log. */
   readonly malformedRecord?: string;
   readonly createdAt: number;
+  /** Its creation, or the last time at which it was resumed: `status.startTime`. */
+  readonly pendingSince: number;
+  /** It has a deletionTimestamp; a finalizer may keep it. */
+  readonly deleting: boolean;
   readonly lastTransition: number;
   /** `spec.suspend` is true. */
   readonly suspended: boolean;
@@ -114,6 +118,16 @@ export interface PodView extends Projected {
   readonly podIps: readonly string[];
 }
 
+interface ServicePortView {
+  /** Port of the pod. */
+  readonly targetPort: number;
+  /** Port of the cluster addresses and of a load balancer. */
+  readonly port: number;
+  /** Port of the nodes. */
+  readonly nodePort?: number;
+  readonly protocol: string;
+}
+
 export interface ServiceView extends Projected {
   /** The Job that it belongs to: by its owner reference, else by its label `job-name`. */
   readonly jobId: JobId;
@@ -123,7 +137,7 @@ export interface ServiceView extends Projected {
   readonly isNamedLikeJob: boolean;
   readonly type: string;
   readonly clusterIps: readonly string[];
-  readonly ports: readonly { readonly targetPort: number; readonly published: number; readonly protocol: string }[];
+  readonly ports: readonly ServicePortView[];
   readonly ingress: readonly string[];
 }
 
@@ -171,6 +185,8 @@ export function projectJob(job: KubernetesJob): JobView {
     request: recoverRequest(job, record),
     ...(malformed === undefined ? {} : { malformedRecord: malformed }),
     createdAt,
+    pendingSince: newest(createdAt, time(status?.startTime)),
+    deleting: metadata?.deletionTimestamp !== undefined,
     lastTransition: newest(
       createdAt,
       time(status?.startTime),
@@ -302,7 +318,8 @@ export function projectService(service: Service): ServiceView {
     clusterIps: (spec?.clusterIPs ?? [spec?.clusterIP ?? '']).filter((ip) => ip !== '' && ip !== 'None'),
     ports: (spec?.ports ?? []).map(({ port, targetPort, nodePort, protocol }) => ({
       targetPort: typeof targetPort === 'number' ? targetPort : port,
-      published: nodePort ?? port,
+      port,
+      ...(nodePort === undefined ? {} : { nodePort }),
       protocol: protocol ?? 'TCP',
     })),
     ingress: (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? []),

@@ -19,10 +19,16 @@ const COMPLETE_MESSAGES: ReadonlySet<string> = new Set([
 ]);
 
 /** Why the container waits; '' for a normal start. */
-export function waitingReason(container: ContainerView): string {
+export function waitingReason(container: ContainerView, previous = ''): string {
   const { reason = '', message = '' } = container.waiting ?? {};
   if (NORMAL_REASONS.has(reason)) return '';
-  if (PULL_PROBLEMS.has(reason)) return `image ${container.image} cannot be pulled: ${pullCause(message) || reason}`;
+  if (PULL_PROBLEMS.has(reason)) {
+    const problem = `image ${container.image} cannot be pulled: `;
+    const cause = pullCause(message);
+    // Before 1.32 the back-off between two attempts does not repeat the cause of the first.
+    if (cause === '' && previous.startsWith(problem)) return previous;
+    return `${problem}${cause || reason}`;
+  }
   if (reason === 'InvalidImageName') return `image ${container.image} is not a valid image name`;
   if (message === '') return reason;
   return COMPLETE_MESSAGES.has(reason) ? message : `${reason}: ${message}`;
@@ -151,6 +157,8 @@ export function pendingReason(
     readonly warning: EventView | undefined;
     readonly pulling: EventView | undefined;
     readonly createWarning: string;
+    /** The message before. */
+    readonly previous?: string;
   },
 ): string {
   const since = pod === undefined ? job.createdAt : pod.createdAt;
@@ -159,7 +167,7 @@ export function pendingReason(
     [
       ...(pod === undefined
         ? []
-        : [...pod.init.map(waitingReason), waitingReason(pod.container), pod.unscheduled ?? '']),
+        : [...[...pod.init, pod.container].map((each) => waitingReason(each, events.previous)), pod.unscheduled ?? '']),
       warning !== undefined && warning.at >= since ? eventReason(warning) : '',
       pulling !== undefined && pulling.at >= since ? pulling.message : '',
       events.createWarning,

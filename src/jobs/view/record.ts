@@ -73,6 +73,12 @@ type PodsOfJob = readonly PodObservation[];
 
 export const isTerminal = ({ outcome }: JobRecord): boolean => TERMINAL_STATES.has(outcome.state);
 
+/** The port at the addresses that a network request reports: those of a load balancer or of the cluster, else of the nodes. */
+function publishedPort({ type, ingress }: ServiceView, { port, nodePort }: ServiceView['ports'][number]): number {
+  const isAtService = type === 'ClusterIP' || (type === 'LoadBalancer' && ingress.length > 0);
+  return isAtService ? port : (nodePort ?? port);
+}
+
 /** The job as the launcher protocol shows it. */
 export function jobOf({ id, job, pod, service, outcome }: JobRecord): Job {
   const { request } = job;
@@ -82,9 +88,8 @@ export function jobOf({ id, job, pod, service, outcome }: JobRecord): Job {
       const published = service?.ports.find(
         ({ targetPort, protocol }) => targetPort === port.targetPort && protocol === port.protocol,
       );
-      return port.publishedPort !== undefined || published === undefined
-        ? port
-        : { ...port, publishedPort: published.published };
+      if (service === undefined || published === undefined || port.publishedPort !== undefined) return port;
+      return { ...port, publishedPort: publishedPort(service, published) };
     }),
     host: pod?.view.node || request.host,
     id,

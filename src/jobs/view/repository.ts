@@ -34,6 +34,7 @@ const isSameOutcome = (a: Outcome, b: Outcome): boolean =>
 
 /** Limit of the pods that are kept for unknown Jobs. */
 const MAX_UNKNOWN_JOBS = 1_000;
+const MAX_FINAL_STATES = 1_000;
 
 export class Repository {
   readonly #byUid = new Map<JobUid, TrackedJob>();
@@ -46,6 +47,8 @@ export class Repository {
   readonly #unknownJobs = new Set<JobUid>();
   /** Uids of deleted Jobs with an existing pod. */
   readonly #leavingJobs = new Set<JobUid>();
+  /** Final states of jobs that left the repository: a Job that is labeled again keeps its final state. */
+  readonly #finalStates = new Map<JobUid, Pick<StateEvaluation, 'outcome' | 'cause'>>();
   readonly #hiddenIds = new Set<JobId>();
   readonly #changes = new Listeners<[JobRecord]>();
   readonly #updates = new Listeners<[JobRecord]>();
@@ -62,7 +65,10 @@ export class Repository {
     if (isDeleted && (!this.#isOpen || this.#hiddenIds.delete(record.id))) this.#forget(record);
   };
 
-  readonly applyPod = ({ type, object }: ReflectorEvent<PodView>): void => this.#observe(object, type !== 'DELETED');
+  readonly applyPod = (event: ReflectorEvent<PodView>): void => {
+    if (event.type === 'DELETED') this.#observe(event.object, false, event.found);
+    else this.#observe(event.object, true);
+  };
 
   readonly applyService = ({ type, object }: ReflectorEvent<ServiceView>): void => {
     const { services } = this.#observations;
@@ -182,6 +188,12 @@ export class Repository {
   #add(job: JobView): TrackedJob {
     const record = new TrackedJob(job, this.#observations);
     this.#leavingJobs.delete(job.uid);
+    const final = this.#finalStates.get(job.uid);
+    if (final !== undefined) {
+      record.outcome = final.outcome;
+      record.cause = final.cause;
+      record.isAnnounced = true;
+    }
     this.#byUid.set(job.uid, record);
     this.#byId.set(job.name, record);
     this.#index(record);
@@ -255,6 +267,11 @@ export class Repository {
 
   #forget(record: TrackedJob): void {
     this.#byUid.delete(record.uid);
+    if (record.isAnnounced && isTerminal(record)) {
+      this.#finalStates.set(record.uid, { outcome: record.outcome, cause: record.cause });
+      const [oldest] = this.#finalStates.keys();
+      if (this.#finalStates.size > MAX_FINAL_STATES && oldest !== undefined) this.#finalStates.delete(oldest);
+    }
     if (this.#byId.get(record.id) === record) this.#byId.delete(record.id);
     this.#unindex(record);
     this.#eventsOf.delete(record.uid);
@@ -263,14 +280,14 @@ export class Repository {
     else this.#observations.pods.delete(record.uid);
   }
 
-  #observe(view: PodView, present: boolean): void {
+  #observe(view: PodView, present: boolean, found: 'watch' | 'relist' = 'watch'): void {
     const { uid, jobUid } = view;
     this.#leaveJob(uid, jobUid);
     if (jobUid === '') return;
     const { pods } = this.#observations;
     const known = pods.get(jobUid) ?? [];
     const before = known.find((each) => each.view.uid === uid);
-    const observation = observePod(before, view, present);
+    const observation = observePod(before, view, present, found);
     const all = [...known.filter((each) => each !== before), observation];
     const newest = newestOf(all);
     // Copied, because an array made by filter keeps spare capacity.
@@ -323,8 +340,9 @@ function isPreferred(service: ServiceView, other: ServiceView): boolean {
 }
 
 /** State of a job that this process has not announced yet, while its final state is being confirmed. */
-function unconfirmedState({ ran, outcome, cause }: TrackedJob): Pick<StateEvaluation, 'outcome' | 'cause'> {
-  if (!ran) return { outcome, cause };
+function unconfirmedState({ ran, outcome, cause, job }: TrackedJob): Pick<StateEvaluation, 'outcome' | 'cause'> {
+  // A Job with a decision has had a pod: that it was Running is more likely than that it is Pending.
+  if (!ran && job.decision === undefined) return { outcome, cause };
   return { outcome: { state: 'Running', statusCode: 'Running', message: '' }, cause: 'running' };
 }
 

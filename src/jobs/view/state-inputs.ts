@@ -57,7 +57,7 @@ export function deriveInputs(inputs: StateInputs): DerivedInputs {
   const stop = operation === 'stop';
   const kill = operation === 'kill';
   const decided = job.decision !== undefined;
-  const podDeleted = !present && (decided || stop || kill);
+  const podDeleted = !present && (decided || stop || kill || job.deleting);
   const ended = (podView !== undefined && podEnded(podView)) || podDeleted;
   const removed = pod !== undefined && wasRemoved(pod);
   return {

@@ -77,8 +77,10 @@ function deadlineMessage(inputs: DerivedInputs): string {
   return reason === '' ? 'did not start in time' : `did not start in time: ${reason}`;
 }
 
-const reasonToWait = ({ job, podView, present, warning, pulling, createWarning }: DerivedInputs): string =>
-  pendingReason(job, present ? podView : undefined, { warning, pulling, createWarning });
+const reasonToWait = ({ job, podView, present, warning, pulling, createWarning, announced }: DerivedInputs): string => {
+  const previous = announced?.outcome.message ?? '';
+  return pendingReason(job, present ? podView : undefined, { warning, pulling, createWarning, previous });
+};
 
 function endedInit({ podView }: DerivedInputs): { name: string; end: Terminated } | undefined {
   for (const { name, terminated } of podView?.init ?? [])
@@ -96,6 +98,12 @@ const outcomeOfResult = ({ state, statusCode, exitCode, message }: JobResult): O
 const isFinal = ({ state }: Outcome): boolean => TERMINAL_STATES.has(state);
 
 const UNKNOWN_END = 'its pod was deleted; how it ended is not known';
+const deletedOutcome = (inputs: DerivedInputs): Outcome => ({
+  state: killedOr('Canceled', inputs),
+  statusCode: 'Deleted',
+  message: 'its Job was deleted in Kubernetes by another client',
+});
+
 /** Cause of results that were recorded without one. */
 const RECORDED = 'recorded-result';
 
@@ -157,12 +165,17 @@ const TABLE: readonly Row[] = [
   },
   {
     cause: 'pod-removal-pending',
-    seen: 'its pod was removed and ended, or does not exist, and the Job has no decision yet',
+    seen: 'its pod was removed and ended, or was deleted, and the Job has no decision yet and is not being deleted',
     state: 'unchanged (Running, else Pending)',
     statusCode: 'unchanged',
-    details: 'what removed the pod; the Job controller decides within 1 to 2 s',
-    when: (i) => i.removed && (i.ended || !i.present) && !i.decided,
-    outcome: (i) => ({ ...unchangedState(i), message: removalReason(i.podView) }),
+    details:
+      'what removed the pod; the Job controller decides within 1 to 2 s. A deletion that only a list showed is no removal: the end was not observed',
+    when: (i) =>
+      (i.removed || i.pod?.isEndUnknown === true) && (i.ended || !i.present) && !i.decided && !i.job.deleting,
+    outcome: (i) => ({
+      ...unchangedState(i),
+      message: i.pod?.isEndUnknown === true ? UNKNOWN_END : removalReason(i.podView),
+    }),
   },
   {
     cause: 'pod-removed',
@@ -309,6 +322,17 @@ const TABLE: readonly Row[] = [
     isUnconfirmed: true,
   },
   {
+    cause: 'job-deleted',
+    seen: 'its Job is being deleted or was deleted in Kubernetes by another client, or is no longer labeled as ours',
+    state: 'Killed if it ran, else Canceled',
+    statusCode: 'Deleted',
+    details:
+      'also while a finalizer keeps the Job, once its pod is deleted; for a deleted Job, only if no row above gives a final state for its last version',
+    when: ({ job, present, decided }) => job.deleting && !present && !decided,
+    outcome: deletedOutcome,
+    isUnconfirmed: true,
+  },
+  {
     cause: 'running',
     seen: 'its container runs',
     state: 'Running',
@@ -332,17 +356,7 @@ const PENDING: Row = {
 };
 
 /** The rows in order, without their functions. */
-export const STATE_TABLE: readonly RowText[] = [
-  ...TABLE,
-  PENDING,
-  {
-    cause: 'job-deleted',
-    seen: 'its Job was deleted in Kubernetes by another client, or is no longer labeled as ours',
-    state: 'Killed if it ran, else Canceled',
-    statusCode: 'Deleted',
-    details: 'only if none of the rows above gives a final state for the last version of the Job',
-  },
-];
+export const STATE_TABLE: readonly RowText[] = [...TABLE, PENDING];
 
 function runningMessage({ podView, inputProblem, stop, kill }: DerivedInputs): string {
   if (podView === undefined) return inputProblem;
@@ -371,7 +385,5 @@ export function evaluateState(inputs: StateInputs): StateEvaluation {
 export function evaluateDeleted(inputs: StateInputs): StateEvaluation {
   const evaluation = evaluateState(inputs);
   if (isFinal(evaluation.outcome)) return evaluation;
-  const state = killedOr('Canceled', deriveInputs(inputs));
-  const message = 'its Job was deleted in Kubernetes by another client';
-  return { outcome: { state, statusCode: 'Deleted', message }, cause: 'job-deleted', isUnconfirmed: true };
+  return { outcome: deletedOutcome(deriveInputs(inputs)), cause: 'job-deleted', isUnconfirmed: true };
 }

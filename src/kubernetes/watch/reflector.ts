@@ -19,7 +19,7 @@ import { Backoff } from '../http/backoff.ts';
 import type { AnswerBody, PageRequest } from '../http/calls.ts';
 import type { Timings } from '../http/timings.ts';
 import type { Transport } from '../http/transport.ts';
-import { isExpired, KubernetesError } from '../kubernetes-error.ts';
+import { isExpired, isMissingPermission, KubernetesError } from '../kubernetes-error.ts';
 import { resourcePath } from '../paths.ts';
 import type { ApiHealth } from './api-health.ts';
 import { Encodings } from './encodings.ts';
@@ -162,6 +162,14 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     progress.notify();
   }
 
+  /** The watch replays all objects. What it does not replay was deleted meanwhile. */
+  function watchWithoutList(): void {
+    store.reset();
+    listed = true;
+    watches.listed(Number.POSITIVE_INFINITY);
+    progress.notify();
+  }
+
   function projected(object: T): P | undefined | 'unreadable' {
     if (!isKubernetesObject(object) || !object.metadata?.uid) {
       log.warning('Ignoring a malformed Kubernetes object', { kind: name });
@@ -197,6 +205,11 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
         await sleep(clock, backoff.next(end.error), signal);
       } catch (error) {
         if (signal.aborted) break;
+        if (next === 'list' && options.isListOptional === true && isMissingPermission(error)) {
+          watchWithoutList();
+          next = 'watch';
+          continue;
+        }
         failed(error instanceof Error ? error : new Error(String(error)));
         await sleep(clock, backoff.next(error), signal).catch(() => {});
       }

@@ -54,6 +54,13 @@ export class Store<P extends Projected> {
     this.#remove(object, 'watch');
   }
 
+  /** Forgets all objects and the version. */
+  reset(): void {
+    this.#version = undefined;
+    for (const object of [...this.#objects.values()]) this.#remove(object, 'relist');
+    this.#deletedUids.clear();
+  }
+
   /** For an object of the watch that the projection does not select. */
   unselected(uid: string, version: string): void {
     this.advance(version);

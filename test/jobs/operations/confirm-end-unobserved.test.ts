@@ -53,7 +53,7 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   const waiting = patientClock();
   const late = await instance({ clock: waiting.clock, options: { pendingTimeoutSeconds: 1 } });
   await eventually(() => waiting.waits.size === 1);
-  t.strictSame(told(late, id), ['Pending', 'Pending', '']);
+  t.strictSame(told(late, id), ['Running', 'Running', '']);
 
   const alone = patientClock();
   const lonely = await instance({ clock: alone.clock });
@@ -67,7 +67,7 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   await eventually(() => ending.waits.size === 1);
   await stop(short);
   t.equal(ending.waits.size, 0, 'the end of the program ends the wait');
-  t.strictSame(short.announced.get(id), ['Pending/Pending']);
+  t.strictSame(short.announced.get(id), ['Running/Running']);
 
   const old = await instance({
     clock: patientClock().clock,
@@ -79,12 +79,12 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   mayWrite.resolve();
   await late.until(id, hasState('Killed'));
   t.strictSame(told(late, id), OBSERVED);
-  t.strictSame(late.announced.get(id), ['Pending/Pending', 'Killed/Deleted']);
+  t.strictSame(late.announced.get(id), ['Running/Running', 'Killed/Deleted']);
   t.strictSame(
     late.log.filter(({ sentence }) => /^Canceling a job/.test(sentence)),
     [],
     'a job whose Job has failed is not canceled meanwhile',
   );
   await eventually(() => told(lonely, id)[0] === 'Killed');
-  t.strictSame(lonely.announced.get(id), ['Pending/Pending', 'Failed/BackoffLimitExceeded'], 'an end is told once');
+  t.strictSame(lonely.announced.get(id), ['Running/Running', 'Failed/BackoffLimitExceeded'], 'an end is told once');
 });

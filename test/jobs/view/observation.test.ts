@@ -35,3 +35,15 @@ t.test('a deletion up to 2 s after finishedAt counts as a removal: clocks differ
 t.test('a deletion more than 2 s after finishedAt does not', async (t) => {
   t.equal(wasRemoved(deletedAt(8)), false);
 });
+
+t.test('a deletion that only a list showed is no removal: the end was not observed', async (t) => {
+  const missed = observePod(running, pod(), false, 'relist');
+  t.equal(missed.isEndUnknown, true);
+  t.equal(wasRemoved(missed), false);
+});
+
+t.test('a pod that was being deleted before the list was removed', async (t) => {
+  const missed = observePod(observePod(running, pod(DELETION), true), pod(DELETION), false, 'relist');
+  t.equal(missed.isEndUnknown, undefined);
+  t.equal(wasRemoved(missed), true);
+});

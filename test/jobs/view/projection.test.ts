@@ -1,7 +1,7 @@
 /** Times of the API are read as milliseconds. */
 import fc from 'fast-check';
 import t from 'tap';
-import { time } from '../../../src/jobs/view/projection.ts';
+import { projectJob, time } from '../../../src/jobs/view/projection.ts';
 
 t.test('times of the API are milliseconds; 1970 and malformed times are undefined', async (t) => {
   t.equal(time('2026-11-23T18:40:12Z'), 1_795_459_212_000);
@@ -17,4 +17,11 @@ t.test('times of the API are milliseconds; 1970 and malformed times are undefine
       return time(text) === (Date.parse(text) || undefined);
     }),
   );
+});
+
+t.test('a job that was resumed is Pending since then', async (t) => {
+  const metadata = { name: 'a', uid: 'u', creationTimestamp: '2026-11-23T18:00:00Z' };
+  const { pendingSince } = projectJob({ metadata, status: { startTime: '2026-11-23T18:40:12Z' } });
+  t.equal(pendingSince, 1_795_459_212_000);
+  t.equal(projectJob({ metadata }).pendingSince, 1_795_456_800_000);
 });

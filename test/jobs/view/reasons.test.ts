@@ -105,3 +105,12 @@ t.test('words', async (t) => {
   t.equal(duration(0), '0 seconds');
   t.equal(duration(90_061), '1 day 1 hour 1 minute 1 second');
 });
+
+t.test('a back-off without a cause keeps the cause of the pull before it', async (t) => {
+  const waiting = (reason: string, message: string) => ({ name: 'c', image: 'r:9', waiting: { reason, message } });
+  const first = waitingReason(waiting('ErrImagePull', 'rpc error: r:9: not found'));
+  t.equal(first, 'image r:9 cannot be pulled: not found in registry');
+  const backOff = waiting('ImagePullBackOff', 'Back-off pulling image "r:9"');
+  t.equal(waitingReason(backOff, first), first);
+  t.equal(waitingReason(backOff), 'image r:9 cannot be pulled: ImagePullBackOff');
+});

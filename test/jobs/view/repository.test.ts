@@ -67,13 +67,14 @@ const [job, pod] = [started.object, running.object];
 const added = <P extends Projected>(object: P): ReflectorEvent<P> => eventOf({ type: 'ADDED', object });
 const deleted = <P extends Projected>(object: P): ReflectorEvent<P> => eventOf({ type: 'DELETED', object });
 
-t.test('a Job that loses and regains its label still has its pod', async (t) => {
+t.test('a Job that loses and regains its label keeps its final state', async (t) => {
   const { repository, announced } = open();
   repository.applyJob(added(job));
   repository.applyPod(added(pod));
   repository.applyJob(deleted(job));
   repository.applyJob(added(job));
-  t.strictSame(announced, ['Pending/Pending', 'Running/Running', 'Killed/Deleted', 'Running/Running']);
+  t.match(repository.get(job.name)?.outcome, { state: 'Killed', statusCode: 'Deleted' });
+  t.strictSame(announced, ['Pending/Pending', 'Running/Running', 'Killed/Deleted']);
 });
 
 t.test(
@@ -163,3 +164,29 @@ t.test('the jobs of a user are those of that user, of all users for an administr
   repository.applyJob(deleted(view('a', 'alice')));
   t.strictSame(idsOf('alice'), ['c']);
 });
+
+t.test('an orphaned pod is not a pod of the job any more; the job ends with its Job', async (t) => {
+  const { repository, announced } = open();
+  repository.applyJob(added(job));
+  repository.applyPod(added(pod));
+  const orphan = { ...pod, jobUid: projectPod({ metadata: {} }).jobUid, resourceVersion: `${pod.resourceVersion}0` };
+  repository.applyPod(eventOf({ type: 'MODIFIED', object: orphan }));
+  repository.applyJob(deleted(job));
+  t.strictSame(announced, ['Pending/Pending', 'Running/Running', 'Killed/Deleted']);
+});
+
+t.test(
+  'after a restart, a job that ended a moment ago without a pod is Running until its end is confirmed',
+  async (t) => {
+    const repository = new Repository();
+    const announced: string[] = [];
+    repository.onChange(({ outcome: { state } }) => announced.push(state));
+    repository.open();
+    const decision = { type: 'Complete', reason: 'CompletionsReached', message: '', at: job.createdAt } as const;
+    repository.applyJob(added({ ...job, ready: false, finished: true, decision }));
+    const record = repository.get(job.name);
+    t.strictSame([announced, record?.confirmation], [['Running'], 'needed']);
+    if (record !== undefined) repository.confirm(record, true);
+    t.strictSame(announced, ['Running', 'Finished']);
+  },
+);

@@ -19,6 +19,8 @@ export const job = (members: Partial<JobView> = {}): JobView => ({
   resourceVersion: '1',
   request: request(),
   createdAt: START,
+  pendingSince: START,
+  deleting: false,
   lastTransition: START,
   suspended: false,
   idle: false,

@@ -199,4 +199,31 @@ export const CONTROL_ROWS: readonly Case[] = [
     ],
     isUnconfirmed: true,
   },
+  {
+    what: 'deleted while the watch was interrupted, the Job controller has not decided yet',
+    cause: 'pod-removal-pending',
+    given: { pod: { ...seen(pod(), false), isEndUnknown: true }, announced: RUNNING, ran: true },
+    expected: ['Running', 'Running', undefined, 'its pod was deleted; how it ended is not known'],
+  },
+  {
+    what: 'deleted while the watch was interrupted, after exit code 0',
+    cause: 'job-complete',
+    given: { job: job(COMPLETE), pod: { ...seen(pod(), false), isEndUnknown: true }, announced: RUNNING, ran: true },
+    expected: ['Finished', 'Completed', 0, 'its pod was deleted; how it ended is not known'],
+    isUnconfirmed: true,
+  },
+  {
+    what: 'its Job is being deleted, and a finalizer keeps it after its pod was removed',
+    cause: 'pod-removed',
+    given: { job: job({ deleting: true }), pod: seen(pod(DELETION), false), announced: RUNNING, ran: true },
+    expected: ['Killed', 'Deleted', undefined, 'its pod was deleted in Kubernetes by another client'],
+    isUnconfirmed: true,
+  },
+  {
+    what: 'its Job is being deleted before it had a pod',
+    cause: 'job-deleted',
+    given: { job: job({ deleting: true }) },
+    expected: ['Canceled', 'Deleted', undefined, 'its Job was deleted in Kubernetes by another client'],
+    isUnconfirmed: true,
+  },
 ];

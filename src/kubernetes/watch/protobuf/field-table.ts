@@ -12,7 +12,8 @@ import type { Field, Message } from './reader.ts';
 const MESSAGES: Readonly<Record<string, string>> = {
   Job: '1 metadata JobMeta, 2 spec JobSpec, 3 status JobStatus',
   JobMeta:
-    '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 11 labels map, 12 annotations map',
+    '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 9 deletionTimestamp time, ' +
+    '11 labels map, 12 annotations map',
   JobSpec: '1 parallelism number!, 6 template PodTemplate, 10 suspend flag!',
   JobStatus: '1 conditions Condition*, 2 startTime time, 3 completionTime time, 4 active number, 9 ready number',
   Condition: '1 type text!, 2 status text!, 4 lastTransitionTime time, 5 reason text, 6 message text',
