@@ -43,7 +43,7 @@ t.test('rbac prints the objects of the namespace, the account and its permission
       '/pods/attach get,create',
       '/secrets get,create,delete',
       '/services get,list,watch,create,delete',
-      '/events list,watch',
+      '/events watch,list',
       'metrics.k8s.io/pods get,list',
       '/serviceaccounts list',
     ],
