@@ -243,7 +243,7 @@ function projectInit(spec: PodSpec | undefined, status: PodStatus | undefined): 
 }
 
 /**
- * Selects the pods whose controlling Job is ours. The Job controller's label does not tell whose Job it is, and pods of adopted
+ * Selects pods with a controlling Job of ours. The Job controller labels the pods of all Jobs alike, and pods of adopted
  * jobs have no other label. A pod with our label is kept before its Job is known.
  */
 export function projectOurPod(pod: Pod, isOurJob: (uid: JobUid) => boolean): PodView | undefined {

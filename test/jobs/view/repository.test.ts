@@ -172,7 +172,7 @@ t.test('an orphaned pod is not a pod of the job any more; the job ends with its 
   const orphan = { ...pod, jobUid: projectPod({ metadata: {} }).jobUid, resourceVersion: `${pod.resourceVersion}0` };
   repository.applyPod(eventOf({ type: 'MODIFIED', object: orphan }));
   repository.applyJob(deleted(job));
-  t.strictSame(announced, ['Pending/Pending', 'Running/Running', 'Killed/Deleted']);
+  t.strictSame(announced, ['Pending/Pending', 'Running/Running', 'Running/Running', 'Killed/Deleted']);
 });
 
 t.test(
