@@ -35,6 +35,7 @@ export function connect(
   return createClient(
     {
       apiUrl: options.apiUrl,
+      proxy: options.httpsProxy,
       credentials: credentialsOf(options),
       tls: { ca: access.certificateAuthority, verify: options.verifySslCerts },
       namespace: access.namespace,

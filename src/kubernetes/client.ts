@@ -20,6 +20,8 @@ import { createReflector } from './watch/reflector.ts';
 export interface ClientOptions {
   /** URL of the API server without `/api`; may have a path prefix. */
   readonly apiUrl: URL | string;
+  /** HTTP proxy for all connections, with user and password if it needs them; default: none. */
+  readonly proxy?: string | undefined;
   readonly credentials: Credentials;
   readonly tls: TlsOptions;
   readonly namespace: string;
@@ -51,6 +53,7 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
   const apiUrl = checkedUrl(options.apiUrl);
   const transport = createTransport({
     apiUrl,
+    proxy: options.proxy === undefined ? undefined : new URL(options.proxy),
     tls: apiUrl.protocol === 'https:' ? tlsSettings(options.tls) : undefined,
     token: tokenSource(options.credentials, log),
     clock,

@@ -2,7 +2,10 @@
 export interface Timings {
   /** Deadline of a TCP and TLS connection. */
   readonly connect: number;
-  /** Idle time before TCP keep-alive probes; load balancers drop idle connections after 4 to 6 minutes. */
+  /**
+   * Idle time before TCP keep-alive probes; load balancers drop idle connections after 4 to 6 minutes. Node.js
+   * sends ten probes, one each second, so that a dead connection is closed within 30 s.
+   */
   readonly keepAlive: number;
   /** An unused connection is closed after this time. */
   readonly idleConnection: number;
@@ -48,7 +51,7 @@ export interface Timings {
 /** engineering-notes.md section 6, kubernetes-objects.md section 7. */
 export const TIMINGS: Timings = {
   connect: 10_000,
-  keepAlive: 30_000,
+  keepAlive: 20_000,
   idleConnection: 60_000,
   watchHeaders: 30_000,
   watchGrace: 30_000,

@@ -1,4 +1,5 @@
 /** Transport: HTTP/1.1 requests to the API server with tokens, TLS, and deadlines for connections and headers. */
+import type { Socket } from 'node:net';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../../system/clock.ts';
 import { redactAnswer } from '../../system/redact.ts';
@@ -12,6 +13,7 @@ import {
 } from '../kubernetes-error.ts';
 import type { TokenSource } from './credentials.ts';
 import { Exchange } from './exchange.ts';
+import { openTunnel } from './proxy.ts';
 import type { Timings } from './timings.ts';
 import type { TlsSettings } from './tls.ts';
 
@@ -62,6 +64,8 @@ export interface Transport {
   /** Undefined for plain HTTP. */
   readonly tls: TlsSettings | undefined;
   readonly token: TokenSource;
+  /** Opens a connection through the proxy, TLS included; undefined without a proxy. */
+  readonly tunnel: (() => Promise<Socket>) | undefined;
   /**
    * Sends one request. A status of 300 and above and a lost connection reject with a KubernetesError, an aborted signal with
    * its reason. After a 401 the token is read again, and if it has changed, the request is sent once more.
@@ -74,6 +78,8 @@ export interface Transport {
 
 interface TransportOptions {
   readonly apiUrl: URL;
+  /** HTTP proxy for all connections, with user and password if it needs them. */
+  readonly proxy: URL | undefined;
   readonly tls: TlsSettings | undefined;
   readonly token: TokenSource;
   readonly clock: Clock;
@@ -89,9 +95,11 @@ const USER_AGENT = 'rstudio-kubernetes-launcher';
 
 /** HTTP/1.1 without redirects; the environment has no effect (architecture.md section 5). */
 export function createTransport(options: TransportOptions): Transport {
-  const { apiUrl, tls, token, clock, timings } = options;
+  const { apiUrl, proxy, tls, token, clock, timings } = options;
   const { origin } = apiUrl;
   const prefix = apiUrl.pathname.replace(/(?<!\/)\/+$/, '');
+  const { connect: timeoutMs, keepAlive: keepAliveMs } = timings;
+  const tunnel = proxy && (() => openTunnel({ proxy, target: apiUrl, tls, timeoutMs, keepAliveMs, clock }));
   const pool = (connections: number | null): Pool =>
     new Pool(origin, {
       connections,
@@ -101,12 +109,15 @@ export function createTransport(options: TransportOptions): Transport {
       keepAliveMaxTimeout: timings.idleConnection,
       // The reader of a body decides how long it may be silent.
       bodyTimeout: 0,
-      connect: {
-        timeout: timings.connect,
-        keepAlive: true,
-        keepAliveInitialDelay: timings.keepAlive,
-        ...tls,
-      },
+      connect:
+        tunnel === undefined
+          ? { timeout: timings.connect, keepAlive: true, keepAliveInitialDelay: timings.keepAlive, ...tls }
+          : (_options, callback) => {
+              tunnel().then(
+                (socket) => callback(null, socket),
+                (error: Error) => callback(error, null),
+              );
+            },
     });
   const lanes = { call: pool(CALL_CONNECTIONS), stream: pool(null) };
   let lastDate: { readonly date: number; readonly at: number } | undefined;
@@ -155,6 +166,7 @@ export function createTransport(options: TransportOptions): Transport {
     prefix,
     tls,
     token,
+    tunnel,
     send: async (api) => {
       api.signal.throwIfAborted();
       const authorization = await token.authorization();

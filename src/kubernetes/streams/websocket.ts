@@ -1,5 +1,6 @@
 /** WebSockets of exec and attach: the upgrade request, its errors, and the channels. */
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { ClientRequest, ClientRequestArgs, IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { Deadline } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -80,12 +81,14 @@ async function upgrade(
       skipUTF8Validation: true,
       maxPayload: MAX_FRAME,
       closeTimeout: CLOSE_TIMEOUT_MS,
+      ...(transport.tunnel === undefined ? {} : { createConnection: connectionBy(transport.tunnel) }),
       finishRequest: (opening: ClientRequest) => {
-        opening.once('socket', (connection) =>
+        opening.once('socket', (connection) => {
+          if (transport.tunnel !== undefined) connected = true;
           connection.once(transport.tls === undefined ? 'connect' : 'secureConnect', () => {
             connected = true;
-          }),
-        );
+          });
+        });
         opening.end();
       },
     };
@@ -134,6 +137,17 @@ async function upgrade(
         .finally(() => socket.terminate());
     });
   });
+}
+
+/** As Node.js creates connections: the function returns nothing and calls back. */
+function connectionBy(tunnel: () => Promise<Socket>): NonNullable<ClientRequestArgs['createConnection']> {
+  return (_options, callback) => {
+    tunnel().then(
+      (socket) => callback(null, socket),
+      (error: Error) => callback(error, new Socket()),
+    );
+    return undefined;
+  };
 }
 
 async function readBeginning(answer: IncomingMessage): Promise<string> {

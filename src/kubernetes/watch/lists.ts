@@ -95,7 +95,8 @@ function pageOf<T>(body: unknown, path: string, isVersioned: boolean): RawPage<T
   const resourceVersion =
     list?.metadata?.resourceVersion ?? (isVersioned || list?.metadata === undefined ? undefined : '');
   const next = list?.metadata?.continue ?? '';
-  const items = list?.items ?? [];
+  // Without a version only the items show that this is a list.
+  const items = list?.items ?? (resourceVersion === '' ? undefined : []);
   if (typeof resourceVersion !== 'string' || typeof next !== 'string' || !Array.isArray(items)) {
     throw new KubernetesError({ code: 'bad-answer', method: 'GET', path, text: 'the answer is not a list of objects' });
   }
