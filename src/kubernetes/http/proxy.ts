@@ -7,7 +7,7 @@ import { Deadline } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type TlsSettings, tlsSettings } from './tls.ts';
 
-export interface TunnelOptions {
+interface TunnelOptions {
   /** URL of the proxy, http or https, with user and password if it needs them. */
   readonly proxy: URL;
   /** URL of the API server. */
