@@ -179,16 +179,18 @@ function checkScratchPath(path: string, log: Logger): void {
   }
 }
 
-/** One line for stderr; the log has the details. */
-function startError(error: unknown): string {
-  return `${PROGRAM}: ${escapeControls(error instanceof Error ? error.message : String(error))}`;
+/** For the process that started the plugin, one problem a line; the log has more. */
+function startErrors(error: unknown): readonly string[] {
+  const found = error instanceof ConfigError ? error.problems.map(advise) : [];
+  const message = error instanceof Error ? error.message : String(error);
+  return (found.length > 0 ? found : [message]).map((line) => `${PROGRAM}: ${escapeControls(line)}`);
 }
 
 main().then(
   // Output for the launcher is flushed; open handles must not keep the process alive.
   (code) => process.exit(code),
   (error: unknown) => {
-    writeStderr(startError(error));
+    for (const line of startErrors(error)) writeStderr(line);
     process.exit(EXIT_START_ERROR);
   },
 );

@@ -31,12 +31,12 @@ export function policyOf(files: PolicyFiles, options: Options, namespace: string
   });
 }
 
-/** A profile that requires a resource profile: the first one that is allowed. */
+/** If the profile requires a resource profile and has no default: the first one that is allowed. */
 export function neededResources(
-  { allowCustomResources, resourceProfiles: allowed }: EffectiveProfile,
+  { allowCustomResources, defaultResourceProfile, resourceProfiles: allowed }: EffectiveProfile,
   resourceProfiles: PolicyFiles['resourceProfiles'],
 ): { readonly resourceProfile?: string } {
-  if (allowCustomResources.value) return {};
+  if (allowCustomResources.value || defaultResourceProfile.value !== undefined) return {};
   const first = resourceProfiles.find(({ id }) => allows(allowed.value, id));
   return first === undefined ? {} : { resourceProfile: first.id };
 }

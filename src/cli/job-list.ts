@@ -118,7 +118,7 @@ export function jobTable(jobs: readonly Job[], now: number, terminal: Pick<Termi
     ageText(now - job.submissionTime),
     reasonOf(job),
   ]);
-  return stackedTable([['ID', 'STATE', 'USER', 'AGE', 'REASON'], ...rows], terminal, { least: 24, cuttable: 2 });
+  return stackedTable([['ID', 'STATE', 'USER', 'AGE', 'REASON'], ...rows], terminal, { least: 40, cuttable: 2 });
 }
 
 /** All columns, one line a job, whatever the width. */

@@ -9,7 +9,7 @@ import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
 import { openPolicyFiles } from './command-policy.ts';
 import { begin, type CommandContext } from './command-session.ts';
-import { clean, type Terminal, table } from './terminal.ts';
+import { clean, fold, type Terminal, table } from './terminal.ts';
 import { describeSections, describeUser, readUserReport, type UserReport } from './user-report.ts';
 
 export const profile: Command = {
@@ -33,9 +33,9 @@ async function runProfile(args: Arguments, context: CommandContext, terminal: Te
   const person = await readUserReport(profiles, context.users, name);
   if (args.flags.has('json')) terminal.write(`${JSON.stringify(asJson(person), null, 2)}\n`);
   else {
-    terminal.write(
-      `${clean(describeUser(person))}\n${clean(describeSections(person))}, of ${clean(options.profileConfig)}\n\n`,
-    );
+    for (const line of [describeUser(person), `${describeSections(person)}, of ${options.profileConfig}`])
+      terminal.write(`${fold(clean(line), terminal.columns).join('\n')}\n`);
+    terminal.write('\n');
     const rows = settingsOf(person.profile).map((setting) => [
       setting.key,
       valueText(setting),

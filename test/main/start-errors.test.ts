@@ -64,7 +64,7 @@ t.test('options', async (t) => {
   await refuses(
     t,
     { options: { ...ACCESS, 'fetch-limit': '-1', 'log-level': 'LOUD' } },
-    'DIR/launcher.kubernetes.conf:4: log-level: "LOUD" must be one of OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4; DIR/launcher.kubernetes.conf:8: fetch-limit: "-1" must be a whole number from 0 to 1000000',
+    'DIR/launcher.kubernetes.conf:4: log-level: "LOUD" must be one of OFF, ERROR, WARNING, INFO, DEBUG, or 0 to 4\nrstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:8: fetch-limit: "-1" must be a whole number from 0 to 1000000',
   );
   await refuses(
     t,
@@ -195,7 +195,7 @@ t.test('what keeps the plugin from starting is in the log, too', async (t) => {
   const suspect = await start(t, { options: { ...ACCESS, 'fetch-limit': 'many' } }, (directory) =>
     chmodSync(join(directory, 'launcher.kubernetes.conf'), 0o602),
   );
-  t.match(suspect.stderr, /fetch-limit.*can be changed by every user/);
+  t.match(suspect.stderr, /fetch-limit: "many" must be .*\n.*can be changed by every user/);
   t.notOk(existsSync(suspect.log), 'a file that others may write does not say where the log is');
   const { stderr, log } = await start(t, {
     options: ACCESS,
