@@ -6,8 +6,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock } from './clock.ts';
 import { LookupSlots, UserLookupError } from './lookup-slots.ts';
 
-export { UserLookupError };
-
 export interface SystemUser {
   /** The canonical name; may differ from the requested one (case, domain). */
   readonly name: string;

@@ -5,7 +5,7 @@ import { JobError } from '../../jobs/job-error.ts';
 import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
 import { allows, imagesOf } from '../../jobs/policy/hardening.ts';
 import type { Policy } from '../../jobs/policy/policy.ts';
-import { UserLookupError } from '../../system/users.ts';
+import { UserLookupError } from '../../system/lookup-slots.ts';
 import { neededResources, smallJob } from '../command-policy.ts';
 import type { CommandContext } from '../command-session.ts';
 import { describeSections, describeUser, readUserReport, type UserReport } from '../user-report.ts';

@@ -1,5 +1,6 @@
 /** The profile of a user, with the groups that the system's name services report (configuration.md section 2). */
-import { type SystemUser, UserLookupError, type Users } from '../../system/users.ts';
+import { UserLookupError } from '../../system/lookup-slots.ts';
+import type { SystemUser, Users } from '../../system/users.ts';
 import { type Problem, problem } from '../text/problem.ts';
 import { type EffectiveProfile, effectiveProfile, type Matching, NOBODY, type Profiles } from './profiles.ts';
 

@@ -11,7 +11,8 @@ import { type UserProfile, userProfile } from '../../config/profiles/user-profil
 import { isLabelValue } from '../../config/text/kinds.ts';
 import { ConfigError } from '../../config/text/problem.ts';
 import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
-import { UserLookupError, type Users } from '../../system/users.ts';
+import { UserLookupError } from '../../system/lookup-slots.ts';
+import type { Users } from '../../system/users.ts';
 import type { ClusterInfo, Requester } from '../contract.ts';
 import type { JobRequest, PlacementConstraint } from '../job.ts';
 import { JobError, refuse, refuseBy } from '../job-error.ts';

@@ -132,6 +132,15 @@ t.test('no-proxy hosts are reached without https-proxy', async (t) => {
   t.equal(await proxyFor('anything', '*'), undefined);
 });
 
+t.test('the second line of a wrapped token is not shown', async (t) => {
+  for (const line of ['SECRETSECRET=', 'SecretSecret-more==', 'SECRETSECRET = a']) {
+    const { problems: found } = await load(t, `api-url=https://k:6443\nauth-token=SECRET\n${line}\n`);
+    t.strictSame(found, ['DIR/launcher.kubernetes.conf:3: is not an option of this plugin'], line);
+  }
+  const { problems: found } = await load(t, 'api-url=https://k:6443\nauth-token=x\nquite-unlike=1\n');
+  t.strictSame(found, ['DIR/launcher.kubernetes.conf:3: quite-unlike: is not an option of this plugin']);
+});
+
 /** Problems and warnings of an options file with this mode and owner. */
 async function loadWithMode(
   test: Test,

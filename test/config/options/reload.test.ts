@@ -22,64 +22,6 @@ async function optionsOf(test: Test, conf: string, argv: readonly string[] = [])
   return loaded.options;
 }
 
-t.test('policy files: missing ones, all problems at once, override files', async (t) => {
-  t.testdir({});
-  const options = await optionsOf(t, REACH);
-  const directory = t.testdirName;
-  const profiles = `${directory}/launcher.kubernetes.profiles.conf`;
-  const resources = `${directory}/launcher.kubernetes.resources.conf`;
-  const failure = (given = options): { code: string; problems: string[] } => {
-    try {
-      readPolicyFiles(given);
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      return { code: error.code, problems: error.problems.map((each) => describe(each).replaceAll(directory, 'DIR')) };
-    }
-    return { code: 'none', problems: [] };
-  };
-  t.same(readPolicyFiles(options), {
-    files: { profiles: { file: profiles, sections: [] }, resourceProfiles: [] },
-    warnings: [],
-  });
-  t.same(
-    failure(await optionsOf(t, `${REACH}profile-config=/nonexistent/p\nresource-profile-config=/nonexistent/r\n`)),
-    {
-      code: 'unreadable',
-      problems: [
-        'DIR/launcher.kubernetes.conf:3: profile-config: /nonexistent/p does not exist',
-        'DIR/launcher.kubernetes.conf:4: resource-profile-config: /nonexistent/r does not exist',
-      ],
-    },
-  );
-  writeFileSync(profiles, '[*]\nmax-cpus=x\n');
-  writeFileSync(resources, '[a]\ncpus=x\n');
-  t.same(failure(), {
-    code: 'invalid',
-    problems: [
-      'DIR/launcher.kubernetes.profiles.conf:2: max-cpus: "x" must be a number such as 1.5 from 0 to 1000000',
-      'DIR/launcher.kubernetes.resources.conf:2: cpus: "x" must be a number such as 1.5 from 0 to 1000000',
-    ],
-  });
-  writeFileSync(resources, '[small]\ncpus=1\n');
-  writeFileSync(
-    profiles,
-    `[*]\nresource-profiles=small,smal,custom\njob-json-overrides="/spec/x":"${directory}/o.json"\n[u]\njob-json-overrides="/spec/y":"${directory}/none.json"\n`,
-  );
-  writeFileSync(`${directory}/o.json`, '{\n  "SECRET": x }');
-  t.same(failure(), {
-    code: 'unreadable',
-    problems: [
-      'DIR/o.json:2: column 13: expected a value',
-      'DIR/launcher.kubernetes.profiles.conf:5: job-json-overrides: DIR/none.json does not exist',
-    ],
-  });
-  writeFileSync(`${directory}/o.json`, '{}');
-  writeFileSync(`${directory}/none.json`, '{}');
-  t.same(readPolicyFiles(options).warnings.map(describe), [
-    `${profiles}:2: resource-profiles: "smal" is not a resource profile`,
-  ]);
-});
-
 t.test('reload: pushed settings', async (t) => {
   t.testdir({});
   const argv = ['--job-expiry-hours=24', '--heartbeat-interval-seconds=5', '--server-user=rs'];

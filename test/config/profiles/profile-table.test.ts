@@ -271,3 +271,24 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
     }
   }
 });
+
+t.test('quotes are not part of an image name', async (t) => {
+  const refused = (key: string, value: string, kind: string, why = ''): string =>
+    `F:2: ${key}: "${value}" must be ${kind}an image name without whitespace and quotes${why}`;
+  for (const image of [
+    "'r:1'",
+    'r:"1',
+    '\u201cr:1\u201d',
+    '\u2018r:1\u2019',
+    '\u201er:1\u201c',
+    '\u00abr:1\u00bb',
+    '`r:1`',
+  ]) {
+    t.strictSame(problems(`[*]\ndefault-container-image=${image}\n`), [refused('default-container-image', image, '')]);
+  }
+  const list = '"r:1","r:2"';
+  t.strictSame(problems(`[*]\ncontainer-images=${list}\n`), [
+    refused('container-images', list, 'a comma-separated list, each ', '; ""r:1"" is not'),
+  ]);
+  t.strictSame(problems('[*]\ndefault-container-image="r:1"\n'), [], 'one pair around the whole is none of its');
+});

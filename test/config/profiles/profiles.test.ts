@@ -1,8 +1,7 @@
-/** What holds for a user follows from the order of the sections, key by key; what cannot be meant is told with its line. */
+/** The profile of a user: sections in the order of the file, key by key; problems and conflicts with their lines. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { effectiveProfile, type Matching, NOBODY, parseProfiles } from '../../../src/config/profiles/profiles.ts';
-import { parseResourceProfiles } from '../../../src/config/profiles/resource-profiles.ts';
 import { describe } from '../../../src/config/text/problem.ts';
 import { problems, values } from '../options/reading.ts';
 
@@ -13,7 +12,7 @@ const user = (name: string, ...groups: string[]): Matching => ({
   inGroup: (group) => groups.includes(group),
 });
 
-t.test('the documented example', async (t) => {
+t.test('the documented example gives each user the documented profile', async (t) => {
   const text = readFileSync(new URL('../../../fixtures/config/groups.profiles.conf', import.meta.url), 'utf8');
   const { profiles, warnings } = parseProfiles(FILE, text);
   const lines = text.split('\n');
@@ -52,7 +51,7 @@ t.test('the documented example', async (t) => {
   ]);
 });
 
-t.test('the hardened example is right', async (t) => {
+t.test('the hardened example restricts what it documents', async (t) => {
   const text = readFileSync(new URL('../../../fixtures/config/hardened.profiles.conf', import.meta.url), 'utf8');
   const { profiles, warnings } = parseProfiles(FILE, text);
   t.same(warnings, []);
@@ -104,7 +103,7 @@ t.test('section names keep their order and their characters', async (t) => {
   t.equal(effectiveProfile(profiles, user('2', 'domain users')).maxCpus.value, 9);
 });
 
-t.test('all problems at once', async (t) => {
+t.test('all problems of a file are reported together, in the order of its lines', async (t) => {
   t.same(
     problems('max-cpus=1\n[]\nmax-cpus=2\n[@]\n[u]\nmax-cpu=1\ndefault-cpus=4\nmax-cpus=3\n[u]\nlonely\n[@g\nx=1\n'),
     [
@@ -161,57 +160,6 @@ t.test('thousands of sections: warnings are counted, not listed', async (t) => {
   ]);
 });
 
-t.test('resource profiles', async (t) => {
-  const { profiles, warnings } = parseResourceProfiles(
-    'R',
-    '[small]\nname=Small one\ncpus=0.5\ncpus-request=0.25\nmem-mb=512\nmem-mb-request=256\n[10]\nnvidia-gpus=1.000000\namd-gpus=2\nplacement-constraints=zone:a,pool:gpu\n[1-big]\ncpus=\n[custom]\nname=My own\n',
-  );
-  const at = (line: number): object => ({ file: 'R', line });
-  t.same(warnings, []);
-  t.same(profiles, [
-    {
-      id: 'small',
-      name: 'Small one',
-      ...at(1),
-      cpus: { value: 0.5, origin: at(3) },
-      cpusRequest: { value: 0.25, origin: at(4) },
-      memMb: { value: 512, origin: at(5) },
-      memMbRequest: { value: 256, origin: at(6) },
-    },
-    {
-      id: '10',
-      name: '10',
-      ...at(7),
-      nvidiaGpus: { value: 1, origin: at(8) },
-      amdGpus: { value: 2, origin: at(9) },
-      placementConstraints: {
-        value: [
-          { name: 'zone', value: 'a' },
-          { name: 'pool', value: 'gpu' },
-        ],
-        origin: at(10),
-      },
-    },
-    { id: '1-big', name: '1-big', ...at(11) },
-    { id: 'custom', name: 'My own', ...at(13) },
-  ]);
-  t.same(
-    problems(
-      'cpus=1\n[a]\ncpu=1\ncpus=x\nnvidia-gpus=0.5\nplacement-constraints=zone\n[a]\n[custom]\ncpus=1\n',
-      parseResourceProfiles,
-    ),
-    [
-      'F:1: cpus: is set before the first section: begin with [name-of-profile]',
-      'F:3: cpu: is not a key of resource profiles (did you mean "cpus"?)',
-      'F:4: cpus: "x" must be a number such as 1.5 from 0 to 1000000',
-      'F:5: nvidia-gpus: "0.5" must be a whole number of GPUs from 0 to 1000',
-      'F:6: placement-constraints: "zone" must be a comma-separated list, each key:value, each key once; "zone" is not',
-      'F:7: section [a] is already on line 2',
-      "F:9: cpus: is not allowed in [custom], which means the job's own values",
-    ],
-  );
-});
-
 t.test('an override that is written twice is a warning; one that appends is not', async (t) => {
   const { profiles, warnings } = parseProfiles(
     'F',
@@ -226,4 +174,23 @@ t.test('an override that is written twice is a warning; one that appends is not'
     value.map(({ pointer, file }) => `${pointer} ${file}`),
     ['/a /b', '/l/- /x', '/a /c', '/l/- /y'],
   );
+});
+
+const warningsOf = (text: string): string[] => parseProfiles('F', text).warnings.map(describe);
+
+t.test('a section with the names of several users is a warning', async (t) => {
+  const several = (name: string): string =>
+    `F:1: [${name}] is read as the name of a single user: write a section for each user, or [@group]`;
+  for (const name of ['bob,alice', 'bob, alice', 'bob alice']) {
+    t.strictSame(warningsOf(`[${name}]\nmax-cpus=2\n`), [several(name)]);
+  }
+  for (const name of ['*', 'bob', 'DOMAIN\\bob', 'DOMAIN\\jane doe', '@Domain Users', '@ ds']) {
+    t.strictSame(warningsOf(`[${name}]\nmax-cpus=2\n`), [], name);
+  }
+});
+
+t.test('two spellings of one section are refused', async (t) => {
+  const twice = (name: string): string[] => [`F:3: section [${name}] is already on line 1`];
+  t.strictSame(problems('[@ds]\nmax-cpus=2\n[@ ds]\nmax-cpus=3\n'), twice('@ds'));
+  t.strictSame(problems('[*]\nmax-cpus=2\n[ * ]\nmax-cpus=3\n'), twice('*'));
 });

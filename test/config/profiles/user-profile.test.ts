@@ -6,7 +6,8 @@ import { missingGroups, userProfile } from '../../../src/config/profiles/user-pr
 import { describe } from '../../../src/config/text/problem.ts';
 import { JobError } from '../../../src/jobs/job-error.ts';
 import { createPolicy } from '../../../src/jobs/policy/policy.ts';
-import { type SystemUser, UserLookupError, type Users } from '../../../src/system/users.ts';
+import { UserLookupError } from '../../../src/system/lookup-slots.ts';
+import type { SystemUser, Users } from '../../../src/system/users.ts';
 import { EMPTY_REQUEST } from '../../support/job-request.ts';
 
 /** Name services that know these users and groups; `undefined` users cannot be looked up. */

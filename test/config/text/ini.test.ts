@@ -1,13 +1,9 @@
-/**
- * Any text is read as its writer meant it - sections in their order, names and values with their characters - or refused
- * with the line, and with the name that was probably meant.
- */
+/** Configuration files are parsed with the order and characters of their lines; each problem has its line. */
 import fc from 'fast-check';
 import ini from 'ini';
 import t from 'tap';
 import { parseIni } from '../../../src/config/text/ini.ts';
 import { describe } from '../../../src/config/text/problem.ts';
-import { didYouMean, suggestion } from '../../../src/config/text/suggest.ts';
 
 t.test('lines, comments, whitespace, quotes', async (t) => {
   const { head, problems } = parseIni(
@@ -114,18 +110,6 @@ t.test('reads what the ini package writes', async (t) => {
   t.same(read, values);
 });
 
-t.test('what was probably meant', async (t) => {
-  const known = ['api-url', 'auth-token', 'auth-token-path', 'fetch-limit', 'max-cpus', 'max-mem-mb'];
-  t.equal(suggestion('fech-limit', known), 'fetch-limit');
-  t.equal(suggestion('API_URL', known), 'api-url');
-  t.equal(suggestion('apiurl', known), 'api-url');
-  t.equal(suggestion('max-cpu', known), 'max-cpus');
-  t.equal(suggestion('mxa-cpus', known), 'max-cpus');
-  t.equal(suggestion('completely-different', known), undefined);
-  t.equal(didYouMean('auth-tokn', known), ' (did you mean "auth-token"?)');
-  t.equal(didYouMean('zzz', known), '');
-});
-
 t.test('reads any safe text as the ini package writes it', async (t) => {
   const letters = 'abcdefghijklmnopqrstuvwxyzABCXYZ0123456789';
   const name = fc.string({ unit: fc.constantFrom(...letters, '-', '_'), minLength: 1, maxLength: 12 });
@@ -152,3 +136,16 @@ t.test('never throws, whatever the text', async (t) => {
   );
   t.pass();
 });
+
+/** Each of these took minutes when whitespace and quotes were searched for again and again. */
+for (const [what, line] of [
+  ['whitespace inside a value', `max-cpus=1${' '.repeat(200_000)}x`],
+  ['whitespace inside a section name', `[a${' '.repeat(200_000)}b]`],
+  ['double quotes with backslashes', `a="${'\\"'.repeat(100_000)}`],
+] as const) {
+  t.test(`a long line is parsed in linear time: ${what}`, async (t) => {
+    const started = performance.now();
+    parseIni('f', line);
+    t.ok(performance.now() - started < 5_000);
+  });
+}

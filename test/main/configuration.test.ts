@@ -3,10 +3,10 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { optionsFor } from '../../cluster/config.ts';
-import { openCluster } from '../../integration/cluster.ts';
-import { createLauncher, LauncherError } from '../../support/launcher.ts';
-import { SOURCES, startPlugin, writeConfig } from '../../support/plugin.ts';
+import { optionsFor } from '../cluster/config.ts';
+import { openCluster } from '../integration/cluster.ts';
+import { createLauncher, LauncherError } from '../support/launcher.ts';
+import { SOURCES, startPlugin, writeConfig } from '../support/plugin.ts';
 
 const cluster = await openCluster();
 t.teardown(() => cluster.close());
