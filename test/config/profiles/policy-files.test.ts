@@ -26,6 +26,7 @@ function read(
       profileConfig: named['profile-config'] ?? `${directory}/${PROFILES}`,
       resourceProfileConfig: named['resource-profile-config'] ?? `${directory}/${RESOURCES}`,
       strictFiles,
+      useTemplating: false,
       origins,
     });
     return { code: 'none', problems: [], warnings: warnings.map(shown) };
