@@ -20,6 +20,7 @@ const KEY = 'stdin';
 
 const LOST = 'its input was lost';
 const CUT = 'its input may have been cut';
+const MISDELIVERED = 'its input was delivered to an earlier pod';
 
 export const inputSecretName = (id: string): string => `${id}-stdin`;
 
@@ -49,6 +50,18 @@ export function buildInputSecret(job: Owner, text: string): Secret {
 /** Host name and NAME of a process id: the same for all processes of one plugin. */
 const pluginOf = (processId: string): string => processId.slice(0, processId.lastIndexOf('/'));
 
+/** Annotation `job-launcher/stdin`: process id, space, uid of the pod. Older versions wrote no pod. */
+interface Claim {
+  readonly process: string;
+  readonly pod: string;
+}
+
+function claimOf({ job }: Pick<JobRecord, 'job'>): Claim | undefined {
+  if (job.stdinClaim === undefined) return undefined;
+  const [process = '', pod = ''] = job.stdinClaim.split(' ');
+  return { process, pod };
+}
+
 /** What this process did for the input of a job. */
 interface Delivery {
   /** How much of the input the container may have received. */
@@ -57,9 +70,11 @@ interface Delivery {
   readonly isCleared: boolean;
   /** The claim of another process was checked. */
   readonly isClaimChecked: boolean;
+  /** The pod of which was reported that it has no input. */
+  readonly reportedPod: string;
 }
 
-const NO_DELIVERY: Delivery = { received: 'none', isCleared: false, isClaimChecked: false };
+const NO_DELIVERY: Delivery = { received: 'none', isCleared: false, isClaimChecked: false, reportedPod: '' };
 
 export class Inputs {
   readonly #context: JobsContext;
@@ -117,11 +132,27 @@ export class Inputs {
     return received === 'none' && !isClaimChecked;
   };
 
-  isClaimedByEarlierProcess({ job }: JobRecord): boolean {
+  isClaimedByEarlierProcess(record: JobRecord): boolean {
     const { processId } = this.#context;
-    const claim = job.stdinClaim ?? '';
-    return claim !== processId && pluginOf(claim) === pluginOf(processId);
+    const process = claimOf(record)?.process ?? '';
+    return process !== processId && pluginOf(process) === pluginOf(processId);
   }
+
+  /** Running in a pod that replaced the one that received the input (suspended and resumed by another client). */
+  readonly isMisdelivered = (record: JobRecord): boolean => {
+    const pod = runningPod(record)?.uid;
+    const claim = claimOf(record);
+    if (!record.job.stdinDue || pod === undefined || claim === undefined || claim.pod === '') return false;
+    const { received, reportedPod } = this.#delivery(record);
+    // Input that this process has not passed yet will be claimed for the new pod.
+    const isPassed = claim.process !== this.#context.processId || received !== 'none';
+    return claim.pod !== pod && isPassed && reportedPod !== pod;
+  };
+
+  readonly reportMisdelivery = async (record: JobRecord): Promise<void> => {
+    this.#update(record, { reportedPod: runningPod(record)?.uid ?? '' });
+    this.#context.repository.setInputProblem(record.id, MISDELIVERED);
+  };
 
   /** Checks a claim: if the Secret still exists, the process that claimed it did not finish. Input in the memory of an earlier process is lost. */
   readonly checkClaim = async (record: JobRecord): Promise<void> => {
@@ -161,8 +192,9 @@ export class Inputs {
     this.#deliveries.set(record, { ...this.#delivery(record), ...change });
   }
 
-  #mayClaim({ job }: JobRecord): boolean {
-    return job.stdinClaim === undefined || job.stdinClaim === this.#context.processId;
+  #mayClaim(record: JobRecord): boolean {
+    const claim = claimOf(record);
+    return claim === undefined || claim.process === this.#context.processId;
   }
 
   /** The stored input; undefined if there is none. */
@@ -188,10 +220,11 @@ export class Inputs {
       if (record.job.stdinClaim === undefined) repository.setInputProblem(record.id, LOST);
       return { outcome: 'not-delivered' };
     }
-    if (!(await this.#claim(record))) return { outcome: 'not-delivered' };
+    const pod = runningPod(record)?.uid;
+    if (pod === undefined || !(await this.#claim(record, pod))) return { outcome: 'not-delivered' };
     this.#update(record, { received: 'some' });
     try {
-      const attached = await attachInput(this.#context, record, input);
+      const attached = await attachInput(this.#context, record, pod, input);
       if (attached.outcome === 'not-delivered') {
         // Another pod may replace this one.
         this.#update(record, { received: 'none' });
@@ -208,14 +241,15 @@ export class Inputs {
   }
 
   /** Writes the id of this process onto the Job; false if another process has claimed the input, or the job has ended. */
-  async #claim(record: JobRecord): Promise<boolean> {
+  async #claim(record: JobRecord, pod: string): Promise<boolean> {
     const { processId } = this.#context;
-    const patched = await patchJob(this.#context, record.job, (newest) =>
-      newest.stdinClaim === undefined && newest.result === undefined
-        ? { annotations: { [STDIN_ANNOTATION]: processId } }
-        : undefined,
-    );
-    return patched !== undefined || record.job.stdinClaim === processId;
+    const claim = `${processId} ${pod}`;
+    const patched = await patchJob(this.#context, record.job, (newest) => {
+      const process = claimOf({ job: newest })?.process ?? processId;
+      const isOurs = process === processId && newest.result === undefined;
+      return isOurs && newest.stdinClaim !== claim ? { annotations: { [STDIN_ANNOTATION]: claim } } : undefined;
+    });
+    return patched !== undefined || record.job.stdinClaim === claim;
   }
 }
 
@@ -246,11 +280,12 @@ const isRunning = (record: JobRecord): boolean => runningPod(record) !== undefin
 async function attachInput(
   { client, clock, random, log, signal }: JobsContext,
   record: JobRecord,
+  podUid: string,
   input: Uint8Array,
 ): Promise<{ readonly outcome: 'delivered' | 'not-delivered' }> {
   const pauses = new Backoff(clock, random, PAUSES);
   const giveUpAt = clock.monotonic() + ATTACH_MS;
-  for (let pod = runningPod(record); pod !== undefined; pod = runningPod(record)) {
+  for (let pod = runningPod(record); pod?.uid === podUid; pod = runningPod(record)) {
     try {
       await client.attachInput(pod.name, pod.container.name, input, { timeoutMs: DELIVERY_MS, signal });
       return { outcome: 'delivered' };

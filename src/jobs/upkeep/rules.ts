@@ -221,6 +221,15 @@ function inputRules({ log, submitted }: JobsContext, inputs: Inputs): readonly R
       },
     },
     {
+      name: 'report-misdelivered-input',
+      failure: 'Cannot report that the input of a job was delivered to an earlier pod',
+      prompt: true,
+      // The process that has claimed the input may still deliver it to the new pod.
+      afterMs: ({ id }) => (submitted.has(id) ? 0 : OTHERS_DELIVERY_WAIT_MS),
+      due: inputs.isMisdelivered,
+      act: inputs.reportMisdelivery,
+    },
+    {
       name: 'delete-input-secret',
       failure: 'Cannot delete the stdin Secret of a finished job',
       afterMs: () => LEFTOVER_MS,

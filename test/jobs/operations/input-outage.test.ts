@@ -109,3 +109,15 @@ for (const [code, isTriedAgain] of Object.entries(FIRST) as readonly [Kubernetes
     }
   });
 }
+
+t.test('a pod that replaces the one with the input says so', async (t) => {
+  const { cluster, instance } = await startPlugins(t);
+  const one = await instance({ token: cluster.adminToken });
+  const id = await one.submit({ command: 'read x; sleep 600', stdin: 'all of it\n' });
+  await eventually(() => cluster.journal.input.some(({ bytes }) => bytes === 10));
+  await one.client.patch(JOBS, id, { spec: { suspend: true } });
+  await eventually(async () => (await one.client.list(PODS)).items.length === 0);
+  await one.client.patch(JOBS, id, { spec: { suspend: false } });
+  const job = await one.until(id, ({ statusMessage }) => statusMessage === 'its input was delivered to an earlier pod');
+  t.equal(job.status, 'Running');
+});
