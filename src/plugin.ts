@@ -16,13 +16,14 @@ import {
 } from './config/options/reload.ts';
 import { readPolicyFiles } from './config/profiles/policy-files.ts';
 import { missingGroups } from './config/profiles/user-profile.ts';
-import { advise, ConfigError } from './config/text/problem.ts';
+import { advise, ConfigError, place } from './config/text/problem.ts';
 import { auditedJobs } from './jobs/audit.ts';
 import { connect, locatingLog } from './jobs/connect.ts';
 import type { Jobs } from './jobs/contract.ts';
 import { createJobs, type RunningJobs } from './jobs/jobs.ts';
 import { serviceAccountNames } from './jobs/policy/cluster-info.ts';
 import { createPolicy } from './jobs/policy/policy.ts';
+import { Templates } from './jobs/templates.ts';
 import type { Client } from './kubernetes/contract.ts';
 import { instrumentedClient } from './kubernetes/decorate-client.ts';
 import { tokenSubject } from './kubernetes/http/credentials.ts';
@@ -69,9 +70,11 @@ export async function runPlugin(
     systemClock,
     (seconds) => latencies.observe(seconds),
   );
+  const templates = options.useTemplating ? new Templates(options, log, () => systemClock.now()) : undefined;
+  if (templates !== undefined) warnAboutOverrides(reloadable, log);
   const users = createUsers({ clock: systemClock });
   process.on('exit', users.close);
-  const running = followJobs(options, reloadable, client, users, log);
+  const running = followJobs(options, reloadable, client, users, log, templates);
   const ending = new AbortController();
 
   const reload = (pushed?: PushedSettings) => {
@@ -154,11 +157,27 @@ function subjectOf(file: string, options: Options): ReturnType<typeof tokenSubje
   }
 }
 
-function followJobs(options: Options, reloadable: Reloadable, client: Client, users: Users, log: Logger): RunningJobs {
+/** Warns about overrides that are not applied because templates are in use. */
+function warnAboutOverrides(reloadable: Reloadable, log: Logger): void {
+  for (const { settings } of reloadable.files().profiles.sections) {
+    const origin = settings.get('job-json-overrides')?.origin;
+    if (origin !== undefined) log.warning(`${place(origin)}: job-json-overrides is not applied while use-templating=1`);
+  }
+}
+
+function followJobs(
+  options: Options,
+  reloadable: Reloadable,
+  client: Client,
+  users: Users,
+  log: Logger,
+  templates: Templates | undefined,
+): RunningJobs {
   const { authToken, authTokenPath } = options;
   let subject = tokenSubject(authToken ?? '');
   return createJobs({
     client,
+    templates: templates && (() => templates.current()),
     policy: createPolicy({
       files: reloadable.files,
       users,

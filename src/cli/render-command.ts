@@ -12,9 +12,10 @@ import { connect } from '../jobs/connect.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { ResolvedJob } from '../jobs/objects/resolved.ts';
-import { buildService, needsService } from '../jobs/objects/service.ts';
+import { needsService, withOwnerReference } from '../jobs/objects/service.ts';
 import { inputSecretName } from '../jobs/operations/input.ts';
 import { newJob } from '../jobs/operations/submit.ts';
+import { openTemplates } from '../jobs/templates.ts';
 import { type Client, JOBS, SERVICES } from '../kubernetes/contract.ts';
 import { type Arguments, UsageError } from './arguments.ts';
 import { type Command, EXIT_FAILED, EXIT_OK } from './command-contract.ts';
@@ -62,7 +63,7 @@ async function runRender(args: Arguments, context: CommandContext, terminal: Ter
     const objects = await build(resolved, options, context, client);
     const at = profile.jobJsonOverrides.origin;
     const notes = [
-      ...(resolved.overrides ?? []).map(
+      ...(options.useTemplating ? [] : resolved.overrides).map(
         ({ pointer, file }) => `override ${pointer} from ${file}${at === undefined ? '' : ` (${place(at)})`}`,
       ),
       ...(request.stdin === ''
@@ -146,20 +147,25 @@ interface Objects {
 async function build(
   resolved: ResolvedJob,
   options: Options,
-  { random }: CommandContext,
+  { clock, random }: CommandContext,
   client: Client | undefined,
 ): Promise<Objects> {
-  const { id, manifest } = newJob(resolved, options, random);
+  const notes: string[] = [];
+  const templates = openTemplates(options, clock.now(), (template, changes) =>
+    notes.push(`made by template ${template}`, ...changes.map((field) => `${template}: the plugin sets ${field}`)),
+  );
+  const { id, manifest, service: serviceOf } = newJob(resolved, options, random, templates);
   const minor = client === undefined ? NEWEST_MINOR : (await client.version()).minor;
   const job = manifest(minor);
   const owner = { name: id, uid: UNKNOWN_UID };
-  const service = needsService(resolved.request) ? buildService(resolved, owner, options.serviceType) : undefined;
-  if (client === undefined) return { job, service, notes: [] };
+  const unowned = needsService(resolved.request) ? serviceOf(minor, options.serviceType) : undefined;
+  const service = unowned && withOwnerReference(unowned, owner);
+  if (client === undefined) return { job, service, notes };
   const strictly = { dryRun: true, fieldValidation: 'Strict' } as const;
   const taken = await client.create(JOBS, job, strictly);
   const also = service === undefined ? { warnings: [] } : await client.create(SERVICES, service, strictly);
   const warnings = [...taken.warnings, ...also.warnings].map((text) => `the API server warns: ${text}`);
-  return { job, service, notes: ['the API server accepts these objects (strict dry run)', ...warnings] };
+  return { job, service, notes: [...notes, 'the API server accepts these objects (strict dry run)', ...warnings] };
 }
 
 /** Placeholder: a Service is owned by its Job, which has no uid before it is created. */

@@ -4,6 +4,7 @@ import type { Client, Reflector } from '../kubernetes/contract.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
+import type { TemplateContext } from './objects/template-objects.ts';
 import type { Permissions } from './permissions.ts';
 import type { Policy } from './policy/policy.ts';
 import type { EventView, JobView, PodView, ServiceView } from './view/projection.ts';
@@ -29,6 +30,8 @@ export interface JobsContext {
   readonly events: Reflector<EventView>;
   readonly policy: Policy;
   readonly permissions: Permissions;
+  /** The launcher templates for one job; undefined: `use-templating` is off. */
+  readonly templates?: (() => TemplateContext) | undefined;
   /** The current values; a reload changes them. */
   readonly options: () => JobsOptions;
   readonly clock: Clock;

@@ -13,6 +13,7 @@ import type { Jobs } from './contract.ts';
 import type { Job } from './job.ts';
 import { JobError } from './job-error.ts';
 import { JOB_NAME_LABEL, OURS } from './objects/annotations.ts';
+import type { TemplateContext } from './objects/template-objects.ts';
 import { control } from './operations/control.ts';
 import { Inputs } from './operations/input.ts';
 import { createNetwork } from './operations/network.ts';
@@ -30,6 +31,8 @@ import { Repository } from './view/repository.ts';
 interface JobsDependencies {
   readonly client: Client;
   readonly policy: Policy;
+  /** The launcher templates for one job; undefined: `use-templating` is off. */
+  readonly templates?: (() => TemplateContext) | undefined;
   /** The current values; a reload changes them. */
   readonly options: () => JobsOptions;
   readonly clock: Clock;

@@ -5,6 +5,7 @@ import type { Test } from 'tap';
 import type { JobsOptions } from '../../src/jobs/context.ts';
 import type { Job, JobRequest } from '../../src/jobs/job.ts';
 import { createJobs, type RunningJobs } from '../../src/jobs/jobs.ts';
+import type { TemplateContext } from '../../src/jobs/objects/template-objects.ts';
 import type { Policy } from '../../src/jobs/policy/policy.ts';
 import { createClient } from '../../src/kubernetes/client.ts';
 import type { Client, KubernetesObject, Resource } from '../../src/kubernetes/contract.ts';
@@ -61,6 +62,8 @@ interface InstanceOptions {
   readonly token?: string;
   /** Default: a job becomes what it asks for. */
   readonly resolve?: Policy['resolve'];
+  /** The launcher templates; default: none. */
+  readonly templates?: () => TemplateContext;
   /** Puts something between the jobs and the cluster. */
   readonly wrap?: (client: Client) => Client;
 }
@@ -126,7 +129,16 @@ async function startInstance(cluster: SimulatedCluster, given: InstanceOptions =
   });
   const policy: Policy = { ...POLICY, resolve: given.resolve ?? POLICY.resolve };
   const processId = given.processId ?? `host/kubernetes/${Math.random()}`;
-  const jobs = createJobs({ client, policy, options, clock, random: systemRandom, log, processId });
+  const jobs = createJobs({
+    client,
+    policy,
+    options,
+    clock,
+    random: systemRandom,
+    log,
+    processId,
+    templates: given.templates,
+  });
   const announced = new Map<string, string[]>();
   jobs.onChange(({ id, status, statusCode }) => {
     const before = announced.get(id) ?? [];

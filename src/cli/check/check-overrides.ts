@@ -10,6 +10,7 @@ import { JobError } from '../../jobs/job-error.ts';
 import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
 import { newJob } from '../../jobs/operations/submit.ts';
 import { profileSettings } from '../../jobs/policy/policy.ts';
+import { openTemplates } from '../../jobs/templates.ts';
 import { type Client, JOBS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { smallJob } from '../command-policy.ts';
@@ -31,7 +32,8 @@ type Overrides = Setting<readonly OverrideReference[]>;
 
 /** Sends a job to the API server as a dry run, if there is one; resolves with its warnings. Rejects with JobError or KubernetesError. */
 export async function dryRunJob(resolved: ResolvedJob, { options, context, api }: Trial): Promise<readonly string[]> {
-  const job = newJob(resolved, options, context.random).manifest(api?.minor ?? NEWEST_MINOR);
+  const templates = openTemplates(options, context.clock.now());
+  const job = newJob(resolved, options, context.random, templates).manifest(api?.minor ?? NEWEST_MINOR);
   if (api === undefined) return [];
   return (await api.client.create(JOBS, job, { dryRun: true, fieldValidation: 'Strict' })).warnings;
 }

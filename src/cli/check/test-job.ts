@@ -8,6 +8,7 @@ import { CONTAINER_NAME, JOB_NAME_LABEL } from '../../jobs/objects/annotations.t
 import { newJob } from '../../jobs/operations/submit.ts';
 import { imagesOf } from '../../jobs/policy/hardening.ts';
 import type { Policy } from '../../jobs/policy/policy.ts';
+import { openTemplates } from '../../jobs/templates.ts';
 import { jobId } from '../../jobs/view/projection.ts';
 import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
@@ -54,7 +55,7 @@ export async function runTestJob(test: TestJob, context: CommandContext): Promis
     const image = test.image ?? (profile.defaultContainerImage.value || imagesOf(profile)[0] || 'busybox');
     const more = neededResources(profile, test.files.resourceProfiles);
     const resolved = await test.policy.resolve(smallJob(context, test.user, image, more), test.user);
-    const { id, manifest, isOurs } = newJob(resolved, options, random);
+    const { id, manifest, isOurs } = newJob(resolved, options, random, openTemplates(options, clock.now()));
     const job = manifest(minor);
     const begun = clock.monotonic();
     const passed = (): string => `${((clock.monotonic() - begun) / 1000).toFixed(1)} s`;

@@ -30,23 +30,28 @@ export function ownedBy(job: { readonly name: string; readonly uid: string }) {
   ];
 }
 
+/** The Service with the Job as its owner. */
+export function withOwnerReference(service: Service, job: { readonly name: string; readonly uid: string }): Service {
+  return { ...service, metadata: { ...service.metadata, ownerReferences: ownedBy(job) } };
+}
+
+/** Without an owner. */
 export function buildService(
   { request, labels, annotations }: Pick<ResolvedJob, 'request'> & ProfileMetadata,
-  job: { readonly name: string; readonly uid: string },
+  name: string,
   type: string,
 ): Service {
   return {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: {
-      name: job.name,
+      name,
       labels: { ...metadataOf(request, 'service', 'label'), ...labels, ...baseLabels(request) },
       ...omitEmpty({ annotations: { ...metadataOf(request, 'service', 'annotation'), ...annotations } }),
-      ownerReferences: ownedBy(job),
     },
     spec: {
       type,
-      selector: { [JOB_NAME_LABEL]: job.name },
+      selector: { [JOB_NAME_LABEL]: name },
       ports: request.exposedPorts
         .filter(({ publishedPort }) => publishedPort === undefined)
         .map(({ targetPort, protocol }, index) => ({

@@ -56,13 +56,16 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
   }
   const job = generateJob(resolved, context, { reserved: new Set(), isTemplate: false });
   checkSizes(job);
-  return resolved.overrides.length === 0 ? job : completed(applyOverrides(job, resolved.overrides), job, resolved);
+  // Overrides are not applied where templates are in use.
+  return resolved.overrides.length === 0 || templates !== undefined
+    ? job
+    : completed(applyOverrides(job, resolved.overrides), job, resolved);
 }
 
 /** The Service of a job, without an owner; undefined: a template renders none. Throws JobError 'invalid-request'. */
 export function buildServiceOf(resolved: ResolvedJob, context: ManifestContext, type: string): Service | undefined {
   const { templates } = context;
-  const generated = buildService(resolved, { name: context.id, uid: '' }, type);
+  const generated = buildService(resolved, context.id, type);
   if (templates?.set.has('service.tpl') !== true) return generated;
   const job = generateJob(resolved, context, { reserved: new Set(), isTemplate: true });
   return serviceFromTemplate(resolved, templates, context, job, generated);

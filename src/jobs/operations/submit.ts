@@ -19,8 +19,9 @@ import { JobError, jobErrorOf } from '../job-error.ts';
 import { SUBMISSION_ANNOTATION } from '../objects/annotations.ts';
 import { newJobName } from '../objects/names.ts';
 import type { ResolvedJob } from '../objects/resolved.ts';
-import { buildService, needsService } from '../objects/service.ts';
-import { buildJob } from '../objects/to-job.ts';
+import { needsService, withOwnerReference } from '../objects/service.ts';
+import type { TemplateContext } from '../objects/template-objects.ts';
+import { buildJob, buildServiceOf } from '../objects/to-job.ts';
 import { withOwner } from '../policy/policy.ts';
 import { type JobId, jobId, projectJob, projectService } from '../view/projection.ts';
 import { jobOf } from '../view/record.ts';
@@ -60,19 +61,20 @@ export async function submit(
 /** Creates the Job, its Service and its Secret before the signal is aborted, or deletes them. */
 async function create(context: JobsContext, inputs: Inputs, resolved: ResolvedJob, signal: AbortSignal): Promise<Job> {
   const { client, repository, random, options } = context;
-  const job = newJob(resolved, options(), random);
+  const job = newJob(resolved, options(), random, context.templates?.());
   const { id } = job;
   repository.hide(id);
   let created: KubernetesJob | undefined;
   let manifest: KubernetesJob | undefined;
   const forLog = (text: string): string => redactQuoted(text, unloggable(resolved.request, manifest));
   try {
-    manifest = job.manifest(await context.minor());
+    const minor = await context.minor();
+    manifest = job.manifest(minor);
+    const service = needsService(resolved.request) ? job.service(minor, options().serviceType) : undefined;
     const answer = await client.create(JOBS, manifest, { signal, isOurs: job.isOurs });
     created = answer.object;
     const owner = { name: id, uid: created.metadata?.uid ?? '' };
-    if (needsService(resolved.request))
-      await createService(context, buildService(resolved, owner, options().serviceType), signal);
+    if (service !== undefined) await createService(context, withOwnerReference(service, owner), signal);
     if (resolved.request.stdin !== '') await inputs.put(owner, resolved.request.stdin, signal);
     signal.throwIfAborted();
     context.submitted.add(id);
@@ -92,14 +94,24 @@ async function create(context: JobsContext, inputs: Inputs, resolved: ResolvedJo
     const unclear = created !== undefined || signal.aborted || isTransient(error);
     if (unclear) void undo(context, job);
     else repository.reveal(id);
-    throw jobErrorOf(signal.aborted ? signal.reason : error, 'Cannot create the job', forLog);
+    throw jobErrorOf(signal.aborted ? signal.reason : redacted(error, forLog), 'Cannot create the job', forLog);
   }
 }
 
+/** An error of a template, with what it quotes of the job redacted. */
+function redacted(error: unknown, forLog: (text: string) => string): unknown {
+  if (!(error instanceof JobError) || error.logged === error.message) return error;
+  return new JobError(error.code, error.message, { cause: error, logged: forLog(error.logged) });
+}
+
 /** Values of a job that must not be logged, from the request and from overrides. */
-function unloggable({ config, metadata, stdin }: JobRequest, manifest: KubernetesJob | undefined): Iterable<string> {
+function unloggable(
+  { config, metadata, stdin, environment, initContainers }: JobRequest,
+  manifest: KubernetesJob | undefined,
+): Iterable<string> {
   const others = config.filter(({ name }) => name !== 'serviceAccountName');
-  const data = [metadata, stdin, Buffer.from(stdin, 'utf8').toString('base64')];
+  const values = [environment, ...initContainers.map((init) => init.environment)].flat().map(({ value }) => value);
+  const data = [metadata, stdin, Buffer.from(stdin, 'utf8').toString('base64'), values];
   return secretStrings({ manifest, config: others, data });
 }
 
@@ -157,6 +169,8 @@ interface NewJob {
   readonly id: JobId;
   /** For a server of this minor version. Throws JobError 'invalid-request'. */
   readonly manifest: (minor: number) => KubernetesJob;
+  /** Its Service without an owner; undefined: a template renders none. Throws JobError 'invalid-request'. */
+  readonly service: (minor: number, type: string) => Service | undefined;
   /** Is it the Job of this submission, not a Job of another client with the same name? */
   readonly isOurs: (stored: KubernetesJob) => boolean;
 }
@@ -165,12 +179,15 @@ export function newJob(
   resolved: ResolvedJob,
   { jobExpiryHours, shareProcessNamespace }: Pick<JobsOptions, 'jobExpiryHours' | 'shareProcessNamespace'>,
   random: Random,
+  templates?: TemplateContext,
 ): NewJob {
   const id = jobId(newJobName(resolved.request.name, random));
   const submissionId = randomText(random, SUBMISSION_ID_LENGTH);
+  const context = { id, submissionId, jobExpiryHours, shareProcessNamespace, templates };
   return {
     id,
-    manifest: (minor) => buildJob(resolved, { id, submissionId, jobExpiryHours, shareProcessNamespace, minor }),
+    manifest: (minor) => buildJob(resolved, { ...context, minor }),
+    service: (minor, type) => buildServiceOf(resolved, { ...context, minor }, type),
     isOurs: ({ metadata }) => metadata?.annotations?.[SUBMISSION_ANNOTATION] === submissionId,
   };
 }

@@ -1,8 +1,13 @@
 /** Reconcile rules that are a condition and one action; the rules with a state of their own are in result.ts and expiry.ts. */
+
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
+import type { Service } from 'kubernetes-types/core/v1.d.ts';
 import { JOBS, PODS, SERVICES } from '../../kubernetes/contract.ts';
 import type { JobsContext } from '../context.ts';
+import type { JobRequest } from '../job.ts';
 import { JobError } from '../job-error.ts';
-import { buildService, needsService, profileMetadataOf } from '../objects/service.ts';
+import { buildService, needsService, profileMetadataOf, withOwnerReference } from '../objects/service.ts';
+import { buildServiceOf } from '../objects/to-job.ts';
 import { confirmEnd, readPods } from '../operations/confirm-end.ts';
 import { cancel } from '../operations/control.ts';
 import type { Inputs } from '../operations/input.ts';
@@ -120,7 +125,9 @@ const MISSING_SERVICE_MS = 60_000;
 
 /** A process may end between creating the Job and its Service. */
 function createMissingService(context: JobsContext): Rule {
-  const { client, log, options, permissions, services, signal } = context;
+  const { client, log, permissions, services, signal } = context;
+  /** Uids of jobs for which a template renders no Service. */
+  const withoutService = new Set<string>();
   return {
     name: 'create-missing-service',
     failure: 'Cannot create the missing Service of a job',
@@ -128,6 +135,7 @@ function createMissingService(context: JobsContext): Rule {
     due: (record) =>
       record.service === undefined &&
       needsService(record.job.request) &&
+      !withoutService.has(record.uid) &&
       !isTerminal(record) &&
       !record.job.deleting &&
       permissions.allows('services') &&
@@ -135,8 +143,9 @@ function createMissingService(context: JobsContext): Rule {
     act: async ({ job }) => {
       log.info('Creating the missing Service of a job', { job: job.name });
       const { object } = await client.get(JOBS, job.name, { signal });
-      const service = buildService({ request: job.request, ...profileMetadataOf(object) }, job, options().serviceType);
-      await createService(context, service, signal);
+      const service = await missingService(context, job.request, job.name, object);
+      if (service === undefined) withoutService.add(job.uid);
+      else await createService(context, withOwnerReference(service, job), signal);
     },
   };
 }
@@ -163,6 +172,27 @@ function deleteAdoptedService({ client, log, permissions }: JobsContext): Rule {
       log.info('Deleted the Service of a deleted job', { job: id, service: name });
     },
   };
+}
+
+/** The Service of a stored Job; by the template if there is one and the policy still allows the job. */
+async function missingService(
+  { policy, minor, options, templates }: JobsContext,
+  request: JobRequest,
+  name: string,
+  stored: KubernetesJob,
+): Promise<Service | undefined> {
+  const { serviceType, jobExpiryHours, shareProcessNamespace } = options();
+  const current = templates?.();
+  if (current?.set.has('service.tpl') === true) {
+    try {
+      const resolved = await policy.resolve({ ...request, environment: [] }, '*');
+      const context = { id: name, submissionId: '', jobExpiryHours, shareProcessNamespace, templates: current };
+      return buildServiceOf(resolved, { ...context, minor: await minor() }, serviceType);
+    } catch (error) {
+      if (!(error instanceof JobError)) throw error;
+    }
+  }
+  return buildService({ request, ...profileMetadataOf(stored) }, name, serviceType);
 }
 
 /** Field `user` of the control annotation. */

@@ -93,16 +93,21 @@ interface Made {
   readonly changes: readonly string[];
 }
 
-function contextOf(files: Readonly<Record<string, string>>, changes: string[]): ManifestContext {
+/** The templates of these files. */
+export function templatesOf(files: Readonly<Record<string, string>>, changes: string[] = []): TemplateContext {
   const sources = Object.entries(files).map(([name, text]) => ({ name, text }));
-  const templates: TemplateContext = {
+  return {
     set: parseTemplates(sources, TEMPLATE_FUNCTIONS).set,
     now: 1_767_322_800_000,
     cpuTime: () => process.cpuUsage().user / 1000,
     onChanges: (name, list) => changes.push(...list.map((change) => `${name}: ${change}`)),
   };
-  return { ...CONTEXT, templates };
 }
+
+const contextOf = (files: Readonly<Record<string, string>>, changes: string[]): ManifestContext => ({
+  ...CONTEXT,
+  templates: templatesOf(files, changes),
+});
 
 /** The Job that `job.tpl` makes of a request. */
 export function rendered(

@@ -119,15 +119,7 @@ t.test('what cannot be made is refused, naming the field', async (t) => {
   t.doesNotThrow(() => buildJob(resolved({ exe: '/x', args: ['$'.repeat(131_071)] }), CONTEXT), '$ is counted once');
   t.throws(() => checkInput('x'.repeat(1_048_577)), { code: 'invalid-request' });
   t.doesNotThrow(() => checkInput('x'.repeat(1_048_576)));
-  t.throws(
-    () =>
-      buildService(
-        { ...resolved({ metadata: { service: { labels: { user: 'x' } } } }) },
-        { name: 'a', uid: 'u' },
-        'NodePort',
-      ),
-    {
-      code: 'invalid-request',
-    },
-  );
+  t.throws(() => buildService({ ...resolved({ metadata: { service: { labels: { user: 'x' } } } }) }, 'a', 'NodePort'), {
+    code: 'invalid-request',
+  });
 });

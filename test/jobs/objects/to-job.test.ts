@@ -1,7 +1,7 @@
 /** The objects of a job that uses every field: kubernetes-objects.md sections 1, 3 and 4. */
 import t from 'tap';
 import type { JobRequest } from '../../../src/jobs/job.ts';
-import { buildService, profileMetadataOf } from '../../../src/jobs/objects/service.ts';
+import { buildService, profileMetadataOf, withOwnerReference } from '../../../src/jobs/objects/service.ts';
 import { buildJob } from '../../../src/jobs/objects/to-job.ts';
 import { buildInputSecret } from '../../../src/jobs/operations/input.ts';
 import { CONTEXT, resolved, schemaCheck } from '../requests.ts';
@@ -249,7 +249,7 @@ t.test('everything that a job and its profile can say', async (t) => {
       blockOwnerDeletion: false,
     },
   ];
-  const service = buildService(job, owner, 'LoadBalancer');
+  const service = withOwnerReference(buildService(job, owner.name, 'LoadBalancer'), owner);
   t.strictSame(service, {
     apiVersion: 'v1',
     kind: 'Service',
