@@ -73,7 +73,7 @@ export async function* followLog(
 ): AsyncGenerator<Uint8Array, void> {
   const { clock, random, log, timings } = dependencies;
   const fields = { pod: subject.pod, container: subject.container };
-  const position = new LogPosition(dependencies.stampsRecords ? 0 : Number.POSITIVE_INFINITY);
+  const position = new LogPosition(dependencies.stampsRecords);
   const pauses = new Backoff(clock, random, { first: timings.logWaitFirst, longest: timings.logWaitLongest });
   /** Failures in a row. */
   let failures = 0;

@@ -5,11 +5,11 @@ import { compareStamps, type Stamp, StampReader } from './stamps.ts';
 const NEWLINE = 10;
 
 /**
- * Container runtimes split long lines into records of 8 or 16 KiB, and kubelets before 1.26 or so write a timestamp before each
- * record. Whether this node does so is known after the first long line.
+ * Container runtimes write long lines as records of at most 16 KiB, and also split a line where the other stream writes between
+ * its parts. Kubelets before 1.26 or so write a timestamp before each record. A longer line without one shows that this node
+ * does not.
  */
-const RECORD_BYTES = 8 * 1024;
-const LONGEST_RECORD_BYTES = 16 * 1024;
+const RECORD_BYTES = 16 * 1024;
 
 /** Longest error text of a kubelet that is kept. */
 const ERROR_TEXT_BYTES = 500;
@@ -23,11 +23,14 @@ export class StampedLines {
   readonly #resume: Resume;
   /** Bytes that may be the start of a timestamp. */
   #held: Buffer = Buffer.alloc(0);
-  #expecting: 'line' | 'record' | 'content' = 'line';
+  #expecting: 'line' | 'content' = 'line';
   #stamp: Stamp | undefined;
   /** Bytes of the line that are to be dropped; Infinity: all. */
   #drop = 0;
+  /** Bytes since the last timestamp. */
   #recordBytes = 0;
+  /** The line has timestamps within. */
+  #hasRecords = false;
   #lineBytes = 0;
   #errorText: string | undefined;
   #hasOutput = false;
@@ -72,10 +75,14 @@ export class StampedLines {
     const held = this.#held;
     this.#held = Buffer.alloc(0);
     if (held.length === 0) return held;
-    if (this.#expecting === 'record') {
-      this.#expecting = 'content';
-      this.#recordBytes = 0;
-      return this.#take(held);
+    if (this.#expecting === 'content') {
+      const from = Math.min(held.length, this.#drop);
+      this.#drop -= from;
+      this.#lineBytes += held.length;
+      if (from === held.length) return Buffer.alloc(0);
+      this.#hasOutput = true;
+      this.#position.deliver(held.length - from);
+      return held.subarray(from);
     }
     this.#errorText = held.toString('utf8');
     return Buffer.alloc(0);
@@ -86,37 +93,25 @@ export class StampedLines {
     let written = 0;
     let i = 0;
     while (i < bytes.length) {
-      if (this.#expecting !== 'content') {
+      if (this.#expecting === 'line') {
         const found = stamps.at(i, this.#stamp);
         if (found === 'short') {
           this.#held = Buffer.from(bytes.subarray(i));
           break;
         }
-        if (this.#expecting === 'line') {
-          if (found === undefined) {
-            this.#errorText = bytes.toString('utf8', i, i + ERROR_TEXT_BYTES);
-            break;
-          }
-          this.#beginLine(found);
-          i += found.length;
-          this.#recordBytes = 0;
-        } else if (this.#isRecordStamp(found)) {
-          this.#position.recordBytes = this.#recordBytes;
-          i += found.length;
-          this.#recordBytes = 0;
-        } else if (this.#recordBytes >= this.#longestRecordBytes()) {
-          // A line of exactly this size proves nothing.
-          if (this.#position.recordBytes === 0 && bytes[i] !== NEWLINE)
-            this.#position.recordBytes = Number.POSITIVE_INFINITY;
-          this.#recordBytes = 0;
+        if (found === undefined) {
+          this.#errorText = bytes.toString('utf8', i, i + ERROR_TEXT_BYTES);
+          break;
         }
+        this.#beginLine(found);
+        i += found.length;
         this.#expecting = 'content';
         continue;
       }
       const newline = bytes.indexOf(NEWLINE, i);
       const lineEnd = newline === -1 ? bytes.length : newline + 1;
-      const recordEnd = i + this.#nextRecordBytes() - this.#recordBytes;
-      const end = Math.min(lineEnd, recordEnd);
+      const record = this.#position.hasRecordStamps ? this.#nextRecord(bytes, stamps, i, lineEnd) : undefined;
+      const end = record?.at ?? lineEnd;
       const from = Math.min(end, i + this.#drop);
       this.#drop -= from - i;
       if (from < end) {
@@ -125,35 +120,53 @@ export class StampedLines {
         this.#hasOutput = true;
         this.#position.deliver(end - from);
       }
-      this.#recordBytes += end - i;
       this.#lineBytes += end - i;
+      this.#recordBytes += end - i;
       i = end;
-      if (newline !== -1 && end === lineEnd) this.#endLine();
-      else if (i === recordEnd) this.#expecting = 'record';
+      if (record !== undefined) {
+        if (record.stamp === 'short') {
+          this.#held = Buffer.from(bytes.subarray(i));
+          break;
+        }
+        this.#stamp = record.stamp;
+        this.#recordBytes = 0;
+        this.#hasRecords = true;
+        i += record.stamp.length;
+      } else {
+        if (this.#recordBytes > RECORD_BYTES + 1) this.#position.hasRecordStamps = false;
+        if (newline !== -1) this.#endLine();
+      }
     }
     return bytes.subarray(0, written);
   }
 
-  /** Bytes of the record after which a timestamp may follow. */
-  #nextRecordBytes(): number {
-    const known = this.#position.recordBytes;
-    if (known !== 0) return known;
-    return this.#recordBytes < RECORD_BYTES ? RECORD_BYTES : LONGEST_RECORD_BYTES;
-  }
-
-  #longestRecordBytes(): number {
-    return this.#position.recordBytes || LONGEST_RECORD_BYTES;
-  }
-
-  /** The timestamp of a record has the format of that of its line, and is not earlier; anything else is text. */
-  #isRecordStamp(found: Stamp | undefined): found is Stamp {
-    const line = this.#stamp;
-    return found !== undefined && line !== undefined && found.length === line.length && compareStamps(found, line) >= 0;
+  /**
+   * The next timestamp within a line: it has the format of the one before and is not earlier. Times that a program writes are
+   * earlier, because its node reads them afterwards.
+   */
+  #nextRecord(
+    bytes: Buffer,
+    stamps: StampReader,
+    from: number,
+    to: number,
+  ): { readonly at: number; readonly stamp: Stamp | 'short' } | undefined {
+    const before = this.#stamp;
+    if (before === undefined) return undefined;
+    for (let at = nextDay(bytes, before, from, to); at < to; at = nextDay(bytes, before, at + 1, to)) {
+      const stamp = stamps.at(at, before);
+      // A newline ends the line, and the text before it.
+      if (stamp === 'short' && to === bytes.length && bytes[to - 1] !== NEWLINE) return { at, stamp };
+      if (stamp === 'short' || stamp === undefined) continue;
+      if (stamp.length === before.length && compareStamps(stamp, before) >= 0) return { at, stamp };
+    }
+    return undefined;
   }
 
   #beginLine(stamp: Stamp): void {
     this.#stamp = stamp;
     this.#lineBytes = 0;
+    this.#recordBytes = 0;
+    this.#hasRecords = false;
     const verdict = this.#resume.line(stamp, this.#position);
     if (verdict.outcome === 'drop') {
       this.#drop = Number.POSITIVE_INFINITY;
@@ -164,8 +177,30 @@ export class StampedLines {
   }
 
   #endLine(): void {
-    if (this.#drop !== Number.POSITIVE_INFINITY) this.#position.complete(this.#lineBytes > RECORD_BYTES);
+    if (this.#drop !== Number.POSITIVE_INFINITY)
+      this.#position.complete(this.#hasRecords || this.#lineBytes > RECORD_BYTES / 2);
     this.#drop = 0;
     this.#expecting = 'line';
   }
+}
+
+/** Where the date of this timestamp or the next day is written from here on; the end of the bytes may hold a part of it. */
+function nextDay(bytes: Buffer, { time, second }: Stamp, from: number, to: number): number {
+  const today = time.slice(0, DAY_LENGTH);
+  const tomorrow = new Date((second + DAY_SECONDS) * 1000).toISOString().slice(0, DAY_LENGTH);
+  return Math.min(nextText(bytes, today, from, to), nextText(bytes, tomorrow, from, to));
+}
+
+/** `2026-11-23T`. */
+const DAY_LENGTH = 11;
+const DAY_SECONDS = 24 * 3600;
+
+function nextText(bytes: Buffer, text: string, from: number, to: number): number {
+  const found = bytes.subarray(from, to).indexOf(text, 0, 'latin1');
+  if (found !== -1) return from + found;
+  if (to < bytes.length) return to;
+  for (let at = Math.max(from, to - text.length + 1); at < to; at++) {
+    if (text.startsWith(bytes.toString('latin1', at, to))) return at;
+  }
+  return to;
 }

@@ -36,8 +36,8 @@ interface Bucket {
  * decide only if the first line is another one, because the node has removed the start of the log.
  */
 export class LogPosition {
-  /** Size of the records of a long line that have a timestamp each; Infinity: none has; 0: unknown. */
-  recordBytes: number;
+  /** False if the node writes no timestamps within lines. */
+  hasRecordStamps: boolean;
   /** Ascending. */
   #seconds: Second[] = [];
   /** All lines that were counted; undefined if their number is unknown. */
@@ -58,8 +58,8 @@ export class LogPosition {
   readonly #recent: Stamp[] = [];
   #recentAt = 0;
 
-  constructor(recordBytes = 0) {
-    this.recordBytes = recordBytes;
+  constructor(hasRecordStamps = true) {
+    this.hasRecordStamps = hasRecordStamps;
   }
 
   /** The second to request the log from; undefined: the start of the log. */

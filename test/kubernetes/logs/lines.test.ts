@@ -217,8 +217,34 @@ t.test('a node without record timestamps is known after its first long line', as
 
 t.test('kubelets of a newer server write no record timestamps', async (t) => {
   const line = `${'a'.repeat(16_384)}${S2} ${'b'.repeat(100)}`;
-  const position = new LogPosition(Number.POSITIVE_INFINITY);
+  const position = new LogPosition(false);
   t.equal(read(position, [`${S1} ${line}\n`]).text, `${line}\n`);
+});
+
+t.test('parts of a line with a timestamp each, where the other stream writes between them', async (t) => {
+  const answered = `${S1} out${S1b} err\n${S1b} more${S2} and more${S2} end\n${S3} next\n`;
+  for (let size = 1; size <= answered.length; size++) {
+    const chunks = Array.from({ length: Math.ceil(answered.length / size) }, (_, at) =>
+      answered.slice(at * size, (at + 1) * size),
+    );
+    t.equal(read(new LogPosition(), chunks).text, 'outerr\nmoreand moreend\nnext\n', `chunks of ${size} bytes`);
+  }
+});
+
+t.test('a timestamp in the text that is earlier than that of its line is kept', async (t) => {
+  const text = `${S2} ${S1} a program writes times${S1} like this\n`;
+  t.equal(read(new LogPosition(), [text]).text, `${S1} a program writes times${S1} like this\n`);
+});
+
+t.test('a timestamp of the next day within a line', async (t) => {
+  const before = '2026-11-23T23:59:59.900000000Z';
+  const after = '2026-11-24T00:00:00.100000000Z';
+  t.equal(read(new LogPosition(), [`${before} out${after} err\n`]).text, 'outerr\n');
+});
+
+t.test('the date at the end of a log without newline is text', async (t) => {
+  t.equal(read(new LogPosition(), [`${S1} today is 2026-11-23`]).text, 'today is 2026-11-23');
+  t.equal(read(new LogPosition(), [`${S1} now is ${S1.slice(0, 20)}`]).text, `now is ${S1.slice(0, 20)}`);
 });
 
 t.test('records of 8 KiB with a timestamp each', async (t) => {
