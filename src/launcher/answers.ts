@@ -3,10 +3,10 @@
  * section 15).
  */
 import type { Jobs } from '../jobs/contract.ts';
-import { type Job, type JobState, jobWriter } from '../jobs/job.ts';
-import { JobError } from '../jobs/job-error.ts';
+import type { Job, JobState } from '../jobs/job.ts';
 import type { Log } from '../system/log.ts';
 import { FieldError, type InferRead, readFields } from '../system/schema.ts';
+import { encodeJob, encodeJobs } from './job-list.ts';
 import { INHERITED_SETTINGS, type RequestKind, type RequestOf, type StreamKind } from './requests.ts';
 import {
   clusterInfoResponse,
@@ -73,16 +73,18 @@ const ANSWERS: Answers = {
   submit: async ({ requestId, username, job }, context) => {
     const systemJob = job.systemJob && username === '*';
     const submitted = await context.jobs.submit({ ...job, systemJob }, username, context.timeLeft());
-    return () => jobsResponse(requestId, encodedJobs([submitted], [], context));
+    const { maxMessageSize, minor } = context;
+    return () => jobsResponse(requestId, encodeJob(submitted, { maxMessageSize, minor: minor(), fields: [] }));
   },
 
   getJobs: async (request, context) => () => {
     const { requestId, jobId, username, fields } = request;
-    const { jobs, log } = context;
-    if (jobId !== '*') return jobsResponse(requestId, encodedJobs([jobs.find(jobId, username)], fields, context));
+    const { jobs, log, maxMessageSize, minor } = context;
+    const list = { maxMessageSize, minor: minor(), fields };
+    if (jobId !== '*') return jobsResponse(requestId, encodeJob(jobs.find(jobId, username), list));
     const skipped = (job: Job, error: unknown): void =>
       log.error('BUG: job cannot be encoded; skipping it in the list', { job: job.id, error });
-    return jobsResponse(requestId, encodedJobs(filterJobs(jobs.list(username), request), fields, context, skipped));
+    return jobsResponse(requestId, encodeJobs(filterJobs(jobs.list(username), request), list, skipped));
   },
 
   control: async ({ requestId, jobId, username, operation }, { jobs }) => {
@@ -153,42 +155,4 @@ export function filterJobs(jobs: readonly Job[], filter: JobFilter): readonly Jo
         tags.every((tag) => job.tags.includes(tag)),
     )
     .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
-}
-
-/** Upper bound for all of a list of jobs but the jobs. */
-const ENVELOPE_BYTES = 200;
-
-/**
- * The jobs as JSON. Throws JobError if they do not fit into one message. `skipped` is called for each job that cannot be
- * encoded; without it, that error is thrown.
- */
-function encodedJobs(
-  jobs: readonly Job[],
-  fields: readonly string[],
-  context: AnswerContext,
-  skipped?: (job: Job, error: unknown) => void,
-): readonly string[] {
-  const write = jobWriter(context.minor(), fields);
-  const encoded: string[] = [];
-  let bytes = ENVELOPE_BYTES;
-  for (const job of jobs) {
-    let json: string;
-    try {
-      json = JSON.stringify(write(job));
-    } catch (error) {
-      if (skipped === undefined) throw error;
-      skipped(job, error);
-      continue;
-    }
-    bytes += Buffer.byteLength(json) + 1;
-    if (bytes > context.maxMessageSize) {
-      throw new JobError(
-        'invalid-request',
-        `${jobs.length === 1 ? 'the job does' : `the ${jobs.length} jobs do`} not fit into a message of ${context.maxMessageSize} bytes ` +
-          '(max-message-size); ask for less with fields, tags, statuses, startTime or endTime',
-      );
-    }
-    encoded.push(json);
-  }
-  return encoded;
 }

@@ -176,6 +176,9 @@ export const cancel = (messageType: number, requestId: number): Message => ({
   cancel: true,
 });
 
+/** Requests one job, or all. */
+export const list = (requestId: number, jobId = '*'): Message => ({ messageType: 3, requestId, ...on(jobId) });
+
 /** Requests the network of a job: the domain may hold back its answer. */
 export const network = (requestId: number, username = 'alice', jobId = 'job-1'): Message => ({
   messageType: 8,
