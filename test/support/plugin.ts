@@ -65,6 +65,8 @@ export interface PluginProcess {
   readonly sendBytes: (bytes: Uint8Array) => void;
   /** Closes its stdin. */
   readonly endInput: () => void;
+  /** Stops and continues reading its stdout. */
+  readonly setReading: (isReading: boolean) => void;
   /** Closes the reading end of its stdout. */
   readonly endOutput: () => void;
   readonly kill: (signal: NodeJS.Signals) => void;
@@ -182,6 +184,7 @@ export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
       }),
     sendBytes: (bytes) => child.stdin.write(bytes),
     endInput: () => child.stdin.end(),
+    setReading: (isReading) => (isReading ? child.stdout.resume() : child.stdout.pause()),
     endOutput: () => child.stdout.destroy(),
     kill: (signal) => child.kill(signal),
     stderr: () => stderr,
