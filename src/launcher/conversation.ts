@@ -77,7 +77,7 @@ export class Conversation {
     const common = { jobs, writer, log, bootstrapped, synced: () => this.#synced(), refuse };
     this.#streams = {
       statusStream: new StatusStreams(common),
-      outputStream: new OutputStreams({ ...common, limit: options.maxOutputStreams }),
+      outputStream: new OutputStreams({ ...common, clock, limit: options.maxOutputStreams }),
       usageStream: new UsageStreams(common),
     };
     this.#reload = oneAtATime(options.reload);

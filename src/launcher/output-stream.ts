@@ -4,18 +4,22 @@
  */
 import type { Jobs, Requester } from '../jobs/contract.ts';
 import { JobError } from '../jobs/job-error.ts';
+import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import { FairQueue } from './fair-queue.ts';
 import type { RefuseStream } from './in-flight.ts';
 import { MAX_JSON_BYTES_PER_BYTE } from './json-text.ts';
 import { NO_REQUEST, type RequestId } from './request-id.ts';
 import type { OutputType } from './requests.ts';
 import { outputEnd, outputResponse, type Response } from './responses.ts';
+import { MAX_STREAMS_OPENING, STREAM_OPEN_MS } from './session-limits.ts';
 import { SharedLimit } from './shares.ts';
 import type { Writer } from './writer.ts';
 
 interface OutputStreamsOptions {
   readonly jobs: Jobs;
   readonly writer: Writer;
+  readonly clock: Clock;
   readonly log: Log;
   /** Most streams at a time. */
   readonly limit: number;
@@ -36,6 +40,8 @@ interface Subject {
 export class OutputStreams {
   readonly #options: OutputStreamsOptions;
   readonly #places: SharedLimit;
+  /** Streams that open a connection: many at once would stop the event loop for seconds. */
+  readonly #opening = new FairQueue(MAX_STREAMS_OPENING);
   readonly #streams = new Map<RequestId, { readonly requester: Requester; readonly controller: AbortController }>();
   /** Streams that hold a connection, those that were just canceled included. */
   #open = 0;
@@ -103,7 +109,7 @@ export class OutputStreams {
       await synced();
       if (requestId === NO_REQUEST) await bootstrapped;
       if (signal.aborted) return;
-      for await (const output of jobs.output(jobId, requester, signal)) {
+      for await (const output of this.#opened(jobs.output(jobId, requester, signal), requester)) {
         for (const part of parts(output, writer.maxMessageSize)) {
           await send((seqId) => outputResponse(requestId, seqId, part, outputType));
           if (signal.aborted) return;
@@ -118,6 +124,38 @@ export class OutputStreams {
       log.warning('Reading job output failed; ending its stream', { job: jobId, requestId, error });
     }
     await send((seqId) => outputEnd(requestId, seqId));
+  }
+
+  /** The same chunks; the first one is read when it is the user's turn to open a connection. */
+  async *#opened(output: AsyncIterable<Uint8Array>, requester: Requester): AsyncGenerator<Uint8Array, void, undefined> {
+    const chunks = output[Symbol.asyncIterator]();
+    try {
+      for (let next = await this.#first(chunks, requester); next.done !== true; next = await chunks.next()) {
+        yield next.value;
+      }
+    } finally {
+      await chunks.return?.();
+    }
+  }
+
+  #first(chunks: AsyncIterator<Uint8Array>, requester: Requester): Promise<IteratorResult<Uint8Array>> {
+    return new Promise((resolve, reject) => {
+      this.#opening.add(requester, (done) => {
+        let isOpening = true;
+        const end = (): void => {
+          if (isOpening) done();
+          isOpening = false;
+        };
+        const cancel = this.#options.clock.after(STREAM_OPEN_MS, end);
+        chunks
+          .next()
+          .then(resolve, reject)
+          .finally(() => {
+            cancel();
+            end();
+          });
+      });
+    });
   }
 }
 

@@ -17,6 +17,12 @@ export const MAX_ANSWERS_WAITING = 10_000;
 /** Output streams at a time; each may hold a connection. */
 export const MAX_OUTPUT_STREAMS = 1000;
 
+/** Output streams that open a connection at a time; one user has at most half. */
+export const MAX_STREAMS_OPENING = 32;
+
+/** After this time without output another stream may open its connection. */
+export const STREAM_OPEN_MS = 250;
+
 /** Status streams, and resource usage streams, at a time: they cost memory only. */
 export const MAX_SUBSCRIPTIONS = 10_000;
 

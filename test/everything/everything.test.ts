@@ -133,6 +133,6 @@ t.test('what is typed wrongly: one sentence, exit code 2', async (t) => {
   t.equal(stdout, '');
   t.equal(
     stderr,
-    'npm run test:everything: --only takes check, test, long, mutants, faults, planted, simulated, real, deno, bench, package, not nosuch\n',
+    'npm run test:everything: --only takes check, test, long, mutants, faults, hostile, planted, simulated, real, deno, bench, package, not nosuch\n',
   );
 });

@@ -42,6 +42,12 @@ export const SUITES: readonly Suite[] = [
   FAULTS,
   FAULTS,
   {
+    name: 'hostile',
+    what: 'one user attacks, another one does not notice',
+    command: npm('test:hostile'),
+    counts: /^(\d+ of \d+ attacks within their bounds)$/gm,
+  },
+  {
     name: 'planted',
     what: 'planted defects, which the faults must find',
     command: npm('test:faults', '--planted'),

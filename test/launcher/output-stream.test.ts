@@ -200,6 +200,7 @@ t.test(
     const launcher = await startLauncher();
     launcher.jobs.put({ id: 'job-1', status: 'Running' });
     for (let id = 1; id <= 1000; id++) launcher.send(output(id, 'job-1'));
+    await launcher.clock.advance(60_000);
     t.same(await launcher.received(), []);
     t.equal(launcher.jobs.reading(), 1000);
     t.same(await launcher.ask(output(1001, 'job-1')), [
@@ -253,3 +254,27 @@ t.test('[stream-shares] above a quarter of the output streams is Error 7 while a
   t.same(await launcher.ask(output(31, 'job-1')), [], 'below the share again');
   await launcher.end();
 });
+
+t.test(
+  '[stream-shares] streams open their connections 16 at a time and user; another user does not wait',
+  async (t) => {
+    const launcher = await startLauncher();
+    launcher.jobs.put({ id: 'job-1', status: 'Running' });
+    launcher.jobs.put({ id: 'job-2', status: 'Running', user: 'bob' });
+    for (let id = 1; id <= 50; id++) launcher.send(output(id, 'job-1'));
+    await settle();
+    t.equal(launcher.jobs.reading(), 16);
+    launcher.jobs.outputOf('job-2').push('text of bob');
+    t.match(await launcher.ask({ messageType: 6, requestId: 2000, ...on('job-2', 'bob') }), [
+      { output: 'text of bob' },
+    ]);
+    await launcher.clock.advance(249);
+    t.equal(launcher.jobs.reading(), 17);
+    await launcher.clock.advance(1);
+    t.equal(launcher.jobs.reading(), 33, 'a log without output does not keep others from opening');
+    launcher.jobs.outputOf('job-1').push('line');
+    await settle();
+    t.equal(launcher.jobs.reading(), 51, 'a log with output does not wait');
+    await launcher.end();
+  },
+);
