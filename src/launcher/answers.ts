@@ -6,7 +6,7 @@ import type { Jobs } from '../jobs/contract.ts';
 import type { Job, JobState } from '../jobs/job.ts';
 import type { Log } from '../system/log.ts';
 import { FieldError, type InferRead, readFields } from '../system/schema.ts';
-import { encodeJob, encodeJobs } from './job-list.ts';
+import { encodeJob, encodeJobs } from './job-encoding.ts';
 import { INHERITED_SETTINGS, type RequestKind, type RequestOf, type StreamKind } from './requests.ts';
 import {
   clusterInfoResponse,
