@@ -26,7 +26,7 @@ const EXIT_START_ERROR = 1;
 const EXIT_USAGE = 2;
 const STDIN = 0;
 const AS_ROOT = 'start it as root, as the launcher does; it drops privileges to server-user';
-const START_FAILED = 'Plugin start failed';
+const START_FAILED = 'Plugin start failed; exiting';
 
 /** Opened before privileges are dropped. */
 const writeStderr = openStderr();
@@ -169,13 +169,17 @@ async function openLog(options: Options, conf: LoggingConf): Promise<OpenLog> {
   return { log, apply };
 }
 
-/** The scratch path is unused today, so an unusable one is only a warning. */
+/** The scratch path is only read, for templates, so one that cannot be used is a warning. */
 function checkScratchPath(path: string, log: Logger): void {
   try {
     makeDirectory(path);
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
-    log.warning('Cannot create or write the scratch path', { path, remedy: directoryDenial(path)?.remedy, error });
+    log.warning('Cannot create or write the scratch path; starting anyway, because only templates are read there', {
+      path,
+      remedy: directoryDenial(path)?.remedy,
+      error,
+    });
   }
 }
 

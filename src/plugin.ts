@@ -143,7 +143,7 @@ async function warnAboutMissingGroups(reloadable: Reloadable, users: Users, log:
     const missing = await missingGroups(reloadable.files().profiles, users);
     for (const group of missing) log.warning(advise(group));
   } catch (error) {
-    log.warning('Cannot look up the groups of the profiles file', { error });
+    log.warning('Cannot verify that the groups of the profiles file exist; continuing without this check', { error });
   }
 }
 

@@ -125,7 +125,7 @@ export function createPermissions(client: Client, clock: Clock, log: Log): Permi
       log.notice(`A permission is missing: ${FEATURES[feature].without}`, { feature, missing: names }, level);
     } else {
       off.delete(feature);
-      log.notice('A permission that was missing is granted now', { feature });
+      log.notice('A permission that was missing is granted now; the feature is available again', { feature });
     }
     changes.notify();
   }
@@ -135,7 +135,7 @@ export function createPermissions(client: Client, clock: Clock, log: Log): Permi
     isMissing: async (feature, error) => {
       if (!isForbidden(error)) return false;
       await review(feature).catch((failure: unknown) =>
-        log.info('Cannot review the permissions of the plugin', { error: failure }),
+        log.info('Cannot review the permissions of the plugin; keeping the last known ones', { error: failure }),
       );
       return off.has(feature);
     },
@@ -147,7 +147,8 @@ export function createPermissions(client: Client, clock: Clock, log: Log): Permi
         try {
           await Promise.all(features.map((feature) => review(feature, signal)));
         } catch (error) {
-          if (!signal.aborted) log.info('Cannot review the permissions of the plugin', { error });
+          if (!signal.aborted)
+            log.info('Cannot review the permissions of the plugin; keeping the last known ones', { error });
         }
         markReviewed();
       });

@@ -214,7 +214,10 @@ export class Conversation {
 
   #errorOf(requestId: RequestId, error: unknown): Response {
     if (error instanceof JobError) return this.#error(requestId, error.code, error.message);
-    this.#options.log.error('BUG: request failed with an unexpected error', { requestId, error });
+    this.#options.log.error('BUG: request failed with an unexpected error; answering with Error 0', {
+      requestId,
+      error,
+    });
     return this.#error(requestId, 'unknown', error instanceof Error ? error.message : 'the request failed');
   }
 }

@@ -81,7 +81,11 @@ export class InFlightRequests {
     };
     const writeInTime = (make: MakeAnswer): void => {
       if (!answered) void write(make);
-      else log.warning('Request completed after its deadline; the launcher already has an Error', { requestId });
+      else
+        log.warning(
+          'Request completed after its deadline, when the launcher already had Error 5; a stop, kill or cancel that it made remains in effect',
+          { requestId },
+        );
     };
     const cancelDeadline = clock.after(ANSWER_WITHIN_MS, () => {
       const error = new JobError('timeout', `there was no answer within ${ANSWER_WITHIN_MS / 1000} s`);

@@ -64,12 +64,15 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
     output,
     maxMessageSize,
     tooLarge: ({ kind, requestId }, bytes) => {
-      log.error('Response exceeds max-message-size and was not sent', { kind, bytes, maxMessageSize });
-      const text = `the answer of ${bytes} bytes does not fit into a message of ${maxMessageSize} (max-message-size)`;
       const answersRequest = requestId !== NO_REQUEST && kind !== 'error';
+      const next = answersRequest ? 'sending Error 0 instead' : 'dropping it';
+      log.error(`Response exceeds max-message-size; ${next}`, { kind, bytes, maxMessageSize });
+      const text = `the answer of ${bytes} bytes does not fit into a message of ${maxMessageSize} (max-message-size)`;
       return answersRequest ? errorAnswer(requestId, 'unknown', text, maxMessageSize) : undefined;
     },
-    failed: (error) => log.error('BUG: response could not be built and was not sent', { error }),
+    // Answers to requests that cannot be built are Error 0 (in-flight.ts).
+    failed: (error) =>
+      log.error('BUG: cannot build a message of a stream; dropping it, the next one follows', { error }),
     // Types, ids and sizes only: bodies hold the environment of jobs.
     written: ({ kind, requestId }, bytes) => log.debug('Sent response', { kind, requestId, bytes }),
   });
@@ -88,7 +91,10 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
         if (closed.signal.aborted) return { reason: 'closed' };
       }
     }
-    if (reader.pending > 0) log.warning('Launcher closed the stream within a frame', { bytes: reader.pending });
+    if (reader.pending > 0)
+      log.warning('Launcher closed the stream within a frame; dropping the incomplete frame and exiting with code 0', {
+        bytes: reader.pending,
+      });
     return { reason: 'input-ended' };
   };
 

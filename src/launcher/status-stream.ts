@@ -269,6 +269,6 @@ export class StatusStreams {
   }
 
   #logBug(job: string, error: unknown): void {
-    this.#options.log.error('BUG: job state cannot be reported', { job, error });
+    this.#options.log.error('BUG: cannot report a job state; skipping it until the job changes', { job, error });
   }
 }

@@ -345,3 +345,19 @@ t.test('a job that cannot be encoded is skipped in a list; requested by id, it i
   ]);
   await launcher.end();
 });
+
+t.test('an answer that cannot be encoded is Error 0 instead', async (t) => {
+  const jobs = createFakeJobs();
+  jobs.put({ id: 'job-1', status: 'Running' });
+  jobs.on.network = async () => ({ host: UNWRITABLE, ipAddresses: [] });
+  const { launcher, lines } = await session(jobs);
+  t.strictSame((await launcher.ask({ messageType: 8, requestId: 8, ...on('job-1') })).map(brief), [
+    {
+      requestId: 8,
+      errorCode: 0,
+      errorMessage: 'no such text',
+    },
+  ]);
+  t.strictSame(lines, ['ERROR BUG: request failed with an unexpected error; answering with Error 0']);
+  await launcher.end();
+});

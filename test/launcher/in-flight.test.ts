@@ -54,7 +54,9 @@ t.test('[answer-in-time] each request is answered within 30 s, whatever the clus
   t.equal(held.length, 48, 'requests that had to wait were not started afterwards');
   held[0]?.answer();
   t.same(await launcher.received(), [], 'once');
-  t.same(log.lines, ['WARNING Request completed after its deadline; the launcher already has an Error']);
+  t.same(log.lines, [
+    'WARNING Request completed after its deadline, when the launcher already had Error 5; a stop, kill or cancel that it made remains in effect',
+  ]);
   t.same((await launcher.ask({ messageType: 3, requestId: 1, ...on('*') })).length, 1, 'and all places are free again');
   await launcher.end();
 });

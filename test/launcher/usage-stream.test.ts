@@ -87,7 +87,7 @@ t.test('a measurement that cannot be encoded is skipped; the next one is sent', 
   jobs.usageOf('job-1').push({ cpuPercent: UNWRITABLE as unknown as number });
   jobs.usageOf('job-1').push({ cpuPercent: 7 });
   t.match(await launcher.received(), [{ cpuPercent: 7, complete: false }]);
-  t.strictSame(lines, ['ERROR BUG: response could not be built and was not sent']);
+  t.strictSame(lines, ['ERROR BUG: cannot build a message of a stream; dropping it, the next one follows']);
   await launcher.ask(cancel(7, 5));
   await launcher.end();
 });

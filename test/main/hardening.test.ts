@@ -243,7 +243,7 @@ t.test('directories', { skip }, async (t) => {
   );
   t.match(
     trapped.stderr(),
-    / WARNING Cannot create or write the scratch path \[path: (\S+\/precious), remedy: "chown nobody \1"\]; SystemError error EACCES /,
+    / WARNING Cannot create or write the scratch path; starting anyway, because only templates are read there \[path: (\S+\/precious), remedy: "chown nobody \1"\]; SystemError error EACCES /,
   );
 
   const theirs = writeConfig({ options: cluster.options });
@@ -264,7 +264,7 @@ t.test('directories that cannot be made stop nothing', async (t) => {
   );
   t.match(
     plugin.stderr(),
-    'WARNING Cannot create or write the scratch path [path: /proc/none/scratch, remedy: "mkdir -p /proc/none/scratch && chown nobody /proc/none/scratch"]',
+    'WARNING Cannot create or write the scratch path; starting anyway, because only templates are read there [path: /proc/none/scratch, remedy: "mkdir -p /proc/none/scratch && chown nobody /proc/none/scratch"]',
   );
 });
 

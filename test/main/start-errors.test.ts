@@ -188,7 +188,7 @@ t.test('what keeps the plugin from starting is in the log, too', async (t) => {
   t.equal(wrong.stderr, `rstudio-kubernetes-launcher: ${said}\n`);
   t.match(
     readFileSync(wrong.log, 'utf8'),
-    ` ERROR Plugin start failed; ConfigError error invalid (${said}); OCCURRED `,
+    ` ERROR Plugin start failed; exiting; ConfigError error invalid (${said}); OCCURRED `,
   );
   if (ROOT) t.equal(lstatSync(wrong.log).uid, 65534, 'written by the server user');
 
@@ -203,5 +203,5 @@ t.test('what keeps the plugin from starting is in the log, too', async (t) => {
   });
   const sentence = /launcher\.kubernetes\.profiles\.conf:2: max-cpu: is not a key of profiles/;
   t.match(stderr, sentence);
-  t.match(readFileSync(log, 'utf8'), / ERROR Plugin start failed; ConfigError error invalid \(.*max-cpu/);
+  t.match(readFileSync(log, 'utf8'), / ERROR Plugin start failed; exiting; ConfigError error invalid \(.*max-cpu/);
 });

@@ -68,7 +68,7 @@ t.test('a permission that is missing, and granted again, is logged at every leve
   await running;
   t.strictSame(lines, [
     'WARNING A permission is missing: a kill deletes the pod of a job, and with it the output [feature: exec, missing: "get pods/exec, create pods/exec"]',
-    'INFO A permission that was missing is granted now [feature: exec]',
+    'INFO A permission that was missing is granted now; the feature is available again [feature: exec]',
   ]);
   log.close();
 });

@@ -117,15 +117,26 @@ async function killInside(
     const timeoutMs = Math.max(0, end - clock.monotonic());
     try {
       const { message } = await client.exec(pod.name, pod.container.name, KILL_COMMAND, { timeoutMs });
-      if (message !== '') log.info('The exec that kills a job wrote a message', { job: id, message });
+      if (message !== '')
+        log.info('The exec that kills a job wrote a message; checking whether its container ends', {
+          job: id,
+          message,
+        });
       return true;
     } catch (error) {
       const isMissing = await permissions.isMissing('exec', error);
-      log.info('The exec that kills a job failed', { job: id, error });
-      if (error instanceof KubernetesError && NOT_RUNNING.test(error.text)) return true;
+      const fields = { job: id, error };
+      if (error instanceof KubernetesError && NOT_RUNNING.test(error.text)) {
+        log.info('The exec that kills a job found its container ended; waiting for its final state', fields);
+        return true;
+      }
       // Without Retry-After, which may be longer than EXEC_MS.
       const pause = backoff.next();
-      if (isMissing || !isTemporary(error) || clock.monotonic() + pause >= end) return false;
+      if (isMissing || !isTemporary(error) || clock.monotonic() + pause >= end) {
+        log.info('The exec that kills a job failed; deleting its pod unless its container has ended', fields);
+        return false;
+      }
+      log.info('The exec that kills a job failed; retrying', fields);
       await sleep(clock, pause, signal);
     }
   }

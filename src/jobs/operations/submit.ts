@@ -80,7 +80,7 @@ async function create(context: JobsContext, inputs: Inputs, resolved: ResolvedJo
     context.submitted.add(id);
     context.jobs.offer(projectJob(created));
     if (answer.warnings.length > 0) {
-      context.log.warning('Kubernetes accepted a job with warnings', {
+      context.log.warning('Kubernetes accepted a job with warnings; it may ignore the fields that they name', {
         job: id,
         warnings: answer.warnings.map(forLog),
       });
@@ -140,7 +140,10 @@ async function undo(context: JobsContext, job: NewJob): Promise<void> {
     } catch (error) {
       failure = error;
       if (!signal.aborted)
-        log.warning('Cannot delete the objects of a failed submit yet; retrying', { job: job.id, error });
+        log.warning(
+          'Cannot delete the objects of a failed submit yet; retrying until they are deleted or the plugin exits',
+          { job: job.id, error },
+        );
     }
     await sleep(clock, backoff.next(failure), signal).catch(() => {});
   }

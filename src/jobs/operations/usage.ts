@@ -133,7 +133,7 @@ export function createUsage(context: JobsContext): UsageOf {
       if (!isDenied && !isAbsenceLogged) {
         isAbsenceLogged = true;
         const status = error instanceof KubernetesError ? error.status : undefined;
-        log.warning('Cannot read the resource usage of jobs; is metrics-server installed?', { status, error });
+        log.warning('Cannot read the resource usage of jobs; retrying (it needs metrics-server)', { status, error });
       }
       return error instanceof KubernetesError && error.code === 'timeout' ? last : {};
     }
@@ -155,7 +155,7 @@ export function createUsage(context: JobsContext): UsageOf {
       }
     } catch (error) {
       if (!signal.aborted)
-        log.error('BUG: the resource usage of a job is no longer measured', { job: record.id, error });
+        log.error('BUG: cannot measure the resource usage of a job; ending its streams', { job: record.id, error });
     } finally {
       stopListening();
       pollers.delete(record.uid);

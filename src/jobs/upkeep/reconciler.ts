@@ -141,7 +141,7 @@ class RuleRunner {
     try {
       return this.#rule.due(record);
     } catch (error) {
-      this.#context.log.error('BUG: a reconcile rule cannot be evaluated', {
+      this.#context.log.error('BUG: cannot evaluate a reconcile rule; skipping it until the job changes', {
         rule: this.#rule.name,
         job: record.id,
         error,
@@ -179,7 +179,9 @@ class RuleRunner {
     if (this.#denied !== uid) return;
     this.#denied = undefined;
     this.#isDenialLogged = false;
-    this.#context.log.info('A permission that was missing is granted now', { rule: this.#rule.name });
+    this.#context.log.info('A permission that was missing is granted now; the rule applies to all jobs again', {
+      rule: this.#rule.name,
+    });
   }
 
   #failed({ id, uid }: JobRecord, error: unknown, pauseMs: number): void {

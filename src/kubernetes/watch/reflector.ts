@@ -70,7 +70,11 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     try {
       options.onEvent(event);
     } catch (error) {
-      log.error('BUG: cannot process a watch event', { kind: name, event: event.type, error });
+      log.error('BUG: cannot process a watch event; continuing with the next one', {
+        kind: name,
+        event: event.type,
+        error,
+      });
     }
   };
   const store = new Store<P>(emit);
@@ -87,10 +91,10 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     version: () => store.version,
     onEvent: (type, object, version) => {
       const projection = projected(object);
-      if (projection === 'unreadable') store.advance(version);
-      else if (projection === undefined) store.unselected(object.metadata?.uid ?? '', version);
-      else if (type === 'DELETED') store.deleted(projection);
-      else store.changed(projection);
+      if (projection === undefined) store.unselected(object.metadata?.uid ?? '', version);
+      else if (projection !== 'unreadable' && type === 'DELETED') store.deleted(projection);
+      else if (projection !== 'unreadable') store.changed(projection);
+      store.advance(version);
       progress.notify();
     },
     onBookmark: (version) => {
@@ -170,6 +174,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     progress.notify();
   }
 
+  /** The last known projection of an object that cannot be projected; undefined for one that is not selected. */
   function projected(object: T): P | undefined | 'unreadable' {
     if (!isKubernetesObject(object) || !object.metadata?.uid) {
       log.warning('Ignoring a malformed Kubernetes object', { kind: name });
@@ -178,12 +183,12 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     try {
       return project(object);
     } catch (error) {
-      log.error('BUG: cannot read a Kubernetes object; ignoring it', {
+      log.error('BUG: cannot read a Kubernetes object; its job keeps the last known state', {
         kind: name,
         name: object.metadata?.name,
         error,
       });
-      return 'unreadable';
+      return store.get(object.metadata.uid) ?? 'unreadable';
     }
   }
 

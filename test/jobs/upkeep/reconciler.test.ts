@@ -118,7 +118,11 @@ t.test('a rule that cannot be evaluated for one job is still evaluated for the o
   });
   await pass(15);
   t.strictSame(acts, { one: [], two: [10] });
-  t.match(lines[0], ['error', 'BUG: a reconcile rule cannot be evaluated', { rule: 'tidy-up', job: 'one' }]);
+  t.match(lines[0], [
+    'error',
+    'BUG: cannot evaluate a reconcile rule; skipping it until the job changes',
+    { rule: 'tidy-up', job: 'one' },
+  ]);
 });
 
 t.test('a prompt rule is evaluated on an update of the job', async (t) => {
@@ -185,7 +189,7 @@ t.test('without permission one job retries, which is logged once, and so is its 
     lines.map(([level, sentence]) => [level, sentence]),
     [
       ['warning', 'Cannot tidy up; retrying'],
-      ['info', 'A permission that was missing is granted now'],
+      ['info', 'A permission that was missing is granted now; the rule applies to all jobs again'],
     ],
   );
 });

@@ -261,6 +261,23 @@ t.test('an object without uid, or with a name that is not a string, is ignored',
   t.equal(w.log.lines.filter(({ sentence }) => sentence === 'Ignoring a malformed Kubernetes object').length, 2);
 });
 
+t.test(
+  'an object that cannot be projected keeps its last known state, in events and lists, until it is deleted',
+  async (t) => {
+    const w = await watching(t, [
+      lists(10, [pod('a', 5), pod('b', 6, 'Unreadable')]),
+      watches([line('MODIFIED', pod('a', 11, 'Unreadable')), line('ERROR', status(410, 'Expired', 'too old'))], 0),
+      lists(20, [pod('a', 11, 'Unreadable')]),
+      stays(line('DELETED', pod('a', 21, 'Unreadable'))),
+    ]);
+    await w.reflector.reached('21', never);
+    t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', 'LIST limit=2', 'WATCH resourceVersion=20']);
+    t.strictSame(w.events, ['ADDED a 5 Running', 'DELETED a 5 Running watch']);
+    const sentence = 'BUG: cannot read a Kubernetes object; its job keeps the last known state';
+    t.ok(w.log.lines.some((each) => each.sentence === sentence));
+  },
+);
+
 t.test('a list that freezes in the middle of its body', async (t) => {
   const w = await watching(
     t,

@@ -18,12 +18,16 @@ export function pod(name: string, version: number, phase = 'Running', uid = `uid
   return { metadata: { name, uid, resourceVersion: String(version) }, status: { phase } };
 }
 
-export const project = (object: Pod): Slim => ({
-  uid: object.metadata?.uid ?? '',
-  name: object.metadata?.name ?? '',
-  resourceVersion: object.metadata?.resourceVersion ?? '',
-  phase: object.status?.phase,
-});
+/** Throws for phase Unreadable. */
+export function project(object: Pod): Slim {
+  if (object.status?.phase === 'Unreadable') throw new TypeError('this phase cannot be read');
+  return {
+    uid: object.metadata?.uid ?? '',
+    name: object.metadata?.name ?? '',
+    resourceVersion: object.metadata?.resourceVersion ?? '',
+    phase: object.status?.phase,
+  };
+}
 
 export const listOf = (version: number, items: readonly Pod[], next?: string) => ({
   kind: 'PodList',
