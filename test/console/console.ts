@@ -1,7 +1,7 @@
 /** The console: what is known of the jobs, what keys do with it. How it looks is screen.ts. */
 import type { Readable, Writable } from 'node:stream';
-import { toYaml } from '../../src/cli/yaml.ts';
 import type { Launcher } from '../support/launcher.ts';
+import { clusterLines, jobLines } from './details.ts';
 import { keysOf } from './keys.ts';
 import { samples } from './samples.ts';
 import { type Pane, type Row, rowAfter, screen, scrolled, type Terminal, type View } from './screen.ts';
@@ -11,12 +11,10 @@ const KEPT_LINES = 500;
 const KEPT_OF_LINE = 2_000;
 const REDRAW_MS = 50;
 
-/** Fields of an answer that do not describe the cluster. */
-const OF_THE_FRAME = ['messageType', 'requestId', 'responseId'];
-
 const NO_PANE: Pane = { kind: 'none' };
 const HELP = [
   'n          new job: shows the samples, a number submits one of them',
+  'enter      details of the selected job, with its complete reason',
   'o          output of the selected job, as it comes',
   's, k, c    stop the selected job (TERM), kill it, cancel it while it is Pending',
   'i          what the plugin says of the cluster',
@@ -88,7 +86,8 @@ export async function runConsole(
     const job = await launcher.job(USER, id);
     const row = rows.get(id);
     if (row === undefined || job.exitCode === undefined) return;
-    rows.set(id, { ...row, detail: `exit code ${job.exitCode}  ${job.statusMessage ?? ''}`.trimEnd() });
+    const detail = `exit code ${job.exitCode}  ${job.statusMessage ?? ''}`.trimEnd();
+    rows.set(id, { ...row, detail, failed: job.exitCode !== 0 });
     draw();
   }
 
@@ -146,10 +145,16 @@ export async function runConsole(
     say(answer.complete ? `${operation} of ${row.id} is done` : `${operation} failed: ${answer.message}`);
   }
 
+  async function showDetails(): Promise<void> {
+    const row = current();
+    if (row === undefined) return say('no job is selected');
+    const lines = jobLines(await launcher.job(USER, row.id));
+    open({ kind: 'text', title: `details of ${row.id}`, lines, first: 0 });
+  }
+
   async function showCluster(): Promise<void> {
-    const answer = Object.entries(await launcher.clusterInfo(USER));
-    const info = Object.fromEntries(answer.filter(([name]) => !OF_THE_FRAME.includes(name)));
-    open({ kind: 'text', title: 'cluster info (PgUp PgDn)', lines: toYaml(info).trimEnd().split('\n'), first: 0 });
+    const lines = clusterLines(await launcher.clusterInfo(USER));
+    open({ kind: 'text', title: 'what the cluster offers', lines, first: 0 });
   }
 
   async function submit(number: string): Promise<void> {
@@ -169,6 +174,7 @@ export async function runConsole(
 
   const actions: Readonly<Record<string, () => unknown>> = {
     n: () => open({ kind: 'samples', names: samples().map(({ job }) => job.name) }),
+    enter: showDetails,
     o: showOutput,
     s: () => control('stop'),
     k: () => control('kill'),

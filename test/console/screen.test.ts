@@ -43,8 +43,17 @@ t.test('with color: states are painted', async (t) => {
   t.match(lines[3], '\u001b[36mFinished\u001b[0m');
 });
 
+t.test('a job with an exit code other than 0 is painted as failed', async (t) => {
+  const failed = {
+    ...view,
+    rows: [{ id: 'c', name: 'third', state: 'Finished', detail: 'exit code 3', failed: true }],
+  };
+  t.match(screen(failed, { columns: 80, rows: 24, color: true })[2], '\u001b[31mFinished\u001b[0m');
+});
+
 t.test('the keys: all of them where they fit, how to leave everywhere', async (t) => {
   const last = (columns: number): string | undefined => screen(view, { columns, rows: 24, color: false }).at(-1);
+  t.match(last(140), /^n new {3}enter details {3}o output/);
   t.equal(
     last(103),
     'n new   o output   s stop   k kill   c cancel   i cluster   arrows select   esc close   ? help   q quit',

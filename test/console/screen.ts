@@ -6,6 +6,8 @@ export interface Row {
   readonly name: string;
   readonly state: string;
   readonly detail: string;
+  /** Its exit code is not 0. */
+  readonly failed?: boolean;
 }
 
 export type Pane =
@@ -43,8 +45,11 @@ const COLOR_OF: Readonly<Record<string, string>> = {
   Canceled: '90',
 };
 
+const FAILED = '31';
+
 /** The first that fits is shown: how to leave is never left out. */
 const KEYS = [
+  'n new   enter details   o output   s stop   k kill   c cancel   i cluster   arrows select   esc close   ? help   q quit',
   'n new   o output   s stop   k kill   c cancel   i cluster   arrows select   esc close   ? help   q quit',
   'n new  o output  s stop  k kill  c cancel  i cluster  esc close  ? help  q quit',
   'n o s k c i esc  ? help  q quit',
@@ -61,7 +66,8 @@ export function rowAfter(
   { id, name, status, statusMessage }: { id: string; name: string; status: string; statusMessage: string },
 ): Row {
   const detail = statusMessage || (known?.state === status ? known.detail : '');
-  return { id, name, state: status, detail };
+  const isSame = known?.state === status;
+  return { id, name, state: status, detail, ...(isSame && known.failed === true ? { failed: true } : {}) };
 }
 
 /** The text over lines of at most this width, broken between words unless that leaves more than half a line empty. */
@@ -174,7 +180,8 @@ export function screen(view: View, terminal: Terminal): readonly string[] {
     const mark = top + index === view.selected ? '>' : ' ';
     const state = row.state.padEnd(9);
     const plain = line(`${mark} ${fitEnds(escapeControls(row.id), idWidth)} ${state} ${row.detail || row.name}`);
-    return color ? plain.replace(state.trim(), paint(COLOR_OF[row.state] ?? '0', state.trim())) : plain;
+    const code = row.failed === true ? FAILED : (COLOR_OF[row.state] ?? '0');
+    return color ? plain.replace(state.trim(), paint(code, state.trim())) : plain;
   });
   if (list.length === 0 && listHeight > 0) list.push(line('  no jobs yet: press n'));
   const body = [

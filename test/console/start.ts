@@ -3,9 +3,11 @@
  * launcher would, and talks to it: as a console in a terminal, else as a tour that exits non-zero if anything was not as
  * it should be.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { escapeControls } from '../../src/system/escape.ts';
 import { SECRETS } from '../cluster/api/resources.ts';
 import { startCluster } from '../cluster/cluster.ts';
@@ -27,15 +29,14 @@ function detail(text: string): void {
   console.log(`          | ${escapeControls(text)}`);
 }
 
-const build = spawnSync(process.execPath, [join(import.meta.dirname, '../../build/build.ts'), '--if-stale'], {
+say('Building what is missing or outdated');
+const build = spawn(process.execPath, [join(import.meta.dirname, '../../build/build.ts'), '--if-stale'], {
   stdio: ['ignore', 'pipe', 'inherit'],
-  encoding: 'utf8',
 });
-if (build.status !== 0) {
-  console.error(build.stdout);
-  process.exit(1);
-}
-for (const line of build.stdout.trim().split('\n')) say(line);
+const built = once(build, 'close');
+for await (const line of createInterface(build.stdout)) say(line);
+const [status] = await built;
+if (status !== 0) process.exit(1);
 
 /** 128 and its number, as shells say it of a program that a signal ended. */
 class Interrupted extends Error {
