@@ -17,6 +17,7 @@ import { clean, type Terminal } from './terminal.ts';
 const NO_POLICY: Policy = {
   resolve: () => Promise.reject(new JobError('invalid-request', 'commands submit no jobs')),
   clusterInfo: () => Promise.reject(new JobError('invalid-request', 'commands do not ask for cluster info')),
+  failPendingReasons: async () => [],
 };
 
 const SYNC_MS = 30_000;

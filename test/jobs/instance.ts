@@ -64,6 +64,8 @@ interface InstanceOptions {
   readonly resolve?: Policy['resolve'];
   /** The launcher templates; default: none. */
   readonly templates?: () => TemplateContext;
+  /** Default: none. */
+  readonly failPendingReasons?: Policy['failPendingReasons'];
   /** Puts something between the jobs and the cluster. */
   readonly wrap?: (client: Client) => Client;
 }
@@ -79,6 +81,7 @@ const DEFAULTS: JobsOptions = {
 
 const POLICY: Policy = {
   resolve: async (asked) => resolved(asked),
+  failPendingReasons: async () => [],
   clusterInfo: async () => ({
     allowUnknownImages: true,
     images: [],
@@ -127,7 +130,11 @@ async function startInstance(cluster: SimulatedCluster, given: InstanceOptions =
     ...DEFAULTS,
     ...(typeof given.options === 'function' ? given.options() : given.options),
   });
-  const policy: Policy = { ...POLICY, resolve: given.resolve ?? POLICY.resolve };
+  const policy: Policy = {
+    ...POLICY,
+    resolve: given.resolve ?? POLICY.resolve,
+    failPendingReasons: given.failPendingReasons ?? POLICY.failPendingReasons,
+  };
   const processId = given.processId ?? `host/kubernetes/${Math.random()}`;
   const jobs = createJobs({
     client,

@@ -166,6 +166,8 @@ export interface Policy {
   /** The job as it is to be made. Throws JobError. */
   readonly resolve: (request: JobRequest, requester: Requester) => Promise<ResolvedJob>;
   readonly clusterInfo: (requester: Requester) => Promise<ClusterInfo>;
+  /** Profile key `fail-pending-reasons` of a user. */
+  readonly failPendingReasons: (user: string) => Promise<readonly string[]>;
 }
 
 interface PolicyDependencies {
@@ -196,6 +198,10 @@ export function createPolicy({ files, users, ownAccount, serviceAccounts }: Poli
       const { profile }: UserProfile = await lookUp(() => userProfile(profiles, users, requester));
       const facts = { profile, resourceProfiles, ownAccount: ownAccount() };
       return clusterInfo({ ...facts, serviceAccounts: await serviceAccounts() });
+    },
+    failPendingReasons: async (user) => {
+      const { profile } = await lookUp(() => userProfile(files().profiles, users, user));
+      return profile.failPendingReasons.value;
     },
   };
 }

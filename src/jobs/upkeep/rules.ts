@@ -6,11 +6,13 @@ import { JOBS, PODS, SERVICES } from '../../kubernetes/contract.ts';
 import type { JobsContext } from '../context.ts';
 import type { JobRequest } from '../job.ts';
 import { JobError } from '../job-error.ts';
+import { type JobResult, RESULT_ANNOTATION } from '../objects/annotations.ts';
 import { buildService, needsService, profileMetadataOf, withOwnerReference } from '../objects/service.ts';
 import { buildServiceOf } from '../objects/to-job.ts';
 import { confirmEnd, readPods } from '../operations/confirm-end.ts';
 import { cancel } from '../operations/control.ts';
 import type { Inputs } from '../operations/input.ts';
+import { patchJob } from '../operations/patch-job.ts';
 import { act } from '../operations/stop-kill.ts';
 import { createService } from '../operations/submit.ts';
 import { podEnded } from '../view/observation.ts';
@@ -33,6 +35,7 @@ export function createRules(context: JobsContext, inputs: Inputs): readonly Rule
     createMissingService(context),
     deleteAdoptedService(context),
     cancelPending(context),
+    failPending(context),
     ...inputRules(context, inputs),
     reportMalformedAnnotation(context),
   ];
@@ -217,6 +220,58 @@ function cancelPending(context: JobsContext): Rule {
       const { message } = record.outcome;
       log.info('Canceling a job that has been Pending for longer than pending-timeout-seconds', { job: record.id });
       await cancel(context, record, CANCELED_BY, message === '' ? limit : `${limit}: ${message}`);
+    },
+  };
+}
+
+/** Waiting reason of the first container of the pod that has one. */
+function waitingReasonOf({ outcome, pod }: JobRecord): string | undefined {
+  if (outcome.state !== 'Pending' || pod?.present !== true) return undefined;
+  const { init, container } = pod.view;
+  return [...init, container].find(({ waiting }) => waiting !== undefined)?.waiting?.reason;
+}
+
+/** Profile key `fail-pending-reasons`: the job fails at once, and its pod is deleted as by a cancel. */
+function failPending(context: JobsContext): Rule {
+  const { client, clock, log, policy, processId } = context;
+  /** The reason that was compared with the profile of the job's user. */
+  const checked = new WeakMap<JobRecord, string>();
+  return {
+    name: 'fail-pending',
+    failure: 'Cannot fail a job with a reason of fail-pending-reasons',
+    prompt: true,
+    due: (record) => {
+      const reason = waitingReasonOf(record);
+      if (reason === undefined || reason === 'ContainerCreating' || reason === 'PodInitializing') return false;
+      return record.job.control === undefined && !record.job.deleting && checked.get(record) !== reason;
+    },
+    act: async (record) => {
+      const reason = waitingReasonOf(record);
+      const { user } = record.job.request;
+      if (reason === undefined) return;
+      if (user !== '' && (await policy.failPendingReasons(user)).includes(reason)) {
+        const now = new Date(client.serverTime() ?? clock.now()).toISOString();
+        const result: JobResult = {
+          state: 'Failed',
+          statusCode: reason,
+          message: record.outcome.message,
+          endedAt: now,
+          cause: 'pending-reason',
+          recordedBy: processId,
+          recordedAt: now,
+        };
+        const patched = await patchJob(context, record.job, (newest) =>
+          newest.result === undefined && newest.control === undefined && !newest.finished
+            ? {
+                annotations: { [RESULT_ANNOTATION]: JSON.stringify(result) },
+                spec: { suspend: true, parallelism: 0 },
+              }
+            : undefined,
+        );
+        if (patched !== undefined)
+          log.info('Failed a Pending job with a reason of fail-pending-reasons', { job: record.id, reason });
+      }
+      checked.set(record, reason);
     },
   };
 }

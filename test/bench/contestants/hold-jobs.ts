@@ -12,7 +12,7 @@ const unasked = (): never => {
 
 const jobs = createJobs({
   client: benchClient(taskOf().url),
-  policy: { resolve: unasked, clusterInfo: unasked },
+  policy: { resolve: unasked, clusterInfo: unasked, failPendingReasons: unasked },
   options: () => ({
     jobExpiryHours: 24,
     shareProcessNamespace: true,

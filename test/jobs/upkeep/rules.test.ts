@@ -68,3 +68,31 @@ t.test(
     await stop(one);
   },
 );
+
+t.test('a reason of fail-pending-reasons fails a Pending job at once', async (t) => {
+  const one = await instance({ failPendingReasons: async () => ['InvalidImageName'] });
+  const id = await admin.submit({ command: 'true', container: { image: 'NOT VALID' } });
+  t.match(await one.until(id, terminal), {
+    status: 'Failed',
+    statusCode: 'InvalidImageName',
+    statusMessage: 'image NOT VALID is not a valid image name',
+  });
+  t.match(JSON.parse((await annotation(id, 'result')) ?? ''), { state: 'Failed', cause: 'pending-reason' });
+  await eventually(async () => (await podOf(id)) === undefined);
+  await stop(one);
+});
+
+t.test('another waiting reason fails no job', async (t) => {
+  let asked = 0;
+  const one = await instance({
+    failPendingReasons: async () => {
+      asked++;
+      return ['ErrImageNeverPull'];
+    },
+  });
+  const id = await admin.submit({ command: 'true', container: { image: 'NOT VALID' } });
+  await eventually(() => asked > 0);
+  t.equal(one.jobs.find(id, 'alice').status, 'Pending');
+  await admin.jobs.control(id, 'alice', 'cancel');
+  await stop(one);
+});

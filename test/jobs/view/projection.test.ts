@@ -1,7 +1,7 @@
 /** Times of the API are read as milliseconds. */
 import fc from 'fast-check';
 import t from 'tap';
-import { projectJob, time } from '../../../src/jobs/view/projection.ts';
+import { projectJob, projectOurPod, time } from '../../../src/jobs/view/projection.ts';
 
 t.test('times of the API are milliseconds; 1970 and malformed times are undefined', async (t) => {
   t.equal(time('2026-11-23T18:40:12Z'), 1_795_459_212_000);
@@ -24,4 +24,32 @@ t.test('a job that was resumed is Pending since then', async (t) => {
   const { pendingSince } = projectJob({ metadata, status: { startTime: '2026-11-23T18:40:12Z' } });
   t.equal(pendingSince, 1_795_459_212_000);
   t.equal(projectJob({ metadata }).pendingSince, 1_795_456_800_000);
+});
+
+const controlledBy = (uid: string, labels: Record<string, string> = {}) => ({
+  metadata: {
+    name: 'p',
+    uid: 'p',
+    labels: { 'job-name': 'x', ...labels },
+    ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name: 'x', uid, controller: true }],
+  },
+});
+const isOurs = (uid: string): boolean => uid === 'ours';
+
+t.test('nothing is kept of a pod of another Job', async (t) => {
+  t.equal(projectOurPod(controlledBy('theirs'), isOurs), undefined);
+});
+
+t.test('a pod without our label is kept for its Job', async (t) => {
+  t.equal(projectOurPod(controlledBy('ours'), isOurs)?.jobUid, 'ours');
+});
+
+t.test('a pod with our label is kept before its Job is known', async (t) => {
+  const labels = { 'app.kubernetes.io/managed-by': 'launcher' };
+  t.equal(projectOurPod(controlledBy('new', labels), isOurs)?.jobUid, 'new');
+});
+
+t.test('an orphaned pod is not kept, even with our label', async (t) => {
+  const labels = { 'app.kubernetes.io/managed-by': 'launcher' };
+  t.equal(projectOurPod({ metadata: { name: 'p', uid: 'p', labels } }, isOurs), undefined);
 });

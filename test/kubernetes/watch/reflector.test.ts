@@ -322,3 +322,33 @@ t.test('synced and reached end with their signals', async (t) => {
   await t.rejects(w.reflector.synced(leaving.signal), { message: 'no longer wanted' });
   t.equal(w.reflector.state().synced, false);
 });
+
+const DENIED = 'pods is forbidden: User "system:serviceaccount:rstudio:job-launcher" cannot list resource "pods"';
+
+t.test('without permission to list, a watch without a version replays all objects', async (t) => {
+  const w = await watching(
+    t,
+    [refuses(403, 'Forbidden', DENIED), stays(line('ADDED', pod('a', 5)), line('ADDED', pod('b', 4)))],
+    { isListOptional: true },
+  );
+  await w.reflector.synced(never);
+  await w.seen(2);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH']);
+  t.strictSame(w.events, ['ADDED a 5 Running', 'ADDED b 4 Running']);
+});
+
+t.test('without permission to list, an expired watch starts again without a version', async (t) => {
+  const w = await watching(
+    t,
+    [
+      refuses(403, 'Forbidden', DENIED),
+      stays(line('ADDED', pod('a', 5)), line('ERROR', status(410, 'Expired', 'too old'))),
+      refuses(403, 'Forbidden', DENIED),
+      stays(line('ADDED', pod('b', 9))),
+    ],
+    { isListOptional: true },
+  );
+  await w.seen(3);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH', 'LIST limit=2', 'WATCH']);
+  t.strictSame(w.events, ['ADDED a 5 Running', 'DELETED a 5 Running relist', 'ADDED b 9 Running']);
+});

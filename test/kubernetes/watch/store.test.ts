@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
 import { PODS } from '../../../src/kubernetes/contract.ts';
-import { isNewer } from '../../../src/kubernetes/watch/store.ts';
+import { isNewer, Store } from '../../../src/kubernetes/watch/store.ts';
 import { apiServer, clientOf, type Exchange, recordingLog, status } from '../server.ts';
 import { begins, bookmark, line, listOf, lists, never, pod, project, type Slim, stays, watching } from './watching.ts';
 
@@ -189,4 +189,35 @@ t.test('an API server that restarts under 1,000 objects: all of them are right a
   t.strictSame(known.sort(), expected.sort());
   stopping.abort();
   await running;
+});
+
+/** A store that has seen everything up to version 50, and what it emits. */
+function storeAt50() {
+  const events: string[] = [];
+  const store = new Store<Slim>(({ type, object }) => events.push(`${type} ${object.name} ${object.resourceVersion}`));
+  store.replace(new Map(), '50');
+  return { store, events };
+}
+
+t.test('offer: an object of a list that was just read exists, although the watch has passed its version', async (t) => {
+  const { store, events } = storeAt50();
+  store.offer(project(pod('adopted', 30)), true);
+  t.strictSame(events, ['ADDED adopted 30']);
+});
+
+t.test('offer: an object that the watch has deleted is not added again by an older list', async (t) => {
+  const { store, events } = storeAt50();
+  store.changed(project(pod('a', 51)));
+  store.deleted(project(pod('a', 52)));
+  store.offer(project(pod('a', 51)), true);
+  t.strictSame(events, ['ADDED a 51', 'DELETED a 52']);
+});
+
+t.test('an object that is not selected any more is deleted with its last known version', async (t) => {
+  const { store, events } = storeAt50();
+  store.changed(project(pod('a', 51)));
+  store.unselected('uid-a', '52');
+  store.unselected('uid-other', '53');
+  t.strictSame(events, ['ADDED a 51', 'DELETED a 51']);
+  t.equal(store.version, '53');
 });

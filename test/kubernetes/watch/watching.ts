@@ -84,7 +84,7 @@ interface Watching {
 export async function watching(
   t: Test,
   steps: readonly Step[],
-  options: Partial<ClientOptions> & { resource?: Resource<Pod> } = {},
+  options: Partial<ClientOptions> & { resource?: Resource<Pod>; isListOptional?: true } = {},
 ): Promise<Watching> {
   const requests: string[] = [];
   const events: string[] = [];
@@ -125,6 +125,7 @@ export async function watching(
     resource: options.resource ?? PODS,
     selection: { labelSelector: 'app.kubernetes.io/managed-by=launcher' },
     project,
+    ...(options.isListOptional === true ? { isListOptional: true as const } : {}),
     onEvent: (event) => {
       full.push(event);
       const { name, resourceVersion, phase } = event.object;
