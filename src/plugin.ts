@@ -16,7 +16,7 @@ import {
 } from './config/options/reload.ts';
 import { readPolicyFiles } from './config/profiles/policy-files.ts';
 import { missingGroups } from './config/profiles/user-profile.ts';
-import { advise, ConfigError, place } from './config/text/problem.ts';
+import { advise, ConfigError } from './config/text/problem.ts';
 import { auditedJobs } from './jobs/audit.ts';
 import { connect, locatingLog } from './jobs/connect.ts';
 import type { Jobs } from './jobs/contract.ts';
@@ -55,11 +55,12 @@ export async function runPlugin(
 ): Promise<number> {
   const { files, warnings } = readPolicyFiles(options);
   for (const warning of warnings) log.warning(advise(warning));
+  const templates = options.useTemplating ? new Templates(options, log, () => systemClock.now()) : undefined;
   const reloadable = createReloadable({
     options,
     files,
     apply: applyLog,
-    prepare: () => () => {},
+    prepare: () => templates?.prepare() ?? (() => {}),
   });
   const latencies = new LatencyHistogram();
   // Reports an unusable token file at the start, as a configuration problem.
@@ -70,8 +71,6 @@ export async function runPlugin(
     systemClock,
     (seconds) => latencies.observe(seconds),
   );
-  const templates = options.useTemplating ? new Templates(options, log, () => systemClock.now()) : undefined;
-  if (templates !== undefined) warnAboutOverrides(reloadable, log);
   const users = createUsers({ clock: systemClock });
   process.on('exit', users.close);
   const running = followJobs(options, reloadable, client, users, log, templates);
@@ -154,14 +153,6 @@ function subjectOf(file: string, options: Options): ReturnType<typeof tokenSubje
   } catch (error) {
     if (error instanceof ConfigError) return undefined;
     throw error;
-  }
-}
-
-/** Warns about overrides that are not applied because templates are in use. */
-function warnAboutOverrides(reloadable: Reloadable, log: Logger): void {
-  for (const { settings } of reloadable.files().profiles.sections) {
-    const origin = settings.get('job-json-overrides')?.origin;
-    if (origin !== undefined) log.warning(`${place(origin)}: job-json-overrides is not applied while use-templating=1`);
   }
 }
 

@@ -63,7 +63,7 @@ async function runRender(args: Arguments, context: CommandContext, terminal: Ter
     const objects = await build(resolved, options, context, client);
     const at = profile.jobJsonOverrides.origin;
     const notes = [
-      ...(options.useTemplating ? [] : resolved.overrides).map(
+      ...resolved.overrides.map(
         ({ pointer, file }) => `override ${pointer} from ${file}${at === undefined ? '' : ` (${place(at)})`}`,
       ),
       ...(request.stdin === ''
@@ -82,6 +82,7 @@ async function runRender(args: Arguments, context: CommandContext, terminal: Ter
     if (!(error instanceof JobError)) throw error;
     const number = error.code === 'invalid-request' ? 2 : 0;
     terminal.say(`refused; the launcher would receive Error ${number}: ${clean(error.message)}`);
+    if (error.logged !== error.message) terminal.say(`the log would have: ${clean(error.logged)}`);
     return EXIT_FAILED;
   } finally {
     await client?.close();
@@ -152,7 +153,10 @@ async function build(
 ): Promise<Objects> {
   const notes: string[] = [];
   const templates = openTemplates(options, clock.now(), (template, changes) =>
-    notes.push(`made by template ${template}`, ...changes.map((field) => `${template}: the plugin sets ${field}`)),
+    notes.push(
+      `made by template ${options.templatePath}/${template}`,
+      ...changes.map((field) => `${template}: the plugin sets ${field}`),
+    ),
   );
   const { id, manifest, service: serviceOf } = newJob(resolved, options, random, templates);
   const minor = client === undefined ? NEWEST_MINOR : (await client.version()).minor;

@@ -1,5 +1,5 @@
-/** Template files: which are read, what stops the start, and what happens when they change. */
-import { mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+/** Launcher templates in use: what stops the start, and what happens when files change or are reloaded. */
+import { mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { ConfigError } from '../../src/config/text/problem.ts';
 import { Templates } from '../../src/jobs/templates.ts';
@@ -55,23 +55,6 @@ t.test('every *.tpl is part of the set; hidden files, directories and other name
   t.match(opened.lines[0], /^Launcher templates in use: data\.tpl, job\.tpl/);
 });
 
-t.test('a symbolic link to a file is read', async (t) => {
-  const directory = directoryOf(t, { '..data': { 'job.tpl': 'linked' } });
-  symlinkSync('..data/job.tpl', `${directory}/job.tpl`);
-  t.equal(render(open(directory)), 'linked');
-});
-
-t.test('the version of the header is logged, and a newer one is a warning', async (t) => {
-  const directory = directoryOf(t, { 'job.tpl': '# Version: 2.6.0\n', 'service.tpl': '# Version: 2.5.9\n' });
-  t.strictSame(
-    open(directory).lines.filter((line) => !line.includes('can be changed by')),
-    [
-      'Launcher templates in use: job.tpl (version 2.6.0), service.tpl (version 2.5.9)',
-      'DIR/job.tpl has version 2.6.0; versions up to 2.5 are known',
-    ],
-  );
-});
-
 t.test('a template with an error stops the start, naming file and line', async (t) => {
   t.match(said(directoryOf(t, { 'job.tpl': 'a\n{{ if }}\n' })), /^DIR\/job\.tpl:2: missing value for if/);
 });
@@ -90,16 +73,45 @@ t.test('a changed file is used for the next job', async (t) => {
   t.equal(render(opened), 'two and more');
 });
 
-t.test('a changed file with an error keeps the templates in use, and is logged once', async (t) => {
+t.test('the errors of all files are reported together', async (t) => {
+  t.equal(
+    said(directoryOf(t, { 'job.tpl': '{{ nonsense }}', 'b.tpl': 'x\n{{ end }}', 'c.tpl': 'fine' })),
+    'DIR/b.tpl:2: unexpected {{end}}; DIR/job.tpl:1: function "nonsense" not defined',
+  );
+});
+
+t.test(
+  'a changed file with an error keeps the templates in use, is logged once, and is used when it is corrected',
+  async (t) => {
+    const directory = directoryOf(t, { 'job.tpl': 'one' });
+    const opened = open(directory);
+    writeFileSync(`${directory}/job.tpl`, '{{ nonsense }}');
+    t.equal(render(opened), 'one');
+    t.equal(render(opened), 'one');
+    t.strictSame(
+      opened.lines.filter((line) => line.includes('error')),
+      [
+        'Templates changed and have an error; keeping the previous ones: DIR/job.tpl:1: function "nonsense" not defined',
+      ],
+    );
+    writeFileSync(`${directory}/job.tpl`, 'corrected');
+    t.equal(render(opened), 'corrected');
+  },
+);
+
+t.test('a reload takes changed templates into use when everything else was read', async (t) => {
   const directory = directoryOf(t, { 'job.tpl': 'one' });
   const opened = open(directory);
-  writeFileSync(`${directory}/job.tpl`, '{{ nonsense }}');
-  t.equal(render(opened), 'one');
-  t.equal(render(opened), 'one');
-  t.strictSame(
-    opened.lines.filter((line) => line.startsWith('Templates have an error')),
-    ['Templates have an error; keeping the previous ones: DIR/job.tpl:1: function "nonsense" not defined'],
-  );
+  opened.templates.prepare()();
+  t.equal(opened.lines.filter((line) => line.startsWith('Launcher templates in use')).length, 1, 'nothing changed');
+  writeFileSync(`${directory}/job.tpl`, 'two and more');
+  const use = opened.templates.prepare();
+  use();
+  t.equal(render(opened), 'two and more');
+  t.equal(opened.lines.filter((line) => line.startsWith('Launcher templates in use')).length, 2);
+  writeFileSync(`${directory}/job.tpl`, '{{ if }}');
+  t.throws(() => opened.templates.prepare(), { message: `${directory}/job.tpl:1: missing value for if` });
+  t.equal(render(opened), 'two and more');
 });
 
 t.test('two definitions of one name are a warning', async (t) => {

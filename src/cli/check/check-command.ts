@@ -35,6 +35,7 @@ import { checkName, checkTcp, endpointOf } from './check-network.ts';
 import { checkOverrideLists, writtenOverrides } from './check-overrides.ts';
 import { all, CheckReport, only } from './check-report.ts';
 import { checkSections } from './check-sections.ts';
+import { checkTemplateFiles, checkTemplateJobs } from './check-templates.ts';
 import { checkTls } from './check-tls.ts';
 import { checkToken } from './check-token.ts';
 import { checkImages, checkResourceProfiles, checkUser, checkUserConstraints, checkUserJob } from './check-user.ts';
@@ -94,6 +95,12 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
   await step('open-files', options, () => checkOpenFiles());
   await step('directories', asWhom, ([given, isIt]) => checkDirectories(given, isIt));
   const files = await step('profiles', asWhom, ([given, isIt]) => checkProfiles(given, isIt, context));
+  const isTemplating = options?.useTemplating === true;
+  const templates = isTemplating
+    ? await step('templates', asWhom, ([given, isIt]) => checkTemplateFiles(given, isIt))
+    : undefined;
+  /** The options, if jobs can be made with them. */
+  const usable = isTemplating && templates === undefined ? undefined : options;
   const access = await step('ca', asWhom, ([given, isIt]) => checkAccess(given, isIt));
   const claims = await step('token', all(options, isServerUser, access), ([given, isIt, { namespace }]) =>
     checkToken(given, isIt, namespace, clock.now()),
@@ -142,22 +149,27 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
     const overrides = files === undefined ? [] : writtenOverrides(files);
     if ((files?.profiles.sections.length ?? 0) > 0) {
       await step('named-objects', all(files, api), ([of, from]) => checkNamedObjects(of, from));
-      await step('sections', all(files, options, asked), ([of, given, to]) =>
+      await step('sections', all(files, usable, asked), ([of, given, to]) =>
         checkSections(of, { options: given, context, api: to }),
       );
     }
     if (overrides.length > 0) {
-      await step('overrides', all(files, options), ([of, given]) =>
+      await step('overrides', all(files, usable), ([of, given]) =>
         checkOverrideLists(overrides, of, { options: given, context, api: asked }),
+      );
+    }
+    if (isTemplating) {
+      await step('template-jobs', all(files, usable), ([of, given]) =>
+        checkTemplateJobs(of, { options: given, context, api: asked }),
       );
     }
     if (name !== undefined) {
       const strong = reviewed !== undefined && sharedRole(reviewed)?.role === 'cluster-admin';
-      await checkOneUser(step, { name, files, policy, options, nodes, asked, strong }, context);
+      await checkOneUser(step, { name, files, policy, options: usable, nodes, asked, strong }, context);
     }
     if (withJob) {
       const image = args.flags.get('image');
-      await step('test-job', all(asked, files, policy, options), ([to, of, rules, given]) =>
+      await step('test-job', all(asked, files, policy, usable), ([to, of, rules, given]) =>
         runTestJob({ ...to, files: of, policy: rules, options: given, user: name ?? given.serverUser, image }, context),
       );
     }
@@ -174,6 +186,7 @@ interface Found {
   readonly name: string;
   readonly files: PolicyFiles | undefined;
   readonly policy: Policy | undefined;
+  /** Undefined if no job can be made with them. */
   readonly options: Options | undefined;
   readonly nodes: readonly Node[] | undefined;
   /** The API server, if it responds. */

@@ -8,7 +8,7 @@ import { fileError, type Naming, namingOf, readNamedFile } from '../text/file.ts
 import { checkWriters, ownTrust } from '../text/file-trust.ts';
 import { ConfigErrors, type Origin, type Problem, problem } from '../text/problem.ts';
 
-interface TemplateFile {
+export interface TemplateFile {
   /** The file name, which is the name of the template as well. */
   readonly name: string;
   readonly path: string;

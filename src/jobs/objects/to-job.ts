@@ -56,10 +56,7 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
   }
   const job = generateJob(resolved, context, { reserved: new Set(), isTemplate: false });
   checkSizes(job);
-  // Overrides are not applied where templates are in use.
-  return resolved.overrides.length === 0 || templates !== undefined
-    ? job
-    : completed(applyOverrides(job, resolved.overrides), job, resolved);
+  return resolved.overrides.length === 0 ? job : completed(applyOverrides(job, resolved.overrides), job, resolved);
 }
 
 /** The Service of a job, without an owner; undefined: a template renders none. Throws JobError 'invalid-request'. */
