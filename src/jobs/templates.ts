@@ -16,7 +16,7 @@ import { parseTemplates } from '../templates/language/set.ts';
 import type { TemplateContext } from './objects/template-objects.ts';
 
 /** Templates that were read and parsed together. */
-export interface LoadedTemplates {
+interface LoadedTemplates {
   readonly set: TemplateSet;
   readonly files: readonly TemplateFile[];
   readonly warnings: readonly Problem[];

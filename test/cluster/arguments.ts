@@ -2,7 +2,7 @@
  * What may be typed after `npm run cluster --`, and what is wrong with what was typed.
  */
 import { parseArgs } from 'node:util';
-import { documentedRules, type Rule, smallestRules } from './api/access.ts';
+import { chartRules, documentedRules, type Rule, smallestRules } from './api/access.ts';
 import type { ClusterOptions } from './cluster.ts';
 import { FAULTS, type Fault, type FaultRule } from './faults/rules.ts';
 
@@ -16,7 +16,8 @@ Containers are real processes of this machine, without isolation: do not run wha
   --namespace NAME namespace of the launcher (default rstudio)
   --token TEXT     accept this text as the launcher's token (default: one is made)
   --rights WHICH   smallest: what the plugin needs, for its account alone (default); documented: all rights in the
-                   namespace, for all of its accounts, as older instructions have it
+                   namespace, for all of its accounts, as older instructions have it; chart: those of the chart of
+                   Workbench, without Secrets and nodes
   --speed N        scheduling, pulls and controllers N times as fast as the recorded cluster (default 1)
   --time-scale N   let grace periods and deadlines pass N times as fast (default 1)
   --fault NAME=P   put a fault in the way of requests with chance P (0 to 1); may be given more than once.
@@ -43,7 +44,11 @@ export interface Arguments {
   readonly metrics: boolean;
 }
 
-const RIGHTS: Readonly<Record<string, Arguments['rules']>> = { smallest: smallestRules, documented: documentedRules };
+const RIGHTS: Readonly<Record<string, Arguments['rules']>> = {
+  smallest: smallestRules,
+  documented: documentedRules,
+  chart: chartRules,
+};
 
 /** Throws a UsageError. */
 export function readArguments(args: readonly string[]): Arguments {

@@ -38,7 +38,7 @@ t.test('what is typed wrongly: one sentence, the usage, exit code 2', async (t) 
     [['--nodes', '0'], '--nodes must be a whole number from 1 to 250, not 0'],
     [['--speed', '0'], '--speed must be a number from 0.001 to 1000000, not 0'],
     [['--fault', 'gone=2'], '--fault gone=P must be a number from 0 to 1, not 2'],
-    [['--rights', 'all'], '--rights must be one of smallest, documented, not all'],
+    [['--rights', 'all'], '--rights must be one of smallest, documented, chart, not all'],
     [['--nosuch'], "Unknown option '--nosuch'"],
     [['--port'], "Option '--port <value>' argument missing"],
     [['here'], "Unexpected argument 'here'"],

@@ -59,10 +59,22 @@ export function documentedRules(namespace: string): Rule[] {
   ];
 }
 
+/** What the chart of Workbench grants the account of its pod; no Secrets, no nodes. */
+export function chartRules(namespace: string): Rule[] {
+  const changes = ['get', 'create', 'update', 'patch', 'watch', 'list', 'delete'];
+  return rulesOf(namespace, [
+    ['batch', ['jobs'], changes],
+    ['', ['pods', 'pods/attach', 'pods/exec'], changes],
+    ['', ['pods/log'], ['get']],
+    ['', ['events'], ['watch']],
+    ['', ['services'], ['create', 'get', 'watch', 'list', 'delete']],
+    ['metrics.k8s.io', ['pods'], ['get']],
+  ]);
+}
+
 /** What the plugin needs, bound to its account alone: README and fixtures/config/rbac.yaml. Reading nodes is the last. */
 export function smallestRules(namespace: string): Rule[] {
-  const account = 'job-launcher';
-  const needs: readonly (readonly [group: string, resources: readonly string[], verbs: readonly string[]])[] = [
+  return rulesOf(namespace, [
     ['batch', ['jobs'], ['get', 'list', 'watch', 'create', 'patch', 'delete']],
     ['', ['pods'], ['get', 'list', 'watch', 'patch', 'delete']],
     ['', ['pods/log'], ['get']],
@@ -73,7 +85,14 @@ export function smallestRules(namespace: string): Rule[] {
     ['', ['serviceaccounts'], ['list']],
     ['metrics.k8s.io', ['pods'], ['get', 'list']],
     ['', ['nodes'], ['get', 'list', 'watch']],
-  ];
+  ]);
+}
+
+type Need = readonly [group: string, resources: readonly string[], verbs: readonly string[]];
+
+/** Bound to the account of the launcher. */
+function rulesOf(namespace: string, needs: readonly Need[]): Rule[] {
+  const account = 'job-launcher';
   return needs.map(([group, resources, verbs]) => ({
     subject: `system:serviceaccount:${namespace}:${account}`,
     namespace: resources[0] === 'nodes' ? '*' : namespace,
