@@ -1,4 +1,4 @@
-/** What a client is asked becomes one request of the API, and what it tells is what the server answered. */
+/** Each call of the client is one request, and its result is the answer of the server. */
 import { createServer as createHttp2Server, createSecureServer } from 'node:http2';
 import t from 'tap';
 import type { ClientOptions } from '../../src/kubernetes/client.ts';
@@ -8,88 +8,136 @@ import { warningMessages } from '../../src/kubernetes/http/transport.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
 import { createIdentity } from '../cluster/authority.ts';
+import { fakeClock } from '../support/fake-clock.ts';
 import { apiServer, clientOf, failure, JOB, lose, ok, refuses, type Step, scripted } from './server.ts';
 
-t.test('get: the request that is sent, and the answer that is returned', async (t) => {
-  const { client, requests, exchanges } = await scripted(t, [
+const JOB_PATHS = '/apis/batch/v1/namespaces/rstudio/jobs';
+
+t.test('get sends one request with token, Accept and User-Agent over HTTP/1.1', async (t) => {
+  const { client, requests, exchanges } = await scripted(t, [ok(JOB)]);
+  await client.get(JOBS, 'job-1');
+  t.strictSame(requests, [`GET ${JOB_PATHS}/job-1`]);
+  const { headers, httpVersion } = exchanges[0]?.request ?? {};
+  t.match(headers, {
+    authorization: 'Bearer token-1',
+    accept: 'application/json',
+    'user-agent': 'rstudio-kubernetes-launcher',
+  });
+  t.equal(httpVersion, '1.1');
+});
+
+t.test('get returns the object, the warnings and the date of the answer', async (t) => {
+  const { client } = await scripted(t, [
     ({ response }) => {
       response.setHeader('date', 'Mon, 23 Nov 2026 10:00:00 GMT');
       response.appendHeader('warning', '299 - "unknown field \\"spec.bogus\\"", 299 - "second"');
       response.appendHeader('warning', '299 - "third, with a comma"');
       response.end(JSON.stringify(JOB));
     },
-    ({ response }) => void response.writeHead(404, { date: 'Sat, 23 Nov 2069 10:00:00 GMT' }).end(),
   ]);
-  t.equal(client.serverTime(), undefined);
   t.strictSame(await client.get(JOBS, 'job-1'), {
     object: JOB,
     warnings: ['unknown field "spec.bogus"', 'second', 'third, with a comma'],
     date: Date.UTC(2026, 10, 23, 10),
   });
-  const ahead = (client.serverTime() ?? 0) - Date.UTC(2026, 10, 23, 10);
-  t.ok(ahead >= 0 && ahead < 1_000, 'the clock of the server goes on');
-  t.equal((await failure(client.get(JOBS, 'job-2'))).code, 'not-found');
-  t.ok((client.serverTime() ?? 0) < Date.UTC(2026, 11, 1), "the clock of a proxy that refuses is nobody's");
-  const jobs = '/apis/batch/v1/namespaces/rstudio/jobs';
-  t.strictSame(requests, [`GET ${jobs}/job-1`, `GET ${jobs}/job-2`]);
-  const headers = exchanges[0]?.request.headers;
-  t.equal(headers?.authorization, 'Bearer token-1');
-  t.equal(headers?.accept, 'application/json');
-  t.equal(headers?.['user-agent'], 'rstudio-kubernetes-launcher');
-  t.equal(exchanges[0]?.request.httpVersion, '1.1');
 });
 
-t.test('warnings', async (t) => {
+t.test('the time of the server is unknown before the first answer, and advances after it', async (t) => {
+  const clock = fakeClock();
+  const server = await apiServer(t, ({ response }) => {
+    response.setHeader('date', 'Mon, 23 Nov 2026 10:00:00 GMT');
+    response.end(JSON.stringify(JOB));
+  });
+  const client = clientOf(t, server.url, {}, silentLog, clock);
+  t.equal(client.serverTime(), undefined);
+  await client.get(JOBS, 'job-1');
+  clock.advance(1_500);
+  t.equal(client.serverTime(), Date.UTC(2026, 10, 23, 10, 0, 1, 500));
+});
+
+t.test('the date of a refusal is ignored, because it may be that of a proxy', async (t) => {
+  const { client } = await scripted(t, [
+    ({ response }) => void response.writeHead(404, { date: 'Sat, 23 Nov 2069 10:00:00 GMT' }).end(),
+  ]);
+  t.equal((await failure(client.get(JOBS, 'job-2'))).code, 'not-found');
+  t.equal(client.serverTime(), undefined);
+});
+
+t.test('messages of Warning headers', async (t) => {
   t.strictSame(warningMessages('299 - "unknown field \\"spec.bogus\\""'), ['unknown field "spec.bogus"']);
   t.strictSame(warningMessages('299 - "a, b", 299 kube "c"'), ['a, b', 'c']);
   t.strictSame(warningMessages('nonsense'), []);
 });
 
-t.test('patch and delete', async (t) => {
-  const { client, requests, bodies, exchanges } = await scripted(t, [
-    lose,
-    ok(JOB),
-    refuses(
-      409,
-      'Conflict',
-      'the object has been modified; please apply your changes to the latest version and try again',
-    ),
-    ok({ kind: 'Status', status: 'Success' }),
-    refuses(404, 'NotFound', 'jobs.batch "job-1" not found', { kind: 'jobs', name: 'job-1' }),
-    refuses(409, 'Conflict', 'Precondition failed: UID in precondition: x, UID in object meta: y'),
-  ]);
+t.test('patch sends a merge patch, and again after a lost connection', async (t) => {
+  const { client, requests, bodies, exchanges } = await scripted(t, [lose, ok(JOB)]);
   t.strictSame((await client.patch(JOBS, 'job-1', { spec: { suspend: true } })).object, JOB);
+  t.strictSame(requests, Array(2).fill(`PATCH ${JOB_PATHS}/job-1?fieldValidation=Warn`));
   t.equal(exchanges[1]?.request.headers['content-type'], 'application/merge-patch+json');
   t.strictSame(bodies[1], { spec: { suspend: true } });
-  t.equal((await failure(client.patch(JOBS, 'job-1', { metadata: { resourceVersion: '5' } }))).code, 'conflict');
-  t.equal(
-    await client.delete(JOBS, 'job-1', { propagationPolicy: 'Background', uid: 'u-1', gracePeriodSeconds: 0 }),
-    true,
-  );
-  t.strictSame(bodies[3], {
-    apiVersion: 'v1',
-    kind: 'DeleteOptions',
-    propagationPolicy: 'Background',
-    gracePeriodSeconds: 0,
-    preconditions: { uid: 'u-1' },
-  });
-  t.equal(
-    await client.delete(SECRETS, 'job-1-stdin', { propagationPolicy: 'Background' }),
-    false,
-    'already so is success',
-  );
-  t.strictSame(bodies[4], { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background' });
-  t.equal((await failure(client.delete(PODS, 'p', { propagationPolicy: 'Background', uid: 'x' }))).code, 'conflict');
-  t.equal(requests[4], 'DELETE /api/v1/namespaces/rstudio/secrets/job-1-stdin');
 });
 
-t.test('list: pages, selectors, cluster-wide kinds, an expired token', async (t) => {
-  const page = (version: string, names: readonly string[], next?: string): Step =>
-    ok({
-      kind: 'List',
-      metadata: { resourceVersion: version, continue: next },
-      items: names.map((name) => ({ metadata: { name } })),
-    });
+t.test('a patch of a changed object is a conflict', async (t) => {
+  const message = 'the object has been modified; please apply your changes to the latest version and try again';
+  const { client } = await scripted(t, [refuses(409, 'Conflict', message)]);
+  const patch = client.patch(JOBS, 'job-1', { metadata: { resourceVersion: '5' } });
+  t.match(await failure(patch), { code: 'conflict', text: message });
+});
+
+t.test('delete sends its options as the body', async (t) => {
+  const { client, requests, bodies } = await scripted(t, [ok({ kind: 'Status', status: 'Success' })]);
+  const options = { propagationPolicy: 'Background', uid: 'u-1', gracePeriodSeconds: 0 } as const;
+  t.equal(await client.delete(JOBS, 'job-1', options), true);
+  t.strictSame(requests, [`DELETE ${JOB_PATHS}/job-1`]);
+  t.strictSame(bodies, [
+    {
+      apiVersion: 'v1',
+      kind: 'DeleteOptions',
+      propagationPolicy: 'Background',
+      gracePeriodSeconds: 0,
+      preconditions: { uid: 'u-1' },
+    },
+  ]);
+});
+
+t.test('delete of an object that does not exist is false', async (t) => {
+  const { client, requests, bodies } = await scripted(t, [
+    refuses(404, 'NotFound', 'secrets "job-1-stdin" not found', { kind: 'secrets', name: 'job-1-stdin' }),
+  ]);
+  t.equal(await client.delete(SECRETS, 'job-1-stdin', { propagationPolicy: 'Background' }), false);
+  t.strictSame(requests, ['DELETE /api/v1/namespaces/rstudio/secrets/job-1-stdin']);
+  t.strictSame(bodies, [{ apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background' }]);
+});
+
+t.test('delete of an object with another uid is a conflict', async (t) => {
+  const { client } = await scripted(t, [
+    refuses(409, 'Conflict', 'Precondition failed: UID in precondition: x, UID in object meta: y'),
+  ]);
+  const deletion = client.delete(PODS, 'p', { propagationPolicy: 'Background', uid: 'x' });
+  t.equal((await failure(deletion)).code, 'conflict');
+});
+
+const page = (version: string, names: readonly string[], next?: string): Step =>
+  ok({
+    kind: 'List',
+    metadata: { resourceVersion: version, continue: next },
+    items: names.map((name) => ({ metadata: { name } })),
+  });
+const EVENT_PATHS = '/api/v1/namespaces/rstudio/events';
+
+t.test('list reads all pages with its selector', async (t) => {
+  const { client, requests } = await scripted(t, [page('10', ['a', 'b'], 'n1'), page('10', ['c'])], { fetchLimit: 2 });
+  t.strictSame(await client.list(EVENTS, { fieldSelector: 'reason!=Pulled' }), {
+    items: [{ metadata: { name: 'a' } }, { metadata: { name: 'b' } }, { metadata: { name: 'c' } }],
+    resourceVersion: '10',
+  });
+  t.strictSame(requests, [
+    `GET ${EVENT_PATHS}?fieldSelector=reason!%3DPulled&limit=2`,
+    `GET ${EVENT_PATHS}?fieldSelector=reason!%3DPulled&limit=2&continue=n1`,
+  ]);
+});
+
+t.test('list starts again when its continue token has expired', async (t) => {
   const { client, requests } = await scripted(
     t,
     [
@@ -97,27 +145,30 @@ t.test('list: pages, selectors, cluster-wide kinds, an expired token', async (t)
       refuses(410, 'Expired', 'The provided continue parameter is too old'),
       page('20', ['b', 'c'], 'n2'),
       page('20', ['d']),
-      page('30', ['node0']),
-      ok({ kind: 'Status' }),
     ],
     { fetchLimit: 2 },
   );
-  const { items, resourceVersion } = await client.list(EVENTS, { fieldSelector: 'reason!=Pulled' });
-  t.strictSame(
-    items.map(({ metadata }) => metadata?.name),
-    ['b', 'c', 'd'],
-  );
-  t.equal(resourceVersion, '20');
-  t.equal((await client.list(NODES)).items.length, 1);
-  t.equal((await failure(client.list(PODS))).code, 'bad-answer');
+  t.strictSame(await client.list(EVENTS), {
+    items: [{ metadata: { name: 'b' } }, { metadata: { name: 'c' } }, { metadata: { name: 'd' } }],
+    resourceVersion: '20',
+  });
   t.strictSame(requests, [
-    'GET /api/v1/namespaces/rstudio/events?fieldSelector=reason!%3DPulled&limit=2',
-    'GET /api/v1/namespaces/rstudio/events?fieldSelector=reason!%3DPulled&limit=2&continue=n1',
-    'GET /api/v1/namespaces/rstudio/events?fieldSelector=reason!%3DPulled&limit=2',
-    'GET /api/v1/namespaces/rstudio/events?fieldSelector=reason!%3DPulled&limit=2&continue=n2',
-    'GET /api/v1/nodes?limit=2',
-    'GET /api/v1/namespaces/rstudio/pods?limit=2',
+    `GET ${EVENT_PATHS}?limit=2`,
+    `GET ${EVENT_PATHS}?limit=2&continue=n1`,
+    `GET ${EVENT_PATHS}?limit=2`,
+    `GET ${EVENT_PATHS}?limit=2&continue=n2`,
   ]);
+});
+
+t.test('list of a resource without namespace', async (t) => {
+  const { client, requests } = await scripted(t, [page('30', ['node0'])], { fetchLimit: 0 });
+  t.equal((await client.list(NODES)).items.length, 1);
+  t.strictSame(requests, ['GET /api/v1/nodes']);
+});
+
+t.test('an answer that is not a list', async (t) => {
+  const { client } = await scripted(t, [ok({ kind: 'Status' })]);
+  t.match(await failure(client.list(PODS)), { code: 'bad-answer', text: 'the answer is not a list of objects' });
 });
 
 t.test('asks for a permission by SelfSubjectAccessReview and returns its reason', async (t) => {

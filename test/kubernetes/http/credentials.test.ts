@@ -1,57 +1,73 @@
-/**
- * Each call carries the token of its time and no other, nobody is told what it was, and it goes to nobody but a server
- * with a certificate that is trusted.
- */
+/** Every call carries the token that is valid now, and the token is in no log and no error. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { JOBS } from '../../../src/kubernetes/contract.ts';
 import { apiServer, clientOf, failure, JOB, recordingLog, scripted, status } from '../server.ts';
 
-t.test('a token file is read again when it changes, and after a 401', async (t) => {
-  const directory = t.testdir({});
-  const path = `${directory}/token`;
-  let accepted = 'first';
-  let requests = 0;
+/** A server that accepts one token, which a test changes, and a client that reads its token from a file. */
+async function withTokenFile(t: Test, content?: string) {
+  const path = `${t.testdir(content === undefined ? {} : { token: content })}/token`;
+  const state = { accepted: 'first', requests: 0 };
   const server = await apiServer(t, ({ request, answer }) => {
-    requests++;
-    if (request.headers.authorization === `Bearer ${accepted}`) answer(200, JOB);
-    else answer(401, { kind: 'Status', status: 'Failure', message: 'Unauthorized', reason: 'Unauthorized', code: 401 });
+    state.requests++;
+    if (request.headers.authorization === `Bearer ${state.accepted}`) answer(200, JOB);
+    else answer(401, status(401, 'Unauthorized', 'Unauthorized'));
   });
   const log = recordingLog();
   const client = clientOf(t, server.url, { credentials: { kind: 'token-file', path } }, log);
+  return { client, log, path, state };
+}
+
+t.test('a token file that does not exist is an error, and is read as soon as it exists', async (t) => {
+  const { client, path, state } = await withTokenFile(t);
   const missing = await failure(client.get(JOBS, 'job-1'));
   t.equal(missing.code, 'credentials');
-  t.match(missing.message, `Cannot read the token for Kubernetes: ENOENT`);
+  t.match(missing.message, 'Cannot read the token for Kubernetes: ENOENT');
   writeFileSync(path, 'first\n');
   await client.get(JOBS, 'job-1');
-  t.equal(requests, 1);
+  t.equal(state.requests, 1);
+});
 
-  accepted = 'second-token';
+t.test('a token file that was replaced is read before the next request', async (t) => {
+  const { client, path, state } = await withTokenFile(t, 'first');
+  await client.get(JOBS, 'job-1');
+  state.accepted = 'second-token';
   writeFileSync(`${path}.new`, 'second-token');
   renameSync(`${path}.new`, path);
   await client.get(JOBS, 'job-1');
-  t.equal(requests, 2, 'known before it is asked');
+  t.equal(state.requests, 2);
+});
 
-  accepted = 'third-token-';
-  const again = await failure(client.get(JOBS, 'job-1'));
-  t.equal(again.code, 'unauthorized');
-  t.equal(requests, 3, 'the same token is not tried twice');
-  t.notMatch(again.message, /second-token/);
+t.test('a rejected token is not sent twice, and is not in the error', async (t) => {
+  const { client, state } = await withTokenFile(t, 'old-token');
+  const error = await failure(client.get(JOBS, 'job-1'));
+  t.equal(error.code, 'unauthorized');
+  t.equal(state.requests, 1);
+  t.notMatch(error.message, /old-token/);
+});
 
-  writeFileSync(path, 'third-token-');
+t.test('while the token file is missing the last token is used, with one warning', async (t) => {
+  const { client, log, path } = await withTokenFile(t, 'first');
+  await client.get(JOBS, 'job-1');
   rmSync(path);
-  accepted = 'second-token';
   await client.get(JOBS, 'job-1');
   await client.get(JOBS, 'job-1');
-  t.equal(log.lines.filter(({ level }) => level === 'WARNING').length, 1, 'while it is gone, the last one is used');
+  t.strictSame(
+    log.lines.filter(({ level }) => level === 'WARNING').map(({ sentence }) => sentence),
+    ['Cannot read the token file; using the last token'],
+  );
+});
 
-  writeFileSync(path, 'with\u0007control');
-  const fresh = clientOf(t, server.url, { credentials: { kind: 'token-file', path } });
-  const bad = await failure(fresh.get(JOBS, 'job-1'));
-  t.equal(bad.code, 'credentials');
-  t.notMatch(String(bad.message) + String(bad.cause), 'with');
-  t.throws(() => clientOf(t, server.url, { credentials: { kind: 'token', token: 'a b' } }), {
-    message: /contains spaces/,
+t.test('a token file with a control character is refused without quoting it', async (t) => {
+  const { client } = await withTokenFile(t, 'xyzzy\u0007secret');
+  const error = await failure(client.get(JOBS, 'job-1'));
+  t.equal(error.code, 'credentials');
+  t.notMatch(String(error.message) + String(error.cause), 'xyzzy');
+});
+
+t.test('a token with a space is refused when the client is created', async (t) => {
+  t.throws(() => clientOf(t, 'http://127.0.0.1:1', { credentials: { kind: 'token', token: 'a b' } }), {
+    message: 'the token of the option auth-token contains spaces, control characters or non-ASCII characters',
   });
 });
 

@@ -1,10 +1,10 @@
 /** A command runs over a WebSocket to its exit code or to an error, and the upgrade fails as any other call does. */
 import { writeFileSync } from 'node:fs';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { WebSocketServer } from 'ws';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
 import { createIdentity } from '../../cluster/authority.ts';
-import { apiServer, clientOf, Signal, status } from '../server.ts';
+import { apiServer, clientOf, failure, Signal, status } from '../server.ts';
 import { frame, SUCCESS, serving, V4, V5 } from './channels.ts';
 
 const EXIT_4 =
@@ -33,28 +33,42 @@ t.test('exec: output of both channels, exit code, and the end as a server makes 
   t.strictSame(offered, ['v5.channel.k8s.io,v4.channel.k8s.io']);
 });
 
-t.test('exec: success, a program that cannot be started, a server that does not say', async (t) => {
-  const says = async (text: string | undefined): Promise<unknown> => {
-    const { client } = await serving(t, V4, (socket) => {
-      if (text !== undefined) socket.send(frame(3, text));
-      socket.close(1000);
-    });
-    return client.exec('p', 'c', ['true']);
-  };
-  t.strictSame(await says(SUCCESS), { exitCode: 0, output: '', message: '' });
-  t.strictSame(await says(NO_PROGRAM), {
+/** The result of a command whose server sends this Status, or none. */
+async function resultOf(t: Test, text: string | undefined): Promise<unknown> {
+  const { client } = await serving(t, V4, (socket) => {
+    if (text !== undefined) socket.send(frame(3, text));
+    socket.close(1000);
+  });
+  return client.exec('p', 'c', ['true']);
+}
+
+t.test('exec: a Status of success is exit code 0', async (t) => {
+  t.strictSame(await resultOf(t, SUCCESS), { exitCode: 0, output: '', message: '' });
+});
+
+t.test('exec: a program that cannot be started has no exit code', async (t) => {
+  t.strictSame(await resultOf(t, NO_PROGRAM), {
     exitCode: undefined,
     output: '',
     message: 'Internal error occurred: error executing command in container: stat /no/such: no such file or directory',
   });
-  const echo = JSON.stringify(status(500, 'InternalError', 'the node did not take Bearer token-1'));
-  t.strictSame(
-    await says(echo),
-    { exitCode: undefined, output: '', message: 'the node did not take Bearer ***' },
-    'no token of ours',
-  );
-  t.strictSame(await says('not JSON'), { exitCode: undefined, output: '', message: 'not JSON' });
-  t.strictSame(await says(undefined), { exitCode: undefined, output: '', message: '' });
+});
+
+t.test('exec: the token is redacted in the message of a Status', async (t) => {
+  const echo = JSON.stringify(status(500, 'InternalError', 'the node did not accept Bearer token-1'));
+  t.strictSame(await resultOf(t, echo), {
+    exitCode: undefined,
+    output: '',
+    message: 'the node did not accept Bearer ***',
+  });
+});
+
+t.test('exec: a Status that is not JSON is the message', async (t) => {
+  t.strictSame(await resultOf(t, 'not JSON'), { exitCode: undefined, output: '', message: 'not JSON' });
+});
+
+t.test('exec: without a Status the exit code is unknown', async (t) => {
+  t.strictSame(await resultOf(t, undefined), { exitCode: undefined, output: '', message: '' });
 });
 
 t.test('exec: output is bounded', async (t) => {
@@ -67,15 +81,18 @@ t.test('exec: output is bounded', async (t) => {
   t.equal((await client.exec('p', 'c', ['yes'], { maxOutputBytes: 10 })).output, 'xxxxxxxxxx');
 });
 
-t.test('exec: a connection that breaks before the status is an error, after it is not', async (t) => {
-  const breaking = await serving(t, V5, (socket) => {
+t.test('exec: a connection that is lost before the Status is an error', async (t) => {
+  const { client } = await serving(t, V5, (socket) => {
     socket.send(frame(1, 'begun'), () => socket.terminate());
   });
-  await t.rejects(breaking.client.exec('p', 'c', ['x']), { name: 'KubernetesError', code: 'interrupted' });
-  const late = await serving(t, V5, (socket) => {
+  await t.rejects(client.exec('p', 'c', ['x']), { name: 'KubernetesError', code: 'interrupted' });
+});
+
+t.test('exec: a connection that is lost after the Status has its result', async (t) => {
+  const { client } = await serving(t, V5, (socket) => {
     socket.send(frame(3, SUCCESS), () => socket.terminate());
   });
-  t.equal((await late.client.exec('p', 'c', ['x'])).exitCode, 0);
+  t.equal((await client.exec('p', 'c', ['x'])).exitCode, 0);
 });
 
 t.test('exec: a server that leaves the connection open after the Status', async (t) => {
@@ -97,23 +114,31 @@ t.test('exec: a server that leaves the connection open after the Status', async 
   await closed.promise;
 });
 
-t.test('exec: deadlines and signals, before and after the upgrade', async (t) => {
+t.test('exec: a deadline closes the connection of a silent server', async (t) => {
   const closed = new Signal();
-  const silent = await serving(t, V5, (socket) => socket.on('close', () => closed.give()));
-  await t.rejects(silent.client.exec('p', 'c', ['x'], { timeoutMs: 50 }), { code: 'timeout' });
+  const { client } = await serving(t, V5, (socket) => socket.on('close', () => closed.give()));
+  await t.rejects(client.exec('p', 'c', ['x'], { timeoutMs: 50 }), { code: 'timeout' });
   await closed.promise;
+});
+
+t.test('exec: an aborted signal rejects with its reason', async (t) => {
+  const { client } = await serving(t, V5, () => {});
   const leaving = new AbortController();
-  const running = silent.client.exec('p', 'c', ['x'], { signal: leaving.signal });
+  const running = client.exec('p', 'c', ['x'], { signal: leaving.signal });
   leaving.abort(new Error('no longer wanted'));
   await t.rejects(running, { message: 'no longer wanted' });
-
-  const server = await apiServer(t, () => {});
-  server.upgrades(() => {});
-  const frozen = clientOf(t, server.url, { requestTimeoutMs: 60 });
-  await t.rejects(frozen.exec('p', 'c', ['x']), { code: 'timeout' });
-  const attach = frozen.attachInput('p', 'c', Buffer.from('x'));
-  await t.rejects(attach, { code: 'timeout' }, 'attach has no deadline of its own, its upgrade has');
 });
+
+for (const operation of ['exec', 'attach'] as const) {
+  t.test(`${operation}: the upgrade has a deadline`, async (t) => {
+    const server = await apiServer(t, () => {});
+    server.upgrades(() => {});
+    const client = clientOf(t, server.url, { requestTimeoutMs: 60 });
+    const running: Promise<unknown> =
+      operation === 'exec' ? client.exec('p', 'c', ['x']) : client.attachInput('p', 'c', Buffer.from('x'));
+    t.equal((await failure(running)).code, 'timeout');
+  });
+}
 
 t.test('a refused upgrade is an API error like any other', async (t) => {
   const refusing = async (code: number, type: string, body: string): Promise<unknown> => {

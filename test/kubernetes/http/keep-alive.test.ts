@@ -1,0 +1,36 @@
+/** TCP keep-alive of every connection, as the kernel shows it: a silent connection is probed after 20 s. */
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { WebSocketServer } from 'ws';
+import { JOBS } from '../../../src/kubernetes/contract.ts';
+import { apiServer, clientOf, JOB } from '../server.ts';
+
+/** Kernel timers of the connections to this port: 2 is keep-alive; the time left in hundredths of a second. */
+function timersTo(port: number): readonly { readonly timer: number; readonly left: number }[] {
+  const remote = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((columns) => columns[2]?.endsWith(remote))
+    .map(([, , , , , timer = '']) => timer.split(':').map((part) => Number.parseInt(part, 16)))
+    .map(([timer = 0, left = 0]) => ({ timer, left }));
+}
+
+t.test('a connection for calls is probed after 20 s of silence', async (t) => {
+  const server = await apiServer(t, ({ answer }) => answer(200, JOB));
+  await clientOf(t, server.url).get(JOBS, 'job-1');
+  const [connection] = timersTo(server.port);
+  t.equal(connection?.timer, 2);
+  t.ok(connection !== undefined && connection.left > 500 && connection.left <= 2_000, `${connection?.left}`);
+});
+
+t.test('a WebSocket is probed after 20 s of silence', async (t) => {
+  const server = await apiServer(t, () => {});
+  const sockets = new WebSocketServer({ noServer: true });
+  server.upgrades((request, socket, head) => sockets.handleUpgrade(request, socket, head, () => {}));
+  const client = clientOf(t, server.url);
+  await client.attachInput('p', 'c', Buffer.from('x'));
+  const [connection] = timersTo(server.port);
+  t.equal(connection?.timer, 2);
+  t.ok(connection !== undefined && connection.left > 500 && connection.left <= 2_000, `${connection?.left}`);
+});
