@@ -3,7 +3,7 @@
  */
 
 /** Requests in progress at a time; others wait in the queue of their user. One user has at most half: fewer than the client's connections. */
-export const MAX_REQUESTS_IN_PROGRESS = 96;
+export const MAX_REQUESTS_IN_PROGRESS = 100;
 
 /** Requests that were accepted and are not answered yet, in progress or queued. */
 export const MAX_REQUESTS_ACCEPTED = 10_000;

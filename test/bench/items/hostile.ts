@@ -1,0 +1,63 @@
+/** h. The longest pause of the event loop while the largest job of each shape is submitted, seen from heartbeat requests. */
+import type { Item } from '../item.ts';
+import { startMeasured } from '../plugin.ts';
+import type { Row } from '../report.ts';
+
+const MAX_PAUSE_MS = 50;
+const HEARTBEAT_EVERY_MS = 2;
+
+const many = <T>(count: number, make: (index: number) => T): readonly T[] =>
+  Array.from({ length: count }, (_, index) => make(index));
+
+/** The largest lists that the specification allows, and some beyond, which are refused. */
+const SHAPES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  'environment, 10,000 variables': { environment: many(10_000, (i) => ({ name: `V${i}`, value: 'value' })) },
+  'environment, one variable of 1 MB': { environment: [{ name: 'V', value: 'x'.repeat(1_000_000) }] },
+  'mounts, 1,000 of nfs': {
+    mounts: many(1_000, (i) => ({ mountPath: `/m${i}`, type: 'nfs', source: { host: 'h', path: `/${i}` } })),
+  },
+  'mounts, 16,000 of one name (refused)': {
+    mounts: many(16_000, (i) => ({ mountPath: '/', type: 'x', source: { a: i }, name: 'a' })),
+  },
+  'resource limits, 32,000 (refused)': { resourceLimits: many(32_000, (i) => ({ type: `t${i}`, value: '1' })) },
+  'ports, 1,000': { exposedPorts: many(1_000, (i) => ({ targetPort: i + 1 })) },
+  'init containers, 100': {
+    initContainers: many(100, (i) => ({ name: `i${i}`, image: 'busybox:1', command: 'true' })),
+  },
+  'tags, 10,000': { tags: many(10_000, (i) => `tag ${i}`) },
+  'arguments, 50,000': { args: many(50_000, (i) => `argument ${i}`) },
+  'label of 50,000 letters': { metadata: { job: { labels: { app: `env[0].value: A${'a'.repeat(50_000)}` } } } },
+  'text of 1 MB without spaces': { command: 'x'.repeat(1_000_000) },
+};
+
+export const hostile: Item = async ({ server, progress }) => {
+  const plugin = await startMeasured(server.url);
+  try {
+    await plugin.launcher.bootstrap();
+    let last = performance.now();
+    let longest = 0;
+    plugin.process.wire.onFrame(({ messageType }) => {
+      if (messageType !== 0) return;
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    });
+    const timer = setInterval(() => plugin.process.wire.send({ messageType: 0, requestId: 0 }), HEARTBEAT_EVERY_MS);
+    const rows: Row[] = [];
+    for (const [shape, job] of Object.entries(SHAPES)) {
+      progress(`submit: ${shape}`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      longest = 0;
+      last = performance.now();
+      const request = { name: 'hostile', command: 'true', container: { image: 'busybox:1' }, ...job };
+      await plugin.launcher.submit('mallory', request).catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const bars = [{ name: 'ours', value: longest }];
+      const what = `longest pause, submit with ${shape}`;
+      rows.push({ item: 'h', what, bars, unit: 'ms', result: longest, reach: { most: MAX_PAUSE_MS }, ratio: false });
+    }
+    clearInterval(timer);
+    return rows;
+  } finally {
+    await plugin.process.close();
+  }
+};
