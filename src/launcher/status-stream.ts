@@ -15,7 +15,7 @@ import type { Writer } from './writer.ts';
 
 interface StatusStreamsOptions {
   readonly jobs: Jobs;
-  readonly writer: Writer;
+  readonly writer: Pick<Writer, 'isFree' | 'maxMessageSize' | 'send'>;
   readonly log: Log;
   /** Nothing is sent before: the messages carry request id 0, which would look like the Bootstrap answer. */
   readonly bootstrapped: Promise<void>;

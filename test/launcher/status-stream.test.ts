@@ -1,5 +1,8 @@
 /** Status streams send current states, then changes; one message serves all who may see the job. */
 import t from 'tap';
+import type { RequestId } from '../../src/launcher/request-id.ts';
+import { StatusStreams } from '../../src/launcher/status-stream.ts';
+import { silentLog } from '../../src/system/log.ts';
 import { createFakeJobs, type FakeJobs } from './fake-jobs.ts';
 import { cancel, type Launcher, type Message, on, recordingLog, settle, startLauncher, status } from './harness.ts';
 
@@ -255,4 +258,30 @@ t.test('[stream-shares] 10,000 status streams of one user do not keep another us
     'bob is there, alice is above the share',
   );
   await launcher.end();
+});
+
+t.test('[flow-status] while the launcher does not read, one write waits, however many jobs change', async (t) => {
+  const jobs = createFakeJobs();
+  let waiting = 0;
+  const streams = new StatusStreams({
+    jobs,
+    writer: {
+      isFree: false,
+      maxMessageSize: 10_000,
+      send: () => {
+        waiting++;
+        return new Promise(() => {});
+      },
+    },
+    log: silentLog,
+    bootstrapped: Promise.resolve(),
+    synced: async () => {},
+    refuse: async () => {},
+  });
+  streams.start('1' as RequestId, '*', '*');
+  await settle();
+  for (let i = 0; i < 100; i++) jobs.put({ id: `job-${i}` });
+  await settle();
+  t.equal(waiting, 1);
+  streams.close();
 });

@@ -48,3 +48,12 @@ t.test('a host without logger', async (t) => {
     message: '/nonexistent/logger does not exist: install util-linux, or set another logger-type',
   });
 });
+
+t.test('lines up to 1 MB wait for a slow child', async (t) => {
+  const { logger, output } = fakeLogger(t, 'sleep 0.2; exec cat >>FILE');
+  const syslog = openSyslog({ program: 'plugin', clock: fakeClock(), logger });
+  const line = 'x'.repeat(10_000);
+  for (let i = 0; i < 50; i++) syslog.write(line, 'INFO');
+  syslog.close();
+  t.ok(await eventually(() => output().length === 50 * 10_005));
+});

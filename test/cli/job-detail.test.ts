@@ -1,0 +1,20 @@
+/** The details of a job come from its newest pod. */
+import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import t from 'tap';
+import { effectiveLimits, type JobDetail } from '../../src/cli/job-detail.ts';
+import { aJob } from '../launcher/fake-jobs.ts';
+
+const pod = (cpu: string): Pod => ({
+  spec: { containers: [{ name: 'rs-launcher-container', resources: { limits: { cpu } } }] },
+});
+
+const detail = (pods: readonly Pod[]): JobDetail =>
+  ({ job: aJob({ id: 'job-1', resourceLimits: [{ type: 'cpuCount', value: '7' }] }), pods }) as unknown as JobDetail;
+
+t.test('the limits are those of the newest pod', async (t) => {
+  t.match(effectiveLimits(detail([pod('1'), pod('2')])), [{ type: 'cpuCount', value: '2' }]);
+});
+
+t.test('without a pod the limits are those of the request', async (t) => {
+  t.same(effectiveLimits(detail([])), [{ type: 'cpuCount', value: '7' }]);
+});
