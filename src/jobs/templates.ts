@@ -131,7 +131,13 @@ export class Templates {
     if (state === this.#state) return;
     this.#state = state;
     try {
-      this.#use(loadTemplates(this.#options));
+      const loaded = loadTemplates(this.#options);
+      // A directory that is replaced is empty for a moment; a reload takes an empty one into use.
+      if (loaded.files.length === 0)
+        throw new ConfigError('unreadable', [
+          problem({ file: this.#options.templatePath, line: 0 }, '', 'has no templates'),
+        ]);
+      this.#use(loaded);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       this.#once(error.message, () =>

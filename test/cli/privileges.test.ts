@@ -143,11 +143,11 @@ t.test('directories that the server user cannot use', { skip }, async (t) => {
   ]);
   t.strictSame(linesOf(unwritable, 'directories'), [
     'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: DIR/log cannot be written (the log goes to stderr): nobody (uid 65534) has no permission: owner 0, group 0, mode 0755 -> chown nobody DIR/log',
-    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (the plugin does not use it yet): nobody (uid 65534) has no access to directory DIR/closed -> chmod o+x DIR/closed',
+    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (the plugin writes nothing there): nobody (uid 65534) has no access to directory DIR/closed -> chmod o+x DIR/closed',
   ]);
   t.strictSame(linesOf(file, 'directories'), [
     'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: DIR/log/rstudio-kubernetes-launcher.log cannot be written (the log goes to stderr): nobody (uid 65534) has no permission: owner 0, group 0, mode 0600 -> chown nobody DIR/log/rstudio-kubernetes-launcher.log',
-    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (the plugin does not use it yet): nobody (uid 65534) cannot create it in DIR/closed -> mkdir -p DIR/closed/none/scratch && chown nobody DIR/closed/none/scratch',
+    'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/closed/none/scratch cannot be written (the plugin writes nothing there): nobody (uid 65534) cannot create it in DIR/closed -> mkdir -p DIR/closed/none/scratch && chown nobody DIR/closed/none/scratch',
   ]);
   t.strictSame(linesOf(missing, 'directories'), [
     'ok directories DIR/log does not exist; the plugin creates it when started as root',

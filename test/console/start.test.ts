@@ -68,6 +68,14 @@ for (const [signal, code, moment] of [
   });
 }
 
+t.test('the tour with jobs that the sample templates make', async (t) => {
+  const { said, exit, left } = startIn(t, [...TOUR, '--templates']);
+  t.strictSame(await exit, { code: 0, signal: null }, said());
+  t.match(said(), /The templates of .*\/fixtures\/templates make the jobs/);
+  t.match(said(), 'All of it was as it should be');
+  t.strictSame(left(), []);
+});
+
 t.test('SIGTERM to npm', async (t) => {
   const { child, said, saying, exit, left } = startIn(t, ['npm', 'start']);
   await saying('It is Running');

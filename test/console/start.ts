@@ -18,6 +18,9 @@ import { tour } from './tour.ts';
 
 const began = performance.now();
 const interactive = process.stdin.isTTY && process.stdout.isTTY;
+/** `npm start -- --templates`: the templates of fixtures/templates make the jobs. */
+const withTemplates = process.argv.includes('--templates');
+const TEMPLATES = join(import.meta.dirname, '../../fixtures/templates');
 const color = process.stdout.isTTY && !process.env['NO_COLOR'];
 
 function say(sentence: string): void {
@@ -73,6 +76,7 @@ cluster.store.create(SECRETS, {
   },
 });
 say(`A simulated Kubernetes cluster listens on ${cluster.url}`);
+if (withTemplates) say(`The templates of ${TEMPLATES} make the jobs`);
 
 let plugin: Promise<PluginProcess> | undefined;
 
@@ -85,6 +89,7 @@ async function start(): Promise<PluginProcess> {
       'auth-token': cluster.token,
       'certificate-authority': Buffer.from(cluster.ca).toString('base64'),
       'kubernetes-namespace': cluster.namespace,
+      ...(withTemplates ? { 'use-templating': '1', 'template-path': TEMPLATES } : {}),
     },
   });
   const { pid, wire, directory } = await plugin;

@@ -99,6 +99,20 @@ t.test(
   },
 );
 
+t.test('templates that all vanish stay in use until a reload', async (t) => {
+  const directory = directoryOf(t, { 'job.tpl': 'one' });
+  const opened = open(directory);
+  unlinkSync(`${directory}/job.tpl`);
+  t.equal(render(opened), 'one');
+  t.equal(render(opened), 'one');
+  t.strictSame(
+    opened.lines.filter((line) => line.includes('error')),
+    ['Templates changed and have an error; keeping the previous ones: DIR: has no templates'],
+  );
+  opened.templates.prepare()();
+  t.equal(opened.templates.current().set.has('job.tpl'), false);
+});
+
 t.test('a reload takes changed templates into use when everything else was read', async (t) => {
   const directory = directoryOf(t, { 'job.tpl': 'one' });
   const opened = open(directory);

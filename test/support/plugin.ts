@@ -38,6 +38,8 @@ export interface PluginStart {
   readonly env?: Readonly<Record<string, string>>;
   /** Program and first arguments; default: the built executable. */
   readonly command?: readonly string[];
+  /** No `--config-file`: it finds its files by itself, as in a pod. */
+  readonly findsOptions?: true;
   /** Where the files are; default: a new temporary directory. */
   readonly directory?: ConfigDirectory;
 }
@@ -115,7 +117,8 @@ export function writeConfig({ name = 'kubernetes', options, configText, files }:
 export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
   const directory = start.directory ?? writeConfig(start);
   const named = start.name === undefined ? [] : [`--plugin-name=${start.name}`];
-  const own = [`--config-file=${directory.configFile}`, ...named, ...(start.args ?? [])];
+  const file = start.findsOptions === true ? [] : [`--config-file=${directory.configFile}`];
+  const own = [...file, ...named, ...(start.args ?? [])];
   const [program, args] = withEnvironment(start.env ?? LAUNCHER_ENVIRONMENT, [
     ...(start.command ?? [EXECUTABLE]),
     ...own,

@@ -80,7 +80,7 @@ export function checkDirectories(options: Options, isServerUser: boolean): Check
   const log = `${settings.directory}/${programName(pluginName)}.log`;
   const byRoot = rootDirectories(options);
   const logRow = ['logging-dir', settings.directory, fileDenial(log), 'the log goes to stderr'] as const;
-  const scratchRow = ['scratch-path', scratchPath, undefined, 'the plugin does not use it yet'] as const;
+  const scratchRow = ['scratch-path', scratchPath, undefined, 'the plugin writes nothing there'] as const;
   const rows = settings.type === 'file' ? [logRow, scratchRow] : [scratchRow];
   return only(
     ...logging.warnings.map(warningOf),

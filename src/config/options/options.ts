@@ -12,7 +12,7 @@ import { type Findings, readSettings, type SettingEntry, unknownKey } from '../t
 import { suggestion } from '../text/suggest.ts';
 import { clusterAddress, decodeCertificates, decodeToken, isWithoutProxy } from './cluster.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
-import { createFileSearch, type FileSearch, isDirectory } from './file-search.ts';
+import { createFileSearch, type FileSearch } from './file-search.ts';
 import { type LoggingSources, loggingSources } from './logging-conf.ts';
 import {
   isOptionName,
@@ -257,12 +257,6 @@ function complete(
   };
   const writtenName = written.get('plugin-name')?.value || values.pluginName;
   const scratchPath = values.scratchPath ?? `${SCRATCH_PATHS}/${writtenName}`;
-  if (values.useTemplating && values.scratchPath === undefined && values.templatePath === undefined) {
-    const earlier = `${SCRATCH_PATHS}/${values.pluginName}`;
-    if (!isDirectory(scratchPath) && isDirectory(earlier)) {
-      warn('scratch-path', `templates are read from ${scratchPath}, which does not exist, and not from ${earlier}`);
-    }
-  }
   const { authToken, certificateAuthority } = access;
   return {
     ...values,

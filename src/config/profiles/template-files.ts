@@ -3,6 +3,7 @@
  * whether they changed. Their content is parsed in jobs/.
  */
 import { readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { accessDenial, ownUser } from '../../system/access.ts';
 import { fileError, type Naming, namingOf, readNamedFile } from '../text/file.ts';
 import { checkWriters, ownTrust } from '../text/file-trust.ts';
@@ -124,9 +125,18 @@ function missing(
   const isObject = ({ name }: TemplateFile): boolean => OBJECT_TEMPLATES.some((template) => template === name);
   if (files.some(isObject)) return [];
   const found = names === undefined ? 'does not exist' : `has no ${OBJECT_TEMPLATES.join(' and no ')}`;
-  return [
-    problem(by, by.option, `templates are in use, but ${templatePath} ${found}: jobs are built without templates`),
-  ];
+  const earlier = join(dirname(templatePath), basename(templatePath).toLowerCase());
+  const also = earlier !== templatePath && hasTemplates(earlier) ? `, and those in ${earlier} are not read` : '';
+  const message = `templates are in use, but ${templatePath} ${found}${also}: jobs are built without templates`;
+  return [problem(by, by.option, message)];
+}
+
+function hasTemplates(directory: string): boolean {
+  try {
+    return readdirSync(directory).some(isTemplateName);
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -85,6 +85,16 @@ t.test('a directory without templates of objects, or without a directory, is a w
   ]);
 });
 
+t.test('templates in the scratch path of an earlier start, in lower case, are named and not read', async (t) => {
+  t.testdir({ Kubernetes: {}, kubernetes: { 'job.tpl': 'x' } });
+  const directory = t.testdirName;
+  const options = optionsOf(t, { templatePath: `${directory}/Kubernetes` });
+  t.same(readTemplateFiles(options).files, []);
+  t.same(problemsOf(options), [
+    `/o:2: use-templating: templates are in use, but ${directory}/Kubernetes has no job.tpl and no service.tpl, and those in ${directory}/kubernetes are not read: jobs are built without templates`,
+  ]);
+});
+
 t.test('unusable files are reported together', async (t) => {
   t.testdir({ 'a.tpl': 'x'.repeat(1024 * 1024 + 1), 'job.tpl': 'ok', 'open.tpl': '' });
   symlinkSync('missing', `${t.testdirName}/b.tpl`);

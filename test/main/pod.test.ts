@@ -1,0 +1,88 @@
+/** The plugin in a Workbench pod, as root and as uid 999, with the permissions that the chart grants. */
+import { execFile, spawnSync } from 'node:child_process';
+import t from 'tap';
+import { chartRules } from '../cluster/api/access.ts';
+import { startCluster } from '../cluster/cluster.ts';
+import { createLauncher } from '../support/launcher.ts';
+import { EXECUTABLE, startPlugin, withEnvironment } from '../support/plugin.ts';
+import { createPod, SCRATCH_PATH, SERVER_UID } from './pod.ts';
+
+const canMount = spawnSync('/usr/bin/unshare', ['--mount', 'true']).status === 0;
+const skip = process.getuid?.() === 0 && canMount ? false : 'only for root with the right to mount';
+
+const cluster = await startCluster({ speed: 20 });
+t.teardown(cluster.close);
+cluster.access.setRules(chartRules(cluster.namespace));
+cluster.setMetrics('present');
+const pod = createPod(cluster);
+t.teardown(pod.remove);
+
+/** What a launcher passes to its plugin. */
+const ARGUMENTS = ['--plugin-name=Kubernetes', '--server-user=rstudio-server', '--heartbeat-interval-seconds=5'];
+
+const ACCOUNT = 'system:serviceaccount:rstudio:job-launcher ';
+
+/** The lines of `check`. */
+function check(uid: number): Promise<{ readonly code: number; readonly lines: readonly string[] }> {
+  const command = [...pod.command(uid), EXECUTABLE, 'check', ...ARGUMENTS];
+  const [program, args] = withEnvironment(pod.environment, command);
+  return new Promise((resolve) => {
+    execFile(program, args, { timeout: 60_000 }, (error, stdout, stderr) => {
+      const code = typeof error?.code === 'number' ? error.code : error === null ? 0 : -1;
+      resolve({ code, lines: `${stdout}${stderr}`.split('\n').filter(Boolean) });
+    });
+  });
+}
+
+for (const uid of [0, SERVER_UID]) {
+  t.test(`from the start to a finished job with a port and input, as uid ${uid}`, { skip }, async (t) => {
+    const unprivileged = uid === 0 ? [] : ['--unprivileged=1'];
+    const plugin = await startPlugin({
+      command: [...pod.command(uid), EXECUTABLE],
+      args: [...ARGUMENTS, ...unprivileged],
+      env: pod.environment,
+      findsOptions: true,
+    });
+    t.teardown(plugin.close);
+    const launcher = createLauncher(plugin.wire);
+    await launcher.bootstrap();
+    const { id } = await launcher.submit('jane', {
+      name: 'In a pod: "session"',
+      command: 'cat; echo "$SITE_NAME"',
+      stdin: 'the input of the job\n',
+      exposedPorts: [{ targetPort: 8787, protocol: 'TCP' }],
+    });
+    const { promise: ended, resolve } = Promise.withResolvers<string>();
+    launcher.status('jane', id, ({ status }) => {
+      if (['Finished', 'Failed', 'Killed', 'Canceled'].includes(status)) resolve(status);
+    });
+    t.equal(await ended, 'Finished');
+    let text = '';
+    await launcher.output('jane', id, (piece) => {
+      text += piece;
+    }).completed;
+    t.equal(text, 'the input of the job\nexample\n');
+    t.match(await launcher.job('jane', id), { exitCode: 0, exposedPorts: [{ targetPort: 8787 }] });
+    const log = plugin.stderr();
+    t.match(log, 'Launcher templates in use [');
+    t.match(log, SCRATCH_PATH);
+  });
+
+  t.test(`check as uid ${uid}: nothing fails, and the warnings are true`, { skip }, async (t) => {
+    const { code, lines } = await check(uid);
+    t.equal(code, 0);
+    const warnings = lines.filter((line) => line.startsWith('warning'));
+    t.strictSame(
+      warnings.map((line) => line.slice(25).replace(ACCOUNT, '').replace(/:.*/, '')),
+      [
+        'cannot get, create, delete secrets',
+        'cannot list events',
+        'cannot list pods.metrics.k8s.io',
+        'cannot get nodes',
+        'cannot list serviceaccounts',
+        'cannot list nodes',
+        'no permission to list nodes',
+      ],
+    );
+  });
+}
