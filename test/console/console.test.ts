@@ -221,7 +221,7 @@ t.test('keys that do nothing say so, and the next key takes the sentence away', 
   press('n');
   await shows('Which job? Press its number:');
   press('9');
-  await shows('there is no job 9: press 1 to 7, or esc');
+  await shows('there is no job 9: press 1 to 8, or esc');
   press('h');
   await shows('ends jobs, plugin and cluster, and leaves');
   t.notMatch(shown(), 'there is no job 9');
