@@ -81,7 +81,7 @@ export async function runPlugin(
     if (report.errorType === 0) void warnAboutMissingGroups(reloadable, users, log);
     return report;
   };
-  const session = converse(options, auditedJobs(running, log), log, reload, latencies);
+  const session = converse(options, auditedJobs(running, log, systemClock), log, reload, latencies);
   exitOnCrash({
     log,
     flush: async () => {

@@ -8,6 +8,7 @@ import type { ControlOperation, Jobs } from '../jobs/contract.ts';
 import { type Job, TERMINAL_STATES } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { otherUser } from '../system/access.ts';
+import type { LogFields } from '../system/log.ts';
 import { openLogFile } from '../system/log-file.ts';
 import { jsonFormat, textFormat } from '../system/log-format.ts';
 import { createLogger, type Logger } from '../system/logger.ts';
@@ -96,7 +97,8 @@ async function runControl(
         terminal.say('Nothing was changed.');
         return EXIT_FAILED;
       }
-      const audited = auditedJobs(jobs, { ...log, notice: (text, fields) => log.notice(text, { ...fields, typedBy }) });
+      const noted = { ...log, notice: (text: string, fields?: LogFields) => log.notice(text, { ...fields, typedBy }) };
+      const audited = auditedJobs(jobs, noted, context.clock);
       let failures = 0;
       for (const { id } of found) {
         const problem = await controlJob(audited, id, operation, typedBy);

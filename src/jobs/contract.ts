@@ -54,8 +54,16 @@ export interface ClusterInfo {
 export interface Jobs {
   /** Resolves after the first list of jobs and pods; rejects with JobError 'unknown', which quotes the last API error, if the signal is aborted first. */
   readonly synced: (signal: AbortSignal) => Promise<void>;
-  /** Checks the policy, creates the objects and returns the job, Pending. Settles within `timeoutMs` (default: 30 s). */
-  readonly submit: (request: JobRequest, requester: Requester, timeoutMs?: number) => Promise<Job>;
+  /**
+   * Checks the policy, creates the objects and returns the job, Pending. Settles within `timeoutMs` (default: 30 s). `requestedBy`:
+   * the user behind an administrator's request, for the audit log; default: the requester.
+   */
+  readonly submit: (
+    request: JobRequest,
+    requester: Requester,
+    timeoutMs?: number,
+    requestedBy?: string,
+  ) => Promise<Job>;
   /** Throws JobError 'job-not-found'. */
   readonly find: (id: string, requester: Requester) => Job;
   readonly list: (requester: Requester) => readonly Job[];
@@ -75,7 +83,12 @@ export interface Jobs {
    * 'job-not-found' at once. Waits while the job is Pending; empty for a job that never ran. Read only as it is consumed.
    * Throws 'output-not-found' if the output was deleted with its pod.
    */
-  readonly output: (id: string, requester: Requester, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  readonly output: (
+    id: string,
+    requester: Requester,
+    signal: AbortSignal,
+    requestedBy?: string,
+  ) => AsyncIterable<Uint8Array>;
   /**
    * Measurements while the job runs, at least every 15 s; ends when the job has ended. Throws 'job-not-found' and
    * 'job-not-running' at once. One poller measures a job for all requests.

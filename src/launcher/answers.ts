@@ -70,9 +70,14 @@ export function answerTo(request: AnsweredRequest, context: AnswerContext): Prom
 }
 
 const ANSWERS: Answers = {
-  submit: async ({ requestId, username, job }, context) => {
+  submit: async ({ requestId, username, requestUsername, job }, context) => {
     const systemJob = job.systemJob && username === '*';
-    const submitted = await context.jobs.submit({ ...job, systemJob }, username, context.timeLeft());
+    const submitted = await context.jobs.submit(
+      { ...job, systemJob },
+      username,
+      context.timeLeft(),
+      requestUsername || username,
+    );
     const { maxMessageSize, minor } = context;
     return () => jobsResponse(requestId, encodeJob(submitted, { maxMessageSize, minor: minor(), fields: [] }));
   },
@@ -87,8 +92,8 @@ const ANSWERS: Answers = {
     return jobsResponse(requestId, encodeJobs(filterJobs(jobs.list(username), request), list, skipped));
   },
 
-  control: async ({ requestId, jobId, username, operation }, { jobs }) => {
-    const result = await jobs.control(jobId, username, operation);
+  control: async ({ requestId, jobId, username, requestUsername, operation }, { jobs }) => {
+    const result = await jobs.control(jobId, username, operation, requestUsername || username);
     return () => controlResponse(requestId, result);
   },
 

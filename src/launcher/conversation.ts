@@ -134,7 +134,7 @@ export class Conversation {
         statusStream.start(request.requestId, request.jobId, request.username);
         return;
       case 'outputStream':
-        outputStream.start(request.requestId, request.jobId, request.username, request.outputType);
+        outputStream.start(request);
         return;
       case 'usageStream':
         usageStream.start(request.requestId, request.jobId, request.username);

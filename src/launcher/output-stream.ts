@@ -10,7 +10,7 @@ import { FairQueue } from './fair-queue.ts';
 import type { RefuseStream } from './in-flight.ts';
 import { MAX_JSON_BYTES_PER_BYTE } from './json-text.ts';
 import { NO_REQUEST, type RequestId } from './request-id.ts';
-import type { OutputType } from './requests.ts';
+import type { OutputType, RequestOf } from './requests.ts';
 import { outputEnd, outputResponse, type Response } from './responses.ts';
 import { MAX_STREAMS_OPENING, STREAM_OPEN_MS } from './session-limits.ts';
 import { SharedLimit } from './shares.ts';
@@ -34,6 +34,8 @@ interface OutputStreamsOptions {
 interface Subject {
   readonly jobId: string;
   readonly requester: Requester;
+  /** The user behind an administrator's request. */
+  readonly requestedBy: string;
   readonly outputType: OutputType;
 }
 
@@ -54,7 +56,7 @@ export class OutputStreams {
   }
 
   /** Starts a stream; does nothing if this id has one. A refusal is answered with an Error. */
-  start(requestId: RequestId, jobId: string, requester: Requester, outputType: OutputType): void {
+  start({ requestId, jobId, username: requester, requestUsername, outputType }: RequestOf<'outputStream'>): void {
     if (this.#streams.has(requestId)) return;
     const denial = this.#places.take(requester);
     if (denial !== undefined) {
@@ -64,7 +66,13 @@ export class OutputStreams {
     const controller = new AbortController();
     this.#streams.set(requestId, { requester, controller });
     void this.#takePlace()
-      .then(() => this.#stream(requestId, { jobId, requester, outputType }, controller.signal))
+      .then(() =>
+        this.#stream(
+          requestId,
+          { jobId, requester, requestedBy: requestUsername || requester, outputType },
+          controller.signal,
+        ),
+      )
       .finally(() => {
         this.#freePlace();
         if (this.#streams.get(requestId)?.controller === controller) this.#remove(requestId);
@@ -100,7 +108,11 @@ export class OutputStreams {
     else next();
   }
 
-  async #stream(requestId: RequestId, { jobId, requester, outputType }: Subject, signal: AbortSignal): Promise<void> {
+  async #stream(
+    requestId: RequestId,
+    { jobId, requester, requestedBy, outputType }: Subject,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { jobs, writer, log, bootstrapped, synced, refuse } = this.#options;
     let seqId = 0;
     const send = (make: (seqId: number) => Response): Promise<void> =>
@@ -109,7 +121,7 @@ export class OutputStreams {
       await synced();
       if (requestId === NO_REQUEST) await bootstrapped;
       if (signal.aborted) return;
-      for await (const output of this.#opened(jobs.output(jobId, requester, signal), requester)) {
+      for await (const output of this.#opened(jobs.output(jobId, requester, signal, requestedBy), requester)) {
         for (const part of parts(output, writer.maxMessageSize)) {
           await send((seqId) => outputResponse(requestId, seqId, part, outputType));
           if (signal.aborted) return;

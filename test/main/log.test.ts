@@ -103,7 +103,8 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
   ];
   other.access.setRules(rules);
   const { plugin } = await start(t, cluster, { options: { ...optionsFor(other), 'log-level': 'ERROR' } });
-  await plugin.logged(/ A permission is missing/);
+  await plugin.logged(/feature: events,/);
+  await plugin.logged(/feature: eventList,/);
   await plugin.logged(/ Synced/);
   await other.stopApi();
   await plugin.logged(/ API server unreachable/);
@@ -119,17 +120,18 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
   const { host } = new URL(other.url);
   const said = lines.slice(1, -2).map((line) => line.replaceAll(host, 'HOST').replace(/seconds: \d+/, 'seconds: N'));
   t.strictSame(
-    // Whether the rights or the jobs are known first is chance.
-    [...said.slice(0, 2).sort(), ...said.slice(2)],
+    // Permissions and jobs are read at the same time.
+    [...said.slice(0, 3).sort(), ...said.slice(3)],
     [
+      'INFO A permission is missing: events are watched without a list, which replays all of them after an expired watch [feature: eventList, missing: "list events"]',
       'INFO Synced with the cluster [url: https://HOST, namespace: rstudio, kubernetes: v1.36.2]',
-      'WARNING A permission is missing: the reasons of Pending jobs are often unknown [feature: events, missing: "list events, watch events"]',
-      lines[3]?.replaceAll(host, 'HOST'),
+      'WARNING A permission is missing: the reasons of Pending jobs are often unknown [feature: events, missing: "watch events"]',
+      lines[4]?.replaceAll(host, 'HOST'),
       'INFO API server reachable again [seconds: N]',
     ],
   );
   t.match(
-    lines[3],
+    lines[4],
     /^WARNING API server unreachable; retrying; KubernetesError error unreachable \(Cannot connect to the Kubernetes API server: https:.*: connect ECONNREFUSED .* \[GET \S+\/(jobs|pods|services)\]\); CAUSED BY: SystemError error ECONNREFUSED /,
   );
 });

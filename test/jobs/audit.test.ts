@@ -1,0 +1,64 @@
+/** The audit log names the user of each request, cuts long fields, and counts the refusals of one user. */
+import t from 'tap';
+import { auditedJobs } from '../../src/jobs/audit.ts';
+import type { Jobs } from '../../src/jobs/contract.ts';
+import { JobError } from '../../src/jobs/job-error.ts';
+import type { LogFields } from '../../src/system/log.ts';
+import { silentLog } from '../../src/system/log.ts';
+import { fakeClock } from '../support/fake-clock.ts';
+
+/** Jobs of alice; `mallory` may do nothing. */
+function start() {
+  const clock = fakeClock();
+  const lines: (readonly [string, LogFields])[] = [];
+  const notice = (sentence: string, fields: LogFields = {}): void => {
+    lines.push([sentence, fields]);
+  };
+  const find = (id: string, requester: string) => {
+    if (requester === 'mallory') throw new JobError('job-not-found', `There is no job ${id} for user mallory.`);
+    return { id, user: 'alice', container: { image: 'busybox' } };
+  };
+  const jobs = {
+    find,
+    list: () => [],
+    control: async () => ({ complete: true, message: '' }),
+    output: async function* () {},
+  } as unknown as Jobs;
+  return { audited: auditedJobs(jobs, { ...silentLog, notice }, clock), lines, clock };
+}
+
+t.test('a control by an administrator names them', async (t) => {
+  const { audited, lines } = start();
+  await audited.control('job-1', '*', 'kill', 'carol');
+  t.strictSame(lines, [
+    ['Killed a job', { user: 'alice', requester: 'carol', as: '*', job: 'job-1', image: 'busybox', reason: undefined }],
+  ]);
+});
+
+t.test('an output read names the user and the owner of the job', async (t) => {
+  const { audited, lines } = start();
+  audited.output('job-1', '*', AbortSignal.timeout(60_000), 'carol');
+  t.strictSame(lines, [['Reading the output of a job', { user: 'alice', requester: 'carol', as: '*', job: 'job-1' }]]);
+});
+
+t.test('a field of megabytes is cut at 256 bytes, with its length', async (t) => {
+  const { audited, lines } = start();
+  await t.rejects(audited.control('é'.repeat(2_000_000), 'mallory', 'kill'));
+  t.equal(lines[0]?.[1]['job'], `${'é'.repeat(128)}... (4000000 bytes)`);
+});
+
+t.test('more than ten refusals of one user in a minute are counted, those of other users are logged', async (t) => {
+  const { audited, lines, clock } = start();
+  for (let n = 0; n < 15; n++) await t.rejects(audited.control(`job-${n}`, 'mallory', 'kill'));
+  t.equal(lines.length, 10);
+  await audited.control('job-1', 'alice', 'kill');
+  t.equal(lines.length, 11);
+  clock.advance(59_000);
+  audited.list('alice');
+  t.equal(lines.length, 11, 'the minute is not over');
+  clock.advance(1_000);
+  audited.list('alice');
+  t.strictSame(lines[11], ['Refused more requests of a user', { requester: 'mallory', refusals: 5, seconds: 60 }]);
+  await t.rejects(audited.control('job-1', 'mallory', 'kill'));
+  t.equal(lines.length, 13, 'a new minute');
+});
