@@ -90,11 +90,10 @@ function identity(requester: Requester, requestedBy: string | undefined): LogFie
 function cut(text: string): string {
   const bytes = Buffer.byteLength(text);
   if (bytes <= MAX_FIELD_BYTES) return text;
-  const kept = Buffer.from(text.slice(0, MAX_FIELD_BYTES))
-    .subarray(0, MAX_FIELD_BYTES)
-    .toString()
-    .replace(/\ufffd+$/, '');
-  return `${kept}... (${bytes} bytes)`;
+  const kept = Buffer.from(text.slice(0, MAX_FIELD_BYTES)).subarray(0, MAX_FIELD_BYTES);
+  // A stream decoder leaves out a character that is cut.
+  const decoded = new TextDecoder().decode(kept, { stream: true });
+  return `${decoded}... (${bytes} bytes)`;
 }
 
 const cutFields = (fields: LogFields): LogFields =>
