@@ -129,9 +129,6 @@ export function templateValue(data: TemplateData): Value {
 
 type Path = readonly (string | number)[];
 
-/** How a string of the data is protected from having another meaning in YAML. */
-type Protection = 'free' | 'checked';
-
 /** Strings that the plugin makes, or that `checkSyntax` has checked. By path, `*` for indices and keys. */
 const CHECKED: ReadonlySet<string> = new Set([
   'id',
@@ -167,31 +164,62 @@ const CHECKED: ReadonlySet<string> = new Set([
 /** Objects that have any keys. */
 const LABELS = /^metadata\.(?:job|pod|service)\.labels$/;
 
-function protectionOf(path: Path): Protection {
-  const pattern: string[] = [];
-  for (const step of path) {
-    pattern.push(typeof step === 'number' || LABELS.test(pattern.join('.')) ? '*' : step);
-  }
-  return CHECKED.has(pattern.join('.')) ? 'checked' : 'free';
+/** Where a string is: the step to it, and what is above. Written as a list only for the few that are reported. */
+interface Position {
+  readonly step: string | number;
+  readonly above: Position | undefined;
 }
 
-/** A copy of the data with every free string replaced. */
-export function mapFreeText(data: TemplateData, replace: (text: string, path: Path) => string): TemplateData {
+export function pathTo(position: Position): Path {
+  const path: (string | number)[] = [];
+  for (let at: Position | undefined = position; at !== undefined; at = at.above) path.unshift(at.step);
+  return path;
+}
+
+/**
+ * A copy of the data with every free string replaced. They are numbered in the order of the data, which is the same in
+ * every copy.
+ */
+export function mapFreeText(
+  data: TemplateData,
+  replace: (text: string, number: number, position: Position) => string,
+): TemplateData {
   const secrets = new Set(
     Object.entries(data['config'] ?? {}).flatMap(([index, { name }]) =>
-      name === 'secret' || name === 'serviceAccountName' ? [Number(index)] : [],
+      name === 'secret' || name === 'serviceAccountName' ? [`config.${index}.value`] : [],
     ),
   );
-  const visit = (value: unknown, path: Path): unknown => {
+  let count = 0;
+  const visit = (value: unknown, pattern: string, step: string | number, above: Position | undefined): unknown => {
     if (typeof value === 'string') {
-      const isSecret = path[0] === 'config' && typeof path[1] === 'number' && secrets.has(path[1]);
-      return isSecret || protectionOf(path) === 'checked' ? value : replace(value, path);
+      const isSecret =
+        secrets.size > 0 &&
+        above !== undefined &&
+        secrets.has(`config.${above.step}.${step}`) &&
+        pattern === 'config.*.value';
+      return isSecret || CHECKED.has(pattern) ? value : replace(value, count++, { step, above });
     }
-    if (Array.isArray(value)) return value.map((item, index) => visit(item, [...path, index]));
-    if (!isObject(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, visit(inner, [...path, key])]));
+    if (typeof value !== 'object' || value === null) return value;
+    const here: Position = { step, above };
+    if (Array.isArray(value)) {
+      const ofItems = `${pattern}.*`;
+      return value.map((item: unknown, index) => visit(item, ofItems, index, here));
+    }
+    const isLabels = LABELS.test(pattern);
+    const copy: Record<string, unknown> = {};
+    for (const [key, inner] of Object.entries(value)) {
+      setOwn(copy, key, visit(inner, `${pattern}.${isLabels ? '*' : key}`, key, here));
+    }
+    return copy;
   };
-  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, visit(value, [key])]));
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, visit(value, key, key, undefined)]));
+}
+
+/** Sets a field of any name: `__proto__`, too, is a field. */
+function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__')
+    Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
+  else object[key] = value;
 }
 
 /** `environment[2].value`, as errors of fields name it. */

@@ -14,7 +14,7 @@ import {
   type Templating,
   templateRefusal,
 } from './from-template.ts';
-import { mapFreeText, pathText, type TemplateData } from './template-data.ts';
+import { mapFreeText, pathText, pathTo, type TemplateData } from './template-data.ts';
 
 type Path = readonly (string | number)[];
 
@@ -35,9 +35,13 @@ export function renderSafely(
   const risky = riskyTexts(data);
   if (risky.length === 0) return rendered && { rendered, fromJob: [] };
   const trials = new Trials(templating, template, data);
-  const plan = trials.planFor(risky, rendered?.text ?? '');
-  const agreed =
-    trials.agreement(plan, rendered) ?? trials.agreement(withJson(plan, risky, rendered?.text ?? ''), rendered);
+  const output = rendered?.text ?? '';
+  let plan: Plan = new Map(risky.map(({ key }): [number, 'text'] => [key, 'text']));
+  let agreed = trials.agreement(plan, rendered);
+  if (agreed === undefined) {
+    plan = trials.planFor(risky, output);
+    agreed = trials.agreement(plan, rendered) ?? trials.agreement(withJson(plan, risky, output), rendered);
+  }
   if (agreed === undefined) throw trials.refusal(risky, plan, rendered);
   return rendered && { rendered, fromJob: stringsFromJob(rendered.object, agreed.first, agreed.second) };
 }
@@ -50,21 +54,20 @@ function withJson(plan: Plan, risky: readonly RiskyText[], output: string): Plan
   const plain = (text: string): string => text.replace(/\s+/g, '').toLowerCase();
   const written = plain(output);
   const parsed = risky.filter(({ text }) => harmlessJson(text, 'J') !== undefined && !written.includes(plain(text)));
-  return new Map([...plan, ...parsed.map(({ key }): [string, 'json'] => [key, 'json'])]);
+  return new Map([...plan, ...parsed.map(({ key }): [number, 'json'] => [key, 'json'])]);
 }
 
 interface RiskyText {
-  readonly key: string;
+  /** Its number among the strings of the data. */
+  readonly key: number;
   readonly path: Path;
   readonly text: string;
 }
 
-const keyOf = (path: Path): string => JSON.stringify(path);
-
 function riskyTexts(data: TemplateData): readonly RiskyText[] {
   const found: RiskyText[] = [];
-  mapFreeText(data, (text, path) => {
-    if (riskyIndices(text).length > 0) found.push({ key: keyOf(path), path, text });
+  mapFreeText(data, (text, key, position) => {
+    if (riskyIndices(text).length > 0) found.push({ key, path: pathTo(position), text });
     return text;
   });
   return found;
@@ -76,8 +79,12 @@ const SPACES: ReadonlySet<string> = new Set(' \t\n\r\u0085\u2028\u2029');
 /** Markers of documents, of list items and keys, and indicators of anchors, tags, block scalars and comments. */
 const BEGINNING = /^(?:---|\.\.\.|[-?:](?=$|[ \t])|[&*!|>%@#])/;
 
+const MAY_BE_RISKY = /[\n\r\u0085\u2028\u2029\t[\]{},"'`:#]|^[-?.&*!|>%@]/;
+const NONE: readonly number[] = [];
+
 /** The indices of characters that YAML could read as structure where they are. */
 function riskyIndices(text: string): readonly number[] {
+  if (!MAY_BE_RISKY.test(text)) return NONE;
   const indices: number[] = [];
   const beginning = BEGINNING.exec(text)?.[0].length ?? 0;
   for (let index = 0; index < text.length; index++) {
@@ -115,8 +122,8 @@ function harmlessJson(text: string, letter: string): string | undefined {
   return typeof value === 'object' && value !== null ? JSON.stringify(visit(value)) : undefined;
 }
 
-/** What each risky text is replaced by, by the key of its path. Those without an entry stay as they are. */
-type Plan = ReadonlyMap<string, 'text' | 'json'>;
+/** What each risky text is replaced by, by its number. Those without an entry stay as they are. */
+type Plan = ReadonlyMap<number, 'text' | 'json'>;
 
 /** An object that no object agrees with. */
 const FAILED = Symbol('failed');
@@ -146,7 +153,7 @@ class Trials {
    * stays as it is, which is refused if the output has it.
    */
   planFor(risky: readonly RiskyText[], output: string): Plan {
-    const plan = new Map(risky.map(({ key }): [string, 'text' | 'json'] => [key, 'text']));
+    const plan = new Map(risky.map(({ key }): [number, 'text' | 'json'] => [key, 'text']));
     if (!this.#failsInFunction(plan)) return plan;
     for (const culprit of this.#search(risky, (part) => this.#failsInFunction(planOf(part, plan)))) {
       plan.set(culprit.key, 'json');
@@ -203,8 +210,8 @@ class Trials {
   }
 
   #render(plan: Plan, letter: string): RenderedObject | undefined {
-    const data = mapFreeText(this.#data, (text, path) => {
-      const way = plan.get(keyOf(path));
+    const data = mapFreeText(this.#data, (text, number) => {
+      const way = plan.get(number);
       if (way === undefined) return text;
       return way === 'text' ? harmless(text, letter) : (harmlessJson(text, letter) ?? text);
     });
