@@ -64,7 +64,7 @@ export async function runCommand(
   // `help check` is `check --help`.
   const [name = 'help', ...rest] = argv[0] === 'help' && argv.length > 1 ? [...argv.slice(1), '--help'] : argv;
   if (name === 'help') {
-    terminal.write(helpText(COMMANDS));
+    terminal.write(helpText(COMMANDS, terminal));
     return EXIT_OK;
   }
   const command = COMMANDS.find((each) => each.name === name);
@@ -74,7 +74,7 @@ export async function runCommand(
     return EXIT_USAGE;
   }
   if (rest.includes('--help') || rest.includes('-h')) {
-    terminal.write(commandHelp(command));
+    terminal.write(commandHelp(command, terminal));
     return EXIT_OK;
   }
   try {

@@ -1,5 +1,6 @@
 /** Help describes each command; each mistake is one line without a secret in it, with exit code 2 (command line) or 1 (files). */
 import t, { type Test } from 'tap';
+import { COMMANDS } from '../../src/cli/command-runner.ts';
 import { JWT } from '../config/options/samples.ts';
 import { NOWHERE, type Outcome, run } from './harness.ts';
 
@@ -10,13 +11,14 @@ t.test('COMMAND --help shows usage, description, flags and examples', async (t) 
     out,
     `rstudio-kubernetes-launcher profile USER [--json]
 
-Reads the profiles file as the plugin does, looks up the groups of the user in the name services of
-this host, and prints every key. Needs no cluster.
+Reads the profiles file as the plugin does, looks up the groups of the user in
+the name services of this host, and prints every key. Needs no cluster.
 
   --json
       Print one JSON object.
   --config-file FILE, and every other option of the plugin
-      With --plugin-name=NAME, as the launcher passes it, the file is launcher.NAME.conf.
+      With --plugin-name=NAME, as the launcher passes it, the file is
+      launcher.NAME.conf.
 
 Examples:
 
@@ -28,12 +30,12 @@ Examples:
   );
 });
 
-for (const command of ['check', 'render', 'rbac', 'jobs']) {
-  t.test(`the help of ${command} has examples and no line over 100 characters`, async (t) => {
+for (const { name: command } of COMMANDS) {
+  t.test(`the help of ${command} has examples and, but for them, no line over 80 characters`, async (t) => {
     const shown = await run(t, [command, '--help']);
     t.ok(shown.out.startsWith(`rstudio-kubernetes-launcher ${command}`));
     t.match(shown.out, '\nExamples:\n\n  ');
-    t.ok(shown.lines.every((line) => line.length <= 100 || line.startsWith('  ') || line.startsWith('rstudio')));
+    t.ok(shown.lines.every((line) => line.length <= 80 || /^ {2}(?:sudo )?rstudio/.test(line)));
   });
 }
 
@@ -44,7 +46,15 @@ t.test('help lists commands and options', async (t) => {
   t.match(out, '\n  check [--user USER] [--json] [--submit-test-job] [--image IMAGE]\n');
   t.match(
     out,
-    '\nOptions, as --NAME=VALUE on the command line or NAME=VALUE in the options file. The file overrides the command line.\n',
+    '\nOptions, as --NAME=VALUE on the command line or NAME=VALUE in the options file.\nThe file overrides the command line.\n',
+  );
+});
+
+t.test('help fits a terminal of 60 columns', async (t) => {
+  const { lines } = await run(t, ['help'], { terminal: { columns: 60 } });
+  t.same(
+    lines.filter((line) => line.length > 60),
+    [],
   );
 });
 
