@@ -50,7 +50,7 @@ const NO_BREAK = '\u00a0';
 
 /** A synopsis; a flag and its value stay on one line. */
 function usage(text: string, indent: string, width: number): string {
-  const kept = text.replace(/\[[^\]]*\]/g, (flag) => flag.replaceAll(' ', NO_BREAK));
+  const kept = text.replace(/\[[^[\]]{1,200}\]/g, (flag) => flag.replaceAll(' ', NO_BREAK));
   const [first = '', ...more] = fold(kept, width - INDENT.length - indent.length);
   return [`${indent}${first}\n`, ...more.map((line) => `${indent}${INDENT}${line}\n`)]
     .join('')
