@@ -17,7 +17,7 @@ import {
   Schema,
   set,
   showFields,
-  string,
+  text,
   trimmedString,
   trimWhitespace,
   writeFields,
@@ -41,14 +41,14 @@ export function parseState(value: string): JobState | '' | undefined {
   return name === '' ? '' : STATES.get(name);
 }
 
-const state: Schema<JobState | undefined> = string().map((value) => {
+const state: Schema<JobState | undefined> = text().map((value) => {
   const parsed = parseState(value);
   if (parsed === undefined) throw wrongContent(value, `one of ${JOB_STATES.join(', ')}`);
   return parsed === '' ? undefined : parsed;
 });
 
 /** Milliseconds since 1970. */
-export const date: Schema<number> = string()
+export const date: Schema<number> = text()
   .map((value) => {
     const ms = parseDate(value);
     if (ms === undefined) throw wrongContent(value, 'a date such as 2026-01-02T03:04:05Z');
@@ -57,7 +57,7 @@ export const date: Schema<number> = string()
   .with({ write: formatDate });
 
 const VALUE_TYPES = ['string', 'int', 'float', 'enum'] as const;
-const valueType = string().map((value) => {
+const valueType = text().map((value) => {
   const known = VALUE_TYPES.find((type) => type === trimWhitespace(value));
   if (known === undefined) throw wrongContent(value, `one of ${VALUE_TYPES.join(', ')}`);
   return known;
@@ -82,21 +82,21 @@ const MOST = {
   names: 10_000,
 } as const;
 
-const NAME_AND_VALUE = { name: string(), value: string() };
+const NAME_AND_VALUE = { name: text(), value: text() };
 const environment = list(object(NAME_AND_VALUE), { max: MOST.variables }).default([]).with({ show: namesOf });
 
-export const CONFIG = { name: string(), valueType: valueType.optional(), value: string().default('').omitEmpty() };
+export const CONFIG = { name: text(), valueType: valueType.optional(), value: text().default('').omitEmpty() };
 
 /** Of a user or group: the range of Kubernetes. */
 const ID = integer(0, 2_147_483_647);
 
 const CONTAINER = {
-  image: string(),
+  image: text(),
   runAsUserId: ID.optional(),
   runAsGroupId: ID.optional(),
   supplementalGroupIds: list(ID, { max: MOST.groups }).optional().omitEmpty(),
-  capabilitiesAdd: list(string(), { max: MOST.capabilities }).optional().omitEmpty(),
-  capabilitiesDrop: list(string(), { max: MOST.capabilities }).optional().omitEmpty(),
+  capabilitiesAdd: list(text(), { max: MOST.capabilities }).optional().omitEmpty(),
+  capabilitiesDrop: list(text(), { max: MOST.capabilities }).optional().omitEmpty(),
 };
 
 /** `{}` is no container. */
@@ -109,23 +109,23 @@ const container = anyContainer.with({
 const EXPOSED_PORT = {
   targetPort: integer(),
   publishedPort: integer().optional(),
-  protocol: string().default('TCP'),
+  protocol: text().default('TCP'),
 };
 
 /** `defaultValue` is of Cluster info only. */
 export const PLACEMENT_CONSTRAINT = {
-  name: string(),
-  value: string().default('').omitEmpty(),
-  defaultValue: string().optional().omitEmpty().reported(),
+  name: text(),
+  value: text().default('').omitEmpty(),
+  defaultValue: text().optional().omitEmpty().reported(),
 };
 
 /** `defaultValue` and `maxValue` are of Cluster info only. */
 export const RESOURCE_LIMIT = {
   /** `cpuCount`, `memory` (MB), `CPU Request`, `Memory Request`, `NVIDIA GPUs`, `AMD GPUs`, or any other name. */
-  type: string(),
-  value: string().default('').omitEmpty(),
-  defaultValue: string().optional().omitEmpty().reported(),
-  maxValue: string().optional().omitEmpty().reported(),
+  type: text(),
+  value: text().default('').omitEmpty(),
+  defaultValue: text().optional().omitEmpty().reported(),
+  maxValue: text().optional().omitEmpty().reported(),
 };
 
 export interface Mount {
@@ -139,8 +139,8 @@ export interface Mount {
   readonly shape: 'flat' | 'mountSource';
 }
 
-const PLACE = { mountPath: string(), name: string().optional(), readOnly: boolean().default(false) };
-const SOURCE = { type: string(), source: anyObject() };
+const PLACE = { mountPath: text(), name: text().optional(), readOnly: boolean().default(false) };
+const SOURCE = { type: text(), source: anyObject() };
 const SHAPES = ['flat', 'mountSource'] as const;
 const shape = choice('flat or mountSource', new Map(SHAPES.map((each) => [each, each])));
 
@@ -191,11 +191,11 @@ function readSource(given: Readonly<Record<string, unknown>>): Pick<Mount, 'type
 const mounts = list(mount, { max: MOST.mounts }).default([]);
 
 export const INIT_CONTAINER = {
-  name: string().persisted(),
-  image: string(),
-  command: string().default('').omitEmpty(),
-  exe: string().default('').omitEmpty(),
-  args: list(string()).default([]).omitEmpty(),
+  name: text().persisted(),
+  image: text(),
+  command: text().default('').omitEmpty(),
+  exe: text().default('').omitEmpty(),
+  args: list(text()).default([]).omitEmpty(),
   mounts: mounts.omitEmpty().persisted(),
   environment: environment.omitEmpty(),
 };
@@ -205,49 +205,49 @@ export const INIT_CONTAINER = {
  * not kept. What is `hidden` may be a secret.
  */
 export const JOB = {
-  args: list(string()).default([]),
-  cluster: string().default('').omitEmpty().persisted(),
-  command: string().default(''),
+  args: list(text()).default([]),
+  cluster: text().default('').omitEmpty().persisted(),
+  command: text().default(''),
   config: list(object(CONFIG), { max: MOST.config }).default([]).with({ show: namesOf }).persisted(),
   container: container.optional(),
   environment,
-  exe: string().default(''),
+  exe: text().default(''),
   exposedPorts: list(object(EXPOSED_PORT), { max: MOST.ports }).default([]).persisted(),
   exitCode: integer().optional().reported(),
-  group: string().default('').omitEmpty().persisted(),
-  host: string().default('').persisted(),
-  id: string().reported(),
+  group: text().default('').omitEmpty().persisted(),
+  host: text().default('').persisted(),
+  id: text().reported(),
   initContainers: list(object(INIT_CONTAINER), { max: MOST.initContainers }).default([]).omitEmpty(),
-  instanceId: string().default('').omitEmpty().persisted(),
+  instanceId: text().default('').omitEmpty().persisted(),
   /** Milliseconds since 1970; the newest transition in the Kubernetes objects. */
-  lastUpdateTime: string()
+  lastUpdateTime: text()
     .map(() => 0)
     .with({ write: formatDate })
     .reported(),
   /** Any object; the labels and annotations of its `job`, `pod` and `service` go onto those objects. */
   metadata: anyObject().optional().hidden(),
   mounts: mounts.persisted(),
-  name: string(),
+  name: text(),
   pid: integer().optional().persisted(),
   placementConstraints: list(object(PLACEMENT_CONSTRAINT), { max: MOST.constraints }).default([]).persisted(),
-  queues: set(string(), MOST.names).default([]).persisted(),
+  queues: set(text(), MOST.names).default([]).persisted(),
   resourceLimits: list(object(RESOURCE_LIMIT), { max: MOST.limits }).default([]).persisted(),
-  resourceProfile: string().default('').persisted(),
+  resourceProfile: text().default('').persisted(),
   /** Delivered, never kept: '' in every job that is shown. */
-  stdin: string()
+  stdin: text()
     .default('')
     .with({ write: () => '' })
     .hidden(),
-  stderrFile: string().default('').persisted(),
-  stdoutFile: string().default('').persisted(),
+  stderrFile: text().default('').persisted(),
+  stdoutFile: text().default('').persisted(),
   status: state.reported(),
-  statusCode: string().omitEmpty().reported(),
-  statusMessage: string().omitEmpty().reported(),
+  statusCode: text().omitEmpty().reported(),
+  statusMessage: text().omitEmpty().reported(),
   submissionTime: date.reported(),
   systemJob: boolean().default(false).omitEmpty().persisted(),
-  tags: set(string(), MOST.names).default([]),
+  tags: set(text(), MOST.names).default([]),
   user: trimmedString().default(''),
-  workingDirectory: string().default(''),
+  workingDirectory: text().default(''),
 };
 
 export type NameValue = Infer<typeof NAME_AND_VALUE>;

@@ -20,22 +20,22 @@ import {
   object,
   quotedValue,
   readFields,
-  string,
+  text,
   trimmedString,
 } from '../system/schema.ts';
 import { BrokenFrameError } from './frames.ts';
 import { type RequestId, readRequestId } from './request-id.ts';
 
-const USER = { username: nonEmpty(trimmedString()), requestUsername: string().default('') };
+const USER = { username: nonEmpty(trimmedString()), requestUsername: text().default('') };
 
-const JOB_ID = { ...USER, jobId: string(), encodedJobId: string().default('') };
+const JOB_ID = { ...USER, jobId: text(), encodedJobId: text().default('') };
 
-const oneJobId = string().map((id) => {
+const oneJobId = text().map((id) => {
   if (id === '*') throw new FieldError('is "*"; it must be the id of one job');
   return id;
 });
 
-const states = list(string()).map((names) => {
+const states = list(text()).map((names) => {
   const unknown = names.filter((name) => parseState(name) === undefined);
   if (unknown.length > 0) {
     const shown = unknown.slice(0, 20).map(quotedValue).join(', ');
@@ -69,10 +69,10 @@ const UNSIGNED = integer(0);
 
 /** What a launcher pushes with a reload; absent fields keep the values of the last push (message 202 of section 15). */
 export const INHERITED_SETTINGS = {
-  serverUser: string().optional(),
+  serverUser: text().optional(),
   enableDebugLogging: boolean().optional(),
-  scratchPath: string().optional(),
-  loggingDir: string().optional(),
+  scratchPath: text().optional(),
+  loggingDir: text().optional(),
   heartbeatIntervalSeconds: integer().optional(),
   jobExpiryHours: number().optional(),
   pluginMetricsIntervalSeconds: integer().optional(),
@@ -104,11 +104,11 @@ const REQUESTS = {
     title: 'get jobs',
     fields: {
       ...JOB_ID,
-      tags: list(string()).default([]),
+      tags: list(text()).default([]),
       startTime: date.optional(),
       endTime: date.optional(),
       statuses: states.default([]),
-      fields: list(string()).default([]),
+      fields: list(text()).default([]),
     },
   },
   statusStream: { number: 4, title: 'job status stream', stream: true, fields: JOB_ID },

@@ -5,7 +5,7 @@
 import type { ClusterInfo, ControlResult, JobNetwork, JobUsage } from '../jobs/contract.ts';
 import { CONFIG, type Job, PLACEMENT_CONSTRAINT, RESOURCE_LIMIT } from '../jobs/job.ts';
 import type { JobErrorCode } from '../jobs/job-error.ts';
-import { boolean, list, object, string, writeFields } from '../system/schema.ts';
+import { boolean, list, object, text, writeFields } from '../system/schema.ts';
 import type { FrameBody } from './frames.ts';
 import type { JsonTextEncoder } from './json-text.ts';
 import type { PluginMetrics } from './plugin-metrics.ts';
@@ -146,9 +146,9 @@ const { value: _, ...OFFERED_LIMIT } = RESOURCE_LIMIT;
 
 const CLUSTER_INFO = {
   supportsContainers: boolean(),
-  defaultImage: string().omitEmpty(),
+  defaultImage: text().omitEmpty(),
   allowUnknownImages: boolean(),
-  images: list(string()).with({
+  images: list(text()).with({
     write: (images, minor) =>
       images.length === 0 && minor >= IMAGES_OPTIONAL_SINCE_MINOR ? undefined : images.toSorted(),
   }),
@@ -157,8 +157,8 @@ const CLUSTER_INFO = {
   placementConstraints: list(object(PLACEMENT_CONSTRAINT)),
   resourceProfiles: list(
     object({
-      name: string(),
-      displayName: string().omitEmpty(),
+      name: text(),
+      displayName: text().omitEmpty(),
       limits: list(object(RESOURCE_LIMIT)).omitEmpty(),
       placementConstraints: list(object(PLACEMENT_CONSTRAINT)).omitEmpty(),
     }),

@@ -250,7 +250,7 @@ export function trimWhitespace(value: string): string {
 
 const type = <T>(codec: Codec<T>): Schema<T> => new Schema<T>(codec, 'required');
 
-export const string = (): Schema<string> =>
+export const text = (): Schema<string> =>
   type({
     description: 'text',
     read: (value) => {
@@ -260,7 +260,7 @@ export const string = (): Schema<string> =>
   });
 
 /** A string without the whitespace around it. */
-export const trimmedString = (): Schema<string> => string().map(trimWhitespace);
+export const trimmedString = (): Schema<string> => text().map(trimWhitespace);
 
 /** At least one character. */
 export const nonEmpty = (of: Schema<string>): Schema<string> =>

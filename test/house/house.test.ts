@@ -13,23 +13,15 @@ const SHORTEST_FILE = 40;
 /** `/**`, three lines and the end. */
 const LONGEST_HEAD = 5;
 
-/** Folders that a rule does not hold for yet. `HOUSE=src/cli node test/house/house.test.ts` lists all of one folder. */
-const NOT_YET: Readonly<Record<string, readonly string[]>> = {
-  names: ['src/system'],
-};
-
 const files = readSources(['src', 'build', 'test']);
 const sources = files.filter(({ path }) => path.startsWith('src/'));
 const documents = readDocuments();
 
-/** Violations, without those in folders that the rule does not hold for yet. */
-function expectNone(t: Test, rule: string, violations: readonly string[]): void {
-  const later = NOT_YET[rule] ?? [];
-  const shown = process.env['HOUSE'];
+/** Lists the violations of a rule; `HOUSE=src/cli node test/house/house.test.ts` lists those of one folder. */
+function expectNone(t: Test, violations: readonly string[]): void {
+  const folder = process.env['HOUSE'] ?? '';
   t.same(
-    violations.filter((text) =>
-      shown === undefined ? !later.some((folder) => text.startsWith(folder)) : text.startsWith(shown),
-    ),
+    violations.filter((text) => text.startsWith(folder)),
     [],
   );
 }
@@ -100,7 +92,7 @@ t.test('imports in src/ follow the arrows between rooms and folders', async (t) 
       .filter(({ from }) => from.startsWith('src/') && !mayImport(path, from))
       .map(({ from }) => `${path} imports ${from}`),
   );
-  expectNone(t, 'layout', wrong);
+  expectNone(t, wrong);
 });
 
 t.test('src/ imports nothing of build/ and test/, and only the packages that are bundled', async (t) => {
@@ -115,7 +107,7 @@ t.test('src/ imports nothing of build/ and test/, and only the packages that are
 });
 
 t.test('no file of src/ imports itself, directly or through others', async (t) => {
-  expectNone(t, 'circles', circles(sources));
+  expectNone(t, circles(sources));
 });
 
 t.test('a circle of imports is found once', async (t) => {
@@ -135,7 +127,7 @@ t.test('files and exported names of src/ are unique, but contract.ts', async (t)
   const sameExport = [...Map.groupBy(exported, ({ name }) => name)]
     .filter(([, same]) => same.length > 1)
     .map(([name, same]) => `${same.map(({ path }) => path).join(', ')}: all export ${name}`);
-  expectNone(t, 'names', [...sameFile, ...sameExport]);
+  expectNone(t, [...sameFile, ...sameExport]);
 });
 
 t.test('a file is one idea: not long, and its head says which', async (t) => {
@@ -163,7 +155,7 @@ t.test('no small file of src/ has a single importer', async (t) => {
   const tiny = sources
     .filter(({ path, lines }) => lines.length < SHORTEST_FILE && importers.get(path)?.length === 1)
     .map(({ path, lines }) => `${path}: ${lines.length} lines, only for ${importers.get(path)?.[0]?.path}`);
-  expectNone(t, 'tiny', tiny);
+  expectNone(t, tiny);
 });
 
 t.test('nothing is exported that no other file imports', async (t) => {
@@ -191,7 +183,7 @@ t.test('comments, sentences, test titles and documents use plain words', async (
   const words = prose.flatMap(({ path, prose }) =>
     prose.flatMap(unplainWords).map(({ line, what }) => `${path}:${line}: ${what}`),
   );
-  expectNone(t, 'words', words);
+  expectNone(t, words);
 });
 
 /** Each set of files that import each other, as one way around. */

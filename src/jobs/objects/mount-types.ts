@@ -5,7 +5,7 @@
 import type { Volume } from 'kubernetes-types/core/v1.d.ts';
 import { isObject } from '../../system/json.ts';
 import { omitEmpty } from '../../system/omit-empty.ts';
-import { FieldError, type Fields, type Infer, list, nonEmpty, readFields, string } from '../../system/schema.ts';
+import { FieldError, type Fields, type Infer, list, nonEmpty, readFields, text } from '../../system/schema.ts';
 
 /** The source of a mount as it came, with the fields that no table names. */
 export type MountSource = Readonly<Record<string, unknown>>;
@@ -41,7 +41,7 @@ function mountType<F extends Fields, K extends keyof VolumeSource>(
   };
 }
 
-const filled = nonEmpty(string());
+const filled = nonEmpty(text());
 const ifReadOnly = (readOnly: boolean): { readOnly?: true } => (readOnly ? { readOnly } : {});
 
 const MOUNT_TYPES: ReadonlyMap<string, MountType> = new Map([
@@ -78,10 +78,10 @@ const MOUNT_TYPES: ReadonlyMap<string, MountType> = new Map([
       'cephfs',
       {
         monitors: list(filled, { min: 1 }),
-        path: string().optional(),
-        user: string().optional(),
-        secretFile: string().optional(),
-        secretRef: string().optional(),
+        path: text().optional(),
+        user: text().optional(),
+        secretFile: text().optional(),
+        secretRef: text().optional(),
       },
       ({ monitors, path, user, secretFile, secretRef = '' }) => ({
         monitors: [...monitors],

@@ -15,7 +15,7 @@ import {
   persistedFields,
   persistFields,
   restoreFields,
-  string,
+  text,
 } from '../../system/schema.ts';
 import { INIT_CONTAINER, type InitContainer, JOB, type JobRequest } from '../job.ts';
 
@@ -40,10 +40,10 @@ const RECORD = {
   ...persistedFields(JOB),
   initContainers: list(object(INIT_RECORD)).optional(),
   /** Of a Job that a template made: what the job was asked to run, and the names of its variables. */
-  command: string().optional(),
-  exe: string().optional(),
-  args: list(string()).optional(),
-  variables: list(string()).optional(),
+  command: text().optional(),
+  exe: text().optional(),
+  args: list(text()).optional(),
+  variables: list(text()).optional(),
   /** The input waits in the Secret `<id>-stdin` and is due when the container runs. */
   stdin: boolean().optional(),
 };

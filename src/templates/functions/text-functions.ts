@@ -7,7 +7,7 @@ import { type Budget, type GoFunction, itemsOf, Slice, TypedMap, type Value } fr
 import { characters, lowerChar, runes, trimSpace, upperChar } from './go-text.ts';
 import { strings, strval } from './strval.ts';
 import { connectedCase, initials, joinedCase, swapCase, title, untitle, withoutSpace } from './text-case.ts';
-import { abbreviate, indent, repeat, substring, truncate, wrap } from './text-layout.ts';
+import { abbreviate, indent, repeatText, substring, truncate, wrap } from './text-layout.ts';
 
 /** An int that counts characters or positions; what exceeds 53 bits is far above any length anyway. */
 const count: Parameter<number> = { type: 'int', read: (value) => Number(int.read(value)) };
@@ -63,7 +63,7 @@ export const TEXT_FUNCTIONS: readonly GoFunction[] = [
   ...define('kebabcase', [string], ([text]) => connectedCase(text, '-')),
   ...define('initials', [string], ([text]) => initials(text)),
   ...define('nospace', [string], ([text]) => withoutSpace(text)),
-  ...define('repeat', [count, string], ([times, text], budget) => repeat(text, times, budget)),
+  ...define('repeat', [count, string], ([times, text], budget) => repeatText(text, times, budget)),
   ...define('substr', [count, count, string], ([start, end, text]) => substring(start, end, text)),
   ...define('trunc', [count, string], ([length, text]) => truncate(length, text)),
   ...define('abbrev', [count, string], ([width, text]) => (width < 4 ? text : abbreviate(text, 0, width))),

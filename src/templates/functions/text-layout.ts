@@ -73,14 +73,14 @@ export function wrap(text: string, width: number, newLine: string, cut: boolean,
   return fromBytes(Buffer.from([...lines, rest].join(between), 'latin1'));
 }
 
-export function repeat(text: string, count: number, budget: Budget): string {
+export function repeatText(text: string, count: number, budget: Budget): string {
   if (count < 0) throw new GoError('strings: negative Repeat count');
   budget.reserve(byteLength(text) * count);
   return text.repeat(count);
 }
 
 export function indent(spaces: number, text: string, budget: Budget): string {
-  const pad = repeat(' ', spaces, budget);
+  const pad = repeatText(' ', spaces, budget);
   const lines = text.split('\n');
   budget.reserve(text.length + lines.length * pad.length);
   return pad + lines.join(`\n${pad}`);
