@@ -5,7 +5,12 @@ import { optionPlace } from '../config/text/problem.ts';
 import { createClient } from '../kubernetes/client.ts';
 import type { Client } from '../kubernetes/contract.ts';
 import type { Credentials } from '../kubernetes/http/credentials.ts';
-import { isMissingPermission, KubernetesError, type KubernetesErrorCode } from '../kubernetes/kubernetes-error.ts';
+import {
+  ANSWER_TOO_LONG,
+  isMissingPermission,
+  KubernetesError,
+  type KubernetesErrorCode,
+} from '../kubernetes/kubernetes-error.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
@@ -73,7 +78,7 @@ export function tlsPlace(code: string, { origins }: Pick<OptionOrigins, 'origins
   return optionPlace(origins, isIssuer && origins.has('certificate-authority') ? 'certificate-authority' : 'api-url');
 }
 
-type ErrorLocation = (error: KubernetesError, options: OptionOrigins) => string;
+type ErrorLocation = (error: KubernetesError, options: OptionOrigins) => string | undefined;
 
 /** Options to change for errors that a retry does not resolve. */
 const LOCATIONS: Readonly<Partial<Record<KubernetesErrorCode, ErrorLocation>>> = {
@@ -81,7 +86,9 @@ const LOCATIONS: Readonly<Partial<Record<KubernetesErrorCode, ErrorLocation>>> =
   credentials: (_, options) => tokenPlace(options),
   tls: ({ reason }, options) => tlsPlace(reason, options),
   redirected: (_, { origins }) => optionPlace(origins, 'api-url'),
-  'bad-answer': (_, { origins }) => optionPlace(origins, 'api-url'),
+  'bad-answer': ({ reason }, { origins }) => (reason === ANSWER_TOO_LONG ? undefined : optionPlace(origins, 'api-url')),
+  unreachable: ({ reason }, { origins }) =>
+    reason.startsWith('proxy-') ? optionPlace(origins, 'https-proxy') : undefined,
   forbidden: (_, options) => `${optionPlace(options.origins, 'kubernetes-namespace')}; ${tokenPlace(options)}`,
 };
 

@@ -118,9 +118,14 @@ const INTRODUCTIONS: Readonly<Record<KubernetesErrorCode, string>> = {
   credentials: 'Cannot read the token for Kubernetes',
 };
 
+/** Reason of `bad-answer` for a body that is too long to be kept in memory; a shorter page of a list may succeed. */
+export const ANSWER_TOO_LONG = 'AnswerTooLong';
+
 function sentence(details: KubernetesErrorDetails): string {
+  const introduction =
+    details.reason === ANSWER_TOO_LONG ? 'The Kubernetes API server sent too much' : INTRODUCTIONS[details.code];
   const status = details.status === undefined ? '' : `: ${details.status}${details.reason ? ` ${details.reason}` : ''}`;
-  return `${INTRODUCTIONS[details.code]}: ${details.text} [${details.method} ${details.path}${status}]`;
+  return `${introduction}: ${details.text} [${details.method} ${details.path}${status}]`;
 }
 
 const CODES: Readonly<Record<number, KubernetesErrorCode>> = {
@@ -214,9 +219,6 @@ function retryAfterSeconds(header: string | undefined, detail: unknown): number 
   if (header !== undefined && /^\d{1,6}$/.test(header)) return Number(header);
   return typeof detail === 'number' && detail >= 0 ? detail : undefined;
 }
-
-/** Reason of `bad-answer` for a body that is too long to be kept in memory; a shorter page of a list may succeed. */
-export const ANSWER_TOO_LONG = 'AnswerTooLong';
 
 const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 

@@ -11,7 +11,7 @@ const written = (...options: readonly string[]) =>
 const RIGHT = 'jobs.batch is forbidden: User "system:serviceaccount:r:x" cannot list resource "jobs"';
 
 t.test('what fails on the way to the cluster is logged with the option that it concerns', async (t) => {
-  const all = written('api-url', 'auth-token', 'certificate-authority', 'kubernetes-namespace');
+  const all = written('api-url', 'auth-token', 'certificate-authority', 'kubernetes-namespace', 'https-proxy');
   const rows: readonly (readonly [KubernetesErrorCode, reason: string, text: string, option: string | undefined])[] = [
     ['unauthorized', '', 'Unauthorized', `${file}:2: auth-token`],
     ['tls', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'x', `${file}:3: certificate-authority`],
@@ -21,6 +21,9 @@ t.test('what fails on the way to the cluster is logged with the option that it c
     ['forbidden', 'Forbidden', RIGHT, `${file}:4: kubernetes-namespace; ${file}:2: auth-token`],
     ['forbidden', 'Forbidden', 'exceeded quota: q', undefined],
     ['redirected', '', 'x', `${file}:1: api-url`],
+    ['bad-answer', '', 'x', `${file}:1: api-url`],
+    ['bad-answer', 'AnswerTooLong', 'x', undefined],
+    ['unreachable', 'proxy-refused', 'x', `${file}:5: https-proxy`],
     ['unreachable', 'ECONNREFUSED', 'x', undefined],
   ];
   for (const [code, reason, text, option] of rows) {

@@ -274,7 +274,7 @@ t.test('an answer of more than 64 MiB is refused with its path', async (t) => {
   ]);
   t.equal(
     (await failure(client.get(JOBS, 'job-1', { timeoutMs: 60_000 }))).message,
-    'The answer is not one of a Kubernetes API server; check api-url: the answer is longer than 64 MiB [GET /apis/batch/v1/namespaces/rstudio/jobs/job-1: 200 AnswerTooLong]',
+    'The Kubernetes API server sent too much: the answer is longer than 64 MiB [GET /apis/batch/v1/namespaces/rstudio/jobs/job-1: 200 AnswerTooLong]',
   );
 });
 
