@@ -1,12 +1,13 @@
 /** One job in detail: its facts, its resources, and the events of its Job and pods. Never values of the environment or stdin. */
 import type { Event, Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { JobUsage } from '../jobs/contract.ts';
-import type { Job, ResourceLimit } from '../jobs/job.ts';
+import { type Job, type ResourceLimit, showJob } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { jobContainer, limitsOf } from '../jobs/objects/from-job.ts';
 import { type EventView, jobId, projectEvent } from '../jobs/view/projection.ts';
 import { type JobRecord, jobOf } from '../jobs/view/record.ts';
 import { STATE_TABLE } from '../jobs/view/state.ts';
+import { isObject } from '../system/json.ts';
 import { ageText, clockText, whenText } from './age.ts';
 import { reasonOf } from './job-list.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -71,12 +72,21 @@ export function eventTable(
   return stackedTable([['AGE', 'EVENT', 'REASON', 'OF', 'MESSAGE'], ...rows], terminal, { least: 40 });
 }
 
+const CONTROL_CAUSES: ReadonlySet<string> = new Set(['killed', 'stopped', 'canceled']);
+
+/** `jane killed the job at 2026-01-02T03:04:05Z`; '' if no stop, kill or cancel ended it. */
+function controlText({ cause, job: { control } }: JobRecord): string {
+  if (!CONTROL_CAUSES.has(cause) || control === undefined) return '';
+  return `${control.user === '*' ? 'an administrator' : control.user} ${cause} the job at ${control.at}`;
+}
+
 /** The row of the state table that decided, and who recorded the result. */
-export function causeOf({ cause, outcome, job }: JobRecord) {
+export function causeOf(record: JobRecord) {
+  const { cause, outcome, job } = record;
   const seen = STATE_TABLE.find((row) => row.cause === cause)?.seen ?? '';
   return {
     name: cause,
-    explanation: outcome.message || seen,
+    explanation: outcome.message || controlText(record) || seen,
     recordedBy: job.result?.recordedBy,
     recordedAt: job.result?.recordedAt,
   };
@@ -150,6 +160,25 @@ const namesOf = (named: readonly { readonly name: string }[]): readonly string[]
 
 type Fact = readonly [name: string, value: string];
 
+/** Fields of a job with a line of their own in `factsOf`; every other field of the job table is shown by its name. */
+const OWN_LINES: ReadonlySet<string> = new Set<keyof Job>([
+  ...(['id', 'name', 'user', 'status', 'statusCode', 'statusMessage', 'exitCode', 'submissionTime'] as const),
+  ...(['lastUpdateTime', 'host', 'container', 'command', 'exe', 'args', 'workingDirectory', 'environment'] as const),
+  ...(['resourceLimits', 'resourceProfile', 'placementConstraints', 'exposedPorts', 'mounts', 'tags'] as const),
+  'instanceId',
+]);
+
+/** The other fields, without what may be a secret. */
+const otherFacts = (job: Job): readonly Fact[] =>
+  Object.entries(showJob(job)).flatMap(([name, value]) => (OWN_LINES.has(name) ? [] : [[name, valueText(value)]]));
+
+/** A list as its items, an object by its name, if it has one; '' for what is empty or false. */
+function valueText(value: unknown): string {
+  if (Array.isArray(value)) return value.map(valueText).join(', ');
+  if (isObject(value)) return typeof value['name'] === 'string' ? value['name'] : JSON.stringify(value);
+  return value === false ? '' : String(value);
+}
+
 /** The facts that a job has, in the order of their printing. */
 export function factsOf(detail: JobDetail, usage: JobUsage, now: number): readonly Fact[] {
   const { job, record, pods } = detail;
@@ -199,6 +228,7 @@ export function factsOf(detail: JobDetail, usage: JobUsage, now: number): readon
     ],
     ['tags', job.tags.join(', ')],
     ['launcher', job.instanceId],
+    ...otherFacts(job),
   ];
   return facts.filter(([, value]) => value !== '');
 }

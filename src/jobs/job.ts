@@ -201,8 +201,10 @@ export const INIT_CONTAINER = {
 };
 
 /**
- * Lists and strings that were absent are empty. What is not `persisted` can be read back from the Kubernetes Job, or is
- * not kept. What is `hidden` may be a secret.
+ * Lists and strings that were absent are empty. A field that is not `persisted` is either rebuilt from the Kubernetes Job
+ * (`image`, `environment`, `name`, `user`, `tags`: objects/from-job.ts) or dropped after the submit (`stdin`). A field that
+ * is `hidden` may be a secret. A field that is `omitEmpty` is left out of messages when it is empty, as older launchers and
+ * SDKs write it.
  */
 export const JOB = {
   args: list(text()).default([]),

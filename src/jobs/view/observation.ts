@@ -9,7 +9,7 @@ export interface PodObservation {
   readonly present: boolean;
   /** It was deleted while the watch was interrupted: how it ended was not observed. */
   readonly isEndUnknown?: true;
-  /** What was observed first, its end or its removal; undefined if neither, or both in one version. */
+  /** Which was observed first: its end or its removal. Undefined while neither was observed, and if both came in one version. */
   readonly first?: 'end' | 'removal';
 }
 

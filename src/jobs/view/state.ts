@@ -126,7 +126,8 @@ const TABLE: readonly Row[] = [
     seen: 'a kill is recorded, and the container ended with exit code 137 or was removed with its pod',
     state: 'Killed',
     statusCode: 'Killed',
-    details: '137, also if the pod shows 143 or nothing (kill by deletion, facts 134)',
+    details:
+      '137, also if the pod shows 143 or nothing (a kill deletes the pod if exec is not possible, and a deleted pod often shows no exit code)',
     when: (i) => i.kill && i.ended && (i.terminated?.exitCode === KILL_CODE || i.removed || i.podDeleted),
     outcome: () => ({ state: 'Killed', statusCode: 'Killed', message: '', exitCode: KILL_CODE }),
   },
@@ -242,7 +243,8 @@ const TABLE: readonly Row[] = [
   {
     cause: 'out-of-memory',
     seen: 'its container terminated with OOMKilled',
-    state: 'Killed for exit code 137, else Finished (only a child process was killed, facts 18)',
+    state:
+      'Killed for exit code 137, else Finished (the kernel killed only a child process, and the program ended by itself)',
     statusCode: 'OOMKilled',
     details:
       'code as observed; "the container exceeded its limit of 512M": the limit of the **pod\'s** container (defaults of a LimitRange are only there)',

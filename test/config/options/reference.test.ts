@@ -5,6 +5,7 @@ import t from 'tap';
 import { OPTION_NAMES } from '../../../src/config/options/option-table.ts';
 import { loadOptions } from '../../../src/config/options/options.ts';
 import { referenceMarkdown } from '../../../src/config/options/reference.ts';
+import { PROFILE_KEYS } from '../../../src/config/profiles/profile-table.ts';
 import { JWT } from '../options/samples.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../../fixtures/config', import.meta.url));
@@ -43,6 +44,19 @@ t.test('the sample of an options file holds every option that a file can hold', 
   // What the launcher passes, and what cannot stand beside another.
   const elsewhere = ['config-file', 'launcher-config-file', 'plugin-name', 'rsandbox-path', 'unprivileged'];
   t.strictSame([...[...written].map(([, name]) => name), ...elsewhere].sort(), [...OPTION_NAMES].sort());
+});
+
+/** The names in the first column of the tables of docs/configuration.md between two headings. */
+function rowsBetween(start: string, end: string): readonly string[] {
+  const text = readFileSync(fileURLToPath(new URL('../../../docs/configuration.md', import.meta.url)), 'utf8');
+  const section = text.slice(text.indexOf(`\n${start}`), text.indexOf(`\n${end}`));
+  const cells = section.split('\n').flatMap((line) => (line.startsWith('| `') ? [line.split(' | ')[0] ?? ''] : []));
+  return cells.flatMap((cell) => [...cell.matchAll(/`([a-z-]+)`/g)].map(([, name = '']) => name)).sort();
+}
+
+t.test('docs/configuration.md section 1 has a row for every option, and section 2 for every profile key', async (t) => {
+  t.strictSame(rowsBetween('## 1. Options', 'Details that matter'), [...OPTION_NAMES].sort());
+  t.strictSame(rowsBetween('## 2. Profiles', '## 3. Resource profiles'), [...PROFILE_KEYS].sort());
 });
 
 t.test('the reference names everything', async (t) => {

@@ -2,11 +2,12 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import t from 'tap';
 import type { Job as LauncherJob } from '../../../src/jobs/job.ts';
-import { jobWriter } from '../../../src/jobs/job.ts';
+import { JOB, jobWriter } from '../../../src/jobs/job.ts';
 import { needsService } from '../../../src/jobs/objects/service.ts';
 import { projectJob } from '../../../src/jobs/view/projection.ts';
 import { jobOf } from '../../../src/jobs/view/record.ts';
 import { Repository } from '../../../src/jobs/view/repository.ts';
+import { persistedFields } from '../../../src/system/schema.ts';
 
 const jobWith = (record: unknown, annotations: Readonly<Record<string, string>> = {}): Job => ({
   metadata: {
@@ -66,17 +67,19 @@ const WRONG: readonly unknown[] = [
   [{ name: 1 }],
   '[object]',
 ];
-const MEMBERS = [
-  'run split group cluster config exposedPorts host initContainers instanceId mounts placementConstraints',
-  'queues resourceLimits resourceProfile stdin stderrFile stdoutFile systemJob pid',
-]
-  .join(' ')
-  .split(' ');
+/**
+ * Every field of the record: those that the job table persists, and those that describe the command line; but not `variables`,
+ * which selects the environment.
+ */
+const RECORD_FIELDS = [
+  ...Object.keys(persistedFields(JOB)),
+  ...['run', 'split', 'initContainers', 'command', 'exe', 'args', 'stdin'],
+];
 
 t.test('a field of another type: the job is shown with name, user, tags and state', async (t) => {
-  for (const member of MEMBERS) {
+  for (const field of RECORD_FIELDS) {
     for (const value of WRONG) {
-      const { job } = shown(jobWith({ run: 'command', [member]: value }));
+      const { job } = shown(jobWith({ run: 'command', [field]: value }));
       const { name, user, tags, status, environment } = job;
       t.strictSame(
         { name, user, tags, status, environment },
@@ -87,7 +90,7 @@ t.test('a field of another type: the job is shown with name, user, tags and stat
           status: 'Pending',
           environment: [{ name: 'PRICE', value: '5$' }],
         },
-        `${member}: ${JSON.stringify(value)}`,
+        `${field}: ${JSON.stringify(value)}`,
       );
     }
   }

@@ -35,7 +35,7 @@ export const END_ROWS: readonly Case[] = [
     isUnconfirmed: true,
   },
   {
-    what: 'its own last words',
+    what: 'a program that wrote a termination message: that is the message of the job',
     cause: 'container-ended',
     given: { pod: seen(pod({ container: end(5, { message: 'no licence\n' }) })) },
     expected: ['Finished', 'Error', 5, 'no licence'],
@@ -101,7 +101,7 @@ export const END_ROWS: readonly Case[] = [
     isUnconfirmed: true,
   },
   {
-    what: 'succeeded, the container told nothing',
+    what: 'a pod with phase Succeeded and no terminated container',
     cause: 'pod-succeeded',
     given: { pod: seen(pod({ phase: 'Succeeded', container: { name: 'c', image: 'b' } })) },
     expected: ['Finished', 'Completed', 0, ''],
