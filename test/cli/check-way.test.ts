@@ -24,15 +24,15 @@ t.test('an options file that does not exist', async (t) => {
   const missing = await run(t, ['check', '--config-file=DIR/launcher.gpu.conf']);
   t.strictSame(missing.lines.slice(0, -1), [
     'failed   options         DIR/launcher.gpu.conf: config-file: the file does not exist -> fix this file; the plugin cannot start until then',
-    'skipped  19 steps        skipped because of a failure above: server-user, open-files, directories, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
+    'skipped  20 steps        skipped because of a failure above: server-user, open-files, directories, hardening, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
   ]);
-  t.match(missing.lines.at(-1), /^1 failed, 19 skipped \(\d+\.\d s\)$/);
+  t.match(missing.lines.at(-1), /^1 failed, 20 skipped \(\d+\.\d s\)$/);
   t.equal(missing.code, 1);
 });
 
 t.test('--json has each skipped step', async (t) => {
   const json = JSON.parse((await run(t, ['check', '--config-file=DIR/launcher.gpu.conf', '--json'])).out);
-  t.equal(json.results.length, 20, 'each step');
+  t.equal(json.results.length, 21, 'each step');
 });
 
 t.test('an option that is not a number', async (t) => {
