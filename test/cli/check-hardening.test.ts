@@ -1,6 +1,6 @@
 /** Step `hardening`: the running plugin with these options is found by its command line and judged by /proc. */
 import t, { type Test } from 'tap';
-import { checkHardening } from '../../src/cli/check/check-hardening.ts';
+import { checkRunningPlugin } from '../../src/cli/check/check-hardening.ts';
 
 const OPTIONS = { configFile: '/etc/rstudio/launcher.kubernetes.conf', pluginName: 'kubernetes' };
 const HARDENED = 'Name:\tx\nCapBnd:\t00000000000000c3\nNoNewPrivs:\t1\n';
@@ -19,7 +19,7 @@ function findings(
 ): string[] {
   const cmdline = ['/usr/sbin/rstudio-kubernetes-launcher', ...args, ''].join('\0');
   const proc = test.testdir({ self: {}, '7': {}, '42': { cmdline, status, limits } });
-  return checkHardening(OPTIONS, proc).findings.map(({ status: level, found, remedy = '' }) =>
+  return checkRunningPlugin(OPTIONS, proc).findings.map(({ status: level, found, remedy = '' }) =>
     [level, found, remedy].join(' | '),
   );
 }

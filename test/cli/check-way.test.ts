@@ -250,7 +250,7 @@ t.test('a terminal gets colors and folded lines', async (t) => {
   ]);
   t.match(
     out,
-    '\u001b[90mskipped  \u001b[0m19 steps        skipped because of a failure above:\n                         server-user, open-files,\n',
+    '\u001b[90mskipped  \u001b[0m20 steps        skipped because of a failure above:\n                         server-user, open-files,\n',
   );
 });
 

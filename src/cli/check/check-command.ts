@@ -30,7 +30,7 @@ import {
   checkProfiles,
   checkServerUser,
 } from './check-configuration.ts';
-import { checkHardening } from './check-hardening.ts';
+import { checkRunningPlugin } from './check-hardening.ts';
 import { checkNamedObjects } from './check-named-objects.ts';
 import { checkName, checkTcp, endpointOf } from './check-network.ts';
 import { checkOverrideLists, writtenOverrides } from './check-overrides.ts';
@@ -95,7 +95,7 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
   const asWhom = all(options, isServerUser);
   await step('open-files', options, () => checkOpenFiles());
   await step('directories', asWhom, ([given, isIt]) => checkDirectories(given, isIt));
-  await step('hardening', options, (given) => checkHardening(given));
+  await step('hardening', options, (given) => checkRunningPlugin(given));
   const files = await step('profiles', asWhom, ([given, isIt]) => checkProfiles(given, isIt, context));
   const isTemplating = options?.useTemplating === true;
   const templates = isTemplating

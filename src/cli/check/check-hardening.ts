@@ -12,7 +12,7 @@ const NEEDED_CAPABILITIES = 0xc3n;
 const REMEDY = 'install setpriv and prlimit (util-linux), then restart the launcher';
 
 /** Examines the plugin with these options if it runs; without findings if it does not. `proc`: for tests. */
-export function checkHardening(options: Pick<Options, 'configFile' | 'pluginName'>, proc = '/proc'): Checked<true> {
+export function checkRunningPlugin(options: Pick<Options, 'configFile' | 'pluginName'>, proc = '/proc'): Checked<true> {
   return only(
     ...readdirSync(proc)
       .filter((name) => /^\d+$/.test(name) && isPlugin(argumentsOf(`${proc}/${name}`), options))
