@@ -13,6 +13,7 @@ import type { JobRequest } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { ResolvedJob } from '../jobs/objects/resolved.ts';
 import { needsService, withOwnerReference } from '../jobs/objects/service.ts';
+import { NO_SERVICE } from '../jobs/objects/template-objects.ts';
 import { inputSecretName } from '../jobs/operations/input.ts';
 import { newJob } from '../jobs/operations/submit.ts';
 import { openTemplates } from '../jobs/templates.ts';
@@ -152,12 +153,11 @@ async function build(
   client: Client | undefined,
 ): Promise<Objects> {
   const notes: string[] = [];
-  const templates = openTemplates(options, clock.now(), (template, changes) =>
-    notes.push(
-      `made by template ${options.templatePath}/${template}`,
-      ...changes.map((field) => `${template}: the plugin sets ${field}`),
-    ),
-  );
+  const templates = openTemplates(options, clock.now(), (template, changes) => {
+    const path = `${options.templatePath}/${template}`;
+    if (changes.includes(NO_SERVICE)) notes.push(`${path} renders nothing: the job gets no Service`);
+    else notes.push(`made by template ${path}`, ...changes.map((field) => `${template}: the plugin sets ${field}`));
+  });
   const { id, manifest, service: serviceOf } = newJob(resolved, options, random, templates);
   const minor = client === undefined ? NEWEST_MINOR : (await client.version()).minor;
   const job = manifest(minor);

@@ -13,7 +13,7 @@ import type { Log } from '../system/log.ts';
 import { TemplateError, type TemplateSet } from '../templates/contract.ts';
 import { TEMPLATE_FUNCTIONS } from '../templates/functions/function-table.ts';
 import { parseTemplates } from '../templates/language/set.ts';
-import type { TemplateContext } from './objects/template-objects.ts';
+import { NO_SERVICE, type TemplateContext } from './objects/template-objects.ts';
 
 /** Templates that were read and parsed together. */
 interface LoadedTemplates {
@@ -96,12 +96,14 @@ export class Templates {
   current(): TemplateContext {
     this.#refresh();
     return contextOf(this.#loaded.set, this.#now(), (template, changes) => {
-      for (const change of changes) {
-        this.#once(`${template}: ${change}`, () =>
-          this.#log.warning('A template renders a field that the plugin sets itself', { template, field: change }),
-        );
-      }
+      for (const change of changes) this.#once(`${template}: ${change}`, () => this.#logChange(template, change));
     });
+  }
+
+  #logChange(template: string, change: string): void {
+    if (change === NO_SERVICE)
+      this.#log.warning('A template renders nothing; jobs with ports get no Service', { template });
+    else this.#log.warning('A template renders a field that the plugin sets itself', { template, field: change });
   }
 
   /** Reads the files for a reload; what it returns takes them into use. Throws ConfigError. */

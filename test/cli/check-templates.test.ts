@@ -56,9 +56,24 @@ t.test('fields that the plugin corrects are named once, with their template', as
   t.strictSame(
     linesOf(outcome, 'template-jobs').filter((line) => line.startsWith('warning')),
     [
-      'warning template-jobs the plugin corrects spec.backoffLimit (DIR/job.tpl) of each job -> remove this field from the template, or ignore this warning',
+      'warning template-jobs DIR/job.tpl: the plugin corrects spec.backoffLimit of each job -> change the template, or ignore this warning if it is intended',
     ],
   );
+});
+
+t.test('a service.tpl that renders nothing is named: jobs with ports get no Service', async (t) => {
+  const files = { ...SAMPLE_SET, 'service.tpl': '# nothing\n' };
+  const outcome = await check(t, SMALLEST, { options: OPTIONS, files });
+  t.strictSame(linesOf(outcome, 'template-jobs').slice(1), [
+    'warning template-jobs DIR/service.tpl renders nothing: jobs with ports get no Service -> change the template, or ignore this warning if it is intended',
+  ]);
+  t.equal(outcome.code, 0);
+  const { out } = await run(t, ['render', '--user', 'jane', '--image', 'busybox'], {
+    options: { ...NOWHERE, ...OPTIONS },
+    files,
+  });
+  t.match(out, '# DIR/service.tpl renders nothing: the job gets no Service\n');
+  t.notMatch(out, 'kind: Service');
 });
 
 t.test('a sample job that the templates cannot make is named with the reason', async (t) => {

@@ -141,3 +141,13 @@ t.test('a change that the plugin makes is logged once', async (t) => {
   for (let count = 0; count < 3; count++) opened.templates.current().onChanges('job.tpl', ['spec.backoffLimit']);
   t.equal(opened.lines.filter((line) => line === 'A template renders a field that the plugin sets itself').length, 1);
 });
+
+t.test('a Service that no template renders is logged once', async (t) => {
+  const opened = open(directoryOf(t, { 'job.tpl': 'x' }));
+  for (let count = 0; count < 3; count++)
+    opened.templates.current().onChanges('service.tpl', ['it renders no Service']);
+  t.equal(
+    opened.lines.filter((line) => line === 'A template renders nothing; jobs with ports get no Service').length,
+    1,
+  );
+});

@@ -9,6 +9,7 @@ import { ConfigError } from '../../config/text/problem.ts';
 import { JobError } from '../../jobs/job-error.ts';
 import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
 import { needsService, withOwnerReference } from '../../jobs/objects/service.ts';
+import { NO_SERVICE } from '../../jobs/objects/template-objects.ts';
 import { newJob } from '../../jobs/operations/submit.ts';
 import { profileSettings } from '../../jobs/policy/policy.ts';
 import { loadTemplates, openTemplates, templateList } from '../../jobs/templates.ts';
@@ -120,13 +121,13 @@ function resolvedSample(
 
 /** Makes the sample jobs with the templates, and sends them to the API server as dry runs if it responds. */
 export async function checkTemplateJobs(files: PolicyFiles, trial: Trial): Promise<Checked<true>> {
-  const corrected = new Set<string>();
+  const changes = new Set<string>();
   const warned = new Set<string>();
   const failures = new Map<string, { readonly finding: Finding; readonly samples: string[] }>();
   for (const sample of SAMPLES) {
     try {
       const resolved = resolvedSample(sample, files, trial.context);
-      const warnings = await tryObjects(resolved, trial, (field) => corrected.add(field));
+      const warnings = await tryObjects(resolved, trial, (sentence) => changes.add(sentence));
       for (const text of warnings) warned.add(text);
     } catch (error) {
       const finding = refusal(error);
@@ -140,11 +141,8 @@ export async function checkTemplateJobs(files: PolicyFiles, trial: Trial): Promi
       ...finding,
       found: `${samples.join('; ')}: ${finding.found}`,
     })),
-    ...[...corrected].map((field) =>
-      warning(
-        `the plugin corrects ${field} of each job`,
-        'remove this field from the template, or ignore this warning',
-      ),
+    ...[...changes].map((sentence) =>
+      warning(sentence, 'change the template, or ignore this warning if it is intended'),
     ),
     ...[...warned].map((text) => warning(`the API server warns of a sample job: ${text}`)),
   ];
@@ -154,14 +152,20 @@ export async function checkTemplateJobs(files: PolicyFiles, trial: Trial): Promi
   return only(...good, ...findings);
 }
 
+const corrected = (field: string, path: string): string => `${path}: the plugin corrects ${field} of each job`;
+
 /** Resolves with the warnings of the API server. */
 async function tryObjects(
   resolved: ResolvedJob,
   { options, context, api }: Trial,
-  onCorrected: (field: string) => void,
+  onChange: (sentence: string) => void,
 ): Promise<readonly string[]> {
   const templates = openTemplates(options, context.clock.now(), (template, changes) => {
-    for (const field of changes) onCorrected(`${field} (${options.templatePath}/${template})`);
+    const path = `${options.templatePath}/${template}`;
+    for (const field of changes)
+      onChange(
+        field === NO_SERVICE ? `${path} renders nothing: jobs with ports get no Service` : corrected(field, path),
+      );
   });
   const minor = api?.minor ?? NEWEST_MINOR;
   const { id, manifest, service } = newJob(resolved, options, context.random, templates);

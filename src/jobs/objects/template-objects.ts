@@ -58,6 +58,9 @@ function repeatedVolumes({ object }: RenderedObject): readonly string[] {
   });
 }
 
+/** What is reported instead of a changed field where `service.tpl` renders nothing. */
+export const NO_SERVICE = 'it renders no Service';
+
 /** Undefined: the template renders no Service. */
 export function serviceFromTemplate(
   resolved: ResolvedJob,
@@ -68,7 +71,7 @@ export function serviceFromTemplate(
 ): Service | undefined {
   const safe = renderSafely(templates, 'service.tpl', templateData(resolved, job, context));
   if (safe === undefined) {
-    templates.onChanges('service.tpl', ['it renders no Service']);
+    templates.onChanges('service.tpl', [NO_SERVICE]);
     return undefined;
   }
   checkShape(safe.rendered, 'v1', 'Service');
