@@ -46,6 +46,10 @@ export function renderSafely(
   return rendered && { rendered, fromJob: stringsFromJob(rendered.object, agreed.first, agreed.second) };
 }
 
+/** JSON strings of one job that a template may parse: each is searched for in the output. */
+const MOST_JSON = 20;
+const JSON_BEGIN = /^\s*[[{]/;
+
 /**
  * The plan with JSON strings as harmless JSON, for templates that parse them (`fromJson` reports no error). Not those that
  * the output has, with whatever spaces: written as they are, their structure would be the one of the template.
@@ -53,7 +57,10 @@ export function renderSafely(
 function withJson(plan: Plan, risky: readonly RiskyText[], output: string): Plan {
   const plain = (text: string): string => text.replace(/\s+/g, '').toLowerCase();
   const written = plain(output);
-  const parsed = risky.filter(({ text }) => harmlessJson(text, 'J') !== undefined && !written.includes(plain(text)));
+  const parsed = risky
+    .filter(({ text }) => JSON_BEGIN.test(text) && harmlessJson(text, 'J') !== undefined)
+    .slice(0, MOST_JSON)
+    .filter(({ text }) => !written.includes(plain(text)));
   return new Map([...plan, ...parsed.map(({ key }): [number, 'json'] => [key, 'json'])]);
 }
 
@@ -156,6 +163,7 @@ class Trials {
     const plan = new Map(risky.map(({ key }): [number, 'text' | 'json'] => [key, 'text']));
     if (!this.#failsInFunction(plan)) return plan;
     for (const culprit of this.#search(risky, (part) => this.#failsInFunction(planOf(part, plan)))) {
+      if (this.#templating.cpuTime() > this.#endAt) throw this.#uncheckable(culprit);
       plan.set(culprit.key, 'json');
       if (harmlessJson(culprit.text, 'J') !== undefined && !this.#failsInFunction(planOf([culprit], plan))) continue;
       plan.delete(culprit.key);
