@@ -34,6 +34,8 @@ const writeStderr = openStderr();
 /** Resolves with the exit code. */
 async function main(): Promise<number> {
   process.umask(0o077);
+  // Reads and changes nothing, so it works where the program cannot execute itself again (no /proc).
+  if (ownArguments()[0] === '--version') return print(versionText());
   const args = executeAgain({
     isRoot: isStartedByRoot(),
     environment: process.env,

@@ -26,6 +26,10 @@ export function replaceProcess(command: readonly string[], args: readonly string
   if (process.execve === undefined) {
     throw new Error('refusing to run as root: this JavaScript runtime cannot replace its process (process.execve)');
   }
+  // A failed execve ends the process with a native stack trace.
+  if (!existsSync('/proc/self/exe')) {
+    throw new Error('refusing to start: /proc is not mounted, so the program cannot verify that it drops privileges');
+  }
   // It would make root write files into a directory that a variable names. Loaded for that only: it is slow.
   if (process.env['NODE_V8_COVERAGE']) process.getBuiltinModule('node:v8').stopCoverage();
   const [, script = ''] = process.argv;

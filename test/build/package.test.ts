@@ -77,4 +77,10 @@ t.test('the unpacked package runs in a root directory with nothing but its libra
   const [program, args] = withEnvironment({}, command);
   const { stdout } = await run(program, args);
   t.match(stdout, /^rstudio-kubernetes-launcher \d+\.\d+\.\d+ /);
+
+  const [, started] = withEnvironment({}, [...command.slice(0, -1), 'check']);
+  await t.rejects(run(program, started), {
+    code: 1,
+    stderr: /refusing to start: \/proc is not mounted, so the program cannot verify that it drops privileges/,
+  });
 });
