@@ -132,7 +132,8 @@ export function stackedTable(
   if (columns === undefined || width + least <= columns) return table(rows, terminal);
   if (cuttable !== undefined) {
     const missing = Math.max(0, width - GAP.length - columns);
-    widths[cuttable] = Math.max(LEAST_CUT, (widths[cuttable] ?? 0) - missing);
+    const widest = widths[cuttable] ?? 0;
+    widths[cuttable] = Math.max(Math.min(LEAST_CUT, widest), widest - missing);
   }
   return cells
     .map((row, index) => {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { parse } from 'yaml';
 import { parseArguments, UsageError } from '../../src/cli/arguments.ts';
-import { fold, paint, table, terminalSettings } from '../../src/cli/terminal.ts';
+import { fold, paint, stackedTable, table, terminalSettings } from '../../src/cli/terminal.ts';
 import { toYaml } from '../../src/cli/yaml.ts';
 
 const terminal = { isTerminal: true, columns: 132 };
@@ -60,6 +60,10 @@ t.test('a table folds another column', async (t) => {
     ),
     'K  VALUE                  FROM\nk  aaaaaaaaaa bbbbbbbbbb  file:1\n   cc\n',
   );
+});
+
+t.test('a table without rows is stacked by the width of its head', async (t) => {
+  t.equal(stackedTable([['ID', 'STATE', 'REASON']], { columns: 40, color: false }, { least: 40 }), 'ID  STATE\n');
 });
 
 t.test('colors', async (t) => {

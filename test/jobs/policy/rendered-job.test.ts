@@ -71,6 +71,16 @@ t.test('GPUs need a maximum', async (t) => {
   );
 });
 
+t.test('GPUs of a resource profile need no maximum, its other amounts do', async (t) => {
+  const request = { resourceProfile: 'huge' };
+  const profile = 'resource-profiles=huge\nmax-cpus=64\nmax-nvidia-gpus=2';
+  t.equal(refused(template(limits('nvidia.com/gpu: 3, cpu: 64')), profile, request), 'allowed');
+  t.equal(
+    refused(template(limits('nvidia.com/gpu: 2, cpu: 65')), profile, request),
+    'The template job.tpl renders container rs-launcher-container with a limit of cpu above the maximum of 64 (max-cpus, F:3).',
+  );
+});
+
 t.test('an image that is not allowed is refused', async (t) => {
   t.match(
     refused(template('          image: other:1'), 'allow-unknown-images=0\ncontainer-images=r:4'),

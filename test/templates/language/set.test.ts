@@ -207,6 +207,14 @@ t.test('work on long strings counts as steps', async (t) => {
   );
 });
 
+t.test('the width of a string that printf pads counts as text that functions build', async (t) => {
+  const files = { 'a.tpl': '{{ range 100 }}{{ $x := printf "%1000000s" "x" }}{{ end }}' };
+  t.match(
+    failure(() => render(files, 'a.tpl')),
+    { kind: 'limit', message: /bytes of text/ },
+  );
+});
+
 t.test('text that functions build is limited as well', async (t) => {
   const files = { 'a.tpl': '{{ $x := printf "%1000000d" 1 }}{{ range 100 }}{{ $y := print $x $x }}{{ end }}' };
   t.match(

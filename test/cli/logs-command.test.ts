@@ -1,5 +1,9 @@
 /** `logs ID` prints the output of a job: all of it, its last lines, or what comes until its end. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
 import t, { type Test } from 'tap';
+import { listen, NOWHERE, run } from './harness.ts';
 import { startJobsCluster } from './jobs-cluster.ts';
 
 const { submit, command, untilRunning, untilFailed, untilWaiting, close } = await startJobsCluster();
@@ -34,6 +38,12 @@ t.test('--tail of output without a newline at its end', async (t) => {
   const id = await submit(t, job('printf "a\\nb\\nc"; exit 1'), 'jane');
   await untilFailed(id);
   t.equal((await command(t, ['logs', id, '--tail=1'])).out, 'c');
+});
+
+t.test('--tail counts empty lines', async (t) => {
+  const id = await submit(t, job('printf "\\n\\nb"; exit 1'), 'jane');
+  await untilFailed(id);
+  t.equal((await command(t, ['logs', id, '--tail=2'])).out, '\nb');
 });
 
 t.test('--tail that is no number', async (t) => {
@@ -83,4 +93,16 @@ t.test('a job that does not exist', async (t) => {
     const { code, err } = await command(t, ['logs', 'nosuch', ...flags]);
     t.strictSame([code, err], [1, 'rstudio-kubernetes-launcher: there is no job nosuch in namespace rstudio\n']);
   }
+});
+
+t.test('no connection stays open', async (t) => {
+  const sockets: Socket[] = [];
+  const server = createServer({ keepAliveTimeout: 0 }, (_request, response) =>
+    response.end('{"kind":"List","metadata":{"resourceVersion":"1"},"items":[]}'),
+  ).on('connection', (socket: Socket) => sockets.push(socket));
+  const url = `http://127.0.0.1:${await listen(t, server)}`;
+  const { code } = await run(t, ['logs', 'nosuch'], { options: { ...NOWHERE, 'api-url': url } });
+  t.equal(code, 1);
+  for (const socket of sockets) if (!socket.destroyed) await once(socket, 'close');
+  t.ok(sockets.length > 0);
 });
