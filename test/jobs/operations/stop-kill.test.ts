@@ -87,6 +87,21 @@ t.test('given an exec that is impossible, the pod is deleted at once', async (t)
   }
 });
 
+for (const [minor, parallelism] of [
+  [24, 0],
+  [25, 1],
+] as const) {
+  t.test(`given Kubernetes 1.${minor}, a kill that deletes the pod leaves parallelism ${parallelism}`, async (t) => {
+    const one = await instance({
+      options: { killMethod: 'delete' },
+      wrap: (client) => ({ ...client, version: async () => ({ major: 1, minor, gitVersion: `v1.${minor}.0` }) }),
+    });
+    const id = await running(one);
+    t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' });
+    t.equal((await one.client.get(JOBS, id)).object.spec?.parallelism, parallelism);
+  });
+}
+
 t.test(
   'given a recorded stop that is refused, doing it again has failed, and is not tried at the same pace',
   async (t) => {
