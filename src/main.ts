@@ -2,7 +2,7 @@
  * The start, step by step (architecture.md section 7). Half of the time of a start as root is the second execution: before
  * it little code is loaded. plugin.ts is loaded after privileges were dropped, the commands of cli/ for a command.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isatty } from 'node:tty';
 import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
@@ -34,8 +34,8 @@ const writeStderr = openStderr();
 /** Resolves with the exit code. */
 async function main(): Promise<number> {
   process.umask(0o077);
-  // Reads and changes nothing, so it works where the program cannot execute itself again (no /proc).
-  if (ownArguments()[0] === '--version') return print(versionText());
+  // Works where the program cannot execute itself again, because it needs neither files nor the network.
+  if (ownArguments()[0] === '--version' && !existsSync('/proc/self/exe')) return print(versionText());
   const args = executeAgain({
     isRoot: isStartedByRoot(),
     environment: process.env,

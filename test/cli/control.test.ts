@@ -53,7 +53,7 @@ for (const [operation, done, sentence, submitOne] of [
     t.match(controlOf(id), { operation, user: 'ada' });
     const image = operation === 'cancel' ? 'missing/image' : 'busybox';
     t.strictSame(lines(), [
-      `[rstudio-kubernetes-launcher] INFO ${sentence} [user: jane, requester: *, job: ${id}, image: ${image}, typedBy: ada]`,
+      `[rstudio-kubernetes-launcher] INFO ${sentence} [user: jane, requester: ada, as: *, job: ${id}, image: ${image}, typedBy: ada]`,
     ]);
   });
 }

@@ -50,7 +50,7 @@ t.test('help and version, with an empty environment', async (t) => {
   t.match(help.stdout, '  kubernetes-namespace (default: rstudio)\n      Namespace of the jobs.\n');
   t.match(
     help.stdout,
-    '  auth-token (default: required outside a cluster, unless auth-token-path is set; file only)\n',
+    '  auth-token (default: required outside a cluster, unless auth-token-path is\n      set; file only)\n',
   );
   t.equal(help.stderr + version.stderr, '');
 });

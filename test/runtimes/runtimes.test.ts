@@ -1,6 +1,6 @@
 /** The executable, Node.js and Deno hold one conversation with the same frames, but for ids and times. */
 import { execFile } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { startCluster } from '../cluster/cluster.ts';
@@ -13,23 +13,27 @@ const node = process.execPath;
 const deno = join(bin, 'deno');
 const isRoot = process.getuid?.() === 0;
 
-/** Deno cannot drop root, so it starts as another user, who may read the checkout wherever it is. */
-const lowered = isRoot
-  ? [
-      'setpriv',
-      '--reuid=65534',
-      '--regid=65534',
-      '--clear-groups',
-      '--inh-caps=+dac_read_search',
-      '--ambient-caps=+dac_read_search',
-    ]
-  : [];
+/**
+ * Deno cannot drop root, so it starts as another user, who sees the checkout in /mnt: its own path may be closed to others.
+ * The plugin refuses capabilities that would open it.
+ */
+const AS_NOBODY = 'mount --bind "$0" /mnt && cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"';
+const root = resolve(import.meta.dirname, '../..');
+const visible = (path: string): string => (isRoot ? join('/mnt', relative(root, path)) : path);
+const underDeno = (program: string): readonly string[] => [
+  ...(isRoot ? ['unshare', '--mount', 'sh', '-c', AS_NOBODY, root] : []),
+  visible(deno),
+  'run',
+  '--allow-all',
+  '--no-lock',
+  visible(program),
+];
 const RUNTIMES: Readonly<Record<string, readonly string[]>> = {
   executable: [EXECUTABLE],
   'Node.js, sources': [node, SOURCES],
   'Node.js, bundle': [node, BUNDLE],
-  'Deno, sources': [...lowered, deno, 'run', '--allow-all', '--no-lock', SOURCES],
-  'Deno, bundle': [...lowered, deno, 'run', '--allow-all', '--no-lock', BUNDLE],
+  'Deno, sources': underDeno(SOURCES),
+  'Deno, bundle': underDeno(BUNDLE),
 };
 
 t.test('one conversation, five ways', async (t) => {
@@ -44,7 +48,7 @@ t.test('one conversation, five ways', async (t) => {
         'kubernetes-namespace': cluster.namespace,
       },
     });
-    if (command[0] === 'setpriv') await promisify(execFile)('chown', ['-R', '65534', directory.path]);
+    if (command[0] === 'unshare') await promisify(execFile)('chown', ['-R', '65534', directory.path]);
     const env = { PATH: '/usr/bin:/bin', HOME: directory.path, DENO_NO_UPDATE_CHECK: '1' };
     const plugin = await startPlugin({ directory, command, env });
     t.teardown(plugin.close);

@@ -196,7 +196,9 @@ export class Watches<T extends KubernetesObject> {
   #arm(deadline: Deadline): void {
     const { clock, log, timings, resource, path, timeoutSeconds } = this.#options;
     const idle = timeoutSeconds > 0 ? timeoutSeconds * 1000 + timings.watchGrace : timings.watchIdle;
-    const silence = this.#bookmarks ? Math.max(0, timings.watchSilence - this.#quietBefore) : Number.POSITIVE_INFINITY;
+    // Events that show no progress do not extend it.
+    const quiet = this.#quietBefore + clock.monotonic() - this.#quietSince;
+    const silence = this.#bookmarks ? Math.max(0, timings.watchSilence - quiet) : Number.POSITIVE_INFINITY;
     const relist = Math.max(0, this.#relistAt - clock.monotonic());
     const ms = Math.min(idle, silence, relist);
     this.#afterSilence = ms === idle ? 'watch' : 'list';
