@@ -131,7 +131,7 @@ export async function* followLog(
     if (failures++ === 0) {
       if (outcome === 'error-text')
         log.warning('Node sent an error instead of the log; retrying', { ...fields, error });
-      else log.info('Cannot read the log; retrying', { ...fields, error });
+      else log.info('Cannot read the log of a pod; retrying', { ...fields, error });
     }
     if (isFinal(error, lastFailure.since)) throw error;
     if (follow && failures >= FOLLOWS_BEFORE_POLLING) pollUntil = clock.monotonic() + timings.logPollOnly;

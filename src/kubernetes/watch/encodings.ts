@@ -93,7 +93,7 @@ export class Encodings {
 
   #failed(error: unknown): DecodeError {
     if (++this.#failures === MAX_PROTOBUF_FAILURES)
-      this.#log.warning('Cannot decode protobuf; requesting JSON from now on, which takes more CPU time', {
+      this.#log.warning('Cannot decode protobuf of this kind; requesting JSON for it from now on, which takes more CPU time', {
         kind: this.#kind,
         error,
       });

@@ -70,7 +70,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     try {
       options.onEvent(event);
     } catch (error) {
-      log.error('BUG: cannot process a watch event; continuing with the next one', {
+      log.error('BUG: cannot process a watch event; its job may keep an old state until its next event', {
         kind: name,
         event: event.type,
         error,

@@ -93,7 +93,7 @@ async function follow(
 }
 
 const TROUBLE = 'Watch failed; retrying';
-const FALLBACK = 'Cannot decode protobuf; requesting JSON from now on, which takes more CPU time';
+const FALLBACK = 'Cannot decode protobuf of this kind; requesting JSON for it from now on, which takes more CPU time';
 
 t.test('given a server that speaks protobuf, lists and watches are read from it', async (t) => {
   const { requests, accepts, events, warnings } = await follow(
