@@ -132,8 +132,10 @@ for (const { killed, at, carriedOut, read, message } of STEPS) {
     const world = await setUp(t);
     const cluster = world.cluster.simulated;
     if (cluster === undefined) throw new Error('this needs the simulated cluster');
-    // An answer that is held may have been a conflict: it is tried again soon.
-    const dying = await world.plugin({ 'request-timeout-seconds': '5' }, { name: 'dying' });
+    // An answer that is held may have been a conflict: it is tried again soon. A submit that is not answered in time deletes
+    // its Job, so its requests wait for longer than a busy machine takes to kill the plugin.
+    const seconds = at.method === 'PATCH' ? '5' : '60';
+    const dying = await world.plugin({ 'request-timeout-seconds': seconds }, { name: 'dying' });
     const fault = cluster.faults.add({ times: 1_000, ...at });
     const submitted = world.submit({ command: READER, stdin: INPUT }, dying.launcher).catch(() => undefined);
     await eventually(() => fault.hits() > 0, 'the moment');
