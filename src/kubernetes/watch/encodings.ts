@@ -93,10 +93,13 @@ export class Encodings {
 
   #failed(error: unknown): DecodeError {
     if (++this.#failures === MAX_PROTOBUF_FAILURES)
-      this.#log.warning('Cannot decode protobuf of this kind; requesting JSON for it from now on, which takes more CPU time', {
-        kind: this.#kind,
-        error,
-      });
+      this.#log.warning(
+        'Cannot decode protobuf of this kind; requesting JSON for it from now on, which takes more CPU time',
+        {
+          kind: this.#kind,
+          error,
+        },
+      );
     return new DecodeError('not-protobuf', error instanceof Error ? error.message : String(error), error);
   }
 }
