@@ -78,7 +78,7 @@ function send(response: ServerResponse, code: number, body: Buffer | string, enc
 }
 
 function list(response: ServerResponse, kind: Kind, query: URLSearchParams, encoding: Encoding): void {
-  const one = query.get('labelSelector')?.includes('job-name') === true;
+  const one = query.get('labelSelector')?.includes('job-name=') === true;
   const total = one ? 0 : world.jobs;
   const limit = Number(query.get('limit') ?? 0) || total;
   const start = Number(query.get('continue') ?? 0);
