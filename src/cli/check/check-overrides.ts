@@ -3,7 +3,7 @@ import type { Options } from '../../config/options/options.ts';
 import type { OverrideReference } from '../../config/profiles/override-files.ts';
 import { readOverrides } from '../../config/profiles/override-files.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
-import { effectiveProfile, type ProfileSection } from '../../config/profiles/profiles.ts';
+import { type EffectiveProfile, effectiveProfile, type ProfileSection } from '../../config/profiles/profiles.ts';
 import { ConfigError, place } from '../../config/text/problem.ts';
 import type { Setting } from '../../config/text/settings.ts';
 import { JobError } from '../../jobs/job-error.ts';
@@ -90,16 +90,20 @@ export function writtenOverrides({ profiles }: PolicyFiles): readonly Written[] 
   return [...found.values()];
 }
 
-/** A small job of a user of the section, with the pod settings of its profile. */
-function jobOf({ section, value, origins }: Written, { profiles }: PolicyFiles, context: CommandContext): ResolvedJob {
+/** A small job of a user of the section, with the pod settings of its profile and without its overrides. */
+export function sectionJob(
+  section: ProfileSection,
+  { profiles }: PolicyFiles,
+  context: CommandContext,
+  imageOf: (profile: EffectiveProfile) => string,
+): ResolvedJob {
   const { kind, name } = section;
   const profile = effectiveProfile(profiles, {
     names: kind === 'user' ? [name] : [],
     inGroup: (group) => kind === 'group' && group === name,
   });
-  const image = 'busybox';
+  const image = imageOf(profile);
   const request = smallJob(context, kind === 'user' ? name : 'sample-user', image);
-  const [origin] = origins;
   return {
     request,
     image,
@@ -109,8 +113,14 @@ function jobOf({ section, value, origins }: Written, { profiles }: PolicyFiles, 
     amdGpus: 0,
     checkResult: () => {},
     ...profileSettings(request, profile, undefined),
-    overrides: readOverrides(origin === undefined ? { value } : { value, origin }),
+    overrides: [],
   };
+}
+
+function jobOf({ section, value, origins }: Written, files: PolicyFiles, context: CommandContext): ResolvedJob {
+  const [origin] = origins;
+  const overrides = readOverrides(origin === undefined ? { value } : { value, origin });
+  return { ...sectionJob(section, files, context, () => 'busybox'), overrides };
 }
 
 /** Is a job accepted that has the overrides of a section, and nothing else? For every section. */

@@ -1,18 +1,13 @@
 /** Step of `check` about the sections of the profiles: image names, and whether the cluster accepts a small job of each. */
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
-import type { ProfileSection } from '../../config/profiles/profiles.ts';
-import { effectiveProfile } from '../../config/profiles/profiles.ts';
+import type { EffectiveProfile, ProfileSection } from '../../config/profiles/profiles.ts';
 import { place } from '../../config/text/problem.ts';
 import { JobError } from '../../jobs/job-error.ts';
-import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
 import { imagesOf } from '../../jobs/policy/hardening.ts';
-import { profileSettings } from '../../jobs/policy/policy.ts';
 import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
-import { smallJob } from '../command-policy.ts';
-import type { CommandContext } from '../command-session.ts';
 import { sectionName } from '../user-report.ts';
 import { failedCall } from './check-api.ts';
-import { dryRunJob, type Trial } from './check-overrides.ts';
+import { dryRunJob, sectionJob, type Trial } from './check-overrides.ts';
 import { type Checked, type Finding, ok, only, warning } from './check-report.ts';
 
 /** An image reference: registry, lower-case name, tag and digest. */
@@ -25,27 +20,9 @@ export const isImageName = (image: string): boolean => image.length <= 512 && IM
 const CONCURRENCY = 4;
 const MOST_SECTIONS = 40;
 
-/** The settings of a section that can make the cluster refuse or warn of a job. */
-function jobOf(section: ProfileSection, { profiles }: PolicyFiles, context: CommandContext): ResolvedJob {
-  const { kind, name } = section;
-  const profile = effectiveProfile(profiles, {
-    names: kind === 'user' ? [name] : [],
-    inGroup: (group) => kind === 'group' && group === name,
-  });
-  const image = profile.defaultContainerImage.value || imagesOf(profile)[0] || 'busybox';
-  const request = smallJob(context, kind === 'user' ? name : 'sample-user', image);
-  return {
-    request,
-    image,
-    limits: {},
-    requests: {},
-    nvidiaGpus: 0,
-    amdGpus: 0,
-    checkResult: () => {},
-    ...profileSettings(request, profile, undefined),
-    overrides: [],
-  };
-}
+/** The image of a section's sample job. */
+const imageOf = (profile: EffectiveProfile): string =>
+  profile.defaultContainerImage.value || imagesOf(profile)[0] || 'busybox';
 
 /** Overrides have a step of their own. */
 export async function checkSections(files: PolicyFiles, trial: Trial): Promise<Checked<true>> {
@@ -79,7 +56,7 @@ function wrongImages(section: ProfileSection): readonly Finding[] {
 async function trySection(section: ProfileSection, files: PolicyFiles, trial: Trial): Promise<readonly Finding[]> {
   const at = `${place(section)}: [${sectionName(section)}]`;
   try {
-    const warnings = await dryRunJob(jobOf(section, files, trial.context), trial);
+    const warnings = await dryRunJob(sectionJob(section, files, trial.context, imageOf), trial);
     return warnings.map((text) =>
       warning(
         `${at}: the API server warns of a small job: ${text}`,
