@@ -37,8 +37,10 @@ const { values } = parseArgs({
   },
 });
 
-const FULL = { jobs: 300, faults: 2_000, disturbEveryMs: 6_000, settleMs: 100_000, waitForSockets: true };
-const SHORT = { jobs: 40, faults: 200, disturbEveryMs: 1_500, settleMs: 60_000, waitForSockets: false };
+/** A deadline: watches back off for up to half a minute, and an end that nobody saw is saved half a minute after it is known. */
+const SETTLE_MS = 150_000;
+const FULL = { jobs: 300, faults: 2_000, disturbEveryMs: 6_000, settleMs: SETTLE_MS, waitForSockets: true };
+const SHORT = { jobs: 40, faults: 200, disturbEveryMs: 1_500, settleMs: SETTLE_MS, waitForSockets: false };
 
 const seed = numberOf('seed', values.seed) ?? randomInt(2 ** 31);
 const usual = values.short ? SHORT : FULL;
