@@ -72,8 +72,8 @@ export function judgeState(cluster: Witness, ledgers: readonly Ledger[], record:
 const POD_LIST = /\/pods\?(?!.*(watch=true|labelSelector=job-name(%3D|=)))/;
 
 /**
- * Who deleted the pod of a failed Job is on the pod alone. A plugin that was away from the deletion to its next list of
- * all pods knows that the Job is Failed and that the pod is gone, and has to report exactly that (kubernetes-facts.md 17 of section 14).
+ * Only the pod shows that somebody deleted it. If the watch missed the deletion and a list of all pods found it, the plugin
+ * knows that the Job is Failed and the pod is deleted, and has to report exactly that (kubernetes-facts.md 14, row 17).
  */
 function isUnseenDeletion({ journal }: Witness, { assignment, id }: JobRecord, told: StatusFrame): boolean {
   if (assignment.action !== 'delete-pod') return false;
