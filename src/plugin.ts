@@ -71,7 +71,7 @@ export async function runPlugin(
     systemClock,
     (seconds) => latencies.observe(seconds),
   );
-  const users = createUsers({ clock: systemClock });
+  const users = createUsers({ clock: systemClock, log });
   process.on('exit', users.close);
   const running = followJobs(options, reloadable, client, users, log, templates);
   const ending = new AbortController();
@@ -102,6 +102,7 @@ export async function runPlugin(
   await nextTurn();
   limitHeapGrowth();
   const followed = running.run(ending.signal);
+  void client.reportOutages(ending.signal);
   void logWhenSynced(running, client, options.apiUrl, log, ending.signal);
   void warnAboutMissingGroups(reloadable, users, log);
   void settle(running, ending.signal);

@@ -50,7 +50,7 @@ export function processContext(readJob: CommandContext['readJob']): CommandConte
     environment: process.env,
     clock: systemClock,
     random: systemRandom,
-    users: createUsers({ clock: systemClock }),
+    users: createUsers({ clock: systemClock, log: silentLog }),
     log: silentLog,
     uid: process.getuid?.() ?? -1,
     findUser: async (name) => (isRoot() ? findServerUser(name) : undefined),

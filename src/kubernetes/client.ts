@@ -115,6 +115,7 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
         watchTimeoutSeconds: options.watchTimeoutSeconds,
         getBody: (request) => calls.page(request),
       }),
+    reportOutages: (signal) => apiHealth.probe(objects.version, signal),
     close: async () => {
       for (const socket of sockets) socket.terminate();
       await transport.close();

@@ -216,6 +216,8 @@ export interface Client {
   readonly reflector: <T extends KubernetesObject, P extends Projected>(
     options: ReflectorOptions<T, P>,
   ) => Reflector<P>;
+  /** Reads the version every few seconds until the signal is aborted, so that the log reports a server that does not answer. */
+  readonly reportOutages: (signal: AbortSignal) => Promise<void>;
   /** Ends all connections. */
   readonly close: () => Promise<void>;
 }

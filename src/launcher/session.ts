@@ -6,6 +6,7 @@ import type { Jobs } from '../jobs/contract.ts';
 import { untilAborted, within } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import { Outage } from '../system/outage.ts';
 import type { Reload } from './answers.ts';
 import { Conversation, errorAnswer } from './conversation.ts';
 import { BrokenFrameError, FrameReader } from './frames.ts';
@@ -56,12 +57,17 @@ const LAST_ANSWERS_MS = 2000;
 /** At the end: time for written messages to reach the launcher. */
 const FLUSH_MS = 1000;
 
+/** The launcher reads all the time; one that takes nothing for this time has stopped. */
+const UNREAD_MS = 10_000;
+
 /** Starts to read at once. */
 export function createLauncherSession(options: LauncherSessionOptions): LauncherSession {
   const { input, output, clock, log, maxMessageSize } = options;
   const closed = new AbortController();
+  const unread = new UnreadOutput(clock, log);
   const writer = new Writer({
     output,
+    full: (isFull) => unread.full(isFull),
     maxMessageSize,
     tooLarge: ({ kind, requestId }, bytes) => {
       const answersRequest = requestId !== NO_REQUEST && kind !== 'error';
@@ -120,6 +126,7 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
       await within(clock, LAST_ANSWERS_MS, () => Promise.race([conversation.allAnswered(), outputFailed, closing]));
     }
     closed.abort();
+    unread.close();
     conversation.close();
     writer.close();
     if (end.reason !== 'output-failed') {
@@ -130,6 +137,33 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
   };
 
   return { done: run(), close: () => closed.abort() };
+}
+
+/** Reports a launcher that stopped reading, and one that reads again. */
+class UnreadOutput {
+  readonly #clock: Clock;
+  readonly #outage: Outage;
+  #cancel: (() => void) | undefined;
+
+  constructor(clock: Clock, log: Log) {
+    this.#clock = clock;
+    this.#outage = new Outage(clock, log, {
+      broken: 'Launcher does not read the answers of the plugin; waiting for it',
+      meanwhile: 'jobs continue and are followed; answers, states and output wait',
+      restored: 'Launcher reads again',
+    });
+  }
+
+  full(isFull: boolean): void {
+    this.close();
+    if (isFull) this.#cancel = this.#clock.after(UNREAD_MS, () => this.#outage.failed({}, UNREAD_MS));
+    else this.#outage.works();
+  }
+
+  close(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
 }
 
 /** Resolves when all messages written so far have left. */

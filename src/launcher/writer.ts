@@ -24,6 +24,8 @@ interface WriterOptions {
   readonly tooLarge: (response: Response, bytes: number) => Response | undefined;
   /** Called with the error of a response that could not be built: nothing is written instead. */
   readonly failed: (error: unknown) => void;
+  /** Called when the output takes nothing more, and when it takes more again. */
+  readonly full?: (isFull: boolean) => void;
   /** Called with each message that was written. */
   readonly written?: (response: Response, bytes: number) => void;
 }
@@ -86,6 +88,7 @@ export class Writer {
 
   #onDrain = (): void => {
     this.#isFull = false;
+    this.#options.full?.(false);
     this.#pump();
   };
 
@@ -120,7 +123,10 @@ export class Writer {
     const message = frame(body);
     this.#cork();
     this.#isFull = !output.write(message);
-    if (this.#isFull) this.#uncork();
+    if (this.#isFull) {
+      this.#uncork();
+      this.#options.full?.(true);
+    }
     written?.(response, message.length);
   }
 

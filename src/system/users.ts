@@ -4,7 +4,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
 import { LookupSlots, UserLookupError } from './lookup-slots.ts';
+import { Outage } from './outage.ts';
 
 export interface SystemUser {
   /** The canonical name; may differ from the requested one (case, domain). */
@@ -31,6 +33,8 @@ export interface HostUsers extends Users {
 
 interface UsersOptions {
   readonly clock: Clock;
+  /** Reports lookups without an answer. */
+  readonly log: Log;
   /** Programs, by absolute path. */
   readonly getent?: string;
   readonly id?: string;
@@ -54,12 +58,18 @@ const NOT_FOUND = 2;
  */
 export function createUsers({
   clock,
+  log,
   getent = '/usr/bin/getent',
   id = '/usr/bin/id',
   timeoutMs = 5000,
 }: UsersOptions): HostUsers {
   const programs = new Programs(clock, timeoutMs);
   const slots = new LookupSlots(clock);
+  const outage = new Outage(clock, log, {
+    broken: 'Name services of this host (getent, id) gave no answer; retrying with the next request',
+    meanwhile: 'users that were looked up before keep their groups; requests that need an unknown user are refused',
+    restored: 'Name services of this host answer again',
+  });
   const run = (program: string, args: readonly string[]): Promise<Outcome> => programs.run(program, args);
 
   const findUser = async (name: string): Promise<SystemUser | undefined> => {
@@ -80,8 +90,8 @@ export function createUsers({
     return line === undefined || !isAnswerTo(name, canonical) ? undefined : number(gid);
   };
   return {
-    user: cached(clock, slots, findUser),
-    group: cached(clock, slots, findGroup),
+    user: cached(clock, slots, outage, findUser),
+    group: cached(clock, slots, outage, findGroup),
     close: () => programs.close(),
   };
 }
@@ -132,6 +142,7 @@ interface Cached<T> {
 function cached<T>(
   clock: Clock,
   slots: LookupSlots,
+  outage: Outage,
   look: (name: string) => Promise<T | undefined>,
 ): (name: string) => Promise<T | undefined> {
   const answers = new Map<string, Cached<T | undefined>>();
@@ -146,10 +157,12 @@ function cached<T>(
   const refresh = async (name: string): Promise<T | undefined> => {
     try {
       const value = await slots.run(experience(name), () => look(name));
+      outage.works();
       failures.delete(name);
       remember(answers, name, { value, until: clock.monotonic() + (value === undefined ? UNKNOWN_MS : FOUND_MS) });
       return value;
     } catch (error) {
+      outage.failed({ name: name.slice(0, MOST_NAME_BYTES), error });
       remember(failures, name, clock.monotonic());
       const stale = answers.get(name);
       if (stale?.value === undefined) throw error;

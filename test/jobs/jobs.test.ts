@@ -135,6 +135,7 @@ t.test('resource use: measured once for all who ask, and silent without metrics'
     return usage?.residentMemory === undefined ? undefined : usage;
   });
   t.ok((seen.cpuPercent ?? -1) >= 0 && (seen.residentMemory ?? -1) >= 0);
+  t.equal(one.log.filter(({ sentence }) => sentence === 'Resource usage of jobs can be read again').length, 1);
   const end = (async () => {
     let last: unknown;
     for await (const usage of one.jobs.usage(id, 'alice', AbortSignal.timeout(15_000))) last = usage;

@@ -107,3 +107,21 @@ t.test('[sockets] the same over real sockets, byte by byte', async (t) => {
   socket.destroy();
   server.close();
 });
+
+t.test('[unread] a launcher that reads nothing for 10 s is logged once, and once when it reads again', async (t) => {
+  const log = recordingLog();
+  const launcher = await startLauncher({ log });
+  const heartbeats = Array.from({ length: 400 }, () => ({ messageType: 0, requestId: 0 }));
+  launcher.pause();
+  launcher.send(...heartbeats);
+  await launcher.clock.advance(9_999);
+  t.same(log.lines, [], 'a launcher may be slow');
+  await launcher.clock.advance(60_000);
+  t.same(log.lines, ['NOTICE Launcher does not read the answers of the plugin; waiting for it']);
+  launcher.resume();
+  await settle();
+  t.equal(log.lines[1], 'NOTICE Launcher reads again');
+  await launcher.end();
+  await launcher.clock.advance(60_000);
+  t.equal(log.lines.length, 2);
+});

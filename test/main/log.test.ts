@@ -132,7 +132,7 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
   );
   t.match(
     lines[4],
-    /^WARNING API server unreachable; retrying; KubernetesError error unreachable \(Cannot connect to the Kubernetes API server: https:.*: connect ECONNREFUSED .* \[GET \S+\/(jobs|pods|services)\]\); CAUSED BY: SystemError error ECONNREFUSED /,
+    /^WARNING API server unreachable; retrying \[since: [^,]*, meanwhile: .*\]; KubernetesError error (unreachable|timeout) \(.*Cannot connect to the Kubernetes API server: https:.*: connect ECONNREFUSED .* \[GET \S+\/(jobs|pods|services|version)\].*\); CAUSED BY: SystemError error ECONNREFUSED /,
   );
 });
 
@@ -151,7 +151,7 @@ t.test('a certificate that is not trusted: the log names the option and its line
     options: { 'certificate-authority': Buffer.from(other.ca).toString('base64') },
   });
   await plugin.logged(
-    / WARNING TLS connection to the API server failed.* \[option: "\S+\/launcher\.kubernetes\.conf:\d+: certificate-authority"\]; /,
+    / WARNING TLS connection to the API server failed.*, option: "\S+\/launcher\.kubernetes\.conf:\d+: certificate-authority"\]; /,
   );
   t.match(
     readFileSync(plugin.directory.configFile, 'utf8').split('\n')[lineIn(plugin.log()) - 1],

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
+import { silentLog } from '../../src/system/log.ts';
 import { createUsers, type HostUsers } from '../../src/system/users.ts';
 import { eventually } from '../support/eventually.ts';
 import { fakeClock } from '../support/fake-clock.ts';
@@ -29,7 +30,7 @@ if [ -e "$file" ]; then . "$file"; else exit 2; fi
   let now = 0;
   const clock: Clock = { ...systemClock, monotonic: () => now };
   return {
-    users: createUsers({ clock, getent: program, id: program, timeoutMs: 20_000 }),
+    users: createUsers({ clock, log: silentLog, getent: program, id: program, timeoutMs: 20_000 }),
     answer: (question, script) => {
       const file = `${directory}/${question}.sh`;
       if (script === '') rmSync(file);
@@ -115,7 +116,7 @@ t.test('no answer is an error, never "no such user" or "no groups"', async (t) =
   answer('passwd--endless', 'echo endless:x:1:1::/:/bin/sh');
   answer('-G--endless', 'exec yes 12345');
   const program = `${t.testdirName}/ask`;
-  const hasty = createUsers({ clock: systemClock, getent: program, id: program, timeoutMs: 300 });
+  const hasty = createUsers({ clock: systemClock, log: silentLog, getent: program, id: program, timeoutMs: 300 });
   const said = async (name: string, asked = users): Promise<string> =>
     asked.user(name).then(
       () => 'an answer',
@@ -127,7 +128,7 @@ t.test('no answer is an error, never "no such user" or "no groups"', async (t) =
   t.equal(await said('numberless'), 'UserLookupError: the name services returned an id that is not a number');
   t.equal(await said('groupless'), 'UserLookupError: DIR/ask did not report the groups of groupless: exit code 1');
   t.match(await said('endless'), /^UserLookupError: DIR\/ask did not report the groups of endless: /);
-  const missing = createUsers({ clock: systemClock, getent: '/nonexistent/getent' });
+  const missing = createUsers({ clock: systemClock, log: silentLog, getent: '/nonexistent/getent' });
   await t.rejects(missing.user('x'), {
     name: 'UserLookupError',
     message: '/nonexistent/getent could not be run: spawn /nonexistent/getent ENOENT',
@@ -166,7 +167,7 @@ t.test(
   'the programs of this host',
   { skip: !existsSync('/usr/bin/getent') || !existsSync('/usr/bin/id') },
   async (t) => {
-    const users = createUsers({ clock: systemClock });
+    const users = createUsers({ clock: systemClock, log: silentLog });
     t.match(await users.user('root'), { name: 'root', uid: 0, gid: 0 });
     t.equal(await users.group('root'), 0);
     t.equal(await users.user('+0'), undefined);
@@ -184,7 +185,8 @@ t.test('no descriptors left: the lookup fails, the process goes on, and the next
     import { setTimeout as sleep } from 'node:timers/promises';
     import { systemClock } from ${JSON.stringify(CLOCK)};
     import { createUsers } from ${JSON.stringify(USERS)};
-    const users = createUsers({ clock: systemClock, getent: '/bin/false', timeoutMs: 200 });
+    const log = { notice: () => {} };
+    const users = createUsers({ clock: systemClock, log, getent: '/bin/false', timeoutMs: 200 });
     const ask = () => users.user('jane').catch(({ name, message }) => console.log(name + ': ' + message));
     const opened = [];
     try { for (;;) opened.push(openSync('/dev/null')); } catch {}
@@ -213,7 +215,7 @@ t.test('a program that not even SIGKILL ends keeps nobody waiting', async (t) =>
       return true;
     },
   });
-  const users = createUsers({ clock: systemClock, getent: program, timeoutMs: 100 });
+  const users = createUsers({ clock: systemClock, log: silentLog, getent: program, timeoutMs: 100 });
   await t.rejects(users.user('jane'), { name: 'UserLookupError', message: `${program} gave no answer within 0.1 s` });
   t.strictSame(
     killed.map(({ exitCode, signalCode }) => ({ exitCode, signalCode })),
@@ -229,7 +231,7 @@ t.test('an old "no such user" does not stand in for an answer, an old user does'
   writeFileSync(program, `#!/bin/sh\nif [ -e ${directory}/$3 ]; then . ${directory}/$3; else exit 2; fi\n`);
   chmodSync(program, 0o755);
   const clock = fakeClock();
-  const users = createUsers({ clock, getent: program, id: program });
+  const users = createUsers({ clock, log: silentLog, getent: program, id: program });
   writeFileSync(`${directory}/jane`, 'if [ $1 = passwd ]; then echo jane:x:7:8::/:/bin/sh; else echo 8 9; fi\n');
   const jane = { name: 'jane', uid: 7, gid: 8, groups: new Set([8, 9]) };
   t.same([await users.user('jane'), await users.user('john')], [jane, undefined]);
@@ -252,7 +254,7 @@ t.test('close kills the programs that run, and later lookups are rejected', asyn
   const program = `${directory}/ask`;
   writeFileSync(program, `#!/bin/sh\necho $$ >>${directory}/pids\nexec sleep 60\n`);
   chmodSync(program, 0o755);
-  const users = createUsers({ clock: systemClock, getent: program });
+  const users = createUsers({ clock: systemClock, log: silentLog, getent: program });
   const lookups = ['a', 'b'].map((name) => users.user(name).catch((error: Error) => error.message));
   const pids = await eventually(() => {
     const lines = existsSync(`${directory}/pids`) ? readFileSync(`${directory}/pids`, 'utf8').trim().split('\n') : [];
@@ -280,4 +282,21 @@ t.test('600 users without an answer do not delay a user who was answered before'
   const first = await Promise.race([users.user('jane'), ...waiting]);
   t.equal(first?.uid, 1001);
   users.close();
+});
+
+t.test('name services that give no answer are logged once, and once when they answer again', async (t) => {
+  const directory = t.testdir();
+  const program = `${directory}/ask`;
+  writeFileSync(program, '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+  const lines: string[] = [];
+  const log = { ...silentLog, notice: (sentence: string) => void lines.push(sentence) };
+  const users = createUsers({ clock: systemClock, log, getent: program, id: program });
+  await t.rejects(users.group('staff'));
+  await t.rejects(users.group('other'));
+  writeFileSync(program, '#!/bin/sh\nexit 2\n');
+  t.equal(await users.group('staff'), undefined);
+  t.strictSame(lines, [
+    'Name services of this host (getent, id) gave no answer; retrying with the next request',
+    'Name services of this host answer again',
+  ]);
 });

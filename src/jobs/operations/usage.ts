@@ -6,6 +6,7 @@ import { POD_METRICS, type PodMetrics } from '../../kubernetes/contract.ts';
 import { isNotFound, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { Listeners, waitFor } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
+import { Outage } from '../../system/outage.ts';
 import type { JobsContext } from '../context.ts';
 import type { JobUsage, Requester } from '../contract.ts';
 import { JobError } from '../job-error.ts';
@@ -84,7 +85,11 @@ export function createUsage(context: JobsContext): UsageOf {
   const { client, clock, repository, options, log, permissions, signal: life } = context;
   const pollers = new Map<string, Poller>();
   const cpuTimes = new WeakMap<JobRecord, CpuTime>();
-  let isAbsenceLogged = false;
+  const outage = new Outage(clock, log, {
+    broken: 'Cannot read the resource usage of jobs; retrying (it needs metrics-server)',
+    meanwhile: 'everything else works',
+    restored: 'Resource usage of jobs can be read again',
+  });
 
   /** The last list of all pods: measurements of all jobs share it. */
   let shared: { readonly at: number; readonly metrics: Promise<ReadonlyMap<string, PodMetrics>> } | undefined;
@@ -119,7 +124,7 @@ export function createUsage(context: JobsContext): UsageOf {
     if (pod?.present !== true || !permissions.allows('usage')) return {};
     try {
       const metrics = await metricsOf(pod.view.name, signal);
-      isAbsenceLogged = false;
+      outage.works();
       if (metrics === undefined) return {};
       const usage = usageOf(metrics, pod.view.container.name);
       const cpuTime = cpuTimeUntil(cpuTimes.get(record), metrics, usage, clock.monotonic());
@@ -130,11 +135,8 @@ export function createUsage(context: JobsContext): UsageOf {
       signal.throwIfAborted();
       const isDenied =
         (await permissions.isMissing('usageList', error)) || (await permissions.isMissing('usage', error));
-      if (!isDenied && !isAbsenceLogged) {
-        isAbsenceLogged = true;
-        const status = error instanceof KubernetesError ? error.status : undefined;
-        log.warning('Cannot read the resource usage of jobs; retrying (it needs metrics-server)', { status, error });
-      }
+      const status = error instanceof KubernetesError ? error.status : undefined;
+      if (!isDenied) outage.failed({ status, error });
       return error instanceof KubernetesError && error.code === 'timeout' ? last : {};
     }
   }

@@ -1,6 +1,11 @@
-/** API health: reports an outage of the API server once, and its end once, for all watches together. */
+/**
+ * API health: reports an outage of the API server once, and its end once, for all watches together. Watches of a quiet cluster are
+ * silent, so the version is read every few seconds as well: a server that accepts connections and answers nothing is noticed.
+ */
+import { repeat } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
+import type { CallOptions } from '../contract.ts';
 import { KubernetesError, type KubernetesErrorCode } from '../kubernetes-error.ts';
 
 interface Outage {
@@ -28,6 +33,17 @@ const OUTAGES: Readonly<Partial<Record<KubernetesErrorCode, Outage>>> = {
   'server-error': { sentence: 'API server returns errors; retrying', from: 2 },
 };
 
+/** Pause between two reads of the version, and the deadline of one: together less than 15 s. */
+const PROBE_PAUSE_MS = 5_000;
+const PROBE_TIMEOUT_MS = 8_000;
+/** A read of the version includes retries, so one failure is reported. */
+const PROBE_FAILURES = 2;
+const PROBE = 'version';
+
+/** What users see during an outage. */
+const MEANWHILE =
+  'running jobs continue; lists show the last known state of each job; submit, stop, kill and output wait, then fail';
+
 export class ApiHealth {
   readonly #clock: Clock;
   readonly #log: Log;
@@ -35,7 +51,9 @@ export class ApiHealth {
   readonly #failing = new Set<string>();
   /** Sentences logged during this outage. */
   readonly #reported = new Set<string>();
-  #since = 0;
+  /** Times of the last answer: of this host's clock, and monotonic. Undefined before the first one. */
+  #answered: { readonly now: number; readonly monotonic: number } | undefined;
+  #since = { now: 0, monotonic: 0 };
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock;
@@ -48,23 +66,44 @@ export class ApiHealth {
     if (outage === undefined) return false;
     if (times < outage.from) return true;
     if (this.#failing.size === 0) {
-      this.#since = this.#clock.monotonic();
+      this.#since = this.#answered ?? this.#time();
       this.#reported.clear();
     }
     this.#failing.add(watch);
-    if (!this.#reported.has(outage.sentence)) this.#log.notice(outage.sentence, { error }, 'WARNING');
+    const since = new Date(this.#since.now).toISOString();
+    if (!this.#reported.has(outage.sentence))
+      this.#log.notice(outage.sentence, { since, meanwhile: MEANWHILE, error }, 'WARNING');
     this.#reported.add(outage.sentence);
     return true;
   }
 
   succeeded(watch: string): void {
+    this.#answered = this.#time();
     if (!this.#failing.delete(watch) || this.#failing.size > 0) return;
-    const seconds = Math.round((this.#clock.monotonic() - this.#since) / 1000);
+    const seconds = Math.round((this.#clock.monotonic() - this.#since.monotonic) / 1000);
     this.#log.notice('API server reachable again', { seconds });
   }
 
   /** A watch was stopped; it does not count any more. */
   stopped(watch: string): void {
     this.#failing.delete(watch);
+  }
+
+  /** Reads the version until the signal is aborted. Never rejects. */
+  probe(version: (options: CallOptions) => Promise<unknown>, signal: AbortSignal): Promise<void> {
+    return repeat(this.#clock, PROBE_PAUSE_MS, signal, async () => {
+      try {
+        await version({ signal, timeoutMs: PROBE_TIMEOUT_MS });
+        this.succeeded(PROBE);
+      } catch (error) {
+        if (signal.aborted) return;
+        const isOutage = error instanceof Error && this.failed(PROBE, error, PROBE_FAILURES);
+        if (!isOutage) this.succeeded(PROBE);
+      }
+    });
+  }
+
+  #time(): { readonly now: number; readonly monotonic: number } {
+    return { now: this.#clock.now(), monotonic: this.#clock.monotonic() };
   }
 }

@@ -8,6 +8,8 @@ import { recordingLog } from '../server.ts';
 const failure = (code: KubernetesErrorCode): Error =>
   new KubernetesError({ code, method: 'GET', path: '/x', text: code });
 
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 const sentences = (log: ReturnType<typeof recordingLog>): readonly string[] =>
   log.lines.map(({ sentence }) => sentence);
 
@@ -25,7 +27,16 @@ t.test('an outage is logged once, and its end when the last watch works again', 
   health.succeeded('pods');
   health.succeeded('pods');
   t.strictSame(log.lines, [
-    { level: 'NOTICE', sentence: 'API server unreachable; retrying', fields: { error } },
+    {
+      level: 'NOTICE',
+      sentence: 'API server unreachable; retrying',
+      fields: {
+        since: '2026-01-02T03:04:05.678Z',
+        meanwhile:
+          'running jobs continue; lists show the last known state of each job; submit, stop, kill and output wait, then fail',
+        error,
+      },
+    },
     { level: 'NOTICE', sentence: 'API server reachable again', fields: { seconds: 90 } },
   ]);
 });
@@ -86,4 +97,43 @@ t.test('a stopped watch ends its outage without a line, and the next outage is l
   health.stopped('jobs');
   health.failed('jobs', failure('unreachable'), 2);
   t.strictSame(sentences(log), ['API server unreachable; retrying', 'API server unreachable; retrying']);
+});
+
+t.test('a server that answers nothing while watches are silent is logged 13 s after its last answer', async (t) => {
+  const clock = fakeClock();
+  const log = recordingLog();
+  const ending = new AbortController();
+  let answer: () => Promise<void> = () => Promise.resolve();
+  const reads: (number | undefined)[] = [];
+  const probing = new ApiHealth(clock, log).probe(({ timeoutMs }) => {
+    reads.push(timeoutMs);
+    return answer();
+  }, ending.signal);
+  await settled();
+  answer = () => new Promise((_, reject) => clock.after(8_000, () => reject(failure('timeout'))));
+  for (const ms of [5_000, 7_999]) {
+    clock.advance(ms);
+    await settled();
+    t.strictSame(log.lines, []);
+  }
+  clock.advance(1);
+  await settled();
+  t.match(log.lines, [{ sentence: 'API server unreachable; retrying', fields: { since: '2026-01-02T03:04:05.678Z' } }]);
+  answer = () => Promise.resolve();
+  clock.advance(5_000);
+  await settled();
+  t.match(log.lines[1], { sentence: 'API server reachable again', fields: { seconds: 18 } });
+  t.strictSame(reads, [8_000, 8_000, 8_000]);
+  ending.abort();
+  await probing;
+});
+
+t.test('an account that may not read the version is no outage', async (t) => {
+  const log = recordingLog();
+  const ending = new AbortController();
+  const probing = new ApiHealth(fakeClock(), log).probe(() => Promise.reject(failure('forbidden')), ending.signal);
+  await settled();
+  ending.abort();
+  await probing;
+  t.strictSame(log.lines, []);
 });
