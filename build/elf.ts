@@ -8,6 +8,7 @@ interface Needs {
   readonly versions: ReadonlyMap<string, readonly string[]>;
 }
 
+const SHF_ALLOC = 2n;
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const DT_NEEDED = 1n;
@@ -40,6 +41,53 @@ export function readNeeds(file: Buffer): Needs {
       ? readVersions(file, fileOffset(segments, one(dynamic, DT_VERNEED)), Number(one(dynamic, DT_VERNEEDNUM)), text)
       : new Map(),
   };
+}
+
+/**
+ * The file without symbols and debug information, which make up its end: the sections after the last one that is loaded,
+ * except the names of sections. Unlike strip of binutils it needs nothing of the host and gives the same bytes on all hosts.
+ */
+export function withoutSymbols(file: Buffer): Buffer {
+  const sections = readSections(file);
+  const loaded = sections.slice(0, sections.findLastIndex(({ flags }) => (flags & SHF_ALLOC) !== 0n) + 1);
+  const names = sections.at(file.readUInt16LE(62));
+  const first = sections.at(loaded.length);
+  if (names === undefined || first === undefined)
+    throw new Error('the file has no section after those that are loaded');
+  const padding = Buffer.alloc(-(first.offset + names.size) & 7);
+  const stripped = Buffer.concat([
+    file.subarray(0, first.offset),
+    file.subarray(names.offset, names.offset + names.size),
+    padding,
+    ...[...loaded, names].map(({ header }) => header),
+  ]);
+  const headers = first.offset + names.size + padding.length;
+  stripped.writeBigUInt64LE(BigInt(headers), 40);
+  stripped.writeUInt16LE(loaded.length + 1, 60);
+  stripped.writeUInt16LE(loaded.length, 62);
+  stripped.writeBigUInt64LE(BigInt(first.offset), headers + loaded.length * names.header.length + 24);
+  return stripped;
+}
+
+interface Section {
+  readonly header: Buffer;
+  readonly flags: bigint;
+  readonly offset: number;
+  readonly size: number;
+}
+
+function readSections(file: Buffer): readonly Section[] {
+  const start = Number(file.readBigUInt64LE(40));
+  const size = file.readUInt16LE(58);
+  return Array.from({ length: file.readUInt16LE(60) }, (_, i) => {
+    const header = file.subarray(start + i * size, start + (i + 1) * size);
+    return {
+      header,
+      flags: header.readBigUInt64LE(8),
+      offset: Number(header.readBigUInt64LE(24)),
+      size: Number(header.readBigUInt64LE(32)),
+    };
+  });
 }
 
 /** The newest version of a library that is asked for, such as `2.28` for prefix `GLIBC_`; undefined if none is. */

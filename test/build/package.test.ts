@@ -7,6 +7,8 @@ import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { newestVersion, readNeeds } from '../../build/elf.ts';
+import { makeBlob } from '../../build/executable.ts';
+import { nodeBinary } from '../../build/node-binary.ts';
 import { EXECUTABLE, withEnvironment } from '../support/plugin.ts';
 
 const run = promisify(execFile);
@@ -26,7 +28,26 @@ t.test('the executable needs glibc 2.28 and seven libraries of the host', async 
     'libstdc++.so.6',
   ]);
   t.equal(newestVersion(needs, 'GLIBC_'), '2.28');
+  t.equal(newestVersion(needs, 'GLIBCXX_'), '3.4.21');
+  t.equal(newestVersion(needs, 'CXXABI_'), '1.3.11');
   t.throws(() => readNeeds(Buffer.from('#!/bin/sh\n')), { message: 'not a 64-bit little-endian ELF file' });
+});
+
+t.test('the code cache does not depend on the run: two blobs are the same', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'blobs-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const [one, other] = ['one', 'other'].map((name) => {
+    mkdirSync(join(directory, name));
+    copyFileSync(join(root, 'dist/plugin.cjs'), join(directory, name, 'plugin.cjs'));
+    return readFileSync(makeBlob(root, 'x64', join(directory, name)));
+  });
+  t.ok(one !== undefined && one.length > 2_000_000);
+  t.ok(other !== undefined && one?.equals(other));
+});
+
+t.test('node-binaries.json names the pinned Node.js and what it is made of', async (t) => {
+  t.strictSame(nodeBinary(root, 'x64').versions, { ...process.versions });
+  t.equal(nodeBinary(root, 'x64').file, realpathSync(process.execPath));
 });
 
 t.test('the unpacked package runs in a root directory with nothing but its libraries', async (t) => {
