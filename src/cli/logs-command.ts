@@ -19,11 +19,13 @@ export const logs: Command = {
   name: 'logs',
   summary: 'Prints the output of a job.',
   about:
-    'Prints what the job has written so far; with --follow, also what it writes until its end. Kubernetes keeps stdout and stderr in one log, so they cannot be printed separately. On a terminal, control characters of the output are escaped. Output that was deleted with its pod cannot be read. Changes nothing.',
+    'Prints what the job has written so far; with --follow, also what it writes until its end. Kubernetes keeps stdout and stderr of a container in one log, so --stdout and --stderr print both, as the launcher receives them. On a terminal, control characters of the output are escaped. Output that was deleted with its pod cannot be read. Changes nothing.',
   words: ['ID'],
   flags: [
     { name: 'follow', short: 'f', doc: 'Also print what the job writes until its end. Ctrl-C ends it earlier.' },
     { name: 'tail', value: 'N', doc: 'Print the last N lines only (at most 100000).' },
+    { name: 'stdout', doc: 'Accepted; prints stdout and stderr, with a notice.' },
+    { name: 'stderr', doc: 'The same.' },
   ],
   examples: [
     ['sudo rstudio-kubernetes-launcher logs report-x7k2q9w1ab --tail 50', 'The last lines before it failed.'],
@@ -32,12 +34,16 @@ export const logs: Command = {
   run: runLogs,
 };
 
+/** The query `stream` of a log is alpha, and needs a feature gate of API server and kubelet (kubernetes-facts.md 85). */
+const ONE_LOG = 'Kubernetes keeps stdout and stderr of a container in one log; printing both.';
+
 const MAX_TAIL = 100_000;
 
 async function runLogs(args: Arguments, context: CommandContext, terminal: Terminal): Promise<number> {
   const [id = ''] = args.words;
   const tail = readTail(args);
   const options = await begin(args.options, context, terminal);
+  if (args.flags.has('stdout') !== args.flags.has('stderr')) terminal.say(ONE_LOG);
   const signal = terminal.interrupted();
   const write = writerOf(terminal);
   try {

@@ -46,6 +46,18 @@ t.test('--tail counts empty lines', async (t) => {
   t.equal((await command(t, ['logs', id, '--tail=2'])).out, '\nb');
 });
 
+for (const flag of ['--stdout', '--stderr']) {
+  t.test(`${flag} prints the one log of the container, and a notice on stderr`, async (t) => {
+    const id = await submit(t, job('echo out; sleep 0.2; echo err >&2; exit 1'), 'jane');
+    await untilFailed(id);
+    const { out, err, code } = await command(t, ['logs', id, flag]);
+    t.strictSame(
+      [out, err, code],
+      ['out\nerr\n', 'Kubernetes keeps stdout and stderr of a container in one log; printing both.\n', 0],
+    );
+  });
+}
+
 t.test('--tail that is no number', async (t) => {
   const { code, err } = await command(t, ['logs', 'x', '--tail', 'all']);
   t.strictSame([code, err], [2, 'rstudio-kubernetes-launcher: logs: --tail is a number from 0 to 100000, not all\n']);
