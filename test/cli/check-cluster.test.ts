@@ -266,11 +266,33 @@ t.test('a Secret that an override mounts', async (t) => {
   );
 });
 
+t.test('a service account that is the content of an override', async (t) => {
+  const files = {
+    'launcher.kubernetes.profiles.conf':
+      '[*]\njob-json-overrides="/spec/template/spec/serviceAccountName":"DIR/account.json","/spec/template/spec/imagePullSecrets":"DIR/pull.json"\n',
+    'account.json': '"ghost"',
+    'pull.json': '[{"name":"registry"}]',
+  };
+  const [account = '', pull = ''] = linesOf(await check(t, SMALLEST, { files }), 'named-objects');
+  t.match(account, /conf:2: job-json-overrides: ServiceAccount ghost does not exist in namespace rstudio/);
+  t.match(pull, /conf:2: job-json-overrides: Secret registry does not exist in namespace rstudio/);
+});
+
 t.test('a small job of each section is sent to the API server', async (t) => {
   const files = { 'launcher.kubernetes.profiles.conf': '[*]\nmax-cpus=2\n\n[jane]\nmax-cpus=4\n' };
   t.strictSame(linesOf(await check(t, SMALLEST, { files }), 'sections'), [
     'ok sections the API server accepts a small job of 2 of 2 sections (dry run)',
   ]);
+});
+
+t.test('a webhook that refuses pods: each section with its line, if the account may create pods', async (t) => {
+  t.teardown(cluster.denyNew('pods', 'not on Mondays'));
+  const files = { 'launcher.kubernetes.profiles.conf': '[*]\nmax-cpus=2\n' };
+  const pods = { subject: ACCOUNT, namespace: 'rstudio', groups: [''], resources: ['pods'], verbs: ['create'] };
+  t.match(
+    linesOf(await check(t, [...SMALLEST, pods], { files }), 'sections')[0],
+    /^failed sections DIR\/launcher\.kubernetes\.profiles\.conf:1: \[\*\]: a small job is refused: .*not on Mondays/,
+  );
 });
 
 t.test('a webhook that refuses jobs: each section with its line', async (t) => {

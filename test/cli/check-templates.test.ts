@@ -99,6 +99,22 @@ t.test('an object that the API server refuses is reported', async (t) => {
   );
 });
 
+t.test('a service account and a Secret that only a template names are looked up', async (t) => {
+  const files = {
+    'job.tpl': jobTemplate('').replace(
+      '      containers:',
+      '      serviceAccountName: ghost\n      volumes: [{name: v, secret: {secretName: nosuch}}]\n      containers:',
+    ),
+  };
+  t.strictSame(
+    linesOf(await check(t, SMALLEST, { options: OPTIONS, files }), 'named-objects').map((line) => line.split(';')[0]),
+    [
+      'failed named-objects DIR/job.tpl:6: template: ServiceAccount ghost does not exist in namespace rstudio',
+      'failed named-objects DIR/job.tpl:7: template: Secret nosuch does not exist in namespace rstudio',
+    ],
+  );
+});
+
 t.test('text that is piped into regexReplaceAll is a warning with its line', async (t) => {
   const piped = '{{- $name := .Job.name | regexReplaceAll "[^a-z]" "-" }}\n';
   const files = { 'job.tpl': `${piped}${SAMPLE_SET['job.tpl']}`, 'site-data.tpl': SAMPLE_SET['site-data.tpl'] ?? '' };
@@ -159,4 +175,38 @@ t.test('render shows the message that only the log has', async (t) => {
   t.equal(code, 1);
   t.match(err, 'refused; the launcher would receive Error 2: The template job.tpl:9:');
   t.match(err, /\nthe log would have: The template job\.tpl:9:\d+ cannot be used for this job: .*no directory/);
+});
+
+t.test('--json has the fields and steps that docs/operations.md lists', async (t) => {
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const listed = /`results\[\]\.step` \| string \|([^\n]*)/.exec(page)?.[1] ?? '';
+  const files = {
+    ...SAMPLE_SET,
+    'launcher.kubernetes.profiles.conf': '[*]\njob-json-overrides="/spec/template/spec/x":"DIR/x.json"\n',
+    'x.json': '1',
+  };
+  const { out } = await check(t, SMALLEST, { options: OPTIONS, files }, [
+    '--json',
+    '--user',
+    'root',
+    '--submit-test-job',
+  ]);
+  const { ok, seconds, results, ...more } = JSON.parse(out) as {
+    readonly ok: unknown;
+    readonly seconds: unknown;
+    readonly results: readonly Readonly<Record<string, unknown>>[];
+  };
+  t.strictSame([typeof ok, typeof seconds, more], ['boolean', 'number', {}]);
+  const fields = ['step', 'status', 'found', 'remedy', 'details'];
+  for (const result of results) {
+    t.strictSame(
+      Object.keys(result).filter((field) => !fields.includes(field)),
+      [],
+    );
+    t.ok(listed.includes(`\`${result['step']}\``), `${result['step']} is listed`);
+    t.match(result['status'], /^(?:ok|warning|failed|skipped)$/);
+  }
+  const steps = new Set(results.map((result) => result['step']));
+  for (const step of ['options', 'templates', 'named-objects', 'template-jobs', 'user', 'test-job'])
+    t.ok(steps.has(step), step);
 });

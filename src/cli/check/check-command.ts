@@ -36,7 +36,7 @@ import { checkName, checkTcp, endpointOf } from './check-network.ts';
 import { checkOverrideLists, writtenOverrides } from './check-overrides.ts';
 import { all, CheckReport, only } from './check-report.ts';
 import { checkSections } from './check-sections.ts';
-import { checkTemplateFiles, checkTemplateJobs } from './check-templates.ts';
+import { checkTemplateFiles, checkTemplateJobs, renderedSample } from './check-templates.ts';
 import { checkTls } from './check-tls.ts';
 import { checkToken } from './check-token.ts';
 import { checkImages, checkResourceProfiles, checkUser, checkUserConstraints, checkUserJob } from './check-user.ts';
@@ -149,8 +149,15 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
         : policyOf(files, options, access.namespace, context);
     const asked = api === undefined || version === undefined ? undefined : { client: api, minor: version.minor };
     const overrides = files === undefined ? [] : writtenOverrides(files);
-    if ((files?.profiles.sections.length ?? 0) > 0) {
-      await step('named-objects', all(files, api), ([of, from]) => checkNamedObjects(of, from));
+    const hasSections = (files?.profiles.sections.length ?? 0) > 0;
+    if (hasSections || isTemplating) {
+      await step('named-objects', all(files, asked, options), ([of, to, given]) => {
+        const trial = { options: given, context, api: to };
+        const rendered = isTemplating && usable !== undefined ? renderedSample(of, trial) : undefined;
+        return checkNamedObjects(of, to.client, rendered);
+      });
+    }
+    if (hasSections) {
       await step('sections', all(files, usable, asked), ([of, given, to]) =>
         checkSections(of, { options: given, context, api: to }),
       );

@@ -1,11 +1,10 @@
 /**
- * Step of `check` about objects that profiles and overrides name: service accounts, pull Secrets, priority classes, volume
- * claims and ConfigMaps. An object that may not be read is counted as not verified.
+ * Step of `check` about objects that profiles, overrides and templates name: service accounts, pull Secrets, priority classes,
+ * runtime and storage classes, volume claims and ConfigMaps. An object that may not be read is counted as not verified.
  */
-
-import type { OverrideReference } from '../../config/profiles/override-files.ts';
-import { readOverrides } from '../../config/profiles/override-files.ts';
+import { type OverrideReference, readOverrides } from '../../config/profiles/override-files.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
+import type { TemplateFile } from '../../config/profiles/template-files.ts';
 import { ConfigError, type Origin, place } from '../../config/text/problem.ts';
 import type { Setting } from '../../config/text/settings.ts';
 import {
@@ -27,6 +26,8 @@ const resource = (group: string, plural: string, kind: string, namespaced = true
 });
 
 const PRIORITY_CLASSES = resource('scheduling.k8s.io', 'priorityclasses', 'PriorityClass', false);
+const RUNTIME_CLASSES = resource('node.k8s.io', 'runtimeclasses', 'RuntimeClass', false);
+const STORAGE_CLASSES = resource('storage.k8s.io', 'storageclasses', 'StorageClass', false);
 const CLAIMS = resource('', 'persistentvolumeclaims', 'PersistentVolumeClaim');
 const CONFIG_MAPS = resource('', 'configmaps', 'ConfigMap');
 
@@ -53,8 +54,18 @@ const MOST_OBJECTS = 100;
 
 type Lookup = 'exists' | 'missing' | 'not-verified';
 
-export async function checkNamedObjects(files: PolicyFiles, client: Client): Promise<Checked<true>> {
-  const named = namedObjects(files).slice(0, MOST_OBJECTS);
+/** What the templates make of a small job, and the files in use. */
+interface Rendered {
+  readonly job: KubernetesObject;
+  readonly files: readonly TemplateFile[];
+}
+
+export async function checkNamedObjects(
+  files: PolicyFiles,
+  client: Client,
+  rendered: Rendered | undefined,
+): Promise<Checked<true>> {
+  const named = [...namedObjects(files, rendered).values()].slice(0, MOST_OBJECTS);
   const lookups: Lookup[] = [];
   for (let first = 0; first < named.length; first += CONCURRENCY) {
     const batch = named.slice(first, first + CONCURRENCY);
@@ -106,7 +117,7 @@ function missingObject(
 }
 
 /** Each object once, with the first place that names it. */
-function namedObjects({ profiles }: PolicyFiles): readonly Named[] {
+function namedObjects({ profiles }: PolicyFiles, rendered: Rendered | undefined): ReadonlyMap<string, Named> {
   const found = new Map<string, Named>();
   const add = (named: Named): void => {
     const id = `${named.resource.plural}/${named.name}`;
@@ -124,13 +135,28 @@ function namedObjects({ profiles }: PolicyFiles): readonly Named[] {
     for (const { resource: kind, name } of objectsIn(contentOf(overrides), 0))
       add({ resource: kind, name, origin: overrides.origin, key: 'job-json-overrides' });
   }
-  return [...found.values()];
+  // Profiles are part of what the templates make, so their objects have a place already.
+  for (const { resource: kind, name } of objectsIn(rendered?.job, 0))
+    add({ resource: kind, name, origin: lineOf(name, rendered?.files ?? []), key: 'template' });
+  return found;
+}
+
+/** The first line with this text; the first file without a line, if templates compose the text. */
+function lineOf(text: string, files: readonly TemplateFile[]): Origin {
+  for (const { path: file, text: content } of files) {
+    const line = content.split('\n').findIndex((each) => each.includes(text)) + 1;
+    if (line > 0) return { file, line };
+  }
+  return { file: files[0]?.path ?? 'templates', line: 0 };
 }
 
 /** Unreadable files are reported by the steps `profiles` and `overrides`. */
 function contentOf(overrides: Setting<readonly OverrideReference[]>): unknown {
   try {
-    return readOverrides(overrides).map(({ value }) => value);
+    // An override may be the name itself, below a pointer such as /spec/template/spec/serviceAccountName.
+    return readOverrides(overrides).map(({ tokens, value }) =>
+      tokens.reduceRight<unknown>((content, token) => ({ [token]: content }), value),
+    );
   } catch (error) {
     if (error instanceof ConfigError) return [];
     throw error;
@@ -148,8 +174,20 @@ const REFERENCES: readonly (readonly [field: string, nameField: string, Resource
   ['secretRef', 'name', SECRETS],
 ];
 
+/** Fields of a pod or a claim with the name of an object. */
+const NAME_FIELDS: readonly (readonly [field: string, Resource<KubernetesObject>])[] = [
+  ['serviceAccountName', SERVICE_ACCOUNTS],
+  ['priorityClassName', PRIORITY_CLASSES],
+  ['runtimeClassName', RUNTIME_CLASSES],
+  ['storageClassName', STORAGE_CLASSES],
+];
+
 /** Depth of an override file. */
 const MAX_DEPTH = 64;
+
+function namesIn(name: unknown, kind: Resource<KubernetesObject>): readonly Pick<Named, 'resource' | 'name'>[] {
+  return typeof name === 'string' && name !== '' ? [{ resource: kind, name }] : [];
+}
 
 /** Objects that a piece of a pod names; those marked as optional do not count. */
 function objectsIn(value: unknown, depth: number): readonly Pick<Named, 'resource' | 'name'>[] {
@@ -160,5 +198,10 @@ function objectsIn(value: unknown, depth: number): readonly Pick<Named, 'resourc
     const { [nameField]: name, optional } = reference as Readonly<Record<string, unknown>>;
     return typeof name === 'string' && optional !== true ? [{ resource: kind, name }] : [];
   });
-  return [...here, ...Object.values(value).flatMap((each) => objectsIn(each, depth + 1))];
+  const fields = value as Readonly<Record<string, unknown>>;
+  const names = NAME_FIELDS.flatMap(([field, kind]) => namesIn(fields[field], kind));
+  const pull = Object.values(fields['imagePullSecrets'] ?? {}).flatMap((each: { readonly name?: unknown } | null) =>
+    namesIn(each?.name, SECRETS),
+  );
+  return [...here, ...names, ...pull, ...Object.values(value).flatMap((each) => objectsIn(each, depth + 1))];
 }

@@ -1,4 +1,5 @@
 /** Step of `check` about `job-json-overrides`: applies each list to a small job and sends it to the API server as a dry run. */
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
 import type { OverrideReference } from '../../config/profiles/override-files.ts';
 import { readOverrides } from '../../config/profiles/override-files.ts';
@@ -11,8 +12,8 @@ import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
 import { newJob } from '../../jobs/operations/submit.ts';
 import { profileSettings } from '../../jobs/policy/policy.ts';
 import { openTemplates } from '../../jobs/templates.ts';
-import { type Client, JOBS } from '../../kubernetes/contract.ts';
-import { KubernetesError } from '../../kubernetes/kubernetes-error.ts';
+import { type Client, JOBS, PODS } from '../../kubernetes/contract.ts';
+import { isMissingPermission, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { smallJob } from '../command-policy.ts';
 import type { CommandContext } from '../command-session.ts';
 import { NEWEST_MINOR } from '../version.ts';
@@ -35,8 +36,28 @@ export async function dryRunJob(resolved: ResolvedJob, { options, context, api }
   const templates = openTemplates(options, context.clock.now());
   const job = newJob(resolved, options, context.random, templates).manifest(api?.minor ?? NEWEST_MINOR);
   if (api === undefined) return [];
-  return (await api.client.create(JOBS, job, { dryRun: true, fieldValidation: 'Strict' })).warnings;
+  const { warnings } = await api.client.create(JOBS, job, { dryRun: true, fieldValidation: 'Strict' });
+  await dryRunPod(job, api.client);
+  return warnings;
 }
+
+/**
+ * Sends the pod of a job as a dry run: PodSecurity levels and webhooks of pods refuse the pod, not the Job. The plugin does not
+ * need the permission to create pods; without it they are not verified.
+ */
+async function dryRunPod({ metadata, spec }: Job, client: Client): Promise<void> {
+  const { metadata: labels, spec: pod } = spec?.template ?? {};
+  try {
+    const name = metadata?.name ?? '';
+    await client.create(PODS, { metadata: { ...labels, name }, ...(pod && { spec: pod }) }, { dryRun: true });
+  } catch (error) {
+    if (!isMissingPermission(error) && !NOT_THE_POD.test(error instanceof Error ? error.message : '')) throw error;
+  }
+}
+
+/** Step `named-objects` reports missing objects; a sample job has no limits, which a quota may require; a webhook may refuse dry runs. */
+const NOT_THE_POD =
+  /error looking up service account|no PriorityClass with name|quota|must specify|does not support dry run/;
 
 /** A failure for a refused job; it names the place of the overrides if the job is accepted without them. Other errors pass. */
 export async function refusedJob(

@@ -119,6 +119,19 @@ function resolvedSample(
   };
 }
 
+/** What the templates make of a small job, with the files; undefined if they cannot: step `template-jobs` reports why. */
+export function renderedSample(files: PolicyFiles, { options, context, api }: Trial) {
+  try {
+    const templates = openTemplates(options, context.clock.now());
+    const resolved = resolvedSample({ what: '', job: {} }, files, context);
+    const job = newJob(resolved, options, context.random, templates).manifest(api?.minor ?? NEWEST_MINOR);
+    return { job, files: loadTemplates(options).files };
+  } catch (error) {
+    if (error instanceof JobError || error instanceof ConfigError) return undefined;
+    throw error;
+  }
+}
+
 /** Makes the sample jobs with the templates, and sends them to the API server as dry runs if it responds. */
 export async function checkTemplateJobs(files: PolicyFiles, trial: Trial): Promise<Checked<true>> {
   const changes = new Set<string>();
