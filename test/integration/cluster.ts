@@ -1,12 +1,16 @@
 /**
- * The cluster that the integration suite runs against: the simulated one, or, with TEST_ON=cluster, the one that
- * CLUSTER_API_URL, CLUSTER_TOKEN_FILE, CLUSTER_CA_FILE, CLUSTER_NAMESPACE and CLUSTER_IMAGE name.
+ * The cluster that the integration suite runs against: the simulated one, where the plugin has the permissions that `rbac`
+ * prints and no others, or, with TEST_ON=cluster, the one that CLUSTER_API_URL, CLUSTER_TOKEN_FILE, CLUSTER_PLUGIN_TOKEN_FILE,
+ * CLUSTER_CA_FILE, CLUSTER_NAMESPACE and CLUSTER_IMAGE name.
  */
 import { readFileSync } from 'node:fs';
+import { smallestRules } from '../cluster/api/access.ts';
 import { type ClusterOptions, type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
 import { type ApiAnswer, type ApiTarget, api } from './api.ts';
 
 export interface Cluster extends ApiTarget {
+  /** The plugin's own; `token` is the one of the tests. */
+  readonly pluginToken: string;
   readonly namespace: string;
   /** Whether containers have file systems of their own; those of simulated nodes are processes of this machine. */
   readonly isolated: boolean;
@@ -30,23 +34,29 @@ function needed(name: string): string {
 
 export async function openCluster(simulation: ClusterOptions = {}): Promise<Cluster> {
   if (process.env['TEST_ON'] === 'cluster') {
+    const token = readFileSync(needed('CLUSTER_TOKEN_FILE'), 'utf8').trim();
+    const pluginFile = process.env['CLUSTER_PLUGIN_TOKEN_FILE'];
     return describe(
       {
         url: needed('CLUSTER_API_URL').replace(/\/$/, ''),
         ca: readFileSync(needed('CLUSTER_CA_FILE'), 'utf8'),
-        token: readFileSync(needed('CLUSTER_TOKEN_FILE'), 'utf8').trim(),
+        token,
       },
+      pluginFile ? readFileSync(pluginFile, 'utf8').trim() : token,
       process.env['CLUSTER_NAMESPACE'] || 'rstudio',
       process.env['CLUSTER_IMAGE'] || 'busybox',
       undefined,
     );
   }
   const simulated = await startCluster(simulation);
-  return describe(simulated, simulated.namespace, 'busybox', simulated);
+  simulated.access.setRules(smallestRules(simulated.namespace));
+  const { url, ca, adminToken } = simulated;
+  return describe({ url, ca, token: adminToken }, simulated.token, simulated.namespace, 'busybox', simulated);
 }
 
 async function describe(
   { url, ca, token }: ApiTarget,
+  pluginToken: string,
   namespace: string,
   image: string,
   simulated: SimulatedCluster | undefined,
@@ -56,6 +66,7 @@ async function describe(
   const nodes = await api(target, 'GET', '/api/v1/nodes');
   return {
     ...target,
+    pluginToken,
     minor: Number.parseInt(String(version.body['minor']), 10),
     isolated: !JSON.stringify(nodes.body['items'] ?? []).includes('"osImage":"Simulated Linux"'),
     namespace,

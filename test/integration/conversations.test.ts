@@ -46,7 +46,7 @@ for (const conversation of readConversations()) {
     const plugin = await startPlugin({
       options: {
         'api-url': cluster.url,
-        'auth-token': cluster.token,
+        'auth-token': cluster.pluginToken,
         'certificate-authority': Buffer.from(cluster.ca).toString('base64'),
         'kubernetes-namespace': cluster.namespace,
         'heartbeat-interval-seconds': '0',

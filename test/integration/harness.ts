@@ -77,7 +77,7 @@ export async function setUp(
       name,
       options: {
         'api-url': cluster.url,
-        'auth-token': cluster.token,
+        'auth-token': cluster.pluginToken,
         'certificate-authority': Buffer.from(cluster.ca).toString('base64'),
         'kubernetes-namespace': cluster.namespace,
         ...options,

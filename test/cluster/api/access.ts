@@ -1,6 +1,8 @@
 /**
  * Role-based access control by a list of rules that a test can narrow.
  */
+import { readFileSync } from 'node:fs';
+import { parseAllDocuments } from 'yaml';
 import type { User } from '../accounts.ts';
 import type { Target } from './request.ts';
 import { ApiError, qualified } from './status.ts';
@@ -72,20 +74,29 @@ export function chartRules(namespace: string): Rule[] {
   ]);
 }
 
-/** What the plugin needs, bound to its account alone: README and fixtures/config/rbac.yaml. Reading nodes is the last. */
+/**
+ * What `rbac` prints and the README applies (fixtures/config/rbac.yaml), bound to the account of the launcher alone. Reading
+ * nodes is the last.
+ */
 export function smallestRules(namespace: string): Rule[] {
-  return rulesOf(namespace, [
-    ['batch', ['jobs'], ['get', 'list', 'watch', 'create', 'patch', 'delete']],
-    ['', ['pods'], ['get', 'list', 'watch', 'patch', 'delete']],
-    ['', ['pods/log'], ['get']],
-    ['', ['pods/exec', 'pods/attach'], ['get', 'create']],
-    ['', ['services'], ['get', 'list', 'watch', 'create', 'delete']],
-    ['', ['secrets'], ['get', 'create', 'delete']],
-    ['', ['events'], ['list', 'watch']],
-    ['', ['serviceaccounts'], ['list']],
-    ['metrics.k8s.io', ['pods'], ['get', 'list']],
-    ['', ['nodes'], ['get', 'list', 'watch']],
-  ]);
+  const documents = parseAllDocuments(readFileSync(PRINTED, 'utf8')).map((document) => document.toJS() as PrintedRole);
+  return rulesOf(
+    namespace,
+    documents.flatMap(({ rules = [] }) =>
+      rules.flatMap(({ apiGroups, resources, verbs }) => apiGroups.map((group): Need => [group, resources, verbs])),
+    ),
+  );
+}
+
+const PRINTED = new URL('../../../fixtures/config/rbac.yaml', import.meta.url);
+
+/** A Role or ClusterRole; other objects have no rules. */
+interface PrintedRole {
+  readonly rules?: readonly {
+    readonly apiGroups: readonly string[];
+    readonly resources: readonly string[];
+    readonly verbs: readonly string[];
+  }[];
 }
 
 type Need = readonly [group: string, resources: readonly string[], verbs: readonly string[]];
