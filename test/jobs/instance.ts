@@ -60,6 +60,10 @@ interface InstanceOptions {
   readonly clock?: Clock;
   readonly processId?: string;
   readonly token?: string;
+  /** Default: the one of the cluster's launcher. */
+  readonly namespace?: string;
+  /** false: returns before the first list, which may never come. */
+  readonly waits?: false;
   /** Default: a job becomes what it asks for. */
   readonly resolve?: Policy['resolve'];
   /** The launcher templates; default: none. */
@@ -118,7 +122,7 @@ async function startInstance(cluster: SimulatedCluster, given: InstanceOptions =
       apiUrl: cluster.url,
       credentials: { kind: 'token', token: given.token ?? cluster.currentToken() },
       tls: { verify: true, ca: cluster.ca },
-      namespace: cluster.namespace,
+      namespace: given.namespace ?? cluster.namespace,
       fetchLimit: 500,
       watchTimeoutSeconds: 300,
       requestTimeoutMs: 30_000,
@@ -154,7 +158,7 @@ async function startInstance(cluster: SimulatedCluster, given: InstanceOptions =
   });
   const ending = new AbortController();
   const running = jobs.run(ending.signal);
-  await jobs.synced(AbortSignal.timeout(PATIENCE_MS));
+  if (given.waits !== false) await jobs.synced(AbortSignal.timeout(PATIENCE_MS));
 
   const find = (id: string): Job | undefined => jobs.list('*').find((job) => job.id === id);
   return {
