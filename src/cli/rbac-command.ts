@@ -3,6 +3,7 @@ import type { Namespace, Secret, ServiceAccount } from 'kubernetes-types/core/v1
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from 'kubernetes-types/rbac/v1.d.ts';
 import { readClusterAccess } from '../config/options/cluster.ts';
 import type { Options } from '../config/options/options.ts';
+import { OBJECT_NAME } from '../config/text/kinds.ts';
 import { ConfigError } from '../config/text/problem.ts';
 import { type Arguments, UsageError } from './arguments.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
@@ -38,10 +39,21 @@ async function runRbac(args: Arguments, context: CommandContext, terminal: Termi
   const [vain] = ignoredOptions(args.options, options);
   if (vain !== undefined) throw new UsageError(`rbac: --${vain.option} ${vain.message}`);
   const { namespace } = readClusterAccess({ ...options, certificateAuthorityPath: undefined });
-  const documents = manifest(options, namespace, args.flags.get('account') ?? 'job-launcher');
+  const documents = manifest(options, namespace, readAccount(args, namespace));
   terminal.write(documents.map(({ comment, object }) => `# ${comment}\n${toYaml(object)}`).join('---\n'));
   return EXIT_OK;
 }
+
+/** The name of the account. The names of the other objects are longer, and must be valid too. */
+function readAccount({ flags }: Arguments, namespace: string): string {
+  const account = flags.get('account') ?? 'job-launcher';
+  const names = [account, nodesRole(namespace, account)];
+  if (names.every((name) => OBJECT_NAME.parse(name).ok)) return account;
+  throw new UsageError(`rbac: --account: ${JSON.stringify(account)} must be ${OBJECT_NAME.allowed}; see rbac --help`);
+}
+
+/** Two launchers of one cluster have two namespaces, but there is one name for a ClusterRole. */
+const nodesRole = (namespace: string, account: string): string => `${namespace}-${account}-nodes`;
 
 /** The current options; if only API address and token are missing, placeholders replace them. */
 async function optionsBeforeToken(argv: readonly string[], context: CommandContext): Promise<Options> {
@@ -67,8 +79,7 @@ function manifest(
   const apiGroup = 'rbac.authorization.k8s.io';
   const apiVersion = `${apiGroup}/v1`;
   const subjects = [{ kind: 'ServiceAccount', name: account, namespace }];
-  // Two launchers of one cluster have two namespaces, but there is one name for a ClusterRole.
-  const clusterName = `${namespace}-${account}-nodes`;
+  const clusterName = nodesRole(namespace, account);
   return [
     {
       comment: 'The namespace of the jobs.',

@@ -67,6 +67,17 @@ t.test('rbac without exec and with another account name', async (t) => {
   t.match(narrow.out, "kubectl -n rstudio get secret posit-token -o jsonpath='{.data.token}' | base64 -d");
 });
 
+for (const account of ['Bad Name', 'a\n---\nkind: ClusterRoleBinding', '', 'x'.repeat(245)]) {
+  t.test(`rbac refuses the account name ${JSON.stringify(account.slice(0, 30))}`, async (t) => {
+    const { code, out, err } = await run(t, ['rbac', `--account=${account}`], { options: {} });
+    t.strictSame([code, out], [2, '']);
+    t.match(
+      err,
+      /^rstudio-kubernetes-launcher: rbac: --account: ".*" must be a Kubernetes name \(lower-case letters, digits, - and \.\); see rbac --help\n$/,
+    );
+  });
+}
+
 t.test('rbac refuses a namespace that the options file overrides', async (t) => {
   const vain = await run(t, ['rbac', '--kubernetes-namespace=jobs'], {
     options: { 'kubernetes-namespace': 'rstudio' },
