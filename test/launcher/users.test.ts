@@ -2,14 +2,26 @@
 import t from 'tap';
 import { type Launcher, type Message, startLauncher } from './harness.ts';
 
-/** Every request that names a job, and the message that shows that it was served. */
+/** Every request that names a job, with the rule that it is about, and the message that shows that it was served. */
 const REQUESTS: [string, Message, Message][] = [
-  ['get', { messageType: 3 }, { messageType: 2, jobs: [{ id: 'job-1' }] }],
-  ['status stream', { messageType: 4 }, { messageType: 3, id: 'job-1', status: 'Running' }],
-  ['control', { messageType: 5, operation: 2 }, { messageType: 4, operationComplete: true }],
-  ['output stream', { messageType: 6, cancel: false }, { messageType: 5, output: 'text' }],
-  ['resource stream', { messageType: 7, cancel: false }, { messageType: 6, cpuPercent: 5 }],
-  ['network', { messageType: 8 }, { messageType: 7, host: 'node-1' }],
+  ['[users-get] get', { messageType: 3 }, { messageType: 2, jobs: [{ id: 'job-1' }] }],
+  ['[users-status-stream] status stream', { messageType: 4 }, { messageType: 3, id: 'job-1', status: 'Running' }],
+  ['[users-control] control', { messageType: 5, operation: 2 }, { messageType: 4, operationComplete: true }],
+  ['[users-output-stream] output stream', { messageType: 6, cancel: false }, { messageType: 5, output: 'text' }],
+  ['[users-resource-stream] resource stream', { messageType: 7, cancel: false }, { messageType: 6, cpuPercent: 5 }],
+  ['[users-network] network', { messageType: 8 }, { messageType: 7, host: 'node-1' }],
+];
+const OTHERS = ['bob', 'Alice', 'alice2', 'root', '**', 'alice\0', '\ud800'];
+const UNKNOWN_IDS = [
+  '../secrets/x',
+  'job-1/../job-1',
+  '%2e%2e',
+  'job-1\0',
+  '__proto__',
+  'constructor',
+  '',
+  'JOB-1',
+  ' job-1',
 ];
 
 async function withJobOfAlice(): Promise<Launcher> {
@@ -20,44 +32,39 @@ async function withJobOfAlice(): Promise<Launcher> {
   return launcher;
 }
 
-for (const [name, request, served] of REQUESTS) {
-  t.test(
-    `[users-${name.replace(' ', '-')}] ${name}: the owner and an administrator are served, for others there is no such job`,
-    async (t) => {
-      const asking = (launcher: Launcher) => (requestId: number, username: string, jobId: string) =>
-        launcher.ask({ ...request, requestId, username, requestUsername: 'whoever', jobId, encodedJobId: '' });
-      for (const username of ['alice', '*', ' alice\t']) {
-        const launcher = await withJobOfAlice();
-        t.match(await asking(launcher)(1, username, 'job-1'), [served], JSON.stringify(username));
-        await launcher.end();
-      }
+for (const [rule, request, served] of REQUESTS) {
+  const ask = (launcher: Launcher, requestId: number, username: string, jobId: string) =>
+    launcher.ask({ ...request, requestId, username, requestUsername: 'another', jobId, encodedJobId: '' });
+
+  t.test(`${rule}: the owner and an administrator are served`, async (t) => {
+    for (const username of ['alice', '*', ' alice\t']) {
       const launcher = await withJobOfAlice();
-      const ask = asking(launcher);
-      for (const other of ['bob', 'Alice', 'alice2', 'root', '**', 'alice\0', '\ud800']) {
-        const answers = await ask(4, other, 'job-1');
-        t.match(answers, [{ messageType: -1, requestId: 4, responseId: 0, errorCode: 3 }], JSON.stringify(other));
-        const [unknown] = await ask(4, other, 'job-2');
-        const text = (message: Message | undefined): string =>
-          String(message?.['errorMessage']).replace(/job-\d/g, 'ID');
-        t.equal(text(answers[0]), text(unknown), 'the same as for a job that does not exist');
-      }
-      for (const id of [
-        '../secrets/x',
-        'job-1/../job-1',
-        '%2e%2e',
-        'job-1\0',
-        '__proto__',
-        'constructor',
-        '',
-        'JOB-1',
-        ' job-1',
-      ]) {
-        t.match(await ask(5, '*', id), [{ messageType: -1, requestId: 5, errorCode: 3 }], JSON.stringify(id));
-      }
-      t.strictSame(launcher.jobs.calls, [], 'nothing was done');
+      t.match(await ask(launcher, 1, username, 'job-1'), [served], JSON.stringify(username));
       await launcher.end();
-    },
-  );
+    }
+  });
+
+  t.test(`${rule}: for other users there is no such job`, async (t) => {
+    const launcher = await withJobOfAlice();
+    for (const other of OTHERS) {
+      const answers = await ask(launcher, 4, other, 'job-1');
+      t.match(answers, [{ messageType: -1, requestId: 4, responseId: 0, errorCode: 3 }], JSON.stringify(other));
+      const [unknown] = await ask(launcher, 4, other, 'job-2');
+      const text = (message: Message | undefined): string => String(message?.['errorMessage']).replace(/job-\d/g, 'ID');
+      t.equal(text(answers[0]), text(unknown), 'the same as for a job that does not exist');
+    }
+    t.strictSame(launcher.jobs.calls, [], 'nothing was done');
+    await launcher.end();
+  });
+
+  t.test(`${rule}: an id that is not known names no job, not even for an administrator`, async (t) => {
+    const launcher = await withJobOfAlice();
+    for (const id of UNKNOWN_IDS) {
+      t.match(await ask(launcher, 5, '*', id), [{ messageType: -1, requestId: 5, errorCode: 3 }], JSON.stringify(id));
+    }
+    t.strictSame(launcher.jobs.calls, [], 'nothing was done');
+    await launcher.end();
+  });
 }
 
 t.test('[users-lists] lists and streams of all jobs hold what one may see', async (t) => {
