@@ -160,9 +160,9 @@ async function build(
   });
   const { id, manifest, service: serviceOf } = newJob(resolved, options, random, templates);
   const minor = client === undefined ? NEWEST_MINOR : (await client.version()).minor;
-  const job = manifest(minor);
+  const job = await manifest(minor);
   const owner = { name: id, uid: UNKNOWN_UID };
-  const unowned = needsService(resolved.request) ? serviceOf(minor, options.serviceType) : undefined;
+  const unowned = needsService(resolved.request) ? await serviceOf(minor, options.serviceType) : undefined;
   const service = unowned && withOwnerReference(unowned, owner);
   if (client === undefined) return { job, service, notes };
   const strictly = { dryRun: true, fieldValidation: 'Strict' } as const;

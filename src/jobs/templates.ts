@@ -10,6 +10,7 @@ import {
 } from '../config/profiles/template-files.ts';
 import { advise, ConfigError, type Problem, problem } from '../config/text/problem.ts';
 import type { Log } from '../system/log.ts';
+import { Slices, Turns } from '../system/slices.ts';
 import { TemplateError, type TemplateSet } from '../templates/contract.ts';
 import { TEMPLATE_FUNCTIONS } from '../templates/functions/function-table.ts';
 import { parseTemplates } from '../templates/language/set.ts';
@@ -51,13 +52,20 @@ export function templateList(files: readonly TemplateFile[]): string {
   return files.map(({ name, version }) => (version === undefined ? name : `${name} (version ${version})`)).join(', ');
 }
 
-/** CPU time rather than wall time, so that a busy host fails no job. */
-function contextOf(set: TemplateSet, now: number, onChanges: TemplateContext['onChanges']): TemplateContext {
-  const cpuTime = (): number => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1000;
-  };
-  return { set, now, cpuTime, onChanges };
+/** Milliseconds of CPU time rather than wall time, so that a busy host fails no job. */
+function processTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+function contextOf(
+  set: TemplateSet,
+  turns: Turns,
+  now: number,
+  onChanges: TemplateContext['onChanges'],
+): TemplateContext {
+  const slices = new Slices(turns, processTime);
+  return { set, now, slices, cpuTime: slices.cpuTime, onChanges };
 }
 
 /** The templates for one job of a command; undefined: `use-templating` is off. Throws ConfigError. `now`: milliseconds since 1970. */
@@ -66,7 +74,7 @@ export function openTemplates(
   now: number,
   onChanges: TemplateContext['onChanges'] = () => {},
 ): TemplateContext | undefined {
-  return options.useTemplating ? contextOf(loadTemplates(options).set, now, onChanges) : undefined;
+  return options.useTemplating ? contextOf(loadTemplates(options).set, new Turns(), now, onChanges) : undefined;
 }
 
 /** Different changes and errors that are logged until the templates change. */
@@ -78,6 +86,7 @@ export class Templates {
   readonly #log: Log;
   readonly #now: () => number;
   readonly #logged = new Set<string>();
+  readonly #turns = new Turns();
   #loaded: LoadedTemplates;
   /** Of the files that were read last, usable or not. */
   #state: string;
@@ -95,7 +104,7 @@ export class Templates {
   /** The templates for one job; files that changed are read before. */
   current(): TemplateContext {
     this.#refresh();
-    return contextOf(this.#loaded.set, this.#now(), (template, changes) => {
+    return contextOf(this.#loaded.set, this.#turns, this.#now(), (template, changes) => {
       for (const change of changes) this.#once(`${template}: ${change}`, () => this.#logChange(template, change));
     });
   }

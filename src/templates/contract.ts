@@ -1,6 +1,7 @@
 /**
  * Launcher templates: Go's text/template over values, for callers that know jobs and Kubernetes. This room knows neither.
  */
+import type { Sliced } from '../system/slices.ts';
 import type { GoFunction, Value } from './values.ts';
 
 /** One template file. Its text may hold bytes as `fromBytes` writes them. */
@@ -106,5 +107,5 @@ export interface TemplateSet {
   readonly names: readonly string[];
   readonly has: (name: string) => boolean;
   /** Executes one template; throws TemplateError. */
-  readonly render: (name: string, data: Value, options: RenderOptions) => Rendered;
+  readonly render: (name: string, data: Value, options: RenderOptions) => Sliced<Rendered>;
 }

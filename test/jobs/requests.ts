@@ -1,11 +1,13 @@
 /** Jobs as tests ask for them. */
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { effectiveProfile, parseProfiles } from '../../src/config/profiles/profiles.ts';
 import type { JobRequest } from '../../src/jobs/job.ts';
 import type { ResolvedJob } from '../../src/jobs/objects/resolved.ts';
-import type { ManifestContext } from '../../src/jobs/objects/to-job.ts';
+import { buildJob, type ManifestContext } from '../../src/jobs/objects/to-job.ts';
 import { profileSettings } from '../../src/jobs/policy/policy.ts';
+import { runAtOnce } from '../../src/system/slices.ts';
 import { EMPTY_REQUEST } from '../support/job-request.ts';
 
 /** What else decides about the objects of a job. */
@@ -46,6 +48,10 @@ export function resolved(
     ...policy,
   };
 }
+
+/** The Job of a request. */
+export const builtJob = (job: ResolvedJob, context: ManifestContext): KubernetesJob =>
+  runAtOnce(buildJob(job, context));
 
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { ConfigError } from '../../src/config/text/problem.ts';
 import { Templates } from '../../src/jobs/templates.ts';
 import type { Log, LogFields } from '../../src/system/log.ts';
+import { runAtOnce } from '../../src/system/slices.ts';
 import { toTemplateData } from '../../src/templates/language/data.ts';
 
 interface Opened {
@@ -35,7 +36,7 @@ function said(directory: string): string {
 
 const render = ({ templates }: Opened, name = 'job.tpl'): string => {
   const { set, now, cpuTime } = templates.current();
-  return set.render(name, toTemplateData({}), { now, monotonic: cpuTime }).text;
+  return runAtOnce(set.render(name, toTemplateData({}), { now, monotonic: cpuTime })).text;
 };
 
 /** A directory that only this user may write. */

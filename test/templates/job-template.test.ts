@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runAtOnce } from '../../src/system/slices.ts';
 import { TEMPLATE_FUNCTIONS } from '../../src/templates/functions/function-table.ts';
 import { readTemplateData } from '../../src/templates/language/data.ts';
 import { parseTemplates } from '../../src/templates/language/set.ts';
@@ -18,8 +19,8 @@ function plain(node: YamlNode): unknown {
 
 const sources = ['job.tpl', 'lib.tpl'].map((name) => ({ name, text: read(name) }));
 const { set } = parseTemplates(sources, TEMPLATE_FUNCTIONS);
-const rendered = set.render('job.tpl', readTemplateData(read('data.json')), { now: 0, monotonic: () => 0 });
-const document = readYaml(rendered.text, STRICT);
+const rendered = runAtOnce(set.render('job.tpl', readTemplateData(read('data.json')), { now: 0, monotonic: () => 0 }));
+const document = runAtOnce(readYaml(rendered.text, STRICT));
 
 t.test('the object is that of Go', async (t) => {
   t.ok(document);

@@ -34,7 +34,7 @@ type Overrides = Setting<readonly OverrideReference[]>;
 /** Sends a job to the API server as a dry run, if there is one; resolves with its warnings. Rejects with JobError or KubernetesError. */
 export async function dryRunJob(resolved: ResolvedJob, { options, context, api }: Trial): Promise<readonly string[]> {
   const templates = openTemplates(options, context.clock.now());
-  const job = newJob(resolved, options, context.random, templates).manifest(api?.minor ?? NEWEST_MINOR);
+  const job = await newJob(resolved, options, context.random, templates).manifest(api?.minor ?? NEWEST_MINOR);
   if (api === undefined) return [];
   const { warnings } = await api.client.create(JOBS, job, { dryRun: true, fieldValidation: 'Strict' });
   await dryRunPod(job, api.client);

@@ -182,8 +182,8 @@ async function tryObjects(
   });
   const minor = api?.minor ?? NEWEST_MINOR;
   const { id, manifest, service } = newJob(resolved, options, context.random, templates);
-  const job = manifest(minor);
-  const unowned = needsService(resolved.request) ? service(minor, options.serviceType) : undefined;
+  const job = await manifest(minor);
+  const unowned = needsService(resolved.request) ? await service(minor, options.serviceType) : undefined;
   if (api === undefined) return [];
   const strictly = { dryRun: true, fieldValidation: 'Strict' } as const;
   const { warnings } = await api.client.create(JOBS, job, strictly);

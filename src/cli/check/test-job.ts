@@ -56,7 +56,7 @@ export async function runTestJob(test: TestJob, context: CommandContext): Promis
     const more = neededResources(profile, test.files.resourceProfiles);
     const resolved = await test.policy.resolve(smallJob(context, test.user, image, more), test.user);
     const { id, manifest, isOurs } = newJob(resolved, options, random, openTemplates(options, clock.now()));
-    const job = manifest(minor);
+    const job = await manifest(minor);
     const begun = clock.monotonic();
     const passed = (): string => `${((clock.monotonic() - begun) / 1000).toFixed(1)} s`;
     const { object } = await client.create(

@@ -4,12 +4,13 @@
  */
 
 import { isObject } from '../../system/json.ts';
+import type { Sliced } from '../../system/slices.ts';
 import { type Place, type Rendered, TemplateError, type TemplateSet } from '../../templates/contract.ts';
 import { YamlError } from '../../templates/yaml/yaml-cursor.ts';
 import { readYaml, STRICT, type YamlNode } from '../../templates/yaml/yaml-reader.ts';
 import { JobError } from '../job-error.ts';
 import { CONTAINER_NAME } from './annotations.ts';
-import { type TemplateData, templateValue } from './template-data.ts';
+import { setOwn, type TemplateData, templateValue } from './template-data.ts';
 
 /** The templates in use, and what they may know of time. */
 export interface Templating {
@@ -44,8 +45,14 @@ export function templateRefusal(place: string, why: string, logged = why): JobEr
 }
 
 /** Throws TemplateError. */
-export function renderText({ set, now, cpuTime }: Templating, template: TemplateName, data: TemplateData): Rendered {
-  return set.render(template, templateValue(data), { now, monotonic: cpuTime });
+export function* renderText(
+  { set, now, cpuTime }: Templating,
+  template: TemplateName,
+  data: TemplateData,
+): Sliced<Rendered> {
+  const value = templateValue(data);
+  yield;
+  return yield* set.render(template, value, { now, monotonic: cpuTime });
 }
 
 /** What kinds of errors mean, in words that hold no data. */
@@ -55,13 +62,13 @@ function reasonOf({ kind, reason }: TemplateError): string {
 }
 
 /** Renders a template for a job. Undefined: it rendered nothing. Throws JobError 'invalid-request'. */
-export function renderObject(
+export function* renderObject(
   templating: Templating,
   template: TemplateName,
   data: TemplateData,
-): RenderedObject | undefined {
+): Sliced<RenderedObject | undefined> {
   try {
-    return readRendered(template, renderText(templating, template, data));
+    return yield* readRendered(template, yield* renderText(templating, template, data));
   } catch (error) {
     if (error instanceof TemplateError) throw templateRefusal(placeText(error.place), reasonOf(error), error.reason);
     throw error;
@@ -69,11 +76,11 @@ export function renderObject(
 }
 
 /** Reads rendered text as an object. Undefined: there is none. Throws JobError invalid-request. */
-export function readRendered(template: TemplateName, rendered: Rendered): RenderedObject | undefined {
+export function* readRendered(template: TemplateName, rendered: Rendered): Sliced<RenderedObject | undefined> {
   const { text, placeAt } = rendered;
   let node: YamlNode | undefined;
   try {
-    node = readYaml(text, STRICT);
+    node = yield* readYaml(text, STRICT);
   } catch (error) {
     if (!(error instanceof YamlError)) throw error;
     const line = lineAt(text, error.offset);
@@ -84,6 +91,7 @@ export function readRendered(template: TemplateName, rendered: Rendered): Render
     );
   }
   if (node === undefined || (node.kind === 'scalar' && node.value === null)) return undefined;
+  yield;
   const root = node;
   const placeOf = (path: readonly (string | number)[]): string => placeText(placeAt(offsetOf(root, path)));
   const object = jsonOf(root);
@@ -113,6 +121,13 @@ function offsetOf(node: YamlNode, path: readonly (string | number)[]): number {
   return current.offset;
 }
 
+/** `__proto__` is a field as any other. */
+function objectOf(entries: (YamlNode & { readonly kind: 'map' })['entries']): JsonObject {
+  const object: Record<string, unknown> = {};
+  for (const [key, { value }] of entries) setOwn(object, key, jsonOf(value));
+  return object;
+}
+
 function jsonOf(node: YamlNode): unknown {
   switch (node.kind) {
     case 'scalar':
@@ -120,7 +135,7 @@ function jsonOf(node: YamlNode): unknown {
     case 'list':
       return node.items.map(jsonOf);
     case 'map':
-      return Object.fromEntries([...node.entries].map(([key, { value }]) => [key, jsonOf(value)]));
+      return objectOf(node.entries);
   }
 }
 

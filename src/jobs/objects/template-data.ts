@@ -216,7 +216,7 @@ export function mapFreeText(
 }
 
 /** Sets a field of any name: `__proto__`, too, is a field. */
-function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
+export function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
   if (key === '__proto__')
     Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
   else object[key] = value;

@@ -4,6 +4,7 @@
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
+import type { Sliced, Slices } from '../../system/slices.ts';
 import {
   checkShape,
   type RenderedObject,
@@ -19,30 +20,36 @@ import { renderSafely } from './template-safety.ts';
 
 /** The templates in use and who is informed of what had to be changed in their output. */
 export interface TemplateContext extends Templating {
+  /** Runs the renderings of the job. */
+  readonly slices: Slices;
   readonly onChanges: (template: TemplateName, changes: readonly string[]) => void;
 }
 
 /** `generate`: builds the Job without templates; its volumes get none of the reserved names. */
-export function jobFromTemplate(
+export function* jobFromTemplate(
   resolved: ResolvedJob,
   templates: TemplateContext,
   context: TemplateDataContext,
   generate: (reserved: ReadonlySet<string>) => KubernetesJob,
-): KubernetesJob {
+): Sliced<KubernetesJob> {
   checkSyntax(resolved.request);
   const render = (generated: KubernetesJob) =>
     renderSafely(templates, 'job.tpl', templateData(resolved, generated, context));
   let generated = generate(new Set());
-  let safe = render(generated);
+  yield;
+  let safe = yield* render(generated);
   const taken = safe === undefined ? [] : repeatedVolumes(safe.rendered);
   if (taken.length > 0) {
     generated = generate(new Set(taken));
-    safe = render(generated);
+    safe = yield* render(generated);
   }
   if (safe === undefined) throw templateRefusal('job.tpl', 'it renders nothing');
   checkShape(safe.rendered, 'batch/v1', 'Job');
+  yield;
   const { object, changes } = mergeJob(safe.rendered.object as KubernetesJob, generated, resolved);
+  yield;
   resolved.checkResult(object, safe.fromJob);
+  yield;
   templates.onChanges('job.tpl', changes);
   return object;
 }
@@ -62,14 +69,14 @@ function repeatedVolumes({ object }: RenderedObject): readonly string[] {
 export const NO_SERVICE = 'it renders no Service';
 
 /** Undefined: the template renders no Service. */
-export function serviceFromTemplate(
+export function* serviceFromTemplate(
   resolved: ResolvedJob,
   templates: TemplateContext,
   context: TemplateDataContext,
   job: KubernetesJob,
   generated: Service,
-): Service | undefined {
-  const safe = renderSafely(templates, 'service.tpl', templateData(resolved, job, context));
+): Sliced<Service | undefined> {
+  const safe = yield* renderSafely(templates, 'service.tpl', templateData(resolved, job, context));
   if (safe === undefined) {
     templates.onChanges('service.tpl', [NO_SERVICE]);
     return undefined;

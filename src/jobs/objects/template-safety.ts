@@ -3,6 +3,7 @@
  * harmless forms, and all three objects must agree. A difference is refused, naming the field and the line of the template.
  */
 import { isObject, jsonIn } from '../../system/json.ts';
+import type { Sliced } from '../../system/slices.ts';
 import { TemplateError } from '../../templates/contract.ts';
 import { JobError } from '../job-error.ts';
 import {
@@ -26,23 +27,26 @@ interface SafeObject {
 }
 
 /** Renders a template for a job. Undefined: it rendered nothing. Throws JobError 'invalid-request'. */
-export function renderSafely(
+export function* renderSafely(
   templating: Templating,
   template: TemplateName,
   data: TemplateData,
-): SafeObject | undefined {
-  const rendered = renderObject(templating, template, data);
+): Sliced<SafeObject | undefined> {
+  const rendered = yield* renderObject(templating, template, data);
+  yield;
   const risky = riskyTexts(data);
   if (risky.length === 0) return rendered && { rendered, fromJob: [] };
-  const trials = new Trials(templating, template, data);
+  const trials = new Trials(templating, template, data, risky);
   const output = rendered?.text ?? '';
   let plan: Plan = new Map(risky.map(({ key }): [number, 'text'] => [key, 'text']));
-  let agreed = trials.agreement(plan, rendered);
+  let agreed = yield* trials.agreement(plan, rendered);
   if (agreed === undefined) {
-    plan = trials.planFor(risky, output);
-    agreed = trials.agreement(plan, rendered) ?? trials.agreement(withJson(plan, risky, output), rendered);
+    plan = yield* trials.planFor(risky, output);
+    agreed =
+      (yield* trials.agreement(plan, rendered)) ?? (yield* trials.agreement(withJson(plan, risky, output), rendered));
   }
-  if (agreed === undefined) throw trials.refusal(risky, plan, rendered);
+  if (agreed === undefined) throw yield* trials.refusal(risky, plan, rendered);
+  yield;
   return rendered && { rendered, fromJob: stringsFromJob(rendered.object, agreed.first, agreed.second) };
 }
 
@@ -74,47 +78,25 @@ interface RiskyText {
 function riskyTexts(data: TemplateData): readonly RiskyText[] {
   const found: RiskyText[] = [];
   mapFreeText(data, (text, key, position) => {
-    if (riskyIndices(text).length > 0) found.push({ key, path: pathTo(position), text });
+    if (isRisky(text)) found.push({ key, path: pathTo(position), text });
     return text;
   });
   return found;
 }
 
-const ALWAYS: ReadonlySet<string> = new Set('\n\r\u0085\u2028\u2029\t[]{},"\'`');
-const SPACES: ReadonlySet<string> = new Set(' \t\n\r\u0085\u2028\u2029');
+/** Characters that YAML could read as structure where they are. */
+const STRUCTURE =
+  /[\n\r\u0085\u2028\u2029\t[\]{},"'`]|:(?=[ \t\n\r\u0085\u2028\u2029]|$)|(?<=[ \t\n\r\u0085\u2028\u2029])#/g;
 
 /** Markers of documents, of list items and keys, and indicators of anchors, tags, block scalars and comments. */
 const BEGINNING = /^(?:---|\.\.\.|[-?:](?=$|[ \t])|[&*!|>%@#])/;
 
-const MAY_BE_RISKY = /[\n\r\u0085\u2028\u2029\t[\]{},"'`:#]|^[-?.&*!|>%@]/;
-const NONE: readonly number[] = [];
-
-/** The indices of characters that YAML could read as structure where they are. */
-function riskyIndices(text: string): readonly number[] {
-  if (!MAY_BE_RISKY.test(text)) return NONE;
-  const indices: number[] = [];
-  const beginning = BEGINNING.exec(text)?.[0].length ?? 0;
-  for (let index = 0; index < text.length; index++) {
-    const character = text.charAt(index);
-    const isRisky =
-      index < beginning ||
-      ALWAYS.has(character) ||
-      (character === ':' && (index === text.length - 1 || SPACES.has(text.charAt(index + 1)))) ||
-      (character === '#' && SPACES.has(text.charAt(index - 1)));
-    if (isRisky) indices.push(index);
-  }
-  return indices;
-}
+const isRisky = (text: string): boolean => text.search(STRUCTURE) >= 0 || BEGINNING.test(text);
 
 /** The text with a letter in place of each of those characters. */
 function harmless(text: string, letter: string): string {
-  const parts: string[] = [];
-  let from = 0;
-  for (const index of riskyIndices(text)) {
-    parts.push(text.slice(from, index), letter);
-    from = index + 1;
-  }
-  return parts.join('') + text.slice(from);
+  const beginning = BEGINNING.exec(text)?.[0].length ?? 0;
+  return letter.repeat(beginning) + text.slice(beginning).replace(STRUCTURE, letter);
 }
 
 /** JSON text with harmless strings and names in it; undefined if the text is no JSON object or list. */
@@ -132,6 +114,12 @@ function harmlessJson(text: string, letter: string): string | undefined {
 /** What each risky text is replaced by, by its number. Those without an entry stay as they are. */
 type Plan = ReadonlyMap<number, 'text' | 'json'>;
 
+/** Both harmless objects of a plan. */
+interface Agreement {
+  readonly first: unknown;
+  readonly second: unknown;
+}
+
 /** An object that no object agrees with. */
 const FAILED = Symbol('failed');
 
@@ -140,18 +128,24 @@ const SEARCH_MS = 500;
 /** Renderings of one search. */
 const MOST_TRIALS = 200;
 
+/** Characters between two places where other work may run, and how many of them a text counts at least. */
+const PAUSE_CHARACTERS = 16_384;
+const TEXT_WORK = 32;
+
 /** Renders one template with parts of its data replaced. */
 class Trials {
   readonly #templating: Templating;
   readonly #template: TemplateName;
   readonly #data: TemplateData;
+  readonly #texts: ReadonlyMap<number, string>;
   readonly #endAt: number;
   #left = MOST_TRIALS;
 
-  constructor(templating: Templating, template: TemplateName, data: TemplateData) {
+  constructor(templating: Templating, template: TemplateName, data: TemplateData, risky: readonly RiskyText[]) {
     this.#templating = templating;
     this.#template = template;
     this.#data = data;
+    this.#texts = new Map(risky.map(({ key, text }) => [key, text]));
     this.#endAt = templating.cpuTime() + SEARCH_MS;
   }
 
@@ -159,13 +153,14 @@ class Trials {
    * How each text is made harmless: what the template parses as JSON stays JSON. A text that it parses otherwise
    * stays as it is, which is refused if the output has it.
    */
-  planFor(risky: readonly RiskyText[], output: string): Plan {
+  *planFor(risky: readonly RiskyText[], output: string): Sliced<Plan> {
     const plan = new Map(risky.map(({ key }): [number, 'text' | 'json'] => [key, 'text']));
-    if (!this.#failsInFunction(plan)) return plan;
-    for (const culprit of this.#search(risky, (part) => this.#failsInFunction(planOf(part, plan)))) {
+    if (!(yield* this.#failsInFunction(plan))) return plan;
+    for (const culprit of yield* this.#search(risky, (part) => this.#failsInFunction(planOf(part, plan)))) {
       if (this.#templating.cpuTime() > this.#endAt) throw this.#uncheckable(culprit);
       plan.set(culprit.key, 'json');
-      if (harmlessJson(culprit.text, 'J') !== undefined && !this.#failsInFunction(planOf([culprit], plan))) continue;
+      const isJson = harmlessJson(culprit.text, 'J') !== undefined;
+      if (isJson && !(yield* this.#failsInFunction(planOf([culprit], plan)))) continue;
       plan.delete(culprit.key);
       if (output.includes(culprit.text)) throw this.#uncheckable(culprit);
     }
@@ -173,29 +168,31 @@ class Trials {
   }
 
   /** Both harmless objects, if they and the real one agree. */
-  agreement(
-    plan: Plan,
-    rendered: RenderedObject | undefined,
-  ): { readonly first: unknown; readonly second: unknown } | undefined {
-    const [first, second] = this.#harmless(plan) ?? [FAILED, FAILED];
-    return differenceOf(rendered?.object, first, second, []) === undefined ? { first, second } : undefined;
+  *agreement(plan: Plan, rendered: RenderedObject | undefined): Sliced<Agreement | undefined> {
+    const [first, second] = (yield* this.#harmless(plan)) ?? [FAILED, FAILED];
+    yield;
+    return differenceOf(rendered?.object, first, second) === undefined ? { first, second } : undefined;
   }
 
   /** The refusal of a job of which a text made a difference. */
-  refusal(risky: readonly RiskyText[], plan: Plan, rendered: RenderedObject | undefined): JobError {
-    const changes = (part: readonly RiskyText[]): boolean => this.agreement(planOf(part, plan), rendered) === undefined;
-    const [culprit] = this.#search(risky, changes);
+  *refusal(risky: readonly RiskyText[], plan: Plan, rendered: RenderedObject | undefined): Sliced<JobError> {
+    const trials = this;
+    const [culprit] = yield* this.#search(risky, function* (part) {
+      return (yield* trials.agreement(planOf(part, plan), rendered)) === undefined;
+    });
     const field = culprit === undefined ? 'text of the job' : pathText(culprit.path);
-    const [first, second] = this.#harmless(plan) ?? [];
-    const at = first === undefined ? undefined : differenceOf(rendered?.object, first, second, []);
+    const [first, second] = (yield* this.#harmless(plan)) ?? [];
+    const at = first === undefined ? undefined : differenceOf(rendered?.object, first, second);
     const place = at === undefined ? undefined : rendered?.placeOf(at);
     return templateRefusal(place ?? this.#template, `${field} changes what the template says; write toYaml, indented`);
   }
 
   /** Both harmless objects; undefined if one cannot be rendered. */
-  #harmless(plan: Plan): readonly unknown[] | undefined {
+  *#harmless(plan: Plan): Sliced<readonly unknown[] | undefined> {
     try {
-      return ['J', 'Q'].map((letter) => this.#render(plan, letter)?.object);
+      const first = yield* this.#render(plan, 'J');
+      const second = yield* this.#render(plan, 'Q');
+      return [first?.object, second?.object];
     } catch (error) {
       if (error instanceof TemplateError || error instanceof JobError) return undefined;
       throw error;
@@ -206,9 +203,9 @@ class Trials {
     return templateRefusal(this.#template, `${pathText(path)} cannot be checked; write toYaml, indented`);
   }
 
-  #failsInFunction(plan: Plan): boolean {
+  *#failsInFunction(plan: Plan): Sliced<boolean> {
     try {
-      this.#render(plan, 'J');
+      yield* this.#render(plan, 'J');
       return false;
     } catch (error) {
       if (error instanceof TemplateError) return error.kind === 'function';
@@ -217,21 +214,33 @@ class Trials {
     }
   }
 
-  #render(plan: Plan, letter: string): RenderedObject | undefined {
-    const data = mapFreeText(this.#data, (text, number) => {
-      const way = plan.get(number);
-      if (way === undefined) return text;
-      return way === 'text' ? harmless(text, letter) : (harmlessJson(text, letter) ?? text);
-    });
-    return readRendered(this.#template, renderText(this.#templating, this.#template, data));
+  *#render(plan: Plan, letter: string): Sliced<RenderedObject | undefined> {
+    const texts = new Map<number, string>();
+    let work = 0;
+    for (const [key, way] of plan) {
+      const text = this.#texts.get(key) ?? '';
+      texts.set(key, way === 'text' ? harmless(text, letter) : (harmlessJson(text, letter) ?? text));
+      work += text.length + TEXT_WORK;
+      if (work < PAUSE_CHARACTERS) continue;
+      work = 0;
+      yield;
+    }
+    yield;
+    const data = mapFreeText(this.#data, (text, number) => texts.get(number) ?? text);
+    yield;
+    return yield* readRendered(this.#template, yield* renderText(this.#templating, this.#template, data));
   }
 
   /** The parts that make a condition true, found by halving. Ends early when the time is over. */
-  #search(texts: readonly RiskyText[], holds: (part: readonly RiskyText[]) => boolean): readonly RiskyText[] {
-    if (texts.length === 0 || this.#left-- <= 0 || this.#templating.cpuTime() > this.#endAt || !holds(texts)) return [];
+  *#search(
+    texts: readonly RiskyText[],
+    holds: (part: readonly RiskyText[]) => Sliced<boolean>,
+  ): Sliced<readonly RiskyText[]> {
+    if (texts.length === 0 || this.#left-- <= 0 || this.#templating.cpuTime() > this.#endAt) return [];
+    if (!(yield* holds(texts))) return [];
     if (texts.length === 1) return texts;
     const half = Math.ceil(texts.length / 2);
-    return [...this.#search(texts.slice(0, half), holds), ...this.#search(texts.slice(half), holds)];
+    return [...(yield* this.#search(texts.slice(0, half), holds)), ...(yield* this.#search(texts.slice(half), holds))];
   }
 }
 
@@ -242,34 +251,50 @@ const planOf = (part: readonly RiskyText[], plan: Plan): Plan =>
  * The first path at which the objects disagree: in fields, lengths, types, numbers or booleans, or in a string that is the
  * same in both harmless objects and another one in the real one.
  */
-function differenceOf(real: unknown, first: unknown, second: unknown, path: Path): Path | undefined {
+function differenceOf(real: unknown, first: unknown, second: unknown): Path | undefined {
+  const path: (string | number)[] = [];
+  return isDifferent(real, first, second, path) ? path.reverse() : undefined;
+}
+
+/** Writes the path to the difference from its end. */
+function isDifferent(real: unknown, first: unknown, second: unknown, path: (string | number)[]): boolean {
   if (typeof real === 'string' && typeof first === 'string' && typeof second === 'string')
-    return first === second && real !== first ? path : undefined;
+    return first === second && real !== first;
   if (Array.isArray(real) && Array.isArray(first) && Array.isArray(second)) {
-    if (real.length !== first.length || real.length !== second.length) return path;
-    for (const [index, item] of real.entries()) {
-      const found = differenceOf(item, first[index], second[index], [...path, index]);
-      if (found !== undefined) return found;
+    if (real.length !== first.length || real.length !== second.length) return true;
+    for (let index = 0; index < real.length; index++) {
+      if (!isDifferent(real[index], first[index], second[index], path)) continue;
+      path.push(index);
+      return true;
     }
-    return undefined;
+    return false;
   }
   if (isObject(real) && isObject(first) && isObject(second)) {
     const keys = Object.keys(real);
-    if (keys.length !== Object.keys(first).length || keys.length !== Object.keys(second).length) return path;
+    if (keys.length !== Object.keys(first).length || keys.length !== Object.keys(second).length) return true;
     for (const key of keys) {
-      if (!Object.hasOwn(first, key) || !Object.hasOwn(second, key)) return [...path, key];
-      const found = differenceOf(real[key], first[key], second[key], [...path, key]);
-      if (found !== undefined) return found;
+      const isThere = Object.hasOwn(first, key) && Object.hasOwn(second, key);
+      if (isThere && !isDifferent(real[key], first[key], second[key], path)) continue;
+      path.push(key);
+      return true;
     }
-    return undefined;
+    return false;
   }
-  return real === first && real === second ? undefined : path;
+  return real !== first || real !== second;
 }
 
+/** The strings of the job in objects that agree. */
 function stringsFromJob(real: unknown, first: unknown, second: unknown): readonly string[] {
-  if (typeof real === 'string') return first === second ? [] : [real];
-  if (typeof real !== 'object' || real === null) return [];
-  const at = (value: unknown, key: string): unknown =>
-    isObject(value) || Array.isArray(value) ? Object(value)[key] : undefined;
-  return Object.entries(real).flatMap(([key, inner]) => stringsFromJob(inner, at(first, key), at(second, key)));
+  const found: string[] = [];
+  const visit = (value: unknown, one: unknown, other: unknown): void => {
+    if (typeof value === 'string') {
+      if (one !== other) found.push(value);
+    } else if (Array.isArray(value) && Array.isArray(one) && Array.isArray(other)) {
+      for (let index = 0; index < value.length; index++) visit(value[index], one[index], other[index]);
+    } else if (isObject(value) && isObject(one) && isObject(other)) {
+      for (const key of Object.keys(value)) visit(value[key], one[key], other[key]);
+    }
+  };
+  visit(real, first, second);
+  return found;
 }

@@ -5,6 +5,7 @@
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Container, PodSpec, Service } from 'kubernetes-types/core/v1.d.ts';
 import { isObject } from '../../system/json.ts';
+import type { Sliced } from '../../system/slices.ts';
 import type { JobRequest } from '../job.ts';
 import { refuse } from '../job-error.ts';
 import {
@@ -45,10 +46,10 @@ const JOB_LIMIT = 1_400_000;
 const MAX_INT32 = 2_147_483_647;
 
 /** Throws JobError 'invalid-request'. */
-export function buildJob(resolved: ResolvedJob, context: ManifestContext): KubernetesJob {
+export function* buildJob(resolved: ResolvedJob, context: ManifestContext): Sliced<KubernetesJob> {
   const { templates } = context;
   if (templates?.set.has('job.tpl') === true) {
-    const job = jobFromTemplate(resolved, templates, context, (reserved) =>
+    const job = yield* jobFromTemplate(resolved, templates, context, (reserved) =>
       generateJob(resolved, context, { reserved, isTemplate: true }),
     );
     checkSizes(job);
@@ -60,12 +61,16 @@ export function buildJob(resolved: ResolvedJob, context: ManifestContext): Kuber
 }
 
 /** The Service of a job, without an owner; undefined: a template renders none. Throws JobError 'invalid-request'. */
-export function buildServiceOf(resolved: ResolvedJob, context: ManifestContext, type: string): Service | undefined {
+export function* buildServiceOf(
+  resolved: ResolvedJob,
+  context: ManifestContext,
+  type: string,
+): Sliced<Service | undefined> {
   const { templates } = context;
   const generated = buildService(resolved, context.id, type);
   if (templates?.set.has('service.tpl') !== true) return generated;
   const job = generateJob(resolved, context, { reserved: new Set(), isTemplate: true });
-  return serviceFromTemplate(resolved, templates, context, job, generated);
+  return yield* serviceFromTemplate(resolved, templates, context, job, generated);
 }
 
 interface Generation {

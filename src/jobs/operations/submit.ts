@@ -12,6 +12,7 @@ import { Deadline } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
 import { type Random, randomText } from '../../system/random.ts';
 import { redactQuoted, secretStrings } from '../../system/redact.ts';
+import { runAtOnce, type Sliced } from '../../system/slices.ts';
 import type { JobsContext, JobsOptions } from '../context.ts';
 import type { Requester } from '../contract.ts';
 import type { Job, JobRequest } from '../job.ts';
@@ -69,8 +70,10 @@ async function create(context: JobsContext, inputs: Inputs, resolved: ResolvedJo
   const forLog = (text: string): string => redactQuoted(text, unloggable(resolved.request, manifest));
   try {
     const minor = await context.minor();
-    manifest = job.manifest(minor);
-    const service = needsService(resolved.request) ? job.service(minor, options().serviceType) : undefined;
+    manifest = await job.manifest(minor, signal);
+    const service = needsService(resolved.request)
+      ? await job.service(minor, options().serviceType, signal)
+      : undefined;
     const answer = await client.create(JOBS, manifest, { signal, isOurs: job.isOurs });
     created = answer.object;
     const owner = { name: id, uid: created.metadata?.uid ?? '' };
@@ -170,10 +173,10 @@ const SUBMISSION_ID_LENGTH = 20;
 
 interface NewJob {
   readonly id: JobId;
-  /** For a server of this minor version. Throws JobError 'invalid-request'. */
-  readonly manifest: (minor: number) => KubernetesJob;
-  /** Its Service without an owner; undefined: a template renders none. Throws JobError 'invalid-request'. */
-  readonly service: (minor: number, type: string) => Service | undefined;
+  /** For a server of this minor version. Rejects with JobError 'invalid-request'. */
+  readonly manifest: (minor: number, signal?: AbortSignal) => Promise<KubernetesJob>;
+  /** Its Service without an owner; undefined: a template renders none. Rejects with JobError 'invalid-request'. */
+  readonly service: (minor: number, type: string, signal?: AbortSignal) => Promise<Service | undefined>;
   /** Is it the Job of this submission, not a Job of another client with the same name? */
   readonly isOurs: (stored: KubernetesJob) => boolean;
 }
@@ -187,10 +190,12 @@ export function newJob(
   const id = jobId(newJobName(resolved.request.name, random));
   const submissionId = randomText(random, SUBMISSION_ID_LENGTH);
   const context = { id, submissionId, jobExpiryHours, shareProcessNamespace, templates };
+  const built = async <T>(work: Sliced<T>, signal?: AbortSignal): Promise<T> =>
+    templates === undefined ? runAtOnce(work) : await templates.slices.run(work, signal);
   return {
     id,
-    manifest: (minor) => buildJob(resolved, { ...context, minor }),
-    service: (minor, type) => buildServiceOf(resolved, { ...context, minor }, type),
+    manifest: (minor, signal) => built(buildJob(resolved, { ...context, minor }), signal),
+    service: (minor, type, signal) => built(buildServiceOf(resolved, { ...context, minor }, type), signal),
     isOurs: ({ metadata }) => metadata?.annotations?.[SUBMISSION_ANNOTATION] === submissionId,
   };
 }

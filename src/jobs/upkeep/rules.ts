@@ -177,7 +177,7 @@ function deleteAdoptedService({ client, log, permissions }: JobsContext): Rule {
   };
 }
 
-/** The Service of a stored Job; by the template if there is one and the policy still allows the job. */
+/** The Service of a stored Job; by the template if there is one. Rejects with JobError if the template cannot make it. */
 async function missingService(
   { policy, minor, options, templates }: JobsContext,
   request: JobRequest,
@@ -186,16 +186,11 @@ async function missingService(
 ): Promise<Service | undefined> {
   const { serviceType, jobExpiryHours, shareProcessNamespace } = options();
   const current = templates?.();
-  if (current?.set.has('service.tpl') === true) {
-    try {
-      const resolved = await policy.resolve({ ...request, environment: [] }, '*');
-      const context = { id: name, submissionId: '', jobExpiryHours, shareProcessNamespace, templates: current };
-      return buildServiceOf(resolved, { ...context, minor: await minor() }, serviceType);
-    } catch (error) {
-      if (!(error instanceof JobError)) throw error;
-    }
-  }
-  return buildService({ request, ...profileMetadataOf(stored) }, name, serviceType);
+  if (current?.set.has('service.tpl') !== true)
+    return buildService({ request, ...profileMetadataOf(stored) }, name, serviceType);
+  const resolved = await policy.resolve({ ...request, environment: [] }, '*');
+  const context = { id: name, submissionId: '', jobExpiryHours, shareProcessNamespace, templates: current };
+  return await current.slices.run(buildServiceOf(resolved, { ...context, minor: await minor() }, serviceType));
 }
 
 /** Field `user` of the control annotation. */

@@ -1,4 +1,5 @@
 /** Functions of sprig and Helm that read and write JSON and YAML, and Helm's include, tpl and required. */
+import { runAtOnce } from '../../system/slices.ts';
 import { GoError } from '../contract.ts';
 import { any, define, string } from '../definition.ts';
 import { NilSlice } from '../nil-values.ts';
@@ -96,7 +97,7 @@ function helmValue(node: YamlNode): Value {
 
 function fromYaml(text: string): Value {
   try {
-    const node = readYaml(text, LENIENT);
+    const node = runAtOnce(readYaml(text, LENIENT));
     return node === undefined ? null : helmValue(node);
   } catch (error) {
     if (error instanceof YamlError) throw new GoError(`error converting YAML to JSON: yaml: ${error.goMessage}`);

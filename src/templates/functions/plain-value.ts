@@ -71,7 +71,9 @@ const isPlainMap = (value: Plain): value is ReadonlyMap<string, Plain> => value 
 
 /** `\b` and `\f` are shortened by newer versions of Go; those before 1.22 write `\u0008`. */
 export function jsonString(text: string, escapesHtml: boolean): string {
-  const escaped = JSON.stringify(text)
+  const json = JSON.stringify(text);
+  if (!/[<>&\\\u2028\u2029]/.test(json)) return json;
+  const escaped = json
     .replace(/[\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16)}`)
     // A byte that is not UTF-8. Two backslashes are one character.
     .replace(/\\\\|\\ud[c-f][0-9a-f]{2}/g, (found) => (found === '\\\\' ? found : '\\ufffd'));

@@ -1,4 +1,5 @@
 /** Executes a parsed template: statements, scopes of variables, and the output with the places that wrote it. */
+import type { Sliced } from '../../system/slices.ts';
 import { byteLength, compareBytes, joined } from '../bytes.ts';
 import { GoError, type Place, type Rendered, TemplateError, type TemplateErrorKind } from '../contract.ts';
 import { printForm } from '../print-form.ts';
@@ -68,11 +69,11 @@ function placeOf({ source: { name, text } }: Template, at: number): Place {
 }
 
 /** Executes a template by its parsed form. */
-export function execute(rendering: Rendering, template: Template, data: Value): Rendered {
+export function* execute(rendering: Rendering, template: Template, data: Value): Sliced<Rendered> {
   const output = new Output();
   // Nil is no value here, as in Go's Execute.
   const dot = data ?? undefined;
-  new Execution(rendering, template, dot, output).run(dot);
+  yield* new Execution(rendering, template, dot, output).run(dot);
   const placeAt = (index: number): Place => output.placeAt(index) ?? placeOf(template, template.at);
   // Bytes that several actions wrote may be one character together.
   return { text: joined([output.text], ''), placeAt };
@@ -95,9 +96,9 @@ class Execution implements Evaluation {
     this.node = template.root;
   }
 
-  run(data: Value): void {
+  *run(data: Value): Sliced<void> {
     try {
-      this.#list(data, this.#template.root);
+      yield* this.#list(data, this.#template.root);
     } catch (error) {
       throw this.#placed(error);
     }
@@ -136,18 +137,19 @@ class Execution implements Evaluation {
     return found;
   }
 
-  #list(dot: Value, list: ListNode): Flow {
+  *#list(dot: Value, list: ListNode): Sliced<Flow> {
     this.node = list;
     for (const node of list.nodes) {
-      const flow = this.#statement(dot, node);
+      const flow = yield* this.#statement(dot, node);
       if (flow !== 'next') return flow;
     }
     return 'next';
   }
 
-  #statement(dot: Value, node: StatementNode): Flow {
+  *#statement(dot: Value, node: StatementNode): Sliced<Flow> {
     this.node = node;
     this.rendering.meter.step();
+    if (this.rendering.meter.mayPause()) yield;
     switch (node.kind) {
       case 'text':
         this.rendering.meter.write(node.bytes);
@@ -157,22 +159,22 @@ class Execution implements Evaluation {
         this.#action(dot, node);
         return 'next';
       case 'template':
-        this.#call(dot, node);
+        yield* this.#call(dot, node);
         return 'next';
       case 'if':
       case 'with':
-        return this.#scoped(() => this.#choice(dot, node));
+        return yield* this.#scoped(this.#choice(dot, node));
       case 'range':
-        return this.#scoped(() => this.#range(dot, node));
+        return yield* this.#scoped(this.#range(dot, node));
       default:
         return node.kind;
     }
   }
 
   /** Variables that `run` declares end with it. */
-  #scoped<T>(run: () => T): T {
+  *#scoped<T>(run: Sliced<T>): Sliced<T> {
     const visible = this.#variables.length;
-    const result = run();
+    const result = yield* run;
     this.#variables.length = visible;
     return result;
   }
@@ -189,14 +191,14 @@ class Execution implements Evaluation {
   }
 
   /** An `if` or `with`, and the ones that are all of its else: in a loop, because chains are long. */
-  #choice(dot: Value, first: BranchNode): Flow {
+  *#choice(dot: Value, first: BranchNode): Sliced<Flow> {
     for (let node = first; ; ) {
       const value = evaluatePipe(this, dot, node.pipe);
-      if (isTrue(value)) return this.#list(node.kind === 'with' ? value : dot, node.body);
+      if (isTrue(value)) return yield* this.#list(node.kind === 'with' ? value : dot, node.body);
       if (node.otherwise === undefined) return 'next';
       const [next, ...more] = node.otherwise.nodes;
       if (next === undefined || more.length > 0 || (next.kind !== 'if' && next.kind !== 'with')) {
-        return this.#list(dot, node.otherwise);
+        return yield* this.#list(dot, node.otherwise);
       }
       this.node = next;
       this.rendering.meter.step();
@@ -204,16 +206,16 @@ class Execution implements Evaluation {
     }
   }
 
-  #range(dot: Value, node: BranchNode): Flow {
+  *#range(dot: Value, node: BranchNode): Sliced<Flow> {
     const value = evaluatePipe(this, dot, node.pipe);
     let ran = false;
     for (const [key, element] of this.#elements(value, node.pipe.variables.length)) {
       ran = true;
       this.rendering.meter.step();
       this.#setRangeVariables(node, key, element);
-      if (this.#scoped(() => this.#list(element, node.body)) === 'break') return 'next';
+      if ((yield* this.#scoped(this.#list(element, node.body))) === 'break') return 'next';
     }
-    return ran || node.otherwise === undefined ? 'next' : this.#list(dot, node.otherwise);
+    return ran || node.otherwise === undefined ? 'next' : yield* this.#list(dot, node.otherwise);
   }
 
   /** Keys and elements in the order of iteration. */
@@ -251,14 +253,14 @@ class Execution implements Evaluation {
     if (variable !== undefined) variable.value = value;
   }
 
-  #call(dot: Value, node: CallNode): void {
+  *#call(dot: Value, node: CallNode): Sliced<void> {
     const template = this.rendering.templates.get(node.name);
     if (template === undefined) throw this.error('undefined-template', `template "${node.name}" not defined`);
     const data = node.pipe === undefined ? undefined : evaluatePipe(this, dot, node.pipe);
     this.node = node;
-    this.rendering.meter.nested(() => {
-      new Execution(this.rendering, template, data, this.#output).run(data);
-    });
+    this.rendering.meter.enter();
+    yield* new Execution(this.rendering, template, data, this.#output).run(data);
+    this.rendering.meter.leave();
   }
 }
 

@@ -9,6 +9,9 @@ const FUNCTION_TEXT_FACTOR = 4;
 /** Steps between two looks at the clock. */
 const CLOCK_STEPS = 64;
 
+/** Steps between two places where other work may run. */
+const PAUSE_STEPS = 64;
+
 /** A limit of the rendering was reached; the evaluator adds the place. */
 export class LimitError extends Error {
   override readonly name = 'LimitError';
@@ -20,6 +23,7 @@ export class Meter implements Budget {
   readonly #deadline: number;
   #steps = 0;
   #clockAt = 0;
+  #pauseAt = PAUSE_STEPS;
   #written = 0;
   #built = 0;
   #calls = 0;
@@ -52,16 +56,22 @@ export class Meter implements Budget {
     if (this.#written > outputBytes) throw new LimitError(`the output is longer than ${outputBytes} bytes`);
   }
 
-  /** Runs `call` as a nested call of a template. */
-  nested<T>(call: () => T): T {
+  /** Whether enough steps were made since the last pause. */
+  mayPause(): boolean {
+    if (this.#steps < this.#pauseAt) return false;
+    this.#pauseAt = this.#steps + PAUSE_STEPS;
+    return true;
+  }
+
+  /** Begins a nested call of a template. An error ends the rendering, so that only calls without one must `leave`. */
+  enter(): void {
     if (this.#calls >= this.#limits.nestedCalls) {
       throw new LimitError(`templates call each other more than ${this.#limits.nestedCalls} levels deep`);
     }
     this.#calls++;
-    try {
-      return call();
-    } finally {
-      this.#calls--;
-    }
+  }
+
+  leave(): void {
+    this.#calls--;
   }
 }

@@ -1,5 +1,5 @@
 /** Parses template files into one set and renders its templates. */
-
+import { runAtOnce, type Sliced } from '../../system/slices.ts';
 import { compareBytes } from '../bytes.ts';
 import {
   type FunctionTable,
@@ -58,9 +58,9 @@ function createSet(templates: ReadonlyMap<string, Template>, functions: Function
   };
 }
 
-function renderNamed(rendering: Rendering, name: string, data: Value): Rendered {
+function* renderNamed(rendering: Rendering, name: string, data: Value): Sliced<Rendered> {
   const template = rendering.templates.get(name);
-  if (template !== undefined) return execute(rendering, template, data);
+  if (template !== undefined) return yield* execute(rendering, template, data);
   const place = { template: name, line: 1, column: undefined };
   throw new TemplateError('undefined-template', place, `no template "${name}"`);
 }
@@ -75,11 +75,19 @@ function createRendering(
     step: meter.step,
     reserve: meter.reserve,
     now: options.now,
-    render: (name, data) => meter.nested(() => renderNamed(rendering, name, data).text),
-    renderText: (text, data) => meter.nested(() => renderText(rendering, text, data)),
+    render: (name, data) => includedText(rendering, name, data),
+    renderText: (text, data) => renderText(rendering, text, data),
   };
   const rendering: Rendering = { functions, templates, meter, context };
   return rendering;
+}
+
+/** The output of a template that a function calls, without a pause. */
+function includedText(rendering: Rendering, name: string, data: Value): string {
+  rendering.meter.enter();
+  const { text } = runAtOnce(renderNamed(rendering, name, data));
+  rendering.meter.leave();
+  return text;
 }
 
 /** A text as a template that sees the others; what it defines is seen by itself only. */
@@ -97,11 +105,11 @@ function renderText(rendering: Rendering, text: string, data: Value): string {
     meter,
     context: {
       ...rendering.context,
-      render: (name, value) => meter.nested(() => renderNamed(inner, name, value).text),
-      renderText: (nested, value) => meter.nested(() => renderText(inner, nested, value)),
+      render: (name, value) => includedText(inner, name, value),
+      renderText: (nested, value) => renderText(inner, nested, value),
     },
   };
-  return renderNamed(inner, TEXT_NAME, data).text;
+  return includedText(inner, TEXT_NAME, data);
 }
 
 /** The name of a template that `tpl` executes, in errors. */

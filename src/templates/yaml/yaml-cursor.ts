@@ -83,7 +83,8 @@ export function readQuoted(cursor: YamlCursor): string {
   const start = cursor.at;
   const quote = cursor.code();
   cursor.at++;
-  let text = '';
+  // Collected in a list: a text that grows by single characters makes most of the work of the garbage collector.
+  const parts: string[] = [];
   for (;;) {
     if (cursor.isDocumentIndicator()) throw cursor.error('found unexpected document indicator', start);
     if (cursor.code() === -1) throw cursor.error('found unexpected end of stream', start);
@@ -92,7 +93,7 @@ export function readQuoted(cursor: YamlCursor): string {
       const code = cursor.code();
       if (code === quote && (quote === 34 || cursor.code(1) !== 39)) break;
       if (code === quote) {
-        text += "'";
+        parts.push("'");
         cursor.at += 2;
       } else if (code === 92 && quote === 34) {
         if (isBreak(cursor.code(1))) {
@@ -101,17 +102,22 @@ export function readQuoted(cursor: YamlCursor): string {
           isNewLine = true;
           break;
         }
-        text += readEscape(cursor, start);
-      } else {
-        text += cursor.text[cursor.at];
-        cursor.at++;
-      }
+        parts.push(readEscape(cursor, start));
+      } else parts.push(readOrdinary(cursor, quote));
     }
     if (cursor.code() === quote) break;
-    text += readGap(cursor, isNewLine);
+    parts.push(readGap(cursor, isNewLine));
   }
   cursor.at++;
-  return text;
+  return parts.length === 1 ? (parts[0] ?? '') : parts.join('');
+}
+
+/** At least one character, up to a space, a line break, a backslash or a quote. */
+function readOrdinary(cursor: YamlCursor, quote: number): string {
+  const from = cursor.at;
+  do cursor.at++;
+  while (!isBlankOrEnd(cursor.code()) && cursor.code() !== quote && cursor.code() !== 92);
+  return cursor.text.slice(from, cursor.at);
 }
 
 /** Spaces and line breaks inside of quotes; after an escaped line break spaces do not count. */

@@ -1,4 +1,5 @@
 /** Parses the tokens of a YAML text to the tree of one document, as libyaml's grammar has it. */
+import type { Sliced } from '../../system/slices.ts';
 import { YamlError } from './yaml-cursor.ts';
 import { type TokenType, YamlScanner, type YamlToken } from './yaml-scanner.ts';
 
@@ -37,6 +38,9 @@ interface AliasSyntax {
 /** Levels of lists and maps. */
 const DEEPEST = 200;
 
+/** Characters between two places where other work may run. */
+const PAUSE_CHARACTERS = 4096;
+
 /** What Kubernetes cannot read in a YAML text, and a byte that is not UTF-8. */
 const CONTROL = /[^\t\n\r -~\u0085\u00a0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
 
@@ -47,22 +51,23 @@ interface ParsedYaml {
   readonly rest: { readonly offset: number; readonly isDocument: boolean } | undefined;
 }
 
-export function parseYaml(text: string): ParsedYaml {
+export function* parseYaml(text: string): Sliced<ParsedYaml> {
   const control = CONTROL.exec(text);
   if (control !== null) throw new YamlError('control characters are not allowed', control.index);
-  return new YamlParser(text).parse();
+  return yield* new YamlParser(text).parse();
 }
 
 class YamlParser {
   readonly #scanner: YamlScanner;
   #index = 0;
   #depth = 0;
+  #pauseAt = PAUSE_CHARACTERS;
 
   constructor(text: string) {
     this.#scanner = new YamlScanner(text);
   }
 
-  parse(): ParsedYaml {
+  *parse(): Sliced<ParsedYaml> {
     if (this.#is('end')) return { node: undefined, rest: undefined };
     const hasDirectives = this.#is('directive');
     while (this.#is('directive')) this.#skip();
@@ -70,7 +75,7 @@ class YamlParser {
     if (isExplicit) this.#skip();
     else if (hasDirectives) throw this.#error('did not find expected <document start>', this.#peek());
     const isEmpty = isExplicit && this.#isOneOf(['directive', 'document-start', 'document-end', 'end']);
-    const node = isEmpty ? this.#empty(this.#peek()) : this.#node(true, false);
+    const node = isEmpty ? this.#empty(this.#peek()) : yield* this.#node(true, false);
     while (this.#is('document-end')) this.#skip();
     const { type, offset } = this.#peek();
     return {
@@ -106,9 +111,13 @@ class YamlParser {
     return { kind: 'scalar', text: '', isPlain: true, offset, line, anchor: undefined, tag: undefined };
   }
 
-  #node(inBlock: boolean, mayBeUnindentedList: boolean): SyntaxNode {
+  *#node(inBlock: boolean, mayBeUnindentedList: boolean): Sliced<SyntaxNode> {
     const start = this.#peek();
     const { offset, line } = start;
+    if (offset >= this.#pauseAt) {
+      this.#pauseAt = offset + PAUSE_CHARACTERS;
+      yield;
+    }
     if (start.type === 'alias') {
       this.#skip();
       return { kind: 'alias', name: start.text, offset, line, anchor: undefined, tag: undefined };
@@ -122,7 +131,7 @@ class YamlParser {
     }
     const properties = { offset, line, anchor, tag };
     if (++this.#depth > DEEPEST) throw this.#error(`exceeded max depth of ${DEEPEST}`, start);
-    const node = this.#content(inBlock, mayBeUnindentedList);
+    const node = yield* this.#content(inBlock, mayBeUnindentedList);
     this.#depth--;
     if (node !== undefined) return { ...node, ...properties };
     if (anchor === undefined && tag === undefined) {
@@ -131,73 +140,73 @@ class YamlParser {
     return { kind: 'scalar', text: '', isPlain: tag === undefined, ...properties };
   }
 
-  #content(inBlock: boolean, mayBeUnindentedList: boolean): ScalarSyntax | ListSyntax | MapSyntax | undefined {
+  *#content(inBlock: boolean, mayBeUnindentedList: boolean): Sliced<ScalarSyntax | ListSyntax | MapSyntax | undefined> {
     const { type, text, isPlain } = this.#peek();
-    if (type === '-' && mayBeUnindentedList) return { kind: 'list', items: this.#unindentedList() };
+    if (type === '-' && mayBeUnindentedList) return { kind: 'list', items: yield* this.#unindentedList() };
     switch (type) {
       case 'scalar':
         this.#skip();
         return { kind: 'scalar', text, isPlain };
       case '[':
-        return { kind: 'list', items: this.#flowList() };
+        return { kind: 'list', items: yield* this.#flowList() };
       case '{':
-        return { kind: 'map', pairs: this.#flowMap() };
+        return { kind: 'map', pairs: yield* this.#flowMap() };
       case 'list-start':
-        return inBlock ? { kind: 'list', items: this.#blockList() } : undefined;
+        return inBlock ? { kind: 'list', items: yield* this.#blockList() } : undefined;
       case 'map-start':
-        return inBlock ? { kind: 'map', pairs: this.#blockMap() } : undefined;
+        return inBlock ? { kind: 'map', pairs: yield* this.#blockMap() } : undefined;
       default:
         return undefined;
     }
   }
 
   /** A node, or an empty scalar if one of these tokens comes first. */
-  #nodeUnless(ends: readonly TokenType[], inBlock: boolean, mayBeUnindentedList = false): SyntaxNode {
-    return this.#isOneOf(ends) ? this.#empty(this.#peek()) : this.#node(inBlock, mayBeUnindentedList);
+  *#nodeUnless(ends: readonly TokenType[], inBlock: boolean, mayBeUnindentedList = false): Sliced<SyntaxNode> {
+    return this.#isOneOf(ends) ? this.#empty(this.#peek()) : yield* this.#node(inBlock, mayBeUnindentedList);
   }
 
-  #blockList(): readonly SyntaxNode[] {
+  *#blockList(): Sliced<readonly SyntaxNode[]> {
     const { line } = this.#skip();
     const items: SyntaxNode[] = [];
     while (this.#is('-')) {
       this.#skip();
-      items.push(this.#nodeUnless(['-', 'block-end'], true));
+      items.push(yield* this.#nodeUnless(['-', 'block-end'], true));
     }
     if (!this.#is('block-end')) throw this.#error("did not find expected '-' indicator", this.#peek(), line);
     this.#skip();
     return items;
   }
 
-  #unindentedList(): readonly SyntaxNode[] {
+  *#unindentedList(): Sliced<readonly SyntaxNode[]> {
     const items: SyntaxNode[] = [];
     while (this.#is('-')) {
       this.#skip();
-      items.push(this.#nodeUnless(['-', 'key', 'value', 'block-end'], true));
+      items.push(yield* this.#nodeUnless(['-', 'key', 'value', 'block-end'], true));
     }
     return items;
   }
 
-  #blockMap(): readonly (readonly [SyntaxNode, SyntaxNode])[] {
+  *#blockMap(): Sliced<readonly (readonly [SyntaxNode, SyntaxNode])[]> {
     const { line } = this.#skip();
     const ends: readonly TokenType[] = ['key', 'value', 'block-end'];
     const pairs: (readonly [SyntaxNode, SyntaxNode])[] = [];
     while (this.#is('key')) {
       this.#skip();
-      const key = this.#nodeUnless(ends, true, true);
-      pairs.push([key, this.#mapValue(ends, true)]);
+      const key = yield* this.#nodeUnless(ends, true, true);
+      pairs.push([key, yield* this.#mapValue(ends, true)]);
     }
     if (!this.#is('block-end')) throw this.#error('did not find expected key', this.#peek(), line);
     this.#skip();
     return pairs;
   }
 
-  #mapValue(ends: readonly TokenType[], inBlock: boolean): SyntaxNode {
+  *#mapValue(ends: readonly TokenType[], inBlock: boolean): Sliced<SyntaxNode> {
     if (!this.#is('value')) return this.#empty(this.#peek());
     this.#skip();
-    return this.#nodeUnless(ends, inBlock, inBlock);
+    return yield* this.#nodeUnless(ends, inBlock, inBlock);
   }
 
-  #flowList(): readonly SyntaxNode[] {
+  *#flowList(): Sliced<readonly SyntaxNode[]> {
     const { line } = this.#skip();
     const items: SyntaxNode[] = [];
     for (let isFirst = true; !this.#is(']'); isFirst = false) {
@@ -205,22 +214,22 @@ class YamlParser {
         if (!this.#is(',')) throw this.#error("did not find expected ',' or ']'", this.#peek(), line);
         this.#skip();
       }
-      if (this.#is('key')) items.push(this.#flowPair());
-      else if (!this.#is(']')) items.push(this.#node(false, false));
+      if (this.#is('key')) items.push(yield* this.#flowPair());
+      else if (!this.#is(']')) items.push(yield* this.#node(false, false));
     }
     this.#skip();
     return items;
   }
 
   /** `[a: b]`: a map of one pair. */
-  #flowPair(): SyntaxNode {
+  *#flowPair(): Sliced<SyntaxNode> {
     const { offset, line } = this.#skip();
-    const key = this.#nodeUnless(['value', ',', ']'], false);
-    const pairs = [[key, this.#mapValue([',', ']'], false)] as const];
+    const key = yield* this.#nodeUnless(['value', ',', ']'], false);
+    const pairs = [[key, yield* this.#mapValue([',', ']'], false)] as const];
     return { kind: 'map', pairs, offset, line, anchor: undefined, tag: undefined };
   }
 
-  #flowMap(): readonly (readonly [SyntaxNode, SyntaxNode])[] {
+  *#flowMap(): Sliced<readonly (readonly [SyntaxNode, SyntaxNode])[]> {
     const { line } = this.#skip();
     const pairs: (readonly [SyntaxNode, SyntaxNode])[] = [];
     for (let isFirst = true; !this.#is('}'); isFirst = false) {
@@ -230,10 +239,10 @@ class YamlParser {
       }
       if (this.#is('key')) {
         this.#skip();
-        const key = this.#nodeUnless(['value', ',', '}'], false);
-        pairs.push([key, this.#mapValue([',', '}'], false)]);
+        const key = yield* this.#nodeUnless(['value', ',', '}'], false);
+        pairs.push([key, yield* this.#mapValue([',', '}'], false)]);
       } else if (!this.#is('}')) {
-        pairs.push([this.#node(false, false), this.#empty(this.#peek())]);
+        pairs.push([yield* this.#node(false, false), this.#empty(this.#peek())]);
       }
     }
     this.#skip();

@@ -1,4 +1,5 @@
 /** Reads YAML as go-yaml v2, which Kubernetes uses, does: nodes with their place in the text, or an error with its place. */
+import type { Sliced } from '../../system/slices.ts';
 import { formatFloat, shortestFloat32 } from '../print-form.ts';
 import { YamlError } from './yaml-cursor.ts';
 import { parseYaml, type SyntaxNode } from './yaml-parser.ts';
@@ -29,14 +30,15 @@ export const STRICT: YamlRules = { references: 'refused', duplicateKeys: 'refuse
 export const LENIENT: YamlRules = { references: 'resolved', duplicateKeys: 'last-one-wins', documents: 'first' };
 
 /** The document of a text; undefined if there is none. Throws YamlError. */
-export function readYaml(text: string, rules: YamlRules): YamlNode | undefined {
-  const { node, rest } = parseYaml(text);
+export function* readYaml(text: string, rules: YamlRules): Sliced<YamlNode | undefined> {
+  const { node, rest } = yield* parseYaml(text);
   if (rest !== undefined && rules.documents === 'one') {
     throw new YamlError(
       rest.isDocument ? 'found a second document, expected one' : 'found text after the document',
       rest.offset,
     );
   }
+  yield;
   return node === undefined ? undefined : new Converter(rules).convert(node);
 }
 

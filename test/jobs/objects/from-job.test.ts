@@ -6,12 +6,11 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import t from 'tap';
 import type { JobRequest, Mount } from '../../../src/jobs/job.ts';
 import { recoverRequest } from '../../../src/jobs/objects/from-job.ts';
-import { buildJob } from '../../../src/jobs/objects/to-job.ts';
-import { CONTEXT, request, resolved } from '../requests.ts';
+import { builtJob, CONTEXT, request, resolved } from '../requests.ts';
 
 /** As the API server keeps it: through JSON. */
 const stored = (job: Job): Job => JSON.parse(JSON.stringify(job));
-const roundTrip = (asked: JobRequest): JobRequest => recoverRequest(stored(buildJob(resolved(asked), CONTEXT)));
+const roundTrip = (asked: JobRequest): JobRequest => recoverRequest(stored(builtJob(resolved(asked), CONTEXT)));
 
 const text = fc.string({ unit: 'grapheme', maxLength: 12 });
 const word = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_$]{0,8}$/);
@@ -106,12 +105,12 @@ t.test('every field survives the way there and back, but stdin', async (t) => {
 
 t.test('a job that names no container shows the image it runs', async (t) => {
   const { container: _, ...asked } = request({ command: 'true' });
-  const job = buildJob({ ...resolved(), request: asked, image: 'default-image' }, CONTEXT);
+  const job = builtJob({ ...resolved(), request: asked, image: 'default-image' }, CONTEXT);
   t.strictSame(recoverRequest(stored(job)).container, { image: 'default-image' });
 });
 
 t.test('an override that changed the command line: it is a command without arguments', async (t) => {
-  const job = stored(buildJob(resolved({ command: 'run', args: ['it'] }), CONTEXT));
+  const job = stored(builtJob(resolved({ command: 'run', args: ['it'] }), CONTEXT));
   const line = job.spec?.template.spec?.containers[0];
   if (line !== undefined) line.args = ['-c', 'wrapper'];
   const { command, args } = recoverRequest(job);

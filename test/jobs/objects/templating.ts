@@ -5,10 +5,11 @@ import type { JobRequest } from '../../../src/jobs/job.ts';
 import { JobError } from '../../../src/jobs/job-error.ts';
 import type { ResolvedJob } from '../../../src/jobs/objects/resolved.ts';
 import type { TemplateContext } from '../../../src/jobs/objects/template-objects.ts';
-import { buildJob, buildServiceOf, type ManifestContext } from '../../../src/jobs/objects/to-job.ts';
+import { buildServiceOf, type ManifestContext } from '../../../src/jobs/objects/to-job.ts';
+import { runAtOnce, Slices, Turns } from '../../../src/system/slices.ts';
 import { TEMPLATE_FUNCTIONS } from '../../../src/templates/functions/function-table.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
-import { CONTEXT, resolved } from '../requests.ts';
+import { builtJob, CONTEXT, resolved } from '../requests.ts';
 
 /** A small template with the constructs that templates of sites use. */
 export const JOB_TEMPLATE = `# Version: 2.5.0
@@ -93,13 +94,16 @@ interface Made {
   readonly changes: readonly string[];
 }
 
+const cpuTime = (): number => process.cpuUsage().user / 1000;
+
 /** The templates of these files. */
 export function templatesOf(files: Readonly<Record<string, string>>, changes: string[] = []): TemplateContext {
   const sources = Object.entries(files).map(([name, text]) => ({ name, text }));
   return {
     set: parseTemplates(sources, TEMPLATE_FUNCTIONS).set,
     now: 1_767_322_800_000,
-    cpuTime: () => process.cpuUsage().user / 1000,
+    cpuTime,
+    slices: new Slices(new Turns(), cpuTime),
     onChanges: (name, list) => changes.push(...list.map((change) => `${name}: ${change}`)),
   };
 }
@@ -116,7 +120,8 @@ export function rendered(
   policy: Partial<ResolvedJob> & { readonly lines?: string } = {},
 ): Made {
   const changes: string[] = [];
-  const job = buildJob(resolved({ command: 'true', ...request }, policy), contextOf({ 'job.tpl': template }, changes));
+  const context = contextOf({ 'job.tpl': template }, changes);
+  const job = builtJob(resolved({ command: 'true', ...request }, policy), context);
   const pod = job.spec?.template.spec;
   if (pod === undefined || pod === null) throw new Error('the Job has no pod spec');
   return { job, pod, changes };
@@ -145,5 +150,5 @@ export function renderedService(
   const changes: string[] = [];
   const ports = { exposedPorts: [{ targetPort: 8787, protocol: 'TCP' }] };
   const context = contextOf({ 'service.tpl': template }, changes);
-  return { service: buildServiceOf(resolved({ ...ports, ...request }), context, 'NodePort'), changes };
+  return { service: runAtOnce(buildServiceOf(resolved({ ...ports, ...request }), context, 'NodePort')), changes };
 }

@@ -3,9 +3,8 @@ import t from 'tap';
 import type { JobRequest } from '../../../src/jobs/job.ts';
 import { JobError } from '../../../src/jobs/job-error.ts';
 import { buildService } from '../../../src/jobs/objects/service.ts';
-import { buildJob } from '../../../src/jobs/objects/to-job.ts';
 import { checkInput } from '../../../src/jobs/operations/input.ts';
-import { CONTEXT, resolved } from '../requests.ts';
+import { builtJob, CONTEXT, resolved } from '../requests.ts';
 
 const NO_SECRET = /^config secret must be secretName:key or secretName:key:ENV_NAME\.$/;
 
@@ -111,12 +110,12 @@ t.test('what cannot be made is refused, naming the field', async (t) => {
     ],
   ];
   for (const [what, members, sentence] of refused) {
-    const error = t.throws(() => buildJob(resolved(members), CONTEXT), { code: 'invalid-request' }, what);
+    const error = t.throws(() => builtJob(resolved(members), CONTEXT), { code: 'invalid-request' }, what);
     t.match(String(error instanceof JobError ? error.message : ''), sentence, what);
   }
-  t.doesNotThrow(() => buildJob(resolved({ environment: [{ name: 'A', value: 'x'.repeat(131_069) }] }), CONTEXT));
-  t.doesNotThrow(() => buildJob(resolved({ exposedPorts: [{ targetPort: 65_535, protocol: 'SCTP' }] }), CONTEXT));
-  t.doesNotThrow(() => buildJob(resolved({ exe: '/x', args: ['$'.repeat(131_071)] }), CONTEXT), '$ is counted once');
+  t.doesNotThrow(() => builtJob(resolved({ environment: [{ name: 'A', value: 'x'.repeat(131_069) }] }), CONTEXT));
+  t.doesNotThrow(() => builtJob(resolved({ exposedPorts: [{ targetPort: 65_535, protocol: 'SCTP' }] }), CONTEXT));
+  t.doesNotThrow(() => builtJob(resolved({ exe: '/x', args: ['$'.repeat(131_071)] }), CONTEXT), '$ is counted once');
   t.throws(() => checkInput('x'.repeat(1_048_577)), { code: 'invalid-request' });
   t.doesNotThrow(() => checkInput('x'.repeat(1_048_576)));
   t.throws(() => buildService({ ...resolved({ metadata: { service: { labels: { user: 'x' } } } }) }, 'a', 'NodePort'), {

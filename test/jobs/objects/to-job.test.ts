@@ -2,9 +2,8 @@
 import t from 'tap';
 import type { JobRequest } from '../../../src/jobs/job.ts';
 import { buildService, profileMetadataOf, withOwnerReference } from '../../../src/jobs/objects/service.ts';
-import { buildJob } from '../../../src/jobs/objects/to-job.ts';
 import { buildInputSecret } from '../../../src/jobs/operations/input.ts';
-import { CONTEXT, resolved, schemaCheck } from '../requests.ts';
+import { builtJob, CONTEXT, resolved, schemaCheck } from '../requests.ts';
 
 const check = schemaCheck();
 
@@ -102,7 +101,7 @@ t.test('everything that a job and its profile can say', async (t) => {
     ].join('\n'),
     nodeSelector: { region: 'us', pool: 'batch' },
   });
-  const built = buildJob(job, { ...CONTEXT, shareProcessNamespace: false, jobExpiryHours: 0.5 });
+  const built = builtJob(job, { ...CONTEXT, shareProcessNamespace: false, jobExpiryHours: 0.5 });
   const security = {
     runAsNonRoot: true,
     allowPrivilegeEscalation: false,
@@ -272,7 +271,7 @@ t.test('everything that a job and its profile can say', async (t) => {
     },
   });
   t.equal(check('core.v1.Service', service), '');
-  const made = profileMetadataOf(buildJob(job, CONTEXT));
+  const made = profileMetadataOf(builtJob(job, CONTEXT));
   t.strictSame([made.labels, made.annotations], [{ tier: 'gold' }, { contact: 'ops' }], 'for a Service made later');
 
   const secret = buildInputSecret(owner, 'secret text');

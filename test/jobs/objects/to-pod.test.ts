@@ -1,13 +1,13 @@
 /** A pod runs, mounts and may do what its job asked for; what the job leaves out is left out. */
 import t from 'tap';
 import type { JobRequest, Mount } from '../../../src/jobs/job.ts';
-import { buildJob, ttlSeconds } from '../../../src/jobs/objects/to-job.ts';
-import { CONTEXT, request, resolved, schemaCheck } from '../requests.ts';
+import { ttlSeconds } from '../../../src/jobs/objects/to-job.ts';
+import { builtJob, CONTEXT, request, resolved, schemaCheck } from '../requests.ts';
 
 const check = schemaCheck();
 
 t.test('the least that a job can say', async (t) => {
-  const job = buildJob(resolved({ command: 'true' }), CONTEXT);
+  const job = builtJob(resolved({ command: 'true' }), CONTEXT);
   t.strictSame(job, {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -39,7 +39,7 @@ t.test('the least that a job can say', async (t) => {
 
 t.test('what a container runs', async (t) => {
   const run = (members: Partial<JobRequest>) => {
-    const { command, args } = buildJob(resolved(members), CONTEXT).spec?.template.spec?.containers[0] ?? {};
+    const { command, args } = builtJob(resolved(members), CONTEXT).spec?.template.spec?.containers[0] ?? {};
     return { command, args };
   };
   t.strictSame(run({ exe: '/bin/x', args: ['a', '$b'] }), { command: ['/bin/x'], args: ['a', '$$b'] });
@@ -50,8 +50,8 @@ t.test('what a container runs', async (t) => {
 
 t.test('every type of mount', async (t) => {
   const volumesOf = (mounts: readonly Mount[], minor = 25) => {
-    const spec = buildJob(resolved({ mounts }), { ...CONTEXT, minor }).spec?.template.spec;
-    t.equal(check('batch.v1.Job', buildJob(resolved({ mounts }), { ...CONTEXT, minor })), '');
+    const spec = builtJob(resolved({ mounts }), { ...CONTEXT, minor }).spec?.template.spec;
+    t.equal(check('batch.v1.Job', builtJob(resolved({ mounts }), { ...CONTEXT, minor })), '');
     return { volumes: spec?.volumes, mounts: spec?.containers[0]?.volumeMounts };
   };
   const mount = (type: string, source: Mount['source'], more: Partial<Mount> = {}): Mount => ({
@@ -118,7 +118,7 @@ t.test('every type of mount', async (t) => {
 
 t.test('automount, expiry and the least that is written', async (t) => {
   const specOf = (members: Parameters<typeof resolved>[0], policy?: Parameters<typeof resolved>[1]) =>
-    buildJob(resolved(members, policy), CONTEXT).spec?.template.spec;
+    builtJob(resolved(members, policy), CONTEXT).spec?.template.spec;
   const named = { config: [{ name: 'serviceAccountName', value: 'a' }] };
   t.equal(specOf({})?.automountServiceAccountToken, false, 'nobody named an account');
   t.notOk('automountServiceAccountToken' in (specOf(named) ?? {}), 'the job did');
@@ -129,5 +129,5 @@ t.test('automount, expiry and the least that is written', async (t) => {
   t.equal(ttlSeconds(0), 3600);
   t.equal(ttlSeconds(1000), 3_603_600);
   t.equal(ttlSeconds(87_600_000), 2_147_483_647);
-  t.equal(buildJob(resolved(request({ user: '***' })), CONTEXT).metadata?.labels?.['job-launcher/user'], undefined);
+  t.equal(builtJob(resolved(request({ user: '***' })), CONTEXT).metadata?.labels?.['job-launcher/user'], undefined);
 });

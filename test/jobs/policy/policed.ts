@@ -7,6 +7,7 @@ import type { JobRequest, ResourceLimit } from '../../../src/jobs/job.ts';
 import { JobError } from '../../../src/jobs/job-error.ts';
 import { buildJob } from '../../../src/jobs/objects/to-job.ts';
 import { type PolicyInput, resolveJob } from '../../../src/jobs/policy/policy.ts';
+import { runAtOnce } from '../../../src/system/slices.ts';
 import type { SystemUser } from '../../../src/system/users.ts';
 import { EMPTY_REQUEST } from '../../support/job-request.ts';
 
@@ -58,13 +59,14 @@ export function make(
     overrides: [],
     ...input,
   });
-  return buildJob(resolved, {
+  const context = {
     id: 'a-job-0123456789',
     submissionId: 's',
     jobExpiryHours: 24,
     shareProcessNamespace: true,
     minor: 30,
-  });
+  };
+  return runAtOnce(buildJob(resolved, context));
 }
 
 export function spec(job: KubernetesJob): PodSpec {

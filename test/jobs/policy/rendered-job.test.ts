@@ -4,10 +4,9 @@ import { effectiveProfile, parseProfiles } from '../../../src/config/profiles/pr
 import { parseResourceProfiles } from '../../../src/config/profiles/resource-profiles.ts';
 import type { JobRequest } from '../../../src/jobs/job.ts';
 import { JobError } from '../../../src/jobs/job-error.ts';
-import { buildJob } from '../../../src/jobs/objects/to-job.ts';
 import { resolveJob } from '../../../src/jobs/policy/policy.ts';
 import { templatesOf } from '../objects/templating.ts';
-import { CONTEXT } from '../requests.ts';
+import { builtJob, CONTEXT } from '../requests.ts';
 import { INIT, OWN_ACCOUNT, REQUEST, RESOURCES } from './policed.ts';
 
 const template = (container: string, pod = '') => `apiVersion: batch/v1
@@ -34,7 +33,7 @@ function refused(text: string, lines: string, request: Partial<JobRequest> = {})
       group: '',
       overrides: [],
     });
-    buildJob(resolved, { ...CONTEXT, templates: templatesOf({ 'job.tpl': text }) });
+    builtJob(resolved, { ...CONTEXT, templates: templatesOf({ 'job.tpl': text }) });
     return 'allowed';
   } catch (error) {
     if (error instanceof JobError && error.code === 'invalid-request') return error.message;

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runAtOnce } from '../../../src/system/slices.ts';
 import { TemplateError } from '../../../src/templates/contract.ts';
 import { TEMPLATE_FUNCTIONS } from '../../../src/templates/functions/function-table.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
@@ -23,7 +24,7 @@ const reasonOf = ({ message }: TemplateError): string =>
 function outcome({ template }: Vector): Pick<Vector, 'output' | 'error'> {
   try {
     const { set } = parseTemplates([{ name: 'main.tpl', text: template }], TEMPLATE_FUNCTIONS);
-    return { output: set.render('main.tpl', null, { now: 0, monotonic: () => 0 }).text };
+    return { output: runAtOnce(set.render('main.tpl', null, { now: 0, monotonic: () => 0 })).text };
   } catch (error) {
     if (error instanceof TemplateError) return { error: reasonOf(error) };
     throw error;

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runAtOnce } from '../../../src/system/slices.ts';
 import { DEFAULT_LIMITS, type Limits, TemplateError } from '../../../src/templates/contract.ts';
 import { TEMPLATE_FUNCTIONS } from '../../../src/templates/functions/function-table.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
@@ -10,7 +11,9 @@ const NOW = Date.UTC(2024, 1, 29, 23, 59, 58, 125);
 
 function render(text: string, limits: Partial<Limits> = {}): string {
   const { set } = parseTemplates([{ name: 'main.tpl', text }], TEMPLATE_FUNCTIONS);
-  return set.render('main.tpl', null, { now: NOW, monotonic: () => 0, limits: { ...DEFAULT_LIMITS, ...limits } }).text;
+  return runAtOnce(
+    set.render('main.tpl', null, { now: NOW, monotonic: () => 0, limits: { ...DEFAULT_LIMITS, ...limits } }),
+  ).text;
 }
 
 function failure(text: string, limits?: Partial<Limits>): TemplateError {

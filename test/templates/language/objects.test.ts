@@ -1,5 +1,6 @@
 /** Values that only functions return: named types with fields and methods, function values, typed maps and numbers. */
 import t from 'tap';
+import { runAtOnce } from '../../../src/system/slices.ts';
 import { TemplateError } from '../../../src/templates/contract.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
 import { NilMap, NilSlice } from '../../../src/templates/nil-values.ts';
@@ -65,7 +66,7 @@ const functions = new Map([
 
 const render = (text: string): string => {
   const { set } = parseTemplates([{ name: 'a.tpl', text }], functions);
-  return set.render('a.tpl', data, { now: 0, monotonic: () => 0 }).text;
+  return runAtOnce(set.render('a.tpl', data, { now: 0, monotonic: () => 0 })).text;
 };
 
 function kindOfError(text: string): string {

@@ -1,6 +1,7 @@
 /** Random templates with random data give a text or a TemplateError, within the limits; nothing else is thrown. */
 import fc from 'fast-check';
 import t from 'tap';
+import { runAtOnce } from '../../../src/system/slices.ts';
 import { byteLength } from '../../../src/templates/bytes.ts';
 import { type Limits, TemplateError } from '../../../src/templates/contract.ts';
 import { readTemplateData } from '../../../src/templates/language/data.ts';
@@ -174,7 +175,7 @@ function outcome(text: string, value: unknown): { readonly output?: string; read
   try {
     const { set } = parseTemplates([{ name: 'main.tpl', text }], testFunctions);
     const options = { now: 0, monotonic: () => now++, limits: LIMITS };
-    return { output: set.render('main.tpl', readTemplateData(JSON.stringify(value)), options).text };
+    return { output: runAtOnce(set.render('main.tpl', readTemplateData(JSON.stringify(value)), options)).text };
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
     return { kind: error.kind };

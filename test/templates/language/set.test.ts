@@ -1,6 +1,6 @@
 /** Several template files become one set: order of names, definitions that replace others, places of errors and of output. */
-
 import t from 'tap';
+import { runAtOnce } from '../../../src/system/slices.ts';
 import { DEFAULT_LIMITS, type Limits, type RefusedFunction, TemplateError } from '../../../src/templates/contract.ts';
 import { readTemplateData, toTemplateData } from '../../../src/templates/language/data.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
@@ -39,7 +39,7 @@ function render(
   const sources = Object.entries(files).map(([file, text]) => ({ name: file, text }));
   const { set, warnings } = parseTemplates(sources, functions);
   const options = { now: 0, monotonic: clock(ms), limits: { ...DEFAULT_LIMITS, ...limits } };
-  return { ...set.render(name, readTemplateData(data), options), warnings, set };
+  return { ...runAtOnce(set.render(name, readTemplateData(data), options)), warnings, set };
 }
 
 function failure(run: () => unknown): TemplateError {

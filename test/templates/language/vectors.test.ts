@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runAtOnce } from '../../../src/system/slices.ts';
 import { TemplateError } from '../../../src/templates/contract.ts';
 import { readTemplateData } from '../../../src/templates/language/data.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
@@ -33,7 +34,7 @@ function outcome(vector: Vector, data: string | undefined): Pick<Vector, 'output
       testFunctions,
     );
     const value = data === undefined ? null : readTemplateData(data);
-    return { output: set.render('main.tpl', value, { now: 0, monotonic: () => 0 }).text };
+    return { output: runAtOnce(set.render('main.tpl', value, { now: 0, monotonic: () => 0 })).text };
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
     const { column, ...place } = error.place;

@@ -1,11 +1,12 @@
 /** YAML documents: places of nodes and errors in the text, and what is refused although YAML allows it. */
 import t from 'tap';
+import { runAtOnce } from '../../../src/system/slices.ts';
 import { YamlError } from '../../../src/templates/yaml/yaml-cursor.ts';
 import { LENIENT, readYaml, STRICT } from '../../../src/templates/yaml/yaml-reader.ts';
 
 function failure(yaml: string): { readonly message: string; readonly at: string } {
   try {
-    readYaml(yaml, STRICT);
+    runAtOnce(readYaml(yaml, STRICT));
   } catch (error) {
     if (error instanceof YamlError) return { message: error.message, at: yaml.slice(error.offset, error.offset + 5) };
     throw error;
@@ -14,7 +15,7 @@ function failure(yaml: string): { readonly message: string; readonly at: string 
 }
 
 t.test('nodes and keys have the index of their first character', async (t) => {
-  const node = readYaml('# c\na:\n  b: [x, "yé"]\n', STRICT);
+  const node = runAtOnce(readYaml('# c\na:\n  b: [x, "yé"]\n', STRICT));
   t.match(node, {
     kind: 'map',
     offset: 4,
@@ -50,14 +51,14 @@ t.test('nodes and keys have the index of their first character', async (t) => {
 });
 
 t.test('integers are bigints, other numbers are numbers', async (t) => {
-  t.match(readYaml('[1, 1.0, 1e3, 18446744073709551615]', STRICT), {
+  t.match(runAtOnce(readYaml('[1, 1.0, 1e3, 18446744073709551615]', STRICT)), {
     items: [{ value: 1n }, { value: 1 }, { value: 1000 }, { value: 18446744073709551615n }],
   });
 });
 
 t.test('a text without a document gives nothing, a document without content null', async (t) => {
-  t.equal(readYaml(' \n# comment\n', STRICT), undefined);
-  t.match(readYaml('---\n', STRICT), { kind: 'scalar', value: null });
+  t.equal(runAtOnce(readYaml(' \n# comment\n', STRICT)), undefined);
+  t.match(runAtOnce(readYaml('---\n', STRICT)), { kind: 'scalar', value: null });
 });
 
 t.test('anchors, aliases, merge keys and tags are refused at their place', async (t) => {
@@ -68,7 +69,7 @@ t.test('anchors, aliases, merge keys and tags are refused at their place', async
     at: '<<: {',
   });
   t.same(failure('a: !!str 1'), { message: 'found the tag !!str; tags are not allowed', at: '!!str' });
-  t.match(readYaml('"<<": 1', STRICT), { entries: new Map([['<<', { value: { value: 1n } }]]) });
+  t.match(runAtOnce(readYaml('"<<": 1', STRICT)), { entries: new Map([['<<', { value: { value: 1n } }]]) });
 });
 
 t.test('duplicate keys, numbers that are not finite and other documents are refused at their place', async (t) => {
@@ -95,12 +96,12 @@ t.test('aliases that grow a document are limited, and none contains itself', asy
   const grown = Array.from({ length: 9 }, (_, i) => `a${i}: &a${i} [${`*a${i - 1},`.repeat(i === 0 ? 0 : 9)}]`).join(
     '\n',
   );
-  t.throws(() => readYaml(grown, LENIENT), { message: 'document contains excessive aliasing' });
-  t.throws(() => readYaml('a: &x [*x]', LENIENT), { message: "anchor 'x' value contains itself" });
+  t.throws(() => runAtOnce(readYaml(grown, LENIENT)), { message: 'document contains excessive aliasing' });
+  t.throws(() => runAtOnce(readYaml('a: &x [*x]', LENIENT)), { message: "anchor 'x' value contains itself" });
 });
 
 t.test('nesting is limited', async (t) => {
-  t.throws(() => readYaml('['.repeat(100_000), STRICT), { message: 'exceeded max depth of 1000' });
-  t.throws(() => readYaml('- '.repeat(500), STRICT), { message: 'exceeded max depth of 200' });
-  t.match(readYaml('['.repeat(150) + ']'.repeat(150), STRICT), { kind: 'list' });
+  t.throws(() => runAtOnce(readYaml('['.repeat(100_000), STRICT)), { message: 'exceeded max depth of 1000' });
+  t.throws(() => runAtOnce(readYaml('- '.repeat(500), STRICT)), { message: 'exceeded max depth of 200' });
+  t.match(runAtOnce(readYaml('['.repeat(150) + ']'.repeat(150), STRICT)), { kind: 'list' });
 });

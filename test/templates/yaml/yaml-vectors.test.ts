@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runAtOnce } from '../../../src/system/slices.ts';
 import { YamlError } from '../../../src/templates/yaml/yaml-cursor.ts';
 import { readYaml, STRICT, type YamlNode } from '../../../src/templates/yaml/yaml-reader.ts';
 
@@ -29,7 +30,7 @@ function plain(node: YamlNode | undefined): unknown {
 
 function failure(yaml: string): YamlError {
   try {
-    readYaml(yaml, STRICT);
+    runAtOnce(readYaml(yaml, STRICT));
   } catch (error) {
     if (error instanceof YamlError) return error;
     throw error;
@@ -43,7 +44,7 @@ const OF_CONTENT = /second document|anchor|already set|map key|json:|cannot deco
 for (const file of ['scalars.json', 'structure.json', 'errors.json']) {
   t.test(file, async (t) => {
     for (const { yaml, json, error } of read(file)) {
-      if (json !== undefined) t.same(plain(readYaml(yaml, STRICT)), JSON.parse(json), JSON.stringify(yaml));
+      if (json !== undefined) t.same(plain(runAtOnce(readYaml(yaml, STRICT))), JSON.parse(json), JSON.stringify(yaml));
       else if (OF_CONTENT.test(error ?? '')) t.ok(failure(yaml), JSON.stringify(yaml));
       else t.equal(`yaml: ${failure(yaml).goMessage}`, error, JSON.stringify(yaml));
     }

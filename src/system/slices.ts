@@ -1,0 +1,76 @@
+/**
+ * Computations that take longer than the event loop may pause: generators that yield where other work may run. They take
+ * turns, one slice in an iteration of the event loop.
+ */
+
+/** Yields every few hundred steps, and before each step that takes a millisecond. */
+export type Sliced<T> = Generator<undefined, T, undefined>;
+
+/** Runs a computation without a pause. */
+export function runAtOnce<T>(work: Sliced<T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+  }
+}
+
+/** Milliseconds of CPU after which other work runs. */
+const SLICE_MS = 8;
+
+/** Turns of all computations that share an event loop. */
+export class Turns {
+  readonly #waiting: (() => void)[] = [];
+
+  /** Resolves in an iteration of the event loop of which no other turn is a part. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      if (this.#waiting.length === 1) setImmediate(this.#give);
+    });
+  }
+
+  readonly #give = (): void => {
+    this.#waiting.shift()?.();
+    if (this.#waiting.length > 0) setImmediate(this.#give);
+  };
+}
+
+/** Runs the computations for one job in slices; its clock is the CPU time of these slices. */
+export class Slices {
+  readonly #turns: Turns;
+  readonly #cpu: () => number;
+  #spent = 0;
+  #from: number | undefined;
+
+  /** `cpu`: milliseconds of CPU time of the process. */
+  constructor(turns: Turns, cpu: () => number) {
+    this.#turns = turns;
+    this.#cpu = cpu;
+  }
+
+  /** Milliseconds of CPU time. */
+  readonly cpuTime = (): number => this.#spent + (this.#from === undefined ? 0 : this.#cpu() - this.#from);
+
+  async run<T>(work: Sliced<T>, signal?: AbortSignal): Promise<T> {
+    for (;;) {
+      await this.#turns.next();
+      signal?.throwIfAborted();
+      const slice = this.#slice(work);
+      if (slice.done === true) return slice.value;
+    }
+  }
+
+  #slice<T>(work: Sliced<T>): IteratorResult<undefined, T> {
+    const from = this.#cpu();
+    this.#from = from;
+    try {
+      for (;;) {
+        const result = work.next();
+        if (result.done === true || this.#cpu() - from > SLICE_MS) return result;
+      }
+    } finally {
+      this.#spent += this.#cpu() - from;
+      this.#from = undefined;
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/** Long computations in slices: turns between jobs, their own clock, and the end by a signal. */
+import { setImmediate } from 'node:timers/promises';
+import t from 'tap';
+import { runAtOnce, type Sliced, Slices, Turns } from '../../src/system/slices.ts';
+
+/** Yields after each of its steps. */
+function* steps(count: number, step: (index: number) => void): Sliced<string> {
+  for (let index = 0; index < count; index++) {
+    step(index);
+    yield;
+  }
+  return 'done';
+}
+
+t.test('a computation without pauses gives the same result', async (t) => {
+  let made = 0;
+  t.equal(runAtOnce(steps(3, () => made++)), 'done');
+  t.equal(made, 3);
+});
+
+t.test('computations of several jobs take turns, one slice in an iteration of the event loop', async (t) => {
+  const turns = new Turns();
+  const made: string[] = [];
+  let cpu = 0;
+  const run = (name: string) =>
+    new Slices(turns, () => cpu).run(
+      steps(3, (index) => {
+        made.push(`${name}${index}`);
+        cpu += 20;
+      }),
+    );
+  const both = Promise.all([run('a'), run('b')]);
+  for (const after of [['a0'], ['a0', 'b0'], ['a0', 'b0', 'a1'], ['a0', 'b0', 'a1', 'b1']]) {
+    await setImmediate();
+    t.same(made, after);
+  }
+  t.same(await both, ['done', 'done']);
+  t.same(made, ['a0', 'b0', 'a1', 'b1', 'a2', 'b2']);
+});
+
+t.test('steps that are short share a slice', async (t) => {
+  let cpu = 0;
+  let made = 0;
+  const running = new Slices(new Turns(), () => cpu).run(
+    steps(10, () => {
+      made++;
+      cpu += 1;
+    }),
+  );
+  await setImmediate();
+  t.equal(made, 9, 'more than 8 ms are over after the ninth');
+  t.equal(await running, 'done');
+});
+
+t.test('the clock of a job leaves out what other work takes', async (t) => {
+  let cpu = 0;
+  const slices = new Slices(new Turns(), () => cpu);
+  const seen: number[] = [];
+  const running = slices.run(
+    steps(2, () => {
+      cpu += 10;
+      seen.push(slices.cpuTime());
+    }),
+  );
+  await setImmediate();
+  cpu += 1_000;
+  await running;
+  t.same(seen, [10, 20]);
+  t.equal(slices.cpuTime(), 20);
+});
+
+t.test('an aborted signal ends the computation before its next slice', async (t) => {
+  const aborter = new AbortController();
+  let cpu = 0;
+  let made = 0;
+  const running = new Slices(new Turns(), () => cpu).run(
+    steps(5, () => {
+      made++;
+      cpu += 20;
+    }),
+    aborter.signal,
+  );
+  await setImmediate();
+  aborter.abort(new Error('too late'));
+  await t.rejects(running, { message: 'too late' });
+  t.equal(made, 1);
+});
