@@ -151,9 +151,9 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
     const overrides = files === undefined ? [] : writtenOverrides(files);
     const hasSections = (files?.profiles.sections.length ?? 0) > 0;
     if (hasSections || isTemplating) {
-      await step('named-objects', all(files, asked, options), ([of, to, given]) => {
+      await step('named-objects', all(files, asked, options), async ([of, to, given]) => {
         const trial = { options: given, context, api: to };
-        const rendered = isTemplating && usable !== undefined ? renderedSample(of, trial) : undefined;
+        const rendered = isTemplating && usable !== undefined ? await renderedSample(of, trial) : undefined;
         return checkNamedObjects(of, to.client, rendered);
       });
     }

@@ -120,11 +120,11 @@ function resolvedSample(
 }
 
 /** What the templates make of a small job, with the files; undefined if they cannot: step `template-jobs` reports why. */
-export function renderedSample(files: PolicyFiles, { options, context, api }: Trial) {
+export async function renderedSample(files: PolicyFiles, { options, context, api }: Trial) {
   try {
     const templates = openTemplates(options, context.clock.now());
     const resolved = resolvedSample({ what: '', job: {} }, files, context);
-    const job = newJob(resolved, options, context.random, templates).manifest(api?.minor ?? NEWEST_MINOR);
+    const job = await newJob(resolved, options, context.random, templates).manifest(api?.minor ?? NEWEST_MINOR);
     return { job, files: loadTemplates(options).files };
   } catch (error) {
     if (error instanceof JobError || error instanceof ConfigError) return undefined;
