@@ -1,7 +1,7 @@
 /**
  * Rebuilds the submitted request from its Kubernetes Job (kubernetes-objects.md section 1). Name, user and tags are read
- * from the pod template, never from a pod. Jobs of the first-party plugin have no submission record; all of their
- * request is read from the pod template.
+ * from the pod template, never from a pod. Jobs of the first-party plugin have no submission record; their request is read
+ * from the pod template, except `config`: the account and the Secrets there may come from a profile or an override.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Container as KubernetesContainer, PodSpec, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
@@ -64,7 +64,6 @@ export function recoverRequest(
     workingDirectory: container?.workingDir ?? '',
     host: spec?.nodeName ?? '',
     instanceId: job.metadata?.labels?.[INSTANCE_LABEL] ?? '',
-    config: compactList(configOf(spec, container)),
     exposedPorts: compactList(portsOf(annotations[PORTS_ANNOTATION])),
     ...(record === undefined ? requestOfPod(spec, container) : {}),
     ...kept,
@@ -108,7 +107,7 @@ function containerOf(spec: PodSpec | undefined, container: KubernetesContainer):
   };
 }
 
-/** Variables with a value, of these names; those taken from Secrets are `config`. */
+/** Variables with a value, of these names. */
 function environmentOf(
   container: KubernetesContainer | undefined,
   ours: boolean,
@@ -122,15 +121,6 @@ function environmentOf(
         : [],
     ),
   );
-}
-
-function configOf(spec: PodSpec | undefined, container: KubernetesContainer | undefined): JobRequest['config'] {
-  const secrets = (container?.env ?? []).flatMap(({ name, valueFrom }) => {
-    const secret = valueFrom?.secretKeyRef;
-    return secret?.name === undefined ? [] : [{ name: 'secret', value: `${secret.name}:${secret.key}:${name}` }];
-  });
-  const account = spec?.serviceAccountName;
-  return account === undefined ? secrets : [...secrets, { name: 'serviceAccountName', value: account }];
 }
 
 function portsOf(text: string | undefined): readonly ExposedPort[] {

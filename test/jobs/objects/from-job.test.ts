@@ -117,6 +117,17 @@ t.test('an override that changed the command line: it is a command without argum
   t.strictSame({ command, args }, { command: 'wrapper', args: [] });
 });
 
+t.test('an account of the profile and a Secret of an override are not config of the job', async (t) => {
+  const job = stored(buildJob(resolved({ config: [] }), CONTEXT));
+  const spec = job.spec?.template.spec;
+  if (spec === undefined) throw new Error('no pod template');
+  spec.serviceAccountName = 'account-of-profile';
+  const [container] = spec.containers;
+  if (container === undefined) throw new Error('no container');
+  container.env = [{ name: 'LICENSE', valueFrom: { secretKeyRef: { name: 'site', key: 'license' } } }];
+  t.strictSame(recoverRequest(job).config, []);
+});
+
 t.test('a job of the first-party plugin', async (t) => {
   const job: Job = {
     metadata: { name: 'r-session-xyz', labels: { 'launcher-instance-id': 'wb' }, uid: 'u' },
@@ -180,10 +191,7 @@ t.test('a job of the first-party plugin', async (t) => {
     command: 'echo $$HOME $(X)',
     exe: '',
     args: [],
-    config: [
-      { name: 'secret', value: 's:k:P' },
-      { name: 'serviceAccountName', value: 'sa' },
-    ],
+    config: [],
     container: { image: 'r:4', runAsUserId: 0, supplementalGroupIds: [5] },
     environment: [{ name: 'A', value: '$$b' }],
     exposedPorts: [{ targetPort: 8787, protocol: 'TCP' }],
