@@ -18,7 +18,7 @@ import { createService } from '../operations/submit.ts';
 import { podEnded } from '../view/observation.ts';
 import { projectPod } from '../view/projection.ts';
 import { duration } from '../view/reasons.ts';
-import { isTerminal, type JobRecord } from '../view/record.ts';
+import { isTerminal, type JobRecord, pendingSince } from '../view/record.ts';
 import { expireJobs } from './expiry.ts';
 import type { Rule } from './reconciler.ts';
 import { recordResult } from './result.ts';
@@ -202,13 +202,15 @@ function cancelPending(context: JobsContext): Rule {
   return {
     name: 'cancel-pending',
     failure: 'Cannot cancel a job that has been Pending for longer than pending-timeout-seconds',
-    due: ({ job, outcome }) => {
+    due: (record) => {
+      const { job, outcome } = record;
       const seconds = options().pendingTimeoutSeconds;
       const now = client.serverTime();
-      // A job that another client has suspended is not late; one with a decision is about to get its final state.
-      if (seconds === 0 || now === undefined || outcome.state !== 'Pending' || job.suspended || job.deleting)
-        return false;
-      return job.control === undefined && job.decision === undefined && now - job.pendingSince >= seconds * 1000;
+      const since = pendingSince(record);
+      if (seconds === 0 || now === undefined || since === undefined || outcome.state !== 'Pending') return false;
+      // A job with a decision is about to get its final state.
+      const isOpen = job.control === undefined && job.decision === undefined && !job.deleting;
+      return isOpen && now - since >= seconds * 1000;
     },
     act: async (record) => {
       const limit = `pending for more than ${duration(options().pendingTimeoutSeconds)}`;

@@ -50,11 +50,13 @@ export interface JobView extends Projected, RunRecords {
   readonly malformedRecord?: string;
   readonly createdAt: number;
   /** Its creation, or the last time at which it was resumed: `status.startTime`. */
-  readonly pendingSince: number;
+  readonly startedAt: number;
+  /** When the Job controller resumed it after a suspension. */
+  readonly resumedAt?: number;
   /** It has a deletionTimestamp; a finalizer may keep it. */
   readonly deleting: boolean;
   readonly lastTransition: number;
-  /** `spec.suspend` is true. */
+  /** `spec.suspend` is true, or the Job controller has not resumed it yet. */
   readonly suspended: boolean;
   /** `spec.parallelism` is 0. */
   readonly idle: boolean;
@@ -180,12 +182,15 @@ export function projectJob(job: KubernetesJob): JobView {
   const records = readRecords(annotations, metadata?.uid);
   const { record, malformed } = readRecord(annotations[RECORD_ANNOTATION]);
   const createdAt = time(metadata?.creationTimestamp) ?? 0;
+  const suspension = conditions.find(({ type }) => type === 'Suspended');
+  const resumedAt = suspension?.status === 'False' ? time(suspension.lastTransitionTime) : undefined;
   return {
     ...identityOf<JobUid, JobId>(metadata),
     request: recoverRequest(job, record),
     ...(malformed === undefined ? {} : { malformedRecord: malformed }),
     createdAt,
-    pendingSince: newest(createdAt, time(status?.startTime)),
+    startedAt: newest(createdAt, time(status?.startTime)),
+    ...(resumedAt === undefined ? {} : { resumedAt }),
     deleting: metadata?.deletionTimestamp !== undefined,
     lastTransition: newest(
       createdAt,
@@ -194,7 +199,7 @@ export function projectJob(job: KubernetesJob): JobView {
       newestTransition(conditions),
       time(records.result?.endedAt),
     ),
-    suspended: spec?.suspend === true,
+    suspended: spec?.suspend === true || suspension?.status === 'True',
     idle: spec?.parallelism === 0,
     active: (status?.active ?? 0) > 0,
     ready: (status?.ready ?? 0) > 0,

@@ -73,6 +73,12 @@ type PodsOfJob = readonly PodObservation[];
 
 export const isTerminal = ({ outcome }: JobRecord): boolean => TERMINAL_STATES.has(outcome.state);
 
+/** When a Pending job became Pending; undefined while it is suspended. A pod that replaced one that ran begins again. */
+export function pendingSince({ job, pod, ran }: Pick<JobRecord, 'job' | 'pod' | 'ran'>): number | undefined {
+  if (job.suspended) return undefined;
+  return ran && pod?.present === true ? Math.max(job.startedAt, pod.view.createdAt) : job.startedAt;
+}
+
 /** The port at the addresses that a network request reports: those of a load balancer or of the cluster, else of the nodes. */
 function publishedPort({ type, ingress }: ServiceView, { port, nodePort }: ServiceView['ports'][number]): number {
   const isAtService = type === 'ClusterIP' || (type === 'LoadBalancer' && ingress.length > 0);

@@ -49,8 +49,13 @@ export interface DerivedInputs extends StateInputs {
   readonly endedByItself: boolean;
 }
 
+/** A removed pod from before the suspension of a Job that was resumed: the Job gets another one. */
+const isBeforeResume = (pod: PodObservation, { resumedAt }: JobView): boolean =>
+  resumedAt !== undefined && pod.view.createdAt < resumedAt && (wasRemoved(pod) || pod.isEndUnknown === true);
+
 export function deriveInputs(inputs: StateInputs): DerivedInputs {
-  const { job, pod } = inputs;
+  const { job } = inputs;
+  const pod = inputs.pod !== undefined && isBeforeResume(inputs.pod, job) ? undefined : inputs.pod;
   const podView = pod?.view;
   const present = pod?.present === true;
   const operation = job.control?.operation;

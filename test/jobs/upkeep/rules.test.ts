@@ -1,10 +1,17 @@
 /** What is due after a while is done by any instance: ends expire, what only waits is canceled, a held pod ends. */
 import t from 'tap';
 import { JOBS as JOBS_KIND } from '../../../src/kubernetes/contract.ts';
+import { JOBS, PODS } from '../../cluster/api/resources.ts';
 import { eventually } from '../../support/eventually.ts';
-import { fastClock, startWorld, terminal } from '../instance.ts';
+import { fastClock, hasState, startWorld, terminal } from '../instance.ts';
 
 const { cluster, admin, instance, stop, annotation, exists, podOf } = await startWorld(t);
+
+function ourJob(id: string) {
+  const found = cluster.store.get(JOBS, cluster.namespace, id);
+  if (found === undefined) throw new Error(`there is no Job ${id}`);
+  return found;
+}
 
 t.test('jobs expire by the clock of the server, counted from the recorded end', async (t) => {
   const one = await instance({ clock: fastClock(600), options: { jobExpiryHours: 0.5 } });
@@ -47,6 +54,51 @@ t.test('pending for too long', async (t) => {
     status: 'Canceled',
     statusMessage: /^pending for more than 1 second: 0\/1 nodes are available/,
   });
+  await stop(one);
+});
+
+t.test('pending-timeout-seconds counts from the resume of a job that another client had suspended', async (t) => {
+  let laterMs = 0;
+  let reads = 0;
+  const one = await instance({
+    options: { pendingTimeoutSeconds: 60 },
+    clock: fastClock(20),
+    wrap: (client) => ({
+      ...client,
+      serverTime: () => {
+        reads++;
+        const now = client.serverTime();
+        return now === undefined ? undefined : now + laterMs;
+      },
+    }),
+  });
+  const id = await one.submit({ command: 'sleep 600' });
+  await one.until(id, hasState('Running'));
+  const hourAgo = new Date(Date.now() - 3_600_000).toISOString().replace(/\.\d+Z$/, 'Z');
+  cluster.store.edit(JOBS, ourJob(id), (draft) => {
+    draft.metadata.creationTimestamp = hourAgo;
+    draft.status.startTime = hourAgo;
+  });
+  for (const pod of cluster.store.list(PODS).filter(({ metadata }) => metadata.labels?.['job-name'] === id)) {
+    cluster.store.edit(PODS, pod, (draft) => {
+      draft.metadata.creationTimestamp = hourAgo;
+    });
+  }
+  const allow = cluster.denyNew('pods', 'no room');
+  await admin.client.patch(JOBS_KIND, id, { spec: { suspend: true } });
+  await one.until(id, ({ statusCode }) => statusCode === 'Suspended');
+  await admin.client.patch(JOBS_KIND, id, { spec: { suspend: false } });
+  await one.until(id, ({ statusMessage }) => statusMessage === 'no room');
+  const readsBefore = reads;
+  await eventually(() => reads >= readsBefore + 30);
+  t.strictSame(one.announced.get(id), ['Pending/Pending', 'Running/Running', 'Pending/Suspended', 'Pending/Pending']);
+
+  laterMs = 62_000;
+  t.match(await one.until(id, terminal), {
+    status: 'Canceled',
+    statusMessage: 'pending for more than 1 minute: no room',
+  });
+  allow();
   await stop(one);
 });
 

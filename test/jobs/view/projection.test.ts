@@ -19,11 +19,22 @@ t.test('times of the API are milliseconds; 1970 and malformed times are undefine
   );
 });
 
-t.test('a job that was resumed is Pending since then', async (t) => {
+/** The spec right after a resume. */
+const SPEC = { suspend: false, template: {} };
+
+t.test('a job that was resumed has started then', async (t) => {
   const metadata = { name: 'a', uid: 'u', creationTimestamp: '2026-11-23T18:00:00Z' };
-  const { pendingSince } = projectJob({ metadata, status: { startTime: '2026-11-23T18:40:12Z' } });
-  t.equal(pendingSince, 1_795_459_212_000);
-  t.equal(projectJob({ metadata }).pendingSince, 1_795_456_800_000);
+  const conditions = [{ type: 'Suspended', status: 'False', lastTransitionTime: '2026-11-23T18:40:12Z' }];
+  const resumed = projectJob({ metadata, spec: SPEC, status: { startTime: '2026-11-23T18:40:12Z', conditions } });
+  t.match(resumed, { suspended: false, startedAt: 1_795_459_212_000, resumedAt: 1_795_459_212_000 });
+  const { startedAt, resumedAt } = projectJob({ metadata, spec: SPEC });
+  t.strictSame([startedAt, resumedAt], [1_795_456_800_000, undefined]);
+});
+
+t.test('a job that the Job controller has not resumed yet is suspended', async (t) => {
+  const metadata = { name: 'a', uid: 'u', creationTimestamp: '2026-11-23T18:00:00Z' };
+  const conditions = [{ type: 'Suspended', status: 'True', lastTransitionTime: '2026-11-23T18:40:12Z' }];
+  t.match(projectJob({ metadata, spec: SPEC, status: { conditions } }), { suspended: true, resumedAt: undefined });
 });
 
 const controlledBy = (uid: string, labels: Record<string, string> = {}) => ({

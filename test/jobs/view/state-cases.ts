@@ -19,7 +19,7 @@ export const job = (members: Partial<JobView> = {}): JobView => ({
   resourceVersion: '1',
   request: request(),
   createdAt: START,
-  pendingSince: START,
+  startedAt: START,
   deleting: false,
   lastTransition: START,
   suspended: false,

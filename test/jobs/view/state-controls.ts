@@ -226,4 +226,27 @@ export const CONTROL_ROWS: readonly Case[] = [
     expected: ['Canceled', 'Deleted', undefined, 'its Job was deleted in Kubernetes by another client'],
     isUnconfirmed: true,
   },
+  {
+    what: 'resumed while its pod is still being deleted: it waits for a new one',
+    cause: 'pending',
+    given: { job: job({ resumedAt: START + 6 * SECOND }), pod: seen(pod(DELETION)), announced: RUNNING, ran: true },
+    expected: ['Pending', 'Pending', undefined, ''],
+  },
+  {
+    what: 'resumed after its pod was deleted, and no new pod can be created',
+    cause: 'pending',
+    given: {
+      job: job({ resumedAt: START + 6 * SECOND }),
+      pod: seen(pod(DELETION), false),
+      announced: RUNNING,
+      ran: true,
+    },
+    expected: ['Pending', 'Pending', undefined, ''],
+  },
+  {
+    what: 'resumed, and its next pod was deleted',
+    cause: 'pod-removal-pending',
+    given: { job: job({ resumedAt: START }), pod: seen(pod(DELETION), false), announced: RUNNING, ran: true },
+    expected: ['Running', 'Running', undefined, 'its pod was deleted in Kubernetes by another client'],
+  },
 ];
