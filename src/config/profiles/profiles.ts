@@ -134,6 +134,13 @@ const MAXIMA = [
 
 const GPU_MAXIMA = MAXIMA.slice(4);
 
+/** Those, and a default request above the limit that is possible: in one section, every such job would be refused or reduced. */
+const SECTION_MAXIMA = [
+  ...MAXIMA,
+  ['default-cpus-request', 'max-cpus'],
+  ['default-mem-mb-request', 'max-mem-mb'],
+] as const satisfies readonly (readonly [ProfileKey, ProfileKey])[];
+
 /** The number of a setting; 0 if it has no number. */
 function numberOf(setting: Setting<unknown> | undefined): number {
   return typeof setting?.value === 'number' ? setting.value : 0;
@@ -141,11 +148,12 @@ function numberOf(setting: Setting<unknown> | undefined): number {
 
 /** A default above the maximum in the same section is a problem. */
 function checkSection({ file, line, settings }: ProfileSection): readonly Problem[] {
-  return MAXIMA.flatMap(([byDefault, most]) => {
+  return SECTION_MAXIMA.flatMap(([byDefault, most]) => {
     const value = settings.get(byDefault);
     const maximum = settings.get(most);
-    if (numberOf(maximum) === 0 || numberOf(value) <= numberOf(maximum)) return [];
-    const message = `${numberOf(value)} is above ${most}=${numberOf(maximum)} on line ${maximum?.origin?.line}`;
+    const isNone = numberOf(maximum) === 0 && !GPU_MAXIMA.some(([each]) => each === byDefault);
+    if (maximum === undefined || isNone || numberOf(value) <= numberOf(maximum)) return [];
+    const message = `${numberOf(value)} is above ${most}=${numberOf(maximum)} on line ${maximum.origin?.line}`;
     return [problem(value?.origin ?? { file, line }, byDefault, message)];
   });
 }

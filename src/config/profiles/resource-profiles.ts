@@ -88,6 +88,12 @@ export function parseResourceProfiles(file: string, text: string): LoadedResourc
   return { profiles, warnings: findings.warnings };
 }
 
+/** A request above its limit is a problem: every job with this resource profile would be refused. */
+const REQUESTS = [
+  ['cpus-request', 'cpus'],
+  ['mem-mb-request', 'mem-mb'],
+] as const;
+
 function readSection(file: string, { name: id, line, entries }: Section, findings: Findings): ResourceProfile {
   const written = entries.map((entry) => ({ ...entry, file }));
   const settings = readSettings(RESOURCE_PROFILE_TABLE, written, 'a key of resource profiles', findings);
@@ -98,6 +104,13 @@ function readSection(file: string, { name: id, line, entries }: Section, finding
       findings.problems.push(problem(setting.origin, key, message));
     }
     if (setting.value !== undefined) fields[camelCase(key)] = key === 'name' ? setting.value : setting;
+  }
+  for (const [request, limit] of REQUESTS) {
+    const [asked, most] = [settings.get(request), settings.get(limit)];
+    if (asked?.origin === undefined || Number(most?.value ?? 0) === 0 || Number(asked.value) <= Number(most?.value))
+      continue;
+    const message = `${asked.value} is above ${limit}=${most?.value} on line ${most?.origin?.line}`;
+    findings.problems.push(problem(asked.origin, request, message));
   }
   return fields as unknown as ResourceProfile;
 }

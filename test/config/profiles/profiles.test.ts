@@ -149,6 +149,22 @@ t.test('defaults above maxima: refused in one section, a warning across sections
   );
 });
 
+t.test('a default request above the maximum limit of the same section is refused', async (t) => {
+  t.strictSame(problems('[*]\nmax-cpus=2\ndefault-cpus-request=4'), [
+    'F:3: default-cpus-request: 4 is above max-cpus=2 on line 2',
+  ]);
+  t.strictSame(problems('[*]\ndefault-mem-mb-request=1024\nmax-mem-mb=512'), [
+    'F:2: default-mem-mb-request: 1024 is above max-mem-mb=512 on line 3',
+  ]);
+  t.strictSame(problems('[*]\ndefault-cpus-request=4\nmax-cpus=0'), [], 'no maximum');
+});
+
+t.test('default GPUs in a section that allows none are refused', async (t) => {
+  t.strictSame(problems('[*]\ndefault-nvidia-gpus=1\nmax-nvidia-gpus=0'), [
+    'F:2: default-nvidia-gpus: 1 is above max-nvidia-gpus=0 on line 3',
+  ]);
+});
+
 t.test('thousands of sections: warnings are counted, not listed', async (t) => {
   const users = Array.from({ length: 3000 }, (_, n) => `[u${n}]\nmax-cpus=2\n`).join('');
   const { profiles, warnings } = parseProfiles('F', `[*]\ndefault-cpus=4\n${users}`);

@@ -56,3 +56,11 @@ t.test('all problems of the file', async (t) => {
     ],
   );
 });
+
+t.test('a request above the limit of the same resource profile is refused', async (t) => {
+  t.strictSame(problems('[big]\ncpus=2\ncpus-request=3\nmem-mb-request=600\nmem-mb=512', parseResourceProfiles), [
+    'F:3: cpus-request: 3 is above cpus=2 on line 2',
+    'F:4: mem-mb-request: 600 is above mem-mb=512 on line 5',
+  ]);
+  t.strictSame(problems('[big]\ncpus-request=3\nmem-mb=0\nmem-mb-request=600', parseResourceProfiles), [], 'no limits');
+});

@@ -118,7 +118,7 @@ t.test('an override that changed the command line: it is a command without argum
 });
 
 t.test('an account of the profile and a Secret of an override are not config of the job', async (t) => {
-  const job = stored(buildJob(resolved({ config: [] }), CONTEXT));
+  const job = stored(builtJob(resolved({ config: [] }), CONTEXT));
   const spec = job.spec?.template.spec;
   if (spec === undefined) throw new Error('no pod template');
   spec.serviceAccountName = 'account-of-profile';
