@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { SOURCES } from '../support/plugin.ts';
+import { EXECUTABLE } from '../support/plugin.ts';
 import { directoryOf, linesOf, type Outcome, type Situation } from './harness.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'only for root';
@@ -18,7 +18,7 @@ interface Start {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs `node src/main.ts ARGS` as root, or as another user. */
+/** Runs the executable as root, or as another user. */
 function start(
   t: Test,
   args: readonly string[],
@@ -28,8 +28,8 @@ function start(
   const { path, configFile } = directoryOf(t, situation);
   prepare?.(path);
   const [command = '', ...rest] = args;
-  const node = [process.execPath, SOURCES, command, `--config-file=${configFile}`, ...rest];
-  const [program = '', ...own] = files === undefined ? node : ['/usr/bin/prlimit', `--nofile=${files}`, ...node];
+  const run = [EXECUTABLE, command, `--config-file=${configFile}`, ...rest];
+  const [program = '', ...own] = files === undefined ? run : ['/usr/bin/prlimit', `--nofile=${files}`, ...run];
   return new Promise((resolve) => {
     const options = { timeout: 20_000, cwd: '/', env: { ...env }, ...(uid === undefined ? {} : { uid, gid: uid }) };
     execFile(program, own, options, (error, stdout, stderr) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startEmptyCluster } from '../support/empty-cluster.ts';
 import { createLauncher } from '../support/launcher.ts';
-import { SOURCES, startPlugin, writeConfig } from '../support/plugin.ts';
+import { BUNDLE, startPlugin, writeConfig } from '../support/plugin.ts';
 
 const cluster = await startEmptyCluster();
 t.teardown(cluster.close);
@@ -23,7 +23,7 @@ async function crash(t: Test, defect: string) {
     }, 5);`;
   const plugin = await startPlugin({
     directory,
-    command: [process.execPath, `--import=data:text/javascript,${encodeURIComponent(hook)}`, SOURCES],
+    command: [process.execPath, `--import=data:text/javascript,${encodeURIComponent(hook)}`, BUNDLE],
   });
   t.teardown(plugin.close);
   await createLauncher(plugin.wire).bootstrap();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { startEmptyCluster } from '../support/empty-cluster.ts';
 import { createLauncher } from '../support/launcher.ts';
-import { SOURCES, startPlugin, writeConfig } from '../support/plugin.ts';
+import { BUNDLE, startPlugin, writeConfig } from '../support/plugin.ts';
 
 const cluster = await startEmptyCluster();
 t.teardown(cluster.close);
@@ -24,7 +24,7 @@ t.test('the use of memory is unknown (0), the report is written, and the plugin 
     directory,
     command: [
       ...['/bin/sh', '-c', 'ulimit -n 256; exec "$@"', 'sh'],
-      ...[process.execPath, `--import=data:text/javascript,${encodeURIComponent(hook)}`, SOURCES],
+      ...[process.execPath, `--import=data:text/javascript,${encodeURIComponent(hook)}`, BUNDLE],
     ],
   });
   t.teardown(plugin.close);

@@ -6,7 +6,7 @@ import t from 'tap';
 import { startEmptyCluster } from '../support/empty-cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { createLauncher } from '../support/launcher.ts';
-import { SOURCES, startPlugin, writeConfig } from '../support/plugin.ts';
+import { BUNDLE, startPlugin, writeConfig } from '../support/plugin.ts';
 
 const cluster = await startEmptyCluster();
 t.teardown(cluster.close);
@@ -22,7 +22,7 @@ t.test('more is said on stderr than the pipe takes', async (t) => {
   const other = `fs.writeFileSync('${begun}', ''); setInterval(() => { if (fs.existsSync('${end}')) process.exit(); }, 10)`;
   const started = `${process.execPath} -e "${other}" < /dev/null > /dev/null & until [ -e ${begun} ]; do sleep 0.02; done`;
   const both = `exec 2<>"$0"; ${started}; exec "$@"`;
-  const plugin = await startPlugin({ directory, command: ['/bin/sh', '-c', both, path, process.execPath, SOURCES] });
+  const plugin = await startPlugin({ directory, command: ['/bin/sh', '-c', both, path, process.execPath, BUNDLE] });
   t.teardown(plugin.close);
   const pipe = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   t.teardown(() => closeSync(pipe));
