@@ -1,103 +1,138 @@
 /**
- * Makes dist/rstudio-kubernetes-launcher-VERSION-linux-x64.tar.gz: the executable and what comes with it. The same
- * sources give the same archive, but for the code cache in the executable.
+ * Makes the files of a release in dist/: the archive, the .deb and the .rpm for each architecture, SHA256SUMS of them all and,
+ * with RELEASE_KEY (the file of a private key of OpenSSH), its signature. The same commit gives the same bytes.
  */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
-  chmodSync,
   copyFileSync,
-  cpSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { COMMANDS } from '../src/cli/command-runner.ts';
-import { completionScript } from '../src/cli/completion-command.ts';
 import { bundle } from './bundle.ts';
-import { findComponents, thirdPartyLicenses } from './components.ts';
-import { manPage } from './man-page.ts';
-import { sbom } from './sbom.ts';
+import { checksumLine, filesOf, writeContents } from './contents.ts';
+import { ARCHITECTURES, type Architecture, nodeBinary } from './node-binary.ts';
+import { readProvenance } from './provenance.ts';
+import { makeDeb, makeRpm } from './system-packages.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const { name, version }: { name: string; version: string } = JSON.parse(
   readFileSync(join(root, 'package.json'), 'utf8'),
 );
-const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'LICENSE'];
-const title = `${name}-${version}-linux-x64`;
+const from = readProvenance(root, process.env);
 
-execFileSync(process.execPath, [join(root, 'build/build.ts'), '--if-stale'], { stdio: 'inherit' });
+/** The tool of the host that makes a format, and the Debian package that has it. */
+const TOOLS = { 'tar.gz': ['tar', 'tar'], deb: ['dpkg-deb', 'dpkg'], rpm: ['rpmbuild', 'rpm'] } as const;
+const FORMATS = ['tar.gz', 'deb', 'rpm'] as const;
+
+const { values } = parseArgs({
+  options: {
+    arch: { type: 'string', multiple: true, default: [...ARCHITECTURES] },
+    format: { type: 'string', multiple: true, default: [...FORMATS] },
+  },
+});
+const architectures = chosen('--arch', ARCHITECTURES, values.arch);
+const formats = chosen('--format', FORMATS, values.format);
+
 mkdirSync(dist, { recursive: true });
 const work = mkdtempSync(join(dist, '.package-'));
 try {
-  const stage = join(work, title);
-  await fill(stage);
-  const archive = join(work, `${title}.tar.gz`);
-  writeFileSync(archive, gzipSync(tar(title)));
-  renameSync(archive, join(dist, `${title}.tar.gz`));
-  const { size } = statSync(join(dist, `${title}.tar.gz`));
-  console.log(`dist/${title}.tar.gz ${Math.round(size / 1000).toLocaleString('en')} kB`);
-  for (const file of filesOf(stage)) console.log(`  ${file}`);
+  const files = [];
+  for (const architecture of architectures) files.push(...(await release(architecture)));
+  writeFileSync(join(dist, 'SHA256SUMS'), files.map((file) => checksumLine(dist, file)).join(''));
+  sign(join(dist, 'SHA256SUMS'), process.env['RELEASE_KEY']);
 } finally {
   rmSync(work, { recursive: true });
 }
 
-async function fill(stage: string): Promise<void> {
-  mkdirSync(join(stage, 'config'), { recursive: true });
+function chosen<T extends string>(option: string, known: readonly T[], given: readonly string[]): readonly T[] {
+  const unknown = given.find((value) => !known.some((name) => name === value));
+  if (unknown !== undefined) throw new Error(`${option} takes ${known.join(', ')}, not ${unknown}`);
+  return known.filter((name) => given.includes(name));
+}
+
+/** Names of the files that it made. */
+async function release(architecture: Architecture): Promise<readonly string[]> {
+  execFileSync(process.execPath, [join(root, 'build/build.ts'), '--if-stale', '--arch', architecture], {
+    stdio: 'inherit',
+  });
+  const title = `${name}-${version}-linux-${architecture}`;
+  const folder = join(work, architecture);
+  const stage = join(folder, title);
   const { packages } = await bundle(root, join(work, 'plugin.cjs'));
-  const components = findComponents(root, packages);
-  copyFileSync(join(dist, name), join(stage, name));
-  for (const file of PAGES) copyFileSync(join(root, file), join(stage, file));
-  cpSync(join(root, 'docs'), join(stage, 'docs'), { recursive: true });
-  for (const file of readdirSync(join(root, 'fixtures/config'))) {
-    if (/\.(conf|yaml)$/.test(file)) copyFileSync(join(root, 'fixtures/config', file), join(stage, 'config', file));
+  const node = nodeBinary(root, architecture);
+  const executable = join(dist, architecture === 'x64' ? name : `${name}-${architecture}`);
+  writeContents(stage, { root, name, version, title, node, executable, packages, from });
+  for (const line of readFileSync(join(stage, 'BUILDINFO'), 'utf8').split('\n')) {
+    if (/^(needs|executable|Node\.js:)/.test(line)) console.log(`${architecture}: ${line}`);
   }
-  mkdirSync(join(stage, 'man'));
-  writeFileSync(join(stage, 'man', `${name}.8`), manPage());
-  mkdirSync(join(stage, 'completions'));
-  writeFileSync(join(stage, 'completions', `${name}.bash`), completionScript('bash', COMMANDS));
-  writeFileSync(join(stage, 'completions', `_${name}`), completionScript('zsh', COMMANDS));
-  writeFileSync(join(stage, 'THIRD-PARTY-LICENSES'), thirdPartyLicenses(components));
-  writeFileSync(join(stage, 'sbom.cdx.json'), sbom(name, version, components));
-  const sums = filesOf(stage).map((file) => {
-    const hash = createHash('sha256').update(readFileSync(join(stage, file)));
-    return `${hash.digest('hex')}  ${file}\n`;
+  const made = formats.flatMap((format) => {
+    const [tool, debian] = TOOLS[format];
+    if (!isInstalled(tool)) {
+      console.log(`no .${format} for ${architecture}: this host has no ${tool} (Debian package ${debian})`);
+      return [];
+    }
+    const own = join(folder, format);
+    mkdirSync(own);
+    const parts = { name, version, architecture, stage, work: own, time: from.time };
+    const file = format === 'deb' ? makeDeb(parts) : format === 'rpm' ? makeRpm(parts) : makeArchive(stage, own);
+    renameSync(file, join(dist, basename(file)));
+    console.log(`dist/${basename(file)} ${kilobytes(join(dist, basename(file)))}`);
+    return [basename(file)];
   });
-  writeFileSync(join(stage, 'SHA256SUMS'), sums.join(''));
-  for (const file of filesOf(stage)) chmodSync(join(stage, file), file === name ? 0o755 : 0o644);
+  for (const file of filesOf(stage)) console.log(`  ${file}`);
+  return made;
 }
 
-/** Sorted, owned by root, with the time of the last commit: nothing of the machine that builds is in it. */
-function tar(folder: string): Buffer {
-  const options = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '--format=ustar', '--mode=u=rwX,go=rX'];
-  return execFileSync('tar', ['--create', ...options, `--mtime=@${sourceTime()}`, folder], {
-    cwd: work,
-    maxBuffer: 2 ** 30,
-  });
+/** Sorted and owned by root: nothing of the host that builds is in it. */
+function makeArchive(stage: string, directory: string): string {
+  const title = basename(stage);
+  const options = [
+    '--sort=name',
+    '--owner=0',
+    '--group=0',
+    '--numeric-owner',
+    '--format=ustar',
+    `--mtime=@${from.time}`,
+  ];
+  const archive = execFileSync('tar', ['--create', ...options, title], { cwd: join(stage, '..'), maxBuffer: 2 ** 30 });
+  const file = join(directory, `${title}.tar.gz`);
+  writeFileSync(file, gzipSync(archive));
+  return file;
 }
 
-/** Seconds since 1970: SOURCE_DATE_EPOCH, else the last commit's time, else 0. */
-function sourceTime(): number {
-  const given = process.env['SOURCE_DATE_EPOCH'];
-  if (given !== undefined) return Number(given);
+/** Writes `SHA256SUMS.sig`, the signature that `ssh-keygen -Y verify` checks. */
+function sign(file: string, key: string | undefined): void {
+  rmSync(`${file}.sig`, { force: true });
+  if (key === undefined) {
+    console.log('dist/SHA256SUMS is not signed: RELEASE_KEY names no private key');
+    return;
+  }
+  // In a directory of its own, because ssh-keygen writes beside the file.
+  const copy = join(work, basename(file));
+  copyFileSync(file, copy);
+  execFileSync('ssh-keygen', ['-Y', 'sign', '-f', key, '-n', name, copy], { stdio: 'pipe' });
+  renameSync(`${copy}.sig`, `${file}.sig`);
+  console.log('dist/SHA256SUMS.sig');
+}
+
+function isInstalled(tool: string): boolean {
   try {
-    return Number(execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: root, encoding: 'utf8', stdio: 'pipe' }));
+    execFileSync(tool, ['--version'], { stdio: 'ignore' });
+    return true;
   } catch {
-    return 0;
+    return false;
   }
 }
 
-function filesOf(folder: string): readonly string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-    .sort();
+function kilobytes(file: string): string {
+  return `${Math.round(statSync(file).size / 1000).toLocaleString('en')} kB`;
 }
