@@ -29,6 +29,14 @@ export interface NodeBinary {
   readonly integrity: string;
   /** Its `process.versions`: the versions of what it is made of. */
   readonly versions: Readonly<Record<string, string>>;
+  /** A newer release of this line that npm does not have for this architecture. */
+  readonly lacks: string | undefined;
+}
+
+interface Pinned {
+  readonly sha256: string;
+  readonly versions: { readonly node: string } & Readonly<Record<string, string>>;
+  readonly lacks?: string;
 }
 
 /** Throws an Error when the program is not the one that node-binaries.json names. */
@@ -38,14 +46,14 @@ export function nodeBinary(root: string, architecture: Architecture): NodeBinary
   const installed = join(root, 'node_modules', packageName);
   const folder = existsSync(installed) ? installed : fetched(root, packageName, version, integrity);
   const file = join(folder, 'bin/node');
-  const { sha256, versions } = binaries[architecture];
+  const { sha256, versions, lacks }: Pinned = binaries[architecture];
   const found = createHash('sha256').update(readFileSync(file)).digest('hex');
   if (found !== sha256 || versions.node !== version) {
     throw new Error(
       `${file} is Node.js ${version} with SHA-256 ${found}, but build/node-binaries.json names ${versions.node} with ${sha256}; see "How to release" in CONTRIBUTING.md`,
     );
   }
-  return { architecture, packageName, version, folder, file, sha256, integrity, versions };
+  return { architecture, packageName, version, folder, file, sha256, integrity, versions, lacks };
 }
 
 /** Version and integrity hash of a package, as package-lock.json pins them. */

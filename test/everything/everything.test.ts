@@ -117,7 +117,7 @@ t.test('the suites are scripts of this checkout', async (t) => {
     run.filter((script) => scripts[script ?? ''] === undefined),
     [],
   );
-  const tests = Object.keys(scripts).filter((script) => /^test|^check$|^bench$|^package$/.test(script));
+  const tests = Object.keys(scripts).filter((script) => /^test|^check$|^bench$|^package$|^currency$/.test(script));
   t.strictSame(
     tests.filter((script) => !run.includes(script)),
     ['test:everything'],
@@ -133,6 +133,6 @@ t.test('what is typed wrongly: one sentence, exit code 2', async (t) => {
   t.equal(stdout, '');
   t.equal(
     stderr,
-    'npm run test:everything: --only takes check, test, long, mutants, faults, hostile, planted, simulated, real, deno, bench, package, not nosuch\n',
+    'npm run test:everything: --only takes check, test, long, mutants, faults, hostile, planted, simulated, real, release, deno, bench, package, currency, not nosuch\n',
   );
 });

@@ -66,6 +66,12 @@ export const SUITES: readonly Suite[] = [
     counts: TAP,
     needs: ['CLUSTER_API_URL', 'CLUSTER_TOKEN_FILE', 'CLUSTER_CA_FILE'],
   },
+  {
+    name: 'release',
+    what: 'two builds compared, arm64, packages, upgrade from the last release',
+    command: npm('test:release'),
+    counts: TAP,
+  },
   { name: 'deno', what: 'Node, Deno and the executable', command: npm('test:deno'), counts: TAP },
   {
     name: 'bench',
@@ -75,8 +81,14 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: 'package',
-    what: 'the archive for administrators',
+    what: 'the files of a release',
     command: npm('package'),
     counts: /^dist\/(\S+\.tar\.gz .*)$/gm,
+  },
+  {
+    name: 'currency',
+    what: 'pinned packages compared with the registry',
+    command: npm('currency'),
+    counts: /^(\d+ pinned packages: .*)$/gm,
   },
 ];
