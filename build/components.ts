@@ -15,7 +15,7 @@ export interface Component {
   readonly hash?: { readonly alg: 'SHA-256' | 'SHA-512'; readonly content: string };
 }
 
-export interface LicensedComponent extends Component {
+interface LicensedComponent extends Component {
   readonly licenseText: string;
 }
 
