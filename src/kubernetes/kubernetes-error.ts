@@ -220,7 +220,10 @@ function retryAfterSeconds(header: string | undefined, detail: unknown): number 
   return typeof detail === 'number' && detail >= 0 ? detail : undefined;
 }
 
-const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
+const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'headers-timeout']);
+
+/** Codes of answers that are not HTTP/1.1. */
+const MALFORMED: ReadonlySet<string> = new Set(['not-http', 'malformed-answer']);
 
 /** The error for a failed connection; a KubernetesError is returned unchanged. */
 export function errorOfConnection(
@@ -233,7 +236,7 @@ export function errorOfConnection(
   const isOtherProtocol = record(error)['name'] === 'HTTPParserError' || systemCode === NO_HTTP1;
   const message = isOtherProtocol ? 'the server does not speak HTTP/1.1' : connectionMessage(error) || systemCode;
   let code: KubernetesErrorCode = call.answered ? 'interrupted' : 'unreachable';
-  if (isOtherProtocol) code = 'bad-answer';
+  if (isOtherProtocol || MALFORMED.has(systemCode)) code = 'bad-answer';
   else if (TIMEOUTS.has(systemCode)) code = 'timeout';
   else if (isTlsCode(systemCode)) code = 'tls';
   return new KubernetesError({

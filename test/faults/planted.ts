@@ -75,8 +75,8 @@ const LEAKS: readonly Defect[] = [
     file: 'kubernetes/watch.ts',
     from: 'const response = await this.#open(deadline);',
     to: `const { path: again, transport } = this.#options;
-      const watch = { method: 'GET', path: again, query: queryOf({ watch: true }), lane: 'stream', headersMs: 60_000 };
-      transport.send({ ...watch, signal }).catch(() => undefined);
+      const watch = { path: again, query: queryOf({ watch: true }), headersMs: 60_000 };
+      transport.stream({ ...watch, signal }).catch(() => undefined);
       const response = await this.#open(deadline);`,
     seenAs: ['sockets left', 'sockets growing'],
   },

@@ -65,7 +65,6 @@ export class Calls {
         path,
         ...(query === undefined ? {} : { query }),
         ...(body === undefined ? {} : { body }),
-        lane: 'call',
         // Half of the time, so that a connection that died silently leaves time for a second attempt.
         headersMs: Math.ceil(timeoutMs / 2),
         signal,
@@ -89,7 +88,6 @@ export class Calls {
         const response = await transport.send({
           ...request,
           method: 'GET',
-          lane: 'call',
           headersMs: timeoutMs,
           signal,
         });

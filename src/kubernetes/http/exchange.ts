@@ -1,23 +1,21 @@
 /**
- * One HTTP request and its answer, read with back-pressure. It takes chunks directly from undici's parser, because undici's
- * streams cost more CPU time than decoding a watch or a log.
+ * One HTTP request of a call and its answer, which is kept in memory. It takes chunks directly from undici's parser, because
+ * undici's streams cost more CPU time.
  */
 import type { Dispatcher } from 'undici';
 
-/** The connection is paused when this many bytes wait for the reader; one read may exceed it. */
-const HIGH_WATER_BYTES = 128 * 1024;
+type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /** The caller of `send` reads the body to its end or discards it. */
 export class Exchange implements Dispatcher.DispatchHandler {
   status = 0;
-  headers: Readonly<Record<string, string | string[] | undefined>> = {};
+  #headers: AnswerHeaders = {};
   readonly #signal: AbortSignal;
   readonly #answered = Promise.withResolvers<void>();
   #controller: Dispatcher.DispatchController | undefined;
   /** Received and not read yet. */
   #chunks: Buffer[] = [];
   #bytes = 0;
-  #highWater = HIGH_WATER_BYTES;
   #ended = false;
   /** Reason of an incomplete answer. */
   #failure: Error | undefined;
@@ -45,58 +43,41 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return exchange;
   }
 
-  /**
-   * The body as it arrives, in groups of chunks; chunks received before a failure are delivered. Leaving the loop early
-   * closes the connection.
-   */
-  async *chunks(): AsyncGenerator<readonly Buffer[], void> {
-    try {
-      for (;;) {
-        while (this.#chunks.length === 0 && !this.#ended) await this.#news();
-        this.#signal.throwIfAborted();
-        if (this.#chunks.length > 0) yield this.#taken();
-        else if (this.#failure !== undefined) throw this.#failure;
-        else return;
-      }
-    } finally {
-      this.discard();
-    }
+  /** The values of a header by its name in lower case. */
+  header(name: string): readonly string[] {
+    const value = this.#headers[name];
+    if (value === undefined) return [];
+    return typeof value === 'string' ? [value] : value;
   }
 
   /** The complete body; undefined if it is longer than `maxBytes`. `onProgress` is called when bytes arrive. */
-  async complete(maxBytes: number, onProgress = (): void => {}): Promise<Buffer | undefined> {
-    this.#highWater = Number.POSITIVE_INFINITY;
-    this.#controller?.resume();
-    while (!this.#ended && this.#bytes <= maxBytes) {
+  async complete(maxBytes: number, onProgress?: () => void): Promise<Buffer | undefined> {
+    const first = await this.first(maxBytes + 1, onProgress);
+    return first.length > maxBytes ? undefined : first;
+  }
+
+  /** The first bytes of the body; the rest is discarded. */
+  async first(maxBytes: number, onProgress = (): void => {}): Promise<Buffer> {
+    while (!this.#ended && this.#bytes < maxBytes) {
       await this.#news();
       onProgress();
     }
-    if (this.#bytes > maxBytes) {
-      this.discard();
-      return undefined;
-    }
     if (this.#failure !== undefined) throw this.#failure;
-    return Buffer.concat(this.#taken());
+    const chunks = this.#chunks;
+    this.discard();
+    return Buffer.concat(chunks).subarray(0, maxBytes);
   }
 
   /** Closes the connection if the body has not ended. */
   discard(): void {
     this.#abort(new Error('the rest of the answer is not needed'));
-    this.#taken();
+    this.#chunks = [];
   }
 
   #news(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve;
     });
-  }
-
-  #taken(): readonly Buffer[] {
-    const chunks = this.#chunks;
-    this.#chunks = [];
-    this.#bytes = 0;
-    this.#controller?.resume();
-    return chunks;
   }
 
   #abort(reason: Error): void {
@@ -127,19 +108,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  onResponseStart(_controller: unknown, status: number, headers: Exchange['headers']): void {
+  onResponseStart(_controller: unknown, status: number, headers: AnswerHeaders): void {
     // Informational responses precede the answer.
     if (status < 200) return;
     this.status = status;
-    this.headers = headers;
+    this.#headers = headers;
     this.#answered.resolve();
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_controller: unknown, chunk: Buffer): void {
     if (this.#ended) return;
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
-    if (this.#bytes >= this.#highWater) controller.pause();
     this.#awaken();
   }
 

@@ -18,6 +18,7 @@ interface TunnelOptions {
   readonly timeoutMs: number;
   readonly keepAliveMs: number;
   readonly clock: Clock;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** The proxy refused or did not answer; the message names the proxy, without user and password. */
@@ -33,8 +34,8 @@ class ProxyError extends Error {
 
 /** Opens a connection to the API server. Rejects with a ProxyError or an error of TLS. */
 export async function openTunnel(options: TunnelOptions): Promise<Socket> {
-  const { proxy, target, tls, clock, keepAliveMs, timeoutMs } = options;
-  const deadline = new Deadline(clock);
+  const { proxy, target, tls, clock, keepAliveMs, timeoutMs, signal } = options;
+  const deadline = new Deadline(clock, signal);
   deadline.set(timeoutMs, () => unreachable(proxy, `no connection to ${placeOf(target)} after ${timeoutMs / 1000} s`));
   try {
     const tunnel = await connectProxy(proxy, target, deadline.signal);
@@ -101,11 +102,12 @@ function placeOf(target: URL): string {
   return `${target.hostname}:${portOf(target)}`;
 }
 
-function hostOf({ hostname }: URL): string {
+/** Without the brackets of IPv6. */
+export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, '');
 }
 
-function portOf({ port, protocol }: URL): number {
+export function portOf({ port, protocol }: URL): number {
   if (port !== '') return Number(port);
   return protocol === 'https:' ? 443 : 80;
 }

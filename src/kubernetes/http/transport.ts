@@ -1,4 +1,4 @@
-/** Transport: HTTP/1.1 requests to the API server with tokens, TLS, and deadlines for connections and headers. */
+/** Transport: HTTP/1.1 requests to the API server with tokens and deadlines, calls over undici and streams over sockets of their own. */
 import type { Socket } from 'node:net';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../../system/clock.ts';
@@ -14,6 +14,8 @@ import {
 import type { TokenSource } from './credentials.ts';
 import { Exchange } from './exchange.ts';
 import { openTunnel } from './proxy.ts';
+import { StreamConnections } from './stream-connections.ts';
+import { StreamExchange } from './stream-exchange.ts';
 import type { Timings } from './timings.ts';
 import type { TlsSettings } from './tls.ts';
 
@@ -28,30 +30,34 @@ export interface ApiRequest {
   readonly accept?: string;
   /** Decodes the Status of a refusal in a content type other than JSON; returns undefined for JSON and plain text. */
   readonly status?: (body: Uint8Array, contentType: string) => unknown;
-  /** Calls share a limited number of connections; each stream has its own. */
-  readonly lane: 'call' | 'stream';
-  /** Milliseconds from sending the request to the first byte of the answer. */
+  /** Milliseconds from sending the request to the headers of the answer. */
   readonly headersMs: number;
   /** Aborts the request and the reading of its answer. */
   readonly signal: AbortSignal;
 }
 
-export interface ApiResponse {
+/** A GET request. */
+export type StreamRequest = Omit<ApiRequest, 'method' | 'body'>;
+
+/** Status and headers of an answer. */
+interface AnswerHead {
   readonly status: number;
   readonly contentType: string;
   readonly warnings: readonly string[];
   readonly date: number | undefined;
   /** The Authorization header that was sent. */
   readonly authorization: string | undefined;
-  /**
-   * The complete body, up to 64 MiB; `onProgress` is called when bytes arrive. Each answer is consumed by exactly one of
-   * `bytes`, `chunks` and `discard`.
-   */
+}
+
+export interface ApiResponse extends AnswerHead {
+  /** The complete body, up to 64 MiB; `onProgress` is called when bytes arrive. Called once for each answer. */
   readonly bytes: (onProgress?: () => void) => Promise<Buffer>;
-  /**
-   * The body as it arrives, with back-pressure, in groups of chunks. Leaving the loop early closes the connection.
-   */
-  readonly chunks: () => AsyncGenerator<readonly Buffer[], void>;
+}
+
+/** Each answer is consumed by either `body` or `discard`. */
+export interface StreamResponse extends AnswerHead {
+  /** The body as it arrives, with back-pressure. Leaving the loop early closes the connection. */
+  readonly body: () => AsyncGenerator<Buffer, void>;
   /** Closes the connection if the body has not ended. */
   readonly discard: () => void;
 }
@@ -65,12 +71,14 @@ export interface Transport {
   readonly tls: TlsSettings | undefined;
   readonly token: TokenSource;
   /** Opens a connection through the proxy, TLS included; undefined without a proxy. */
-  readonly tunnel: (() => Promise<Socket>) | undefined;
+  readonly tunnel: ((signal?: AbortSignal) => Promise<Socket>) | undefined;
   /**
    * Sends one request. A status of 300 and above and a lost connection reject with a KubernetesError, an aborted signal with
    * its reason. After a 401 the token is read again, and if it has changed, the request is sent once more.
    */
   readonly send: (request: ApiRequest) => Promise<ApiResponse>;
+  /** The same for a GET request with an answer that is read as it arrives, over a connection of its own. */
+  readonly stream: (request: StreamRequest) => Promise<StreamResponse>;
   readonly serverTime: () => number | undefined;
   /** Ends all connections. */
   readonly close: () => Promise<void>;
@@ -99,66 +107,91 @@ export function createTransport(options: TransportOptions): Transport {
   const { origin } = apiUrl;
   const prefix = apiUrl.pathname.replace(/(?<!\/)\/+$/, '');
   const { connect: timeoutMs, keepAlive: keepAliveMs } = timings;
-  const tunnel = proxy && (() => openTunnel({ proxy, target: apiUrl, tls, timeoutMs, keepAliveMs, clock }));
-  const pool = (connections: number | null): Pool =>
-    new Pool(origin, {
-      connections,
-      pipelining: 1,
-      allowH2: false,
-      keepAliveTimeout: timings.idleConnection,
-      keepAliveMaxTimeout: timings.idleConnection,
-      // The reader of a body decides how long it may be silent.
-      bodyTimeout: 0,
-      connect:
-        tunnel === undefined
-          ? { timeout: timings.connect, keepAlive: true, keepAliveInitialDelay: timings.keepAlive, ...tls }
-          : (_options, callback) => {
-              tunnel().then(
-                (socket) => callback(null, socket),
-                (error: Error) => callback(error, null),
-              );
-            },
-    });
-  const lanes = { call: pool(CALL_CONNECTIONS), stream: pool(null) };
+  const tunnel =
+    proxy &&
+    ((signal?: AbortSignal) => openTunnel({ proxy, target: apiUrl, tls, timeoutMs, keepAliveMs, clock, signal }));
+  const pool = new Pool(origin, {
+    connections: CALL_CONNECTIONS,
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: timings.idleConnection,
+    keepAliveMaxTimeout: timings.idleConnection,
+    // The reader of a body decides how long it may be silent.
+    bodyTimeout: 0,
+    connect:
+      tunnel === undefined
+        ? { timeout: timeoutMs, keepAlive: true, keepAliveInitialDelay: keepAliveMs, ...tls }
+        : (_options, callback) => {
+            tunnel().then(
+              (socket) => callback(null, socket),
+              (error: Error) => callback(error, null),
+            );
+          },
+  });
+  const connections = new StreamConnections({
+    target: apiUrl,
+    tls,
+    tunnel,
+    clock,
+    connectMs: timeoutMs,
+    keepAliveMs,
+    idleMs: timings.idleConnection,
+  });
   let lastDate: { readonly date: number; readonly at: number } | undefined;
 
-  async function attempt(api: ApiRequest, authorization: string | undefined): Promise<ApiResponse> {
+  /** Sends a request once; a status of 300 and above is an error. */
+  async function attempt<E extends Exchange | StreamExchange>(
+    api: ApiRequest,
+    authorization: string | undefined,
+    exchanges: (target: string, headers: Readonly<Record<string, string>>) => Promise<E>,
+  ): Promise<Answered<E>> {
     const path = prefix + api.path;
     const call = { method: api.method, path, origin };
-    const options = {
-      method: api.method,
-      path: path + (api.query ?? ''),
-      headers: {
-        accept: api.accept ?? 'application/json',
-        'user-agent': USER_AGENT,
-        ...(authorization === undefined ? {} : { authorization }),
-        ...(api.body === undefined ? {} : { 'content-type': api.body.type }),
-      },
-      body: api.body?.text ?? null,
-      headersTimeout: api.headersMs,
-    };
     const failure = (error: unknown, answered: boolean): unknown =>
       api.signal.aborted ? api.signal.reason : errorOfConnection(error, { ...call, answered });
-    let exchange: Exchange;
+    const headers = {
+      accept: api.accept ?? 'application/json',
+      'user-agent': USER_AGENT,
+      ...(authorization === undefined ? {} : { authorization }),
+      ...(api.body === undefined ? {} : { 'content-type': api.body.type }),
+    };
+    let exchange: E;
     try {
-      exchange = await Exchange.send(lanes[api.lane], options, api.signal);
+      exchange = await exchanges(path + (api.query ?? ''), headers);
     } catch (error) {
       throw failure(error, false);
     }
-    const response = responseOf(exchange, authorization, { method: api.method, path }, (error) => failure(error, true));
-    if (response.status < 300) {
+    const head = headOf(exchange, authorization);
+    const { status, date, contentType } = head;
+    if (status < 300) {
       // Other answers may come from a proxy with another clock.
-      if (response.date !== undefined) lastDate = { date: response.date, at: clock.monotonic() };
-      return response;
+      if (date !== undefined) lastDate = { date, at: clock.monotonic() };
+      return { exchange, head, failure: (error) => failure(error, true) };
     }
-    const body = await limitedBody(response);
-    const { status } = response;
-    const retryAfter = headerOf(exchange, 'retry-after')[0];
+    const body = await exchange.first(ERROR_BODY_BYTES).catch((error: unknown) => {
+      throw failure(error, true);
+    });
+    const [retryAfter] = exchange.header('retry-after');
     const refused = { method: api.method, path, status, retryAfter, authorization };
-    const decoded = api.status?.(body, response.contentType);
-    const [location] = status < 400 ? headerOf(exchange, 'location') : [];
+    const decoded = api.status?.(body, contentType);
+    const [location] = status < 400 ? exchange.header('location') : [];
     if (location !== undefined) throw errorOfAnswer(`it redirects to ${location}`, refused);
     throw decoded === undefined ? errorOfAnswer(body.toString('utf8'), refused) : errorOfStatus(decoded, refused);
+  }
+
+  /** Sends a request; after a 401 once more if the token has changed. */
+  async function authorized<E extends Exchange | StreamExchange>(
+    api: ApiRequest,
+    exchanges: (target: string, headers: Readonly<Record<string, string>>) => Promise<E>,
+  ): Promise<Answered<E>> {
+    api.signal.throwIfAborted();
+    const authorization = await token.authorization();
+    try {
+      return await attempt(api, authorization, exchanges);
+    } catch (error) {
+      if (!isUnauthorized(error) || !(await token.changedSince(authorization))) throw error;
+      return attempt(api, await token.authorization(), exchanges);
+    }
   }
 
   return {
@@ -168,68 +201,79 @@ export function createTransport(options: TransportOptions): Transport {
     token,
     tunnel,
     send: async (api) => {
-      api.signal.throwIfAborted();
-      const authorization = await token.authorization();
-      try {
-        return await attempt(api, authorization);
-      } catch (error) {
-        if (!isUnauthorized(error) || !(await token.changedSince(authorization))) throw error;
-        return attempt(api, await token.authorization());
-      }
+      const { method, headersMs: headersTimeout, signal } = api;
+      const { exchange, head, failure } = await authorized(api, (path, headers) => {
+        const options = { method, path, headers, body: api.body?.text ?? null, headersTimeout };
+        return Exchange.send(pool, options, signal);
+      });
+      return {
+        ...head,
+        bytes: async (onProgress) => {
+          const body = await exchange.complete(MAX_BODY_BYTES, onProgress).catch((error: unknown) => {
+            throw failure(error);
+          });
+          if (body !== undefined) return body;
+          throw new KubernetesError({
+            code: 'bad-answer',
+            method,
+            path: prefix + api.path,
+            status: head.status,
+            reason: ANSWER_TOO_LONG,
+            text: `the answer is longer than ${MAX_BODY_BYTES / 1024 / 1024} MiB`,
+          });
+        },
+      };
+    },
+    stream: async (request) => {
+      const { headersMs, signal } = request;
+      const { exchange, head, failure } = await authorized({ ...request, method: 'GET' }, (target, headers) => {
+        const lines = Object.entries({ host: apiUrl.host, ...headers }).map(([name, value]) => `${name}: ${value}`);
+        return StreamExchange.send(
+          connections,
+          { lines: [`GET ${target} HTTP/1.1`, ...lines], headersMs, clock },
+          signal,
+        );
+      });
+      return {
+        ...head,
+        body: async function* () {
+          try {
+            yield* exchange.body();
+          } catch (error) {
+            throw failure(error);
+          }
+        },
+        discard: () => exchange.discard(),
+      };
     },
     serverTime: () =>
       lastDate === undefined ? undefined : lastDate.date + Math.round(clock.monotonic() - lastDate.at),
     close: async () => {
       const reason = new Error('the client was closed');
-      await Promise.all([lanes.call.destroy(reason), lanes.stream.destroy(reason)]);
+      connections.close(reason);
+      await pool.destroy(reason);
     },
   };
 }
 
-function headerOf({ headers }: Exchange, name: string): readonly string[] {
-  const value = headers[name];
-  if (value === undefined) return [];
-  return typeof value === 'string' ? [value] : value;
+/** An answer below 300. */
+interface Answered<E> {
+  readonly exchange: E;
+  readonly head: AnswerHead;
+  /** The error of a body that could not be read. */
+  readonly failure: (error: unknown) => unknown;
 }
 
-function responseOf(
-  exchange: Exchange,
-  authorization: string | undefined,
-  call: { readonly method: string; readonly path: string },
-  failure: (error: unknown) => unknown,
-): ApiResponse {
+function headOf(exchange: Exchange | StreamExchange, authorization: string | undefined): AnswerHead {
   return {
     status: exchange.status,
-    contentType: headerOf(exchange, 'content-type')[0] ?? '',
-    warnings: headerOf(exchange, 'warning')
+    contentType: exchange.header('content-type')[0] ?? '',
+    warnings: exchange
+      .header('warning')
       .flatMap(warningMessages)
       .map((text) => redactAnswer(text, authorization)),
-    date: dateOf(headerOf(exchange, 'date')[0]),
+    date: dateOf(exchange.header('date')[0]),
     authorization,
-    bytes: async (onProgress) => {
-      try {
-        const body = await exchange.complete(MAX_BODY_BYTES, onProgress);
-        if (body !== undefined) return body;
-      } catch (error) {
-        throw failure(error);
-      }
-      const text = `the answer is longer than ${MAX_BODY_BYTES / 1024 / 1024} MiB`;
-      throw new KubernetesError({
-        code: 'bad-answer',
-        ...call,
-        status: exchange.status,
-        reason: ANSWER_TOO_LONG,
-        text,
-      });
-    },
-    chunks: async function* () {
-      try {
-        yield* exchange.chunks();
-      } catch (error) {
-        throw failure(error);
-      }
-    },
-    discard: () => exchange.discard(),
   };
 }
 
@@ -245,17 +289,4 @@ export function warningMessages(header: string): string[] {
     messages.push((match[1] ?? '').replace(/\\(.)/g, '$1'));
   }
   return messages;
-}
-
-/** The first bytes of an error's body; the rest is discarded. */
-async function limitedBody(response: ApiResponse): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunks of response.chunks()) {
-    const part = Buffer.concat(chunks);
-    parts.push(part);
-    length += part.length;
-    if (length >= ERROR_BODY_BYTES) break;
-  }
-  return Buffer.concat(parts).subarray(0, ERROR_BODY_BYTES);
 }

@@ -170,8 +170,7 @@ export async function* followLog(
     subject.ended.addEventListener('abort', onEnded, { once: true });
     try {
       arm();
-      const response = await dependencies.transport.send({
-        method: 'GET',
+      const response = await dependencies.transport.stream({
         path: dependencies.path,
         query: queryOf({
           container: subject.container,
@@ -179,7 +178,6 @@ export async function* followLog(
           timestamps: true,
           sinceTime: position.since === undefined ? undefined : sinceTime(position.since),
         }),
-        lane: 'stream',
         // Some kubelets send the headers of a follow with the first byte.
         headersMs: follow ? timings.followSilence : timings.watchHeaders,
         signal: deadline.signal,
@@ -189,11 +187,11 @@ export async function* followLog(
         return { outcome: 'waiting' };
       }
       let bytes = 0;
-      for await (const chunks of response.chunks()) {
+      for await (const received of response.body()) {
         deadline.clear();
         waiting = false;
-        for (const chunk of chunks) bytes += chunk.length;
-        yield* deliver(lines.push(chunks), lines);
+        bytes += received.length;
+        yield* deliver(lines.push(received), lines);
         if (lines.errorText !== undefined) break;
         waiting = true;
         arm();

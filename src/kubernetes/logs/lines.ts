@@ -3,6 +3,7 @@ import type { LogPosition, Resume } from './position.ts';
 import { compareStamps, type Stamp, StampReader } from './stamps.ts';
 
 const NEWLINE = 10;
+const NO_BYTES = Buffer.alloc(0);
 
 /**
  * Container runtimes write long lines as records of at most 16 KiB, and also split a line where the other stream writes between
@@ -22,7 +23,7 @@ export class StampedLines {
   readonly #position: LogPosition;
   readonly #resume: Resume;
   /** Bytes that may be the start of a timestamp. */
-  #held: Buffer = Buffer.alloc(0);
+  #held: Buffer = NO_BYTES;
   #expecting: 'line' | 'content' = 'line';
   #stamp: Stamp | undefined;
   /** Bytes of the line that are to be dropped; Infinity: all. */
@@ -61,31 +62,31 @@ export class StampedLines {
     return this.#resume.reached && !isCutInDelivered;
   }
 
-  /** The new bytes of these chunks, without timestamps. A node sends each line of a follow as a chunk (kubernetes-facts.md 87). */
-  push(chunks: readonly Uint8Array[]): Buffer {
-    const bytes = Buffer.concat([this.#held, ...chunks]);
-    this.#held = Buffer.alloc(0);
+  /** The new ones of these bytes, without timestamps; they are moved within the buffer. */
+  push(received: Buffer): Buffer {
+    const bytes = this.#held.length === 0 ? received : Buffer.concat([this.#held, received]);
+    this.#held = NO_BYTES;
     if (this.#errorText === undefined) return this.#take(bytes);
     this.#errorText = (this.#errorText + bytes.toString('utf8')).slice(0, ERROR_TEXT_BYTES);
-    return Buffer.alloc(0);
+    return NO_BYTES;
   }
 
   /** For a regular end: the bytes held are content, or the error text of the kubelet. */
   end(): Buffer {
     const held = this.#held;
-    this.#held = Buffer.alloc(0);
+    this.#held = NO_BYTES;
     if (held.length === 0) return held;
     if (this.#expecting === 'content') {
       const from = Math.min(held.length, this.#drop);
       this.#drop -= from;
       this.#lineBytes += held.length;
-      if (from === held.length) return Buffer.alloc(0);
+      if (from === held.length) return NO_BYTES;
       this.#hasOutput = true;
       this.#position.deliver(held.length - from);
       return held.subarray(from);
     }
     this.#errorText = held.toString('utf8');
-    return Buffer.alloc(0);
+    return NO_BYTES;
   }
 
   #take(bytes: Buffer): Buffer {

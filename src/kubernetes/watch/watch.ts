@@ -5,7 +5,7 @@ import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { EVENTS, type KubernetesObject, type Resource, type Selection } from '../contract.ts';
 import type { Timings } from '../http/timings.ts';
-import type { ApiResponse, Transport } from '../http/transport.ts';
+import type { StreamResponse, Transport } from '../http/transport.ts';
 import { errorOfStatus, isExpired, KubernetesError } from '../kubernetes-error.ts';
 import { queryOf } from '../paths.ts';
 import { DecodeError, type Decoder, type Encodings, type RawEvent } from './encodings.ts';
@@ -80,11 +80,9 @@ export class Watches<T extends KubernetesObject> {
       this.#quietSince = clock.monotonic();
       const decoder = encodings.decoder(response.contentType);
       this.#arm(deadline);
-      for await (const chunks of response.chunks()) {
-        for (const chunk of chunks) {
-          const end = this.#chunk(chunk, decoder, response.authorization);
-          if (end !== undefined) return end;
-        }
+      for await (const bytes of response.body()) {
+        const end = this.#take(bytes, decoder, response.authorization);
+        if (end !== undefined) return end;
         if (clock.monotonic() >= this.#relistAt) return { next: 'list' };
         this.#arm(deadline);
       }
@@ -106,15 +104,14 @@ export class Watches<T extends KubernetesObject> {
     return { next: 'pause', error: new KubernetesError({ code: 'interrupted', method: 'WATCH', path, text }) };
   }
 
-  #open(deadline: Deadline): Promise<ApiResponse> {
+  #open(deadline: Deadline): Promise<StreamResponse> {
     const { transport, timings, path, selection, encodings, timeoutSeconds, version } = this.#options;
     this.#afterSilence = undefined;
     // The transport waits for the headers, and for the body of a refusal.
     const text = 'the answer to the watch was incomplete';
     const ms = timings.connect + timings.watchHeaders + timings.watchGrace;
     deadline.set(ms, () => new KubernetesError({ code: 'timeout', method: 'WATCH', path, text }));
-    return transport.send({
-      method: 'GET',
+    return transport.stream({
       path,
       query: queryOf({
         ...selection,
@@ -125,23 +122,22 @@ export class Watches<T extends KubernetesObject> {
       }),
       accept: encodings.accept('watch'),
       status: (bytes, contentType) => encodings.status(bytes, contentType),
-      lane: 'stream',
       headersMs: timings.watchHeaders,
       signal: deadline.signal,
     });
   }
 
-  /** Processes a chunk. Returns what follows if the watch must end, undefined if it continues. */
-  #chunk(chunk: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
-    for (const line of decoder.split(chunk)) {
-      const end = this.#take(line, decoder, authorization);
+  /** Processes received bytes. Returns what follows if the watch must end, undefined if it continues. */
+  #take(bytes: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
+    for (const line of decoder.split(bytes)) {
+      const end = this.#event(line, decoder, authorization);
       if (end !== undefined) return end;
     }
     return undefined;
   }
 
   /** Processes one event. Returns what follows if the watch must end, undefined if it continues. */
-  #take(line: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
+  #event(line: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
     const { clock, log, path, resource } = this.#options;
     let event: RawEvent;
     try {

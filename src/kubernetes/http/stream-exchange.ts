@@ -1,0 +1,216 @@
+/** One request for a stream and its answer, read with back-pressure by a parser of our own (architecture.md section 2). */
+import type { Clock } from '../../system/clock.ts';
+import { AnswerParser } from './answer-parser.ts';
+import { type StreamConnection, type StreamConnections, StreamError } from './stream-connections.ts';
+
+/** The connection is paused when this many bytes wait for the reader; one read may exceed it. */
+const HIGH_WATER_BYTES = 128 * 1024;
+const NO_BYTES = Buffer.alloc(0);
+
+/** A GET request: the lines of its head without the end. */
+interface StreamRequest {
+  readonly lines: readonly string[];
+  /** Milliseconds from sending the request to the end of the headers. */
+  readonly headersMs: number;
+  readonly clock: Clock;
+}
+
+/** The caller of `send` reads the body to its end or discards it. */
+export class StreamExchange {
+  readonly #connections: StreamConnections;
+  readonly #connection: StreamConnection;
+  readonly #signal: AbortSignal;
+  readonly #parser = new AnswerParser();
+  readonly #answered = Promise.withResolvers<void>();
+  /** Bytes of the body that were not read yet; the buffer belongs to the reader afterwards. */
+  #bytes: Buffer = NO_BYTES;
+  #length = 0;
+  #hasReceived = false;
+  #isPaused = false;
+  #ended = false;
+  /** Reason of an incomplete answer. */
+  #failure: Error | undefined;
+  #wake: (() => void) | undefined;
+  #isWaking = false;
+  readonly #onAbort = (): void => this.#abort(this.#signal.reason);
+
+  private constructor(connections: StreamConnections, connection: StreamConnection, signal: AbortSignal) {
+    this.#connections = connections;
+    this.#connection = connection;
+    this.#signal = signal;
+  }
+
+  /**
+   * Sends a request; resolves when status and headers have arrived. All functions reject with the reason that ended the
+   * exchange: the signal's reason, a StreamError, a MalformedAnswerError, or an error of the system, TLS or the proxy.
+   */
+  static async send(
+    connections: StreamConnections,
+    request: StreamRequest,
+    signal: AbortSignal,
+  ): Promise<StreamExchange> {
+    signal.throwIfAborted();
+    const used = connections.reuse();
+    if (used !== undefined) {
+      const exchange = new StreamExchange(connections, used, signal);
+      try {
+        await exchange.#start(request);
+        return exchange;
+      } catch (error) {
+        // The server may close an unused connection at any time, even while the request is on its way.
+        if (exchange.#hasReceived || signal.aborted || isTimeout(error)) throw error;
+      }
+    }
+    const exchange = new StreamExchange(connections, await connections.open(signal), signal);
+    await exchange.#start(request);
+    return exchange;
+  }
+
+  get status(): number {
+    return this.#parser.status;
+  }
+
+  /** The values of a header by its name in lower case. */
+  header(name: string): readonly string[] {
+    return this.#parser.headers.get(name) ?? [];
+  }
+
+  /**
+   * The body as it arrives; bytes received before a failure are delivered. Leaving the loop early closes the connection.
+   */
+  async *body(): AsyncGenerator<Buffer, void> {
+    try {
+      for (;;) {
+        while (this.#length === 0 && !this.#ended) await this.#news();
+        this.#signal.throwIfAborted();
+        if (this.#length > 0) yield this.#taken();
+        else if (this.#failure !== undefined) throw this.#failure;
+        else return;
+      }
+    } finally {
+      this.discard();
+    }
+  }
+
+  /** The first bytes of the body; the rest is discarded. */
+  async first(maxBytes: number): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    let length = 0;
+    for await (const part of this.body()) {
+      parts.push(part);
+      length += part.length;
+      if (length >= maxBytes) break;
+    }
+    return Buffer.concat(parts).subarray(0, maxBytes);
+  }
+
+  /** Closes the connection if the body has not ended. */
+  discard(): void {
+    this.#abort(new Error('the rest of the answer is not needed'));
+    this.#length = 0;
+    this.#bytes = NO_BYTES;
+  }
+
+  async #start({ lines, headersMs, clock }: StreamRequest): Promise<void> {
+    this.#signal.addEventListener('abort', this.#onAbort, { once: true });
+    const cancel = clock.after(headersMs, () =>
+      this.#abort(new StreamError('headers-timeout', `no answer after ${headersMs / 1000} s`)),
+    );
+    const receiver = {
+      onBytes: (bytes: Buffer) => this.#onBytes(bytes),
+      onEnd: (error: Error | undefined) => this.#onEnd(error),
+    };
+    try {
+      this.#connection.use(receiver, `${lines.join('\r\n')}\r\n\r\n`);
+      await this.#answered.promise;
+    } finally {
+      cancel();
+    }
+  }
+
+  #onBytes(bytes: Buffer): void {
+    this.#hasReceived = true;
+    const end = this.#length + bytes.length;
+    this.#reserve(end);
+    bytes.copy(this.#bytes, this.#length);
+    try {
+      this.#length = this.#parser.push(this.#bytes, this.#length, end);
+    } catch (error) {
+      this.#abort(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    if (this.#parser.status !== 0) this.#answered.resolve();
+    if (this.#parser.isComplete) this.#end(undefined);
+    else if (this.#length >= HIGH_WATER_BYTES && !this.#isPaused) {
+      this.#isPaused = true;
+      this.#connection.pause();
+    }
+    if (this.#length > 0) this.#awakenSoon();
+  }
+
+  #onEnd(error: Error | undefined): void {
+    if (error === undefined && this.#parser.close()) this.#end(undefined);
+    else this.#abort(error ?? new StreamError('closed', 'other side closed'));
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(bytes, 2 * this.#length));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
+
+  #taken(): Buffer {
+    const taken = this.#bytes.subarray(0, this.#length);
+    this.#bytes = NO_BYTES;
+    this.#length = 0;
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      if (!this.#ended) this.#connection.resume();
+    }
+    return taken;
+  }
+
+  #abort(reason: Error): void {
+    if (this.#ended) return;
+    this.#end(reason);
+  }
+
+  /** Keeps the connection after an orderly end, else closes it. */
+  #end(failure: Error | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#failure = failure;
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    if (failure === undefined && this.#parser.isReusable) this.#connections.keep(this.#connection);
+    else this.#connection.destroy();
+    // Has no effect after the headers have arrived.
+    if (failure !== undefined) this.#answered.reject(failure);
+    this.#awaken();
+  }
+
+  #news(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  /** Small reads of one turn of the event loop are delivered together. */
+  #awakenSoon(): void {
+    if (this.#isWaking || this.#wake === undefined) return;
+    this.#isWaking = true;
+    setImmediate(() => {
+      this.#isWaking = false;
+      this.#awaken();
+    });
+  }
+
+  #awaken(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof StreamError && error.code === 'headers-timeout';
+}
