@@ -18,6 +18,8 @@ const SEMICOLON = 59;
 
 const PROTOCOL = 'HTTP/1.';
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+/** `;name`, `;name=value`, `;name="quoted"`. */
+const EXTENSIONS = /^(?:;[!#$%&'*+.^_`|~\w-]+(?:=(?:[!#$%&'*+.^_`|~\w-]+|"[\t\x20\x21\x23-\x5b\x5d-\x7e]*"))?)+$/;
 const HEADER = /^([!#$%&'*+.^_`|~\w-]+):([\t\x20-\x7e\x80-\xff]*)$/;
 
 /** The answer is not HTTP/1.1, or beyond a limit. The message quotes nothing of the answer. */
@@ -54,7 +56,7 @@ export class AnswerParser {
   /** By name in lower case. */
   readonly headers = new Map<string, string[]>();
   #state: State = 'head';
-  /** The line of the head that has not ended. */
+  /** The line of the head, or the extension of a chunk, that has not ended. */
   #line = '';
   #headBytes = 0;
   /** Status of the head that is being read. */
@@ -62,7 +64,6 @@ export class AnswerParser {
   /** Bytes of the body, or of the chunk, that have not arrived. */
   #left = 0;
   #digits = 0;
-  #extensionBytes = 0;
   #isReusable = true;
 
   /** True if the answer has ended and another request may follow on the connection. */
@@ -127,16 +128,21 @@ export class AnswerParser {
           return;
         }
         if (this.#digits === 0 || digit >= 0) throw malformed('the size of a chunk is malformed');
-        this.#extensionBytes = 0;
         if (byte === CR) this.#state = 'size-end';
-        else if (byte === SEMICOLON) this.#state = 'extension';
-        else throw malformed('the size of a chunk is malformed');
+        else if (byte === SEMICOLON) {
+          this.#state = 'extension';
+          this.#line = ';';
+        } else throw malformed('the size of a chunk is malformed');
         return;
       }
       case 'extension':
-        if (byte === CR) this.#state = 'size-end';
-        else if (!isText(byte) || ++this.#extensionBytes > MAX_EXTENSION_BYTES)
-          throw malformed('the extension of a chunk is malformed');
+        if (byte !== CR && this.#line.length < MAX_EXTENSION_BYTES) {
+          this.#line += String.fromCharCode(byte);
+          return;
+        }
+        if (byte !== CR || !EXTENSIONS.test(this.#line)) throw malformed('the extension of a chunk is malformed');
+        this.#line = '';
+        this.#state = 'size-end';
         return;
       case 'size-end':
         if (byte !== LF) throw malformed('the size of a chunk has no end');
@@ -202,7 +208,7 @@ export class AnswerParser {
 
   #endHead(): void {
     const status = this.#nextStatus;
-    if (status === 101) throw malformed('it switches protocols');
+    if (status < 102) throw malformed('nothing was requested that this status answers');
     if (status < 200) {
       this.headers.clear();
       this.#nextStatus = 0;
@@ -254,11 +260,6 @@ function hexDigit(byte: number): number {
   if (byte >= 48 && byte <= 57) return byte - 48;
   const letter = byte | 32;
   return letter >= 97 && letter <= 102 ? letter - 87 : -1;
-}
-
-/** False for control characters other than a tab. */
-function isText(byte: number): boolean {
-  return byte >= 32 ? byte !== 127 : byte === 9;
 }
 
 /** Spaces and tabs around the value of a header do not belong to it. */
