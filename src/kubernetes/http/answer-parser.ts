@@ -1,6 +1,6 @@
 /**
  * Parser of one HTTP/1.1 answer (RFC 9112): reads status and headers, and removes the framing of the body in place. The one
- * exception to "HTTP framing is a library's" (architecture.md section 2): a library's call for each chunk costs more than a line of a log.
+ * exception to "HTTP framing is a library's" (architecture.md section 2): undici's work for each chunk costs more than a line of a log.
  */
 
 /** Bytes of all that is not the body: status lines, headers, trailers. */
@@ -189,11 +189,14 @@ export class AnswerParser {
     else {
       const [, name, value = ''] = HEADER.exec(line) ?? [];
       if (name === undefined) throw malformed('a header is malformed');
-      // Trailers carry nothing that the body does not.
-      if (this.#state === 'trailers') return;
       const key = name.toLowerCase();
+      if (this.#state === 'trailers') {
+        if (key === 'transfer-encoding' || key === 'content-length') throw malformed('it has two lengths');
+        // Other trailers are ignored.
+        return;
+      }
       const values = this.headers.get(key);
-      const text = trimmed(value);
+      const text = value.replace(/^[\t ]+/, '');
       if (values === undefined) this.headers.set(key, [text]);
       else values.push(text);
     }
@@ -260,17 +263,4 @@ function hexDigit(byte: number): number {
   if (byte >= 48 && byte <= 57) return byte - 48;
   const letter = byte | 32;
   return letter >= 97 && letter <= 102 ? letter - 87 : -1;
-}
-
-/** Spaces and tabs around the value of a header do not belong to it. */
-function trimmed(value: string): string {
-  let start = 0;
-  let end = value.length;
-  while (start < end && isBlank(value.charCodeAt(start))) start++;
-  while (end > start && isBlank(value.charCodeAt(end - 1))) end--;
-  return value.slice(start, end);
-}
-
-function isBlank(code: number): boolean {
-  return code === 32 || code === 9;
 }

@@ -104,7 +104,7 @@ export function readByUndici(pieces: readonly Buffer[]): Promise<Read> {
       const body = Buffer.from(await answer.body.bytes()).toString('latin1');
       const headers = HEADERS.flatMap((name) => {
         const value = answer.headers[name];
-        return (value === undefined ? [] : [value].flat()).map((text) => `${name}: ${text.trim()}`);
+        return (value === undefined ? [] : [value].flat()).map((text) => `${name}: ${text}`);
       });
       return { outcome: 'answer', status: answer.statusCode, headers, body };
     } finally {
