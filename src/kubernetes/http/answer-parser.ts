@@ -23,7 +23,7 @@ const EXTENSIONS = /^(?:;[!#$%&'*+.^_`|~\w-]+(?:=(?:[!#$%&'*+.^_`|~\w-]+|"[\t\x2
 const HEADER = /^([!#$%&'*+.^_`|~\w-]+):([\t\x20-\x7e\x80-\xff]*)$/;
 
 /** The answer is not HTTP/1.1, or beyond a limit. The message quotes nothing of the answer. */
-export class MalformedAnswerError extends Error {
+class MalformedAnswerError extends Error {
   override readonly name = 'MalformedAnswerError';
   readonly code: 'not-http' | 'malformed-answer';
 
@@ -212,14 +212,15 @@ export class AnswerParser {
   #endHead(): void {
     const status = this.#nextStatus;
     if (status < 102) throw malformed('nothing was requested that this status answers');
+    const connection = this.#values('connection').flatMap((value) => value.toLowerCase().split(','));
+    if (connection.some((option) => option.trim() === 'close')) this.#isReusable = false;
     if (status < 200) {
+      if (!this.#isReusable) throw malformed('it ends before its headers');
       this.headers.clear();
       this.#nextStatus = 0;
       return;
     }
     this.status = status;
-    const connection = this.#values('connection').flatMap((value) => value.toLowerCase().split(','));
-    if (connection.some((option) => option.trim() === 'close')) this.#isReusable = false;
     const encodings = this.#values('transfer-encoding');
     const lengths = this.#values('content-length');
     if (encodings.length > 0 && lengths.length > 0) throw malformed('it has two lengths');

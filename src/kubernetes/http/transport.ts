@@ -37,7 +37,7 @@ export interface ApiRequest {
 }
 
 /** A GET request. */
-export type StreamRequest = Omit<ApiRequest, 'method' | 'body'>;
+type StreamRequest = Omit<ApiRequest, 'method' | 'body'>;
 
 /** Status and headers of an answer. */
 interface AnswerHead {

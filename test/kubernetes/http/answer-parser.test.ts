@@ -92,7 +92,7 @@ t.test('statuses without a body end with their headers', async (t) => {
   }
 });
 
-t.test('headers are found by names in lower case, without blanks before values', async (t) => {
+t.test('headers are found by names in lower case, without spaces before values', async (t) => {
   const { parser } = parse('HTTP/1.1 200\r\nWARNING: \t a\r\nWarning:b\r\nContent-Length: 0\r\n\r\n');
   t.same(parser.headers.get('warning'), ['a', 'b']);
 });
@@ -105,6 +105,7 @@ const MALFORMED: readonly (readonly [answer: string, why: string])[] = [
   ['HTTP/1.1 200 OK\r\nA : b\r\n', 'the answer is malformed: a header is malformed'],
   ['HTTP/1.1 200 OK\r\nA: b\r\n c\r\n', 'the answer is malformed: a header is malformed'],
   ['HTTP/1.1 200 OK\r\nA: b\0\r\n', 'the answer is malformed: a header is malformed'],
+  ['HTTP/1.1 103 x\r\nConnection: close\r\n\r\n', 'the answer is malformed: it ends before its headers'],
   ['HTTP/1.1 101 Upgrade\r\n\r\n', 'the answer is malformed: nothing was requested that this status answers'],
   [
     'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n',

@@ -8,7 +8,7 @@ import { StreamExchange } from '../../../src/kubernetes/http/stream-exchange.ts'
 import { systemClock } from '../../../src/system/clock.ts';
 
 /** What a reader makes of an answer. */
-export type Read =
+type Read =
   | { readonly outcome: 'answer'; readonly status: number; readonly headers: readonly string[]; readonly body: string }
   | { readonly outcome: 'error'; readonly error: Error };
 
