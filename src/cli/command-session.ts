@@ -3,7 +3,7 @@
  * only then is anything else read, so that a command sees what the plugin sees (architecture.md section 7).
  */
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { isOptionName } from '../config/options/option-table.ts';
@@ -31,6 +31,8 @@ export interface CommandContext {
   readonly users: Users;
   readonly log: Log;
   readonly uid: number;
+  /** The user who started this process as root without being root, as sudo does: `uid 1001`; undefined: nobody. */
+  readonly behindRoot: string | undefined;
   /** Looks up the allowed owners of the options file, while still root. */
   readonly findUser: (name: string) => Promise<{ readonly uid: number; readonly gid: number } | undefined>;
   /** Drops privileges to the server user; undefined if this process was not root. Throws PrivilegeError. */
@@ -53,6 +55,7 @@ export function processContext(readJob: CommandContext['readJob']): CommandConte
     users: createUsers({ clock: systemClock, log: silentLog }),
     log: silentLog,
     uid: process.getuid?.() ?? -1,
+    behindRoot: isRoot() ? userBehindRoot(process.env['SUDO_UID'], readLoginUid()) : undefined,
     findUser: async (name) => (isRoot() ? findServerUser(name) : undefined),
     dropPrivileges: (serverUser) => {
       if (!isRoot()) return undefined;
@@ -75,11 +78,24 @@ export function processContext(readJob: CommandContext['readJob']): CommandConte
 const LOGIN_UID = '/proc/self/loginuid';
 const NO_LOGIN = '4294967295';
 
-async function loginUser(): Promise<string> {
-  const uid = await readFile(LOGIN_UID, 'utf8').then(
-    (text) => text.trim(),
-    () => NO_LOGIN,
+function readLoginUid(): string {
+  try {
+    return readFileSync(LOGIN_UID, 'utf8').trim();
+  } catch {
+    return NO_LOGIN;
+  }
+}
+
+/** The user behind a process of root, from what sudo and the login say. */
+export function userBehindRoot(sudoUid: string | undefined, loginUid: string): string | undefined {
+  const uid = [sudoUid, loginUid].find(
+    (each) => each !== undefined && each !== '' && each !== '0' && each !== NO_LOGIN,
   );
+  return uid === undefined ? undefined : `uid ${uid}`;
+}
+
+async function loginUser(): Promise<string> {
+  const uid = readLoginUid();
   if (!/^\d+$/.test(uid) || uid === NO_LOGIN) return ownUser().name;
   const { stdout } = await run('/usr/bin/getent', ['passwd', uid], { timeout: LOOKUP_MS, env: {} }).catch(() => ({
     stdout: '',

@@ -1,6 +1,7 @@
 /** `events ID`: the Kubernetes events of a job and its pods, the oldest first. */
-import { connect } from '../jobs/connect.ts';
+
 import type { Arguments } from './arguments.ts';
+import { connectCommand } from './command-client.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
 import { begin, type CommandContext } from './command-session.ts';
 import { eventTable, findJob } from './job-detail.ts';
@@ -26,7 +27,7 @@ export const events: Command = {
 async function runEvents(args: Arguments, context: CommandContext, terminal: Terminal): Promise<number> {
   const [id = ''] = args.words;
   const options = await begin(args.options, context, terminal);
-  const client = connect(options, context, { atOnce: true });
+  const client = connectCommand(options, context);
   try {
     const snapshot = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: true });
     const found = findJob(snapshot, id, undefined, options.kubernetesNamespace);

@@ -1,11 +1,12 @@
 /** `explain ID`: why a job is in its state, in sentences: cause, times, node, what the cluster reported, resources, what to do. */
+
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
-import { connect } from '../jobs/connect.ts';
 import { CONTAINER_NAME } from '../jobs/objects/annotations.ts';
 import { isInformative } from '../jobs/view/reasons.ts';
 import { adviceFor } from './advice.ts';
 import { clockText, whenText } from './age.ts';
 import type { Arguments } from './arguments.ts';
+import { connectCommand } from './command-client.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
 import { begin, type CommandContext } from './command-session.ts';
 import { addedLimits, causeOf, effectiveLimits, findJob, type JobDetail, resourcesText } from './job-detail.ts';
@@ -28,7 +29,7 @@ export const explain: Command = {
 async function runExplain(args: Arguments, context: CommandContext, terminal: Terminal): Promise<number> {
   const [id = ''] = args.words;
   const options = await begin(args.options, context, terminal);
-  const client = connect(options, context, { atOnce: true });
+  const client = connectCommand(options, context);
   try {
     const snapshot = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: true });
     const detail = findJob(snapshot, id, undefined, options.kubernetesNamespace);

@@ -2,7 +2,7 @@
  * `jobs`: the launcher's jobs as the plugin sees them. Shows arguments of programs; values of the environment and stdin
  * never. Changes nothing.
  */
-import { connect } from '../jobs/connect.ts';
+
 import type { JobUsage } from '../jobs/contract.ts';
 import { type Job, showJob } from '../jobs/job.ts';
 import { usageOf } from '../jobs/operations/usage.ts';
@@ -10,6 +10,7 @@ import { jobOf } from '../jobs/view/record.ts';
 import { type Client, POD_METRICS } from '../kubernetes/contract.ts';
 import { KubernetesError } from '../kubernetes/kubernetes-error.ts';
 import { type Arguments, UsageError } from './arguments.ts';
+import { connectCommand } from './command-client.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
 import { begin, type CommandContext } from './command-session.ts';
 import { causeOf, eventTable, factsOf, findJob, type JobDetail } from './job-detail.ts';
@@ -78,7 +79,7 @@ async function runJobs(args: Arguments, context: CommandContext, terminal: Termi
     await watchJobs({ options, context, terminal, filter, order, format });
     return EXIT_OK;
   }
-  const client = connect(options, context, { atOnce: true });
+  const client = connectCommand(options, context);
   try {
     const snapshot = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: id !== undefined });
     const now = client.serverTime() ?? context.clock.now();

@@ -1,7 +1,6 @@
 /** Follows the jobs of the cluster beside a running plugin: the same view and operations, without changing anything by itself. */
 import { hostname } from 'node:os';
 import type { Options } from '../config/options/options.ts';
-import { connect } from '../jobs/connect.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { createJobs, type RunningJobs } from '../jobs/jobs.ts';
 import { OURS } from '../jobs/objects/annotations.ts';
@@ -10,6 +9,7 @@ import { type Client, JOBS } from '../kubernetes/contract.ts';
 import { Deadline } from '../system/async.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import { randomText } from '../system/random.ts';
+import { connectCommand } from './command-client.ts';
 import type { CommandContext } from './command-session.ts';
 import { clean, type Terminal } from './terminal.ts';
 
@@ -39,7 +39,7 @@ export async function withLiveJobs<T>(
 ): Promise<T> {
   const { clock, random } = context;
   const log = warningsOn(terminal);
-  const client = connect(options, { clock, random, log }, { atOnce: true });
+  const client = connectCommand(options, { ...context, log });
   const ending = new AbortController();
   const deadline = new Deadline(clock);
   try {

@@ -1,6 +1,6 @@
 /** `logs ID`: the output of a job. On a terminal its control characters are escaped; a pipe or file gets the bytes as they are. */
+
 import type { Options } from '../config/options/options.ts';
-import { connect } from '../jobs/connect.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { podRan } from '../jobs/view/observation.ts';
 import { jobId } from '../jobs/view/projection.ts';
@@ -8,6 +8,7 @@ import type { Client } from '../kubernetes/contract.ts';
 import { isNotFound } from '../kubernetes/kubernetes-error.ts';
 import { escapeControls } from '../system/escape.ts';
 import { type Arguments, UsageError } from './arguments.ts';
+import { connectCommand } from './command-client.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
 import { begin, type CommandContext } from './command-session.ts';
 import { findJob, noJob } from './job-detail.ts';
@@ -76,7 +77,7 @@ async function printOnce(
   terminal: Terminal,
   { id, tail, signal, write }: Reading,
 ): Promise<void> {
-  const client = connect(options, context, { atOnce: true });
+  const client = connectCommand(options, context);
   try {
     const snapshot = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: false });
     const { job, record } = findJob(snapshot, id, undefined, options.kubernetesNamespace);

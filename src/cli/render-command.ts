@@ -8,7 +8,6 @@ import type { Options } from '../config/options/options.ts';
 import { userProfile } from '../config/profiles/user-profile.ts';
 import { whyNotJson } from '../config/text/json-file.ts';
 import { place } from '../config/text/problem.ts';
-import { connect } from '../jobs/connect.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { ResolvedJob } from '../jobs/objects/resolved.ts';
@@ -19,6 +18,7 @@ import { newJob } from '../jobs/operations/submit.ts';
 import { openTemplates } from '../jobs/templates.ts';
 import { type Client, JOBS, SERVICES } from '../kubernetes/contract.ts';
 import { type Arguments, UsageError } from './arguments.ts';
+import { connectCommand } from './command-client.ts';
 import { type Command, EXIT_FAILED, EXIT_OK } from './command-contract.ts';
 import { openPolicyFiles, policyOf } from './command-policy.ts';
 import { begin, type CommandContext } from './command-session.ts';
@@ -56,7 +56,7 @@ async function runRender(args: Arguments, context: CommandContext, terminal: Ter
   const options = await begin(args.options, context, terminal);
   const files = openPolicyFiles(options, terminal);
   const access = readClusterAccess(options);
-  const client = args.flags.has('server-dry-run') ? connect(options, context, { access, atOnce: true }) : undefined;
+  const client = args.flags.has('server-dry-run') ? connectCommand(options, context, { access }) : undefined;
   try {
     const request = await readRequest(args, context);
     const resolved = await policyOf(files, options, access.namespace, context).resolve(request, request.user);

@@ -1,5 +1,5 @@
 /** `top`: CPU and memory that running jobs use now, from metrics.k8s.io. */
-import { connect } from '../jobs/connect.ts';
+
 import type { JobUsage } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
 import { usageOf } from '../jobs/operations/usage.ts';
@@ -7,6 +7,7 @@ import { type JobRecord, jobOf } from '../jobs/view/record.ts';
 import { type Client, POD_METRICS, type PodMetrics } from '../kubernetes/contract.ts';
 import { isForbidden, isNotFound, KubernetesError } from '../kubernetes/kubernetes-error.ts';
 import { type Arguments, UsageError } from './arguments.ts';
+import { connectCommand } from './command-client.ts';
 import { type Command, EXIT_FAILED, EXIT_OK } from './command-contract.ts';
 import { begin, type CommandContext } from './command-session.ts';
 import { USER_FLAG } from './job-list.ts';
@@ -38,7 +39,7 @@ async function runTop(args: Arguments, context: CommandContext, terminal: Termin
   if (sort !== 'cpu' && sort !== 'memory') throw new UsageError(`top: --sort is cpu or memory, not ${clean(sort)}`);
   const user = args.flags.get('user');
   const options = await begin(args.options, context, terminal);
-  const client = connect(options, context, { atOnce: true });
+  const client = connectCommand(options, context);
   try {
     const { repository } = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: false });
     const running = [...repository.records()].filter(

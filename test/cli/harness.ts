@@ -81,6 +81,7 @@ export async function run(t: Test, args: readonly string[], situation: Situation
   const context: CommandContext = {
     ...processContext((job) => submittedJob.read(job)),
     environment: situation.environment ?? {},
+    behindRoot: undefined,
     findUser: async () => undefined,
     dropPrivileges: () => ({ name: 'nobody', uid: 65534, gid: 65534, home: '/' }),
     readInput: async () => situation.input ?? '',

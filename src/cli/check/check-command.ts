@@ -105,7 +105,7 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
   const usable = isTemplating && templates === undefined ? undefined : options;
   const access = await step('ca', asWhom, ([given, isIt]) => checkAccess(given, isIt));
   const claims = await step('token', all(options, isServerUser, access), ([given, isIt, { namespace }]) =>
-    checkToken(given, isIt, namespace, clock.now()),
+    checkToken(given, isIt, namespace, context),
   );
 
   const endpoint = options === undefined ? undefined : endpointOf(options);

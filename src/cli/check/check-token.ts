@@ -4,6 +4,8 @@ import type { Options } from '../../config/options/options.ts';
 import { ConfigError } from '../../config/text/problem.ts';
 import { tokenPlace } from '../../jobs/connect.ts';
 import { readClaims, type TokenClaims } from '../../kubernetes/http/credentials.ts';
+import { tokenRefusal } from '../command-client.ts';
+import type { CommandContext } from '../command-session.ts';
 import { problemFindings, warningOf } from './check-configuration.ts';
 import { type Checked, type Finding, failure, ok, warning } from './check-report.ts';
 
@@ -39,8 +41,11 @@ export function checkToken(
   options: Options,
   isServerUser: boolean,
   namespace: string,
-  now: number,
+  context: CommandContext,
 ): Checked<TokenClaims> {
+  const refused = tokenRefusal(options, context);
+  if (refused !== undefined) return { findings: problemFindings(new ConfigError('invalid', [refused]), true) };
+  const now = context.clock.now();
   const { authToken = '', authTokenPath } = options;
   let token = authToken;
   let open: readonly Finding[];

@@ -44,6 +44,8 @@ export interface Options extends Omit<OptionValues, Completed> {
   readonly resourceProfileConfig: string;
   /** The options file that was read, or the last path that was tried. */
   readonly configFile: string;
+  /** Can root alone change the options file? Judged when it was read. */
+  readonly isRootsFile: boolean;
   /** What else decides about the log. */
   readonly logging: LoggingSources;
   /** Options in the file, with or without a value: they override the launcher's command line and reloads. */
@@ -277,6 +279,7 @@ function complete(
     resourceProfileConfig:
       values.resourceProfileConfig ?? place.search.find(`launcher.${values.pluginName}.resources.conf`).path,
     configFile: place.path,
+    isRootsFile: isWritableByRootOnly(place.path),
     logging: loggingSources(start.env, place.search.find('logging.conf').path, problems),
     writtenInFile: new Set([...written].filter(([, { file }]) => file !== COMMAND_LINE).map(([name]) => name)),
     origins: given,
@@ -292,11 +295,10 @@ export function rootDirectories({
   scratchPath,
   loggingDir,
   origins,
-}: Pick<Options, 'unprivileged' | 'scratchPath' | 'loggingDir' | 'origins'>): readonly string[] {
-  const isTrusted = (name: OptionName): boolean => {
-    const file = origins.get(name)?.file ?? COMMAND_LINE;
-    return file === COMMAND_LINE || isWritableByRootOnly(file);
-  };
+  isRootsFile,
+}: Pick<Options, 'unprivileged' | 'scratchPath' | 'loggingDir' | 'origins' | 'isRootsFile'>): readonly string[] {
+  const isTrusted = (name: OptionName): boolean =>
+    isRootsFile || (origins.get(name)?.file ?? COMMAND_LINE) === COMMAND_LINE;
   if (unprivileged) return [];
   return [...(isTrusted('scratch-path') ? [scratchPath] : []), ...(isTrusted('logging-dir') ? [loggingDir] : [])];
 }

@@ -1,0 +1,140 @@
+/**
+ * A user who may run commands as root cannot make them send the plugin's token to a server of that user's choice: every command
+ * refuses, and no connection arrives. Root itself, and a file of root with both, are as before.
+ */
+import { execFile } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage } from 'node:http';
+import t from 'tap';
+import { tokenRefusal } from '../../src/cli/command-client.ts';
+import { userBehindRoot } from '../../src/cli/command-session.ts';
+import { EXECUTABLE } from '../support/plugin.ts';
+import { directoryOf, linesOf, listen, run, type Situation } from './harness.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'only for root';
+const BEHIND = { context: { behindRoot: 'uid 1001' } };
+
+/** A server of the attacker, and the credentials that reached it. */
+const seen: (string | undefined)[] = [];
+const server = createServer((request: IncomingMessage, response) => {
+  seen.push(request.headers.authorization);
+  response.end('{}');
+});
+const url = `http://127.0.0.1:${await listen(t, server)}`;
+
+t.test('sudo and the login name the user behind root', async (t) => {
+  t.equal(userBehindRoot('1001', '4294967295'), 'uid 1001');
+  t.equal(userBehindRoot(undefined, '1001'), 'uid 1001');
+  t.equal(userBehindRoot('0', '1001'), 'uid 1001', 'root used sudo after su');
+  t.equal(userBehindRoot(undefined, '4294967295'), undefined, 'a service');
+  t.equal(userBehindRoot('0', '0'), undefined, 'root logged in');
+});
+
+const COMMANDS: readonly (readonly string[])[] = [
+  ['jobs'],
+  ['jobs', '--watch'],
+  ['explain', 'a-b'],
+  ['events', 'a-b'],
+  ['logs', 'a-b'],
+  ['logs', 'a-b', '--follow'],
+  ['top'],
+  ['stop', 'a-b', '--yes'],
+  ['kill', 'a-b', '--yes'],
+  ['cancel', 'a-b', '--yes'],
+  ['render', '-', '--user=jane', '--server-dry-run'],
+];
+
+for (const [name = '', ...args] of COMMANDS) {
+  t.test(`${[name, ...args].join(' ')} sends no token to an address of the command line`, { skip }, async (t) => {
+    const situation: Situation = {
+      ...BEHIND,
+      options: { 'auth-token': 'a-token' },
+      input: '{"name":"a","command":"b","container":{"image":"c"}}',
+    };
+    const { code, err } = await run(t, [name, ...args, `--api-url=${url}`], situation);
+    t.match(
+      err,
+      'rstudio-kubernetes-launcher: command line: api-url: the token is not sent, because uid 1001 started this command as root and this option is not from the file with the token and the address -> write api-url into DIR/launcher.kubernetes.conf\n',
+    );
+    t.equal(code, 1);
+    t.strictSame(seen, []);
+  });
+}
+
+t.test('check says so in step token and skips what needs the token', { skip }, async (t) => {
+  const outcome = await run(t, ['check', `--api-url=${url}`], { ...BEHIND, options: { 'auth-token': 'a-token' } });
+  t.strictSame(linesOf(outcome, 'token'), [
+    'failed token command line: api-url: the token is not sent, because uid 1001 started this command as root and this option is not from the file with the token and the address -> write api-url into DIR/launcher.kubernetes.conf',
+  ]);
+  t.match(outcome.out, /^skipped .* version, .* permissions, /m);
+  t.strictSame(seen, []);
+});
+
+const HERE = { 'api-url': 'https://127.0.0.1:9', 'auth-token-path': '/etc/hostname' };
+for (const [option, value] of [
+  ['certificate-authority', '/tmp/ca.crt'],
+  ['verify-ssl-certs', '0'],
+  ['https-proxy', 'http://127.0.0.1:1'],
+  ['no-proxy', '*'],
+  ['auth-token-path', '/etc/hostname'],
+] as const) {
+  t.test(`${option} of the command line is refused`, { skip }, async (t) => {
+    const file = { 'api-url': HERE['api-url'], ...(option === 'auth-token-path' ? {} : { 'auth-token': 'a-token' }) };
+    const { err } = await run(t, ['jobs', `--${option}=${value}`], { ...BEHIND, options: file });
+    t.match(err, `command line: ${option}: the token is not sent, because uid 1001 started this command as root`);
+  });
+}
+
+t.test('a server user of the command line, who would run the process that has the token, is refused', async (t) => {
+  const file = { file: '/etc/rstudio/x.conf', line: 1 };
+  const origins = new Map([
+    ['api-url', file],
+    ['auth-token', file],
+    ['server-user', { file: 'command line', line: 0 }],
+  ] as const);
+  const found = tokenRefusal({ configFile: '/etc/rstudio/x.conf', isRootsFile: true, origins }, BEHIND.context);
+  t.equal(found?.option, 'server-user');
+});
+
+t.test('the address of a pod, which the environment names, is refused', async (t) => {
+  const found = tokenRefusal(
+    { configFile: '/etc/rstudio/x.conf', isRootsFile: true, origins: new Map() },
+    BEHIND.context,
+  );
+  t.equal(
+    found?.message,
+    'the token is not sent, because uid 1001 started this command as root and the address is not from an options file',
+  );
+});
+
+t.test('an options file that others than root can change is refused', { skip }, async (t) => {
+  const options = { ...HERE, 'api-url': url };
+  const { path, configFile } = directoryOf(t, { options });
+  chownSync(configFile, 1001, 1001);
+  const { err } = await run(t, ['jobs', `--config-file=${configFile}`], BEHIND);
+  t.match(
+    err.replaceAll(path, 'DIR'),
+    'DIR/launcher.kubernetes.conf: api-url: the token is not sent, because uid 1001 started this command as root and others than root can change this file -> chown root DIR/launcher.kubernetes.conf && chmod go-w DIR/launcher.kubernetes.conf\n',
+  );
+  t.strictSame(seen, []);
+});
+
+t.test('root itself is not restricted, nor is a file of root that has both', { skip }, async (t) => {
+  await run(t, ['jobs', `--api-url=${url}`], { options: { 'auth-token': 'root-token' } });
+  await run(t, ['jobs'], { ...BEHIND, options: { 'api-url': url, 'auth-token': 'file-token' } });
+  t.strictSame([...new Set(seen.splice(0))], ['Bearer root-token', 'Bearer file-token']);
+});
+
+t.test('the executable sees SUDO_UID after it cleaned its environment', { skip }, async (t) => {
+  const directory = t.testdir({});
+  chmodSync(directory, 0o755);
+  mkdirSync(`${directory}/rstudio`);
+  const configFile = `${directory}/rstudio/launcher.kubernetes.conf`;
+  writeFileSync(configFile, 'server-user=nobody\nauth-token=a-token\n', { mode: 0o600 });
+  const started = await new Promise<string>((resolve) => {
+    const args = ['jobs', `--config-file=${configFile}`, `--api-url=${url}`];
+    execFile(EXECUTABLE, args, { env: { SUDO_UID: '1001' } }, (_, __, stderr) => resolve(stderr));
+  });
+  t.match(started, 'command line: api-url: the token is not sent, because uid 1001 started this command as root');
+  t.strictSame(seen, []);
+});
