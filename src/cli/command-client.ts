@@ -9,7 +9,7 @@ import { connect } from '../jobs/connect.ts';
 import type { Client } from '../kubernetes/contract.ts';
 import type { CommandContext } from './command-session.ts';
 
-/** Options that decide who receives the token, and as whom the process that has it runs. */
+/** Options that decide who receives the token, and the user of the process that has it. */
 const DESTINATION: readonly OptionName[] = [
   'api-url',
   'certificate-authority',

@@ -61,7 +61,7 @@ for (const [name = '', ...args] of COMMANDS) {
   });
 }
 
-t.test('check says so in step token and skips what needs the token', { skip }, async (t) => {
+t.test('the token step of check says so, and check skips what needs the token', { skip }, async (t) => {
   const outcome = await run(t, ['check', `--api-url=${url}`], { ...BEHIND, options: { 'auth-token': 'a-token' } });
   t.strictSame(linesOf(outcome, 'token'), [
     'failed token command line: api-url: the token is not sent, because uid 1001 started this command as root and this option is not from the file with the token and the address -> write api-url into DIR/launcher.kubernetes.conf',
