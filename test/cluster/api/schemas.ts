@@ -3,7 +3,6 @@
  * refuses, unknown fields what it warns of (kubernetes-facts.md 113, 115).
  */
 import { readFileSync } from 'node:fs';
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { isObject, type Json, type JsonObject } from './patch.ts';
 import type { Resource } from './resources.ts';
 
@@ -23,11 +22,22 @@ interface Schemas {
 interface Schema {
   readonly $ref?: string;
   readonly allOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
   readonly type?: string;
   readonly format?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
-  additionalProperties?: Schema | false;
+  readonly additionalProperties?: Schema;
+}
+
+/** Keys and indexes from the top of a body. */
+type Path = readonly string[];
+
+interface Mismatches {
+  readonly wrongType: Path[];
+  /** Values that fit none of several types. */
+  readonly noChoice: Path[];
+  readonly unknown: Path[];
 }
 
 const DOCUMENT = new URL('../../../fixtures/openapi/objects.json', import.meta.url);
@@ -38,20 +48,31 @@ const QUANTITY_TEXT = "quantities must match the regular expression '^([+-]?[0-9
 export function createSchemas(): Schemas {
   const document: { components: { schemas: Record<string, Schema> } } = JSON.parse(readFileSync(DOCUMENT, 'utf8'));
   const { schemas } = document.components;
-  for (const schema of Object.values(schemas)) closeObjects(schema);
-  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false, logger: false });
-  ajv.addSchema({ $id: 'objects', ...document });
-  const validators = new Map<string, ValidateFunction | undefined>();
 
   function nameOf(resource: Resource): string | undefined {
     const name = `io.k8s.api.${resource.group === '' ? 'core' : resource.group}.${resource.version}.${resource.kind}`;
     return schemas[name] === undefined ? undefined : name;
   }
 
-  /** Compiled when first needed: that takes a fifth of a second. */
-  function validatorOf(name: string): ValidateFunction | undefined {
-    if (!validators.has(name)) validators.set(name, ajv.compile({ $ref: `objects${PREFIX}${name}` }));
-    return validators.get(name);
+  /** Collects what does not fit; below a value of a wrong type nothing is looked at. */
+  function compare(value: Json, schema: Schema, path: Path, found: Mismatches): void {
+    if (schema.$ref !== undefined) compare(value, schemas[schema.$ref.slice(PREFIX.length)] ?? {}, path, found);
+    for (const part of schema.allOf ?? []) compare(value, part, path, found);
+    if (schema.oneOf?.some(({ type }) => hasType(value, type)) === false) found.noChoice.push(path);
+    if (schema.type !== undefined && !hasType(value, schema.type)) {
+      found.wrongType.push(path);
+    } else if (Array.isArray(value)) {
+      const { items } = schema;
+      if (items !== undefined) value.forEach((one, index) => void compare(one, items, [...path, `${index}`], found));
+    } else if (isObject(value)) {
+      for (const [key, one] of Object.entries(value)) {
+        const { properties, additionalProperties } = schema;
+        const inner =
+          properties !== undefined && Object.hasOwn(properties, key) ? properties[key] : additionalProperties;
+        if (inner !== undefined) compare(one, inner, [...path, key], found);
+        else if (properties !== undefined) found.unknown.push([...path, key]);
+      }
+    }
   }
 
   /** The structure that holds the value at a path, and the schema of the value. */
@@ -69,13 +90,11 @@ export function createSchemas(): Schemas {
     return { owner: owner.slice(owner.lastIndexOf('.') + 1), schema };
   }
 
-  function decodeError(root: string, error: ErrorObject, body: Json): string {
-    const path = error.instancePath.split('/').slice(1);
+  function decodeError(root: string, path: Path, body: Json): string {
     const value = path.reduce<Json | undefined>(
       (at, key) => (Array.isArray(at) ? at[Number(key)] : isObject(at) ? at[key] : undefined),
       body,
     );
-    if (error.keyword === 'oneOf') return QUANTITY_TEXT;
     const { owner, schema } = locate(root, path);
     const fields = path.filter((key) => !/^\d+$/.test(key)).join('.');
     return `json: cannot unmarshal ${jsonKind(value)} into Go struct field ${owner}.${fields} of type ${goType(schema)}`;
@@ -86,28 +105,30 @@ export function createSchemas(): Schemas {
       const root = nameOf(resource);
       if (root === undefined) return { wrongType: undefined, unknown: [], unknownKeys: [] };
       const bare = withoutNulls(body);
-      const validate = validatorOf(root);
-      validate?.(bare);
-      const errors = validate?.errors ?? [];
-      const choice = errors.find(({ keyword }) => keyword === 'oneOf');
-      const wrong =
-        choice ?? errors.find(({ keyword, schemaPath }) => keyword === 'type' && !schemaPath.includes('oneOf'));
-      const bad = badQuantity(bare);
-      const order = pathsOf(bare, '');
-      const extra = errors
-        .filter(({ keyword }) => keyword === 'additionalProperties')
-        .map(({ instancePath, params }) => `${instancePath}/${params['additionalProperty']}`);
-      const unknown = extra.map(dotted).sort((a, b) => order.indexOf(a) - order.indexOf(b));
-      const wrongType = wrong !== undefined ? decodeError(root, wrong, bare) : bad ? QUANTITY_TEXT : undefined;
-      return { wrongType, unknown, unknownKeys: extra.map((path) => path.slice(1).split('/')) };
+      const found: Mismatches = { wrongType: [], noChoice: [], unknown: [] };
+      compare(bare, schemas[root] ?? {}, [], found);
+      const [wrong] = found.wrongType;
+      const isBadQuantity = found.noChoice.length > 0 || (wrong === undefined && badQuantity(bare));
+      return {
+        wrongType: isBadQuantity ? QUANTITY_TEXT : wrong && decodeError(root, wrong, bare),
+        unknown: found.unknown.map(dotted),
+        unknownKeys: found.unknown,
+      };
     },
   };
 }
 
-function closeObjects(schema: Schema): void {
-  if (schema.properties !== undefined && schema.additionalProperties === undefined) schema.additionalProperties = false;
-  const inner = [...Object.values(schema.properties ?? {}), schema.items, ...(schema.allOf ?? [])];
-  for (const one of inner) if (one !== undefined) closeObjects(one);
+function hasType(value: Json, type: string | undefined): boolean {
+  switch (type) {
+    case 'array':
+      return Array.isArray(value);
+    case 'object':
+      return isObject(value);
+    case 'integer':
+      return Number.isInteger(value);
+    default:
+      return typeof value === type;
+  }
 }
 
 /** Go takes null as "not given". */
@@ -131,17 +152,9 @@ function badQuantity(value: Json): boolean {
   });
 }
 
-function pathsOf(value: Json, path: string): string[] {
-  if (Array.isArray(value)) return value.flatMap((one, index) => pathsOf(one, `${path}/${index}`));
-  if (!isObject(value)) return [];
-  return Object.entries(value).flatMap(([key, one]) => [...pathsOf(one, `${path}/${key}`), dotted(`${path}/${key}`)]);
-}
-
-/** `/spec/containers/0/name` -> `spec.containers[0].name`. */
-function dotted(path: string): string {
+/** `spec, containers, 0, name` -> `spec.containers[0].name`. */
+function dotted(path: Path): string {
   return path
-    .slice(1)
-    .split('/')
     .map((key) => (/^\d+$/.test(key) ? `[${key}]` : `.${key}`))
     .join('')
     .slice(1);
