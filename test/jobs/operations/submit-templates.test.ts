@@ -1,7 +1,9 @@
 /** Jobs that templates make run, show what was submitted, and have the Service of the template. */
 import t from 'tap';
+import { SERVICES as CLIENT_SERVICES } from '../../../src/kubernetes/contract.ts';
 import { JOBS, SERVICES } from '../../cluster/api/resources.ts';
-import { hasState, startPlugins } from '../instance.ts';
+import { eventually } from '../../support/eventually.ts';
+import { fastClock, hasState, startPlugins } from '../instance.ts';
 import { JOB_TEMPLATE, SERVICE_TEMPLATE, templatesOf } from '../objects/templating.ts';
 
 const FILES = { 'job.tpl': JOB_TEMPLATE, 'service.tpl': SERVICE_TEMPLATE };
@@ -57,4 +59,22 @@ t.test('a template that cannot be used refuses the job before anything is create
       /^The template service\.tpl:1:\d+ cannot be used for this job: an error of kind field; the log has the message\.$/,
   });
   t.same(cluster.store.list(JOBS), []);
+});
+
+t.test('a missing Service is made by its template, and not without it while the template has an error', async (t) => {
+  const { cluster, instance } = await startPlugins(t);
+  let files: Readonly<Record<string, string>> = FILES;
+  const one = await instance({ templates: () => templatesOf(files), clock: fastClock(100) });
+  const id = await one.submit({ command: 'sleep 600', exposedPorts: [{ targetPort: 8787, protocol: 'TCP' }] });
+  const labels = () => cluster.store.list(SERVICES).find(({ metadata }) => metadata.name === id)?.metadata.labels;
+  const refused = () => one.log.some(({ fields }) => JSON.stringify(fields).includes('The template service.tpl:1'));
+
+  files = { ...FILES, 'service.tpl': 'kind: {{ .Job.name.x }}' };
+  await one.client.delete(CLIENT_SERVICES, id, { propagationPolicy: 'Background' });
+  await eventually(refused);
+  t.equal(labels(), undefined, 'there is no Service that the template did not make');
+
+  files = FILES;
+  await eventually(() => labels() !== undefined);
+  t.match(labels(), { site: 'services' });
 });
