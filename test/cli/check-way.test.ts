@@ -283,3 +283,59 @@ t.test('http to a TLS port', async (t) => {
     t.equal(line.split(' -> ')[1], 'the port may expect TLS: write https:// in api-url');
   }
 });
+
+t.test('tcp and tls go through https-proxy, and a failure names its line', async (t) => {
+  const identity = await issue();
+  const port = await listen(
+    t,
+    createHttpsServer(identity, (_request, response) => response.writeHead(401).end()),
+  );
+  const targets: string[] = [];
+  const tunnels = createHttpServer().on('connect', ({ url = '' }, socket) => {
+    targets.push(url);
+    const onward = connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+    socket.pipe(onward).pipe(socket);
+    for (const end of [socket, onward]) end.on('error', () => end.destroy());
+  });
+  const refusing = createHttpServer().on('connect', (_request, socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'));
+  const [proxy, closed] = await Promise.all([listen(t, tunnels), listen(t, refusing)]);
+  const through = (at: number): Situation =>
+    options({
+      // This host cannot resolve the name; the proxy can.
+      'api-url': 'https://kubernetes.invalid:6443',
+      'certificate-authority': base64(identity.ca),
+      'https-proxy': `http://127.0.0.1:${at}`,
+    });
+  const found = await run(t, ['check', '--config-file=DIR/launcher.kubernetes.conf'], through(proxy));
+  const lines = found.lines.map((line) => line.replace(/ +/g, ' ').replaceAll(String(proxy), 'PROXY'));
+  t.match(
+    lines.find((line) => line.startsWith('ok name')),
+    'ok name the proxy 127.0.0.1:PROXY (https-proxy) resolves kubernetes.invalid',
+  );
+  t.match(
+    lines.find((line) => line.startsWith('ok tcp')),
+    'ok tcp kubernetes.invalid:PORT accepts connections through the proxy 127.0.0.1:PROXY (https-proxy)',
+  );
+  t.match(
+    lines.find((line) => line.startsWith('failed tls')),
+    /the certificate is not for kubernetes\.invalid, but for /,
+  );
+  t.same([...new Set(targets)], ['kubernetes.invalid:6443']);
+  await fails(
+    t,
+    through(closed),
+    'tcp',
+    `failed tcp DIR/launcher.kubernetes.conf:5: https-proxy: proxy 127.0.0.1:${closed} answered CONNECT kubernetes.invalid:PORT with 403 Forbidden -> correct https-proxy, let the proxy allow CONNECT to kubernetes.invalid:PORT, or add the host to no-proxy`,
+  );
+});
+
+t.test('proxy variables of the environment are named, because they have no effect', async (t) => {
+  const environment = { HTTPS_PROXY: 'http://user:secret@proxy.example:3128', no_proxy: 'a' };
+  const port = await listen(t, createServer());
+  const outcome = await run(t, ['check'], { ...options({ 'api-url': `http://127.0.0.1:${port}` }), environment });
+  t.match(linesOf(outcome, 'tcp'), [
+    /^ok tcp 127\.0\.0\.1:PORT accepts connections/,
+    'ok tcp the environment variables HTTPS_PROXY, no_proxy have no effect here; https-proxy and no-proxy are options',
+  ]);
+  t.notMatch(outcome.out, /secret/);
+});

@@ -110,7 +110,7 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
 
   const endpoint = options === undefined ? undefined : endpointOf(options);
   const addresses = await step('name', endpoint, (to) => checkName(to, clock));
-  const answers = await step('tcp', all(endpoint, addresses), ([to, found]) => checkTcp(to, found, clock));
+  const answers = await step('tcp', all(endpoint, addresses), ([to, found]) => checkTcp(to, found, context));
   const secure = await step('tls', all(endpoint, options, access, answers), ([to, given, trusted]) =>
     checkTls(to, given, trusted, clock),
   );

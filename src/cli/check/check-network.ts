@@ -1,9 +1,11 @@
 /** Steps of `check` about the network: name resolution and TCP. */
 import { lookup } from 'node:dns/promises';
-import { connect, isIP } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import type { Options } from '../../config/options/options.ts';
 import { optionPlace } from '../../config/text/problem.ts';
+import { openTunnel } from '../../kubernetes/http/proxy.ts';
 import type { Clock } from '../../system/clock.ts';
+import type { CommandContext } from '../command-session.ts';
 import { type Checked, failure, ok, only } from './check-report.ts';
 
 const CONNECT_MS = 4_000;
@@ -18,18 +20,31 @@ export interface Endpoint {
   readonly text: string;
   /** `/etc/rstudio/launcher.kubernetes.conf:1: api-url`. */
   readonly origin: string;
+  readonly url: URL;
+  /** The HTTP proxy on the way to it, and `/etc/rstudio/launcher.kubernetes.conf:2: https-proxy`. */
+  readonly proxy: { readonly url: URL; readonly origin: string } | undefined;
 }
 
-export function endpointOf({ apiUrl, origins }: Pick<Options, 'apiUrl' | 'origins'>): Endpoint {
-  const { hostname, port, protocol } = new URL(apiUrl);
+export function endpointOf({
+  apiUrl,
+  httpsProxy,
+  origins,
+}: Pick<Options, 'apiUrl' | 'httpsProxy' | 'origins'>): Endpoint {
+  const url = new URL(apiUrl);
+  const { hostname, port, protocol } = url;
   const isTls = protocol === 'https:';
   const host = hostname.replace(/^\[|\]$/g, '');
   const number = port === '' ? (isTls ? 443 : 80) : Number(port);
-  return { host, port: number, isTls, text: `${hostname}:${number}`, origin: optionPlace(origins, 'api-url') };
+  const proxy =
+    httpsProxy === undefined ? undefined : { url: new URL(httpsProxy), origin: optionPlace(origins, 'https-proxy') };
+  const origin = optionPlace(origins, 'api-url');
+  return { host, port: number, isTls, text: `${hostname}:${number}`, origin, url, proxy };
 }
 
 /** The addresses of the API server, resolved as connections do. */
-export async function checkName({ host, origin }: Endpoint, clock: Clock): Promise<Checked<readonly string[]>> {
+export async function checkName({ host, origin, proxy }: Endpoint, clock: Clock): Promise<Checked<readonly string[]>> {
+  if (proxy !== undefined)
+    return { findings: [ok(`the proxy ${proxy.url.host} (https-proxy) resolves ${host}`)], value: [host] };
   if (isIP(host) !== 0) return { findings: [ok(`api-url holds an IP address; no DNS lookup needed`)], value: [host] };
   const late = Promise.withResolvers<'late'>();
   const cancel = clock.after(RESOLVE_MS, () => late.resolve('late'));
@@ -72,12 +87,44 @@ const REASONS: Readonly<Record<string, readonly [found: string, remedy: string]>
   ],
 };
 
+const KEEP_ALIVE_MS = 20_000;
+
+/** A connection through the proxy, without TLS inside it. Rejects with an Error that names the proxy. */
+export function throughProxy(target: URL, proxy: URL, clock: Clock): Promise<Socket> {
+  return openTunnel({ proxy, target, tls: undefined, timeoutMs: CONNECT_MS, keepAliveMs: KEEP_ALIVE_MS, clock });
+}
+
 /** Does a server accept connections there? */
 export async function checkTcp(
-  { text, port, origin }: Endpoint,
+  endpoint: Endpoint,
+  addresses: readonly string[],
+  { clock, environment }: Pick<CommandContext, 'clock' | 'environment'>,
+): Promise<Checked<true>> {
+  const { findings, value } = await connection(endpoint, addresses, clock);
+  const set = PROXY_VARIABLES.filter((name) => (environment[name] ?? '') !== '');
+  if (set.length === 0) return { findings, value };
+  const variables = `the environment variables ${set.join(', ')}`;
+  const note = ok(`${variables} have no effect here; https-proxy and no-proxy are options`);
+  return { findings: [...findings, note], value };
+}
+
+const PROXY_VARIABLES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy'];
+
+async function connection(
+  { text, port, origin, url, proxy }: Endpoint,
   addresses: readonly string[],
   clock: Clock,
 ): Promise<Checked<true>> {
+  if (proxy !== undefined) {
+    try {
+      (await throughProxy(url, proxy.url, clock)).destroy();
+      return only(ok(`${text} accepts connections through the proxy ${proxy.url.host} (https-proxy)`));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const remedy = `correct https-proxy, let the proxy allow CONNECT to ${text}, or add the host to no-proxy`;
+      return { findings: [failure(`${proxy.origin}: ${why}`, remedy)] };
+    }
+  }
   const begun = clock.monotonic();
   const attempts = await Promise.all(addresses.map((address) => attempt(address, port, clock)));
   if (attempts.includes('connected'))

@@ -7,7 +7,7 @@ import type { Options } from '../../config/options/options.ts';
 import { OUT_OF_DATE, tlsPlace } from '../../jobs/connect.ts';
 import { tlsSettings } from '../../kubernetes/http/tls.ts';
 import type { Clock } from '../../system/clock.ts';
-import { codeOf, type Endpoint } from './check-network.ts';
+import { codeOf, type Endpoint, throughProxy } from './check-network.ts';
 import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
 
 const HANDSHAKE_MS = 4_000;
@@ -45,15 +45,20 @@ function located(finding: Finding, at: string): Finding {
   return finding.status === 'failed' ? { ...finding, found: `${at}: ${finding.found}` } : finding;
 }
 
-/** A TLS handshake without verification; the code of the error if it fails. */
-function handshake({ host, port }: Endpoint, ca: string | undefined, clock: Clock): Promise<Shown | string> {
-  return new Promise((resolve) => {
+/** A TLS handshake without verification, through the proxy if there is one; the code of the error if it fails. */
+async function handshake(
+  { host, port, url, proxy }: Endpoint,
+  ca: string | undefined,
+  clock: Clock,
+): Promise<Shown | string> {
+  const tunnel = proxy && (await throughProxy(url, proxy.url, clock).catch(codeOf));
+  if (typeof tunnel === 'string') return tunnel;
+  return await new Promise((resolve) => {
     const servername = isIP(host) === 0 ? { servername: host } : {};
     const socket = connect({
       ...tlsSettings({ ca, verify: false }),
       ...servername,
-      host,
-      port,
+      ...(tunnel === undefined ? { host, port } : { host, socket: tunnel }),
       ALPNProtocols: ['http/1.1'],
     });
     const cancel = clock.after(HANDSHAKE_MS, () => done('TIMEOUT'));
