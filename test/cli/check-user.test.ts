@@ -224,3 +224,29 @@ t.test('an override that cannot be applied to a job of the user', async (t) => {
     'failed user-job DIR/launcher.kubernetes.profiles.conf:2: The job-json-override /spec/template/spec/containers/7 (DIR/piece.json) cannot be applied: the list has no element "7" (it has 1; - and 1 append) -> fix this line of the profiles',
   ]);
 });
+
+t.test(
+  'a label that an autoscaler gives to new nodes is no mistake; without permission none is compared',
+  async (t) => {
+    const files = {
+      'launcher.kubernetes.profiles.conf':
+        '[*]\ndefault-container-image=busybox:1\nplacement-constraints=karpenter.sh/nodepool=big\n',
+    };
+    const seen = await check(t, SMALLEST, { files }, ['--user', 'nosuchuser']);
+    t.strictSame(
+      ['constraints', 'user-labels'].flatMap((step) => linesOf(seen, step)),
+      [
+        'ok constraints DIR/launcher.kubernetes.profiles.conf:3: placement constraint karpenter.sh/nodepool=big: no node has this label; an autoscaler may add such nodes',
+        'ok user-labels 1 offered; each matches a node, or nodes that an autoscaler adds',
+      ],
+    );
+    const unseen = await check(t, SMALLEST.slice(0, -1), { files }, ['--user', 'nosuchuser']);
+    t.strictSame(
+      ['constraints', 'user-labels'].flatMap((step) => linesOf(unseen, step)),
+      [
+        'ok constraints labels of 1 placement constraints are not compared: no permission to list nodes',
+        'ok user-labels 1 offered; not compared: no permission to list nodes',
+      ],
+    );
+  },
+);

@@ -75,7 +75,7 @@ t.test('at ERROR: what an administrator must know, and a line for all that is do
     `INFO Canceled a job [${who}, job: JOB-2, image: busybox]`,
     lines[7],
     lines[8],
-    'INFO Reloaded profiles, resource profiles and overrides [applied: [], pendingRestart: []]',
+    'INFO Reloaded profiles, resource profiles, overrides and templates [applied: [], pendingRestart: []]',
     'INFO Received a signal; exiting [signal: SIGTERM]',
     'INFO Launcher session ended [reason: closed]',
   ]);
@@ -193,7 +193,7 @@ t.test('profiles are reloaded, or stay as they were', async (t) => {
     errorMessage: /launcher\.kubernetes\.profiles\.conf:2: max-cpus: "many" must be/,
   });
   t.equal(await maximum(), '3');
-  t.match(plugin.log(), / INFO Reloaded profiles, resource profiles and overrides \[applied: \["job-expiry-hours"\], /);
+  t.match(plugin.log(), / INFO Reloaded profiles, resource profiles, overrides and templates \[applied: \["job-expiry-hours"\], /);
   t.match(plugin.log(), / ERROR Reload failed; keeping the previous configuration: .*max-cpus/);
   t.match(readFileSync(plugin.directory.logFile, 'utf8'), plugin.log());
 });
@@ -230,7 +230,7 @@ t.test('a launcher pushes settings: the log goes on elsewhere, and says more', a
   const [first, ...rest] = lines(join(other, 'rstudio-kubernetes-launcher.log'));
   t.equal(
     first,
-    'INFO Reloaded profiles, resource profiles and overrides [applied: ["logging-dir","enable-debug-logging"], pendingRestart: ["scratch-path"]]',
+    'INFO Reloaded profiles, resource profiles, overrides and templates [applied: ["logging-dir","enable-debug-logging"], pendingRestart: ["scratch-path"]]',
   );
   t.match(rest.join('\n'), /^DEBUG Received launcher request \[kind: clusterInfo, /m);
 });

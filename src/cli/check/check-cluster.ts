@@ -11,7 +11,10 @@ import { isForbidden, KubernetesError } from '../../kubernetes/kubernetes-error.
 import { failedCall, type Reviewed } from './check-api.ts';
 import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
 
-export async function checkNodes(client: Client): Promise<Checked<readonly Node[]>> {
+/** The nodes; `unknown` without the permission to list them. */
+export type KnownNodes = readonly Node[] | 'unknown';
+
+export async function checkNodes(client: Client): Promise<Checked<KnownNodes>> {
   try {
     const { items } = await client.list(NODES);
     const ready = items.filter(isReady);
@@ -26,6 +29,7 @@ export async function checkNodes(client: Client): Promise<Checked<readonly Node[
     const found = 'no permission to list nodes: external addresses, labels and readiness of nodes are unknown';
     return {
       findings: [warning(found, 'optional; to grant it, run: rstudio-kubernetes-launcher rbac | kubectl apply -f -')],
+      value: 'unknown',
     };
   }
 }
@@ -58,30 +62,42 @@ export async function checkMetrics(client: Client): Promise<Checked<true>> {
 }
 
 /** Placement constraints without a node that has their label: jobs with them stay Pending. */
-export function checkConstraints({ profiles, resourceProfiles }: PolicyFiles, nodes: readonly Node[]): Checked<true> {
+export function checkConstraints({ profiles, resourceProfiles }: PolicyFiles, nodes: KnownNodes): Checked<true> {
   const settings = [
     ...profiles.sections.flatMap(
       ({ settings: of }) => (of.get('placement-constraints') as Constraints | undefined) ?? [],
     ),
     ...resourceProfiles.flatMap(({ placementConstraints }) => placementConstraints ?? []),
   ];
-  const findings = settings.flatMap((setting) => unmatched(setting, nodes));
-  if (findings.length > 0) return only(...findings);
   const count = settings.reduce((sum, { value }) => sum + value.length, 0);
+  if (count === 0) return only(ok('no placement constraints'));
+  if (nodes === 'unknown')
+    return only(ok(`labels of ${count} placement constraints are not compared: no permission to list nodes`));
+  const findings = settings.flatMap((setting) => unmatched(setting, nodes));
   return only(
-    ok(count === 0 ? 'no placement constraints' : `nodes have the labels of all ${count} placement constraints`),
+    ...(findings.length > 0 ? findings : [ok(`nodes have the labels of all ${count} placement constraints`)]),
   );
 }
 
 type Constraints = Setting<readonly Constraint[]>;
 
-/** A warning for each constraint of a setting that no node matches. */
+/** Labels that autoscalers give to the nodes that they add: no node needs to have them yet. */
+const AUTOSCALER_LABELS: ReadonlySet<string> = new Set([
+  'cloud.google.com/gke-nodepool',
+  'eks.amazonaws.com/nodegroup',
+  'karpenter.sh/nodepool',
+  'kubernetes.azure.com/agentpool',
+]);
+
+/** A finding for each constraint of a setting that no node matches. */
 export function unmatched({ value, origin }: Constraints, nodes: readonly Node[]): readonly Finding[] {
   return value
     .filter((constraint) => !nodes.some((node) => matches(node, constraint)))
     .map(({ name, value: wanted }) => {
       const label = wanted === undefined ? name : `${name}=${wanted}`;
       const at = origin === undefined ? '' : `${place(origin)}: `;
+      if (AUTOSCALER_LABELS.has(name))
+        return ok(`${at}placement constraint ${label}: no node has this label; an autoscaler may add such nodes`);
       const found = `${at}placement constraint ${label}: no node has this label; a job with it stays Pending`;
       return warning(found, `kubectl label node NODE ${wanted === undefined ? `${name}=VALUE` : label}`);
     });

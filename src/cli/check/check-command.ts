@@ -2,7 +2,6 @@
  * `check`: tests everything that the plugin needs, in the order in which the plugin needs it, with the code that the plugin
  * uses (architecture.md section 8). A failed step skips only the steps that depend on it.
  */
-import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { Options } from '../../config/options/options.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
 import { connect } from '../../jobs/connect.ts';
@@ -20,6 +19,7 @@ import {
   checkInstances,
   checkMetrics,
   checkNodes,
+  type KnownNodes,
   sharedRole,
 } from './check-cluster.ts';
 import {
@@ -197,7 +197,7 @@ interface Found {
   readonly policy: Policy | undefined;
   /** Undefined if no job can be made with them. */
   readonly options: Options | undefined;
-  readonly nodes: readonly Node[] | undefined;
+  readonly nodes: KnownNodes | undefined;
   /** The API server, if it responds. */
   readonly asked: { readonly client: Client; readonly minor: number } | undefined;
   /** Every account of the namespace is an administrator. */

@@ -1,5 +1,4 @@
 /** Steps of `check --user`: the profile of one user, and whether a job of theirs is accepted. */
-import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
 import { JobError } from '../../jobs/job-error.ts';
 import type { ResolvedJob } from '../../jobs/objects/resolved.ts';
@@ -9,7 +8,7 @@ import { UserLookupError } from '../../system/lookup-slots.ts';
 import { neededResources, smallJob } from '../command-policy.ts';
 import type { CommandContext } from '../command-session.ts';
 import { describeSections, describeUser, readUserReport, type UserReport } from '../user-report.ts';
-import { unmatched } from './check-cluster.ts';
+import { type KnownNodes, unmatched } from './check-cluster.ts';
 import { dryRunJob, refusedJob, type Trial } from './check-overrides.ts';
 import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
 import { isImageName } from './check-sections.ts';
@@ -60,10 +59,13 @@ export function checkImages({ profile }: UserReport): Checked<true> {
   );
 }
 
-export function checkUserConstraints({ profile }: UserReport, nodes: readonly Node[]): Checked<true> {
+export function checkUserConstraints({ profile }: UserReport, nodes: KnownNodes): Checked<true> {
   const count = profile.placementConstraints.value.length;
-  const without = unmatched(profile.placementConstraints, nodes).length;
-  if (without === 0) return only(ok(`${count} offered; each matches a node`));
+  if (nodes === 'unknown') return only(ok(`${count} offered; not compared: no permission to list nodes`));
+  const findings = unmatched(profile.placementConstraints, nodes);
+  const without = findings.filter(({ status }) => status !== 'ok').length;
+  const orLater = findings.length > 0 ? ', or nodes that an autoscaler adds' : '';
+  if (without === 0) return only(ok(`${count} offered; each matches a node${orLater}`));
   return only(warning(`${without} of ${count} offered placement constraints match no node`, 'see constraints above'));
 }
 
