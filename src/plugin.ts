@@ -191,7 +191,8 @@ function reloadAndLog(reloadable: Reloadable, log: Logger, pushed?: PushedSettin
   const { warnings, ...report } = reloadable.reload(pushed);
   const { errorType, errorMessage, applied, pendingRestart } = report;
   for (const warning of warnings) log.warning(advise(warning));
-  if (errorType === 0) log.notice('Reloaded profiles, resource profiles, overrides and templates', { applied, pendingRestart });
+  if (errorType === 0)
+    log.notice('Reloaded profiles, resource profiles, overrides and templates', { applied, pendingRestart });
   else log.error(`Reload failed; keeping the previous configuration: ${errorMessage}`);
   return report;
 }

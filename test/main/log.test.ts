@@ -193,7 +193,10 @@ t.test('profiles are reloaded, or stay as they were', async (t) => {
     errorMessage: /launcher\.kubernetes\.profiles\.conf:2: max-cpus: "many" must be/,
   });
   t.equal(await maximum(), '3');
-  t.match(plugin.log(), / INFO Reloaded profiles, resource profiles, overrides and templates \[applied: \["job-expiry-hours"\], /);
+  t.match(
+    plugin.log(),
+    / INFO Reloaded profiles, resource profiles, overrides and templates \[applied: \["job-expiry-hours"\], /,
+  );
   t.match(plugin.log(), / ERROR Reload failed; keeping the previous configuration: .*max-cpus/);
   t.match(readFileSync(plugin.directory.logFile, 'utf8'), plugin.log());
 });
