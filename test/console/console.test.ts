@@ -81,7 +81,7 @@ function stage(t: Test): Stage {
     },
   };
   const reason = Promise.withResolvers<string>();
-  const left = runConsole(launcher, 'title', input, output, reason.promise);
+  const left = runConsole(launcher, 'title', input, output, reason.promise, (id) => [`template of ${id}`]);
   t.teardown(() => {
     reason.resolve('');
     return left;
@@ -263,4 +263,5 @@ t.test('enter shows the details of the selected job', async (t) => {
   press('\r');
   await shows('-- details of a-1 --');
   await shows('statusMessage: "ended badly"\r\nexitCode: 3\r\n');
+  await shows('template of a-1\r\n');
 });

@@ -29,13 +29,17 @@ type Input = Readable & { readonly setRawMode: (mode: boolean) => unknown };
 /** A terminal, with its size if it knows that. */
 type Output = Writable & { readonly columns?: number; readonly rows?: number };
 
-/** Shows the jobs with their live states and obeys keys, until `q`, Ctrl-C, the end of the input, or a reason to end. */
+/**
+ * Shows the jobs with their live states and obeys keys, until `q`, Ctrl-C, the end of the input, or a reason to end. `moreOf`:
+ * lines of a job that the launcher's protocol does not have.
+ */
 export async function runConsole(
   launcher: Launcher,
   title: string,
   input: Input,
   output: Output,
   reasonToEnd: Promise<string>,
+  moreOf: (id: string) => readonly string[] = () => [],
 ): Promise<void> {
   const rows = new Map<string, Row>();
   const color = process.env['NO_COLOR'] === undefined || process.env['NO_COLOR'] === '';
@@ -148,7 +152,7 @@ export async function runConsole(
   async function showDetails(): Promise<void> {
     const row = current();
     if (row === undefined) return say('no job is selected');
-    const lines = jobLines(await launcher.job(USER, row.id));
+    const lines = [...jobLines(await launcher.job(USER, row.id)), ...moreOf(row.id)];
     open({ kind: 'text', title: `details of ${row.id}`, lines, first: 0 });
   }
 

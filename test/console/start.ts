@@ -9,7 +9,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { escapeControls } from '../../src/system/escape.ts';
-import { SECRETS } from '../cluster/api/resources.ts';
+import { JOBS, SECRETS } from '../cluster/api/resources.ts';
 import { startCluster } from '../cluster/cluster.ts';
 import { createLauncher } from '../support/launcher.ts';
 import { type PluginProcess, startPlugin } from '../support/plugin.ts';
@@ -105,7 +105,19 @@ async function consoleOf({ wire, exit }: PluginProcess): Promise<void> {
   const ended = exit.then(({ code, signal }) => `the plugin ended with ${signal ?? `exit code ${code}`}`);
   const reason = Promise.race([ended, interruption.catch((error: Error) => error.message)]);
   const title = `Job Launcher console  ${cluster.url}`;
-  await runConsole(createLauncher(wire), title, process.stdin, process.stdout, reason);
+  await runConsole(createLauncher(wire), title, process.stdin, process.stdout, reason, templateLines);
+}
+
+/** What job.tpl wrote into the pod of a job. */
+function templateLines(id: string): readonly string[] {
+  if (!withTemplates) return [];
+  const annotations = cluster.store.get(JOBS, cluster.namespace, id)?.spec?.template.metadata?.annotations ?? {};
+  const written = Object.entries(annotations).filter(([key]) => key.startsWith('site/'));
+  return [
+    '',
+    `Made by ${TEMPLATES}/job.tpl, which writes these annotations:`,
+    ...written.map((each) => each.join(': ')),
+  ];
 }
 
 async function tourOf(first: PluginProcess): Promise<void> {

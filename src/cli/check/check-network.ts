@@ -91,7 +91,8 @@ const KEEP_ALIVE_MS = 20_000;
 
 /** A connection through the proxy, without TLS inside it. Rejects with an Error that names the proxy. */
 export function throughProxy(target: URL, proxy: URL, clock: Clock): Promise<Socket> {
-  return openTunnel({ proxy, target, tls: undefined, timeoutMs: CONNECT_MS, keepAliveMs: KEEP_ALIVE_MS, clock });
+  const timing = { timeoutMs: CONNECT_MS, keepAliveMs: KEEP_ALIVE_MS, clock };
+  return openTunnel({ proxy, target, tls: undefined, signal: undefined, ...timing });
 }
 
 /** Does a server accept connections there? */
