@@ -38,7 +38,7 @@ export function findServerUser(name: string): ServerUser {
     seteuid(name);
   } catch (cause) {
     if (errorCode(cause) === 'EPERM') throw missingCapability(name, cause);
-    const remedy = `useradd --system ${name}, or server-user=NAME in the options file`;
+    const remedy = `correct server-user in the options file, or create the user: useradd --system ${name}`;
     throw new PrivilegeError(`server-user "${name}" does not exist on this host`, { remedy, cause });
   }
   try {

@@ -12,7 +12,9 @@ t.test('prints one line for each result when nothing is wrong', async (t) => {
   cluster.setMetrics('present');
   t.teardown(() => cluster.setMetrics('absent'));
   const directories = { options: { 'logging-dir': 'DIR/log', 'scratch-path': 'DIR/scratch' } };
-  const { lines, code, err } = await check(t, SMALLEST, directories);
+  const { lines: all, code, err } = await check(t, SMALLEST, directories);
+  // A plugin of another test on this host may run at this moment.
+  const lines = all.filter((line) => !/^\w+ +hardening /.test(line));
   const ca = /valid until (\S+)$/.exec(lines.find((line) => line.includes('CN=kube-apiserver')) ?? '')?.[1];
   t.match(lines, [
     'ok       options         DIR/launcher.kubernetes.conf, 6 options',
@@ -36,7 +38,7 @@ t.test('prints one line for each result when nothing is wrong', async (t) => {
     'ok       constraints     no placement constraints',
     'ok       launchers       no jobs',
     "ok       accounts        only the plugin's account has these permissions",
-    /^21 ok \(\d\.\d s\)$/,
+    /^2[12] ok \(\d+\.\d s\)$/,
   ]);
   t.equal(lines.length, 22);
   t.equal(code, 0);
@@ -100,7 +102,7 @@ t.test('a webhook that refuses jobs: shows its message', async (t) => {
   t.teardown(cluster.denyNew('jobs', 'not on Sundays'));
   t.match(
     linesOf(await check(t, SMALLEST), 'namespace')[0],
-    /^failed namespace namespace rstudio refuses jobs: .*not on Sundays.* -> a quota, an admission webhook or the deletion of the namespace; the message says which$/,
+    /^failed namespace namespace rstudio refuses jobs: .*not on Sundays.* -> ask who administers the cluster: a quota, /,
   );
 });
 
@@ -295,11 +297,10 @@ t.test('a webhook that refuses pods: each section with its line, if the account 
   );
 });
 
-t.test('a webhook that refuses jobs: each section with its line', async (t) => {
+t.test('a webhook that refuses jobs is reported once, by the step for the namespace', async (t) => {
   t.teardown(cluster.denyNew('jobs', 'not on Sundays'));
   const files = { 'launcher.kubernetes.profiles.conf': '[*]\nmax-cpus=2\n' };
-  t.match(
-    linesOf(await check(t, SMALLEST, { files }), 'sections')[0],
-    /^failed sections DIR\/launcher\.kubernetes\.profiles\.conf:1: \[\*\]: a small job is refused: .*not on Sundays/,
-  );
+  const outcome = await check(t, SMALLEST, { files });
+  t.equal(outcome.lines.filter((line) => line.includes('not on Sundays')).length, 1);
+  t.match(outcome.out, /skipped {2}sections {8}skipped because of a failure above/);
 });

@@ -63,7 +63,7 @@ t.test('certificates', async (t) => {
       t,
       { options: { ...(await secured(t, good)), 'certificate-authority': base64(renamed.ca) } },
       'tls',
-      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it contains CN=an authority, but the certificate of 127.0.0.1:PORT was issued by another CN=an authority (CERT_SIGNATURE_FAILURE) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it contains CN=an authority, but the certificate of 127.0.0.1:PORT was issued by another CA with the name CN=an authority (CERT_SIGNATURE_FAILURE) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
     );
   });
 
@@ -141,7 +141,7 @@ t.test('a server that redirects: names the target', async (t) => {
     response.writeHead(302, { location: 'https://login.example.com/' }).end();
   t.match(
     (await against(t, 'version', redirecting))[0],
-    /^failed version .*it redirects to https:\/\/login\.example\.com\/.* -> correct api-url: it must name the API server itself, not a server that redirects to it$/,
+    /^failed version .*it redirects to https:\/\/login\.example\.com\/.* -> set api-url to the address of the API server: kubectl config view /,
   );
 });
 
@@ -153,7 +153,7 @@ t.test('a server that lacks features: says which', async (t) => {
 
 t.test('a web server that is not an API server', async (t) => {
   t.strictSame(await against(t, 'version', (_request, response) => response.end('<html>Welcome</html>')), [
-    'failed version The answer is not one of a Kubernetes API server; check api-url: 20 characters that are not JSON [GET /version: 200] -> correct api-url: the server there is not a Kubernetes API server',
+    `failed version The answer is not one of a Kubernetes API server; check api-url: 20 characters that are not JSON [GET /version: 200] -> set api-url to the address of the API server: kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}'`,
   ]);
 });
 

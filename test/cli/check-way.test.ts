@@ -23,7 +23,7 @@ const options = (more: Readonly<Record<string, string>>): Situation => ({ option
 t.test('an options file that does not exist', async (t) => {
   const missing = await run(t, ['check', '--config-file=DIR/launcher.gpu.conf']);
   t.strictSame(missing.lines.slice(0, -1), [
-    'failed   options         DIR/launcher.gpu.conf: config-file: the file does not exist -> fix this file; the plugin cannot start until then',
+    'failed   options         DIR/launcher.gpu.conf: config-file: the file does not exist -> create this file',
     'skipped  20 steps        skipped because of a failure above: server-user, open-files, directories, hardening, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
   ]);
   t.match(missing.lines.at(-1), /^1 failed, 20 skipped \(\d+\.\d s\)$/);
@@ -114,10 +114,10 @@ t.test('CA and profiles that do not exist', async (t) => {
     t,
     options({ 'certificate-authority': 'DIR/ca.crt', 'auth-token-path': 'DIR/token', 'profile-config': 'DIR/none' }),
     'ca',
-    'failed ca DIR/launcher.kubernetes.conf:4: certificate-authority: DIR/ca.crt does not exist -> fix this line; the plugin cannot start until then',
+    'failed ca DIR/launcher.kubernetes.conf:4: certificate-authority: DIR/ca.crt does not exist -> create it, or correct this line; the plugin cannot start until then',
   );
   t.strictSame(linesOf(outcome, 'profiles'), [
-    'failed profiles DIR/launcher.kubernetes.conf:6: profile-config: DIR/none does not exist -> fix this line; the plugin cannot start until then',
+    'failed profiles DIR/launcher.kubernetes.conf:6: profile-config: DIR/none does not exist -> create it, or correct this line; the plugin cannot start until then',
   ]);
 });
 
@@ -126,7 +126,7 @@ t.test('a token file that does not exist', async (t) => {
     t,
     options({ 'auth-token-path': 'DIR/token' }),
     'token',
-    'failed token DIR/launcher.kubernetes.conf:4: auth-token-path: DIR/token does not exist -> fix this line; the plugin cannot start until then',
+    'failed token DIR/launcher.kubernetes.conf:4: auth-token-path: DIR/token does not exist -> create it, or correct this line; the plugin cannot start until then',
   );
 });
 

@@ -61,7 +61,7 @@ const refusal = (code: string, wrapper?: readonly string[]): Promise<string> =>
 t.test('server-user must exist', { skip }, async (t) => {
   t.equal(
     await refusal(`privileges.findServerUser('no-such-user')`),
-    'PrivilegeError privileges server-user "no-such-user" does not exist on this host: useradd --system no-such-user, or server-user=NAME in the options file\n',
+    'PrivilegeError privileges server-user "no-such-user" does not exist on this host: correct server-user in the options file, or create the user: useradd --system no-such-user\n',
   );
 });
 

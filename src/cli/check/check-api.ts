@@ -25,13 +25,16 @@ import { describeToken, renewal } from './check-token.ts';
 const OLDEST = 20;
 const OLDEST_SUPPORTED = 25;
 
+const ADDRESS =
+  "set api-url to the address of the API server: kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}'";
+
 /** The remedies of errors that any call can meet. */
 const REMEDIES: Readonly<Partial<Record<KubernetesError['code'], string>>> = {
   timeout: "the API server is overloaded or hangs; run: kubectl get --raw '/readyz?verbose'",
   unreachable: 'a proxy, a firewall or a load balancer between this host and the API server closes connections',
   interrupted: 'a proxy, a firewall or a load balancer between this host and the API server closes connections',
-  'bad-answer': 'correct api-url: the server there is not a Kubernetes API server',
-  redirected: 'correct api-url: it must name the API server itself, not a server that redirects to it',
+  'bad-answer': ADDRESS,
+  redirected: ADDRESS,
   'not-found': 'correct api-url: it must end before /api, and include a path prefix only if the API server has one',
   'server-error': 'read the log of the API server: kubectl -n kube-system logs -l component=kube-apiserver',
   'too-many-requests': 'the API server is overloaded; run check again later',
@@ -48,8 +51,9 @@ const PLAIN_HTTP: ReadonlySet<KubernetesError['code']> = new Set([
 /** A failed step from an error of a call; errors of other kinds pass. `isPlain`: api-url is http. */
 export function failedCall(error: unknown, isPlain = false): Finding {
   if (!(error instanceof KubernetesError)) throw error;
-  const { code, method, path, message } = error;
+  const { code, method, path, message, reason } = error;
   const found = code === 'timeout' ? `the API server did not answer ${method} ${path} in time` : message;
+  if (reason.startsWith('proxy-')) return failure(found, 'correct https-proxy, or start the proxy');
   if (isPlain && PLAIN_HTTP.has(code)) return failure(found, 'the port may expect TLS: write https:// in api-url');
   return failure(found, REMEDIES[code]);
 }
@@ -192,9 +196,9 @@ export async function checkNamespace(
       );
     if (isForbidden(error)) {
       const found = `namespace ${namespace} refuses jobs: ${error instanceof KubernetesError ? error.text : ''}`;
-      return only(
-        failure(found, 'a quota, an admission webhook or the deletion of the namespace; the message says which'),
-      );
+      const remedy =
+        'ask who administers the cluster: a quota, an admission webhook or the deletion of the namespace refuses jobs';
+      return { findings: [failure(found, remedy)] };
     }
     return { findings: [failedCall(error)] };
   }

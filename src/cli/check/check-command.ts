@@ -118,7 +118,7 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
   let client: Client | undefined;
   try {
     if (options !== undefined && access !== undefined && secure !== undefined && claims !== undefined) {
-      client = connect(options, context, { access, timeoutMs: CALL_MS });
+      client = connect(options, context, { access, timeoutMs: CALL_MS, atOnce: true });
     }
     const version = await step('version', all(client, claims, options), ([api, whose, given]) =>
       checkVersion(api, whose, given, clock),
@@ -129,7 +129,7 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
       findings: [],
       value: await reviewRules(from, given),
     }));
-    await step('namespace', all(api, reviewed, claims, options), ([from, known, whose, given]) =>
+    const namespace = await step('namespace', all(api, reviewed, claims, options), ([from, known, whose, given]) =>
       checkNamespace(from, known, whose, given, random),
     );
     const account = claims?.subject ?? 'the account';
@@ -158,7 +158,7 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
       });
     }
     if (hasSections) {
-      await step('sections', all(files, usable, asked), ([of, given, to]) =>
+      await step('sections', all(files, usable, asked, namespace), ([of, given, to]) =>
         checkSections(of, { options: given, context, api: to }),
       );
     }

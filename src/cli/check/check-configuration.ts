@@ -18,10 +18,13 @@ import { type Checked, type Finding, failure, ok, only, warning } from './check-
 
 const FIX_LINE = 'fix this line; the plugin cannot start until then';
 const FIX_FILE = 'fix this file; the plugin cannot start until then';
+const CREATE = 'create it, or correct this line; the plugin cannot start until then';
 const AS_ROOT = 'run check as root; it drops privileges as the plugin does';
 
 function failureOf(found: Problem): Finding {
-  return failure(describe(found), found.remedy ?? (found.line > 0 ? FIX_LINE : FIX_FILE));
+  const isMissing = found.message.endsWith('does not exist');
+  if (found.line === 0) return failure(describe(found), found.remedy ?? (isMissing ? 'create this file' : FIX_FILE));
+  return failure(describe(found), found.remedy ?? (isMissing ? CREATE : FIX_LINE));
 }
 
 export const warningOf = (found: Problem): Finding =>
@@ -178,7 +181,10 @@ function fileFindings(path: string, content: string, effect: string): readonly F
 function similarFile(path: string): string | undefined {
   const directory = dirname(path);
   try {
-    const others = readdirSync(directory).filter((name) => OWN_FILE.test(name) && !READ_FILE.test(name));
+    const kind = basename(path).includes('resource') ? 'resource' : 'profile';
+    const others = readdirSync(directory).filter(
+      (name) => OWN_FILE.test(name) && name.includes(kind) && !READ_FILE.test(name),
+    );
     const name = suggestion(basename(path), others);
     return name === undefined ? undefined : join(directory, name);
   } catch {

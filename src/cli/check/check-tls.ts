@@ -171,7 +171,7 @@ function unknownIssuer(
   const found =
     ca === undefined
       ? `${text} sends a certificate issued by ${issuer}, which this host does not trust (${problem})`
-      : `it contains ${names.join('; ')}, but the certificate of ${text} was issued by ${names.includes(issuer) ? 'another ' : ''}${issuer} (${problem})`;
+      : `it contains ${names.join('; ')}, but the certificate of ${text} was issued by ${names.includes(issuer) ? 'another CA with the name ' : ''}${issuer} (${problem})`;
   const shown = sent.map(
     ({ subject, issuer: by, validTo }, index) =>
       `${index}: ${nameOf(subject)}, issued by ${nameOf(by)}, until ${day(Date.parse(validTo))}`,
@@ -188,7 +188,7 @@ function unknownIssuer(
 
 /** The certificates of a PEM bundle. */
 function certificatesOf(pem: string): readonly X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   return blocks.map((block) => new X509Certificate(block));
 }
 

@@ -239,7 +239,7 @@ function complete(
       );
     }
     if (given.has('auth-token') && given.has('auth-token-path'))
-      warn('auth-token', 'is ignored: auth-token-path is set');
+      warn('auth-token', 'is ignored, because auth-token-path is set');
     const { protocol, hostname } = new URL(access.apiUrl);
     if (protocol === 'http:' && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) {
       warn('api-url', 'is http: the token and all jobs are sent unencrypted');

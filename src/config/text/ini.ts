@@ -60,10 +60,10 @@ export function parseIni(file: string, text: string, sectionName = (written: str
       keyLines = new Map();
       const name = sectionName(trimmed(content.slice(1, -1)));
       if (!content.endsWith(']')) {
-        report(line, '', 'write a section as [name], with nothing but a # comment after it');
+        report(line, '', 'the section does not end with ]: write [name]; only a # comment may follow it');
         return;
       }
-      if (name === '') report(line, '', 'the section has no name: []');
+      if (name === '') report(line, '', '[] has no name: write the name of the section between [ and ]');
       const first = sectionLines.get(name);
       if (first !== undefined) report(line, '', `section [${name}] is already on line ${first}`);
       sectionLines.set(name, first ?? line);

@@ -62,7 +62,8 @@ function findMistake(text: string): Mistake | undefined {
     if (takeMark('[')) return items(']', () => value(depth + 1));
     if (takeMark('{')) {
       return items('}', () => {
-        if (!take(STRING)) return expected('a name in double quotes');
+        if (!take(STRING))
+          return expected(`a name in double quotes${text.charAt(index) === '}' ? ', or no comma before }' : ''}`);
         return takeMark(':') ? value(depth + 1) : expected('":"');
       });
     }

@@ -30,6 +30,7 @@ const OUTAGES: Readonly<Partial<Record<KubernetesErrorCode, Outage>>> = {
     sentence: 'API server rejected the token (401); run rstudio-kubernetes-launcher check; retrying',
     from: 1,
   },
+  redirected: { sentence: 'API server answers with a redirect; correct api-url; retrying', from: 1 },
   'server-error': { sentence: 'API server returns errors; retrying', from: 2 },
 };
 

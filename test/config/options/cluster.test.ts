@@ -25,7 +25,7 @@ t.test('auth-token: JWT, base64 of a token, plain; never shown', async (t) => {
   ]);
   const both = await load(t, `${REACH}auth-token-path=/t\n`);
   t.same([both.options?.authToken, both.options?.authTokenPath], [undefined, '/t']);
-  t.same(both.warnings, [`${CONF}:2: auth-token: is ignored: auth-token-path is set`]);
+  t.same(both.warnings, [`${CONF}:2: auth-token: is ignored, because auth-token-path is set`]);
 });
 
 t.test('a token in the wrong place is not shown either', async (t) => {

@@ -28,7 +28,7 @@ t.test('files are read as they are now, and mistakes are reported without their 
     ['{"a": 1,\n "b" 2}', '2: column 6: expected ":"'],
     ['[1,]', '1: column 4: expected a value'],
     ['[1 2]', '1: column 4: expected "," or "]"'],
-    ['{"a": 1,}', '1: column 9: expected a name in double quotes'],
+    ['{"a": 1,}', '1: column 9: expected a name in double quotes, or no comma before }'],
     ["{'a': 1}", '1: column 2: expected a name in double quotes'],
     ['[01]', '1: column 3: expected "," or "]"'],
     ['["a\tb"]', '1: column 2: expected a value'],

@@ -108,13 +108,13 @@ t.test('all problems of a file are reported together, in the order of its lines'
     problems('max-cpus=1\n[]\nmax-cpus=2\n[@]\n[u]\nmax-cpu=1\ndefault-cpus=4\nmax-cpus=3\n[u]\nlonely\n[@g\nx=1\n'),
     [
       'F:1: max-cpus: is set before the first section: begin with [*], which applies to all users',
-      'F:2: the section has no name: []',
+      'F:2: [] has no name: write the name of the section between [ and ]',
       'F:4: [@] names no group: write [@group]',
       'F:6: max-cpu: is not a key of profiles (did you mean "max-cpus"?)',
       'F:7: default-cpus: 4 is above max-cpus=3 on line 8',
       'F:9: section [u] is already on line 5',
       'F:10: must be name=value, a [section], or a comment that begins with # or ;',
-      'F:11: write a section as [name], with nothing but a # comment after it',
+      'F:11: the section does not end with ]: write [name]; only a # comment may follow it',
     ],
   );
 });

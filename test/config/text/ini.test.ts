@@ -81,10 +81,10 @@ t.test('every problem is reported, with its line, never the content', async (t) 
   t.same(problems.map(describe), [
     '/etc/f:1: must be name=value, a [section], or a comment that begins with # or ;',
     '/etc/f:2: must be name=value, a [section], or a comment that begins with # or ;',
-    '/etc/f:3: the section has no name: []',
+    '/etc/f:3: [] has no name: write the name of the section between [ and ]',
     '/etc/f:6: k: is already set on line 5',
     '/etc/f:7: section [a] is already on line 4',
-    '/etc/f:9: write a section as [name], with nothing but a # comment after it',
+    '/etc/f:9: the section does not end with ]: write [name]; only a # comment may follow it',
     '/etc/f:11: contains a control character',
     '/etc/f:12: bell: the value contains a control character',
     '/etc/f:13: must be name=value, a [section], or a comment that begins with # or ;',

@@ -65,6 +65,7 @@ const FAILURES: readonly (readonly [code: KubernetesErrorCode, times: number, se
     1,
     'TLS connection to the API server failed; check certificate-authority with rstudio-kubernetes-launcher check; retrying',
   ],
+  ['redirected', 1, 'API server answers with a redirect; correct api-url; retrying'],
   ['server-error', 2, 'API server returns errors; retrying'],
   ['interrupted', 2, 'API server unreachable; retrying'],
 ];
