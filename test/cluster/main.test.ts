@@ -118,7 +118,9 @@ for (const where of ['a temporary directory', '--files'] as const) {
     const configFile = /--config-file=(\S+)/.exec(await started(child))?.[1];
     const check = spawnSync(EXECUTABLE, ['check', `--config-file=${configFile}`], { encoding: 'utf8' });
     t.strictSame(
-      check.stdout.split('\n').filter((line) => !/^ok {7}|^warning {2}root-on-node|^[12] warnings?, 2[0-2] ok|^$/.test(line)),
+      check.stdout
+        .split('\n')
+        .filter((line) => !/^ok {7}|^warning {2}root-on-node|^[12] warnings?, 2[0-2] ok|^$/.test(line)),
       [],
     );
     t.equal(check.status, 0, check.stderr);
