@@ -31,7 +31,7 @@ function start(
   const run = [EXECUTABLE, command, `--config-file=${configFile}`, ...rest];
   const [program = '', ...own] = files === undefined ? run : ['/usr/bin/prlimit', `--nofile=${files}`, ...run];
   return new Promise((resolve) => {
-    const options = { timeout: 20_000, cwd: '/', env: { ...env }, ...(uid === undefined ? {} : { uid, gid: uid }) };
+    const options = { timeout: 120_000, cwd: '/', env: { ...env }, ...(uid === undefined ? {} : { uid, gid: uid }) };
     execFile(program, own, options, (error, stdout, stderr) => {
       const out = stdout.replaceAll(path, 'DIR');
       const code = typeof error?.code === 'number' ? error.code : error === null ? 0 : -1;

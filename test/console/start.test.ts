@@ -48,6 +48,8 @@ function startIn(t: Test, command: readonly string[]) {
   };
 }
 
+t.jobs = 3;
+
 const TOUR = [process.execPath, 'test/console/start.ts'];
 
 for (const [signal, code, moment] of [

@@ -27,7 +27,7 @@ function start(t: Test, { args = [], env = {}, ...config }: PluginStart, prepare
     const done = (error: ExecFileException | null, stdout: string, stderr: string): void =>
       resolve({ code: error?.code ?? 0, stdout, stderr, directory: directory.path, log: directory.logFile });
     const [program, own] = withEnvironment(env, [EXECUTABLE, ...all]);
-    execFile(program, own, { timeout: 10_000, killSignal: 'SIGKILL' }, done).stdin?.end();
+    execFile(program, own, { timeout: 120_000, killSignal: 'SIGKILL' }, done).stdin?.end();
   });
 }
 
