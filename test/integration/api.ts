@@ -14,6 +14,8 @@ export interface ApiAnswer {
   readonly status: number;
   /** Parsed JSON; an empty object if the body was none. */
   readonly body: Record<string, unknown>;
+  /** As it came. */
+  readonly bytes: Buffer;
 }
 
 /** One request; `path` begins with /api or /apis. A patch is a merge patch. Rejects after 30 s without an answer. */
@@ -44,8 +46,9 @@ export function api(target: ApiTarget, method: string, path: string, body?: unkn
         answer.on('data', (chunk: Buffer) => chunks.push(chunk));
         answer.on('error', reject);
         answer.on('end', () => {
-          const json = Buffer.concat(chunks).toString();
-          resolve({ status: answer.statusCode ?? 0, body: json.startsWith('{') ? JSON.parse(json) : {} });
+          const bytes = Buffer.concat(chunks);
+          const isJson = String(answer.headers['content-type']).includes('json');
+          resolve({ status: answer.statusCode ?? 0, body: isJson ? JSON.parse(bytes.toString()) : {}, bytes });
         });
       },
     );

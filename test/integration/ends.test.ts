@@ -84,9 +84,10 @@ t.test('evicted through the API, deleted', { skip: makesAnother }, async (t) => 
 t.test('longer than its profile allows', async (t) => {
   const short = await world.plugin({}, { name: 'short', profile: 'active-deadline-seconds=3\n' });
   const { id } = await world.submit({ command: forever }, short.launcher);
-  const code = world.cluster.minor < 22 ? undefined : 143;
-  const end = ['Killed', 'DeadlineExceeded', code, 'ran longer than its limit of 3 seconds'];
-  t.same(await endOf(world, id, short.launcher), end);
+  const [status, statusCode, exitCode, message] = await endOf(world, id, short.launcher);
+  t.same([status, statusCode, message], ['Killed', 'DeadlineExceeded', 'ran longer than its limit of 3 seconds']);
+  // Kubelets before 1.22 report the end of a container that a deadline stopped by chance only.
+  t.equal(exitCode, world.cluster.minor < 22 && exitCode === undefined ? undefined : 143);
 });
 
 t.test('what cannot start says why, and can be canceled', async (t) => {
