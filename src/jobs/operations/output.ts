@@ -33,10 +33,13 @@ export function output(
 async function* read(context: JobsContext, record: JobRecord, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const done = new Set<string>();
   let delivered = false;
+  /** A pod was deleted before anything of its log was read: only the last pod of a job ends its output. */
+  let lost: KubernetesError | undefined;
   let hasReadPods = false;
   for (;;) {
     const pod = await nextPod(context, record, done, signal);
     if (pod === undefined) {
+      if (lost !== undefined && !delivered) throw deletedOutput(record.id, lost);
       if (done.size > 0 || !hadLog(record)) return;
       if (hasReadPods) throw deletedOutput(record.id);
       // The watch of pods may be behind the watch of jobs, which reported the end.
@@ -53,6 +56,7 @@ async function* read(context: JobsContext, record: JobRecord, signal: AbortSigna
         delivered = true;
         yield text;
       }
+      lost = undefined;
     } catch (error) {
       signal.throwIfAborted();
       if (isForbidden(error)) {
@@ -63,7 +67,7 @@ async function* read(context: JobsContext, record: JobRecord, signal: AbortSigna
       }
       if (!(error instanceof KubernetesError && error.code === 'not-found'))
         throw jobErrorOf(error, `The output of job ${record.id} cannot be read`);
-      if (!delivered) throw deletedOutput(record.id, error);
+      lost = error;
     }
   }
 }
