@@ -1,25 +1,7 @@
 /** A log line is one line of text or one JSON object, which cannot change a terminal; long fields and lines are cut. */
 import t from 'tap';
-import type { LogLevel } from '../../src/system/log.ts';
-import { jsonFormat, type LogFormat, textFormat } from '../../src/system/log-format.ts';
-import { createLogger } from '../../src/system/logger.ts';
-import { fakeClock } from '../support/fake-clock.ts';
-
-const PROGRAM = 'rstudio-kubernetes-launcher';
-const NOON = Date.UTC(2026, 0, 2, 12);
-
-/** A logger that writes into memory. */
-function memoryLogger(level: LogLevel, format: LogFormat = textFormat(PROGRAM)) {
-  const clock = fakeClock(NOON);
-  const lines: string[] = [];
-  const log = createLogger({
-    level,
-    format,
-    clock,
-    open: () => ({ write: (line) => lines.push(line), close: () => {} }),
-  });
-  return { clock, lines, log };
-}
+import { jsonFormat } from '../../src/system/log-format.ts';
+import { memoryLogger, PROGRAM } from '../support/memory-logger.ts';
 
 t.test('lines have the form of the protocol', async (t) => {
   const { log, lines } = memoryLogger('DEBUG');

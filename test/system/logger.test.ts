@@ -1,27 +1,11 @@
 /** Levels, counting of repeated warnings, and stderr when the destination cannot be written. */
 import t from 'tap';
 import type { LogLevel } from '../../src/system/log.ts';
-import { type LogFormat, textFormat } from '../../src/system/log-format.ts';
 import { createLogger } from '../../src/system/logger.ts';
 import { fakeClock } from '../support/fake-clock.ts';
+import { memoryLogger, NOON } from '../support/memory-logger.ts';
 
-const PROGRAM = 'rstudio-kubernetes-launcher';
-const NOON = Date.UTC(2026, 0, 2, 12);
-
-/** A logger that writes into memory. */
-function memoryLogger(level: LogLevel, format: LogFormat = textFormat(PROGRAM)) {
-  const clock = fakeClock(NOON);
-  const lines: string[] = [];
-  const log = createLogger({
-    level,
-    format,
-    clock,
-    open: () => ({ write: (line) => lines.push(line), close: () => {} }),
-  });
-  return { clock, lines, log };
-}
-
-t.test('levels', async (t) => {
+t.test('each level keeps its own lines and those above', async (t) => {
   const expected: Record<LogLevel, readonly string[]> = {
     OFF: [],
     ERROR: ['error', 'notice'],
@@ -42,24 +26,44 @@ t.test('levels', async (t) => {
   }
 });
 
-t.test('repeated trouble is counted, what was done to jobs is not', async (t) => {
-  const { log, lines, clock } = memoryLogger('WARNING');
+t.test('a notice may have a level of its own', async (t) => {
+  const { log, lines } = memoryLogger('WARNING');
   log.notice('trouble', {}, 'WARNING');
-  t.match(lines.pop(), / WARNING trouble$/);
-  for (let i = 0; i < 5; i++) {
-    log.warning('The API server is gone', { error: new Error('refused'), attempt: i });
-    log.notice('Stopped a job');
+  t.match(lines, [/ WARNING trouble$/]);
+  log.close();
+});
+
+const unreachable = (attempt: number) => ({ error: new Error('refused'), attempt });
+
+t.test('a warning that repeats is written once and counted after a minute', async (t) => {
+  const { log, lines, clock } = memoryLogger('WARNING');
+  for (let attempt = 0; attempt < 5; attempt++) {
+    log.warning('API server unreachable', unreachable(attempt));
     clock.advance(1_000);
   }
-  t.equal(lines.filter((line) => line.includes('Stopped')).length, 5);
-  t.equal(lines.filter((line) => line.includes('gone')).length, 1);
+  t.equal(lines.length, 1);
   clock.advance(60_000);
-  t.match(lines.at(-1), /WARNING The API server is gone \(4 more within 60 s\) \[attempt: 4\]; Error \(refused\)$/);
-  log.warning('The API server is gone', { error: new Error('refused') });
-  t.match(lines.at(-1), /gone; Error \(refused\)$/, 'and written again afterwards');
-  log.warning('The API server is gone', { error: new Error('refused') });
+  t.equal(lines.length, 2);
+  t.match(lines[1], /WARNING API server unreachable \(4 more within 60 s\) \[attempt: 4\]; Error \(refused\)$/);
+  log.warning('API server unreachable', unreachable(5));
+  t.match(lines[2], /unreachable \[attempt: 5\]; Error \(refused\)$/, 'and written again afterwards');
   log.close();
-  t.match(lines.at(-1), /gone \(1 more within 60 s\)/, 'nothing uncounted is lost at the end');
+});
+
+t.test('a notice that repeats is written each time', async (t) => {
+  const { log, lines } = memoryLogger('WARNING');
+  for (let time = 0; time < 5; time++) log.notice('Stopped a job');
+  t.equal(lines.length, 5);
+  log.close();
+});
+
+t.test('warnings that are counted when the log is closed are written', async (t) => {
+  const { log, lines } = memoryLogger('WARNING');
+  log.warning('API server unreachable', unreachable(1));
+  log.warning('API server unreachable', unreachable(2));
+  log.close();
+  t.equal(lines.length, 2);
+  t.match(lines[1], /unreachable \(1 more within 60 s\)/);
 });
 
 t.test('a log that cannot be written goes on elsewhere, and comes back', async (t) => {

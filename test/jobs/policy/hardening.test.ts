@@ -1,43 +1,52 @@
 /** Profiles can close every way of a job to a node, to root and to what belongs to others. */
 import { readFileSync } from 'node:fs';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { effectiveProfile, parseProfiles } from '../../../src/config/profiles/profiles.ts';
 import type { JobRequest, Mount } from '../../../src/jobs/job.ts';
 import type { SystemUser } from '../../../src/system/users.ts';
 import { INIT, limits, make, mount, refused, spec } from './policed.ts';
 
-t.test('hardening: mounts', async (t) => {
-  const host = (path: string): Partial<JobRequest> => mount('host', { path });
-  const at = 'The host mount at /m: ';
+const host = (path: string): Partial<JobRequest> => mount('host', { path });
+const AT = 'The host mount at /m: ';
+const BELOW = 'host-paths=/data,/srv/x/';
+
+t.test('a host path is absolute and without ".."', async (t) => {
   t.equal(refused('', host('/data')), 'allowed');
-  t.equal(refused('', host('/data/../etc')), `${at}host path "/data/../etc" must be absolute and without "..".`);
-  t.equal(refused('', host('etc')), `${at}host path "etc" must be absolute and without "..".`);
-  const below = 'host-paths=/data,/srv/x/';
+  t.equal(refused('', host('/data/../etc')), `${AT}host path "/data/../etc" must be absolute and without "..".`);
+  t.equal(refused('', host('etc')), `${AT}host path "etc" must be absolute and without "..".`);
+});
+
+t.test('host-paths allows paths and what is below them', async (t) => {
   for (const path of ['/data', '/data/', '//data//a', '/data/./a', '/srv/x/y'])
-    t.equal(refused(below, host(path)), 'allowed', path);
+    t.equal(refused(BELOW, host(path)), 'allowed', path);
   for (const path of ['/', '/database', '/dat', '/srv', '/srv/xy', '/srv/./data']) {
-    t.equal(refused(below, host(path)), `${at}host path "${path}" is not allowed (host-paths, F:2).`);
+    t.equal(refused(BELOW, host(path)), `${AT}host path "${path}" is not allowed (host-paths, F:2).`);
   }
-  t.equal(refused('host-paths=none', host('/data')), `${at}host path "/data" is not allowed (host-paths, F:2).`);
+  t.equal(refused('host-paths=none', host('/data')), `${AT}host path "/data" is not allowed (host-paths, F:2).`);
+});
+
+t.test('host-paths holds for host paths in mounts of other types', async (t) => {
   for (const volume of [
     { hostPath: { path: '/etc' } },
     { hostPath: { path: '/etc', type: 'Directory' }, subPath: 'x' },
   ]) {
     t.equal(
-      refused(below, mount('passthrough', volume)),
+      refused(BELOW, mount('passthrough', volume)),
       'The passthrough mount at /m: host path "/etc" is not allowed (host-paths, F:2).',
       'a host path by another name',
     );
     t.equal(
-      refused(below, mount('my-own-type', volume)),
+      refused(BELOW, mount('my-own-type', volume)),
       'The my-own-type mount at /m: host path "/etc" is not allowed (host-paths, F:2).',
     );
   }
   t.equal(
-    refused(below, mount('constructor', { hostPath: { path: '/etc' } })).startsWith('The constructor mount at /m: '),
+    refused(BELOW, mount('constructor', { hostPath: { path: '/etc' } })).startsWith('The constructor mount at /m: '),
     true,
   );
+});
 
+t.test('mount-types allows types of mounts, and no host path by another type', async (t) => {
   t.equal(refused('mount-types=nfs', mount('nfs', { host: 'h', path: '/p' })), 'allowed');
   t.equal(refused('mount-types=nfs', host('/data')), 'The host mount at /m is not allowed (mount-types, F:2).');
   t.equal(
@@ -56,23 +65,29 @@ t.test('hardening: mounts', async (t) => {
     refused('mount-types=passthrough', mount('passthrough', { hostPath: { path: '/' } })),
     'The passthrough mount at /m is not allowed (it is a host mount) (mount-types, F:2).',
   );
+});
+
+t.test('mounts of init containers obey the profile, too', async (t) => {
   const mounts: Mount[] = [{ mountPath: '/x', readOnly: true, type: 'host', source: { path: '/etc' }, shape: 'flat' }];
   t.equal(
     refused('host-paths=/data', { initContainers: [{ ...INIT, mounts }] }),
     'The host mount at /x: host path "/etc" is not allowed (host-paths, F:2).',
-    'of an init container',
   );
 });
 
-t.test('hardening: the user and groups of a job', async (t) => {
-  const run = (asked: Partial<NonNullable<JobRequest['container']>>): Partial<JobRequest> => ({
-    container: { image: 'r:4', ...asked },
-  });
+const run = (asked: Partial<NonNullable<JobRequest['container']>>): Partial<JobRequest> => ({
+  container: { image: 'r:4', ...asked },
+});
+
+t.test('without run-as, a job has the user and groups that it asks for', async (t) => {
   t.match(spec(make('', run({ runAsUserId: 0, runAsGroupId: 0, supplementalGroupIds: [0] }))).securityContext, {
     runAsUser: 0,
     runAsGroup: 0,
     supplementalGroups: [0],
   });
+});
+
+t.test('run-as=own: a job runs as its user, in groups of this user', async (t) => {
   t.same(spec(make('run-as=own')).securityContext, {
     runAsUser: 1001,
     runAsGroup: 1002,
@@ -86,6 +101,9 @@ t.test('hardening: the user and groups of a job', async (t) => {
       supplementalGroups: [27],
     },
   );
+});
+
+t.test('run-as=own: another user and groups of others are refused', async (t) => {
   t.equal(
     refused('run-as=own', run({ runAsUserId: 0 })),
     'container.runAsUserId 0 is not that of jane, 1001 (run-as, F:2).',
@@ -102,6 +120,9 @@ t.test('hardening: the user and groups of a job', async (t) => {
     refused('run-as=own', {}, { user: undefined }),
     'user jane does not exist on this host, so run-as=own cannot determine a uid (run-as, F:2).',
   );
+});
+
+t.test('root is refused by run-as-non-root and pod-security', async (t) => {
   const root: SystemUser = { name: 'jane', uid: 0, gid: 0, groups: new Set([0]) };
   t.equal(
     refused('run-as=own\npod-security=restricted', {}, { user: root }),
@@ -118,7 +139,7 @@ t.test('hardening: the user and groups of a job', async (t) => {
   );
 });
 
-t.test('hardening: capabilities, nodes, ports, metadata', async (t) => {
+t.test('capabilities allows capabilities by name', async (t) => {
   const add = (...capabilitiesAdd: string[]): Partial<JobRequest> => ({ container: { image: 'r:4', capabilitiesAdd } });
   t.equal(refused('', add('SYS_ADMIN')), 'allowed');
   t.equal(refused('capabilities=SYS_PTRACE', add('CAP_SYS_PTRACE')), 'allowed');
@@ -139,9 +160,14 @@ t.test('hardening: capabilities, nodes, ports, metadata', async (t) => {
     'container.capabilitiesAdd: NET_RAW is not allowed (pod-security, F:2).',
   );
   t.equal(refused('pod-security=restricted', add('NET_BIND_SERVICE')), 'allowed');
+});
 
+t.test('allow-host=0 refuses jobs that name a host', async (t) => {
   t.equal(refused('', { host: 'node1' }), 'allowed');
   t.equal(refused('allow-host=0', { host: 'node1' }), 'host "node1" is not allowed (allow-host, F:2).');
+});
+
+t.test('allow-host-ports=0 refuses published ports', async (t) => {
   const ports = {
     exposedPorts: [
       { targetPort: 80, protocol: 'TCP' },
@@ -154,7 +180,9 @@ t.test('hardening: capabilities, nodes, ports, metadata', async (t) => {
     'exposedPorts: publishedPort 8081 is not allowed (allow-host-ports, F:2).',
   );
   t.equal(refused('allow-host-ports=0', { exposedPorts: [{ targetPort: 80, protocol: 'TCP' }] }), 'allowed');
+});
 
+t.test('allow-metadata=0 refuses labels and annotations of a job', async (t) => {
   const labels = { metadata: { pod: { labels: { team: 'r' } } } };
   t.equal(make('', labels).spec?.template.metadata?.labels?.['team'], 'r');
   t.equal(refused('allow-metadata=0', labels), 'metadata.pod.labels: team is not allowed (allow-metadata, F:2).');
@@ -163,6 +191,9 @@ t.test('hardening: capabilities, nodes, ports, metadata', async (t) => {
     'metadata.service.annotations: a is not allowed (allow-metadata, F:2).',
   );
   t.equal(refused('allow-metadata=0', { metadata: { other: 1, pod: { labels: {} } } }), 'allowed');
+});
+
+t.test('metadata cannot forge what the plugin records', async (t) => {
   t.match(
     refused('', { metadata: { pod: { annotations: { user: 'root' } } } }),
     /metadata\.pod\.annotations: the key user/,
@@ -174,11 +205,12 @@ t.test('hardening: capabilities, nodes, ports, metadata', async (t) => {
   );
 });
 
-t.test('the hardened example holds what it promises', async (t: Test) => {
-  const text = readFileSync(new URL('../../../fixtures/config/hardened.profiles.conf', import.meta.url), 'utf8');
-  const profile = effectiveProfile(parseProfiles('F', text).profiles, { names: ['jane'], inGroup: () => false });
-  const image = 'registry.example.com/r-session:4.4';
-  const job = make('', { container: { image } }, { profile });
+const EXAMPLE = readFileSync(new URL('../../../fixtures/config/hardened.profiles.conf', import.meta.url), 'utf8');
+const example = effectiveProfile(parseProfiles('F', EXAMPLE).profiles, { names: ['jane'], inGroup: () => false });
+const image = 'registry.example.com/r-session:4.4';
+
+t.test('the hardened example makes a job with few permissions', async (t) => {
+  const job = make('', { container: { image } }, { profile: example });
   t.match(spec(job), {
     automountServiceAccountToken: false,
     activeDeadlineSeconds: 604800,
@@ -191,6 +223,9 @@ t.test('the hardened example holds what it promises', async (t: Test) => {
       },
     ],
   });
+});
+
+t.test('the hardened example refuses what leads to nodes, root and other users', async (t) => {
   const attacks: Partial<JobRequest>[] = [
     { container: { image: 'evil:1' } },
     { container: { image }, initContainers: [INIT] },
@@ -205,5 +240,5 @@ t.test('the hardened example holds what it promises', async (t: Test) => {
     { container: { image }, metadata: { pod: { labels: { 'istio-injection': 'disabled' } } } },
     { container: { image }, ...limits({ cpuCount: '5' }) },
   ];
-  for (const attack of attacks) t.not(refused('', attack, { profile }), 'allowed', JSON.stringify(attack));
+  for (const attack of attacks) t.not(refused('', attack, { profile: example }), 'allowed', JSON.stringify(attack));
 });
