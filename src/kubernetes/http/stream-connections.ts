@@ -10,6 +10,9 @@ import type { TlsSettings } from './tls.ts';
 const READ_BYTES = 64 * 1024;
 /** Unused connections that are kept. */
 const MAX_IDLE = 16;
+/** A large buffer for received bytes, and how many unused ones are kept. */
+const LARGE_BYTES = 192 * 1024;
+const MAX_LARGE = 4;
 
 /** No answer, or a connection that ended too early. */
 export class StreamError extends Error {
@@ -126,6 +129,7 @@ export class StreamConnections {
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly #open = new Set<StreamConnection>();
   readonly #idle: StreamConnection[] = [];
+  readonly #large: Buffer[] = [];
   /** The session of the last connection, which makes the next handshake shorter. */
   #session: Buffer | undefined;
   #closed = false;
@@ -154,6 +158,17 @@ export class StreamConnections {
       connection.destroy();
       throw error;
     }
+  }
+
+  /** A buffer of at least this size; large ones are used again, because the kernel would clear the pages of new ones. */
+  buffer(bytes: number): Buffer {
+    if (bytes > LARGE_BYTES) return Buffer.allocUnsafeSlow(bytes);
+    return this.#large.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES);
+  }
+
+  /** For a buffer that is not used any more. */
+  recycle(buffer: Buffer): void {
+    if (buffer.length === LARGE_BYTES && this.#large.length < MAX_LARGE) this.#large.push(buffer);
   }
 
   /** For a connection after an orderly answer. */

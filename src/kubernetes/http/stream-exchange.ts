@@ -5,6 +5,8 @@ import { type StreamConnection, type StreamConnections, StreamError } from './st
 
 /** The connection is paused when this many bytes wait for the reader; one read may exceed it. */
 const HIGH_WATER_BYTES = 128 * 1024;
+/** Many streams may hold a few bytes at the same time: only those that receive more use a large buffer. */
+const SMALL_BYTES = 16 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
 /** A GET request: the lines of its head without the end. */
@@ -22,7 +24,7 @@ export class StreamExchange {
   readonly #signal: AbortSignal;
   readonly #parser = new AnswerParser();
   readonly #answered = Promise.withResolvers<void>();
-  /** Bytes of the body that were not read yet; the buffer belongs to the reader afterwards. */
+  /** Bytes of the body that were not read yet. */
   #bytes: Buffer = NO_BYTES;
   #length = 0;
   #hasReceived = false;
@@ -76,14 +78,15 @@ export class StreamExchange {
   }
 
   /**
-   * The body as it arrives; bytes received before a failure are delivered. Leaving the loop early closes the connection.
+   * The body as it arrives, each part valid until the next one is requested. Bytes received before a failure are delivered.
+   * Leaving the loop early closes the connection.
    */
   async *body(): AsyncGenerator<Buffer, void> {
     try {
       for (;;) {
         while (this.#length === 0 && !this.#ended) await this.#news();
         this.#signal.throwIfAborted();
-        if (this.#length > 0) yield this.#taken();
+        if (this.#length > 0) yield* this.#taken();
         else if (this.#failure !== undefined) throw this.#failure;
         else return;
       }
@@ -97,7 +100,7 @@ export class StreamExchange {
     const parts: Buffer[] = [];
     let length = 0;
     for await (const part of this.body()) {
-      parts.push(part);
+      parts.push(Buffer.from(part));
       length += part.length;
       if (length >= maxBytes) break;
     }
@@ -107,6 +110,7 @@ export class StreamExchange {
   /** Closes the connection if the body has not ended. */
   discard(): void {
     this.#abort(new Error('the rest of the answer is not needed'));
+    this.#connections.recycle(this.#bytes);
     this.#length = 0;
     this.#bytes = NO_BYTES;
   }
@@ -155,20 +159,24 @@ export class StreamExchange {
 
   #reserve(bytes: number): void {
     if (bytes <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(bytes, 2 * this.#length));
+    const larger = bytes <= SMALL_BYTES ? Buffer.allocUnsafe(bytes) : this.#connections.buffer(bytes);
     this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#connections.recycle(this.#bytes);
     this.#bytes = larger;
   }
 
-  #taken(): Buffer {
-    const taken = this.#bytes.subarray(0, this.#length);
+  /** Takes the received bytes, and their buffer until the reader has used them. */
+  *#taken(): Generator<Buffer, void> {
+    const bytes = this.#bytes;
+    const taken = bytes.subarray(0, this.#length);
     this.#bytes = NO_BYTES;
     this.#length = 0;
     if (this.#isPaused) {
       this.#isPaused = false;
       if (!this.#ended) this.#connection.resume();
     }
-    return taken;
+    yield taken;
+    this.#connections.recycle(bytes);
   }
 
   #abort(reason: Error): void {

@@ -56,7 +56,10 @@ export interface ApiResponse extends AnswerHead {
 
 /** Each answer is consumed by either `body` or `discard`. */
 export interface StreamResponse extends AnswerHead {
-  /** The body as it arrives, with back-pressure. Leaving the loop early closes the connection. */
+  /**
+   * The body as it arrives, with back-pressure, each part valid until the next one is requested. Leaving the loop early closes
+   * the connection.
+   */
   readonly body: () => AsyncGenerator<Buffer, void>;
   /** Closes the connection if the body has not ended. */
   readonly discard: () => void;

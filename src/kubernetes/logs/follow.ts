@@ -224,7 +224,8 @@ export async function* followLog(
     lastFailure = undefined;
     failures = 0;
     pauses.reset();
-    yield bytes;
+    // The buffer of the answer is used again.
+    yield Buffer.from(bytes);
   }
 
   /** Sleeps, or until the container ends. */

@@ -150,7 +150,7 @@ export class LineSplitter {
       yield line;
     }
     if (start === chunk.length) return;
-    this.#parts.push(chunk.subarray(start));
+    this.#parts.push(Buffer.from(chunk.subarray(start)));
     this.#length += chunk.length - start;
     if (this.#length > MAX_WATCH_LINE)
       throw new DecodeError('line-too-long', `a line of a watch is longer than ${MAX_WATCH_LINE} bytes`);

@@ -105,7 +105,7 @@ export class FrameSplitter {
       }
     }
     if (at === chunk.length) return;
-    this.#parts.push(chunk.subarray(at));
+    this.#parts.push(Buffer.from(chunk.subarray(at)));
     this.#held += chunk.length - at;
   }
 

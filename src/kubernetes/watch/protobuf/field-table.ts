@@ -75,7 +75,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   Pod: '1 metadata PodMeta, 2 spec PodSpec, 3 status PodStatus',
   PodMeta:
     '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 9 deletionTimestamp time, ' +
-    '10 deletionGracePeriodSeconds number!, 11 labels map, 13 ownerReferences Owner*',
+    '10 deletionGracePeriodSeconds number!, 11 labels podLabels, 13 ownerReferences Owner*',
   Owner: '1 kind text!, 3 name text!, 4 uid text!, 6 controller flag!',
   PodSpec:
     '2 containers PodContainer*, 5 activeDeadlineSeconds number!, 10 nodeName text, 12 hostPID flag, ' +
@@ -94,7 +94,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
 
   Service: '1 metadata ServiceMeta, 2 spec ServiceSpec, 3 status ServiceStatus',
   ServiceMeta:
-    '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 11 labels map, ' +
+    '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 11 labels serviceLabels, ' +
     '13 ownerReferences Owner*',
   ServiceSpec: '1 ports ServicePort*, 3 clusterIP text, 4 type text, 18 clusterIPs text*',
   ServicePort: '2 protocol text, 3 port number!, 4 targetPort numberOrText, 5 nodePort number',
@@ -121,7 +121,15 @@ const MESSAGES: Readonly<Record<string, string>> = {
   quantity: '1 string text',
   numberOrText: '1 type number, 2 number number!, 3 text text!',
   map: '1 key text, 2 value text',
+  podLabels: '1 key text, 2 value text',
+  serviceLabels: '1 key text, 2 value text',
   quantities: '1 key text, 2 value quantity',
+};
+
+/** The entry that is read of a map: others would cost more than the rest of the metadata. */
+const ONLY_KEYS: Readonly<Record<string, string>> = {
+  podLabels: 'app.kubernetes.io/managed-by',
+  serviceLabels: 'job-name',
 };
 
 /** A volume of a kind that is not listed is reported, because jobs are shown with their volumes. */
@@ -139,6 +147,8 @@ const KINDS: Readonly<Record<string, Field['kind']>> = {
   quantity: 'quantity',
   numberOrText: 'numberOrText',
   map: 'map',
+  podLabels: 'map',
+  serviceLabels: 'map',
   quantities: 'map',
 };
 
@@ -158,7 +168,13 @@ function messageOf(type: string): Message {
       message: of in MESSAGES ? messageOf(of) : NOTHING,
     };
   }
-  return { fields: Array.from(fields), reportsUnlisted: REPORTED.has(type), recurs: RECURRING.has(type) };
+  const onlyKey = ONLY_KEYS[type];
+  return {
+    fields: Array.from(fields),
+    reportsUnlisted: REPORTED.has(type),
+    recurs: RECURRING.has(type),
+    ...(onlyKey === undefined ? {} : { onlyKey: Buffer.from(onlyKey) }),
+  };
 }
 
 /** The messages of kinds that can be read. */

@@ -62,6 +62,8 @@ export interface Message {
   readonly reportsUnlisted: boolean;
   /** Often has the same bytes, so that the decoded object is cached. */
   readonly recurs?: boolean;
+  /** Of a map: the key of the entry that is read; others are skipped. */
+  readonly onlyKey?: Buffer;
 }
 
 /** Position of a message in the bytes around it. */
@@ -82,6 +84,8 @@ const FIXED32 = 5;
 const SHORT = 32;
 /** Tag of field 1 as a number: the seconds of a Time. */
 const SECONDS = 8;
+/** Tag of field 1 as text: the key of an entry. */
+const TEXT_KEY = 10;
 
 /** Reads messages and caches values that repeat. */
 export class ProtobufReader {
@@ -135,11 +139,23 @@ export class ProtobufReader {
     }
     const stop = this.#stop(number, end);
     if (kind === 'inline') this.#message(message, stop, target, depth + 1);
-    else if (number > 0 || kind !== 'text' || field.zero || field.repeated) {
+    else if (message.onlyKey !== undefined && this.#hasOtherKey(message.onlyKey, stop)) {
+      this.#at = stop;
+      return;
+    } else if (number > 0 || kind !== 'text' || field.zero || field.repeated) {
       const type = cacheType(field, number);
       put(target, field, type === undefined ? this.#value(field, stop, depth) : this.#cached(type, field, stop, depth));
     }
     this.#at = stop;
+  }
+
+  /** True if an entry of a map has another key, which an API server writes before the value. */
+  #hasOtherKey(key: Buffer, stop: number): boolean {
+    const bytes = this.#bytes;
+    const start = this.#at + 2;
+    if (start + key.length > stop || bytes[this.#at] !== TEXT_KEY || bytes[start - 1] !== key.length) return true;
+    for (let index = 0; index < key.length; index++) if (bytes[start + index] !== key[index]) return true;
+    return false;
   }
 
   /** The cached value of the same bytes, or the value read now. */

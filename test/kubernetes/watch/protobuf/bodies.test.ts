@@ -38,7 +38,12 @@ function restricted(json: JsonObject, { fields }: Message): JsonObject {
     if (field.kind === 'inline') Object.assign(kept, restricted(json, field.message));
     const value = json[field.name];
     if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) continue;
-    if (field.kind === 'map' && Object.keys(value).length === 0) continue;
+    if (field.kind === 'map') {
+      const { onlyKey } = field.message;
+      const entries = Object.entries(value).filter(([key]) => onlyKey === undefined || key === String(onlyKey));
+      if (entries.length > 0) kept[field.name] = Object.fromEntries(entries);
+      continue;
+    }
     if (!field.zero && !field.repeated && (value === '' || value === 0 || value === false)) {
       if (field.kind === 'text' || field.kind === 'number' || field.kind === 'flag') continue;
     }
@@ -71,14 +76,7 @@ t.test('given a recorded pod, what is read of it is literally this', async (t) =
         uid: '24809285-3354-4ee1-b59f-16c5f16b0968',
         resourceVersion: '18537',
         creationTimestamp: '2026-11-23T18:40:12Z',
-        labels: {
-          'app.kubernetes.io/managed-by': 'launcher',
-          'batch.kubernetes.io/controller-uid': '4e481d85-5333-4c0e-9bea-8343d9a5958b',
-          'batch.kubernetes.io/job-name': 'protobuf-sample',
-          'controller-uid': '4e481d85-5333-4c0e-9bea-8343d9a5958b',
-          'job-name': 'protobuf-sample',
-          rec: 'pb',
-        },
+        labels: { 'app.kubernetes.io/managed-by': 'launcher' },
         ownerReferences: [
           { kind: 'Job', name: 'protobuf-sample', uid: '4e481d85-5333-4c0e-9bea-8343d9a5958b', controller: true },
         ],

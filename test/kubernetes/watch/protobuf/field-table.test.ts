@@ -24,12 +24,14 @@ function recording(value: unknown, path: string, read: (path: string) => void): 
   });
 }
 
-/** True if the table has the field of this path; below a map and a scalar anything goes. */
+/** True if the table has the field of this path; below a scalar, and a map without an only key, anything goes. */
 function has({ fields }: Message, [name, ...rest]: readonly string[]): boolean {
   if (name === undefined) return true;
   return fields.some((field) => {
     if (field?.kind === 'inline') return has(field.message, [name, ...rest]);
     if (field?.name !== name) return false;
+    if (field.message.onlyKey !== undefined)
+      return rest.length === 0 || rest.join('.') === String(field.message.onlyKey);
     return field.kind === 'message' ? has(field.message, rest) : true;
   });
 }
