@@ -2,16 +2,17 @@
 const LONGEST_MS = 60_000;
 const PAUSE_MS = 50;
 
-/** Resolves with the first answer that is neither undefined nor false; rejects after a minute, saying what never came. */
+/** Resolves with the first answer that is neither undefined nor false; rejects after `longestMs`, a minute unless given, saying what never came. */
 export async function eventually<T>(
   ask: () => T | undefined | false | Promise<T | undefined | false>,
   what: string = ask.toString(),
+  longestMs: number = LONGEST_MS,
 ): Promise<T> {
-  const latest = Date.now() + LONGEST_MS;
+  const latest = Date.now() + longestMs;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined && answer !== false) return answer;
-    if (Date.now() > latest) throw new Error(`not within ${LONGEST_MS / 1000} s: ${what}`);
+    if (Date.now() > latest) throw new Error(`not within ${longestMs / 1000} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 }
