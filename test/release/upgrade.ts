@@ -6,9 +6,9 @@ import t from 'tap';
 import { JOBS, PODS } from '../cluster/api/resources.ts';
 import { type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { lastRelease } from '../support/last-release.ts';
 import { createLauncher, type JobFrame, type Launcher } from '../support/launcher.ts';
 import { EXECUTABLE, startPlugin } from '../support/plugin.ts';
-import { lastRelease } from './last-release.ts';
 
 const COUNT = 200;
 const PATIENCE_MS = 300_000;
