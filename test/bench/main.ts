@@ -16,6 +16,7 @@ import { logs } from './items/logs.ts';
 import { start } from './items/start.ts';
 import { status } from './items/status.ts';
 import { submit } from './items/submit.ts';
+import { templates } from './items/templates.ts';
 import { watch } from './items/watch.ts';
 import { machineFacts } from './machine.ts';
 import { chart, isReached, markdown, type Row, table } from './report.ts';
@@ -30,6 +31,7 @@ const ITEMS: Readonly<Record<string, Item>> = {
   f: logs,
   g: idle,
   h: hostile,
+  i: templates,
 };
 const RUNS = 5;
 

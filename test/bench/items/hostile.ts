@@ -1,7 +1,8 @@
 /** h. The longest pause of the event loop while the largest job of each shape is submitted, seen from heartbeat requests. */
-import type { Item } from '../item.ts';
+import type { Bench, Item } from '../item.ts';
 import { startMeasured } from '../plugin.ts';
 import type { Row } from '../report.ts';
+import { TEMPLATES } from './templates.ts';
 
 const MAX_PAUSE_MS = 50;
 const HEARTBEAT_EVERY_MS = 2;
@@ -30,8 +31,30 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'text of 1 MB without spaces': { command: 'x'.repeat(1_000_000) },
 };
 
-export const hostile: Item = async ({ server, progress }) => {
-  const plugin = await startMeasured(server.url);
+/** Text that must not change what a template says is rendered three times. */
+const RISKY_SHAPES: typeof SHAPES = {
+  'environment, 10,000 variables with quotes': { environment: many(10_000, (i) => ({ name: `V${i}`, value: 'va"l' })) },
+  'environment, 9 variables of 131 kB with quotes': {
+    environment: many(9, (i) => ({ name: `V${i}`, value: '"x: '.repeat(30_000) })),
+  },
+  'arguments, 50,000 with quotes': { args: many(50_000, (i) => `a"rgument ${i}`) },
+};
+
+export const hostile: Item = async (bench) => {
+  const templating = { 'use-templating': '1', 'template-path': TEMPLATES };
+  return [
+    ...(await pauses(bench, SHAPES, 'submit with', {})),
+    ...(await pauses(bench, { ...SHAPES, ...RISKY_SHAPES }, 'templates and submit with', templating)),
+  ];
+};
+
+async function pauses(
+  { server, progress }: Bench,
+  shapes: typeof SHAPES,
+  how: string,
+  options: Readonly<Record<string, string>>,
+): Promise<readonly Row[]> {
+  const plugin = await startMeasured(server.url, { options });
   try {
     await plugin.launcher.bootstrap();
     let last = performance.now();
@@ -43,8 +66,8 @@ export const hostile: Item = async ({ server, progress }) => {
     });
     const timer = setInterval(() => plugin.process.wire.send({ messageType: 0, requestId: 0 }), HEARTBEAT_EVERY_MS);
     const rows: Row[] = [];
-    for (const [shape, job] of Object.entries(SHAPES)) {
-      progress(`submit: ${shape}`);
+    for (const [shape, job] of Object.entries(shapes)) {
+      progress(`${how} ${shape}`);
       await new Promise((resolve) => setTimeout(resolve, 200));
       longest = 0;
       last = performance.now();
@@ -52,7 +75,7 @@ export const hostile: Item = async ({ server, progress }) => {
       await plugin.launcher.submit('mallory', request).catch(() => undefined);
       await new Promise((resolve) => setTimeout(resolve, 50));
       const bars = [{ name: 'ours', value: longest }];
-      const what = `longest pause, submit with ${shape}`;
+      const what = `longest pause, ${how} ${shape}`;
       rows.push({ item: 'h', what, bars, unit: 'ms', result: longest, reach: { most: MAX_PAUSE_MS }, ratio: false });
     }
     clearInterval(timer);
@@ -60,4 +83,4 @@ export const hostile: Item = async ({ server, progress }) => {
   } finally {
     await plugin.process.close();
   }
-};
+}
