@@ -94,6 +94,8 @@ export interface RenderOptions {
   /** Milliseconds that only grow, for the deadline; CPU time rather than wall time, so that a busy host fails no job. */
   readonly monotonic: () => number;
   readonly limits?: Limits;
+  /** What `b64dec` and `b32dec` give for a string that they decoded; as it is by default. */
+  readonly decoded?: (encoded: string, text: string) => string;
 }
 
 export interface Rendered {

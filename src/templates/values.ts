@@ -145,6 +145,8 @@ export interface Context extends Budget {
   readonly render: (name: string, data: Value) => string;
   /** The output of a text as a template of its own (`tpl`), which sees all templates of the set. */
   readonly renderText: (text: string, data: Value) => string;
+  /** What a function gives for a string that it decoded. */
+  readonly decoded: (encoded: string, text: string) => string;
 }
 
 /**

@@ -44,15 +44,19 @@ export function templateRefusal(place: string, why: string, logged = why): JobEr
   return new JobError('invalid-request', sentence(why), { logged: sentence(logged) });
 }
 
+/** What `b64dec` and `b32dec` give for a string that they decoded. */
+type Decoding = (encoded: string, text: string) => string;
+
 /** Throws TemplateError. */
 export function* renderText(
   { set, now, cpuTime }: Templating,
   template: TemplateName,
   data: TemplateData,
+  decoded: Decoding,
 ): Sliced<Rendered> {
   const value = templateValue(data);
   yield;
-  return yield* set.render(template, value, { now, monotonic: cpuTime });
+  return yield* set.render(template, value, { now, monotonic: cpuTime, decoded });
 }
 
 /** What kinds of errors mean, in words that hold no data. */
@@ -66,9 +70,10 @@ export function* renderObject(
   templating: Templating,
   template: TemplateName,
   data: TemplateData,
+  decoded: Decoding,
 ): Sliced<RenderedObject | undefined> {
   try {
-    return yield* readRendered(template, yield* renderText(templating, template, data));
+    return yield* readRendered(template, yield* renderText(templating, template, data, decoded));
   } catch (error) {
     if (error instanceof TemplateError) throw templateRefusal(placeText(error.place), reasonOf(error), error.reason);
     throw error;

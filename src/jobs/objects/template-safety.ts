@@ -32,23 +32,59 @@ export function* renderSafely(
   template: TemplateName,
   data: TemplateData,
 ): Sliced<SafeObject | undefined> {
-  const rendered = yield* renderObject(templating, template, data);
+  const decoded = new Set<string>();
+  const isOfJob = textsOf(data);
+  const rendered = yield* renderObject(templating, template, data, (encoded, text) => {
+    if (isRisky(text) && isOfJob(encoded)) decoded.add(text);
+    return text;
+  });
   yield;
   const risky = riskyTexts(data);
-  if (risky.length === 0) return rendered && { rendered, fromJob: [] };
+  if (risky.length === 0 && decoded.size === 0) return rendered && { rendered, fromJob: [] };
   const trials = new Trials(templating, template, data, risky);
   const output = rendered?.text ?? '';
   let plan: Plan = new Map(risky.map(({ key }): [number, 'text'] => [key, 'text']));
   let agreed = yield* trials.agreement(plan, rendered);
   if (agreed === undefined) {
     plan = yield* trials.planFor(risky, output);
-    agreed =
-      (yield* trials.agreement(plan, rendered)) ?? (yield* trials.agreement(withJson(plan, risky, output), rendered));
+    agreed = yield* trials.agreement(plan, rendered);
+  }
+  if (agreed === undefined) {
+    trials.decodesJson = isUnwritten(decoded, output);
+    agreed = yield* trials.agreement(withJson(plan, risky, output), rendered);
   }
   if (agreed === undefined) throw yield* trials.refusal(risky, plan, rendered);
   yield;
   return rendered && { rendered, fromJob: stringsFromJob(rendered.object, agreed.first, agreed.second) };
 }
+
+/**
+ * Whether a string is a part of a text of the job: what `b64dec` makes of it is text of the job as well. Used only where a
+ * template decodes, so the texts are joined then.
+ */
+function textsOf(data: TemplateData): (encoded: string) => boolean {
+  let joined: string | undefined;
+  return (encoded) => {
+    if (joined === undefined) {
+      const texts: string[] = [];
+      mapFreeText(data, (text) => {
+        texts.push(text);
+        return text;
+      });
+      joined = texts.join('\n');
+    }
+    return encoded !== '' && joined.includes(encoded);
+  };
+}
+
+/** The output has none of these strings, with whatever spaces. */
+function isUnwritten(texts: ReadonlySet<string>, output: string): boolean {
+  if (texts.size > MOST_JSON) return false;
+  const written = plain(output);
+  return [...texts].every((text) => !written.includes(plain(text)));
+}
+
+const plain = (text: string): string => text.replace(/\s+/g, '').toLowerCase();
 
 /** JSON strings of one job that a template may parse: each is searched for in the output. */
 const MOST_JSON = 20;
@@ -59,7 +95,6 @@ const JSON_BEGIN = /^\s*[[{]/;
  * the output has, with whatever spaces: written as they are, their structure would be the one of the template.
  */
 function withJson(plan: Plan, risky: readonly RiskyText[], output: string): Plan {
-  const plain = (text: string): string => text.replace(/\s+/g, '').toLowerCase();
   const written = plain(output);
   const parsed = risky
     .filter(({ text }) => JSON_BEGIN.test(text) && harmlessJson(text, 'J') !== undefined)
@@ -140,6 +175,8 @@ class Trials {
   readonly #texts: ReadonlyMap<number, string>;
   readonly #endAt: number;
   #left = MOST_TRIALS;
+  /** What a template decodes and parses as JSON stays JSON. */
+  decodesJson = false;
 
   constructor(templating: Templating, template: TemplateName, data: TemplateData, risky: readonly RiskyText[]) {
     this.#templating = templating;
@@ -228,7 +265,13 @@ class Trials {
     yield;
     const data = mapFreeText(this.#data, (text, number) => texts.get(number) ?? text);
     yield;
-    return yield* readRendered(this.#template, yield* renderText(this.#templating, this.#template, data));
+    const isOfJob = textsOf(data);
+    const decoded = (encoded: string, text: string): string => {
+      if (!isRisky(text) || !isOfJob(encoded)) return text;
+      return (this.decodesJson ? harmlessJson(text, letter) : undefined) ?? harmless(text, letter);
+    };
+    const output = yield* renderText(this.#templating, this.#template, data, decoded);
+    return yield* readRendered(this.#template, output);
   }
 
   /** The parts that make a condition true, found by halving. Ends early when the time is over. */

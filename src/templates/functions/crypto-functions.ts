@@ -121,7 +121,7 @@ export const CRYPTO_FUNCTIONS: readonly GoFunction[] = [
   ),
   ...define('decryptAES', [string, string], ([password, text]) => decryptAes(password, text)),
   ...define('b64enc', [string], ([text]) => Buffer.from(toBytes(text)).toString('base64')),
-  ...define('b64dec', [string], ([text]) => decoded(decodeBase64, text)),
+  ...define('b64dec', [string], ([text], context) => context.decoded(text, decoded(decodeBase64, text))),
   ...define('b32enc', [string], ([text]) => encodeBase32(toBytes(text))),
-  ...define('b32dec', [string], ([text]) => decoded(decodeBase32, text)),
+  ...define('b32dec', [string], ([text], context) => context.decoded(text, decoded(decodeBase32, text))),
 ];

@@ -75,6 +75,7 @@ function createRendering(
     step: meter.step,
     reserve: meter.reserve,
     now: options.now,
+    decoded: options.decoded ?? ((_encoded, text) => text),
     render: (name, data) => includedText(rendering, name, data),
     renderText: (text, data) => renderText(rendering, text, data),
   };

@@ -150,3 +150,45 @@ t.test('no text changes the structure of a template that quotes nothing', async 
   );
   t.pass('300 texts');
 });
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+const variable = (value: string): Partial<JobRequest> => ({ environment: [{ name: 'A', value }] });
+const VALUE = '(index .Job.environment 0).value';
+
+t.test('text that is decoded from base64 or base32 of the job must not change what the template says', async (t) => {
+  for (const [decode, encoded] of [
+    ['b64dec', base64('x", privileged: "true')],
+    // The same text in base32.
+    ['b32dec', 'PARCYIDQOJUXM2LMMVTWKZB2EARHI4TVMU======'],
+  ] as const) {
+    const written = template(`          env: [{name: A, value: "{{ ${VALUE} | ${decode} }}"}]`);
+    t.match(
+      refusedBy(written, variable(encoded)),
+      /^The template job\.tpl:9:\d+ cannot be used for this job: text of the job changes what the template says; write toYaml, indented\.$/,
+      decode,
+    );
+  }
+});
+
+t.test('decoded text that the template quotes is taken, and so is decoded JSON that it parses', async (t) => {
+  const quoted = template(`          env: [{name: A, value: {{ ${VALUE} | b64dec | toJson }}}]`);
+  const text = 'x", privileged: "true';
+  t.same(rendered(quoted, variable(base64(text))).pod.containers[0]?.env, [{ name: 'A', value: text }]);
+  const parsed = template(`          env: [{name: A, value: {{ (${VALUE} | b64dec | fromJson).a | toJson }}}]`);
+  t.same(rendered(parsed, variable(base64('{"a": "b, c"}'))).pod.containers[0]?.env, [{ name: 'A', value: 'b, c' }]);
+});
+
+t.test('decoded JSON that the template writes as it is cannot add fields', async (t) => {
+  const written = template(`          securityContext: {{ ${VALUE} | b64dec }}`);
+  t.match(
+    refusedBy(written, variable(base64('{"privileged": true}'))),
+    /text of the job changes what the template says/,
+  );
+});
+
+t.test('what the template decodes of its own data is no text of the job', async (t) => {
+  const own = template(`          env: [{name: A, value: "{{ "eCwgIiI6IHk=" | b64dec | b64enc }}"}]`);
+  t.equal(refusedBy(own, variable('other: "text"')), 'allowed');
+  const flow = template(`          securityContext: {{ "${base64('{"privileged": false}')}" | b64dec }}`);
+  t.match(rendered(flow, variable('other: "text"')).pod.containers[0]?.securityContext, { privileged: false });
+});
