@@ -2,11 +2,12 @@
  * Files of launcher templates (`use-templating=1`): reads the `*.tpl` of `template-path` as the server user, and finds out
  * whether they changed. Their content is parsed in jobs/.
  */
-import { readdirSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { accessDenial, ownUser } from '../../system/access.ts';
+import { Mounts } from '../../system/file-writers.ts';
 import { fileError, type Naming, namingOf, readNamedFile } from '../text/file.ts';
-import { checkWriters, ownTrust } from '../text/file-trust.ts';
+import { checkWriters, ownTrust, type TrustedWriters } from '../text/file-trust.ts';
 import { ConfigErrors, type Origin, type Problem, problem } from '../text/problem.ts';
 
 export interface TemplateFile {
@@ -46,12 +47,14 @@ export function readTemplateFiles(options: TemplateFileOptions): {
   if (!options.useTemplating) return { files: [], warnings: [] };
   const { templatePath, strictFiles } = options;
   const by = templateNaming(options);
-  const names = templateNames(templatePath, by);
+  const trust = ownTrust(strictFiles);
+  const all = templateNames(templatePath, by);
+  const foreign = new Set((all ?? []).filter(isForeignIn(templatePath, trust)));
+  const names = all?.filter((name) => !foreign.has(name));
   const errors = new ConfigErrors();
   if (names !== undefined && names.length > MAX_FILES)
     throw fileError('invalid', templatePath, by, `has ${names.length} files *.tpl; at most ${MAX_FILES} are read`);
-  const trust = ownTrust(strictFiles);
-  const warnings: Problem[] = [];
+  const warnings: Problem[] = [...foreign].slice(0, MAX_FILES).map((name) => foreignFile(`${templatePath}/${name}`));
   const files = (names ?? []).flatMap((name): readonly TemplateFile[] => {
     const path = `${templatePath}/${name}`;
     const writers = checkWriters(path, undefined, trust);
@@ -63,6 +66,26 @@ export function readTemplateFiles(options: TemplateFileOptions): {
   const error = errors.combined();
   if (error !== undefined) throw error;
   return { files, warnings: [...warnings, ...missing(options, by, names, files), ...files.flatMap(newer)] };
+}
+
+/**
+ * In a directory that every user can write to, as the scratch path in a pod is: is a file neither mounted by itself nor of
+ * root or the server user? It must neither be used nor stop the plugin.
+ */
+function isForeignIn(directory: string, { uids }: TrustedWriters): (name: string) => boolean {
+  const mode = statSync(directory, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o002) === 0) return () => false;
+  const mounts = Mounts.read();
+  const real = realpathSync(directory);
+  return (name) => {
+    const uid = lstatSync(`${real}/${name}`, { throwIfNoEntry: false })?.uid ?? 0;
+    return uid !== 0 && !uids.includes(uid) && !mounts.has(`${real}/${name}`);
+  };
+}
+
+function foreignFile(path: string): Problem {
+  const message = 'belongs to another user than root and the server user, in a directory that every user can write to';
+  return problem({ file: path, line: 0 }, '', `${message}; skipping it`, `remove it, or run: chown root ${path}`);
 }
 
 /** The option that decides about the directory. */

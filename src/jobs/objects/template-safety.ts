@@ -60,7 +60,7 @@ export function* renderSafely(
 
 /**
  * Whether a string is a part of a text of the job: what `b64dec` makes of it is text of the job as well. Used only where a
- * template decodes, so the texts are joined then.
+ * template decodes, so the strings are joined then.
  */
 function textsOf(data: TemplateData): (encoded: string) => boolean {
   let joined: string | undefined;

@@ -1,4 +1,4 @@
-/** i. CPU of a submit whose objects templates of a published size make, beside the same submit without templates; parsing. */
+/** i. CPU of a submit with objects that templates of a published size make, beside the same submit without templates; parsing. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TEMPLATE_FUNCTIONS } from '../../../src/templates/functions/function-table.ts';

@@ -1,5 +1,5 @@
 /** Files of launcher templates: which are read, in which order, and what stops them from being used. */
-import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { readPolicyFiles } from '../../../src/config/profiles/policy-files.ts';
 import {
@@ -106,6 +106,28 @@ t.test('unusable files are reported together', async (t) => {
     'DIR/c.tpl: is not UTF-8',
     'DIR/open.tpl: can be changed by every user of this host -> chmod o-w DIR/open.tpl',
   ]);
+});
+
+const skip = process.getuid?.() === 0 ? false : 'only root can change owners';
+
+t.test('a file of another user in a directory that every user can write to is skipped', { skip }, async (t) => {
+  t.testdir({ 'job.tpl': 'mine', 'service.tpl': 'of another user', 'x.tpl': 'of another user' });
+  chmodSync(t.testdirName, 0o1777);
+  for (const name of ['service.tpl', 'x.tpl']) chownSync(`${t.testdirName}/${name}`, 1234, 1234);
+  const { files, warnings } = readTemplateFiles(optionsOf(t));
+  t.same(
+    files.map(({ name }) => name),
+    ['job.tpl'],
+  );
+  t.same(
+    warnings.map((warning) => advise(warning).replaceAll(t.testdirName, 'DIR')),
+    ['service.tpl', 'x.tpl'].map(
+      (name) =>
+        `DIR/${name}: belongs to another user than root and the server user, in a directory that every user can write to; skipping it -> remove it, or run: chown root DIR/${name}`,
+    ),
+  );
+  chmodSync(t.testdirName, 0o755);
+  t.equal(readTemplateFiles(optionsOf(t)).files.length, 3, 'nobody else can write to the directory');
 });
 
 t.test('more than 100 files are refused', async (t) => {
