@@ -30,18 +30,21 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** The allowed part of an environment. */
 export function cleanEnvironment(environment: Environment): Record<string, string> {
   const kept = Object.entries(environment).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined && isAllowed(entry[0]),
+    (entry): entry is [string, string] => entry[1] !== undefined && isAllowed(entry[0], entry[1]),
   );
   return { ...Object.fromEntries(kept), PATH: CLEAN_PATH };
 }
 
 /** Names of the variables that are not allowed, sorted. */
 export function uncleanVariables(environment: Environment): readonly string[] {
-  return Object.keys(environment)
-    .filter((name) => (name === 'PATH' ? environment['PATH'] !== CLEAN_PATH : !isAllowed(name)))
+  return Object.entries(environment)
+    .filter(([name, value]) => (name === 'PATH' ? value !== CLEAN_PATH : !isAllowed(name, value)))
+    .map(([name]) => name)
     .sort();
 }
 
-function isAllowed(name: string): boolean {
+function isAllowed(name: string, value: string | undefined): boolean {
+  // The C library opens the file that a path in TZ names, which may be a device.
+  if (name === 'TZ' && /^:?\/|\.\./.test(value ?? '')) return false;
   return ALLOWED.has(name) || /^LC_[A-Z]+$/.test(name);
 }

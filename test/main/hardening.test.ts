@@ -146,6 +146,56 @@ t.test('without setpriv the plugin starts and logs what is missing', { skip }, a
   t.strictSame(remainingPrivileges(plugin.pid), []);
 });
 
+/** What a program that fails writes to stderr. */
+async function stderrOf(command: readonly string[]): Promise<string> {
+  const [program = '', ...args] = command;
+  const start = promisify(execFile)(program, args);
+  start.child.stdin?.end();
+  return start.then(
+    () => 'it does not fail',
+    (error: ExecFileException) => error.stderr ?? '',
+  );
+}
+
+t.test('a process of the server user cannot read the memory of the plugin', { skip }, async (t) => {
+  const plugin = await running(t);
+  for (const file of ['mem', 'environ', 'maps'])
+    t.match(await stderrOf([...AS_NOBODY, '/bin/cat', `/proc/${plugin.pid}/${file}`]), 'Permission denied');
+});
+
+t.test('capabilities of the starting process are gone, or refused where setpriv is missing', { skip }, async (t) => {
+  const directory = writeConfig({ options: cluster.options });
+  t.teardown(directory.remove);
+  execFileSync('chown', ['-R', 'nobody', directory.path]);
+  const ambient = [...AS_NOBODY, '--inh-caps=+chown', '--ambient-caps=+chown'];
+  const plugin = await running(t, { directory, command: [...ambient, EXECUTABLE] });
+  t.strictSame(remainingPrivileges(plugin.pid), []);
+  const hide = 'mount --bind /dev/null /usr/bin/prlimit && exec "$0" "$@"';
+  t.match(
+    await stderrOf(['/usr/bin/unshare', '--mount', '/bin/sh', '-c', hide, ...ambient, EXECUTABLE, '--version']),
+    /^rstudio-kubernetes-launcher: refusing to start with capabilities: thread \d+ has capabilities CapPrm 0{15}1; /,
+  );
+});
+
+for (const set of ['-setuid', '-setgid', '-all']) {
+  t.test(`root with the bounding set ${set} does not start and says what is missing`, { skip }, async (t) => {
+    const directory = writeConfig({ options: cluster.options });
+    t.teardown(directory.remove);
+    const limited = ['/usr/bin/setpriv', `--bounding-set=${set}`, '--inh-caps=-all'];
+    t.equal(
+      await stderrOf([...limited, EXECUTABLE, `--config-file=${directory.configFile}`]),
+      'rstudio-kubernetes-launcher: root cannot become server-user "nobody": it lacks CAP_SETUID or CAP_SETGID: add the capabilities SETUID and SETGID to the container, or start it as nobody (runAsUser)\n',
+    );
+  });
+}
+
+t.test('a command of root prints nothing of a file that is no options file', { skip }, async (t) => {
+  const file = `${t.testdir({ shadow: 'root:$6$HASH:1::\npassword=SECRET\nMIIESECRET\n' })}/shadow`;
+  const said = await stderrOf([EXECUTABLE, 'jobs', `--config-file=${file}`]);
+  t.match(said, 'shadow:3: must be name=value');
+  t.notMatch(said, /HASH|SECRET/);
+});
+
 t.test('inherited descriptors are closed, also with a clean environment', { skip }, async (t) => {
   const open = 'exec 7</etc/shadow; exec env -i "$0" "$@"';
   const plugin = await running(t, { command: ['/bin/sh', '-c', open, EXECUTABLE] });
@@ -158,13 +208,8 @@ t.test('a setuid program refuses to start', { skip }, async (t) => {
   const copy = `${t.testdir({})}/plugin`;
   copyFileSync(EXECUTABLE, copy);
   chmodSync(copy, 0o4755);
-  const failure: ExecFileException = await promisify(execFile)('/usr/bin/setpriv', [
-    ...AS_NOBODY.slice(1),
-    copy,
-    '--version',
-  ]).catch((error) => error);
   t.equal(
-    failure.stderr,
+    await stderrOf([...AS_NOBODY, copy, '--version']),
     `rstudio-kubernetes-launcher: refusing to start: real, effective and saved uid differ (65534, 0, 0): chmod u-s ${copy}\n`,
   );
 });

@@ -43,3 +43,13 @@ t.test('keeps allowed variables only', async (t) => {
   t.strictSame(uncleanVariables(CLEAN), []);
   t.strictSame(uncleanVariables({}), [], 'env -i is clean');
 });
+
+for (const path of ['/dev/watchdog', ':/tmp/x', ':../../tmp/x', '../../../tmp/x'])
+  t.test(`does not keep a path as time zone: ${path}`, async (t) => {
+    t.strictSame(Object.keys(cleanEnvironment({ TZ: path })), ['PATH']);
+    t.strictSame(uncleanVariables({ TZ: path }), ['TZ']);
+  });
+
+t.test('keeps the user behind sudo, which decides where a token may be sent', async (t) => {
+  t.equal(cleanEnvironment({ SUDO_UID: '1001' })['SUDO_UID'], '1001');
+});
