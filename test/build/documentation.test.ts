@@ -68,3 +68,12 @@ t.test("the README's troubleshooting table quotes log sentences as the code writ
     [],
   );
 });
+
+t.test('docs/security.md names tests that exist', async (t) => {
+  const named = [...read('docs/security.md').matchAll(/`(test\/[\w./-]+)` "([^"]+)"/g)];
+  t.ok(named.length >= 25, `${named.length} tests`);
+  const missing = named.flatMap(([, file = '', title = '']) =>
+    existsSync(join(root, file)) && read(file).includes(title) ? [] : [`${file}: ${title}`],
+  );
+  t.same(missing, []);
+});

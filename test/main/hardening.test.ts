@@ -163,7 +163,7 @@ t.test('a process of the server user cannot read the memory of the plugin', { sk
     t.match(await stderrOf([...AS_NOBODY, '/bin/cat', `/proc/${plugin.pid}/${file}`]), 'Permission denied');
 });
 
-t.test('capabilities of the starting process are gone, or refused where setpriv is missing', { skip }, async (t) => {
+t.test('capabilities of the starting process are dropped, or refused where setpriv is missing', { skip }, async (t) => {
   const directory = writeConfig({ options: cluster.options });
   t.teardown(directory.remove);
   execFileSync('chown', ['-R', 'nobody', directory.path]);

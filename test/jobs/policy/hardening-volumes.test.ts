@@ -109,4 +109,18 @@ t.test('names of inherited properties are refused as sources', async (t) => {
     refused('mount-types=passthrough', mount('passthrough', { constructor: {} })),
     /^The passthrough mount at \/m: source has "constructor"; /,
   );
+  for (const source of [
+    '{"__proto__":{"path":"/etc"}}',
+    '{"toString":{}}',
+    '{"emptyDir":{},"__proto__":{"hostPath":{}}}',
+  ])
+    t.match(
+      refused('mount-types=passthrough', mount('passthrough', JSON.parse(source))),
+      /^The passthrough mount at \/m: source has "/,
+    );
+  t.match(
+    refused('mount-types=any\nvolume-kinds=none', mount('constructor', { path: '/etc' })),
+    'at /m: source has "path"',
+  );
+  t.not(refused('mount-types=nfs', mount('__proto__', { hostPath: { path: '/etc' } })), 'allowed');
 });
