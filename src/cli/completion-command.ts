@@ -65,7 +65,12 @@ ${cases.join('')}  esac
     words=""
     case $current in -*) ;; *) words=$("\${COMP_WORDS[0]}" jobs -o name 2>/dev/null) ;; esac
   fi
-  COMPREPLY=($(compgen -W "$words $flags ${OPTION_FLAGS}" -- "$current"))
+  case $current in
+    -*) words="$flags ${OPTION_FLAGS}" ;;
+    *) words=\${words:-$flags} ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  case \${COMPREPLY[0]-} in *=) compopt -o nospace 2>/dev/null ;; esac
 }
 complete -o default -F _rstudio_kubernetes_launcher ${PROGRAM}
 `;
@@ -89,12 +94,13 @@ function zshScript(commands: readonly Command[]): string {
       : fixedWords(command).length > 0
         ? [`'1:word:(${fixedWords(command).join(' ')})'`]
         : [`'*:file:_files'`];
-    return `    ${command.name}) _arguments ${[...flags, ...words].join(' \\\n      ')} ;;\n`;
+    return `    ${command.name}) _arguments $options ${[...flags, ...words].join(' \\\n      ')} ;;\n`;
   });
   return `#compdef ${PROGRAM}
 # zsh completion of ${PROGRAM}; written by: ${PROGRAM} completion zsh
 _rstudio_kubernetes_launcher() {
-  local -a commands
+  local -a commands options
+  options=(${OPTION_NAMES.map((name) => `'--${name}=:value:_files'`).join(' ')})
   commands=(
     'help:Describes a command.'
 ${descriptions.join('')}  )

@@ -25,8 +25,8 @@ export const logs: Command = {
   flags: [
     { name: 'follow', short: 'f', doc: 'Also print what the job writes until its end. Ctrl-C ends it earlier.' },
     { name: 'tail', value: 'N', doc: 'Print the last N lines only (at most 100000).' },
-    { name: 'stdout', doc: 'Accepted; prints stdout and stderr, with a notice.' },
-    { name: 'stderr', doc: 'The same.' },
+    { name: 'stdout', doc: 'Prints stdout and stderr, with a notice: Kubernetes keeps one log.' },
+    { name: 'stderr', doc: 'Prints stdout and stderr, with a notice: Kubernetes keeps one log.' },
   ],
   examples: [
     ['sudo rstudio-kubernetes-launcher logs report-x7k2q9w1ab --tail 50', 'The last lines before it failed.'],

@@ -9,8 +9,16 @@ t.test('the smallest file: everything else has the documented default', async (t
   const { options, problems, warnings } = await load(t, REACH);
   t.same(problems, []);
   t.same(warnings, []);
-  const { configFile, logging, profileConfig, resourceProfileConfig, writtenInFile, origins, ...rest } =
-    options as Options;
+  const {
+    configFile,
+    logging,
+    profileConfig,
+    resourceProfileConfig,
+    writtenInFile,
+    origins,
+    isRootsFile: _,
+    ...rest
+  } = options as Options;
   t.same(rest, {
     serverUser: 'rstudio-server',
     threadPoolSize: 8,
