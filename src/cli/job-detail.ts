@@ -77,7 +77,7 @@ const CONTROL_CAUSES: ReadonlySet<string> = new Set(['killed', 'stopped', 'cance
 /** `jane killed the job at 2026-01-02T03:04:05Z`; '' if no stop, kill or cancel ended it. */
 function controlText({ cause, job: { control } }: JobRecord): string {
   if (!CONTROL_CAUSES.has(cause) || control === undefined) return '';
-  return `${control.user === '*' ? 'an administrator' : control.user} ${cause} the job at ${control.at}`;
+  return `${control.user === '*' ? 'an administrator' : control.user} ${cause} the job at ${control.at.replace(/\.\d+Z$/, 'Z')}`;
 }
 
 /** The row of the state table that decided, and who recorded the result. */

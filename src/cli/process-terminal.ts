@@ -1,7 +1,7 @@
 /** The terminal of this process: stdout, stderr, questions, and the signals that end a command. */
 import { createInterface } from 'node:readline/promises';
 import { writeToStderr } from '../system/stderr.ts';
-import { type Terminal, terminalSettings } from './terminal.ts';
+import { fold, type Terminal, terminalSettings } from './terminal.ts';
 
 interface ProcessTerminal extends Terminal {
   /** Resolves when everything was written, or when stdout was closed. */
@@ -11,6 +11,7 @@ interface ProcessTerminal extends Terminal {
 export function processTerminal(): ProcessTerminal {
   const { stdin, stdout, stderr } = process;
   const isTerminal = stdout.isTTY === true;
+  const settings = terminalSettings(process.env, { isTerminal, columns: stdout.columns });
   const closed = new AbortController();
   stdout.on('error', () => closed.abort());
   const untilClosed = (work: (done: () => void) => void): Promise<void> =>
@@ -21,7 +22,9 @@ export function processTerminal(): ProcessTerminal {
     });
   return {
     write: (text) => stdout.write(text),
-    say: writeToStderr,
+    say: (line) => {
+      for (const part of fold(line, stderr.isTTY === true ? settings.columns : undefined)) writeToStderr(part);
+    },
     pass: (bytes) => untilClosed((done) => stdout.write(bytes, () => done())),
     ask: stdin.isTTY === true && stderr.isTTY === true ? askOnTerminal : undefined,
     interrupted: () => {
@@ -30,7 +33,7 @@ export function processTerminal(): ProcessTerminal {
       return AbortSignal.any([interrupted.signal, closed.signal]);
     },
     rows: isTerminal ? stdout.rows : undefined,
-    ...terminalSettings(process.env, { isTerminal, columns: stdout.columns }),
+    ...settings,
     flushed: () => untilClosed((done) => stdout.write('', () => done())),
   };
 }

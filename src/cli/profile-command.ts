@@ -39,11 +39,17 @@ async function runProfile(args: Arguments, context: CommandContext, terminal: Te
     const rows = settingsOf(person.profile).map((setting) => [
       setting.key,
       valueText(setting),
-      setting.origin === undefined ? 'default' : place(setting.origin),
+      sourceOf(setting, options.profileConfig),
     ]);
     terminal.write(table([['KEY', 'VALUE', 'FROM'], ...rows], terminal, { flowing: 1 }));
   }
   return EXIT_OK;
+}
+
+/** The profiles file is named above the table. */
+function sourceOf({ origin }: Setting<unknown>, profiles: string): string {
+  if (origin === undefined) return 'default';
+  return origin.file === profiles ? `line ${origin.line}` : place(origin);
 }
 
 interface KeyedSetting extends Setting<unknown> {

@@ -30,7 +30,7 @@ t.test('prints one line for each result when nothing is wrong', async (t) => {
     /^ok {7}tcp {13}127\.0\.0\.1:PORT accepts connections \(\d+ ms\)$/,
     `ok       tls             CN=kube-apiserver, issued by CN=simulated-cluster-ca, valid until ${ca}`,
     'ok       version         Kubernetes v1.36.2',
-    /^ok {7}clock {11}the clocks of this host and the API server differ by [012] s$/,
+    /^ok {7}clock {11}this host and the API server differ by [012] s$/,
     'ok       namespace       namespace rstudio accepts jobs (dry run)',
     'ok       permissions     all 31 permissions are granted',
     'ok       nodes           1 of 1 nodes are ready and schedulable',

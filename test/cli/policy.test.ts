@@ -36,14 +36,14 @@ t.test('profile lists each key with value, file and line', async (t) => {
     '[*] line 4, [@rstudio-power-users] line 13, [jsmith] line 25, of DIR/launcher.kubernetes.profiles.conf',
     '',
     'KEY                              VALUE                                              FROM',
-    'container-images                 r-session:3.4.2,r-session:3.5.0,r-session:preview  DIR/launcher.kubernetes.profiles.conf:22',
+    'container-images                 r-session:3.4.2,r-session:3.5.0,r-session:preview  line 22',
     'default-container-image          -                                                  default',
-    'allow-unknown-images             1                                                  DIR/launcher.kubernetes.profiles.conf:23',
-    'placement-constraints            node,region:us,region:eu                           DIR/launcher.kubernetes.profiles.conf:5',
-    'default-cpus                     3                                                  DIR/launcher.kubernetes.profiles.conf:26',
-    'default-mem-mb                   4096                                               DIR/launcher.kubernetes.profiles.conf:15',
-    'max-cpus                         3                                                  DIR/launcher.kubernetes.profiles.conf:26',
-    'max-mem-mb                       20480                                              DIR/launcher.kubernetes.profiles.conf:21',
+    'allow-unknown-images             1                                                  line 23',
+    'placement-constraints            node,region:us,region:eu                           line 5',
+    'default-cpus                     3                                                  line 26',
+    'default-mem-mb                   4096                                               line 15',
+    'max-cpus                         3                                                  line 26',
+    'max-mem-mb                       20480                                              line 21',
     'cpu-request-ratio                1.0                                                default',
     'memory-request-ratio             1.0                                                default',
   ]);
@@ -93,8 +93,8 @@ t.test('any and all are the same for resource profiles and mount types', async (
       files: { 'launcher.kubernetes.profiles.conf': `[*]\nresource-profiles=${word}\nmount-types=${word}\n` },
     });
     t.equal(everything.err, '', 'no resource profile of that name is missing');
-    t.match(everything.out, /^resource-profiles +all +DIR\S+:2$/m);
-    t.match(everything.out, /^mount-types +all +DIR\S+:3$/m);
+    t.match(everything.out, /^resource-profiles +all +line 2$/m);
+    t.match(everything.out, /^mount-types +all +line 3$/m);
   }
 });
 

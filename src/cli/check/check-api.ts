@@ -122,8 +122,7 @@ export function checkClock(client: Client, clock: Clock): Checked<true> {
     );
   const skew = clock.now() - theirs;
   const seconds = Math.round(Math.abs(skew) / 1000);
-  if (Math.abs(skew) <= MOST_SKEW_MS)
-    return only(ok(`the clocks of this host and the API server differ by ${seconds} s`));
+  if (Math.abs(skew) <= MOST_SKEW_MS) return only(ok(`this host and the API server differ by ${seconds} s`));
   const found = `the clock of this host is ${seconds} s ${skew > 0 ? 'ahead of' : 'behind'} that of the API server`;
   return only(
     warning(found, 'synchronize both clocks (timedatectl, chronyc tracking); tokens and certificates depend on them'),
