@@ -1,17 +1,25 @@
 /** The attacks, each with the permissions of one ordinary user, and what each may cost. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PluginStart } from '../support/plugin.ts';
+import type { Kind } from './ordinary.ts';
 import { ATTACKER, type Stage } from './stage.ts';
 
 export interface Attack {
   readonly name: string;
   readonly what: string;
-  /** False: the launcher does not read meanwhile, so the ordinary user cannot be measured. */
-  readonly isMeasured?: false;
+  /** Requests of the ordinary user that are measured meanwhile. */
+  readonly kinds: readonly Kind[];
+  /** The launcher does not read meanwhile: the ordinary user is measured directly afterwards. */
+  readonly isUnread?: true;
+  /** How the plugin is started; default: as a launcher starts it. */
+  readonly start?: () => PluginStart;
   /** The most memory that the plugin needs, in MB. */
   readonly memory: number;
-  /** Attacks for this time and returns what undoes it. Throws if the attack had an effect that it must not have. */
-  readonly run: (stage: Stage, ms: number) => Promise<() => void>;
+  /** Attacks for this time. Throws if the attack had an effect that it must not have. */
+  readonly run: (stage: Stage, ms: number) => Promise<void>;
 }
+
+const ALL: readonly Kind[] = ['list', 'status', 'output', 'submit', 'control'];
 
 const user = { username: ATTACKER, requestUsername: ATTACKER };
 const submit = (job: Readonly<Record<string, unknown>>) => ({
@@ -43,6 +51,7 @@ async function repeatedly(ms: number, pauseMs: number, work: () => void): Promis
   }
 }
 
+/** Requests streams and returns what cancels them. */
 function streams(stage: Stage, count: number, messageType: number, jobId: string): () => void {
   const ids = many(count, () => stage.send(stream(messageType, jobId)));
   return () => {
@@ -50,87 +59,115 @@ function streams(stage: Stage, count: number, messageType: number, jobId: string
   };
 }
 
+/** No node has so many cores: these jobs stay Pending. */
+const PENDING = submit({ resourceLimits: [{ type: 'cpuCount', value: '100000' }] });
+
+async function submitted(stage: Stage, count: number, request: Readonly<Record<string, unknown>>): Promise<void> {
+  await Promise.all(many(count, () => stage.launcher.request(2, request)));
+}
+
 export const ATTACKS: readonly Attack[] = [
   {
     name: 'shapes',
     what: 'submits of large lists: mounts, limits, variables, labels, arguments',
+    kinds: ALL,
     memory: 400,
     run: async (stage, ms) => {
       let next = 0;
       await repeatedly(ms, 300, () => {
         stage.send(submit({ ...SHAPES[next++ % SHAPES.length] }));
       });
-      return () => {};
     },
   },
   {
     name: 'output-streams',
     what: '1,000 output streams of one job',
+    kinds: ALL,
     memory: 400,
     run: async (stage, ms) => {
-      const id = await stage.attackersJob('while true; do echo line; sleep 0.2; done', 'Running');
-      const cancel = streams(stage, 1000, 6, id);
+      const id = await stage.attackersJob('while true; do echo line; sleep 0.5; done', 'Running');
+      streams(stage, 1000, 6, id);
       await sleep(ms);
-      return () => {
-        cancel();
-        void stage.launcher.control(ATTACKER, id, 'kill').catch(() => undefined);
-      };
     },
   },
   {
     name: 'status-streams',
-    what: '10,000 status streams of all jobs',
+    what: '10,000 status streams of all jobs, of which there are 100',
+    kinds: ALL,
     memory: 400,
     run: async (stage, ms) => {
-      const cancel = streams(stage, 10_000, 4, '*');
+      await submitted(stage, 100, PENDING);
+      streams(stage, 10_000, 4, '*');
       await sleep(ms);
-      return cancel;
+    },
+  },
+  {
+    name: 'usage-streams',
+    what: '10,000 resource usage streams of one running job',
+    kinds: ALL,
+    memory: 400,
+    run: async (stage, ms) => {
+      const id = await stage.attackersJob('sleep 600', 'Running');
+      streams(stage, 10_000, 7, id);
+      await sleep(ms);
     },
   },
   {
     name: 'submits',
     what: '10,000 submits, 5,000 a second',
+    kinds: ALL,
     memory: 500,
     run: async (stage, ms) => {
       let left = 10_000;
       await repeatedly(ms, 50, () => {
         for (let i = 0; i < 250 && left > 0; i++, left--) stage.send(submit({ container: { image: '' } }));
       });
-      return () => {};
     },
   },
   {
     name: 'lists',
     what: 'four jobs of 1.2 MB, and lists of all jobs again and again',
+    kinds: ALL,
     memory: 600,
     run: async (stage, ms) => {
       const environment = many(12, (i) => ({ name: `V${i}`, value: 'x'.repeat(100_000) }));
-      await Promise.all(many(4, () => stage.launcher.request(2, submit({ environment })).catch(() => undefined)));
+      await submitted(stage, 4, submit({ environment, resourceLimits: [{ type: 'cpuCount', value: '100000' }] }));
       await repeatedly(ms, 200, () => {
         for (let i = 0; i < 2; i++) stage.send({ messageType: 3, ...user, jobId: '*' });
       });
       await stage.launcher.jobs('*');
-      return () => {};
+    },
+  },
+  {
+    name: 'silent-api',
+    what: '10,000 submits while the API server does not answer',
+    kinds: ['list', 'status'],
+    memory: 400,
+    run: async (stage, ms) => {
+      stage.cluster.silence();
+      for (let i = 0; i < 10_000; i++) stage.send(submit({}));
+      await sleep(ms);
     },
   },
   {
     name: 'unread-output',
     what: '900 output streams of much output, while the launcher does not read',
-    isMeasured: false,
+    kinds: ALL,
+    isUnread: true,
     memory: 400,
     run: async (stage, ms) => {
-      const id = await stage.attackersJob('yes 0123456789012345678901234567890123456789 | head -n 100000', 'Finished');
-      stage.plugin.setReading(false);
+      const id = await stage.attackersJob('yes 0123456789 | tr -d "\\n" | head -c 8000000; echo; sleep 600', 'Running');
+      stage.setReading(false);
       const cancel = streams(stage, 900, 6, id);
       await sleep(ms);
       cancel();
-      stage.plugin.setReading(true);
-      return () => {};
+      stage.setReading(true);
     },
   },
   {
     name: 'audit',
     what: 'controls with job ids of 1 MB, and thousands of refused requests',
+    kinds: ALL,
     memory: 500,
     run: async (stage, ms) => {
       const before = stage.logBytes();
@@ -140,7 +177,6 @@ export const ATTACKS: readonly Attack[] = [
       await sleep(ms);
       const written = stage.logBytes() - before;
       if (written > 2_000_000) throw new Error(`the log grew by ${written} bytes; at most 2,000,000 are right`);
-      return () => {};
     },
   },
 ];

@@ -1,5 +1,6 @@
 /** A simulated cluster in a process of its own, so that its work does not delay the launcher that is measured. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { Agent, request } from 'node:https';
 import { startCluster } from '../cluster/cluster.ts';
 
 interface ClusterAddress {
@@ -10,6 +11,10 @@ interface ClusterAddress {
 }
 
 export interface ClusterProcess extends ClusterAddress {
+  /** The body of a GET, sent past the plugin on a connection that is kept. */
+  readonly get: (path: string) => Promise<string>;
+  /** The API server accepts requests and answers none but of logs; watches that are open go on. */
+  readonly silence: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -19,7 +24,32 @@ export async function startClusterProcess(): Promise<ClusterProcess> {
     child.once('message', (message) => resolve(message as ClusterAddress));
     child.once('exit', (code) => reject(new Error(`the simulated cluster ended with exit code ${code}`)));
   });
-  return { ...address, close: () => closed(child) };
+  const agent = new Agent({ keepAlive: true, ca: address.ca, maxSockets: 1 });
+  return {
+    ...address,
+    get: (path) => bodyOf(new URL(path, address.url), agent, address.token),
+    silence: () => child.send('silence'),
+    close: async () => {
+      agent.destroy();
+      await closed(child);
+    },
+  };
+}
+
+function bodyOf(url: URL, agent: Agent, token: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request(url, { agent, headers: { authorization: `Bearer ${token}` } }, (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (text: string) => {
+        body += text;
+      });
+      response.on('end', () => resolve(body));
+      response.on('error', reject);
+    });
+    call.on('error', reject);
+    call.end();
+  });
 }
 
 async function closed(child: ChildProcess): Promise<void> {
@@ -32,5 +62,8 @@ if (process.argv.includes('--serve')) {
   const cluster = await startCluster({ speed: 4, cpuPerNode: '1000', memoryPerNode: '1000Gi' });
   const { url, token, ca, namespace } = cluster;
   process.send?.({ url, token, ca, namespace });
+  process.on('message', () =>
+    cluster.faults.add({ fault: { type: 'stall', bytes: 0 }, path: /^(?!.*\/log\b)/, times: Number.POSITIVE_INFINITY }),
+  );
   process.once('disconnect', () => void cluster.close().finally(() => process.exit()));
 }

@@ -2,19 +2,26 @@
  * `npm run test:hostile`: one user does the worst that is possible, and an ordinary user beside must not notice. Prints the
  * latencies of the ordinary user, the heartbeats and the memory against their bounds; `-- --short`, `-- --only NAME,NAME`.
  */
-import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ATTACKS, type Attack } from './attacks.ts';
+import { CALLS, type Kind, type Latency } from './ordinary.ts';
 import { openStage, type Readings, type Stage } from './stage.ts';
 
-/** A latency may be twice that of the quiet machine, and this more: below it, nobody notices. */
-const SLACK_MS = 500;
+/**
+ * Bounds are about the time that the plugin's event loop works before the ordinary user has the answer: twice that of the
+ * quiet plugin, and this more. Time on the clock would depend on what else the machine does.
+ */
+const FLOOR_MS = 50;
 /** The interval is one second; no heartbeat is late by more than that. */
 const MAX_HEARTBEAT_GAP_MS = 2_000;
 const QUIET_MS = 4_000;
 const ATTACK_MS = 15_000;
 const SHORT_ATTACK_MS = 4_000;
+/** Other work of the machine may be in the way once. */
+const ATTEMPTS = 2;
+/** Compared are the median and the latency that nine of ten requests do not exceed. */
+const RANKS = [0.5, 0.9];
 
 const { values } = parseArgs({ options: { short: { type: 'boolean', default: false }, only: { type: 'string' } } });
 const attackMs = values.short ? SHORT_ATTACK_MS : ATTACK_MS;
@@ -25,72 +32,85 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-/** On a machine with other work everything takes longer. */
-const busy = Math.max(1, (loadavg()[0] ?? 1) / availableParallelism());
-console.log(`times are allowed ${busy.toFixed(1)} times as long: the load of this machine`);
-
-const stage = await openStage();
+console.log(`Of each request: median/90 % of the time on the clock, and (of the work of the event loop), in ms,
+quiet > attacked. At most: twice the quiet work, ${FLOOR_MS} ms, and what calls past the plugin take meanwhile.`);
 let failed = 0;
-try {
-  for (const attack of ATTACKS.filter(({ name }) => names.includes(name))) {
-    const problems = await problemsOf(stage, attack);
-    failed += problems.length === 0 ? 0 : 1;
-    for (const problem of problems) console.log(`    ${problem}`);
-  }
-} finally {
-  await stage.close();
+for (const attack of ATTACKS.filter(({ name }) => names.includes(name))) {
+  if (!(await isWithinBounds(attack))) failed++;
 }
 console.log(`${names.length - failed} of ${names.length} attacks within their bounds`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** Attacks, and returns what is out of bounds. */
-async function problemsOf(stage: Stage, attack: Attack): Promise<readonly string[]> {
-  console.error(`${attack.name}: ${attack.what}`);
-  const quiet = await stage.measure(() => sleep(QUIET_MS));
-  const problems: string[] = [];
-  let undo = (): void => {};
-  const attacked = await stage.measure(async () => {
+async function isWithinBounds(attack: Attack): Promise<boolean> {
+  console.log(`${attack.name}: ${attack.what}`);
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const stage = await openStage(attack.start?.() ?? {});
     try {
-      undo = await attack.run(stage, attackMs);
+      const problems = await problemsOf(stage, attack);
+      for (const problem of problems) console.log(`     ${problem}`);
+      if (problems.length === 0) return true;
+    } finally {
+      await stage.close();
+    }
+  }
+  return false;
+}
+
+/** Attacks, prints the readings, and returns what is out of bounds. */
+async function problemsOf(stage: Stage, attack: Attack): Promise<readonly string[]> {
+  const kinds: readonly Kind[] = [...attack.kinds, 'past'];
+  const quiet = await stage.measure(kinds, () => sleep(QUIET_MS));
+  const problems: string[] = [];
+  const attacked = await stage.measure(attack.isUnread ? [] : kinds, async () => {
+    try {
+      await attack.run(stage, attackMs);
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));
     }
-  }, attack.isMeasured);
-  undo();
-  problems.push(...outOfBounds(attack, quiet, attacked));
-  console.log(`${problems.length === 0 ? 'ok  ' : 'FAIL'} ${attack.name}: ${summary(quiet, attacked, attack)}`);
-  await stage.launcher.jobs('bob');
+  });
+  // While the launcher does not read there are no latencies: those right after it are compared.
+  const compared = attack.isUnread ? await stage.measure(kinds, () => sleep(QUIET_MS)) : attacked;
+  const gap = Math.max(attacked.heartbeatGap, compared.heartbeatGap);
+  problems.push(...slowRequests(kinds, quiet, compared));
+  // Twice: the plugin's timer and the reading of the frame are both late.
+  const longest = MAX_HEARTBEAT_GAP_MS + 2 * Math.max(attacked.ownDelay, compared.ownDelay);
+  if (gap > longest) problems.push(`no heartbeat for ${ms(gap)}; at most ${ms(longest)}`);
+  const memory = Math.max(attacked.memory, compared.memory);
+  if (memory > attack.memory) problems.push(`${memory.toFixed(0)} MB of memory; at most ${attack.memory} MB`);
+  for (const error of new Set([...quiet.errors, ...attacked.errors, ...compared.errors])) {
+    problems.push(`the ordinary user got ${error}`);
+  }
+  const latencies = kinds.map((kind) => `${kind} ${shown(quiet, kind)} > ${shown(compared, kind)}`);
+  const resources = `cpu ${(attacked.cpu * 100).toFixed(0)} %, memory ${memory.toFixed(0)} of ${attack.memory} MB`;
+  console.log(`${problems.length === 0 ? 'ok  ' : 'FAIL'} ${latencies.join(', ')}; heartbeat ${ms(gap)}, ${resources}`);
   return problems;
 }
 
-function outOfBounds(attack: Attack, quiet: Readings, attacked: Readings): readonly string[] {
-  const slow = [...attacked.latencies].flatMap(([what, all]) => {
-    const bound = 2 * high(quiet.latencies.get(what)) + SLACK_MS * busy;
-    return high(all) <= bound ? [] : [`${what} took ${ms(high(all))}; at most ${ms(bound)} are right`];
-  });
-  const late =
-    attack.isMeasured === false || attacked.heartbeatGap <= MAX_HEARTBEAT_GAP_MS * busy
-      ? []
-      : [`no heartbeat for ${ms(attacked.heartbeatGap)}; at most ${ms(MAX_HEARTBEAT_GAP_MS * busy)} are right`];
-  const large =
-    attacked.memory <= attack.memory
-      ? []
-      : [`${attacked.memory.toFixed(0)} MB of memory; at most ${attack.memory} MB are right`];
-  return [...slow, ...late, ...large, ...attacked.errors.map((error) => `the ordinary user got ${error}`)];
+function slowRequests(kinds: readonly Kind[], quiet: Readings, attacked: Readings): readonly string[] {
+  return kinds
+    .filter((kind) => kind !== 'past')
+    .flatMap((kind) =>
+      RANKS.flatMap((rank) => {
+        // While the plugin waits for the API server and for this program, it works for others.
+        const waits = (CALLS[kind] + 1) * ranked(attacked, 'past', 'wall', rank);
+        const bound = 2 * ranked(quiet, kind, 'work', rank) + FLOOR_MS + waits;
+        const found = ranked(attacked, kind, 'work', rank);
+        if (found <= bound) return [];
+        return [`${kind}: ${rank * 100} % of the requests took up to ${ms(found)} of work; at most ${ms(bound)}`];
+      }),
+    );
 }
 
-function summary(quiet: Readings, attacked: Readings, attack: Attack): string {
-  const latencies = [...attacked.latencies].map(
-    ([what, all]) => `${what} ${ms(high(all))} (quiet ${ms(high(quiet.latencies.get(what)))})`,
-  );
-  const heartbeat = `heartbeat ${ms(attacked.heartbeatGap)}`;
-  return [...latencies, heartbeat, `memory ${attacked.memory.toFixed(0)} of ${attack.memory} MB`].join(', ');
+function shown(readings: Readings, kind: Kind): string {
+  const both = (measure: keyof Latency): string =>
+    RANKS.map((rank) => ranked(readings, kind, measure, rank).toFixed(0)).join('/');
+  return `${both('wall')} (${both('work')})`;
 }
 
-/** The latency that nine of ten requests do not exceed. */
-function high(latencies: readonly number[] = []): number {
-  const sorted = latencies.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length * 0.9)] ?? 0;
+/** The latency that this part of the requests did not exceed; without a request, without limit. */
+function ranked({ latencies }: Readings, kind: Kind, measure: keyof Latency, rank: number): number {
+  const sorted = (latencies.get(kind) ?? []).map((latency) => latency[measure]).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length * rank)] ?? Number.POSITIVE_INFINITY;
 }
 
 function ms(value: number): string {

@@ -1,24 +1,33 @@
 /** What an attack meets: the executable on a simulated cluster, an ordinary user beside the attacker, and meters. */
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../support/eventually.ts';
 import { createLauncher, type Frame, type Launcher } from '../support/launcher.ts';
-import { type PluginProcess, startPlugin } from '../support/plugin.ts';
+import { type PluginProcess, type PluginStart, startPlugin } from '../support/plugin.ts';
 import { type ClusterProcess, startClusterProcess } from './cluster-process.ts';
+import { type Kind, type Latency, type OrdinaryUser, ordinaryUser } from './ordinary.ts';
 
 export const ATTACKER = 'mallory';
-const ORDINARY = 'bob';
 const HEARTBEAT_SECONDS = 1;
 
-/** Milliseconds of each kind of request, one after the other. */
-type Latencies = ReadonlyMap<string, readonly number[]>;
+/** Requests of the attacker have ids of seven digits; their answers are not parsed. */
+const FIRST_ID = 1_000_000;
+const isForAttacker = (head: string): boolean => /"requestId":\d{7}/.test(head);
+
+/** The ordinary user pauses for this time between rounds. */
+const ROUND_PAUSE_MS = 20;
+const METER_MS = 100;
 
 export interface Readings {
-  readonly latencies: Latencies;
-  /** The longest time without a heartbeat, in milliseconds. */
+  readonly latencies: ReadonlyMap<Kind, readonly Latency[]>;
+  /** The longest time without a heartbeat while the launcher reads, in milliseconds. */
   readonly heartbeatGap: number;
+  /** How late a timer of this program was at most, because other processes were on the cores. */
+  readonly ownDelay: number;
   /** The most memory in MB. */
   readonly memory: number;
+  /** Part of one core that the plugin used. */
+  readonly cpu: number;
   /** Answers to the ordinary user that were errors. */
   readonly errors: readonly string[];
 }
@@ -26,28 +35,34 @@ export interface Readings {
 export interface Stage {
   readonly launcher: Launcher;
   readonly plugin: PluginProcess;
+  readonly cluster: ClusterProcess;
   /** Sends without waiting for an answer. */
   readonly send: (frame: Omit<Frame, 'requestId'>) => number;
+  /** Stops reading what the plugin writes, or reads on: heartbeats count from then. */
+  readonly setReading: (isReading: boolean) => void;
   /** Does what the ordinary user does, until `work` is done, and reads the meters meanwhile. */
-  readonly measure: (work: () => Promise<void>, isMeasured?: boolean) => Promise<Readings>;
+  readonly measure: (kinds: readonly Kind[], work: () => Promise<void>) => Promise<Readings>;
   /** Submits for the attacker and waits for the state. */
   readonly attackersJob: (command: string, state: string) => Promise<string>;
+  /** Bytes of the log, rotated files included. */
   readonly logBytes: () => number;
   readonly close: () => Promise<void>;
 }
 
-export async function openStage(): Promise<Stage> {
+export async function openStage(start: PluginStart): Promise<Stage> {
   const cluster = await startClusterProcess();
   try {
-    return await stageOf(cluster);
+    return await stageOf(cluster, start);
   } catch (error) {
     await cluster.close();
     throw error;
   }
 }
 
-async function stageOf(cluster: ClusterProcess): Promise<Stage> {
+async function stageOf(cluster: ClusterProcess, start: PluginStart): Promise<Stage> {
   const plugin = await startPlugin({
+    ...start,
+    isDropped: isForAttacker,
     options: {
       'api-url': cluster.url,
       'auth-token': cluster.token,
@@ -58,7 +73,7 @@ async function stageOf(cluster: ClusterProcess): Promise<Stage> {
     },
   });
   const launcher = createLauncher(plugin.wire);
-  let lastId = 1_000_000;
+  let lastId = FIRST_ID;
   let lastHeartbeat = performance.now();
   let heartbeatGap = 0;
   plugin.wire.onFrame(({ messageType }) => {
@@ -68,64 +83,45 @@ async function stageOf(cluster: ClusterProcess): Promise<Stage> {
     lastHeartbeat = now;
   });
   await launcher.bootstrap();
-  const container = { image: 'busybox' };
-  const finished = await launcher.submit(ORDINARY, { name: 'ordinary', command: 'echo text', container });
-  await reaches(launcher, ORDINARY, finished.id, 'Finished');
-
-  const round = async (note: (what: string, ms: number) => void): Promise<void> => {
-    const timed = async (what: string, work: () => Promise<unknown>): Promise<void> => {
-      const start = performance.now();
-      await work();
-      note(what, performance.now() - start);
-    };
-    await timed('list', () => launcher.jobs(ORDINARY));
-    await timed('output', () => launcher.output(ORDINARY, finished.id, () => {}).completed);
-    let id = '';
-    await timed('submit', async () => {
-      id = (await launcher.submit(ORDINARY, { name: 'ordinary', command: 'sleep 600', container })).id;
-    });
-    await timed('control', () => canceled(launcher, id));
-  };
+  const user = await ordinaryUser(launcher, cluster, () => workedMs(plugin.pid));
 
   return {
     launcher,
     plugin,
+    cluster,
     send: (frame) => {
       plugin.wire.send({ ...frame, messageType: Number(frame['messageType']), requestId: ++lastId });
       return lastId;
     },
-    measure: async (work, isMeasured = true) => {
-      const latencies = new Map<string, number[]>();
-      const errors: string[] = [];
-      let memory = 0;
-      let isOver = false;
+    setReading: (isReading) => {
+      if (isReading) lastHeartbeat = performance.now();
+      else heartbeatGap = Math.max(heartbeatGap, performance.now() - lastHeartbeat);
+      plugin.setReading(isReading);
+    },
+    measure: async (kinds, work) => {
+      const over = new AbortController();
       heartbeatGap = 0;
       lastHeartbeat = performance.now();
-      const user = async (): Promise<void> => {
-        while (!isOver && isMeasured) {
-          const note = (what: string, ms: number): unknown => latencies.set(what, [...(latencies.get(what) ?? []), ms]);
-          await round(note).catch((error: unknown) => errors.push(String(error)));
-          await sleep(50);
-        }
+      const requests = requestsUntil(over.signal, user, kinds);
+      const meters = metersUntil(over.signal, plugin.pid);
+      await work().finally(() => over.abort());
+      return {
+        ...(await requests),
+        ...(await meters),
+        heartbeatGap: Math.max(heartbeatGap, performance.now() - lastHeartbeat),
       };
-      const meter = async (): Promise<void> => {
-        while (!isOver) {
-          memory = Math.max(memory, residentMB(plugin.pid));
-          await sleep(100);
-        }
-      };
-      const running = [user(), meter()];
-      await work();
-      isOver = true;
-      await Promise.all(running);
-      return { latencies, heartbeatGap: Math.max(heartbeatGap, performance.now() - lastHeartbeat), memory, errors };
     },
     attackersJob: async (command, state) => {
+      const container = { image: 'busybox' };
       const { id } = await launcher.submit(ATTACKER, { name: 'hostile', command, container });
-      await reaches(launcher, ATTACKER, id, state);
+      await eventually(async () => (await launcher.job(ATTACKER, id)).status === state, `${id} is ${state}`);
       return id;
     },
-    logBytes: () => statSync(plugin.directory.logFile).size,
+    logBytes: () => {
+      const { logFile } = plugin.directory;
+      const directory = logFile.slice(0, logFile.lastIndexOf('/'));
+      return readdirSync(directory).reduce((sum, name) => sum + statSync(`${directory}/${name}`).size, 0);
+    },
     close: async () => {
       await plugin.close();
       await cluster.close();
@@ -133,16 +129,42 @@ async function stageOf(cluster: ClusterProcess): Promise<Stage> {
   };
 }
 
-async function reaches(launcher: Launcher, user: string, id: string, state: string): Promise<void> {
-  await eventually(async () => (await launcher.job(user, id)).status === state, `${id} is ${state}`);
+async function requestsUntil(
+  signal: AbortSignal,
+  user: OrdinaryUser,
+  kinds: readonly Kind[],
+): Promise<Pick<Readings, 'latencies' | 'errors'>> {
+  const latencies = new Map<Kind, Latency[]>(kinds.map((kind) => [kind, []]));
+  const errors: string[] = [];
+  while (!signal.aborted) {
+    await user
+      .round(kinds, (kind, latency) => latencies.get(kind)?.push(latency))
+      .catch((error: unknown) => errors.push(String(error)));
+    await sleep(ROUND_PAUSE_MS);
+  }
+  return { latencies, errors };
 }
 
-/** Ends a job that may run already. */
-async function canceled(launcher: Launcher, id: string): Promise<void> {
-  await launcher.control(ORDINARY, id, 'cancel').catch(() => launcher.control(ORDINARY, id, 'kill'));
+async function metersUntil(signal: AbortSignal, pid: number): Promise<Pick<Readings, 'memory' | 'cpu' | 'ownDelay'>> {
+  const begun = { wall: performance.now(), work: workedMs(pid) };
+  let memory = 0;
+  let ownDelay = 0;
+  while (!signal.aborted) {
+    memory = Math.max(memory, residentMB(pid));
+    const asleep = performance.now();
+    await sleep(METER_MS);
+    ownDelay = Math.max(ownDelay, performance.now() - asleep - METER_MS);
+  }
+  return { memory, ownDelay, cpu: (workedMs(pid) - begun.work) / (performance.now() - begun.wall) };
 }
 
 function residentMB(pid: number): number {
   const [, kilobytes = '0'] = /^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kilobytes) / 1024;
+}
+
+/** Time that the main thread was on a core; the first number is in nanoseconds. */
+function workedMs(pid: number): number {
+  const [nanoseconds] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ');
+  return Number(nanoseconds) / 1e6;
 }

@@ -38,6 +38,8 @@ export interface PluginStart {
   readonly env?: Readonly<Record<string, string>>;
   /** Program and first arguments; default: the built executable. */
   readonly command?: readonly string[];
+  /** Frames that are dropped unread, by their first bytes: parsing thousands would take the time that is measured. */
+  readonly isDropped?: (head: string) => boolean;
   /** No `--config-file`: it finds its files by itself, as in a pod. */
   readonly findsOptions?: true;
   /** Where the files are; default: a new temporary directory. */
@@ -141,7 +143,7 @@ export async function startPlugin(start: PluginStart): Promise<PluginProcess> {
     frames.push(frame);
     if (frames.length > KEPT_FRAMES) frames.shift();
     for (const listener of [...listeners]) listener(frame);
-  });
+  }, start.isDropped);
   child.stdout.on('data', takeBytes);
   // A plugin that ended does not read any more; its exit says why.
   child.stdin.on('error', () => undefined);
@@ -256,8 +258,11 @@ export function encodeFrameBody(text: string): Buffer {
   return Buffer.concat([length, body]);
 }
 
-/** Returns a function that takes bytes however they were split, and calls `take` for each frame. */
-function frameReader(take: (frame: Frame) => void): (bytes: Buffer) => void {
+/** Longest beginning of a frame that `isDropped` is given. */
+const HEAD_BYTES = 200;
+
+/** Returns a function that takes bytes however they were split, and calls `take` for each frame that is not dropped. */
+function frameReader(take: (frame: Frame) => void, isDropped = (_: string) => false): (bytes: Buffer) => void {
   let chunks: Buffer[] = [];
   let held = 0;
   let wanted = 4;
@@ -269,7 +274,8 @@ function frameReader(take: (frame: Frame) => void): (bytes: Buffer) => void {
     for (;;) {
       wanted = rest.length < 4 ? 4 : 4 + rest.readUInt32BE(0);
       if (rest.length < 4 || rest.length < wanted) break;
-      take(JSON.parse(rest.toString('utf8', 4, wanted)));
+      const head = rest.toString('latin1', 4, Math.min(wanted, HEAD_BYTES));
+      if (!isDropped(head)) take(JSON.parse(rest.toString('utf8', 4, wanted)));
       rest = rest.subarray(wanted);
     }
     chunks = [rest];
