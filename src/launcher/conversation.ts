@@ -205,7 +205,7 @@ export class Conversation {
     const { signal } = this.#ended;
     if (seconds === 0 || this.#repeated.has(name) || signal.aborted) return;
     this.#repeated.add(name);
-    void repeat(clock, seconds * 1000, signal, () => writer.send(make), seconds * 1000);
+    void repeat(clock, seconds * 1000, signal, () => writer.send(make, '', 'heartbeat'), seconds * 1000);
   }
 
   #error(requestId: RequestId, code: ErrorCode, message: string): Response {

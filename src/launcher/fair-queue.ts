@@ -29,6 +29,10 @@ export class RoundRobin<T> {
     return undefined;
   }
 
+  get isEmpty(): boolean {
+    return this.#queues.size === 0;
+  }
+
   has(user: string): boolean {
     return this.#queues.has(user);
   }

@@ -2,6 +2,7 @@
  * Job output streams (launcher-plugin-api.md section 8.3): the output from its beginning, in frames that fit, then one
  * message that says it is complete. Logs are read as fast as the launcher reads.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Jobs, Requester } from '../jobs/contract.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { Clock } from '../system/clock.ts';
@@ -39,6 +40,9 @@ interface Subject {
   readonly outputType: OutputType;
 }
 
+/** Connections of canceled streams that are closed in one turn of the event loop. */
+const CLOSED_IN_A_TURN = 4;
+
 export class OutputStreams {
   readonly #options: OutputStreamsOptions;
   readonly #places: SharedLimit;
@@ -47,6 +51,8 @@ export class OutputStreams {
   readonly #streams = new Map<RequestId, { readonly requester: Requester; readonly controller: AbortController }>();
   /** Streams that hold a connection, those that were just canceled included. */
   #open = 0;
+  /** Streams that were canceled and still have their connections. */
+  readonly #canceled: AbortController[] = [];
   /** Starts of streams that wait until a connection is free. */
   readonly #waiting: (() => void)[] = [];
 
@@ -70,7 +76,7 @@ export class OutputStreams {
         this.#stream(
           requestId,
           { jobId, requester, requestedBy: requestUsername || requester, outputType },
-          controller.signal,
+          controller,
         ),
       )
       .finally(() => {
@@ -79,15 +85,27 @@ export class OutputStreams {
       });
   }
 
-  /** Sends nothing more for this id. */
+  /** Sends nothing more for this id; its connection is closed soon. */
   cancel(requestId: RequestId): void {
-    this.#streams.get(requestId)?.controller.abort();
+    const stream = this.#streams.get(requestId);
+    if (stream === undefined) return;
     this.#remove(requestId);
+    this.#canceled.push(stream.controller);
+    if (this.#canceled.length === 1) void this.#closeCanceled();
   }
 
   close(): void {
     for (const { controller } of this.#streams.values()) controller.abort();
+    for (const controller of this.#canceled) controller.abort();
     this.#streams.clear();
+  }
+
+  /** A few at a time: a connection takes half a millisecond, and a launcher may cancel a thousand streams at once. */
+  async #closeCanceled(): Promise<void> {
+    while (this.#canceled.length > 0) {
+      await nextTurn();
+      for (const controller of this.#canceled.splice(0, CLOSED_IN_A_TURN)) controller.abort();
+    }
   }
 
   #remove(requestId: RequestId): void {
@@ -111,26 +129,28 @@ export class OutputStreams {
   async #stream(
     requestId: RequestId,
     { jobId, requester, requestedBy, outputType }: Subject,
-    signal: AbortSignal,
+    controller: AbortController,
   ): Promise<void> {
     const { jobs, writer, log, bootstrapped, synced, refuse } = this.#options;
+    const { signal } = controller;
+    const isActive = (): boolean => this.#streams.get(requestId)?.controller === controller;
     let seqId = 0;
     const send = (make: (seqId: number) => Response): Promise<void> =>
-      writer.send(() => (signal.aborted ? undefined : make(++seqId)), requester, 'bulk');
+      writer.send(() => (isActive() ? make(++seqId) : undefined), requester, 'bulk');
     try {
       await synced();
       if (requestId === NO_REQUEST) await bootstrapped;
-      if (signal.aborted) return;
+      if (!isActive()) return;
       for await (const output of this.#opened(jobs.output(jobId, requester, signal, requestedBy), requester)) {
         for (const part of parts(output, writer.maxMessageSize)) {
           await send((seqId) => outputResponse(requestId, seqId, part, outputType));
-          if (signal.aborted) return;
+          if (!isActive()) return;
         }
       }
     } catch (error) {
-      if (signal.aborted) return;
+      if (!isActive()) return;
       if (seqId === 0) {
-        await refuse(requestId, requester, error, () => !signal.aborted);
+        await refuse(requestId, requester, error, isActive);
         return;
       }
       log.warning('Reading job output failed; ending its stream', { job: jobId, requestId, error });

@@ -2,6 +2,7 @@
  * Session with one launcher, from the first frame to the last: the entry point of this room.
  */
 import type { Readable, Writable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Jobs } from '../jobs/contract.ts';
 import { untilAborted, within } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
@@ -51,6 +52,9 @@ export interface LauncherSession {
   readonly close: () => void;
 }
 
+/** Requests are read for this long, then everything else has its turn: timers, the API server, the launcher's reading. */
+const TURN_MS = 10;
+
 /** After the end of the input: time for the answers to earlier requests. */
 const LAST_ANSWERS_MS = 2000;
 
@@ -90,10 +94,15 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
 
   const read = async (): Promise<SessionEnd> => {
     const reader = new FrameReader(maxMessageSize);
+    let turnEnds = clock.monotonic() + TURN_MS;
     for await (const bytes of input.iterator({ destroyOnReturn: false })) {
       for (const body of reader.push(bytes)) {
         conversation.receive(body);
         await conversation.room();
+        if (clock.monotonic() >= turnEnds) {
+          await nextTurn();
+          turnEnds = clock.monotonic() + TURN_MS;
+        }
         if (closed.signal.aborted) return { reason: 'closed' };
       }
     }

@@ -32,6 +32,8 @@ interface Subscription {
   seqId: number;
   /** False until its current states begin to be sent: they include every earlier change. */
   started: boolean;
+  /** Job ids that it still has to receive, while its current states are sent. */
+  remaining?: Set<string> | undefined;
 }
 
 /** A state that is to be sent to these subscriptions. */
@@ -56,10 +58,8 @@ export class StatusStreams {
   readonly #byJob = new Map<string, Set<Subscription>>();
   /** Latest state of jobs that changed and were not sent yet, in the order of their first change. */
   readonly #changed = new Map<string, Job>();
-  /** Subscriptions that wait for their current states. */
-  readonly #starting = new Set<Subscription>();
-  /** Job ids that the first of these still has to receive. */
-  #remaining: Set<string> | undefined;
+  /** Subscriptions that wait for their current states: those of one user one after the other, users in turn. */
+  readonly #starting = new Map<Requester, Set<Subscription>>();
   /** What did not fit into one message. */
   #delivery: Delivery | undefined;
   #changesFirst = true;
@@ -132,7 +132,7 @@ export class StatusStreams {
     this.#subscriptions.set(requestId, subscription);
     const same = this.#byJob.get(jobId) ?? new Set();
     this.#byJob.set(jobId, same.add(subscription));
-    this.#starting.add(subscription);
+    this.#starting.set(requester, (this.#starting.get(requester) ?? new Set()).add(subscription));
     this.#pump();
   }
 
@@ -153,9 +153,10 @@ export class StatusStreams {
   }
 
   #stopStarting(subscription: Subscription): void {
-    const [first] = this.#starting;
-    if (first === subscription) this.#remaining = undefined;
-    this.#starting.delete(subscription);
+    subscription.remaining = undefined;
+    const ofUser = this.#starting.get(subscription.requester);
+    ofUser?.delete(subscription);
+    if (ofUser?.size === 0) this.#starting.delete(subscription.requester);
   }
 
   /** Sends at once what it can; the rest, in its latest state, when the launcher has read. */
@@ -207,31 +208,43 @@ export class StatusStreams {
       const asked = [...(this.#byJob.get('*') ?? []), ...(this.#byJob.get(id) ?? [])];
       const subscriptions = asked.filter(({ started, requester }) => started && jobs.visible(job, requester));
       if (subscriptions.length === 0) continue;
-      const [first] = this.#starting;
-      if (first !== undefined && subscriptions.includes(first)) this.#remaining?.delete(id);
+      for (const { remaining } of subscriptions) remaining?.delete(id);
       return { job, subscriptions: subscriptions.sort((a, b) => compareRequestIds(a.requestId, b.requestId)) };
     }
     return undefined;
   }
 
-  /** The next current state that a new subscription still has to receive. */
+  /** The next current state that a new subscription still has to receive: one state for each user in turn. */
   #nextCurrent(): Delivery | undefined {
-    for (const subscription of this.#starting) {
-      try {
-        this.#remaining ??= this.#startStates(subscription);
-      } catch (error) {
-        this.#remove(subscription);
-        this.#release(subscription.requestId);
-        void this.#options.refuse(subscription.requestId, subscription.requester, error);
-        continue;
+    for (const [requester, subscriptions] of this.#starting) {
+      for (const subscription of subscriptions) {
+        const job = this.#nextStateFor(subscription);
+        if (job === undefined) continue;
+        this.#starting.delete(requester);
+        this.#starting.set(requester, subscriptions);
+        return { job, subscriptions: [subscription] };
       }
-      for (const id of this.#remaining) {
-        this.#remaining.delete(id);
-        const job = this.#visibleJob(id, subscription.requester);
-        if (job !== undefined) return { job, subscriptions: [subscription] };
-      }
-      this.#stopStarting(subscription);
     }
+    return undefined;
+  }
+
+  /** Undefined: the subscription has its current states, or was refused. */
+  #nextStateFor(subscription: Subscription): Job | undefined {
+    const { requestId, requester } = subscription;
+    try {
+      subscription.remaining ??= this.#startStates(subscription);
+    } catch (error) {
+      this.#remove(subscription);
+      this.#release(requestId);
+      void this.#options.refuse(requestId, requester, error);
+      return undefined;
+    }
+    for (const id of subscription.remaining) {
+      subscription.remaining.delete(id);
+      const job = this.#visibleJob(id, requester);
+      if (job !== undefined) return job;
+    }
+    this.#stopStarting(subscription);
     return undefined;
   }
 

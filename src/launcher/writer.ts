@@ -11,11 +11,19 @@ import { encode, isCounted, type Response } from './responses.ts';
 /** Builds a response when it is about to be written; undefined, or an error: nothing is written. */
 type MakeResponse = () => Response | undefined;
 
-/** Answers and states are written before job output, but not for long: they cannot keep output from being written. */
-type Priority = 'answer' | 'bulk';
+/**
+ * A heartbeat is the next message that is written. Answers and states are written before job output, and that before the
+ * answers of a user with a large answer before: one user's large lists delay another user by one message at most.
+ */
+const CLASSES = ['heartbeat', 'answer', 'bulk', 'large'] as const;
+type Class = (typeof CLASSES)[number];
+type Priority = Exclude<Class, 'large'>;
 
-/** After this number of answers in a row one message of job output is written. */
-const ANSWERS_IN_A_ROW = 8;
+/** After this number of other messages in a row one message of a class that waits is written: no class waits for ever. */
+const OTHERS_IN_A_ROW = 8;
+
+/** An answer of this size or more is large. */
+const LARGE_BYTES = 64 * 1024;
 
 interface WriterOptions {
   readonly output: Writable;
@@ -39,14 +47,20 @@ export class Writer {
   /** The largest body in bytes (option `max-message-size`). */
   readonly maxMessageSize: number;
   readonly #options: WriterOptions;
-  readonly #queues: Readonly<Record<Priority, RoundRobin<QueuedResponse>>> = {
+  readonly #queues: Readonly<Record<Class, RoundRobin<QueuedResponse>>> = {
+    heartbeat: new RoundRobin(),
     answer: new RoundRobin(),
     bulk: new RoundRobin(),
+    large: new RoundRobin(),
   };
-  #answersInARow = 0;
+  /** Messages that were written while a message of this class waited. */
+  readonly #passedBy = { heartbeat: 0, answer: 0, bulk: 0, large: 0 };
+  /** Users with a last answer that was large. */
+  readonly #usersOfLarge = new Set<string>();
   readonly #json = new JsonTextEncoder();
   #responseId = 0;
   #isFull = false;
+  #isPumpDue = false;
   #closed = false;
   #corked = false;
 
@@ -71,7 +85,8 @@ export class Writer {
         resolve();
         return;
       }
-      this.#queues[priority].push(user, { make, written: resolve });
+      const own = priority === 'answer' && this.#usersOfLarge.has(user) ? 'large' : priority;
+      this.#queues[own].push(user, { make, written: resolve });
       this.#pump();
     });
   }
@@ -86,38 +101,65 @@ export class Writer {
     }
   }
 
+  /** Before a large answer is built, requests that have arrived are read: their answers are written first. */
+  #pumpNextTurn(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    setImmediate(() => {
+      this.#isPumpDue = false;
+      this.#pump(true);
+    });
+  }
+
   #onDrain = (): void => {
     this.#isFull = false;
     this.#options.full?.(false);
     this.#pump();
   };
 
-  #pump(): void {
+  #pump(mayBeLarge = false): void {
     while (this.isFree) {
-      const next = this.#next();
+      const from = this.#nextClass();
+      if (from === 'large' && !mayBeLarge) {
+        this.#pumpNextTurn();
+        return;
+      }
+      const next = from && this.#take(from);
       if (next === undefined) return;
-      this.#write(next.make);
-      next.written();
+      const bytes = this.#write(next.item.make);
+      if (from !== 'bulk') this.#remember(next.user, bytes);
+      next.item.written();
+      mayBeLarge = false;
     }
   }
 
-  #next(): QueuedResponse | undefined {
-    const { answer, bulk } = this.#queues;
-    const first = this.#answersInARow < ANSWERS_IN_A_ROW ? answer.shift() : undefined;
-    this.#answersInARow = first === undefined ? 0 : this.#answersInARow + 1;
-    return (first ?? bulk.shift() ?? answer.shift())?.item;
+  #remember(user: string, bytes: number): void {
+    if (user !== '' && bytes >= LARGE_BYTES) this.#usersOfLarge.add(user);
+    else this.#usersOfLarge.delete(user);
   }
 
-  #write(make: MakeResponse): void {
+  /** The class of the next message; undefined: none waits. */
+  #nextClass(): Class | undefined {
+    const isPassedBy = (name: Class): boolean => this.#passedBy[name] >= OTHERS_IN_A_ROW && !this.#queues[name].isEmpty;
+    return CLASSES.find(isPassedBy) ?? CLASSES.find((name) => !this.#queues[name].isEmpty);
+  }
+
+  #take(from: Class): { readonly user: string; readonly item: QueuedResponse } | undefined {
+    for (const name of CLASSES) if (!this.#queues[name].isEmpty) this.#passedBy[name]++;
+    this.#passedBy[from] = 0;
+    return this.#queues[from].shift();
+  }
+
+  /** Returns the size of the message; 0: nothing was written. */
+  #write(make: MakeResponse): number {
     const { output, tooLarge, written } = this.#options;
     const next = this.#encoded(make);
-    if (next === undefined) return;
+    if (next === undefined) return 0;
     const { response, body } = next;
     const bytes = this.#excess(body);
     if (bytes > 0) {
       const instead = tooLarge(response, bytes);
-      if (instead !== undefined) this.#write(() => instead);
-      return;
+      return instead === undefined ? 0 : this.#write(() => instead);
     }
     if (isCounted(response)) this.#responseId++;
     const message = frame(body);
@@ -128,6 +170,7 @@ export class Writer {
       this.#options.full?.(true);
     }
     written?.(response, message.length);
+    return message.length;
   }
 
   #encoded(make: MakeResponse): { readonly response: Response; readonly body: FrameBody } | undefined {

@@ -1,5 +1,6 @@
 /** The attacks, each with the permissions of one ordinary user, and what each may cost. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { untilAborted } from '../../src/system/async.ts';
 import type { PluginStart } from '../support/plugin.ts';
 import type { Kind } from './ordinary.ts';
 import { ATTACKER, type Stage } from './stage.ts';
@@ -15,8 +16,8 @@ export interface Attack {
   readonly start?: () => PluginStart;
   /** The most memory that the plugin needs, in MB. */
   readonly memory: number;
-  /** Attacks for this time. Throws if the attack had an effect that it must not have. */
-  readonly run: (stage: Stage, ms: number) => Promise<void>;
+  /** Attacks until it is over. Throws if the attack had an effect that it must not have. */
+  readonly run: (stage: Stage, over: AbortSignal) => Promise<void>;
 }
 
 const ALL: readonly Kind[] = ['list', 'status', 'output', 'submit', 'control'];
@@ -42,10 +43,9 @@ const SHAPES: readonly Readonly<Record<string, unknown>>[] = [
   { args: many(5_000, (i) => `argument ${i}`), exe: '/bin/true', command: '' },
 ];
 
-/** Repeats until the time is over. */
-async function repeatedly(ms: number, pauseMs: number, work: () => void): Promise<void> {
-  const end = performance.now() + ms;
-  while (performance.now() < end) {
+/** Repeats until the attack is over. */
+async function repeatedly(over: AbortSignal, pauseMs: number, work: () => void): Promise<void> {
+  while (!over.aborted) {
     work();
     await sleep(pauseMs);
   }
@@ -72,9 +72,9 @@ export const ATTACKS: readonly Attack[] = [
     what: 'submits of large lists: mounts, limits, variables, labels, arguments',
     kinds: ALL,
     memory: 400,
-    run: async (stage, ms) => {
+    run: async (stage, over) => {
       let next = 0;
-      await repeatedly(ms, 300, () => {
+      await repeatedly(over, 300, () => {
         stage.send(submit({ ...SHAPES[next++ % SHAPES.length] }));
       });
     },
@@ -84,10 +84,10 @@ export const ATTACKS: readonly Attack[] = [
     what: '1,000 output streams of one job',
     kinds: ALL,
     memory: 400,
-    run: async (stage, ms) => {
+    run: async (stage, over) => {
       const id = await stage.attackersJob('while true; do echo line; sleep 0.5; done', 'Running');
       streams(stage, 1000, 6, id);
-      await sleep(ms);
+      await untilAborted(over);
     },
   },
   {
@@ -95,10 +95,10 @@ export const ATTACKS: readonly Attack[] = [
     what: '10,000 status streams of all jobs, of which there are 100',
     kinds: ALL,
     memory: 400,
-    run: async (stage, ms) => {
+    run: async (stage, over) => {
       await submitted(stage, 100, PENDING);
       streams(stage, 10_000, 4, '*');
-      await sleep(ms);
+      await untilAborted(over);
     },
   },
   {
@@ -106,10 +106,10 @@ export const ATTACKS: readonly Attack[] = [
     what: '10,000 resource usage streams of one running job',
     kinds: ALL,
     memory: 400,
-    run: async (stage, ms) => {
+    run: async (stage, over) => {
       const id = await stage.attackersJob('sleep 600', 'Running');
       streams(stage, 10_000, 7, id);
-      await sleep(ms);
+      await untilAborted(over);
     },
   },
   {
@@ -117,9 +117,9 @@ export const ATTACKS: readonly Attack[] = [
     what: '10,000 submits, 5,000 a second',
     kinds: ALL,
     memory: 500,
-    run: async (stage, ms) => {
+    run: async (stage, over) => {
       let left = 10_000;
-      await repeatedly(ms, 50, () => {
+      await repeatedly(over, 50, () => {
         for (let i = 0; i < 250 && left > 0; i++, left--) stage.send(submit({ container: { image: '' } }));
       });
     },
@@ -129,10 +129,10 @@ export const ATTACKS: readonly Attack[] = [
     what: 'four jobs of 1.2 MB, and lists of all jobs again and again',
     kinds: ALL,
     memory: 600,
-    run: async (stage, ms) => {
+    run: async (stage, over) => {
       const environment = many(12, (i) => ({ name: `V${i}`, value: 'x'.repeat(100_000) }));
       await submitted(stage, 4, submit({ environment, resourceLimits: [{ type: 'cpuCount', value: '100000' }] }));
-      await repeatedly(ms, 200, () => {
+      await repeatedly(over, 200, () => {
         for (let i = 0; i < 2; i++) stage.send({ messageType: 3, ...user, jobId: '*' });
       });
       await stage.launcher.jobs('*');
@@ -143,10 +143,10 @@ export const ATTACKS: readonly Attack[] = [
     what: '10,000 submits while the API server does not answer',
     kinds: ['list', 'status'],
     memory: 400,
-    run: async (stage, ms) => {
+    run: async (stage, over) => {
       stage.cluster.silence();
       for (let i = 0; i < 10_000; i++) stage.send(submit({}));
-      await sleep(ms);
+      await untilAborted(over);
     },
   },
   {
@@ -155,11 +155,11 @@ export const ATTACKS: readonly Attack[] = [
     kinds: ALL,
     isUnread: true,
     memory: 400,
-    run: async (stage, ms) => {
+    run: async (stage, over) => {
       const id = await stage.attackersJob('yes 0123456789 | tr -d "\\n" | head -c 8000000; echo; sleep 600', 'Running');
       stage.setReading(false);
       const cancel = streams(stage, 900, 6, id);
-      await sleep(ms);
+      await untilAborted(over);
       cancel();
       stage.setReading(true);
     },
@@ -169,12 +169,12 @@ export const ATTACKS: readonly Attack[] = [
     what: 'controls with job ids of 1 MB, and thousands of refused requests',
     kinds: ALL,
     memory: 500,
-    run: async (stage, ms) => {
+    run: async (stage, over) => {
       const before = stage.logBytes();
       const jobId = 'x'.repeat(1_000_000);
       for (let i = 0; i < 20; i++) stage.send({ messageType: 5, ...user, jobId, operation: 3 });
       for (let i = 0; i < 5_000; i++) stage.send({ messageType: 5, ...user, jobId: `no-${i}`, operation: 3 });
-      await sleep(ms);
+      await untilAborted(over);
       const written = stage.logBytes() - before;
       if (written > 2_000_000) throw new Error(`the log grew by ${written} bytes; at most 2,000,000 are right`);
     },

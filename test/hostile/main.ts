@@ -2,8 +2,8 @@
  * `npm run test:hostile`: one user does the worst that is possible, and an ordinary user beside must not notice. Prints the
  * latencies of the ordinary user, the heartbeats and the memory against their bounds; `-- --short`, `-- --only NAME,NAME`.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { untilAborted } from '../../src/system/async.ts';
 import { ATTACKS, type Attack } from './attacks.ts';
 import { CALLS, type Kind, type Latency } from './ordinary.ts';
 import { openStage, type Readings, type Stage } from './stage.ts';
@@ -59,17 +59,17 @@ async function isWithinBounds(attack: Attack): Promise<boolean> {
 /** Attacks, prints the readings, and returns what is out of bounds. */
 async function problemsOf(stage: Stage, attack: Attack): Promise<readonly string[]> {
   const kinds: readonly Kind[] = [...attack.kinds, 'past'];
-  const quiet = await stage.measure(kinds, () => sleep(QUIET_MS));
+  const quiet = await stage.measure(kinds, QUIET_MS, untilAborted);
   const problems: string[] = [];
-  const attacked = await stage.measure(attack.isUnread ? [] : kinds, async () => {
+  const attacked = await stage.measure(attack.isUnread ? [] : kinds, attackMs, async (over) => {
     try {
-      await attack.run(stage, attackMs);
+      await attack.run(stage, over);
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));
     }
   });
   // While the launcher does not read there are no latencies: those right after it are compared.
-  const compared = attack.isUnread ? await stage.measure(kinds, () => sleep(QUIET_MS)) : attacked;
+  const compared = attack.isUnread ? await stage.measure(kinds, QUIET_MS, untilAborted) : attacked;
   const gap = Math.max(attacked.heartbeatGap, compared.heartbeatGap);
   problems.push(...slowRequests(kinds, quiet, compared));
   // Twice: the plugin's timer and the reading of the frame are both late.

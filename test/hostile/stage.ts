@@ -17,6 +17,9 @@ const isForAttacker = (head: string): boolean => /"requestId":\d{7}/.test(head);
 /** The ordinary user pauses for this time between rounds. */
 const ROUND_PAUSE_MS = 20;
 const METER_MS = 100;
+/** Fewer rounds prove nothing; on a busy machine they take longer, up to a limit. */
+const LEAST_ROUNDS = 20;
+const LONGEST_MS = 60_000;
 
 export interface Readings {
   readonly latencies: ReadonlyMap<Kind, readonly Latency[]>;
@@ -40,8 +43,15 @@ export interface Stage {
   readonly send: (frame: Omit<Frame, 'requestId'>) => number;
   /** Stops reading what the plugin writes, or reads on: heartbeats count from then. */
   readonly setReading: (isReading: boolean) => void;
-  /** Does what the ordinary user does, until `work` is done, and reads the meters meanwhile. */
-  readonly measure: (kinds: readonly Kind[], work: () => Promise<void>) => Promise<Readings>;
+  /**
+   * Does what the ordinary user does, until `work` is done, and reads the meters meanwhile. `work` goes on until its signal
+   * is aborted: after this time and enough rounds of requests.
+   */
+  readonly measure: (
+    kinds: readonly Kind[],
+    ms: number,
+    work: (over: AbortSignal) => Promise<void>,
+  ) => Promise<Readings>;
   /** Submits for the attacker and waits for the state. */
   readonly attackersJob: (command: string, state: string) => Promise<string>;
   /** Bytes of the log, rotated files included. */
@@ -98,13 +108,21 @@ async function stageOf(cluster: ClusterProcess, start: PluginStart): Promise<Sta
       else heartbeatGap = Math.max(heartbeatGap, performance.now() - lastHeartbeat);
       plugin.setReading(isReading);
     },
-    measure: async (kinds, work) => {
+    measure: async (kinds, ms, work) => {
+      const enough = new AbortController();
       const over = new AbortController();
       heartbeatGap = 0;
       lastHeartbeat = performance.now();
-      const requests = requestsUntil(over.signal, user, kinds);
+      const latest = performance.now() + LONGEST_MS;
+      let rounds = 0;
+      const requests = requestsUntil(over.signal, user, kinds, () => rounds++);
       const meters = metersUntil(over.signal, plugin.pid);
-      await work().finally(() => over.abort());
+      const waiting = sleep(ms).then(async () => {
+        while (kinds.length > 0 && rounds < LEAST_ROUNDS && performance.now() < latest) await sleep(METER_MS);
+        enough.abort();
+      });
+      await work(enough.signal).finally(() => over.abort());
+      await waiting;
       return {
         ...(await requests),
         ...(await meters),
@@ -133,6 +151,7 @@ async function requestsUntil(
   signal: AbortSignal,
   user: OrdinaryUser,
   kinds: readonly Kind[],
+  onRound: () => void,
 ): Promise<Pick<Readings, 'latencies' | 'errors'>> {
   const latencies = new Map<Kind, Latency[]>(kinds.map((kind) => [kind, []]));
   const errors: string[] = [];
@@ -140,6 +159,7 @@ async function requestsUntil(
     await user
       .round(kinds, (kind, latency) => latencies.get(kind)?.push(latency))
       .catch((error: unknown) => errors.push(String(error)));
+    onRound();
     await sleep(ROUND_PAUSE_MS);
   }
   return { latencies, errors };

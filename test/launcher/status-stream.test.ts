@@ -260,6 +260,27 @@ t.test('[stream-shares] 10,000 status streams of one user do not keep another us
   await launcher.end();
 });
 
+t.test('[stream-shares] current states are sent to one user after the other', async (t) => {
+  const launcher = await startLauncher();
+  for (let i = 1; i <= 3; i++) launcher.jobs.put({ id: `job-a${i}`, user: 'alice' });
+  launcher.jobs.put({ id: 'job-b', user: 'bob', status: 'Running' });
+  launcher.jobs.outputOf('job-b').push('x'.repeat(100_000));
+  launcher.pause();
+  await launcher.ask({ messageType: 6, requestId: 9, ...on('job-b', 'bob') });
+  await launcher.ask(status(1, '*'), status(2, '*'), status(3, '*', 'bob'));
+  launcher.resume();
+  t.same(states(await launcher.received()).slice(1), [
+    '1:1 job-a1 Pending',
+    '3:1 job-b Running',
+    '1:2 job-a2 Pending',
+    '1:3 job-a3 Pending',
+    '2:1 job-a1 Pending',
+    '2:2 job-a2 Pending',
+    '2:3 job-a3 Pending',
+  ]);
+  await launcher.end();
+});
+
 t.test('[flow-status] while the launcher does not read, one write waits, however many jobs change', async (t) => {
   const jobs = createFakeJobs();
   let waiting = 0;

@@ -135,5 +135,27 @@ t.test('[flow-shares] job output is written after eight answers at the latest', 
   for (let id = 1; id <= 20; id++) send(id, 'answer');
   send(100, 'bulk');
   send(101, 'bulk');
-  t.same(await allIds(paused), [1, 2, 3, 4, 5, 6, 7, 8, 100, 9, 10, 11, 12, 13, 14, 15, 16, 101, 17, 18, 19, 20]);
+  t.same(await allIds(paused), [1, 2, 3, 4, 5, 6, 7, 8, 9, 100, 10, 11, 12, 13, 14, 15, 16, 17, 101, 18, 19, 20]);
+});
+
+t.test('[flow-shares] the answers of a user with large answers come after the answers of others', async (t) => {
+  const output = new PassThrough({ highWaterMark: 1 });
+  const writer = new Writer({ output, maxMessageSize: 200_000, tooLarge: () => undefined, failed: () => {} });
+  const large = JSON.stringify('x'.repeat(100_000));
+  const send = (id: number, user: string, jobs: readonly string[]) =>
+    void writer.send(() => jobsResponse(String(id) as RequestId, jobs), user);
+  send(1, 'alice', [large]);
+  for (let id = 2; id <= 4; id++) send(id, 'alice', [large]);
+  for (let id = 11; id <= 13; id++) send(id, 'bob', []);
+  const ids = (): number[] =>
+    [...String(output.read() ?? '').matchAll(/"requestId":(\d+)/g)].map(([, id]) => Number(id));
+  t.same(await allIds({ writer, ids }), [1, 11, 12, 13, 2, 3, 4]);
+});
+
+t.test('[flow-heartbeat] a heartbeat is the next message, whatever waits', async (t) => {
+  const paused = pausedWriter();
+  const send = (id: number) => void paused.writer.send(() => jobsResponse(String(id) as RequestId, []), 'alice');
+  for (let id = 1; id <= 5; id++) send(id);
+  void paused.writer.send(() => heartbeatResponse, '', 'heartbeat');
+  t.same(await allIds(paused), [1, 0, 2, 3, 4, 5]);
 });
