@@ -42,6 +42,9 @@ interface Delivery {
   readonly subscriptions: readonly Subscription[];
 }
 
+/** More sequences would keep the messages of other users waiting. */
+const MAX_SEQUENCES = 1_000;
+
 /** Upper bound for the parts of a status message that are not counted one by one. */
 const ENVELOPE_BYTES = 400;
 
@@ -271,7 +274,7 @@ export class StatusStreams {
     const room = maxMessageSize - ENVELOPE_BYTES - Buffer.byteLength(JSON.stringify([job.id, job.name]));
     const statusMessage = job.statusMessage.slice(0, Math.max(0, Math.floor((room - SEQUENCE_BYTES) / 6)));
     const free = room - Buffer.byteLength(JSON.stringify(statusMessage));
-    const now = active.splice(0, sequencesThatFit(free));
+    const now = active.splice(0, Math.min(MAX_SEQUENCES, sequencesThatFit(free)));
     if (now.length === 0) return undefined;
     if (active.length > 0) this.#delivery = { job, subscriptions: active };
     const sequences = now.map((subscription) => ({
