@@ -22,6 +22,9 @@ type Priority = Exclude<Class, 'large'>;
 /** After this number of other messages in a row one message of a class that waits is written: no class waits for ever. */
 const OTHERS_IN_A_ROW = 8;
 
+/** Bytes that are written in one turn of the event loop: with a launcher that reads fast, writing would never end. */
+const MAX_BYTES_IN_A_TURN = 64 * 1024;
+
 /** An answer of this size or more is large. */
 const LARGE_BYTES = 64 * 1024;
 
@@ -61,6 +64,7 @@ export class Writer {
   #responseId = 0;
   #isFull = false;
   #isPumpDue = false;
+  #bytesInTurn = 0;
   #closed = false;
   #corked = false;
 
@@ -72,7 +76,7 @@ export class Writer {
 
   /** Would `send` write at once? */
   get isFree(): boolean {
-    return !this.#isFull && !this.#closed;
+    return !this.#isFull && !this.#closed && this.#bytesInTurn < MAX_BYTES_IN_A_TURN;
   }
 
   /**
@@ -164,6 +168,7 @@ export class Writer {
     if (isCounted(response)) this.#responseId++;
     const message = frame(body);
     this.#cork();
+    this.#bytesInTurn += message.length;
     this.#isFull = !output.write(message);
     if (this.#isFull) {
       this.#uncork();
@@ -193,10 +198,16 @@ export class Writer {
 
   /** Messages of one turn of the event loop leave together: one system call for many answers. */
   #cork(): void {
+    if (this.#bytesInTurn === 0) setImmediate(() => this.#endTurn());
     if (this.#corked) return;
     this.#corked = true;
     this.#options.output.cork();
-    setImmediate(() => this.#uncork());
+  }
+
+  #endTurn(): void {
+    this.#bytesInTurn = 0;
+    this.#uncork();
+    this.#pump();
   }
 
   #uncork(): void {

@@ -23,7 +23,7 @@ const LONGEST_MS = 60_000;
 
 export interface Readings {
   readonly latencies: ReadonlyMap<Kind, readonly Latency[]>;
-  /** The longest time without a heartbeat while the launcher reads, in milliseconds. */
+  /** The longest time without a heartbeat while the launcher reads, in milliseconds, without waits for a core. */
   readonly heartbeatGap: number;
   /** How late a timer of this program was at most, because other processes were on the cores. */
   readonly ownDelay: number;
@@ -84,11 +84,11 @@ async function stageOf(cluster: ClusterProcess, start: PluginStart): Promise<Sta
   });
   const launcher = createLauncher(plugin.wire);
   let lastId = FIRST_ID;
-  let lastHeartbeat = performance.now();
+  let lastHeartbeat = pluginTime(plugin.pid);
   let heartbeatGap = 0;
   plugin.wire.onFrame(({ messageType }) => {
     if (messageType !== 0) return;
-    const now = performance.now();
+    const now = pluginTime(plugin.pid);
     heartbeatGap = Math.max(heartbeatGap, now - lastHeartbeat);
     lastHeartbeat = now;
   });
@@ -104,15 +104,15 @@ async function stageOf(cluster: ClusterProcess, start: PluginStart): Promise<Sta
       return lastId;
     },
     setReading: (isReading) => {
-      if (isReading) lastHeartbeat = performance.now();
-      else heartbeatGap = Math.max(heartbeatGap, performance.now() - lastHeartbeat);
+      if (isReading) lastHeartbeat = pluginTime(plugin.pid);
+      else heartbeatGap = Math.max(heartbeatGap, pluginTime(plugin.pid) - lastHeartbeat);
       plugin.setReading(isReading);
     },
     measure: async (kinds, ms, work) => {
       const enough = new AbortController();
       const over = new AbortController();
       heartbeatGap = 0;
-      lastHeartbeat = performance.now();
+      lastHeartbeat = pluginTime(plugin.pid);
       const latest = performance.now() + LONGEST_MS;
       let rounds = 0;
       const requests = requestsUntil(over.signal, user, kinds, () => rounds++);
@@ -126,7 +126,7 @@ async function stageOf(cluster: ClusterProcess, start: PluginStart): Promise<Sta
       return {
         ...(await requests),
         ...(await meters),
-        heartbeatGap: Math.max(heartbeatGap, performance.now() - lastHeartbeat),
+        heartbeatGap: Math.max(heartbeatGap, pluginTime(plugin.pid) - lastHeartbeat),
       };
     },
     attackersJob: async (command, state) => {
@@ -183,8 +183,13 @@ function residentMB(pid: number): number {
   return Number(kilobytes) / 1024;
 }
 
-/** Time that the main thread was on a core; the first number is in nanoseconds. */
-function workedMs(pid: number): number {
-  const [nanoseconds] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ');
-  return Number(nanoseconds) / 1e6;
+/** Time that the main thread was on a core, and that it waited for one; the first two numbers are in nanoseconds. */
+function mainThread(pid: number): { readonly worked: number; readonly waited: number } {
+  const [worked, waited] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ');
+  return { worked: Number(worked) / 1e6, waited: Number(waited) / 1e6 };
 }
+
+const workedMs = (pid: number): number => mainThread(pid).worked;
+
+/** A clock that stops while the plugin waits for a core: other processes of the machine do not make a heartbeat late. */
+const pluginTime = (pid: number): number => performance.now() - mainThread(pid).waited;
