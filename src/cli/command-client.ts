@@ -1,6 +1,6 @@
 /**
  * The client of a command. A user who may run commands as root (a sudo rule such as `check *`) must not send the plugin's token
- * to a server of their own: there the address comes from the file that has the token.
+ * to a server of their own, nor use it with a policy of their own: there all options come from the file that has the token.
  */
 import type { OptionName } from '../config/options/option-table.ts';
 import type { Options } from '../config/options/options.ts';
@@ -9,15 +9,8 @@ import { connect } from '../jobs/connect.ts';
 import type { Client } from '../kubernetes/contract.ts';
 import type { CommandContext } from './command-session.ts';
 
-/** Options that decide who receives the token, and the user of the process that has it. */
-const DESTINATION: readonly OptionName[] = [
-  'api-url',
-  'certificate-authority',
-  'verify-ssl-certs',
-  'https-proxy',
-  'no-proxy',
-  'server-user',
-];
+/** Options that say which file is read. Others decide who receives the token, which user has it, and what it is used for. */
+const CHOOSES_FILE: ReadonlySet<OptionName> = new Set(['config-file', 'plugin-name']);
 
 /** Why the token is not sent: an option from another place than the token, or a file that others can change. */
 export function tokenRefusal(
@@ -28,7 +21,7 @@ export function tokenRefusal(
   const because = `${behindRoot} started this command as root`;
   const isInFile = (name: OptionName): boolean => origins.get(name)?.file === configFile;
   const token: OptionName = origins.has('auth-token-path') ? 'auth-token-path' : 'auth-token';
-  const elsewhere = [token, ...DESTINATION].find((name) => origins.has(name) && !isInFile(name));
+  const elsewhere = [...origins.keys()].find((name) => !CHOOSES_FILE.has(name) && !isInFile(name));
   if (elsewhere !== undefined) {
     const message = `the token is not sent, because ${because} and this option is not from the file with the token and the address`;
     return problem({ file: COMMAND_LINE, line: 0 }, elsewhere, message, `write ${elsewhere} into ${configFile}`);

@@ -76,6 +76,8 @@ for (const [option, value] of [
   ['verify-ssl-certs', '0'],
   ['https-proxy', 'http://127.0.0.1:1'],
   ['no-proxy', '*'],
+  ['profile-config', '/tmp/mine.conf'],
+  ['template-path', '/tmp/mine'],
   ['auth-token-path', '/etc/hostname'],
 ] as const) {
   t.test(`${option} of the command line is refused`, { skip }, async (t) => {
