@@ -7,7 +7,7 @@ import type { SimulatedCluster } from '../cluster.ts';
 import type { CallAnswer, Caller } from '../testing.ts';
 import { answered, describe, endOf, recordedAnswer } from './describe.ts';
 import type { History } from './history.ts';
-import { normal, SCALE } from './normal.ts';
+import { normal } from './normal.ts';
 import { type Names, ownPath, ownUids, ownVersions, type RecordedPod, remember, renamed, tokenOf } from './own.ts';
 import type { Exchange } from './recordings.ts';
 import { became, CONNECT_MS, LIMIT_MS, PATIENCE_MS, POLL_MS, sleep, within } from './waits.ts';
@@ -29,6 +29,8 @@ export interface Replay {
   readonly names: Names;
   /** Known to differ: nothing is waited for. */
   readonly differing: ReadonlySet<number>;
+  /** How many times faster than the recorded cluster this one is. */
+  readonly scale: number;
 }
 
 /** @param onBegun called when a stream stands and, if it showed anything, has shown something */
@@ -59,14 +61,14 @@ function isRefused(error: unknown): boolean {
 }
 
 async function request(replay: Replay, recorded: Exchange, path: string, expected: string): Promise<Outcome> {
-  const { cluster, names, history, differing } = replay;
+  const { cluster, names, history, differing, scale } = replay;
   const { n, method } = recorded;
   const isFollowed = endOf(recorded) !== undefined && path.includes('/log?');
   if (path.endsWith('/eviction') || isFollowed) await untilStarted(cluster, path);
   if (method !== 'GET') await stateBefore(history, recorded, path, names);
-  const deadline = Date.now() + (differing.has(n) ? 0 : PATIENCE_MS);
+  const deadline = Date.now() + (differing.has(n) ? 0 : (PATIENCE_MS * 10) / scale);
   for (;;) {
-    const answer = await within(LIMIT_MS + 2 * lengthOf(recorded), send(replay, recorded, path));
+    const answer = await within(LIMIT_MS + 2 * lengthOf(recorded, replay.scale), send(replay, recorded, path));
     const actual = describe(answered(recorded, answer));
     remember(recorded, answer, names);
     const same = actual === renamed(expected, names) || wasSo(recorded, answer, history, path, names);
@@ -109,11 +111,11 @@ async function stateBefore(history: History, { answer, method }: Exchange, path:
 }
 
 /** Milliseconds that the answer may take to its recorded end here. */
-function lengthOf({ t, until }: Exchange): number {
-  return until === undefined ? 0 : Math.max(0, until - (t ?? 0)) / SCALE;
+function lengthOf({ t, until }: Exchange, scale: number): number {
+  return until === undefined ? 0 : Math.max(0, until - (t ?? 0)) / scale;
 }
 
-function send({ cluster, caller, names }: Replay, recorded: Exchange, path: string): Promise<CallAnswer> {
+function send({ cluster, caller, names, scale }: Replay, recorded: Exchange, path: string): Promise<CallAnswer> {
   const { method, body, type, accept } = recorded;
   return caller.call(
     method ?? 'GET',
@@ -123,20 +125,20 @@ function send({ cluster, caller, names }: Replay, recorded: Exchange, path: stri
       token: tokenOf(cluster, recorded),
       ...(type === undefined ? {} : { contentType: type }),
       ...(accept === undefined ? {} : { headers: { accept } }),
-      ...limitOf(recorded),
+      ...limitOf(recorded, scale),
     },
   );
 }
 
 /** What the recorder cut off is cut off here; other streams have some time more than they took. */
-function limitOf(recorded: Exchange): { limitMs?: number } {
+function limitOf(recorded: Exchange, scale: number): { limitMs?: number } {
   const end = endOf(recorded);
   if (end === undefined) return {};
-  return { limitMs: lengthOf(recorded) + (end === 'ours' ? 0 : LIMIT_MS) };
+  return { limitMs: lengthOf(recorded, scale) + (end === 'ours' ? 0 : LIMIT_MS) };
 }
 
 async function stream(
-  { cluster, caller }: Replay,
+  { cluster, caller, scale }: Replay,
   recorded: Exchange,
   path: string,
   onBegun: () => void,
@@ -148,12 +150,12 @@ async function stream(
     .filter((one) => one !== '');
   const opened = Date.now();
   const input = (recorded.sent ?? []).map(([t, _opcode, hex]) => ({
-    at: opened + (t - (recorded.t ?? 0)) / SCALE,
+    at: opened + (t - (recorded.t ?? 0)) / scale,
     data: Buffer.from(hex, 'hex'),
   }));
   // What the recorder closed is closed here; anything else ends by itself.
   const isOurs = /client closed|recorder/.test(recorded.end ?? '');
-  const limitMs = lengthOf(recorded) + (isOurs ? CONNECT_MS : LIMIT_MS);
+  const limitMs = lengthOf(recorded, scale) + (isOurs ? CONNECT_MS : LIMIT_MS);
   const token = tokenOf(cluster, recorded);
   const isSilent = (recorded.frames ?? []).every(([, text]) => text === '');
   const onOutput = (text: string): void => {

@@ -3,9 +3,6 @@
  */
 import { isObject, type Json } from '../api/patch.ts';
 
-/** Processes of replayed jobs sleep this many times shorter, as the cluster is this many times faster. */
-export const SCALE = 10;
-
 /** Members that no two clusters share, or that only the recorded machine has (kubernetes-facts.md 0). */
 const DROPPED = new Set([
   'uid',
@@ -84,17 +81,17 @@ export function normalText(text: string): string {
 }
 
 /** `sleep 20` -> `sleep 2`. */
-export function faster<T>(value: T): T {
+export function faster<T>(value: T, scale: number): T {
   const text = JSON.stringify(value);
   const scaled = text.replace(
     /\bsleep (\d+(?:\.\d+)?)/g,
-    (_all, seconds: string) => `sleep ${Number(seconds) / SCALE}`,
+    (_all, seconds: string) => `sleep ${Number(seconds) / scale}`,
   );
   // The same shape with other numbers inside its texts.
   return JSON.parse(
     scaled.replace(
       /"(sleep)","(\d+)"/g,
-      (_all, sleep: string, seconds: string) => `"${sleep}","${Number(seconds) / SCALE}"`,
+      (_all, sleep: string, seconds: string) => `"${sleep}","${Number(seconds) / scale}"`,
     ),
   );
 }

@@ -1,13 +1,13 @@
 /**
  * Sends the requests of a recorded scenario to the simulated cluster, in the recorded order and at the recorded
- * distances divided by SCALE. What had ended in the recording before a request was sent has ended here, too.
+ * distances divided by the scale. What had ended in the recording before a request was sent has ended here, too.
  */
 import type { SimulatedCluster } from '../cluster.ts';
 import type { Caller } from '../testing.ts';
 import { type ByHand, doneByHand } from './byhand.ts';
 import { exchange as exchangeOne, type Outcome, type Replay } from './exchange.ts';
 import type { History } from './history.ts';
-import { faster, SCALE } from './normal.ts';
+import { faster } from './normal.ts';
 import { recordedPods } from './own.ts';
 import { prelude } from './prelude.ts';
 import type { Exchange } from './recordings.ts';
@@ -17,7 +17,7 @@ import { isBackgroundWatch, type Watched, watchBeside } from './watched.ts';
 /** What was done by hand is dated by the line of a watch that shows it. */
 const BEFORE_LINE_MS = 10;
 
-interface Selection {
+interface Selection extends Pick<Replay, 'scale'> {
   /** Not sent at all. */
   readonly skip: ReadonlySet<number>;
   /** Known to differ: nothing is waited for. */
@@ -30,13 +30,13 @@ export async function replay(
   history: History,
   scenario: string,
   exchanges: readonly Exchange[],
-  { skip, differing }: Selection,
+  { skip, differing, scale }: Selection,
 ): Promise<Outcome[]> {
   const wanted = exchanges.filter(({ n, method, path }) => method !== null && path !== null && !skip.has(n));
   const requests = wanted.filter((exchange) => !isBackgroundWatch(exchange));
   const end = Math.max(...requests.map(({ t }) => t ?? 0));
   const pods = recordedPods(scenario, exchanges);
-  const context: Replay = { cluster, caller, history, pods, names: new Map(), differing };
+  const context: Replay = { cluster, caller, history, pods, names: new Map(), differing, scale };
   const sent: { readonly until: number; readonly outcome: Promise<Outcome> }[] = [];
   const watches = wanted.filter(isBackgroundWatch).map((watch) => watchBeside(cluster, scenario, watch));
   const guides = watches.filter(({ n, plural }) => (plural === 'jobs' || plural === 'pods') && !differing.has(n));
@@ -49,14 +49,14 @@ export async function replay(
     await Promise.all(sent.filter(({ until }) => until <= t).map(({ outcome }) => outcome));
     if (!('n' in step)) await Promise.all([...begun, reached(guides, t - BEFORE_LINE_MS)]);
     else if (!isLook(step)) await reached(guides, t);
-    const wait = start + t / SCALE - Date.now();
+    const wait = start + t / scale - Date.now();
     if (wait > 0) await sleep(wait);
     // Whoever is late stays late: the distances between requests do not become shorter.
     else start -= wait;
     if (!('n' in step)) await step.act(cluster, caller);
     else {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const outcome = exchangeOne(context, faster(step), resolve);
+      const outcome = exchangeOne(context, faster(step, scale), resolve);
       sent.push({ until: step.until ?? t, outcome });
       if (!isStream(step)) await outcome;
       else if (step.status === 101) begun.push(Promise.race([promise, outcome]));

@@ -2,13 +2,13 @@
  * How long a replay waits for what came in time in the recording. What is as recorded waits for nothing.
  */
 
-/** How long an answer may take to become the recorded one: longer than a busy machine needs. */
-export const PATIENCE_MS = 15_000;
+/** How long an answer may take to become the recorded one: as long as a busy machine may need. */
+export const PATIENCE_MS = 3000;
 export const POLL_MS = 25;
 /** How long a connection may take that the recorder closed some time after it stood. */
 export const CONNECT_MS = 400;
 /** How long a stream may go on beyond the recorded end, and any other answer in all. */
-export const LIMIT_MS = 20_000;
+export const LIMIT_MS = 6000;
 
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
