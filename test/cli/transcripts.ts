@@ -16,7 +16,8 @@ const TYPED = '$ sudo rstudio-kubernetes-launcher ';
 /** As long as /etc/rstudio, which is shown instead: lines are folded at the same places. */
 const DIRECTORY = '/tmp/rstudio';
 const CONFIG = `${DIRECTORY}/launcher.kubernetes.conf`;
-const MOST_LINES = 32;
+/** The last lines of `check` are its result. */
+const mostLines = (line: string): number => (line.startsWith('check') ? 64 : 32);
 
 const cluster = await startCluster();
 cluster.setMetrics('present');
@@ -47,9 +48,10 @@ function typed(line: string, answer = ''): Promise<string> {
   );
 }
 
-function shortened(text: string): string {
+function shortened(line: string, text: string): string {
   const lines = text.trimEnd().split('\n');
-  return lines.length <= MOST_LINES ? lines.join('\n') : [...lines.slice(0, MOST_LINES), '...'].join('\n');
+  const most = mostLines(line);
+  return lines.length <= most ? lines.join('\n') : [...lines.slice(0, most), '...'].join('\n');
 }
 
 mkdirSync(DIRECTORY, { mode: 0o755 });
@@ -142,7 +144,7 @@ try {
     for (const line of lines.map(current)) {
       const undo = await prepared(line.slice(TYPED.length), part);
       outputs.push(
-        `${line}\n${shortened(await typed(line.slice(TYPED.length), line.includes(' kill ') ? 'y\n' : ''))}\n`,
+        `${line}\n${shortened(line.slice(TYPED.length), await typed(line.slice(TYPED.length), line.includes(' kill ') ? 'y\n' : ''))}\n`,
       );
       undo();
     }
