@@ -30,7 +30,7 @@ interface OperationText {
 }
 
 const AUDIT =
-  'It asks first; --yes does not. Only root and the server user may use it. The operation is recorded on the Job and in the log of the plugin, with the name of the user who logged in and typed it.';
+  'It asks before it acts, unless --yes is given. Only root and the server user may use it. The operation is recorded on the Job and in the log of the plugin, with the name of the user who logged in and typed it.';
 
 const TEXTS: Readonly<Record<Operation, OperationText>> = {
   stop: {

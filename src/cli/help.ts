@@ -23,7 +23,7 @@ export function commandHelp(command: Command, terminal: Pick<Terminal, 'columns'
 ${usage(`${PROGRAM} ${synopsis(command)}`, '', width)}
 ${paragraph(command.about, width)}
 ${flags.join('')}${fold('  --config-file FILE, and every other option of the plugin', width).join('\n      ')}
-${indented('With --plugin-name=NAME, as the launcher passes it, the file is launcher.NAME.conf.', width)}
+${indented('The default file is launcher.kubernetes.conf; with --plugin-name=NAME it is launcher.NAME.conf.', width)}
 Examples:
 
 ${examples.join('')}`;

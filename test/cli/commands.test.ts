@@ -17,8 +17,8 @@ the name services of this host, and prints every key. Needs no cluster.
   --json
       Print one JSON object.
   --config-file FILE, and every other option of the plugin
-      With --plugin-name=NAME, as the launcher passes it, the file is
-      launcher.NAME.conf.
+      The default file is launcher.kubernetes.conf; with --plugin-name=NAME it
+      is launcher.NAME.conf.
 
 Examples:
 

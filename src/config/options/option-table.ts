@@ -207,7 +207,7 @@ export const OPTION_TABLE = {
     'documented',
     seconds(0),
     300,
-    'Timeout of each watch that the server is asked for; 0 means none.',
+    'Duration of each watch, requested from the API server; 0 means none is requested.',
   ),
   'fetch-limit': row('documented', wholeNumber(0, 1000000), 500, 'Page size of list calls; 0 means no limit.'),
   'request-timeout-seconds': row('ours', seconds(1), 30, 'Deadline of one API call (not of watches and logs).'),
@@ -217,7 +217,12 @@ export const OPTION_TABLE = {
     'NodePort',
     'Type of the Service created for exposed ports: NodePort, ClusterIP or LoadBalancer.',
   ),
-  'share-process-namespace': row('ours', BOOLEAN, true, '0 for images with an init process that must be PID 1.'),
+  'share-process-namespace': row(
+    'ours',
+    BOOLEAN,
+    true,
+    '1: the containers of a pod share one process namespace. 0: they do not, for images with an init process that must be PID 1.',
+  ),
   'pending-timeout-seconds': row(
     'ours',
     seconds(0),
@@ -234,7 +239,7 @@ export const OPTION_TABLE = {
     'ours',
     oneOf('auto', 'delete'),
     'auto',
-    'auto: exec kill in the container; if that fails, delete the pod. delete: never exec.',
+    'auto: run kill in the container; if that fails, delete the pod. delete: always delete the pod.',
   ),
   'resource-poll-seconds': row(
     'ours',
