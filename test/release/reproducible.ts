@@ -1,6 +1,6 @@
 /** The same sources give the same bytes: two releases are built in different directories, on different days, and compared. */
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -32,22 +32,23 @@ const HOSTS = [
 
 t.test('two releases have the same bytes', async (t) => {
   const arm64 = nodeBinary(root, 'arm64').folder.slice(root.length + 1);
-  const sums = [];
-  for (const { prefix, environment, umask } of HOSTS) {
+  const hosts = HOSTS.map(({ prefix, ...host }) => {
     const directory = mkdtempSync(join(tmpdir(), prefix));
     t.teardown(() => rmSync(directory, { recursive: true }));
     for (const path of [...SOURCES, ...PAGES, arm64, ...PACKAGES.map((name) => `node_modules/${name}`)])
       cpSync(join(root, path), join(directory, path), { recursive: true, verbatimSymlinks: true });
+    return { directory, ...host };
+  });
+  const release = async ({ directory, environment, umask }: (typeof hosts)[number]) => {
     const { stdout } = await run('/bin/sh', ['-c', `umask ${umask}; exec ${process.execPath} build/package.ts`], {
       cwd: directory,
       env: { PATH: process.env['PATH'], SOURCE_DATE_EPOCH: '1795000000', ...environment },
       maxBuffer: 2 ** 26,
     });
     for (const line of stdout.split('\n')) if (/^no \./.test(line)) t.comment(line);
-    t.ok(existsSync(join(directory, 'dist/rstudio-kubernetes-launcher')));
-    sums.push(readFileSync(join(directory, 'dist/SHA256SUMS'), 'utf8'));
-  }
-  const [one = '', other] = sums;
+    return readFileSync(join(directory, 'dist/SHA256SUMS'), 'utf8');
+  };
+  const [one = '', other] = await Promise.all(hosts.map(release));
   t.comment(one);
   t.match(one, /linux-x64\.tar\.gz\n(.*\n)*.*linux-arm64\.tar\.gz\n/);
   t.equal(one, other);
