@@ -10,9 +10,13 @@ import type { TlsSettings } from './tls.ts';
 const READ_BYTES = 64 * 1024;
 /** Unused connections that are kept. */
 const MAX_IDLE = 16;
+const SMALL_BYTES = 16 * 1024;
 /** A large buffer for received bytes, and how many unused ones are kept. */
 const LARGE_BYTES = 192 * 1024;
 const MAX_LARGE = 4;
+
+/** While received bytes take more memory than this, a stream holds one read more than its reader has. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
 /** No answer, or a connection that ended too early. */
 export class StreamError extends Error {
@@ -130,6 +134,8 @@ export class StreamConnections {
   readonly #open = new Set<StreamConnection>();
   readonly #idle: StreamConnection[] = [];
   readonly #large: Buffer[] = [];
+  /** The size of all buffers that are used. */
+  #held = 0;
   /** The session of the last connection, which makes the next handshake shorter. */
   #session: Buffer | undefined;
   #closed = false;
@@ -160,14 +166,29 @@ export class StreamConnections {
     }
   }
 
-  /** A buffer of at least this size; large ones are used again, because the kernel would clear the pages of new ones. */
+  /** True while streams hold so much that none may receive in advance. */
+  get isFull(): boolean {
+    return this.#held >= MAX_HELD_BYTES;
+  }
+
+  /**
+   * A buffer of at least this size, for `recycle`. Large ones are used again, because the kernel would clear the pages of new
+   * ones. Many streams may hold a few bytes at the same time: only those that receive more use a large buffer.
+   */
   buffer(bytes: number): Buffer {
-    if (bytes > LARGE_BYTES) return Buffer.allocUnsafeSlow(bytes);
+    const buffer = bytes <= SMALL_BYTES ? Buffer.allocUnsafe(bytes) : this.#largeBuffer(bytes);
+    this.#held += buffer.length;
+    return buffer;
+  }
+
+  #largeBuffer(bytes: number): Buffer {
+    if (bytes > LARGE_BYTES || this.isFull) return Buffer.allocUnsafeSlow(bytes);
     return this.#large.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES);
   }
 
   /** For a buffer that is not used any more. */
   recycle(buffer: Buffer): void {
+    this.#held -= buffer.length;
     if (buffer.length === LARGE_BYTES && this.#large.length < MAX_LARGE) this.#large.push(buffer);
   }
 

@@ -5,8 +5,6 @@ import { type StreamConnection, type StreamConnections, StreamError } from './st
 
 /** The connection is paused when this many bytes wait for the reader; one read may exceed it. */
 const HIGH_WATER_BYTES = 128 * 1024;
-/** Many streams may hold a few bytes at the same time: only those that receive more use a large buffer. */
-const SMALL_BYTES = 16 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
 /** A GET request: the lines of its head without the end. */
@@ -84,7 +82,10 @@ export class StreamExchange {
   async *body(): AsyncGenerator<Buffer, void> {
     try {
       for (;;) {
-        while (this.#length === 0 && !this.#ended) await this.#news();
+        while (this.#length === 0 && !this.#ended) {
+          this.#resume();
+          await this.#news();
+        }
         this.#signal.throwIfAborted();
         if (this.#length > 0) yield* this.#taken();
         else if (this.#failure !== undefined) throw this.#failure;
@@ -127,6 +128,9 @@ export class StreamExchange {
     try {
       this.#connection.use(receiver, `${lines.join('\r\n')}\r\n\r\n`);
       await this.#answered.promise;
+    } catch (error) {
+      this.discard();
+      throw error;
     } finally {
       cancel();
     }
@@ -145,10 +149,7 @@ export class StreamExchange {
     }
     if (this.#parser.status !== 0) this.#answered.resolve();
     if (this.#parser.isComplete) this.#end(undefined);
-    else if (this.#length >= HIGH_WATER_BYTES && !this.#isPaused) {
-      this.#isPaused = true;
-      this.#connection.pause();
-    }
+    else if (this.#length >= HIGH_WATER_BYTES || (this.#length > 0 && this.#connections.isFull)) this.#pause();
     if (this.#length > 0) this.#awakenSoon();
   }
 
@@ -159,7 +160,7 @@ export class StreamExchange {
 
   #reserve(bytes: number): void {
     if (bytes <= this.#bytes.length) return;
-    const larger = bytes <= SMALL_BYTES ? Buffer.allocUnsafe(bytes) : this.#connections.buffer(bytes);
+    const larger = this.#connections.buffer(bytes);
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#connections.recycle(this.#bytes);
     this.#bytes = larger;
@@ -171,12 +172,24 @@ export class StreamExchange {
     const taken = bytes.subarray(0, this.#length);
     this.#bytes = NO_BYTES;
     this.#length = 0;
-    if (this.#isPaused) {
-      this.#isPaused = false;
-      if (!this.#ended) this.#connection.resume();
+    if (!this.#connections.isFull) this.#resume();
+    try {
+      yield taken;
+    } finally {
+      this.#connections.recycle(bytes);
     }
-    yield taken;
-    this.#connections.recycle(bytes);
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#connection.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (!this.#ended) this.#connection.resume();
   }
 
   #abort(reason: Error): void {

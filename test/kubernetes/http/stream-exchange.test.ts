@@ -270,6 +270,29 @@ t.test('nobody reads: the server is not read from either, and later nothing is m
   }
 });
 
+t.test('while streams hold 64 MiB, a stream receives one read at a time, and all bytes arrive', async (t) => {
+  const LENGTH = 2 * 1024 * 1024;
+  const ONE_READ = 64 * 1024;
+  const { send, connections } = await rawServer(t, (socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${LENGTH}\r\n\r\n`);
+    socket.write(Buffer.alloc(LENGTH, 'x'));
+  });
+  const others = connections.buffer(64 * 1024 * 1024);
+  t.equal(connections.isFull, true);
+  const exchange = await send();
+  let length = 0;
+  let longest = 0;
+  for await (const part of exchange.body()) {
+    length += part.length;
+    longest = Math.max(longest, part.length);
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.equal(length, LENGTH);
+  t.ok(longest <= ONE_READ, `${longest} bytes in one part`);
+  connections.recycle(others);
+  t.equal(connections.isFull, false);
+});
+
 t.test('reads of one turn of the event loop are delivered together', async (t) => {
   const lines = Array.from({ length: 1_000 }, (_, index) => `line ${index}\n`);
   const identity = await createIdentity(['127.0.0.1']);
