@@ -3,14 +3,15 @@
  * turns, one slice in an iteration of the event loop.
  */
 
-/** Yields every few hundred steps, and before each step that takes a millisecond. */
-export type Sliced<T> = Generator<undefined, T, undefined>;
+/** Yields where other work may run, with a promise where the computation has to wait for it. */
+export type Sliced<T> = Generator<Promise<void> | undefined, T, undefined>;
 
-/** Runs a computation without a pause. */
+/** Runs a computation that waits for nothing, without a pause. */
 export function runAtOnce<T>(work: Sliced<T>): T {
   for (;;) {
     const { done, value } = work.next();
     if (done === true) return value;
+    if (value !== undefined) throw new Error('a computation that waits was run without a pause');
   }
 }
 
@@ -57,16 +58,17 @@ export class Slices {
       signal?.throwIfAborted();
       const slice = this.#slice(work);
       if (slice.done === true) return slice.value;
+      await slice.value;
     }
   }
 
-  #slice<T>(work: Sliced<T>): IteratorResult<undefined, T> {
+  #slice<T>(work: Sliced<T>): IteratorResult<Promise<void> | undefined, T> {
     const from = this.#cpu();
     this.#from = from;
     try {
       for (;;) {
         const result = work.next();
-        if (result.done === true || this.#cpu() - from > SLICE_MS) return result;
+        if (result.done === true || result.value !== undefined || this.#cpu() - from > SLICE_MS) return result;
       }
     } finally {
       this.#spent += this.#cpu() - from;

@@ -2,6 +2,7 @@
  * Launcher templates: Go's text/template over values, for callers that know jobs and Kubernetes. This room knows neither.
  */
 import type { Sliced } from '../system/slices.ts';
+import type { DeriveKey } from './derived-keys.ts';
 import type { GoFunction, Value } from './values.ts';
 
 /** One template file. Its text may hold bytes as `fromBytes` writes them. */
@@ -96,6 +97,8 @@ export interface RenderOptions {
   readonly limits?: Limits;
   /** What `b64dec` and `b32dec` give for a string that they decoded; as it is by default. */
   readonly decoded?: (encoded: string, text: string) => string;
+  /** Derives the keys of `derivePassword`; at once by default. */
+  readonly deriveKey?: DeriveKey;
 }
 
 export interface Rendered {

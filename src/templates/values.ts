@@ -147,6 +147,7 @@ export interface Context extends Budget {
   readonly renderText: (text: string, data: Value) => string;
   /** What a function gives for a string that it decoded. */
   readonly decoded: (encoded: string, text: string) => string;
+  readonly deriveKey: (password: Uint8Array, salt: Uint8Array) => Uint8Array;
 }
 
 /**

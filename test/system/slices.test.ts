@@ -85,3 +85,12 @@ t.test('an aborted signal ends the computation before its next slice', async (t)
   await t.rejects(running, { message: 'too late' });
   t.equal(made, 1);
 });
+
+t.test('a computation that waits gives its turn away, and cannot run without a pause', async (t) => {
+  function* waits(): Sliced<string> {
+    yield setImmediate();
+    return 'done';
+  }
+  t.throws(() => runAtOnce(waits()), { message: 'a computation that waits was run without a pause' });
+  t.equal(await new Slices(new Turns(), () => 0).run(waits()), 'done');
+});

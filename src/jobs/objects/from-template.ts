@@ -6,6 +6,7 @@
 import { isObject } from '../../system/json.ts';
 import type { Sliced } from '../../system/slices.ts';
 import { type Place, type Rendered, TemplateError, type TemplateSet } from '../../templates/contract.ts';
+import { DerivedKeys, PendingKey } from '../../templates/derived-keys.ts';
 import { YamlError } from '../../templates/yaml/yaml-cursor.ts';
 import { readYaml, STRICT, type YamlNode } from '../../templates/yaml/yaml-reader.ts';
 import { JobError } from '../job-error.ts';
@@ -54,9 +55,17 @@ export function* renderText(
   data: TemplateData,
   decoded: Decoding,
 ): Sliced<Rendered> {
-  const value = templateValue(data);
-  yield;
-  return yield* set.render(template, value, { now, monotonic: cpuTime, decoded });
+  const keys = new DerivedKeys();
+  for (;;) {
+    const value = templateValue(data);
+    yield;
+    try {
+      return yield* set.render(template, value, { now, monotonic: cpuTime, decoded, deriveKey: keys.derive });
+    } catch (error) {
+      if (!(error instanceof PendingKey)) throw error;
+      yield error.ready;
+    }
+  }
 }
 
 /** What kinds of errors mean, in words that hold no data. */

@@ -1,9 +1,9 @@
 /** sprig's functions of package crypto that need no randomness, and its encodings. */
-import { createDecipheriv, createHash, createHmac, scryptSync } from 'node:crypto';
+import { createDecipheriv, createHash, createHmac } from 'node:crypto';
 import { byteLength, fromBytes, toBytes } from '../bytes.ts';
 import { GoError } from '../contract.ts';
 import { define, type Parameter, string } from '../definition.ts';
-import { type GoFunction, numberOf } from '../values.ts';
+import { type Context, type GoFunction, numberOf } from '../values.ts';
 import { decodeBase32, decodeBase64, encodeBase32 } from './go-encodings.ts';
 
 const uint32: Parameter<number> = { type: 'uint32', read: (value) => Number(numberOf(value) ?? 0) };
@@ -70,11 +70,19 @@ function uint32Bytes(value: number): Uint8Array {
   return bytes;
 }
 
-function derivePassword(counter: number, type: string, password: string, user: string, site: string): string {
+interface DerivedPassword {
+  readonly counter: number;
+  readonly type: string;
+  readonly password: string;
+  readonly user: string;
+  readonly site: string;
+}
+
+function derivePassword({ counter, type, password, user, site }: DerivedPassword, { deriveKey }: Context): string {
   const patterns = PATTERNS.get(type);
   if (patterns === undefined) return `cannot find password template ${type}`;
   const salt = Buffer.concat([Buffer.from(SEED), uint32Bytes(byteLength(user)), toBytes(user)]);
-  const key = scryptSync(toBytes(password), salt, 64, { N: 32768, r: 8, p: 2, maxmem: 128 * 1024 * 1024 });
+  const key = deriveKey(toBytes(password), salt);
   const message = [Buffer.from(SEED), uint32Bytes(byteLength(site)), toBytes(site), uint32Bytes(counter)];
   const seed = createHmac('sha256', key).update(Buffer.concat(message)).digest();
   const pattern = patterns[(seed[0] ?? 0) % patterns.length] ?? '';
@@ -113,11 +121,8 @@ export const CRYPTO_FUNCTIONS: readonly GoFunction[] = [
   ...define(
     'derivePassword',
     [uint32, string, string, string, string],
-    ([counter, type, password, user, site], budget) => {
-      const derived = derivePassword(counter, type, password, user, site);
-      budget.step();
-      return derived;
-    },
+    ([counter, type, password, user, site], context) =>
+      derivePassword({ counter, type, password, user, site }, context),
   ),
   ...define('decryptAES', [string, string], ([password, text]) => decryptAes(password, text)),
   ...define('b64enc', [string], ([text]) => Buffer.from(toBytes(text)).toString('base64')),

@@ -9,6 +9,7 @@ import {
   type TemplateSet,
   type TemplateSource,
 } from '../contract.ts';
+import { deriveKeyAtOnce } from '../derived-keys.ts';
 import type { Context, Value } from '../values.ts';
 import { builtins } from './builtins.ts';
 import { execute } from './evaluate.ts';
@@ -75,6 +76,7 @@ function createRendering(
     step: meter.step,
     reserve: meter.reserve,
     now: options.now,
+    deriveKey: options.deriveKey ?? deriveKeyAtOnce,
     decoded: options.decoded ?? ((_encoded, text) => text),
     render: (name, data) => includedText(rendering, name, data),
     renderText: (text, data) => renderText(rendering, text, data),

@@ -78,3 +78,17 @@ t.test('a missing Service is made by its template, and not without it while the 
   await eventually(() => labels() !== undefined);
   t.match(labels(), { site: 'services' });
 });
+
+t.test('passwords that a template derives are computed beside the event loop', async (t) => {
+  const { cluster, instance } = await startPlugins(t);
+  const withSite = (site: string) => JOB_TEMPLATE.replace('yes-please', site);
+  let text = withSite('p{{ derivePassword 2 "pin" "p" "u" "s" }}');
+  const one = await instance({ templates: () => templatesOf({ 'job.tpl': text }) });
+  const id = await one.submit({ command: 'sleep 600' });
+  const [job] = cluster.store.list(JOBS).filter(({ metadata }) => metadata.name === id);
+  t.equal(job?.metadata.labels?.['site'], 'p8889');
+  text = withSite('{{ range until 5 }}{{ derivePassword 2 "pin" (print .) "u" "s" }}{{ end }}');
+  await t.rejects(one.submit({ command: 'sleep 600' }), {
+    logged: /error calling derivePassword: a template derives more than 4 passwords/,
+  });
+});
