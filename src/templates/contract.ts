@@ -2,8 +2,7 @@
  * Launcher templates: Go's text/template over values, for callers that know jobs and Kubernetes. This room knows neither.
  */
 import type { Sliced } from '../system/slices.ts';
-import type { DeriveKey } from './derived-keys.ts';
-import type { GoFunction, Value } from './values.ts';
+import type { DeriveKey, GoFunction, Value } from './values.ts';
 
 /** One template file. Its text may hold bytes as `fromBytes` writes them. */
 export interface TemplateSource {

@@ -4,12 +4,11 @@
  */
 import { type ScryptOptions, scrypt, scryptSync } from 'node:crypto';
 import { GoError } from './contract.ts';
+import type { DeriveKey } from './values.ts';
 
 /** The parameters of the Master Password algorithm. */
 const PARAMETERS: ScryptOptions = { N: 32768, r: 8, p: 2, maxmem: 128 * 1024 * 1024 };
 const KEY_BYTES = 64;
-
-export type DeriveKey = (password: Uint8Array, salt: Uint8Array) => Uint8Array;
 
 export const deriveKeyAtOnce: DeriveKey = (password, salt) => scryptSync(password, salt, KEY_BYTES, PARAMETERS);
 

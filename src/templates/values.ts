@@ -137,6 +137,9 @@ export interface Budget {
   readonly reserve: (bytes: number) => void;
 }
 
+/** The key of `derivePassword`. */
+export type DeriveKey = (password: Uint8Array, salt: Uint8Array) => Uint8Array;
+
 /** What functions know of the rendering in which they are called. */
 export interface Context extends Budget {
   /** Milliseconds since 1970, the same for all of the rendering. */
@@ -147,7 +150,7 @@ export interface Context extends Budget {
   readonly renderText: (text: string, data: Value) => string;
   /** What a function gives for a string that it decoded. */
   readonly decoded: (encoded: string, text: string) => string;
-  readonly deriveKey: (password: Uint8Array, salt: Uint8Array) => Uint8Array;
+  readonly deriveKey: DeriveKey;
 }
 
 /**
