@@ -33,7 +33,7 @@ export interface Situation {
   readonly options?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
   readonly input?: string;
-  readonly terminal?: Partial<Omit<Terminal, 'write' | 'say' | 'pass'>>;
+  readonly terminal?: Partial<Omit<Terminal, 'say' | 'write'>>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly context?: Partial<CommandContext>;
 }

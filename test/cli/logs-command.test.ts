@@ -81,9 +81,13 @@ t.test('Ctrl-C ends --follow', async (t) => {
   const id = await submit(t, job('echo first; sleep 600'), 'jane');
   await untilRunning(id);
   const interrupt = new AbortController();
-  const outcome = command(t, ['logs', id, '-f'], { terminal: { interrupted: () => interrupt.signal } });
-  setTimeout(() => interrupt.abort(), 1_500);
-  t.strictSame([(await outcome).out, (await outcome).code], ['first\n', 0]);
+  let seen = '';
+  const pass = async (bytes: Uint8Array): Promise<void> => {
+    seen += Buffer.from(bytes).toString();
+    interrupt.abort();
+  };
+  const { code } = await command(t, ['logs', id, '-f'], { terminal: { interrupted: () => interrupt.signal, pass } });
+  t.strictSame([seen, code], ['first\n', 0]);
 });
 
 t.test('on a terminal control characters are escaped', async (t) => {

@@ -45,7 +45,7 @@ t.test('a server user that does not exist', { skip }, async (t) => {
   t.strictSame(unknown.lines.slice(0, 3), [
     'ok       options         DIR/launcher.kubernetes.conf, 3 options',
     'failed   server-user     DIR/launcher.kubernetes.conf:1: server-user "no-such-user" does not exist on this host -> correct server-user in the options file, or create the user: useradd --system no-such-user',
-    'skipped  19 steps        skipped because of a failure above: open-files, directories, hardening, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts',
+    'skipped  20 steps        skipped because of a failure above: open-files, directories, hardening, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts, root-on-node',
   ]);
   t.equal(unknown.code, 1);
 });
