@@ -14,7 +14,7 @@ const CHOOSES_FILE: ReadonlySet<OptionName> = new Set(['config-file', 'plugin-na
 
 /** Why the token is not sent: an option from another place than the token, or a file that others can change. */
 export function tokenRefusal(
-  { configFile, isRootsFile, origins }: Pick<Options, 'configFile' | 'isRootsFile' | 'origins'>,
+  { configFile, changeableThrough, origins }: Pick<Options, 'configFile' | 'changeableThrough' | 'origins'>,
   { behindRoot }: Pick<CommandContext, 'behindRoot'>,
 ): Problem | undefined {
   if (behindRoot === undefined) return undefined;
@@ -30,13 +30,14 @@ export function tokenRefusal(
     const message = `the token is not sent, because ${because} and the address is not from an options file`;
     return problem({ file: configFile, line: 0 }, 'api-url', message, 'log in as root');
   }
-  if (isRootsFile) return undefined;
-  const message = `the token is not sent, because ${because} and others than root can change this file`;
+  if (changeableThrough === undefined) return undefined;
+  const through = changeableThrough === configFile ? '' : ` through ${changeableThrough}`;
+  const message = `the token is not sent, because ${because} and others than root can change this file${through}`;
   return problem(
     { file: configFile, line: 0 },
     'api-url',
     message,
-    `chown root ${configFile} && chmod go-w ${configFile}`,
+    `chown root ${changeableThrough} && chmod go-w ${changeableThrough}`,
   );
 }
 

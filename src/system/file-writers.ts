@@ -122,12 +122,12 @@ export function writersOf(path: string, mounts: Mounts = Mounts.read()): Writers
   return { users, groups, everyUser };
 }
 
-/** Can root alone change this file, or replace it? */
-export function isWritableByRootOnly(path: string, mounts?: Mounts): boolean {
+/** The first path through which another user or a group can change this file, or replace it; undefined: root alone can. */
+export function changeableThrough(path: string, mounts?: Mounts): string | undefined {
   try {
     const { users, groups, everyUser } = writersOf(path, mounts);
-    return users.size === 0 && groups.size === 0 && everyUser === undefined;
+    return [everyUser, ...users.values(), ...groups.values()].find((each) => each !== undefined);
   } catch {
-    return false;
+    return path;
   }
 }

@@ -94,13 +94,16 @@ t.test('a server user of the command line, who would run the process that has th
     ['auth-token', file],
     ['server-user', { file: 'command line', line: 0 }],
   ] as const);
-  const found = tokenRefusal({ configFile: '/etc/rstudio/x.conf', isRootsFile: true, origins }, BEHIND.context);
+  const found = tokenRefusal(
+    { configFile: '/etc/rstudio/x.conf', changeableThrough: undefined, origins },
+    BEHIND.context,
+  );
   t.equal(found?.option, 'server-user');
 });
 
 t.test('the address of a pod, which the environment names, is refused', async (t) => {
   const found = tokenRefusal(
-    { configFile: '/etc/rstudio/x.conf', isRootsFile: true, origins: new Map() },
+    { configFile: '/etc/rstudio/x.conf', changeableThrough: undefined, origins: new Map() },
     BEHIND.context,
   );
   t.equal(
@@ -117,6 +120,17 @@ t.test('an options file that others than root can change is refused', { skip }, 
   t.match(
     err.replaceAll(path, 'DIR'),
     'DIR/launcher.kubernetes.conf: api-url: the token is not sent, because uid 1001 started this command as root and others than root can change this file -> chown root DIR/launcher.kubernetes.conf && chmod go-w DIR/launcher.kubernetes.conf\n',
+  );
+  t.strictSame(seen, []);
+});
+
+t.test('an options file in a directory of another user is refused, and the directory is named', { skip }, async (t) => {
+  const { path, configFile } = directoryOf(t, { options: { ...HERE, 'api-url': url } });
+  chownSync(path, 1001, 1001);
+  const { err } = await run(t, ['jobs', `--config-file=${configFile}`], BEHIND);
+  t.match(
+    err.replaceAll(path, 'DIR'),
+    'and others than root can change this file through DIR -> chown root DIR && chmod go-w DIR\n',
   );
   t.strictSame(seen, []);
 });

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symli
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { isWritableByRootOnly, Mounts, writersOf } from '../../src/system/file-writers.ts';
+import { changeableThrough, Mounts, writersOf } from '../../src/system/file-writers.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'only root can change owners';
 
@@ -33,14 +33,14 @@ t.test('a file of root with mode 0644 has no other writers', { skip }, async (t)
   const top = directoryOf(t);
   const path = file(join(top, 'f'), 0o644);
   t.same(writersOf(path), { users: new Map(), groups: new Map(), everyUser: undefined });
-  t.ok(isWritableByRootOnly(path));
+  t.equal(changeableThrough(path), undefined);
 });
 
 t.test('owner, group and other users of the file', { skip }, async (t) => {
   const top = directoryOf(t);
   const path = file(join(top, 'f'), 0o666, 12, 34);
   t.same(writersOf(path), { users: new Map([[12, path]]), groups: new Map([[34, path]]), everyUser: path });
-  t.notOk(isWritableByRootOnly(path));
+  t.equal(changeableThrough(path), path);
 });
 
 t.test('owner and group of a directory above', { skip }, async (t) => {
@@ -86,7 +86,7 @@ t.test('a ConfigMap: directories with mode 0777 on a read-only mount', { skip },
     `1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 8:1 /x ${mount.replace(' ', '\\040')} ro,relatime shared:1 - ext4 /dev/sda rw\n`,
   );
   t.equal(writersOf(join(mount, 'f')).everyUser, mount, 'without the mount');
-  t.ok(isWritableByRootOnly(join(mount, 'f'), mounts));
+  t.equal(changeableThrough(join(mount, 'f'), mounts), undefined);
 });
 
 t.test('a read-only file system is a read-only mount', async (t) => {
@@ -110,7 +110,7 @@ t.test(
     const template = file(join(scratch, 'job.tpl'), 0o644, 0, 0);
     const mounts = new Mounts(`1 0 8:1 / / rw - ext4 a rw\n2 1 8:1 /x ${template} ro - ext4 a rw\n`);
     t.equal(writersOf(template).everyUser, scratch);
-    t.ok(isWritableByRootOnly(template, mounts));
+    t.equal(changeableThrough(template, mounts), undefined);
   },
 );
 

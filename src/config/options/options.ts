@@ -2,7 +2,7 @@
  * Reads and checks the options of one start (configuration.md sections 0 and 1). This is the only part of the configuration
  * that root reads, so it opens no file but the options file.
  */
-import { isWritableByRootOnly } from '../../system/file-writers.ts';
+import { changeableThrough } from '../../system/file-writers.ts';
 import { readTextFile, type TextFile } from '../text/file.ts';
 import { checkWriters } from '../text/file-trust.ts';
 import { type IniEntry, parseIni } from '../text/ini.ts';
@@ -44,8 +44,8 @@ export interface Options extends Omit<OptionValues, Completed> {
   readonly resourceProfileConfig: string;
   /** The options file that was read, or the last path that was tried. */
   readonly configFile: string;
-  /** Can root alone change the options file? Judged when it was read. */
-  readonly isRootsFile: boolean;
+  /** The path through which others than root can change the options file, judged when it was read; undefined: none can. */
+  readonly changeableThrough: string | undefined;
   /** What else decides about the log. */
   readonly logging: LoggingSources;
   /** Options in the file, with or without a value: they override the launcher's command line and reloads. */
@@ -279,7 +279,7 @@ function complete(
     resourceProfileConfig:
       values.resourceProfileConfig ?? place.search.find(`launcher.${values.pluginName}.resources.conf`).path,
     configFile: place.path,
-    isRootsFile: isWritableByRootOnly(place.path),
+    changeableThrough: changeableThrough(place.path),
     logging: loggingSources(start.env, place.search.find('logging.conf').path, problems),
     writtenInFile: new Set([...written].filter(([, { file }]) => file !== COMMAND_LINE).map(([name]) => name)),
     origins: given,
@@ -295,10 +295,10 @@ export function rootDirectories({
   scratchPath,
   loggingDir,
   origins,
-  isRootsFile,
-}: Pick<Options, 'unprivileged' | 'scratchPath' | 'loggingDir' | 'origins' | 'isRootsFile'>): readonly string[] {
+  changeableThrough: changeable,
+}: Pick<Options, 'unprivileged' | 'scratchPath' | 'loggingDir' | 'origins' | 'changeableThrough'>): readonly string[] {
   const isTrusted = (name: OptionName): boolean =>
-    isRootsFile || (origins.get(name)?.file ?? COMMAND_LINE) === COMMAND_LINE;
+    changeable === undefined || (origins.get(name)?.file ?? COMMAND_LINE) === COMMAND_LINE;
   if (unprivileged) return [];
   return [...(isTrusted('scratch-path') ? [scratchPath] : []), ...(isTrusted('logging-dir') ? [loggingDir] : [])];
 }

@@ -16,7 +16,7 @@ t.test('the smallest file: everything else has the documented default', async (t
     resourceProfileConfig,
     writtenInFile,
     origins,
-    isRootsFile: _,
+    changeableThrough: _,
     ...rest
   } = options as Options;
   t.same(rest, {
