@@ -5,6 +5,7 @@ import { JOBS, PODS } from '../cluster/api/resources.ts';
 import type { SimulatedCluster } from '../cluster/cluster.ts';
 import type { Pod } from '../cluster/model.ts';
 import { type Launcher, LauncherError, type StatusFrame } from '../support/launcher.ts';
+import { ADDRESS, createAdopted, endUnseen, giveAddress, suspendAndResume } from './foreign.ts';
 import type { Instance } from './instance.ts';
 import { isEnd } from './ledger.ts';
 import type { JobRecord, Reading } from './record.ts';
@@ -18,7 +19,7 @@ export interface Driving {
   readonly instances: readonly Instance[];
   readonly random: () => number;
   /** When another client may delete a job. */
-  readonly deletion: (action: () => void) => void;
+  readonly deletion: (action: () => Promise<void> | void) => void;
   /** No more time. */
   readonly over: AbortSignal;
   /** Its output is being read; that may take longer than the job. */
@@ -30,6 +31,8 @@ export async function drive(record: JobRecord, options: Driving): Promise<void> 
   const { instances, over, random } = options;
   const { assignment } = record;
   const submitter = oneOf(instances, random);
+  if (assignment.adopted !== undefined)
+    record.id = await createAdopted(options.cluster, assignment, assignment.adopted, USER);
   while (record.id === undefined && record.refusals.length < SUBMITS && !over.aborted) {
     try {
       const job = { name: assignment.name, user: USER, container: { image: 'busybox' }, ...assignment.job };
@@ -41,12 +44,13 @@ export async function drive(record: JobRecord, options: Driving): Promise<void> 
   }
   const { id } = record;
   if (id === undefined) return;
-  for (const instance of instances) options.reads(readFrom(instance, instance === submitter, record, id, over));
+  for (const instance of instances)
+    options.reads(readFrom(instance, instance === submitter && assignment.adopted === undefined, record, id, over));
   const actor = oneOf(instances, random);
   if (assignment.action !== undefined) {
     const wanted = assignment.action === 'cancel' ? 'Pending' : 'Running';
     await actor.ledger.until(id, ({ status }) => status === wanted, over);
-    await act(assignment.action, id, actor, options);
+    await act(assignment.action, id, actor, options, record);
   }
   if (assignment.kind === 'with input') await rescue(record, id, actor, options);
   await told(id, options);
@@ -63,7 +67,7 @@ async function told(id: string, { instances, over }: Driving): Promise<void> {
   await Promise.all(instances.map(({ ledger }) => ledger.until(id, isEnd, over)));
 }
 
-async function act(action: Action, id: string, actor: Instance, options: Driving): Promise<void> {
+async function act(action: Action, id: string, actor: Instance, options: Driving, record: JobRecord): Promise<void> {
   const { cluster, over } = options;
   switch (action) {
     case 'evict': {
@@ -78,14 +82,45 @@ async function act(action: Action, id: string, actor: Instance, options: Driving
     }
     case 'delete-job':
       return deleteJob(id, options);
+    case 'suspend':
+      return suspendAndResume(cluster, id, over);
+    case 'end-unseen':
+      return options.deletion(() => endUnseen(cluster, id));
+    case 'give-address': {
+      const address = await lateAddress(id, actor, options);
+      if (address !== PUBLISHED) record.problems.push(`${id} is reported at ${address}, not ${PUBLISHED}`);
+      return controlled('kill', id, actor, over);
+    }
     default:
-      while (!over.aborted && actor.ledger.end(id) === undefined) {
-        const launcher = await actor.launcher();
-        const { complete } = await launcher.control(USER, id, action).catch(() => ({ complete: false }));
-        if (complete) return;
-        await sleep(1_000);
-      }
+      return controlled(action, id, actor, over);
   }
+}
+
+async function controlled(action: 'stop' | 'kill' | 'cancel', id: string, actor: Instance, over: AbortSignal) {
+  while (!over.aborted && actor.ledger.end(id) === undefined) {
+    const launcher = await actor.launcher();
+    const { complete } = await launcher.control(USER, id, action).catch(() => ({ complete: false }));
+    if (complete) return;
+    await sleep(1_000);
+  }
+}
+
+/** The load balancer listens on the Service's port. */
+const PUBLISHED = `${ADDRESS}:8787`;
+
+/** Where a job can be reached, when the load balancer has given its Service an address, or at last. */
+async function lateAddress(id: string, actor: Instance, { cluster, over }: Driving): Promise<string> {
+  let address = '';
+  for (let left = 60; left > 0 && !over.aborted && address !== PUBLISHED; left--) {
+    await sleep(500);
+    giveAddress(cluster, id);
+    const launcher = await actor.launcher();
+    const network = await launcher.network(USER, id).catch(() => undefined);
+    const job = await launcher.job(USER, id).catch(() => undefined);
+    const [port] = (job?.['exposedPorts'] ?? []) as readonly { readonly publishedPort?: number }[];
+    if (network !== undefined && job !== undefined) address = `${network.ipAddresses.join()}:${port?.publishedPort}`;
+  }
+  return address;
 }
 
 /** An executable that does not run while a job is deleted never sees that: none restarts until all have reported it. */

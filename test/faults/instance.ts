@@ -79,6 +79,9 @@ export async function startInstance(start: InstanceOptions): Promise<Instance> {
         'watch-timeout-seconds': '10',
         'request-timeout-seconds': '5',
         'fetch-limit': '50',
+        'service-type': 'LoadBalancer',
+        // For jobs that were created an hour ago and resumed just now.
+        'pending-timeout-seconds': '1200',
         'log-level': 'DEBUG',
         ...start.options,
       },

@@ -9,6 +9,18 @@ import { difference, isJournalled } from './texts.ts';
 
 const CONTAINER = 'rs-launcher-container';
 
+/**
+ * A followed output goes on with the log of the next pod, which begins as the log of the first one does. What the first
+ * pod wrote last is lost with it.
+ */
+function ofLastPod(received: string, wrote: (bytes: number) => string): string {
+  const at = received.indexOf(wrote(FIRST_LINE_BYTES), 1);
+  return at > 0 ? received.slice(at) : received;
+}
+
+/** Enough of a first line to tell it from others. */
+const FIRST_LINE_BYTES = 12;
+
 /** The part of a cluster that judges read. */
 interface Witness {
   readonly journal: Pick<Journal, 'processes' | 'deleted' | 'requests' | 'output'>;
@@ -39,7 +51,10 @@ export function judgeState(cluster: Witness, ledgers: readonly Ledger[], record:
     const frame = last?.at(-1);
     wrong('states lost', `${what} has no terminal state; the last is ${frame?.status} "${frame?.statusMessage}"`);
   }
-  for (const order of conversations.map(disorder)) if (order !== '') wrong('states reversed', `${what}: ${order}`);
+  for (const problem of record.problems) wrong('addresses wrong', problem);
+  const isSuspended = assignment.action === 'suspend';
+  for (const order of conversations.map((frames) => disorder(frames, isSuspended)))
+    if (order !== '') wrong('states reversed', `${what}: ${order}`);
   const [told, ...others] = conversations.flatMap((frames) => frames.find(isEnd) ?? []);
   if (told === undefined) return;
 
@@ -56,7 +71,7 @@ export function judgeState(cluster: Witness, ledgers: readonly Ledger[], record:
     wrong('states changed', `${what} was reported as ${told.status} ${told.statusCode} and as ${status} ${statusCode}`);
   }
   const known = shown[0]?.job;
-  const [process] = processesOf(cluster, id);
+  const process = processesOf(cluster, id).at(-1);
   if (expected.state === 'Finished' && known !== undefined && process?.exitCode !== known.exitCode) {
     wrong('states wrong', `${what} is listed with exit code ${known.exitCode}; it was ${process?.exitCode}`);
   }
@@ -94,15 +109,17 @@ export function judgeOutput(cluster: Witness, record: JobRecord, pod: Pod | unde
   const entries = processesOf(cluster, id).flatMap(
     ({ podUid, container }) => cluster.journal.output(podUid, container) ?? [],
   );
-  const [entry] = entries;
-  if (entries.length > 1) wrong('duplicate jobs', `${what} ran in ${entries.length} pods`);
+  const entry = entries.at(-1);
+  if (entries.length > 1 && assignment.action !== 'suspend')
+    wrong('duplicate jobs', `${what} ran in ${entries.length} pods`);
   const whole = assignment.text(entry?.bytes ?? 0);
   if (entry !== undefined && !isJournalled(whole, entry)) {
     wrong('bytes lost', `BUG of the suite: ${what} wrote something else than it should`);
     return;
   }
   const isLeft = pod !== undefined && pod.metadata.uid === (entry?.podUid ?? pod.metadata.uid);
-  for (const [index, { text, end }] of readings.entries()) {
+  for (const [index, { text: received, end }] of readings.entries()) {
+    const text = entries.length > 1 ? ofLastPod(received, assignment.text) : received;
     const which = `${what}, reading ${index + 1} of ${readings.length}`;
     if (isLeft && end !== 'complete' && end !== 'restarted') {
       wrong('outputs refused', `${which}: ${end === undefined ? 'it did not end' : end.message}`);

@@ -79,13 +79,13 @@ export function createLedger(): Ledger {
   };
 }
 
-/** What is wrong with the order of a job's states; '' if nothing is. */
-export function disorder(frames: readonly StatusFrame[]): string {
+/** What is wrong with the order of a job's states; '' if nothing is. A job that is suspended is Pending again. */
+export function disorder(frames: readonly StatusFrame[], isSuspended: boolean): string {
   let last = -1;
   let end: StatusFrame | undefined;
   for (const frame of frames) {
     if (end !== undefined) return `${frame.status} after ${end.status}`;
-    if (rank(frame.status) < last) return frames.map(({ status }) => status).join(', ');
+    if (rank(frame.status) < last && !isSuspended) return frames.map(({ status }) => status).join(', ');
     last = rank(frame.status);
     if (isEnd(frame)) end = frame;
   }

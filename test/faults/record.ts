@@ -12,6 +12,8 @@ export interface JobRecord {
   readonly readings: Reading[];
   /** It waited for input that will not come, and was killed by the driver in the end. */
   inputLost: boolean;
+  /** What is wrong with its addresses. */
+  readonly problems: string[];
   /** How it was listed after its end. */
   readonly shown: Shown[];
 }
@@ -29,5 +31,5 @@ interface Shown {
 }
 
 export function newRecord(assignment: Assignment): JobRecord {
-  return { assignment, id: undefined, refusals: [], readings: [], inputLost: false, shown: [] };
+  return { assignment, id: undefined, refusals: [], readings: [], inputLost: false, problems: [], shown: [] };
 }

@@ -108,6 +108,7 @@ export async function run(options: RunOptions): Promise<RunReport> {
         connections,
         mostConnections,
         memory,
+        replays: storm.replays(),
         ending,
       });
       const seconds = (performance.now() - startedAt) / 1000;

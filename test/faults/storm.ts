@@ -88,10 +88,12 @@ export interface Storm {
   /** Faults that have struck, by kind. */
   readonly counts: () => ReadonlyMap<string, number>;
   readonly total: () => number;
+  /** How often a watch was opened, at most, while it only replayed old events. */
+  readonly replays: () => number;
   /** Has each disturbance of the cluster itself happened? */
   readonly isComplete: () => boolean;
   /** Runs `action` the next time that the API server is away, or at once after the storm: the next list shows it. */
-  readonly whileAway: (action: () => void) => void;
+  readonly whileAway: (action: () => Promise<void> | void) => void;
   /** Ends the faults; what disturbs the cluster itself is put right again. */
   readonly end: () => Promise<void>;
 }
@@ -106,11 +108,18 @@ interface StormOptions {
   readonly onToken: (token: string) => void;
 }
 
+/** While a watch only replays old events, it is opened again no more often than this. */
+export const MOST_REPLAYS = 20;
+const REPLAY_MS = 2_000;
+const CLOCK_STEP_MS = 4_000;
+
 export function startStorm({ cluster, weather, random, everyMs, onToken }: StormOptions): Storm {
   const active: { readonly name: string; readonly fault: ActiveFault }[] = [];
   const disturbed = new Map<string, number>();
-  const away: (() => void)[] = [];
+  const away: (() => Promise<void> | void)[] = [];
+  let mostReplays = 0;
   const ending = new AbortController();
+  let isBack = false;
 
   for (const { name, fault, at } of ROWS) {
     for (const [where, often] of Object.entries(at)) {
@@ -123,7 +132,7 @@ export function startStorm({ cluster, weather, random, everyMs, onToken }: Storm
   async function restart(history: 'kept' | 'lost'): Promise<void> {
     await cluster.stopApi('cut');
     if (history === 'lost') {
-      for (const action of away.splice(0)) action();
+      for (const action of away.splice(0)) await action();
       cluster.compact();
     }
     await sleep(300);
@@ -153,6 +162,14 @@ export function startStorm({ cluster, weather, random, everyMs, onToken }: Storm
       },
     },
     {
+      name: 'clocks of nodes step',
+      run: () => {
+        isBack = !isBack;
+        for (const kubelet of cluster.kubelets.values()) kubelet.setClock(isBack ? -CLOCK_STEP_MS : 0);
+      },
+    },
+    { name: 'events replayed', run: replay },
+    {
       name: 'nodes out of reach',
       run: async () => {
         cluster.setAgent('away');
@@ -161,6 +178,15 @@ export function startStorm({ cluster, weather, random, everyMs, onToken }: Storm
       },
     },
   ];
+
+  async function replay(): Promise<void> {
+    const path = /\/pods\?.*watch=true/;
+    const fault = cluster.faults.add({ fault: FAULTS.replayedEvent, method: 'GET', path, times: MOST_REPLAYS * 10 });
+    cluster.endWatches();
+    await sleep(REPLAY_MS);
+    fault.remove();
+    mostReplays = Math.max(mostReplays, fault.hits());
+  }
 
   async function rotate(): Promise<void> {
     const token = cluster.rotateToken();
@@ -190,10 +216,11 @@ export function startStorm({ cluster, weather, random, everyMs, onToken }: Storm
 
   return {
     counts,
+    replays: () => mostReplays,
     total: () => [...counts().values()].reduce((sum, count) => sum + count, 0),
     isComplete: () => DISTURBANCES.every(({ name }) => disturbed.has(name)),
     whileAway: (action) => {
-      if (ending.signal.aborted) action();
+      if (ending.signal.aborted) void action();
       else away.push(action);
     },
     end: async () => {

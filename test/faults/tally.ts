@@ -13,6 +13,8 @@ const COMMON = [
   'ghost jobs',
   'jobs missing',
   'input doubled',
+  'addresses wrong',
+  'watches repeated',
   'sockets left',
   'timers left',
   'memory growing',

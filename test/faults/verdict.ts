@@ -9,6 +9,7 @@ import type { Ledger } from './ledger.ts';
 import { median } from './process.ts';
 import type { JobRecord } from './record.ts';
 import { judgeConnections, judgeEnding, judgeGaps, judgeInput, judgeMade, remarksOf } from './remains.ts';
+import { MOST_REPLAYS } from './storm.ts';
 import { judgeTaken, type TakenName } from './taken.ts';
 import { createTally, STORM_COUNTS, type Verdict, type Wrong } from './tally.ts';
 
@@ -28,6 +29,8 @@ interface Evidence {
   /** Resident megabytes, twice a second. */
   readonly memory: readonly number[];
   readonly ending: Ending;
+  /** How often a watch was opened, at most, while it only replayed old events. */
+  readonly replays: number;
 }
 
 /** What the second half of a run may need more than its first, beside a quarter of it. */
@@ -47,6 +50,8 @@ export function judge(evidence: Evidence): Verdict {
   judgeConnections(connections, mostConnections, wrong);
   judgeEnding(ending, wrong);
   judgeGaps(ledger, wrong);
+  if (evidence.replays > MOST_REPLAYS)
+    wrong('watches repeated', `${evidence.replays} watches in two seconds of replayed events, at most ${MOST_REPLAYS}`);
   const { early, late } = memoryOf(evidence.memory);
   if (late > early * 1.25 + MEMORY_SLACK_MB) {
     wrong('memory growing', `from ${early.toFixed(0)} to ${late.toFixed(0)} MB`);

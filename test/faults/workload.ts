@@ -1,8 +1,18 @@
 /** The jobs of a run: what they do, what is done to them, and how they have to end. */
+import type { Generation } from './foreign.ts';
 import { type Ending, writing, written } from './texts.ts';
 
 /** What the driver does to a job once it is in a state. */
-export type Action = 'stop' | 'kill' | 'cancel' | 'evict' | 'delete-pod' | 'delete-job';
+export type Action =
+  | 'stop'
+  | 'kill'
+  | 'cancel'
+  | 'evict'
+  | 'delete-pod'
+  | 'delete-job'
+  | 'suspend'
+  | 'end-unseen'
+  | 'give-address';
 
 interface Expected {
   readonly state: 'Finished' | 'Failed' | 'Killed' | 'Canceled';
@@ -15,6 +25,8 @@ export interface Assignment {
   /** Fields of the submit's job, beside user, name and container. */
   readonly job: Readonly<Record<string, unknown>>;
   readonly action?: Action;
+  /** Another plugin creates it. */
+  readonly adopted?: Generation;
   readonly expected: Expected;
   /** The first `bytes` of what it writes. */
   readonly text: (bytes: number) => string;
@@ -25,6 +37,7 @@ interface Kind {
   /** How many of a hundred. */
   readonly share: number;
   readonly action?: Action;
+  readonly adopted?: Generation;
   readonly expected: Expected;
   readonly ending?: Ending;
   readonly job: (name: string, random: () => number) => Readonly<Record<string, unknown>>;
@@ -36,6 +49,9 @@ const between = (random: () => number, least: number, most: number): number =>
   least + Math.floor(random() * (most - least + 1));
 const code = (random: () => number): string => `exit ${between(random, 0, 5)}`;
 const ENDLESS = (name: string) => ({ command: writing(name, '\n', 'endless', 0.3) });
+const SOME_LINES = (name: string, random: () => number) => ({
+  command: `${writing(name, '\n', between(random, 12, 20), 0.25)}; ${code(random)}`,
+});
 const input = (name: string): string => written(name, '\n', 4_000);
 
 /** Ends by itself: its exit code is in the journal. */
@@ -113,6 +129,32 @@ const KINDS: readonly Kind[] = [
     expected: { state: 'Killed', statusCode: 'Deleted' },
     job: ENDLESS,
   },
+  { kind: 'adopted', share: 2, adopted: 'Job labeled', expected: FINISHED, job: SOME_LINES },
+  { kind: 'adopted with a pod label', share: 1, adopted: 'Job and pod labeled', expected: FINISHED, job: SOME_LINES },
+  { kind: 'adopted with a Service', share: 1, adopted: 'with a Service', expected: FINISHED, job: SOME_LINES },
+  {
+    kind: 'adopted and killed',
+    share: 1,
+    adopted: 'Job labeled',
+    action: 'kill',
+    expected: { state: 'Killed', statusCode: 'Killed' },
+    job: ENDLESS,
+  },
+  { kind: 'suspended and resumed', share: 2, action: 'suspend', expected: FINISHED, job: SOME_LINES },
+  {
+    kind: 'ended unseen',
+    share: 2,
+    action: 'end-unseen',
+    expected: { state: 'Finished', statusCode: 'Completed' },
+    job: (name) => ({ command: `trap "exit 0" TERM; ${writing(name, '\n', 'endless', 0.3)}` }),
+  },
+  {
+    kind: 'with a late address',
+    share: 1,
+    action: 'give-address',
+    expected: { state: 'Killed', statusCode: 'Killed' },
+    job: (name) => ({ ...ENDLESS(name), exposedPorts: [{ targetPort: 8787, protocol: 'TCP' }] }),
+  },
 ];
 
 const SESSION_PAUSE_S = 3;
@@ -138,6 +180,7 @@ function assigned(kind: Kind, index: number, random: () => number): Assignment {
     expected: kind.expected,
     text: (bytes) => kind.text?.(name, bytes) ?? written(name, kind.ending ?? '\n', bytes),
     ...(kind.action === undefined ? {} : { action: kind.action }),
+    ...(kind.adopted === undefined ? {} : { adopted: kind.adopted }),
   };
 }
 

@@ -115,4 +115,10 @@ export const FAULTS = {
   stalled: { type: 'stall', bytes: 150 },
   slow: { type: 'slow', bytes: 64, ms: 5 },
   duplicateEvents: { type: 'duplicateEvents' },
+  /** A watch of pods that replays an event from long ago and ends. */
+  replayedEvent: text(
+    200,
+    `${JSON.stringify({ type: 'MODIFIED', object: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'x', uid: 'x', resourceVersion: '1' } } })}\n`,
+    'application/json',
+  ),
 } as const satisfies Readonly<Record<string, Fault>>;

@@ -45,6 +45,8 @@ export interface NodeContext extends KubeletOptions {
   readonly wasCut: (running: RunningContainer) => boolean;
   readonly reportLater: (worker: PodWorker) => void;
   readonly nextAddress: () => string;
+  /** How far its clock is ahead; container logs have its time. */
+  readonly clockMs: () => number;
   readonly deletePod: (pod: Pod) => void;
   readonly forget: (worker: PodWorker) => void;
   /** Whether a process has a handler for TERM: as PID 1 it is not ended by it otherwise. */
@@ -63,6 +65,8 @@ export interface Kubelet {
   readonly kill: () => void;
   /** The machine restarts: what ran on it is gone, and nobody saw how. */
   readonly cut: () => void;
+  /** Sets its clock, as a time service does: so far ahead of this machine's. */
+  readonly setClock: (aheadMs: number) => void;
   /** Calls `listener` when it is killed, until the returned function is called. */
   readonly onDown: (listener: () => void) => () => void;
   /** It is back: reports what happened meanwhile. */
@@ -80,6 +84,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   let waiting: (() => void)[] = [];
   let alive = true;
   let addresses = 1;
+  let aheadMs = 0;
   let knowsPodsAt = 0;
 
   const context: NodeContext = {
@@ -91,6 +96,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       else waiting.push(run);
     },
     wasCut: (running) => cutOff.has(running),
+    clockMs: () => aheadMs,
     reportLater: (worker) => unreported.add(worker),
     nextAddress: () => {
       addresses += 1;
@@ -133,6 +139,9 @@ export function createKubelet(options: KubeletOptions): Kubelet {
 
   return {
     nodeName: options.nodeName,
+    setClock: (ahead) => {
+      aheadMs = ahead;
+    },
     hostIP: options.hostIP,
     isAlive: () => alive,
     isStarting: () => Date.now() < knowsPodsAt,

@@ -40,7 +40,12 @@ const RECORD_BYTES = 16 * 1024;
 const ROTATE_BYTES = 10 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
-export function createLog(stored: (data: Buffer) => void, rotateBytes = ROTATE_BYTES): ContainerLog {
+/** `clockMs`: how far the clock of its node is ahead. */
+export function createLog(
+  stored: (data: Buffer) => void,
+  clockMs: () => number = () => 0,
+  rotateBytes = ROTATE_BYTES,
+): ContainerLog {
   /** Records before `first` are gone, those before `fileStart` are only for cursors that are still there. */
   let records: LogRecord[] = [];
   let first = 0;
@@ -51,7 +56,7 @@ export function createLog(stored: (data: Buffer) => void, rotateBytes = ROTATE_B
   const listeners = new Set<() => void>();
 
   function add(data: Buffer): void {
-    const { stamp, ms } = now();
+    const { stamp, ms } = now(clockMs());
     const bytes = withoutCarriageReturn(data);
     if (fileBytes >= rotateBytes) rotate();
     records.push({ stamp, ms, data: bytes });
@@ -141,8 +146,8 @@ export function createLog(stored: (data: Buffer) => void, rotateBytes = ROTATE_B
 }
 
 /** RFC 3339, always nine digits, UTC (kubernetes-facts.md 88). */
-function now(): { stamp: string; ms: number } {
-  const ns = BigInt(Math.round((performance.timeOrigin + performance.now()) * 1e6));
+function now(aheadMs: number): { stamp: string; ms: number } {
+  const ns = BigInt(Math.round((performance.timeOrigin + performance.now() + aheadMs) * 1e6));
   const ms = Number(ns / 1_000_000n);
   const digits = (ns % 1_000_000_000n).toString().padStart(9, '0');
   return { stamp: `${new Date(ms).toISOString().slice(0, 19)}.${digits}Z`, ms };

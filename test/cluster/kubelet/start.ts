@@ -58,7 +58,7 @@ export function createStarter(hands: PodHands): (one: ContainerRecord) => Promis
       throw new StartError(`exec: "${command[0]}": the simulated kubelet refuses commands that signal pid -1`);
     }
     const where = { pod: pod().metadata.name, podUid: pod().metadata.uid, container: spec.name };
-    const log = createLog((data) => journal.wrote(where, data));
+    const log = createLog((data) => journal.wrote(where, data), context.clockMs);
     logs.set(spec.name, log);
     const identity = identityOf(pod(), spec);
     const limit = spec.resources?.limits?.['memory'];
