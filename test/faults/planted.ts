@@ -26,15 +26,15 @@ interface Defect {
 const DEFECTS: readonly Defect[] = [
   {
     name: 'what comes after sinceTime is delivered again',
-    file: 'kubernetes/log-position.ts',
+    file: 'kubernetes/logs/position.ts',
     from: "this.#mode = delivered === undefined ? 'new' : 'first';",
     to: "this.#mode = 'new';",
     seenAs: ['doubled'],
   },
   {
     name: 'a list does not show what is no longer there',
-    file: 'kubernetes/store.ts',
-    from: 'if (listed.has(uid) || (!setBack && isNewer(known.resourceVersion, version))) continue;',
+    file: 'kubernetes/watch/store.ts',
+    from: 'if (listed.has(uid) || (!rolledBack && isNewer(known.resourceVersion, version))) continue;',
     to: 'if (uid !== undefined) continue;',
     seenAs: ['states lost', 'ghost jobs'],
   },
@@ -47,17 +47,52 @@ const DEFECTS: readonly Defect[] = [
   },
   {
     name: 'a 410 in the watch is taken for its end',
-    file: 'kubernetes/watch.ts',
+    file: 'kubernetes/watch/watch.ts',
     from: "return isExpired(error) ? { next: 'list', error } : this.#broken(error);",
     to: "return { next: 'pause', error };",
     seenAs: ['states lost'],
   },
   {
     name: 'a terminal state is worked out anew',
-    file: 'jobs/state.ts',
-    from: 'when: ({ job, announced }) => job.result !== undefined || (announced !== undefined && isEnd(announced)),',
+    file: 'jobs/view/state.ts',
+    from: 'when: ({ job, announced }) => job.result !== undefined || (announced !== undefined && isFinal(announced.outcome)),',
     to: 'when: () => false,',
     seenAs: ['states changed'],
+  },
+  {
+    name: 'pods of adopted jobs are not selected, because they lack our label',
+    file: 'jobs/view/projection.ts',
+    from: 'return isOurJob(jobUid) || metadata',
+    to: 'return metadata',
+    seenAs: ['states lost', 'states wrong'],
+  },
+  {
+    name: 'a deletion that a list found is taken for a removal',
+    file: 'jobs/view/observation.ts',
+    from: "const isEndUnknown = !present && found === 'relist' && !ended && !removed;",
+    to: "const isEndUnknown = present && found === 'relist' && !ended && !removed;",
+    seenAs: ['states wrong'],
+  },
+  {
+    name: 'pending-timeout-seconds counts from the creation of the job',
+    file: 'jobs/view/record.ts',
+    from: 'if (job.suspended) return undefined;',
+    to: 'if (job.createdAt > 0) return job.createdAt;',
+    seenAs: ['states wrong'],
+  },
+  {
+    name: 'a log goes on after its newest line although the clock of the node stepped back',
+    file: 'kubernetes/logs/position.ts',
+    from: '} else if (this.#newestSecond - stamp.second > MARGIN_S && !this.#isUnordered) {',
+    to: '} else if (stamp.second < 0) {',
+    seenAs: ['bytes lost', 'doubled'],
+  },
+  {
+    name: 'a watch that only replays old events is taken for healthy',
+    file: 'kubernetes/watch/watch.ts',
+    from: 'this.#options.version() !== versionBefore || clock.monotonic() - openedAt >= timings.watchTooShort;',
+    to: "versionBefore !== 'none' || clock.monotonic() - openedAt >= timings.watchTooShort;",
+    seenAs: ['watches repeated'],
   },
 ];
 
@@ -65,14 +100,14 @@ const DEFECTS: readonly Defect[] = [
 const LEAKS: readonly Defect[] = [
   {
     name: 'what was read of an output is kept',
-    file: 'jobs/output.ts',
+    file: 'jobs/operations/output.ts',
     from: 'delivered = true;',
     to: 'delivered = true; (globalThis.kept ??= []).push(Buffer.alloc(100_000, text));',
     seenAs: ['memory growing'],
   },
   {
     name: 'a watch that is opened leaves another one open, which nobody reads',
-    file: 'kubernetes/watch.ts',
+    file: 'kubernetes/watch/watch.ts',
     from: 'const response = await this.#open(deadline);',
     to: `const { path: again, transport } = this.#options;
       const watch = { path: again, query: queryOf({ watch: true }), headersMs: 60_000 };
@@ -82,7 +117,7 @@ const LEAKS: readonly Defect[] = [
   },
   {
     name: 'a file is left open by each submit',
-    file: 'jobs/submit.ts',
+    file: 'jobs/operations/submit.ts',
     from: 'let created: KubernetesJob | undefined;',
     to: "let created; process.getBuiltinModule('node:fs').openSync('/dev/null');",
     seenAs: ['descriptors growing'],
