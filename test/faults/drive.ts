@@ -49,8 +49,8 @@ export async function drive(record: JobRecord, options: Driving): Promise<void> 
   const actor = oneOf(instances, random);
   if (assignment.action !== undefined) {
     const wanted = assignment.action === 'cancel' ? 'Pending' : 'Running';
-    await actor.ledger.until(id, ({ status }) => status === wanted, over);
-    await act(assignment.action, id, actor, options, record);
+    const frame = await actor.ledger.until(id, (each) => each.status === wanted || isEnd(each), over);
+    if (frame?.status === wanted) await act(assignment.action, id, actor, options, record);
   }
   if (assignment.kind === 'with input') await rescue(record, id, actor, options);
   await told(id, options);

@@ -64,7 +64,7 @@ const DEFECTS: readonly Defect[] = [
     file: 'jobs/view/projection.ts',
     from: 'return isOurJob(jobUid) || metadata',
     to: 'return metadata',
-    seenAs: ['states lost', 'states wrong'],
+    seenAs: ['states lost', 'states wrong', 'outputs refused'],
   },
   {
     name: 'a deletion that a list found is taken for a removal',
