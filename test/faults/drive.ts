@@ -83,7 +83,7 @@ async function act(action: Action, id: string, actor: Instance, options: Driving
     case 'delete-job':
       return deleteJob(id, options);
     case 'suspend':
-      return suspendAndResume(cluster, id, over);
+      return suspendAndResume(cluster, id, () => pendingAgain(id, actor, over), over);
     case 'end-unseen':
       return options.deletion(() => endUnseen(cluster, id));
     case 'give-address': {
@@ -105,13 +105,22 @@ async function controlled(action: 'stop' | 'kill' | 'cancel', id: string, actor:
   }
 }
 
+/** Pending after Running, and not as suspended. */
+async function pendingAgain(id: string, { ledger }: Instance, over: AbortSignal): Promise<void> {
+  const isPending = (): boolean => {
+    const last = ledger.frames(id).at(-1);
+    return last?.status === 'Pending' && last.statusCode === 'Pending';
+  };
+  while (!over.aborted && !isPending() && ledger.end(id) === undefined) await sleep(100);
+}
+
 /** The load balancer listens on the Service's port. */
 const PUBLISHED = `${ADDRESS}:8787`;
 
 /** Where a job can be reached, when the load balancer has given its Service an address, or at last. */
 async function lateAddress(id: string, actor: Instance, { cluster, over }: Driving): Promise<string> {
   let address = '';
-  for (let left = 60; left > 0 && !over.aborted && address !== PUBLISHED; left--) {
+  while (!over.aborted && address !== PUBLISHED && actor.ledger.end(id) === undefined) {
     await sleep(500);
     giveAddress(cluster, id);
     const launcher = await actor.launcher();

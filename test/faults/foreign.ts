@@ -51,14 +51,20 @@ async function post({ url, ca, adminToken, namespace }: SimulatedCluster, group:
 }
 
 const HOUR_MS = 3_600_000;
-const PENDING_MS = 8_000;
+/** All Pending jobs are looked at every 5 s. */
+const PENDING_MS = 7_000;
 const POLL_MS = 50;
 
 /**
- * Suspends a job that has run for an hour, as a queue does, resumes it when its pod is deleted, and gives it a node only
- * after the plugin has looked at all Pending jobs.
+ * Suspends a job that has run for an hour, as a queue does, resumes it when its pod is deleted, and gives it a node some
+ * seconds after the plugin has reported it as Pending.
  */
-export async function suspendAndResume({ store, namespace }: SimulatedCluster, id: string, over: AbortSignal) {
+export async function suspendAndResume(
+  { store, namespace }: SimulatedCluster,
+  id: string,
+  isPending: () => Promise<unknown>,
+  over: AbortSignal,
+) {
   const find = (): Job | undefined => store.get(JOBS, namespace, id);
   const edit = (change: (draft: Job) => void): void => {
     const found = find();
@@ -83,8 +89,11 @@ export async function suspendAndResume({ store, namespace }: SimulatedCluster, i
   edit(({ spec }) => {
     spec.suspend = false;
     const { template } = spec;
-    if (template.spec !== undefined) template.spec.nodeSelector = { [label]: 'yes' };
+    if (template.spec === undefined) return;
+    template.spec.nodeSelector = { [label]: 'yes' };
+    for (const container of template.spec.containers) container.env = [{ name: 'RESUMED', value: 'yes' }];
   });
+  await isPending();
   await sleep(PENDING_MS);
   for (const node of store.list(NODES)) {
     store.edit(NODES, node, ({ metadata }) => {

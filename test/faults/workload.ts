@@ -140,7 +140,16 @@ const KINDS: readonly Kind[] = [
     expected: { state: 'Killed', statusCode: 'Killed' },
     job: ENDLESS,
   },
-  { kind: 'suspended and resumed', share: 2, action: 'suspend', expected: FINISHED, job: SOME_LINES },
+  {
+    kind: 'suspended and resumed',
+    share: 2,
+    action: 'suspend',
+    expected: FINISHED,
+    job: (name, random) => ({
+      // Whoever resumes it sets the variable.
+      command: `if [ -z "$RESUMED" ]; then ${writing(name, '\n', 'endless', 0.3)}; fi; ${SOME_LINES(name, random).command}`,
+    }),
+  },
   {
     kind: 'ended unseen',
     share: 2,

@@ -78,10 +78,14 @@ export function createLog(
   /** Where a reader with these options begins. */
   function begin({ since, tailLines }: LogOptions): number {
     const end = first + records.length;
-    const whole = since === undefined ? 0 : Math.floor(since / 1000) * 1000;
     let start = fileStart;
-    while (start < end && (records[start - first]?.ms ?? 0) < whole) start += 1;
+    while (start < end && isOlder(records[start - first], since)) start += 1;
     return tailLines === undefined ? start : Math.max(start, end - tailLines);
+  }
+
+  /** A kubelet compares each record with sinceTime, wherever it is in the file. */
+  function isOlder(record: LogRecord | undefined, since: number | undefined): boolean {
+    return record !== undefined && since !== undefined && record.ms < Math.floor(since / 1000) * 1000;
   }
 
   function cursor(options: LogOptions): LogCursor {
@@ -91,6 +95,7 @@ export function createLog(
     return {
       next: () => {
         position = Math.max(position, first);
+        while (isOlder(records[position - first], options.since)) position += 1;
         const record = records[position - first];
         if (record === undefined || left <= 0) return undefined;
         position += 1;
