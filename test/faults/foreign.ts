@@ -51,8 +51,8 @@ async function post({ url, ca, adminToken, namespace }: SimulatedCluster, group:
 }
 
 const HOUR_MS = 3_600_000;
-/** All Pending jobs are looked at every 5 s. */
-const PENDING_MS = 7_000;
+/** All Pending jobs are looked at every 5 s, and a cancel may fail at first. */
+const PENDING_MS = 12_000;
 const POLL_MS = 50;
 
 /**

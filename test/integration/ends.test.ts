@@ -13,8 +13,8 @@ const world = await setUp(t);
 t.jobs = 8;
 
 const forever = 'while :; do sleep 1; done';
-/** A shell that holds more than 64 MB. */
-const greedy = `x=$(head -c 100000000 /dev/zero | tr '\\0' x); echo "$x" | wc -c; sleep 5`;
+/** A shell that holds more than 64 MB until the check of memory, which may be late on a busy machine, has ended it. */
+const greedy = `x=$(head -c 100000000 /dev/zero | tr '\\0' x); echo "$x" | wc -c; sleep 60`;
 const limited = [{ type: 'memory', value: '64' }];
 
 function simulated({ cluster }: World): SimulatedCluster {
