@@ -111,8 +111,8 @@ interface StormOptions {
 /** While a watch only replays old events, it is opened again no more often than this. */
 export const MOST_REPLAYS = 20;
 const REPLAY_MS = 2_000;
-/** More than the seconds that a resumed log is read again anyway. */
-const CLOCK_STEP_MS = 15_000;
+/** Less than the seconds that a resumed log is read again: a larger step that is not seen before a cut loses lines on any kubelet. */
+const CLOCK_STEP_MS = 4_000;
 
 export function startStorm({ cluster, weather, random, everyMs, onToken }: StormOptions): Storm {
   const active: { readonly name: string; readonly fault: ActiveFault }[] = [];
