@@ -18,7 +18,7 @@ function ofLastPod(received: string, wrote: (bytes: number) => string): string {
   return at > 0 ? received.slice(at) : received;
 }
 
-/** Enough of a first line to tell it from others. */
+/** Enough of a first line to differ from other lines. */
 const FIRST_LINE_BYTES = 12;
 
 /** The part of a cluster that judges read. */

@@ -146,7 +146,7 @@ const KINDS: readonly Kind[] = [
     action: 'suspend',
     expected: FINISHED,
     job: (name, random) => ({
-      // Whoever resumes it sets the variable.
+      // The client that resumes it sets the variable.
       command: `if [ -z "$RESUMED" ]; then ${writing(name, '\n', 'endless', 0.3)}; fi; ${SOME_LINES(name, random).command}`,
     }),
   },
