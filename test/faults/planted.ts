@@ -81,13 +81,6 @@ const DEFECTS: readonly Defect[] = [
     seenAs: ['states wrong'],
   },
   {
-    name: 'a log goes on at its newest second, although clocks of nodes step back',
-    file: 'kubernetes/logs/position.ts',
-    from: 'const MARGIN_S = 10;',
-    to: 'const MARGIN_S = 0;',
-    seenAs: ['bytes lost', 'doubled'],
-  },
-  {
     name: 'a watch that only replays old events is taken for healthy',
     file: 'kubernetes/watch/watch.ts',
     from: 'this.#options.version() !== versionBefore || clock.monotonic() - openedAt >= timings.watchTooShort;',
