@@ -50,7 +50,7 @@ export function nodeBinary(root: string, architecture: Architecture): NodeBinary
   const found = createHash('sha256').update(readFileSync(file)).digest('hex');
   if (found !== sha256 || versions.node !== version) {
     throw new Error(
-      `${file} is Node.js ${version} with SHA-256 ${found}, but build/node-binaries.json names ${versions.node} with ${sha256}; see "How to release" in CONTRIBUTING.md`,
+      `${file} is Node.js ${version} with SHA-256 ${found}, but build/node-binaries.json names ${versions.node} with ${sha256}; run npm ci, and after an update of Node.js see "How to release" in CONTRIBUTING.md`,
     );
   }
   return { architecture, packageName, version, folder, file, sha256, integrity, versions, lacks };
