@@ -84,6 +84,7 @@ for (const uid of [0, SERVER_UID]) {
         'cannot list serviceaccounts',
         'cannot list nodes',
         'no permission to list nodes',
+        'a user without a section can become root on a node',
       ],
     );
   });
