@@ -108,7 +108,7 @@ t.test('[sockets] the same over real sockets, byte by byte', async (t) => {
   server.close();
 });
 
-t.test('[unread] a launcher that reads nothing for 10 s is logged once, and once when it reads again', async (t) => {
+t.test('a launcher that reads nothing for 10 s is logged once, and once when it reads again', async (t) => {
   const log = recordingLog();
   const launcher = await startLauncher({ log });
   const heartbeats = Array.from({ length: 400 }, () => ({ messageType: 0, requestId: 0 }));

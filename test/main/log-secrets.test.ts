@@ -38,7 +38,7 @@ t.test('no secrets at DEBUG, in either format, whatever goes wrong', async (t) =
   await refused.logged(/ DEBUG Watch failed; retrying.*failures: 2/);
   const warnings = refused.log().match(/ (WARNING|ERROR) [^;[]*/g);
   t.strictSame(warnings, [' WARNING API server rejected the token (401)']);
-  t.match(refused.log(), / retrying \[option: "\S+\/launcher\.kubernetes\.conf:\d+: auth-token"\]; KubernetesError /);
+  t.match(refused.log(), / retrying \[.*option: "\S+\/launcher\.kubernetes\.conf:\d+: auth-token"\]; KubernetesError /);
   said.push(refused.log());
   const everything = said.join('\n');
   for (const secret of [secrets.stdin, 'stdin-se', secrets.environment, ...Object.values(token)]) {
