@@ -41,7 +41,7 @@ interface Subject {
 }
 
 /** Connections of canceled streams that are closed in one turn of the event loop. */
-const CLOSED_IN_A_TURN = 4;
+const CLOSED_IN_A_TURN = 1;
 
 export class OutputStreams {
   readonly #options: OutputStreamsOptions;
@@ -100,7 +100,7 @@ export class OutputStreams {
     this.#streams.clear();
   }
 
-  /** A few at a time: a connection takes half a millisecond, and a launcher may cancel a thousand streams at once. */
+  /** One after the other: a connection takes half a millisecond, and a launcher may cancel a thousand streams at once. */
   async #closeCanceled(): Promise<void> {
     while (this.#canceled.length > 0) {
       await nextTurn();
