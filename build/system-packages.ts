@@ -73,6 +73,7 @@ export function makeRpm(parts: PackageParts): string {
     '%install',
     `mkdir -p %{buildroot} && cp -a ${tree}/. %{buildroot}`,
     '%files',
+    '%defattr(-,root,root)',
     `/usr/lib/${name}`,
     `/usr/sbin/${name}`,
     `/usr/share/man/man8/${name}.8.gz`,
