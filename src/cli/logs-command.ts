@@ -169,7 +169,7 @@ async function copyTail(chunks: AsyncIterable<Uint8Array>, count: number, write:
     lines = count;
   };
   for await (const chunk of chunks) {
-    kept.push(chunk);
+    kept.push(Buffer.from(chunk));
     read += chunk.length;
     bytes += chunk.length;
     for (const byte of chunk) if (byte === NEWLINE) lines++;

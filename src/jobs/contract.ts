@@ -80,7 +80,8 @@ export interface Jobs {
   ) => Promise<ControlResult>;
   /**
    * The job's output from its beginning to its end, as UTF-8 (invalid bytes are replaced), cut between characters. Throws
-   * 'job-not-found' at once. Waits while the job is Pending; empty for a job that never ran. Read only as it is consumed.
+   * 'job-not-found' at once. Waits while the job is Pending; empty for a job that never ran. Read only as it is consumed; each
+   * chunk is valid until the next one is requested.
    * Throws 'output-not-found' if the output was deleted with its pod.
    */
   readonly output: (

@@ -195,7 +195,7 @@ export interface Client {
   /**
    * Follows the log of a container to its end, over any number of connections, without losing or repeating a byte that the
    * node still has. Waits for a container that has not started. Ends when the container has ended and its log was read, or
-   * when the pod was deleted. Reads only as fast as the consumer. Rejects with a KubernetesError: `not-found` if the pod
+   * when the pod was deleted. Reads only as fast as the consumer; each chunk is valid until the next one is requested. Rejects with a KubernetesError: `not-found` if the pod
    * was deleted before anything was read, `forbidden` after some seconds, a refused request, or the error that has
    * prevented reading the log of an ended container for a minute.
    */

@@ -3,7 +3,9 @@
  * body, JSON in UTF-8. Both directions use them; a pipe may split and join them anywhere.
  */
 
-const HEADER_BYTES = 4;
+import { MAX_JSON_BYTES_PER_BYTE, writeJsonText } from './json-text.ts';
+
+export const HEADER_BYTES = 4;
 
 /** Received bytes that cannot be a frame: the rest of the stream is not usable, and the process ends with exit code 1. */
 export class BrokenFrameError extends Error {
@@ -11,28 +13,48 @@ export class BrokenFrameError extends Error {
   readonly code = 'broken-frame';
 }
 
-/** The body of one message in chunks: strings, and bytes that are UTF-8 already. */
+/** The body of one message in parts: JSON, and UTF-8 text that becomes a JSON string. */
 export type FrameBody = readonly (string | Uint8Array)[];
 
-/** The size of a body in bytes. */
-export function bodyLength(body: FrameBody): number {
-  return body.reduce((length, chunk) => length + Buffer.byteLength(chunk), 0);
+/** A frame, and what is to be called when it was written. */
+export interface BuiltFrame {
+  readonly bytes: Buffer;
+  readonly release: () => void;
 }
 
-/** Puts the body of one message into a frame. */
-export function frame(body: string | FrameBody): Buffer {
-  const chunks = typeof body === 'string' ? [body] : body;
-  const length = bodyLength(chunks);
-  const bytes = Buffer.allocUnsafe(HEADER_BYTES + length);
-  let end = bytes.writeUInt32BE(length, 0);
-  for (const chunk of chunks) {
-    if (typeof chunk === 'string') end += bytes.write(chunk, end);
-    else {
-      bytes.set(chunk, end);
-      end += chunk.length;
+/** A buffer for frames with text, and how many unused ones are kept. */
+const TEXT_FRAME_BYTES = 1280 * 1024;
+const MAX_UNUSED = 4;
+
+/** Builds frames. The buffers of job output are used again: new ones would make V8 collect garbage for each few MB. */
+export class FrameBuilder {
+  readonly #unused: Buffer[] = [];
+
+  build(body: FrameBody): BuiltFrame {
+    const hasText = body.some((part) => typeof part !== 'string');
+    const most = HEADER_BYTES + body.reduce((length, part) => length + mostBytes(part), 0);
+    const isShared = hasText && most > Buffer.poolSize && most <= TEXT_FRAME_BYTES;
+    const buffer = isShared
+      ? (this.#unused.pop() ?? Buffer.allocUnsafeSlow(TEXT_FRAME_BYTES))
+      : Buffer.allocUnsafe(most);
+    let end = HEADER_BYTES;
+    for (const part of body) {
+      if (typeof part === 'string') end += buffer.write(part, end);
+      else end = writeJsonText(part, buffer, end);
     }
+    buffer.writeUInt32BE(end - HEADER_BYTES, 0);
+    return {
+      bytes: buffer.subarray(0, end),
+      release: () => {
+        if (isShared && this.#unused.length < MAX_UNUSED) this.#unused.push(buffer);
+      },
+    };
   }
-  return bytes;
+}
+
+/** The exact size of JSON in bytes, and the largest that text can have. */
+function mostBytes(part: string | Uint8Array): number {
+  return typeof part === 'string' ? Buffer.byteLength(part) : part.length * MAX_JSON_BYTES_PER_BYTE + 2;
 }
 
 /** Capacity that is kept between frames. */

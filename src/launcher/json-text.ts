@@ -35,47 +35,37 @@ function escapesIn(four: number): number {
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-export class JsonTextEncoder {
-  #buffer = Buffer.alloc(0);
-  #view = viewOf(this.#buffer);
-
-  /** UTF-8 text as a JSON string in UTF-8, byte for byte what JSON.stringify makes of the text. Valid until the next call. */
-  encode(text: Uint8Array): Uint8Array {
-    const { length } = text;
-    this.#reserve(length * MAX_JSON_BYTES_PER_BYTE + 2);
-    const out = this.#buffer;
-    const to = this.#view;
-    const from = viewOf(text);
-    out[0] = QUOTE;
-    let written = 1;
-    let i = 0;
-    while (i < length) {
-      for (; i + 8 <= length; i += 8, written += 8) {
-        const first = from.getInt32(i);
-        const second = from.getInt32(i + 4);
-        if (((escapesIn(first) | escapesIn(second)) & HIGH_BITS) !== 0) break;
-        to.setInt32(written, first);
-        to.setInt32(written + 4, second);
-      }
-      for (const end = Math.min(i + 8, length); i < end; i++) {
-        const byte = text[i] ?? 0;
-        const letter = LETTERS[byte] ?? 0;
-        if (letter === 0) {
-          out[written++] = byte;
-          continue;
-        }
-        out[written++] = BACKSLASH;
-        out[written++] = letter;
-        if (letter === LONG) written += out.write(ESCAPES[byte]?.slice(1) ?? '', written);
-      }
+/**
+ * Writes UTF-8 text as a JSON string in UTF-8 to `out`, byte for byte what JSON.stringify makes of the text; returns where it
+ * ends. It may be up to MAX_JSON_BYTES_PER_BYTE times as long, and has two quotes.
+ */
+export function writeJsonText(text: Uint8Array, out: Buffer, start: number): number {
+  const { length } = text;
+  const from = viewOf(text);
+  const to = viewOf(out);
+  let written = start;
+  out[written++] = QUOTE;
+  let i = 0;
+  while (i < length) {
+    for (; i + 8 <= length; i += 8, written += 8) {
+      const first = from.getInt32(i);
+      const second = from.getInt32(i + 4);
+      if (((escapesIn(first) | escapesIn(second)) & HIGH_BITS) !== 0) break;
+      to.setInt32(written, first);
+      to.setInt32(written + 4, second);
     }
-    out[written++] = QUOTE;
-    return out.subarray(0, written);
+    for (const end = Math.min(i + 8, length); i < end; i++) {
+      const byte = text[i] ?? 0;
+      const letter = LETTERS[byte] ?? 0;
+      if (letter === 0) {
+        out[written++] = byte;
+        continue;
+      }
+      out[written++] = BACKSLASH;
+      out[written++] = letter;
+      if (letter === LONG) written += out.write(ESCAPES[byte]?.slice(1) ?? '', written);
+    }
   }
-
-  #reserve(bytes: number): void {
-    if (this.#buffer.length >= bytes) return;
-    this.#buffer = Buffer.allocUnsafeSlow(bytes);
-    this.#view = viewOf(this.#buffer);
-  }
+  out[written++] = QUOTE;
+  return written;
 }

@@ -7,7 +7,6 @@ import { CONFIG, type Job, PLACEMENT_CONSTRAINT, RESOURCE_LIMIT } from '../jobs/
 import type { JobErrorCode } from '../jobs/job-error.ts';
 import { boolean, list, object, text, writeFields } from '../system/schema.ts';
 import type { FrameBody } from './frames.ts';
-import type { JsonTextEncoder } from './json-text.ts';
 import type { PluginMetrics } from './plugin-metrics.ts';
 import { NO_REQUEST, type RequestId } from './request-id.ts';
 import type { OutputType } from './requests.ts';
@@ -66,11 +65,11 @@ export interface Sequence {
 }
 
 /** The JSON of a response with its number. */
-export function encode({ kind, requestId, fields }: Response, responseId: number, json: JsonTextEncoder): FrameBody {
+export function encode({ kind, requestId, fields }: Response, responseId: number): FrameBody {
   const head = `{"messageType":${NUMBERS[kind]},"requestId":${requestId},"responseId":${responseId}`;
   if (typeof fields === 'string') return [`${head}${fields === '' ? '' : `,${fields}`}}`];
   const [before, text, after] = fields;
-  return [`${head},${before}`, json.encode(text), `${after}}`];
+  return [`${head},${before}`, text, `${after}}`];
 }
 
 /** Does this response take a number of the counter? */

@@ -4,8 +4,7 @@
  */
 import type { Writable } from 'node:stream';
 import { RoundRobin } from './fair-queue.ts';
-import { bodyLength, type FrameBody, frame } from './frames.ts';
-import { JsonTextEncoder } from './json-text.ts';
+import { type BuiltFrame, FrameBuilder, HEADER_BYTES } from './frames.ts';
 import { encode, isCounted, type Response } from './responses.ts';
 
 /** Builds a response when it is about to be written; undefined, or an error: nothing is written. */
@@ -60,7 +59,7 @@ export class Writer {
   readonly #passedBy = { heartbeat: 0, answer: 0, bulk: 0, large: 0 };
   /** Users with a last answer that was large. */
   readonly #usersOfLarge = new Set<string>();
-  readonly #json = new JsonTextEncoder();
+  readonly #frames = new FrameBuilder();
   #responseId = 0;
   #isFull = false;
   #isPumpDue = false;
@@ -157,43 +156,36 @@ export class Writer {
   /** Returns the size of the message; 0: nothing was written. */
   #write(make: MakeResponse): number {
     const { output, tooLarge, written } = this.#options;
-    const next = this.#encoded(make);
+    const next = this.#built(make);
     if (next === undefined) return 0;
-    const { response, body } = next;
-    const bytes = this.#excess(body);
-    if (bytes > 0) {
-      const instead = tooLarge(response, bytes);
+    const { response, bytes, release } = next;
+    const bodyBytes = bytes.length - HEADER_BYTES;
+    if (bodyBytes > this.maxMessageSize) {
+      release();
+      const instead = tooLarge(response, bodyBytes);
       return instead === undefined ? 0 : this.#write(() => instead);
     }
     if (isCounted(response)) this.#responseId++;
-    const message = frame(body);
     this.#cork();
-    this.#bytesInTurn += message.length;
-    this.#isFull = !output.write(message);
+    this.#bytesInTurn += bytes.length;
+    this.#isFull = !output.write(bytes, release);
     if (this.#isFull) {
       this.#uncork();
       this.#options.full?.(true);
     }
-    written?.(response, message.length);
-    return message.length;
+    written?.(response, bytes.length);
+    return bytes.length;
   }
 
-  #encoded(make: MakeResponse): { readonly response: Response; readonly body: FrameBody } | undefined {
+  #built(make: MakeResponse): (BuiltFrame & { readonly response: Response }) | undefined {
     try {
       const response = make();
       const responseId = response !== undefined && isCounted(response) ? this.#responseId : 0;
-      return response && { response, body: encode(response, responseId, this.#json) };
+      return response && { response, ...this.#frames.build(encode(response, responseId)) };
     } catch (error) {
       this.#options.failed(error);
       return undefined;
     }
-  }
-
-  /** The size of a body above the limit, else 0. Bytes are counted only where three for each UTF-16 unit might not fit. */
-  #excess(body: FrameBody): number {
-    const units = body.reduce((sum, { length }) => sum + length, 0);
-    const bytes = units * 3 <= this.maxMessageSize ? 0 : bodyLength(body);
-    return bytes > this.maxMessageSize ? bytes : 0;
   }
 
   /** Messages of one turn of the event loop leave together: one system call for many answers. */

@@ -2,7 +2,9 @@
 
 import fc from 'fast-check';
 import t from 'tap';
-import { FrameReader, frame } from '../../src/launcher/frames.ts';
+import { FrameBuilder, FrameReader } from '../../src/launcher/frames.ts';
+
+const frame = (body: string): Buffer => new FrameBuilder().build([body]).bytes;
 
 t.test('[frame-split] frames arrive complete, however the pipe splits and joins them', (t) => {
   fc.assert(
@@ -42,4 +44,23 @@ t.test('[frame-oversize] a length above the limit is refused at its header; the 
     message: 'a frame of 6 bytes arrived; max-message-size allows 5',
   });
   t.end();
+});
+
+t.test('text becomes a JSON string in the frame, and a frame that was not written keeps its bytes', async (t) => {
+  const builder = new FrameBuilder();
+  const texts = ['a "quoted" line\n', '\u0000'.repeat(20_000), 'x'.repeat(300_000), 'é'.repeat(3)];
+  const frames = texts.map((text) => builder.build(['{"output":', Buffer.from(text), '}']));
+  for (const [index, { bytes }] of frames.entries()) {
+    t.equal(bytes.readUInt32BE(0), bytes.length - 4);
+    t.same(JSON.parse(bytes.toString('utf8', 4)), { output: texts[index] });
+  }
+});
+
+t.test('the buffer of a frame of job output is used again after it was written', async (t) => {
+  const builder = new FrameBuilder();
+  const text = Buffer.alloc(100_000, 'x');
+  const first = builder.build([text]);
+  first.release();
+  t.equal(builder.build([text]).bytes.buffer, first.bytes.buffer);
+  t.not(builder.build([text]).bytes.buffer, first.bytes.buffer);
 });

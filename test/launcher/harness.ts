@@ -1,6 +1,6 @@
 /** A launcher for tests: a session on streams in memory, a clock that the test turns, and what a launcher asks for. */
 import { PassThrough } from 'node:stream';
-import { FrameReader, frame } from '../../src/launcher/frames.ts';
+import { FrameReader } from '../../src/launcher/frames.ts';
 import {
   createLauncherSession,
   type LauncherSession,
@@ -8,6 +8,7 @@ import {
 } from '../../src/launcher/session.ts';
 import type { Clock } from '../../src/system/clock.ts';
 import { type Log, silentLog } from '../../src/system/log.ts';
+import { encodeFrameBody } from '../support/plugin.ts';
 import { createFakeJobs, type FakeJobs } from './fake-jobs.ts';
 
 export type Message = Readonly<Record<string, unknown>>;
@@ -108,7 +109,7 @@ export async function startLauncher(options: LauncherOptions = {}): Promise<Laun
   };
   const received = async (): Promise<Message[]> => (await texts()).map((text) => JSON.parse(text) as Message);
   const sendText = (body: string): void => {
-    input.write(frame(body));
+    input.write(encodeFrameBody(body));
   };
   const send = (...messages: Message[]): void => {
     for (const message of messages) sendText(JSON.stringify(message));

@@ -2,7 +2,7 @@
 
 import { PassThrough } from 'node:stream';
 import t from 'tap';
-import { frame } from '../../src/launcher/frames.ts';
+import { encodeFrameBody } from '../support/plugin.ts';
 import { heldJobs } from './fake-jobs.ts';
 import { network, on, recordingLog, settle, startLauncher } from './harness.ts';
 
@@ -132,7 +132,7 @@ t.test('[flow-accepted] refused streams count, too, while the launcher does not 
   const hundred = (from: number): Buffer =>
     Buffer.concat(
       Array.from({ length: 100 }, (_, id) =>
-        frame(JSON.stringify({ messageType: 6, requestId: from + id, ...on('job-9') })),
+        encodeFrameBody(JSON.stringify({ messageType: 6, requestId: from + id, ...on('job-9') })),
       ),
     );
   while (launcher.input.write(hundred(written)) || (await drained(launcher.input))) {

@@ -2,16 +2,22 @@
 
 import { connect, createServer, type Socket } from 'node:net';
 import t from 'tap';
-import { BrokenFrameError, frame } from '../../src/launcher/frames.ts';
+import { BrokenFrameError } from '../../src/launcher/frames.ts';
 import { createLauncherSession } from '../../src/launcher/session.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
+import { encodeFrameBody } from '../support/plugin.ts';
 import { createFakeJobs, heldJobs } from './fake-jobs.ts';
 import { network, on, recordingLog, settle, startLauncher } from './harness.ts';
 
 t.test('[end-broken] a broken frame ends the session with a log line', async (t) => {
   const log = recordingLog();
-  for (const bytes of [Buffer.from([255, 255, 255, 255]), frame(''), frame('{"requestId":'), frame('{} {}')]) {
+  for (const bytes of [
+    Buffer.from([255, 255, 255, 255]),
+    encodeFrameBody(''),
+    encodeFrameBody('{"requestId":'),
+    encodeFrameBody('{} {}'),
+  ]) {
     const launcher = await startLauncher({ log });
     launcher.input.write(bytes);
     await settle();
@@ -93,7 +99,7 @@ t.test('[sockets] the same over real sockets, byte by byte', async (t) => {
         if (text.length >= bytes) resolve(text);
       });
     });
-    for (const byte of frame(request)) client.write(Buffer.of(byte));
+    for (const byte of encodeFrameBody(request)) client.write(Buffer.of(byte));
     return answer;
   };
   t.equal(

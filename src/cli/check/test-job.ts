@@ -149,7 +149,7 @@ async function read(client: Client, pod: string, signal: AbortSignal): Promise<s
   const over = AbortSignal.abort();
   const chunks: Uint8Array[] = [];
   for await (const chunk of client.followLog({ pod, container: CONTAINER_NAME, ended: over }, signal))
-    chunks.push(chunk);
+    chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks).toString();
 }
 

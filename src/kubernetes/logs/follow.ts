@@ -224,8 +224,7 @@ export async function* followLog(
     lastFailure = undefined;
     failures = 0;
     pauses.reset();
-    // The buffer of the answer is used again.
-    yield Buffer.from(bytes);
+    yield bytes;
   }
 
   /** Sleeps, or until the container ends. */
