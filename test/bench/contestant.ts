@@ -71,6 +71,8 @@ export async function makeContestants(directory: string): Promise<Contestants> {
         child.on('exit', () => reject(new Error(`the contestant ${name} ended early`)));
       });
       ended.catch(() => undefined);
+      const kill = (): void => void child.kill('SIGKILL');
+      process.once('exit', kill);
       let before = 0;
       try {
         for await (const line of createInterface(child.stdout)) {
@@ -86,7 +88,8 @@ export async function makeContestants(directory: string): Promise<Contestants> {
         }
         return await ended;
       } finally {
-        child.kill('SIGKILL');
+        process.off('exit', kill);
+        kill();
       }
     },
   };

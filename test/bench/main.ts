@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { untilAborted } from '../../src/system/async.ts';
 import { makeContestants } from './contestant.ts';
 import type { Item } from './item.ts';
 import { hold } from './items/hold.ts';
@@ -34,6 +35,8 @@ const ITEMS: Readonly<Record<string, Item>> = {
   i: templates,
 };
 const RUNS = 5;
+/** An item that receives nothing ends then. */
+const ITEM_MS = 180_000;
 
 const { values } = parseArgs({
   options: {
@@ -60,12 +63,15 @@ const server = await startServer();
 /** The most that the server was ever busy with each kind of work. */
 const busy = new Map<string, number>();
 const rows: Row[] = [];
+let isLate = false;
 try {
   const contestants = await makeContestants(directory);
   for (const [letter, item] of Object.entries(ITEMS)) {
     if (!only.includes(letter)) continue;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), ITEM_MS);
     try {
-      const found = await item({
+      const found = item({
         server,
         contestants,
         quick,
@@ -73,11 +79,19 @@ try {
         progress: (text) => console.error(`${elapsed()}  ${letter}. ${text}`),
         busy: (what, part) => busy.set(what, Math.max(part, busy.get(what) ?? 0)),
       });
-      rows.push(...found);
+      const over = untilAborted(late.signal).then(() => {
+        throw new Error(`item ${letter} has not ended after ${ITEM_MS / 1000} s`);
+      });
+      rows.push(...(await Promise.race([found, over])));
     } catch (error) {
       // The others are worth knowing all the same.
       console.error(error);
       process.exitCode = 1;
+      // What an item without an end has started cannot be measured beside others.
+      isLate = late.signal.aborted;
+      if (isLate) break;
+    } finally {
+      clearTimeout(timer);
     }
   }
 } finally {
@@ -95,3 +109,5 @@ if (values.json !== undefined) {
   const report = { machine, quick, runs, rows, server: Object.fromEntries(busy) };
   writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
 }
+// What such an item has started keeps this process running.
+if (isLate) process.exit();

@@ -1,5 +1,11 @@
-/** c. From exec to the answer of Bootstrap, and to the jobs being known. */
-import { chownSync } from 'node:fs';
+/** c. From exec to the answer of Bootstrap, beside an empty executable of the same Node.js, and to the jobs being known. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeExecutable } from '../../../build/executable.ts';
+import { nodeBinary } from '../../../build/node-binary.ts';
 import { EXECUTABLE, type PluginStart, writeConfig } from '../../support/plugin.ts';
 import { type Bench, expect, type Item } from '../item.ts';
 import { benchOptions, startMeasured } from '../plugin.ts';
@@ -7,7 +13,9 @@ import type { Row } from '../report.ts';
 import { median } from '../statistics.ts';
 
 const JOBS = 10_000;
-const SMALL_START_MS = 150;
+/** Of the start of an empty executable. */
+const MOST_RATIO = 1.6;
+const ROOT = join(import.meta.dirname, '../../..');
 
 /** Variables that make root replace itself once more (architecture.md section 7). */
 const FULL = {
@@ -52,25 +60,59 @@ async function startOnce(bench: Bench, how: Start, jobs: number): Promise<number
   }
 }
 
-export const start: Item = async (bench) => {
+/** An executable that is made as the plugin is, and only writes a byte. */
+function makeEmpty(directory: string): string {
+  writeFileSync(join(directory, 'plugin.cjs'), "process.stdout.write('.');\n");
+  makeExecutable({ root: ROOT, node: nodeBinary(ROOT, 'x64'), directory, name: 'empty' });
+  return join(directory, 'empty');
+}
+
+/** From exec to the first byte. */
+async function startEmpty(executable: string): Promise<number> {
+  const start = performance.now();
+  const child = spawn(executable, { stdio: ['ignore', 'pipe', 'inherit'], env: {} });
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+  const ms = performance.now() - start;
+  await ended;
+  return ms;
+}
+
+async function smallStarts(bench: Bench, empty: string): Promise<readonly Row[]> {
   const rows: Row[] = [];
   await bench.server.have({ jobs: 0 });
   for (const [name, make] of waysToStart()) {
     const times: number[] = [];
+    const emptyTimes: number[] = [];
     for (let round = 1; round <= bench.runs; round++) {
       bench.progress(`start without jobs, ${name}, run ${round}`);
       times.push(await startOnce(bench, make(bench.server.url), 0));
+      emptyTimes.push(await startEmpty(empty));
     }
-    const result = median(times);
+    const [value, beside] = [median(times), median(emptyTimes)];
     rows.push({
       item: 'c',
       what: `exec to Bootstrap answer, ${name}`,
-      bars: [{ name: 'ours', value: result }],
+      bars: [
+        { name: 'ours', value },
+        { name: 'empty executable', value: beside },
+      ],
       unit: 'ms',
-      result,
-      reach: { most: SMALL_START_MS },
-      ratio: false,
+      result: value / beside,
+      reach: { most: MOST_RATIO },
+      ratio: true,
     });
+  }
+  return rows;
+}
+
+export const start: Item = async (bench) => {
+  const directory = mkdtempSync(join(tmpdir(), 'bench-empty-'));
+  const rows: Row[] = [];
+  try {
+    rows.push(...(await smallStarts(bench, makeEmpty(directory))));
+  } finally {
+    rmSync(directory, { recursive: true });
   }
 
   const jobs = bench.quick ? JOBS / 10 : JOBS;
