@@ -36,7 +36,7 @@ const ITEMS: Readonly<Record<string, Item>> = {
 };
 const RUNS = 5;
 /** An item that receives nothing ends then. */
-const ITEM_MS = 180_000;
+const ITEM_MS = 300_000;
 
 const { values } = parseArgs({
   options: {
