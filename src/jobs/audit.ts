@@ -1,6 +1,6 @@
 /**
- * Audit log: one line for each submit, control and output read, with the requester and the result. Long fields are cut, and many
- * refusals of one user become one line, so that no user can push the lines of others out of the log.
+ * Audit log: one line for each submit, control and output read, with the requester and the result. Many refusals of one user
+ * become one line, so that no user can push the lines of others out of the log; the log itself cuts long fields (log-format.ts).
  */
 import type { Clock } from '../system/clock.ts';
 import type { Log, LogFields } from '../system/log.ts';
@@ -15,7 +15,6 @@ const DONE: Readonly<Record<ControlOperation, string>> = {
   cancel: 'Canceled a job',
 };
 
-const MAX_FIELD_BYTES = 256;
 const WINDOW_MS = 60_000;
 /** Refusals of one user that are logged in a minute; further ones are counted. */
 const MAX_REFUSALS = 10;
@@ -25,7 +24,7 @@ const MAX_USERS = 1_000;
 /** Logs every submit, control and output read, refused ones too. Arguments, environment and stdin are not logged: they hold secrets. */
 export function auditedJobs(jobs: Jobs, log: Log, clock: Clock): Jobs {
   const refusals = new Refusals(log, clock);
-  const write = (sentence: string, fields: LogFields): void => log.notice(sentence, cutFields(fields));
+  const write = (sentence: string, fields: LogFields): void => log.notice(sentence, fields);
   const refuse = (sentence: string, fields: LogFields, error: unknown): void => {
     const user = String(fields['requester']);
     refusals.add(user, () => write(sentence, { ...fields, ...refusal(error) }));
@@ -86,21 +85,6 @@ function identity(requester: Requester, requestedBy: string | undefined): LogFie
     : { requester: requestedBy, as: requester };
 }
 
-/** `aaa... (4900000 bytes)`. */
-function cut(text: string): string {
-  const bytes = Buffer.byteLength(text);
-  if (bytes <= MAX_FIELD_BYTES) return text;
-  const kept = Buffer.from(text.slice(0, MAX_FIELD_BYTES)).subarray(0, MAX_FIELD_BYTES);
-  // A stream decoder leaves out a character that is cut.
-  const decoded = new TextDecoder().decode(kept, { stream: true });
-  return `${decoded}... (${bytes} bytes)`;
-}
-
-const cutFields = (fields: LogFields): LogFields =>
-  Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => [key, typeof value === 'string' ? cut(value) : value]),
-  );
-
 interface RefusalWindow {
   readonly endsAt: number;
   count: number;
@@ -140,7 +124,7 @@ class Refusals {
     this.#windows.delete(user);
     if (count <= MAX_REFUSALS) return;
     const fields = { requester: user, refusals: count - MAX_REFUSALS, seconds: WINDOW_MS / 1000 };
-    this.#log.notice('Refused more requests of a user', cutFields(fields));
+    this.#log.notice('Refused more requests of a user', fields);
   }
 }
 

@@ -59,6 +59,15 @@ function streams(stage: Stage, count: number, messageType: number, jobId: string
   };
 }
 
+/** In a minute: ten refusals and the number of the others. */
+const MAX_REFUSAL_LINES = 11;
+
+/** Minutes that have begun since this call. */
+function minutesFromNow(): () => number {
+  const start = performance.now();
+  return () => Math.ceil((performance.now() - start) / 60_000);
+}
+
 /** No node has so many cores: these jobs stay Pending. */
 const PENDING = submit({ resourceLimits: [{ type: 'cpuCount', value: '100000' }] });
 
@@ -166,17 +175,34 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'audit',
-    what: 'controls with job ids of 1 MB, and thousands of refused requests',
+    what: '20 controls with job ids of 1 MB, and 100,000 refused requests',
     kinds: ALL,
     memory: 500,
     run: async (stage, over) => {
-      const before = stage.logBytes();
+      const before = stage.logLines();
+      const minutes = minutesFromNow();
       const jobId = 'x'.repeat(1_000_000);
       for (let i = 0; i < 20; i++) stage.send({ messageType: 5, ...user, jobId, operation: 3 });
-      for (let i = 0; i < 5_000; i++) stage.send({ messageType: 5, ...user, jobId: `no-${i}`, operation: 3 });
+      for (let sent = 0; sent < 100_000; sent += 1_000) {
+        for (let i = 0; i < 500; i++) {
+          stage.send({ messageType: 5, ...user, jobId: `no-${sent + i}`, operation: 3 });
+          stage.send(stream(6, `no-${sent + i}`));
+        }
+        await sleep(20);
+      }
       await untilAborted(over);
-      const written = stage.logBytes() - before;
-      if (written > 2_000_000) throw new Error(`the log grew by ${written} bytes; at most 2,000,000 are right`);
+      await stage.launcher.jobs('*');
+      const after = stage.logLines();
+      const kept = new Set(after);
+      const lost = before.filter((line) => !kept.has(line));
+      if (lost.length > 0) throw new Error(`${lost.length} lines of the log were lost, first: ${lost[0]}`);
+      const ofAttacker = after.filter((line) => line.includes(`requester: ${ATTACKER}`));
+      const most = MAX_REFUSAL_LINES * minutes();
+      if (ofAttacker.length === 0 || ofAttacker.length > most) {
+        throw new Error(`${ofAttacker.length} lines of the log are about the attacker; at most ${most} are right`);
+      }
+      const longest = Math.max(...after.map((line) => Buffer.byteLength(line)));
+      if (longest > 8_300) throw new Error(`a line of the log has ${longest} bytes`);
     },
   },
 ];

@@ -1,5 +1,5 @@
 /** What an attack meets: the executable on a simulated cluster, an ordinary user beside the attacker, and meters. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../support/eventually.ts';
 import { createLauncher, type Frame, type Launcher } from '../support/launcher.ts';
@@ -54,8 +54,8 @@ export interface Stage {
   ) => Promise<Readings>;
   /** Submits for the attacker and waits for the state. */
   readonly attackersJob: (command: string, state: string) => Promise<string>;
-  /** Bytes of the log, rotated files included. */
-  readonly logBytes: () => number;
+  /** The lines of the log, rotated files included. */
+  readonly logLines: () => readonly string[];
   readonly close: () => Promise<void>;
 }
 
@@ -135,10 +135,10 @@ async function stageOf(cluster: ClusterProcess, start: PluginStart): Promise<Sta
       await eventually(async () => (await launcher.job(ATTACKER, id)).status === state, `${id} is ${state}`);
       return id;
     },
-    logBytes: () => {
+    logLines: () => {
       const { logFile } = plugin.directory;
       const directory = logFile.slice(0, logFile.lastIndexOf('/'));
-      return readdirSync(directory).reduce((sum, name) => sum + statSync(`${directory}/${name}`).size, 0);
+      return readdirSync(directory).flatMap((name) => readFileSync(`${directory}/${name}`, 'utf8').split('\n'));
     },
     close: async () => {
       await plugin.close();

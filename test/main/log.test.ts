@@ -89,6 +89,41 @@ t.test('at ERROR: what an administrator must know, and a line for all that is do
   );
 });
 
+t.test('requests of an administrator are logged with their name', async (t) => {
+  const { plugin, launcher } = await start(t, cluster, { options: { 'log-level': 'INFO' } });
+  const carol = { username: '*', requestUsername: 'carol' };
+  const job = { ...sleeper, name: 'kept', host: 'nowhere', user: 'jane' };
+  const { jobs } = await launcher.request(2, { ...carol, job });
+  const jobId = String((jobs as { id: string }[])[0]?.id);
+  plugin.wire.send({ messageType: 6, requestId: 9_000, ...carol, jobId, cancel: false });
+  await launcher.request(5, { ...carol, jobId, operation: 4 });
+  const who = 'user: jane, requester: carol, as: \\*';
+  await plugin.logged(new RegExp(`Submitted a job \\[${who}, name: kept, image: busybox, job: ${jobId}\\]`));
+  await plugin.logged(new RegExp(`Reading the output of a job \\[${who}, job: ${jobId}\\]`));
+  await plugin.logged(new RegExp(`Canceled a job \\[${who}, job: ${jobId}, image: busybox\\]`));
+});
+
+t.test('2,000 refused requests of a user add ten lines, of which the fields are cut', async (t) => {
+  const { plugin, launcher } = await start(t, cluster, { options: { 'log-level': 'INFO' } });
+  await launcher.submit('jane', { ...sleeper, name: 'kept', host: 'nowhere' });
+  await plugin.logged(/Synced/);
+  const before = plugin.log();
+  const refused = { messageType: 5, username: 'mallory', requestUsername: 'mallory', operation: 3 };
+  for (let n = 0; n < 2_000; n++) {
+    plugin.wire.send({ ...refused, requestId: 10_000 + n, jobId: n === 0 ? 'x'.repeat(1_000_000) : `no-${n}` });
+  }
+  await plugin.waitFor(({ requestId }) => requestId === 11_999);
+  const log = plugin.log();
+  t.ok(log.startsWith(before), 'the lines of others are there');
+  t.match(before, 'Submitted a job [user: jane, requester: jane, name: kept, ');
+  const lines = log.slice(before.length).trimEnd().split('\n');
+  t.equal(lines.filter((line) => line.includes('requester: mallory')).length, 10);
+  t.match(
+    lines[0],
+    /Could not kill a job \[requester: mallory, job: "x{256}\.\.\. \(1000000 bytes\)", code: job-not-found, /,
+  );
+});
+
 t.test('at ERROR: what the cluster does not allow, an API server that goes and comes back', async (t) => {
   const other = await startCluster();
   t.teardown(() => other.close());
