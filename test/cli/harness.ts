@@ -55,7 +55,7 @@ export function directoryOf(t: Test, { options = {}, files = {} }: Situation): {
 
 /**
  * Runs a command. Its directory is shown as DIR and the port of `api-url` as PORT. Root is not given up: the process
- * has other tests to run (test/cli/privileges.test.ts starts processes that do).
+ * has other tests to run (test/cli/command-session.test.ts starts processes that do).
  */
 export async function run(t: Test, args: readonly string[], situation: Situation = {}): Promise<Outcome> {
   const { path, configFile } = directoryOf(t, situation);

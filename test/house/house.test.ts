@@ -1,7 +1,7 @@
 /** The rules of the house that can be checked by reading: layout, imports, names, size and words of files. Each lists all that break it. */
 import { basename, dirname } from 'node:path';
 import t, { type Test } from 'tap';
-import { mayImport, PACKAGES, placeOf, ROOMS, WIRING } from './layout.ts';
+import { mayImport, PACKAGES, placeOf, ROOMS, UNMIRRORED, WIRING } from './layout.ts';
 import { foldersBelow, readDocuments, readSources, type SourceFile, sourceFile } from './sources.ts';
 import { isSentence, unplainWords } from './words.ts';
 
@@ -83,6 +83,21 @@ t.test('src/ has the rooms of the layout and no other folders', async (t) => {
   t.same(
     sources.map(({ path }) => path).filter((path) => placeOf(path) === undefined),
     WIRING,
+  );
+});
+
+t.test('the name of a test begins with the name of a file of its room in src/', async (t) => {
+  const unmirrored = files.filter(({ path }) => {
+    const [top, room = ''] = path.split('/');
+    if (top !== 'test' || ROOMS[room] === undefined || !path.endsWith('.test.ts')) return false;
+    const name = basename(path, '.test.ts');
+    return !sources
+      .filter((source) => placeOf(source.path)?.room === room)
+      .some((source) => `${name}-`.startsWith(`${basename(source.path, '.ts')}-`));
+  });
+  t.strictSame(
+    unmirrored.map(({ path }) => path),
+    UNMIRRORED,
   );
 });
 

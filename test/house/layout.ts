@@ -53,6 +53,14 @@ export const WIRING = ['src/main.ts', 'src/plugin.ts'];
 /** The packages that src/ may use; each is bundled into the executable. */
 export const PACKAGES = ['ini', 'jsonpointer', 'kubernetes-types', 'undici', 'ws'];
 
+/** Tests without a file of src/ whose name they begin with. */
+export const UNMIRRORED = [
+  // The list of conformance rules and the titles of all tests.
+  'test/launcher/conformance.test.ts',
+  // A template of a site, from text to object: all of src/templates.
+  'test/templates/job-template.test.ts',
+];
+
 /** The room of a file of src/, and its folder inside that room ('' beside the folders). */
 export function placeOf(path: string): { readonly room: string; readonly inside: string } | undefined {
   const [top, room, ...rest] = path.split('/').slice(0, -1);

@@ -21,7 +21,7 @@ interface Rule {
 const files = readSources(['test']).filter(
   ({ path }) => (path.startsWith('test/launcher/') && path.endsWith('.test.ts')) || ELSEWHERE.includes(path),
 );
-/** The titles in conversations.test.ts come from its fixtures. */
+/** The titles in conversation-recordings.test.ts come from its fixtures. */
 const conversations = readConversations().map(({ api, about }) => `conversations: [conversation-${api}] ${about}`);
 const titles = [
   ...files.flatMap(({ path, strings }) =>

@@ -33,3 +33,15 @@ t.test('quantities of all suffixes', async (t) => {
     t.ok(read === amount || Math.abs((read ?? Number.NaN) / (amount ?? 0) - 1) < 1e-12, `${written} is ${amount}`);
   }
 });
+
+t.test('milli, micro and nano are the decimals that people write, not multiples of 0.001', async (t) => {
+  for (const [written, amount] of [
+    ['9m', 0.009],
+    ['35m', 0.035],
+    ['1100m', 1.1],
+    ['9u', 0.000009],
+    ['299412861n', 0.299412861],
+  ] as const) {
+    t.equal(quantity(written), amount, written);
+  }
+});

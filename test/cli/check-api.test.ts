@@ -2,8 +2,15 @@
 import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
 import t, { type Test } from 'tap';
+import { fakeClock } from '../support/fake-clock.ts';
 import { day, type Identity, issue } from './certificates.ts';
-import { base64, fails, linesOf, listen, run } from './harness.ts';
+import { base64, fails, linesOf, listen, run, type Situation } from './harness.ts';
+
+/** No deadline passes, so that a busy host does not change the result. */
+const situation = (options: Readonly<Record<string, string>>): Situation => ({
+  options,
+  context: { clock: fakeClock(Date.now()) },
+});
 
 function jwt(claims: object): string {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -20,96 +27,100 @@ async function secured(
   return { 'api-url': `https://127.0.0.1:${port}`, 'auth-token': 'a-token' };
 }
 
-t.test('certificates', async (t) => {
-  const good = await issue();
+const good = await issue();
 
-  await t.test('of an unknown issuer that sends its authority', async (t) => {
-    const served = await secured(t, { ...good, cert: `${good.cert}\n${good.ca}` });
-    const outcome = await run(t, ['check'], { options: served });
-    const at = outcome.lines.findIndex((line) => line.startsWith('failed   tls'));
-    t.match(outcome.lines.slice(at, at + 5), [
-      "failed   tls             DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT sends a certificate issued by CN=an authority, which this host does not trust (SELF_SIGNED_CERT_IN_CHAIN) -> compare the fingerprint with your cluster's CA; if it is the same, put this line into the options file",
-      `                         0: CN=kube-apiserver, issued by CN=an authority, until ${day(100)}`,
-      `                         1: CN=an authority, issued by CN=an authority, until ${day(1000)}`,
-      /^ {25}SHA-256 of CN=an authority: ([0-9A-F]{2}:){31}[0-9A-F]{2}$/,
-      /^ {25}certificate-authority=LS0tLS1CRUdJTi/,
-    ]);
-    const [, pasted = ''] = /certificate-authority=(\S+)/.exec(outcome.out) ?? [];
-    const fixed = await run(t, ['check'], { options: { ...served, 'certificate-authority': pasted } });
-    t.strictSame(linesOf(fixed, 'tls'), [
-      `ok tls CN=kube-apiserver, issued by CN=an authority, valid until ${day(100)}`,
-    ]);
-  });
-
-  await t.test('of an unknown issuer that is not sent', async (t) => {
-    await fails(
-      t,
-      { options: await secured(t, good) },
-      'tls',
-      "failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT sends a certificate issued by CN=an authority, which this host does not trust (UNABLE_TO_GET_ISSUER_CERT_LOCALLY) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
-    );
-  });
-
-  await t.test('of another authority than certificate-authority', async (t) => {
-    const other = await issue({ authority: 'the old cluster' });
-    await fails(
-      t,
-      { options: { ...(await secured(t, good)), 'certificate-authority': base64(other.ca) } },
-      'tls',
-      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it contains CN=the old cluster, but the certificate of 127.0.0.1:PORT was issued by CN=an authority (UNABLE_TO_GET_ISSUER_CERT_LOCALLY) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
-    );
-    const renamed = await issue();
-    await fails(
-      t,
-      { options: { ...(await secured(t, good)), 'certificate-authority': base64(renamed.ca) } },
-      'tls',
-      "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it contains CN=an authority, but the certificate of 127.0.0.1:PORT was issued by another CA with the name CN=an authority (CERT_SIGNATURE_FAILURE) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
-    );
-  });
-
-  await t.test('for another name', async (t) => {
-    const named = await issue({ names: ['kubernetes', '10.96.0.1'] });
-    await fails(
-      t,
-      { options: { ...(await secured(t, named)), 'certificate-authority': base64(named.ca) } },
-      'tls',
-      'failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate is not for 127.0.0.1, but for kubernetes, 10.96.0.1 -> use one of these names in api-url, or issue the certificate for 127.0.0.1 too (kubeadm: apiServer.certSANs)',
-    );
-  });
-
-  await t.test('expired, about to expire, not yet valid', async (t) => {
-    const check = async (from: number, until: number) => {
-      const identity = await issue({ from, until });
-      const outcome = await run(t, ['check'], {
-        options: { ...(await secured(t, identity)), 'certificate-authority': base64(identity.ca) },
-      });
-      return linesOf(outcome, 'tls');
-    };
-    t.strictSame(await check(-9, -2), [
-      `failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate of CN=kube-apiserver expired on ${day(-2)} -> renew it on the cluster (kubeadm certs renew all, or as your distribution does), and check the clock of this host (timedatectl)`,
-    ]);
-    t.strictSame(await check(3, 9), [
-      `failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate of CN=kube-apiserver is valid from ${day(3)} on, which is in the future -> correct the clock of this host: timedatectl`,
-    ]);
-    t.strictSame(await check(-9, 3.5), [
-      `warning tls CN=kube-apiserver, issued by CN=an authority, valid until ${day(3.5)}: in 3 days -> renew it (kubeadm certs renew apiserver, or as your distribution does)`,
-    ]);
-  });
-
-  await t.test('that are not verified', async (t) => {
-    const outcome = await run(t, ['check'], { options: { ...(await secured(t, good)), 'verify-ssl-certs': '0' } });
-    t.match(
-      linesOf(outcome, 'tls')[0],
-      /^warning tls certificates are not verified \(verify-ssl-certs=0\); verification would fail: /,
-    );
-  });
+t.test('a certificate of an unknown issuer that sends its authority', async (t) => {
+  const served = await secured(t, { ...good, cert: `${good.cert}\n${good.ca}` });
+  const outcome = await run(t, ['check'], situation(served));
+  const at = outcome.lines.findIndex((line) => line.startsWith('failed   tls'));
+  t.match(outcome.lines.slice(at, at + 5), [
+    "failed   tls             DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT sends a certificate issued by CN=an authority, which this host does not trust (SELF_SIGNED_CERT_IN_CHAIN) -> compare the fingerprint with your cluster's CA; if it is the same, put this line into the options file",
+    `                         0: CN=kube-apiserver, issued by CN=an authority, until ${day(100)}`,
+    `                         1: CN=an authority, issued by CN=an authority, until ${day(1000)}`,
+    /^ {25}SHA-256 of CN=an authority: ([0-9A-F]{2}:){31}[0-9A-F]{2}$/,
+    /^ {25}certificate-authority=LS0tLS1CRUdJTi/,
+  ]);
+  const [, pasted = ''] = /certificate-authority=(\S+)/.exec(outcome.out) ?? [];
+  const fixed = await run(t, ['check'], situation({ ...served, 'certificate-authority': pasted }));
+  t.strictSame(linesOf(fixed, 'tls'), [`ok tls CN=kube-apiserver, issued by CN=an authority, valid until ${day(100)}`]);
 });
 
+t.test('a certificate of an unknown issuer that is not sent', async (t) => {
+  await fails(
+    t,
+    situation(await secured(t, good)),
+    'tls',
+    "failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT sends a certificate issued by CN=an authority, which this host does not trust (UNABLE_TO_GET_ISSUER_CERT_LOCALLY) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+  );
+});
+
+t.test('a certificate of another authority than certificate-authority', async (t) => {
+  const other = await issue({ authority: 'the old cluster' });
+  await fails(
+    t,
+    situation({ ...(await secured(t, good)), 'certificate-authority': base64(other.ca) }),
+    'tls',
+    "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it contains CN=the old cluster, but the certificate of 127.0.0.1:PORT was issued by CN=an authority (UNABLE_TO_GET_ISSUER_CERT_LOCALLY) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+  );
+});
+
+t.test('a certificate of another authority with the same name as certificate-authority', async (t) => {
+  const renamed = await issue();
+  await fails(
+    t,
+    situation({ ...(await secured(t, good)), 'certificate-authority': base64(renamed.ca) }),
+    'tls',
+    "failed tls DIR/launcher.kubernetes.conf:4: certificate-authority: it contains CN=an authority, but the certificate of 127.0.0.1:PORT was issued by another CA with the name CN=an authority (CERT_SIGNATURE_FAILURE) -> set certificate-authority to the cluster's CA, which the server does not send: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0",
+  );
+});
+
+t.test('a certificate for another name', async (t) => {
+  const named = await issue({ names: ['kubernetes', '10.96.0.1'] });
+  await fails(
+    t,
+    situation({ ...(await secured(t, named)), 'certificate-authority': base64(named.ca) }),
+    'tls',
+    'failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate is not for 127.0.0.1, but for kubernetes, 10.96.0.1 -> use one of these names in api-url, or issue the certificate for 127.0.0.1 too (kubeadm: apiServer.certSANs)',
+  );
+});
+
+/** The line about a certificate that is valid from one day to another, counted from today. */
+async function ofDays(t: Test, from: number, until: number): Promise<readonly string[]> {
+  const identity = await issue({ from, until });
+  const to = { ...(await secured(t, identity)), 'certificate-authority': base64(identity.ca) };
+  return linesOf(await run(t, ['check'], situation(to)), 'tls');
+}
+
+t.test('a certificate that has expired', async (t) => {
+  t.strictSame(await ofDays(t, -9, -2), [
+    `failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate of CN=kube-apiserver expired on ${day(-2)} -> renew it on the cluster (kubeadm certs renew all, or as your distribution does), and check the clock of this host (timedatectl)`,
+  ]);
+});
+
+t.test('a certificate that is not valid yet', async (t) => {
+  t.strictSame(await ofDays(t, 3, 9), [
+    `failed tls DIR/launcher.kubernetes.conf:2: api-url: the certificate of CN=kube-apiserver is valid from ${day(3)} on, which is in the future -> correct the clock of this host: timedatectl`,
+  ]);
+});
+
+t.test('a certificate that expires soon', async (t) => {
+  t.strictSame(await ofDays(t, -9, 3.5), [
+    `warning tls CN=kube-apiserver, issued by CN=an authority, valid until ${day(3.5)}: in 3 days -> renew it (kubeadm certs renew apiserver, or as your distribution does)`,
+  ]);
+});
+
+t.test('a certificate that is not verified', async (t) => {
+  const outcome = await run(t, ['check'], situation({ ...(await secured(t, good)), 'verify-ssl-certs': '0' }));
+  t.match(
+    linesOf(outcome, 'tls')[0],
+    /^warning tls certificates are not verified \(verify-ssl-certs=0\); verification would fail: /,
+  );
+});
 /** The lines of one step of `check` against a server with this handler. */
 async function against(t: Test, step: string, handler: RequestListener): Promise<readonly string[]> {
   const identity = await issue();
   const served = await secured(t, identity, handler);
-  const ended = await run(t, ['check'], { options: { ...served, 'certificate-authority': base64(identity.ca) } });
+  const ended = await run(t, ['check'], situation({ ...served, 'certificate-authority': base64(identity.ca) }));
   return linesOf(ended, step);
 }
 
@@ -191,7 +202,7 @@ t.test('an expired token', async (t) => {
     iss: 'https://kubernetes.default.svc',
     sub: 'system:serviceaccount:rstudio:job-launcher',
   });
-  const outcome = await run(t, ['check'], { options: { ...(await refusing(t)), 'auth-token': expired } });
+  const outcome = await run(t, ['check'], situation({ ...(await refusing(t)), 'auth-token': expired }));
   t.match(
     linesOf(outcome, 'token')[0],
     /^failed token DIR\/launcher.kubernetes.conf:3: auth-token: expired \d+ days ago: account system:serviceaccount:rstudio:job-launcher, issuer https:\/\/kubernetes.default.svc, until 2025-01-02T03:04:05Z -> /,
@@ -207,7 +218,7 @@ t.test('an expired token', async (t) => {
 });
 
 t.test('a token that is not a JWT, refused by the server', async (t) => {
-  const opaque = await run(t, ['check'], { options: await refusing(t) });
+  const opaque = await run(t, ['check'], situation(await refusing(t)));
   t.strictSame(linesOf(opaque, 'token'), [
     'ok token auth-token: the token is not a JWT; its account and expiry are unknown',
   ]);
@@ -218,7 +229,7 @@ t.test('a token that is not a JWT, refused by the server', async (t) => {
 
 t.test('a token file that the server refuses', async (t) => {
   const inFile = await run(t, ['check'], {
-    options: { ...(await refusing(t)), 'auth-token-path': 'DIR/token' },
+    ...situation({ ...(await refusing(t)), 'auth-token-path': 'DIR/token' }),
     files: { token: 'opaque' },
   });
   t.strictSame(linesOf(inFile, 'version'), [
@@ -227,9 +238,11 @@ t.test('a token file that the server refuses', async (t) => {
 });
 
 t.test('an account of another namespace', async (t) => {
-  const foreign = await run(t, ['check'], {
-    options: { ...(await refusing(t)), 'auth-token': jwt({ sub: 'system:serviceaccount:default:rstudio' }) },
-  });
+  const foreign = await run(
+    t,
+    ['check'],
+    situation({ ...(await refusing(t)), 'auth-token': jwt({ sub: 'system:serviceaccount:default:rstudio' }) }),
+  );
   t.strictSame(linesOf(foreign, 'token'), [
     'ok token auth-token: account system:serviceaccount:default:rstudio, without an expiry',
     'warning token the account rstudio belongs to namespace default, but jobs run in rstudio -> correct kubernetes-namespace, or bind the account in that namespace: subjects: [{kind: ServiceAccount, name: rstudio, namespace: default}]',
