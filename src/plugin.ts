@@ -110,7 +110,8 @@ export async function runPlugin(
   const { reason, ...why } = await session.done;
   log.notice('Launcher session ended', { reason, ...why });
   ending.abort(new Error('the plugin is exiting'));
-  await within(systemClock, CLOSE_MS, () => Promise.all([followed, client.close()]));
+  // Final states that were announced and not saved are saved last.
+  await within(systemClock, CLOSE_MS, () => followed.then(client.close));
   return reason === 'broken-frame' ? EXIT_BROKEN_FRAME : 0;
 }
 

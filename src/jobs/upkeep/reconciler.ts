@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { Backoff } from '../../kubernetes/http/backoff.ts';
 import { isMissingPermission } from '../../kubernetes/kubernetes-error.ts';
-import { repeat } from '../../system/async.ts';
+import { repeat, within } from '../../system/async.ts';
 import type { JobsContext } from '../context.ts';
 import type { JobRecord } from '../view/record.ts';
 
@@ -23,6 +23,8 @@ export interface Rule {
   readonly prompt?: true;
   /** Applies to deleted Jobs, too. */
   readonly coversDeleted?: true;
+  /** Attempted at the end of the process for all jobs for which it is due, without waiting. */
+  readonly beforeExit?: true;
   /** Attempts under way at the same time. Default: 16. */
   readonly concurrency?: number;
 }
@@ -33,10 +35,12 @@ const EVERY_MS = 5_000;
 /** After failed attempts. */
 const BACKOFF = { first: 1_000, longest: 60_000 };
 const CONCURRENCY = 16;
+/** Time for the rules with `beforeExit`: the process exits in 1.5 s. */
+const EXIT_MS = 1_000;
 /** Jobs that are evaluated without a break: requests of users are answered in between. */
 const BATCH = 100;
 
-/** Runs until the signal is aborted; never rejects. */
+/** Runs until the signal is aborted, and then the rules with `beforeExit`; never rejects. */
 export async function runReconciler(
   context: ReconcilerContext,
   rules: readonly Rule[],
@@ -60,6 +64,8 @@ export async function runReconciler(
     stopListening();
     for (const runner of runners) runner.end();
   }
+  const last = runners.flatMap((runner) => runner.lastAttempts(repository.records()));
+  if (last.length > 0) await within(clock, EXIT_MS, () => Promise.all(last));
 }
 
 /** One rule for one job: due, or under way. */
@@ -118,6 +124,20 @@ class RuleRunner {
 
   end(): void {
     for (const { cancelTimer } of this.#attempts.values()) cancelTimer?.();
+  }
+
+  /** At the end of the process. Each promise is one job after another until an attempt fails; none rejects. */
+  lastAttempts(records: Iterable<JobRecord>): readonly Promise<void>[] {
+    if (this.#rule.beforeExit !== true) return [];
+    const due = [...records].filter((record) => this.#isDue(record));
+    const attempts = async (): Promise<void> => {
+      for (let record = due.pop(); record !== undefined; record = due.pop()) await this.#rule.act(record);
+    };
+    return Array.from({ length: Math.min(CONCURRENCY, due.length) }, () =>
+      attempts().catch((error: unknown) =>
+        this.#context.log.warning(this.#rule.failure, { rule: this.#rule.name, error }),
+      ),
+    );
   }
 
   #newAttempt(record: JobRecord): Attempt {

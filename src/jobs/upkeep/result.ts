@@ -11,13 +11,14 @@ import { patchJob } from '../operations/patch-job.ts';
 import { isTerminal, type JobRecord } from '../view/record.ts';
 import type { Rule } from './reconciler.ts';
 
-/** Instances that never observed the pod wait longer, so that one that did can record the exit code. */
-const UNOBSERVED_WAIT_MS = 30_000;
-
 /** Annotations of a Job have 16 KiB left for the records of the plugin. */
 const MAX_MESSAGE = 4_096;
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
+
+/** The confirmation of an end that this process did not observe has waited for the instances that did. */
+const isUnobserved = ({ pod, confirmation }: JobRecord): boolean =>
+  confirmation === 'done' && (pod === undefined || pod.isEndUnknown === true);
 
 export function recordResult(context: JobsContext): Rule {
   const { client, clock, options, processId, repository, signal, submitted } = context;
@@ -50,12 +51,8 @@ export function recordResult(context: JobsContext): Rule {
     name: 'record-result',
     failure: 'Cannot save final job states (annotation job-launcher/result); they would be lost on restart',
     prompt: true,
-    afterMs: ({ id, pod }) =>
-      submitted.has(id) && pod?.isEndUnknown !== true
-        ? 0
-        : pod === undefined || pod.isEndUnknown === true
-          ? UNOBSERVED_WAIT_MS
-          : OTHERS_WAIT_MS,
+    beforeExit: true,
+    afterMs: (record) => (submitted.has(record.id) || isUnobserved(record) ? 0 : OTHERS_WAIT_MS),
     due: (record) => isTerminal(record) && record.job.result === undefined,
     act: async (record) => {
       try {

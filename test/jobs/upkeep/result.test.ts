@@ -2,8 +2,12 @@
 import t from 'tap';
 import { readResult } from '../../../src/jobs/objects/annotations.ts';
 import { JOBS } from '../../../src/kubernetes/contract.ts';
+import { deleteObject } from '../../cluster/api/deletion.ts';
+import { PODS, JOBS as STORED_JOBS } from '../../cluster/api/resources.ts';
+import type { SimulatedCluster } from '../../cluster/cluster.ts';
 import { FAULTS } from '../../cluster/faults/rules.ts';
 import { eventually } from '../../support/eventually.ts';
+import { fakeClock } from '../../support/fake-clock.ts';
 import { fastClock, hasState, startPlugins } from '../instance.ts';
 
 t.test(
@@ -42,3 +46,48 @@ t.test(
 t.test('a result of another writer is understood', async (t) => {
   t.equal(readResult('{"state":"Finished","exitCode":3}')?.exitCode, 3);
 });
+
+t.test(
+  'a final state that was announced is saved at the end of the process: the next one announces no other',
+  async (t) => {
+    const { cluster, instance, stop } = await startPlugins(t);
+    const first = await instance();
+    const id = await first.submit({ command: 'sleep 3; exit 3' });
+    await first.until(id, hasState('Running'));
+    await stop(first);
+    // Another process than the one that submitted the job lets that one save first.
+    const second = await instance();
+    await second.until(id, hasState('Finished'));
+    await stop(second);
+    removePods(cluster, id);
+    const third = await instance();
+    await third.until(id, hasState('Finished'));
+    t.strictSame(third.announced.get(id), ['Finished/Error']);
+  },
+);
+
+t.test('an end that no instance observed is saved when it is announced', async (t) => {
+  const { cluster, instance, stop } = await startPlugins(t);
+  const first = await instance();
+  const id = await first.submit({ command: 'sleep 1; exit 3' });
+  await first.until(id, hasState('Running'));
+  await stop(first);
+  await eventually(() => jobOf(cluster, id)?.status.conditions?.some(({ type }) => type === 'Failed'));
+  removePods(cluster, id);
+  const clock = fakeClock(0);
+  const second = await instance({ clock });
+  await eventually(() => {
+    clock.advance(1_000);
+    return second.announced.get(id)?.at(-1) === 'Failed/BackoffLimitExceeded';
+  });
+  const saved = () => jobOf(cluster, id)?.metadata.annotations?.['job-launcher/result'];
+  t.match(readResult(await eventually(saved)), { state: 'Failed', statusCode: 'BackoffLimitExceeded' });
+});
+
+const jobOf = ({ store, namespace }: SimulatedCluster, id: string) => store.get(STORED_JOBS, namespace, id);
+
+/** Deletes the pods of a job, as happens with a node that is scaled away. */
+function removePods({ store }: SimulatedCluster, id: string): void {
+  for (const pod of store.list(PODS))
+    if (pod.metadata.labels?.['job-name'] === id) deleteObject(store, PODS, pod, { gracePeriodSeconds: 0 });
+}
