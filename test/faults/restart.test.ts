@@ -101,12 +101,14 @@ t.test(
 
     let from = cluster.journal.requests.length;
     await sleep(500);
-    let before = told(ids);
+    // Those that run may end meanwhile.
+    const unchanged = ids.slice(0, 960);
+    let before = told(unchanged);
     await cluster.restartApi({ history: 'kept', downMs: 300 });
     await eventually(() => requests(from).filter((one) => isWatch(one)).length >= 2);
     await sleep(1_200);
     t.strictSame(requests(from).filter(isList), [], 'with its history kept, nothing is listed');
-    t.equal(told(ids), before, 'and there is nothing to report');
+    t.equal(told(unchanged), before, 'and there is nothing to report');
 
     from = cluster.journal.requests.length;
     before = told(waiting);
