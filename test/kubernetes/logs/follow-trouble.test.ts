@@ -2,7 +2,7 @@
 import t from 'tap';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
 import { refuses, type Step } from '../server.ts';
-import { begins, breaks, FOLLOW, following, READ, S, sends, since, stays } from './following.ts';
+import { begins, breaks, FOLLOW, following, READ, S, sends, since, stays, taking } from './following.ts';
 
 const absent: Step = refuses(404, 'NotFound', 'pods "p" not found', { kind: 'pods', name: 'p' });
 
@@ -117,16 +117,24 @@ t.test('after a time of polling following is tried again', async (t) => {
 });
 
 t.test('a log that the node no longer has is given up after a while, once the container has ended', async (t) => {
-  const words = sends('unable to retrieve container logs for containerd://0123456789abcdef');
-  const f = await following(t, Array(60).fill(words), { ended: true, timings: { logGiveUp: 40 } });
+  const { step, clock } = taking(150_000, sends('unable to retrieve container logs for containerd://0123456789abcdef'));
+  const f = await following(t, Array(60).fill(step), { ended: true, clock, timings: { logGiveUp: 400_000 } });
   const error: unknown = await f.all.catch((reason: unknown) => reason);
   t.ok(error instanceof KubernetesError && error.code === 'not-found' && error.text.includes('unable to retrieve'));
-  t.ok(f.requests.length > 2, 'not at the first word');
+  t.strictSame(f.requests, [READ, READ, READ, READ]);
+});
+
+t.test('a log that the server does not find is given up after a while, once the container has ended', async (t) => {
   const nothing = refuses(404, 'NotFound', 'the server could not find the requested resource ( pods/log p)');
-  const absentLog = await following(t, Array(60).fill(nothing), { ended: true, timings: { logGiveUp: 40 } });
-  await t.rejects(absentLog.all, { code: 'not-found' });
+  const { step, clock } = taking(150_000, nothing);
+  const f = await following(t, Array(60).fill(step), { ended: true, clock, timings: { logGiveUp: 400_000 } });
+  await t.rejects(f.all, { code: 'not-found' });
+  t.strictSame(f.requests, [READ, 'pod', READ, 'pod', READ, 'pod', READ, 'pod']);
+});
+
+t.test('the log of a container that never started is empty', async (t) => {
   const never = refuses(400, 'BadRequest', 'container "c" in pod "p" is not available');
-  t.equal(await (await following(t, [never], { ended: true })).all, '', 'a container that was never made');
+  t.equal(await (await following(t, [never], { ended: true })).all, '');
 });
 
 t.test('a pod that was deleted', async (t) => {
@@ -197,8 +205,10 @@ t.test('one refusal after a long outage is that of a server or a kubelet that st
 
 t.test('the permanent answer of a gateway for the log of an ended container is reported after a while', async (t) => {
   const redirect: Step = ({ response }) => void response.writeHead(302, { location: '/login' }).end();
-  const f = await following(t, Array(200).fill(redirect), { ended: true, timings: { logGiveUp: 40 } });
+  const { step, clock } = taking(150_000, redirect);
+  const f = await following(t, Array(60).fill(step), { ended: true, clock, timings: { logGiveUp: 400_000 } });
   await t.rejects(f.all, { code: 'redirected' });
+  t.equal(f.requests.length, 4);
 });
 
 t.test('a container that the pod does not have is an error at once', async (t) => {
@@ -214,7 +224,8 @@ t.test('a log that is forbidden once is read, because servers that start refuse 
 });
 
 t.test('a log that stays forbidden is an error after a while', async (t) => {
-  const f = await following(t, Array(2_000).fill(forbidden), { timings: { logRefused: 1_000 } });
+  const { step, clock } = taking(400_000, forbidden);
+  const f = await following(t, Array(60).fill(step), { clock, timings: { logRefused: 1_000_000 } });
   await t.rejects(f.all, { code: 'forbidden' });
-  t.ok(f.requests.length > 2, `${f.requests.length} requests`);
+  t.equal(f.requests.length, 4);
 });

@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Test } from 'tap';
 import type { ClientOptions } from '../../../src/kubernetes/client.ts';
+import { type Clock, systemClock } from '../../../src/system/clock.ts';
 import { apiServer, clientOf, recordingLog, refuses, type Step } from '../server.ts';
 
 /** The stamp of a second. */
@@ -31,6 +32,18 @@ export const breaks =
     response.write(text, () => setTimeout(() => response.socket?.destroy(), 10));
   };
 
+/** The same step, with a clock on which each of its requests takes so long that the time of a busy host does not count. */
+export function taking(ms: number, step: Step): { step: Step; clock: Clock } {
+  let now = 0;
+  return {
+    step: (exchange) => {
+      now += ms;
+      return step(exchange);
+    },
+    clock: { ...systemClock, monotonic: () => systemClock.monotonic() + now },
+  };
+}
+
 interface Following {
   /** The queries of the requests for the log, `pod` for a look at the pod. */
   readonly requests: string[];
@@ -46,7 +59,7 @@ interface Following {
 export async function following(
   t: Test,
   steps: readonly Step[],
-  options: Partial<ClientOptions> & { pod?: Step; ended?: boolean } = {},
+  options: Partial<ClientOptions> & { pod?: Step; ended?: boolean; clock?: Clock } = {},
 ): Promise<Following> {
   const requests: string[] = [];
   const waiting: (() => void)[] = [];
@@ -64,7 +77,13 @@ export async function following(
     else exchange.answer(200, { kind: 'Pod', metadata: { name: 'p' } });
   });
   const log = recordingLog();
-  const client = clientOf(t, server.url, { ...options, timings: { logGiveUp: 100, ...options.timings } }, log);
+  const client = clientOf(
+    t,
+    server.url,
+    { ...options, timings: { logGiveUp: 100, ...options.timings } },
+    log,
+    options.clock,
+  );
   const abort = new AbortController();
   const chunks: Buffer[] = [];
   const read = async (): Promise<string> => {
