@@ -15,6 +15,7 @@ const NAMES = [
   'parse',
   'hold-informers',
   'hold-jobs',
+  'keep-jobs',
   'fetch',
   'posts',
   'log',
@@ -39,7 +40,7 @@ export interface Contestants {
 const { execArgv }: { execArgv: readonly string[] } = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../sea-config.json'), 'utf8'),
 );
-const OURS: ReadonlySet<ContestantName> = new Set(['reflector', 'hold-jobs']);
+const OURS: ReadonlySet<ContestantName> = new Set(['reflector', 'hold-jobs', 'keep-jobs']);
 const NODE_OPTIONS = (name: ContestantName): readonly string[] => [
   '--expose-gc',
   ...(OURS.has(name) ? [...execArgv, '--heap-growing-percent=100'] : ['--max-old-space-size=12000']),

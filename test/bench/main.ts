@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { untilAborted } from '../../src/system/async.ts';
 import { makeContestants } from './contestant.ts';
 import type { Item } from './item.ts';
+import { fair } from './items/fair.ts';
 import { hold } from './items/hold.ts';
 import { hostile } from './items/hostile.ts';
 import { idle } from './items/idle.ts';
@@ -33,6 +34,7 @@ const ITEMS: Readonly<Record<string, Item>> = {
   g: idle,
   h: hostile,
   i: templates,
+  j: fair,
 };
 const RUNS = 5;
 /** An item that receives nothing ends then. */

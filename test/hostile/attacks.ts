@@ -43,10 +43,10 @@ const SHAPES: readonly Readonly<Record<string, unknown>>[] = [
   { args: many(5_000, (i) => `argument ${i}`), exe: '/bin/true', command: '' },
 ];
 
-/** Repeats until the attack is over. */
-async function repeatedly(over: AbortSignal, pauseMs: number, work: () => void): Promise<void> {
+/** Repeats until the attack is over. `work` may wait. */
+async function repeatedly(over: AbortSignal, pauseMs: number, work: () => unknown): Promise<void> {
   while (!over.aborted) {
-    work();
+    await work();
     await sleep(pauseMs);
   }
 }
@@ -85,6 +85,8 @@ export const ATTACKS: readonly Attack[] = [
       let next = 0;
       await repeatedly(over, 300, () => {
         stage.send(submit({ ...SHAPES[next++ % SHAPES.length] }));
+        // No faster than the simulated cluster, which is not what is attacked.
+        return stage.cluster.get('/version');
       });
     },
   },

@@ -92,7 +92,7 @@ async function nextPod(
     if (view !== undefined && podRan(view) && !done.has(view.uid)) return { pod: view };
     return isTerminal(record) || record.deleted ? { pod: undefined } : undefined;
   };
-  return (await waitFor((check) => repository.onUpdateOf(record, check), look, signal)).pod;
+  return (await waitFor((check) => repository.onProgressOf(record, check), look, signal)).pod;
 }
 
 async function* podOutput(
@@ -107,7 +107,7 @@ async function* podOutput(
     const other = now === undefined || now.view.uid !== pod.uid;
     if (other || !now.present || podEnded(now.view) || record.deleted) ended.abort();
   };
-  const stopListening = repository.onUpdateOf(record, check);
+  const stopListening = repository.onProgressOf(record, check);
   check();
   const text = new Utf8Chunks();
   try {

@@ -154,7 +154,7 @@ async function endsSoon(
 ): Promise<boolean> {
   const look = (): true | undefined =>
     record.pod?.view.uid !== podUid || !record.pod.present || podEnded(record.pod.view) || undefined;
-  const subscribe = (check: () => void) => repository.onUpdateOf(record, check);
+  const subscribe = (check: () => void) => repository.onProgressOf(record, check);
   return (await within(clock, EFFECT_MS, (deadline) => waitFor(subscribe, look, deadline), signal)) === true;
 }
 

@@ -143,7 +143,7 @@ export function createUsage(context: JobsContext): UsageOf {
 
   async function poll(record: JobRecord, poller: Poller): Promise<void> {
     const { signal } = poller.end;
-    const stopListening = repository.onUpdateOf(record, () => {
+    const stopListening = repository.onProgressOf(record, () => {
       if (isTerminal(record) || record.deleted) poller.end.abort();
     });
     try {

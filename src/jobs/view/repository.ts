@@ -8,7 +8,7 @@ import type { Requester } from '../contract.ts';
 import { TERMINAL_STATES } from '../job.ts';
 import { JobError } from '../job-error.ts';
 import { maySee } from '../policy/policy.ts';
-import { observePod, podRan } from './observation.ts';
+import { observePod, podEnded, podRan } from './observation.ts';
 import {
   type EventView,
   type JobId,
@@ -27,6 +27,18 @@ import type { Outcome, StateInputs } from './state-inputs.ts';
 interface EventSummary {
   readonly warning?: EventView;
   readonly pulling?: EventView;
+}
+
+/** Listeners to the progress of one job. */
+interface FollowedJob {
+  readonly listeners: Listeners;
+  progress: string;
+}
+
+function progressOf(record: JobRecord): string {
+  const { pod, deleted } = record;
+  const ofPod = pod === undefined ? [] : [pod.view.uid, pod.present, podRan(pod.view), podEnded(pod.view)];
+  return [isTerminal(record), deleted, ...ofPod].join(' ');
 }
 
 const isSameOutcome = (a: Outcome, b: Outcome): boolean =>
@@ -52,7 +64,7 @@ export class Repository {
   readonly #hiddenIds = new Set<JobId>();
   readonly #changes = new Listeners<[JobRecord]>();
   readonly #updates = new Listeners<[JobRecord]>();
-  readonly #updatesOf = new Map<JobRecord, Listeners>();
+  readonly #followed = new Map<JobRecord, FollowedJob>();
   #isOpen = false;
 
   readonly applyJob = ({ type, object }: ReflectorEvent<JobView>): void => {
@@ -170,14 +182,14 @@ export class Repository {
     return this.#updates.add(listener);
   }
 
-  /** Called after each update of this job. */
-  onUpdateOf(record: JobRecord, listener: () => void): () => void {
-    const listeners = this.#updatesOf.get(record) ?? new Listeners();
-    this.#updatesOf.set(record, listeners);
-    const remove = listeners.add(listener);
+  /** Called when the pod of this job appears, runs, ends or is deleted, and when the job ends or is deleted. */
+  onProgressOf(record: JobRecord, listener: () => void): () => void {
+    const followed = this.#followed.get(record) ?? { listeners: new Listeners(), progress: progressOf(record) };
+    this.#followed.set(record, followed);
+    const remove = followed.listeners.add(listener);
     return () => {
       remove();
-      if (listeners.size === 0) this.#updatesOf.delete(record);
+      if (followed.listeners.size === 0) this.#followed.delete(record);
     };
   }
 
@@ -252,7 +264,17 @@ export class Repository {
       if (record.deleted) this.#forget(record);
     }
     this.#updates.notify(record);
-    this.#updatesOf.get(record)?.notify();
+    this.#notifyOfProgress(record);
+  }
+
+  /** A thousand output streams may follow one job: changes of a message are nothing to them. */
+  #notifyOfProgress(record: TrackedJob): void {
+    const followed = this.#followed.get(record);
+    if (followed === undefined) return;
+    const progress = progressOf(record);
+    if (progress === followed.progress) return;
+    followed.progress = progress;
+    followed.listeners.notify();
   }
 
   /** Listeners hear of the first final state only: a different one of another instance changes what later requests show. */

@@ -1,31 +1,10 @@
 /** Ours: everything that the plugin holds of jobs, pods, services and events, ready to answer. */
-import { createJobs } from '../../../src/jobs/jobs.ts';
 import { systemClock } from '../../../src/system/clock.ts';
-import { systemRandom } from '../../../src/system/random.ts';
 import { heapInUse } from './heap.ts';
-import { benchClient, benchLog } from './ours.ts';
+import { benchClient, benchJobs } from './ours.ts';
 import { done, taskOf } from './talk.ts';
 
-const unasked = (): never => {
-  throw new Error('nobody submits here');
-};
-
-const jobs = createJobs({
-  client: benchClient(taskOf().url),
-  policy: { resolve: unasked, clusterInfo: unasked, failPendingReasons: unasked },
-  options: () => ({
-    jobExpiryHours: 24,
-    shareProcessNamespace: true,
-    serviceType: 'NodePort',
-    killMethod: 'auto',
-    resourcePollSeconds: 15,
-    pendingTimeoutSeconds: 0,
-  }),
-  clock: systemClock,
-  random: systemRandom,
-  log: benchLog,
-  processId: 'bench/kubernetes/1',
-});
+const jobs = benchJobs(benchClient(taskOf().url), systemClock);
 
 async function run(): Promise<void> {
   const life = new AbortController().signal;

@@ -1,7 +1,8 @@
 /** What the contestants that are made of our own sources share. */
+import { createJobs, type RunningJobs } from '../../../src/jobs/jobs.ts';
 import { createClient } from '../../../src/kubernetes/client.ts';
 import type { Client } from '../../../src/kubernetes/contract.ts';
-import { systemClock } from '../../../src/system/clock.ts';
+import { type Clock, systemClock } from '../../../src/system/clock.ts';
 import type { Log } from '../../../src/system/log.ts';
 import { systemRandom } from '../../../src/system/random.ts';
 
@@ -26,4 +27,28 @@ export function benchClient(apiUrl: string): Client {
     },
     { clock: systemClock, random: systemRandom, log: benchLog },
   );
+}
+
+const unasked = (): never => {
+  throw new Error('nobody submits here');
+};
+
+/** Jobs as the plugin holds them, with the options' default values. */
+export function benchJobs(client: Client, clock: Clock): RunningJobs {
+  return createJobs({
+    client,
+    policy: { resolve: unasked, clusterInfo: unasked, failPendingReasons: async () => [] },
+    options: () => ({
+      jobExpiryHours: 24,
+      shareProcessNamespace: true,
+      serviceType: 'NodePort',
+      killMethod: 'auto',
+      resourcePollSeconds: 15,
+      pendingTimeoutSeconds: 0,
+    }),
+    clock,
+    random: systemRandom,
+    log: benchLog,
+    processId: 'bench/kubernetes/1',
+  });
 }
