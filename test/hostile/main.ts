@@ -15,9 +15,11 @@ import { openStage, type Readings, type Stage } from './stage.ts';
 const FLOOR_MS = 50;
 /** The interval is one second; no heartbeat is late by more than that. */
 const MAX_HEARTBEAT_GAP_MS = 2_000;
+/** At least; twenty rounds of requests may take longer. */
 const QUIET_MS = 4_000;
 const ATTACK_MS = 15_000;
-const SHORT_ATTACK_MS = 4_000;
+const SHORT_QUIET_MS = 1_500;
+const SHORT_ATTACK_MS = 3_000;
 /** Other work of the machine may be in the way once. */
 const ATTEMPTS = 2;
 /** Compared are the median and the latency that nine of ten requests do not exceed. */
@@ -25,6 +27,7 @@ const RANKS = [0.5, 0.9];
 
 const { values } = parseArgs({ options: { short: { type: 'boolean', default: false }, only: { type: 'string' } } });
 const attackMs = values.short ? SHORT_ATTACK_MS : ATTACK_MS;
+const quietMs = values.short ? SHORT_QUIET_MS : QUIET_MS;
 const names = values.only?.split(',') ?? ATTACKS.map(({ name }) => name);
 const unknown = names.filter((name) => !ATTACKS.some((attack) => attack.name === name));
 if (unknown.length > 0) {
@@ -59,7 +62,7 @@ async function isWithinBounds(attack: Attack): Promise<boolean> {
 /** Attacks, prints the readings, and returns what is out of bounds. */
 async function problemsOf(stage: Stage, attack: Attack): Promise<readonly string[]> {
   const kinds: readonly Kind[] = [...attack.kinds, 'past'];
-  const quiet = await stage.measure(kinds, QUIET_MS, untilAborted);
+  const quiet = await stage.measure(kinds, quietMs, untilAborted);
   const problems: string[] = [];
   const attacked = await stage.measure(attack.isUnread ? [] : kinds, attackMs, async (over) => {
     try {
@@ -69,7 +72,7 @@ async function problemsOf(stage: Stage, attack: Attack): Promise<readonly string
     }
   });
   // While the launcher does not read there are no latencies: those right after it are compared.
-  const compared = attack.isUnread ? await stage.measure(kinds, QUIET_MS, untilAborted) : attacked;
+  const compared = attack.isUnread ? await stage.measure(kinds, quietMs, untilAborted) : attacked;
   const gap = Math.max(attacked.heartbeatGap, compared.heartbeatGap);
   // The first requests after it come while the connections of 900 streams are closed.
   const ranks = attack.isUnread ? RANKS.slice(0, 1) : RANKS;

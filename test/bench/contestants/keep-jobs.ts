@@ -70,7 +70,7 @@ async function run(): Promise<void> {
     if (++seen < count) return;
     done({ pause, rounds, seen, micros: ((threadMs() - before) / count) * 1000 });
   });
-  // Streams have opened by then.
+  // After the streams have opened.
   setTimeout(() => {
     before = threadMs();
     ready();

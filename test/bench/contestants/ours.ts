@@ -11,7 +11,7 @@ const complain = (sentence: string, fields?: unknown): void => {
 };
 const quiet = (): void => undefined;
 
-export const benchLog: Log = { error: complain, warning: complain, notice: quiet, info: quiet, debug: quiet };
+const benchLog: Log = { error: complain, warning: complain, notice: quiet, info: quiet, debug: quiet };
 
 /** With the options' default values. */
 export function benchClient(apiUrl: string): Client {
