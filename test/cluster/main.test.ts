@@ -45,7 +45,7 @@ t.test('what is typed wrongly: one sentence, the usage, exit code 2', async (t) 
   ];
   for (const [args, message] of cases) t.throws(() => readArguments(args), { name: 'UsageError', message });
   t.throws(() => readArguments(['--fault', 'nosuch']), {
-    message: /^--fault must be one of unauthorized, .*, duplicateEvents, not nosuch$/,
+    message: /^--fault must be one of unauthorized, .*, replayedEvent, not nosuch$/,
   });
 
   const [program, args] = commandIn(temporary(t), ['--nosuch']);
