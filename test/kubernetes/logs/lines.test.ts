@@ -270,6 +270,39 @@ t.test('a long line that goes on into the next second: its tail is not taken for
   t.equal(text, 'd\n');
 });
 
+t.test('timestamps within lines are found wherever they are, as a search for each of them finds them', async (t) => {
+  const stamp = fc
+    .tuple(fc.constantFrom(23, 24), fc.nat(2))
+    .map(([day, nanos]) => `2026-11-${day}T10:00:00.00000000${nanos}Z `);
+  const part = fc.oneof(
+    stamp,
+    fc.constantFrom('2026-11-2', '2026-11-23T', '2026-11-24T10:00:00.', 'text', ''),
+    fc.integer({ min: 1, max: 5_000 }).map((length) => 'a'.repeat(length)),
+  );
+  const line = fc.tuple(stamp, fc.array(part, { maxLength: 3 })).map(([first, parts]) => `${first}${parts.join('')}\n`);
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 8 }), fc.integer({ min: 100, max: 30_000 }), (log, size) => {
+      const all = log.join('');
+      const pieces = Array.from({ length: Math.ceil(all.length / size) }, (_, at) =>
+        all.slice(at * size, (at + 1) * size),
+      );
+      return read(new LogPosition(), pieces).text === log.map(withoutStamps).join('');
+    }),
+    { numRuns: 500 },
+  );
+  t.pass('500 logs');
+});
+
+/** A line without its timestamp and the later ones within it. */
+function withoutStamps(line: string): string {
+  let last = '';
+  return line.replace(/2026-11-2[34]T10:00:00\.\d{9}Z /g, (stamp) => {
+    if (stamp < last) return stamp;
+    last = stamp;
+    return '';
+  });
+}
+
 t.test('any log, cut anywhere, any number of times, arrives once and complete', async (t) => {
   const record = fc.record({
     // Two readers write the timestamps nearly in order; clocks step back.
