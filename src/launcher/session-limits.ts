@@ -26,6 +26,9 @@ export const STREAM_OPEN_MS = 250;
 /** Status streams, and resource usage streams, at a time: they cost memory only. */
 export const MAX_SUBSCRIPTIONS = 10_000;
 
+/** Sequences of one message: more would keep the messages of other users waiting. */
+export const MAX_SEQUENCES = 1_000;
+
 /** Milliseconds within which each request is answered, whatever the API server does. */
 export const ANSWER_WITHIN_MS = 30_000;
 

@@ -9,7 +9,7 @@ import type { Log } from '../system/log.ts';
 import type { RefuseStream } from './in-flight.ts';
 import { compareRequestIds, type RequestId } from './request-id.ts';
 import { type Response, SEQUENCE_BYTES, sequencesThatFit, statusResponse } from './responses.ts';
-import { MAX_SUBSCRIPTIONS } from './session-limits.ts';
+import { MAX_SEQUENCES, MAX_SUBSCRIPTIONS } from './session-limits.ts';
 import { SharedLimit } from './shares.ts';
 import type { Writer } from './writer.ts';
 
@@ -41,9 +41,6 @@ interface Delivery {
   readonly job: Job;
   readonly subscriptions: readonly Subscription[];
 }
-
-/** More sequences would keep the messages of other users waiting. */
-const MAX_SEQUENCES = 1_000;
 
 /** Upper bound for the parts of a status message that are not counted one by one. */
 const ENVELOPE_BYTES = 400;

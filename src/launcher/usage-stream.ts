@@ -8,7 +8,7 @@ import type { Log } from '../system/log.ts';
 import type { RefuseStream } from './in-flight.ts';
 import { compareRequestIds, type RequestId } from './request-id.ts';
 import { type Sequence, sequencesThatFit, usageResponse } from './responses.ts';
-import { MAX_SUBSCRIPTIONS } from './session-limits.ts';
+import { MAX_SEQUENCES, MAX_SUBSCRIPTIONS } from './session-limits.ts';
 import { SharedLimit } from './shares.ts';
 import type { Writer } from './writer.ts';
 
@@ -130,7 +130,7 @@ export class UsageStreams {
   async #send(measurement: Measurement, usage: JobUsage, complete: boolean): Promise<void> {
     const { writer, bootstrapped } = this.#options;
     await bootstrapped;
-    const perMessage = sequencesThatFit(writer.maxMessageSize - ENVELOPE_BYTES);
+    const perMessage = Math.min(MAX_SEQUENCES, sequencesThatFit(writer.maxMessageSize - ENVELOPE_BYTES));
     const requestIds = [...measurement.subscribers.keys()].sort(compareRequestIds);
     for (let from = 0; from < requestIds.length; from += perMessage) {
       await writer.send(() => {

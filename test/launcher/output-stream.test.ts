@@ -278,3 +278,18 @@ t.test(
     await launcher.end();
   },
 );
+
+t.test('the connections of canceled streams are closed one in a turn of the event loop', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  for (let id = 1; id <= 5; id++) launcher.send(output(id, 'job-1'));
+  await settle();
+  for (let id = 1; id <= 5; id++) launcher.send(cancel(6, id));
+  const open = [launcher.jobs.reading()];
+  for (let turn = 0; turn < 20; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (launcher.jobs.reading() !== open.at(-1)) open.push(launcher.jobs.reading());
+  }
+  t.same(open, [5, 4, 3, 2, 1, 0]);
+  await launcher.end();
+});

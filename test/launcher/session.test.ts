@@ -1,6 +1,7 @@
 /** A session ends with its input, its output, a broken frame or a signal, and nothing stays open. */
 
 import { connect, createServer, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import t from 'tap';
 import { BrokenFrameError } from '../../src/launcher/frames.ts';
 import { createLauncherSession } from '../../src/launcher/session.ts';
@@ -130,4 +131,38 @@ t.test('a launcher that reads nothing for 10 s is logged once, and once when it 
   await launcher.end();
   await launcher.clock.advance(60_000);
   t.equal(log.lines.length, 2);
+});
+
+t.test('after requests for 10 ms the event loop goes on with something else', async (t) => {
+  let now = 0;
+  let received = 0;
+  const input = new PassThrough();
+  const session = createLauncherSession({
+    input,
+    output: new PassThrough(),
+    jobs: createFakeJobs(),
+    clock: { ...systemClock, monotonic: () => now },
+    log: {
+      ...silentLog,
+      debug: (sentence) => {
+        if (sentence !== 'Received launcher request') return;
+        received++;
+        now += 4;
+      },
+    },
+    heartbeatIntervalSeconds: 0,
+    maxMessageSize: 5242880,
+    metricsIntervalSeconds: 0,
+    reload: async () => ({ errorType: 0, errorMessage: '', applied: [], pendingRestart: [] }),
+    metrics: () => ({ uptimeSeconds: 1, memoryUsageBytes: 2 }),
+  });
+  input.write(Buffer.concat(Array.from({ length: 9 }, () => encodeFrameBody('{"messageType":0,"requestId":0}'))));
+  const counts = [received];
+  for (let turn = 0; turn < 20; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (received !== counts.at(-1)) counts.push(received);
+  }
+  t.same(counts, [0, 3, 6, 9]);
+  session.close();
+  await session.done;
 });

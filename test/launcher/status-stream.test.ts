@@ -306,3 +306,16 @@ t.test('[flow-status] while the launcher does not read, one write waits, however
   t.equal(waiting, 1);
   streams.close();
 });
+
+t.test('[flow-status] a message has at most 1,000 sequences', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1' });
+  for (let id = 1; id <= 2_500; id++) launcher.send(status(id, 'job-1'));
+  for (let count = 0; count < 2_500; ) count += (await launcher.received()).length;
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  t.same(
+    (await launcher.received()).map(({ sequences }) => (sequences as unknown[]).length),
+    [1_000, 1_000, 500],
+  );
+  await launcher.end();
+});

@@ -102,3 +102,16 @@ t.test('[stream-shares] 10,000 usage streams of one user do not keep another use
   t.match(await launcher.ask(usage(20_000, 'job-2', 'bob')), [{ cpuPercent: 3 }]);
   await launcher.end();
 });
+
+t.test('[usage-frames] a message has at most 1,000 sequences', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  for (let id = 1; id <= 2_500; id++) launcher.send(usage(id, 'job-1'));
+  await launcher.received();
+  launcher.jobs.usageOf('job-1').push({ cpuPercent: 1 });
+  t.same(
+    (await launcher.received()).map(({ sequences }) => (sequences as unknown[]).length),
+    [1_000, 1_000, 500],
+  );
+  await launcher.end();
+});

@@ -159,3 +159,26 @@ t.test('[flow-heartbeat] a heartbeat is the next message, whatever waits', async
   void paused.writer.send(() => heartbeatResponse, '', 'heartbeat');
   t.same(await allIds(paused), [1, 0, 2, 3, 4, 5]);
 });
+
+t.test(
+  '[flow-turns] at most 64 KiB, and the message that exceeds them, are written in one turn of the event loop',
+  async (t) => {
+    let count = 0;
+    const writer = new Writer({
+      output: new PassThrough({ highWaterMark: 10_000_000 }),
+      maxMessageSize: 200_000,
+      tooLarge: () => undefined,
+      failed: () => {},
+      written: () => count++,
+    });
+    const answer = JSON.stringify('x'.repeat(20_000));
+    for (let id = 1; id <= 10; id++) void writer.send(() => jobsResponse(String(id) as RequestId, [answer]));
+    const counts = [count];
+    for (let turn = 1; turn <= 3; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      counts.push(count);
+    }
+    t.same(counts, [4, 8, 10, 10]);
+    writer.close();
+  },
+);
