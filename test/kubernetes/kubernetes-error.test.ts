@@ -19,13 +19,16 @@ import {
   KubernetesError,
 } from '../../src/kubernetes/kubernetes-error.ts';
 
-t.test('answers become errors', async (t) => {
-  const call = { method: 'GET', path: '/api/v1/x', authorization: undefined };
-  const of = (code: number, reason: string, message: string, details?: unknown): KubernetesError =>
-    errorOfAnswer(JSON.stringify({ kind: 'Status', status: 'Failure', message, reason, details, code }), {
-      ...call,
-      status: code,
-    });
+const GET = { method: 'GET', path: '/api/v1/x', authorization: undefined };
+
+/** The error of an answer with this Status. */
+const of = (code: number, reason: string, message: string, details?: unknown): KubernetesError =>
+  errorOfAnswer(JSON.stringify({ kind: 'Status', status: 'Failure', message, reason, details, code }), {
+    ...GET,
+    status: code,
+  });
+
+t.test('a Status becomes an error with its reason, causes and text', async (t) => {
   const invalid = of(422, 'Invalid', 'Job.batch "x" is invalid', {
     kind: 'Job',
     causes: [{ reason: 'FieldValueRequired', message: 'Required value', field: 'spec.template' }],
@@ -46,6 +49,9 @@ t.test('answers become errors', async (t) => {
       about: 'Job',
     },
   );
+});
+
+t.test('the status and reason of an answer give the code of its error', async (t) => {
   t.strictSame(
     [
       of(400, 'BadRequest', 'm'),
@@ -88,25 +94,31 @@ t.test('answers become errors', async (t) => {
       'redirected',
     ],
   );
-  t.equal(errorOfAnswer('404 page not found\n', { ...call, status: 404 }).text, '404 page not found');
-  t.equal(errorOfAnswer('', { ...call, status: 403 }).text, 'status 403 without a message');
-  t.equal(errorOfAnswer('null', { ...call, status: 500 }).text, 'the server gave no reason');
-  t.equal(errorOfAnswer('{}', { ...call, status: 429, retryAfter: '7' }).retryAfterSeconds, 7);
+});
+
+t.test('an answer without a Status has its first line as text, or none', async (t) => {
+  t.equal(errorOfAnswer('404 page not found\n', { ...GET, status: 404 }).text, '404 page not found');
+  t.equal(errorOfAnswer('', { ...GET, status: 403 }).text, 'status 403 without a message');
+  t.equal(errorOfAnswer('null', { ...GET, status: 500 }).text, 'the server gave no reason');
+});
+
+t.test('the time to wait comes from the header in seconds, or from the Status', async (t) => {
+  t.equal(errorOfAnswer('{}', { ...GET, status: 429, retryAfter: '7' }).retryAfterSeconds, 7);
   t.equal(
-    errorOfAnswer('{}', { ...call, status: 429, retryAfter: 'Wed, 21 Oct 2026 07:28:00 GMT' }).retryAfterSeconds,
+    errorOfAnswer('{}', { ...GET, status: 429, retryAfter: 'Wed, 21 Oct 2026 07:28:00 GMT' }).retryAfterSeconds,
     undefined,
   );
   t.equal(of(504, 'Timeout', 'm', { retryAfterSeconds: 1 }).retryAfterSeconds, 1);
-  t.equal(
-    errorOfStatus({ code: 410, reason: 'Expired', message: 'too old' }, call).code,
-    'expired',
-    'a line of a watch',
-  );
-  t.equal(errorOfStatus(undefined, call).code, 'server-error');
 });
 
-t.test('errors do not repeat what we have sent', async (t) => {
-  const call = { method: 'POST', path: '/x', status: 422, authorization: 'Bearer tok.en-1' };
+t.test('a line of a watch becomes an error, also one without content', async (t) => {
+  t.equal(errorOfStatus({ code: 410, reason: 'Expired', message: 'too old' }, GET).code, 'expired');
+  t.equal(errorOfStatus(undefined, GET).code, 'server-error');
+});
+
+const call = { method: 'POST', path: '/x', status: 422, authorization: 'Bearer tok.en-1' };
+
+t.test('an error does not repeat the token, however the Status is encoded', async (t) => {
   const status = {
     kind: 'Status',
     reason: 'Invalid tok.en-1',
@@ -119,24 +131,36 @@ t.test('errors do not repeat what we have sent', async (t) => {
     about: '***',
     causes: [{ reason: '***', message: '***', field: '***' }],
   };
-  t.match(errorOfStatus(status, call), masked, 'however it was encoded');
+  t.match(errorOfStatus(status, call), masked);
   t.match(errorOfAnswer(JSON.stringify(status), call), masked);
+});
+
+t.test('of an answer that is no Status the beginning of the first line is the text, without the token', async (t) => {
   const said = (body: string): string => errorOfAnswer(body, call).text;
-  t.equal(said('<p>Bearer tok.en-1\r\nauthorization: ...'), '<p>Bearer ***', 'of what is no Status the first line');
+  t.equal(said('<p>Bearer tok.en-1\r\nauthorization: ...'), '<p>Bearer ***');
   t.equal(said('\n one\rtwo'), 'one');
-  t.equal(said(`${'x'.repeat(195)}tok.en-1 and more`), `${'x'.repeat(195)}*** a...`, 'and of that the beginning');
+  t.equal(said(`${'x'.repeat(195)}tok.en-1 and more`), `${'x'.repeat(195)}*** a...`);
   t.equal(said('{"authorization":"Bearer tok.en-1"}'), 'the server gave no reason');
   t.equal(said('{"message":"busy\\nauthorization: Bearer tok.en-1"}'), 'busy');
-  const job = 'Job.batch "x" is invalid: spec.template.spec.containers[0].';
+});
+
+const job = 'Job.batch "x" is invalid: spec.template.spec.containers[0].';
+
+t.test('an error does not repeat the value of a variable', async (t) => {
   t.equal(
     errorOfStatus({ message: `${job}env[12].value: Invalid value: "a\\"b, c": too odd` }, call).text,
     `${job}env[12].value: Invalid value: ***: too odd`,
   );
+});
+
+t.test('an error repeats the values of other fields, which help', async (t) => {
   t.equal(
     errorOfStatus({ message: `${job}image: Invalid value: " x": must not have blanks` }, call).text,
     `${job}image: Invalid value: " x": must not have blanks`,
-    'other fields are quoted: that is what helps',
   );
+});
+
+t.test('an error hides values of variables and pod templates in each form in which a server quotes them', async (t) => {
   const env = `${job}env[0].value:`;
   const whole = 'spec.template: Invalid value:';
   for (const [message = '', shown = ''] of [
@@ -168,16 +192,20 @@ t.test('errors do not repeat what we have sent', async (t) => {
     });
     t.equal(errorOfAnswer(JSON.stringify({ message }), call).text, shown.slice(0, 200), 'of a proxy');
   }
+});
+
+t.test('a hostile text takes no longer than another', async (t) => {
   const begun = process.cpuUsage();
   for (const part of [' value: {', '...|', ' value: "{', 'env[0].value: Invalid value: "'])
     errorOfStatus({ message: part.repeat(65_536 / part.length) }, call);
   const { user } = process.cpuUsage(begun);
-  t.ok(user < 1_000_000, 'a hostile text takes no longer than another');
+  t.ok(user < 1_000_000, `${user} us`);
 });
 
-t.test('predicates', async (t) => {
-  const make = (code: KubernetesError['code'], text = ''): KubernetesError =>
-    new KubernetesError({ code, method: 'GET', path: '/', text });
+const make = (code: KubernetesError['code'], text = ''): KubernetesError =>
+  new KubernetesError({ code, method: 'GET', path: '/', text });
+
+t.test('each predicate holds for its codes', async (t) => {
   const table = [
     [isAlreadyExists, ['already-exists']],
     [isConflict, ['conflict']],
@@ -214,6 +242,9 @@ t.test('predicates', async (t) => {
       codes.filter((code) => is(make(code))),
       [...expected],
     );
+});
+
+t.test('only the 404 of an API server for an object with a name means that it does not exist', async (t) => {
   const answer = (body: string): boolean =>
     isNotFound(errorOfAnswer(body, { method: 'GET', path: '/', status: 404, authorization: undefined }));
   const status = { kind: 'Status', reason: 'NotFound', message: 'pods "p" not found', details: { kind: 'pods' } };
@@ -222,6 +253,9 @@ t.test('predicates', async (t) => {
   for (const words of ['default backend - 404', '404 page not found', '', '<html>', '{"kind":"Error","code":404}'])
     t.equal(answer(words), false, `a proxy: ${words}`);
   t.equal(isNotFound(new Error('not-found')), false);
+});
+
+t.test('a full quota is no missing permission', async (t) => {
   t.equal(
     isMissingPermission(
       make('forbidden', 'pods is forbidden: User "system:serviceaccount:a:b" cannot list resource "pods"'),
@@ -231,13 +265,15 @@ t.test('predicates', async (t) => {
   t.equal(isMissingPermission(make('forbidden', 'jobs.batch "x" is forbidden: exceeded quota: q')), false);
 });
 
-t.test('connections that fail', async (t) => {
-  const call = { method: 'GET', path: '/version', origin: 'https://k8s:6443', answered: false };
-  const of = (code: string): string => errorOfConnection(Object.assign(new Error('words'), { code }), call).code;
-  t.equal(of('ECONNREFUSED'), 'unreachable');
-  t.equal(of('ENOTFOUND'), 'unreachable');
-  t.equal(of('UND_ERR_CONNECT_TIMEOUT'), 'unreachable');
-  t.equal(of('UND_ERR_HEADERS_TIMEOUT'), 'timeout');
+const CONNECTING = { method: 'GET', path: '/version', origin: 'https://k8s:6443', answered: false };
+
+t.test('the code of a failed connection gives the code of its error', async (t) => {
+  const codeOf = (code: string): string =>
+    errorOfConnection(Object.assign(new Error('words'), { code }), CONNECTING).code;
+  t.equal(codeOf('ECONNREFUSED'), 'unreachable');
+  t.equal(codeOf('ENOTFOUND'), 'unreachable');
+  t.equal(codeOf('UND_ERR_CONNECT_TIMEOUT'), 'unreachable');
+  t.equal(codeOf('UND_ERR_HEADERS_TIMEOUT'), 'timeout');
   for (const code of [
     'CERT_HAS_EXPIRED',
     'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
@@ -248,15 +284,21 @@ t.test('connections that fail', async (t) => {
     'ERR_SSL_WRONG_VERSION_NUMBER',
     'EPROTO',
   ]) {
-    t.equal(of(code), 'tls', code);
+    t.equal(codeOf(code), 'tls', code);
   }
+});
+
+t.test('the error of several attempts has the reason of the first one', async (t) => {
   const both = new AggregateError([Object.assign(new Error('a'), { code: 'ECONNREFUSED' })], '');
-  const error = errorOfConnection(both, call);
+  const error = errorOfConnection(both, CONNECTING);
   t.equal(error.reason, 'ECONNREFUSED');
   t.equal(error.message, 'Cannot connect to the Kubernetes API server: https://k8s:6443: ECONNREFUSED [GET /version]');
   t.equal(error.cause, both);
-  t.equal(errorOfConnection(new Error('other side closed'), { ...call, answered: true }).code, 'interrupted');
-  t.equal(errorOfConnection(error, call), error);
+  t.equal(errorOfConnection(error, CONNECTING), error, 'it is not wrapped again');
+});
+
+t.test('a connection that breaks in an answer is interrupted', async (t) => {
+  t.equal(errorOfConnection(new Error('other side closed'), { ...CONNECTING, answered: true }).code, 'interrupted');
 });
 
 t.test('the errors of a real server (fixtures)', async (t) => {

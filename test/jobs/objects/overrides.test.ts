@@ -49,40 +49,59 @@ function refused(...pairs: [pointer: string, value: unknown][]): string {
 
 const T = '/spec/template/spec';
 
-t.test('values are added, replaced, appended, in the order written; the generated Job stays as it was', async (t) => {
+const specOf = (...pairs: Parameters<typeof apply>) => apply(...pairs).spec?.template.spec;
+
+t.test('a value is added, and the generated Job stays as it was', async (t) => {
   const before = structuredClone(JOB);
   const aliases = [{ ip: '10.0.0.1', hostnames: ['a.example'] }];
-  t.same(apply([`${T}/hostAliases`, aliases]).spec?.template.spec?.hostAliases, aliases);
+  t.same(specOf([`${T}/hostAliases`, aliases])?.hostAliases, aliases);
+  t.same(JOB, before);
+});
+
+t.test('~1 in a pointer is a slash in the name of a field', async (t) => {
   t.same(apply(['/metadata/labels/example.com~1team', 'x']).metadata?.labels, {
-    ...JOB.metadata?.labels,
+    'app.kubernetes.io/managed-by': 'launcher',
+    team: 'r',
     'example.com/team': 'x',
   });
-  t.same(apply([`${T}/securityContext/seLinuxOptions/level`, 's0']).spec?.template.spec?.securityContext, {
+});
+
+t.test('missing objects above a field are created', async (t) => {
+  t.same(specOf([`${T}/securityContext/seLinuxOptions/level`, 's0'])?.securityContext, {
     seLinuxOptions: { level: 's0' },
   });
-  t.same(
-    apply(
-      [`${T}/volumes/-`, { name: 'a' }],
-      [`${T}/volumes/-`, { name: 'b' }],
-      [`${T}/volumes/0/emptyDir/medium`, 'Memory'],
-    ).spec?.template.spec?.volumes,
-    [{ name: 'a', emptyDir: { medium: 'Memory' } }, { name: 'b' }],
-    'a new parent before - is a list',
-  );
-  t.same(apply([`${T}/containers/0/env/-/name`, 'X']).spec?.template.spec?.containers[0]?.env, [{ name: 'X' }]);
-  t.same(
-    apply(['/metadata/annotations/0', 'x']).metadata?.annotations?.['0'],
-    'x',
-    'a number names a field of an object',
-  );
-  t.same(
-    apply([`${T}/dnsConfig`, { a: 1 }], [`${T}/dnsConfig`, { b: 2 }]).spec?.template.spec?.dnsConfig,
-    { b: 2 },
-    'not merged',
-  );
+});
+
+t.test('- appends to a list, which is created if it is missing; overrides apply in the order written', async (t) => {
+  const volumes = specOf(
+    [`${T}/volumes/-`, { name: 'a' }],
+    [`${T}/volumes/-`, { name: 'b' }],
+    [`${T}/volumes/0/emptyDir/medium`, 'Memory'],
+  )?.volumes;
+  t.same(volumes, [{ name: 'a', emptyDir: { medium: 'Memory' } }, { name: 'b' }]);
+});
+
+t.test('- before a field appends an element with that field', async (t) => {
+  t.same(specOf([`${T}/containers/0/env/-/name`, 'X'])?.containers[0]?.env, [{ name: 'X' }]);
+});
+
+t.test('- appends a container', async (t) => {
+  t.same(specOf([`${T}/containers/-`, { name: 'sidecar', image: 's:1' }])?.containers, [
+    { name: 'rs-launcher-container', image: 'r:4' },
+    { name: 'sidecar', image: 's:1' },
+  ]);
+});
+
+t.test('a number names a field of an object', async (t) => {
+  t.same(apply(['/metadata/annotations/0', 'x']).metadata?.annotations?.['0'], 'x');
+});
+
+t.test('an object replaces another one, they are not merged', async (t) => {
+  t.same(specOf([`${T}/dnsConfig`, { a: 1 }], [`${T}/dnsConfig`, { b: 2 }])?.dnsConfig, { b: 2 });
+});
+
+t.test('null is a value', async (t) => {
   t.same(apply(['/metadata/labels/team', null]).metadata?.labels?.['team'], null);
-  t.same(apply([`${T}/containers/-`, { name: 'sidecar', image: 's:1' }]).spec?.template.spec?.containers.length, 2);
-  t.same(JOB, before);
 });
 
 t.test('an override that has no place is refused', async (t) => {
@@ -140,8 +159,6 @@ t.test('an override that hides the job from the plugin is refused', async (t) =>
     );
   }
 });
-
-const specOf = (...pairs: Parameters<typeof apply>) => apply(...pairs).spec?.template.spec;
 
 t.test('an index one past the end appends', async (t) => {
   t.same(specOf([`${T}/containers/1`, { name: 'sidecar' }])?.containers, [

@@ -113,11 +113,20 @@ t.test('what cannot be made is refused, naming the field', async (t) => {
     const error = t.throws(() => builtJob(resolved(members), CONTEXT), { code: 'invalid-request' }, what);
     t.match(String(error instanceof JobError ? error.message : ''), sentence, what);
   }
+});
+
+t.test('the largest variable, port and argument are accepted; $ counts as one byte', async (t) => {
   t.doesNotThrow(() => builtJob(resolved({ environment: [{ name: 'A', value: 'x'.repeat(131_069) }] }), CONTEXT));
   t.doesNotThrow(() => builtJob(resolved({ exposedPorts: [{ targetPort: 65_535, protocol: 'SCTP' }] }), CONTEXT));
-  t.doesNotThrow(() => builtJob(resolved({ exe: '/x', args: ['$'.repeat(131_071)] }), CONTEXT), '$ is counted once');
+  t.doesNotThrow(() => builtJob(resolved({ exe: '/x', args: ['$'.repeat(131_071)] }), CONTEXT));
+});
+
+t.test('stdin of more than 1 MiB is refused', async (t) => {
   t.throws(() => checkInput('x'.repeat(1_048_577)), { code: 'invalid-request' });
   t.doesNotThrow(() => checkInput('x'.repeat(1_048_576)));
+});
+
+t.test('a label of the Service that the plugin sets is refused', async (t) => {
   t.throws(() => buildService({ ...resolved({ metadata: { service: { labels: { user: 'x' } } } }) }, 'a', 'NodePort'), {
     code: 'invalid-request',
   });

@@ -1,10 +1,9 @@
 /** A job gets what it or its resource profile asks for, of CPUs, memory and GPUs, within the limits of its profile. */
 import fc from 'fast-check';
 import t from 'tap';
-import type { JobRequest } from '../../../src/jobs/job.ts';
 import { container, INIT, limits, make, refused, spec } from './policed.ts';
 
-t.test('CPU and memory: limits and requests', async (t) => {
+t.test('CPU and memory are those of the job, or the defaults of its profile, up to the maxima', async (t) => {
   const rows: [profile: string, asked: Record<string, string>, limits: unknown, requests: unknown][] = [
     ['', {}, undefined, undefined],
     ['', { cpuCount: '0', memory: '0.0' }, undefined, undefined],
@@ -49,7 +48,7 @@ t.test('CPU and memory: limits and requests', async (t) => {
   }
 });
 
-t.test('CPU and memory: what is refused', async (t) => {
+t.test('CPU and memory that are above a maximum, or no number, are refused', async (t) => {
   const rows: [profile: string, asked: Record<string, string>, said: string][] = [
     ['max-cpus=2', { cpuCount: '2.001' }, 'cpuCount 2.001 is above the maximum of 2 (max-cpus, F:2).'],
     ['max-mem-mb=1024', { memory: '1025' }, 'memory 1025 is above the maximum of 1024 (max-mem-mb, F:2).'],
@@ -72,6 +71,9 @@ t.test('CPU and memory: what is refused', async (t) => {
     ],
   ];
   for (const [profile, asked, said] of rows) t.equal(refused(profile, limits(asked)), said);
+});
+
+t.test('a limit that is given twice is refused', async (t) => {
   const twice = {
     resourceLimits: [
       { type: 'cpuCount', value: '1' },
@@ -109,7 +111,7 @@ t.test('no job gets more than the maximum, whatever it asks', async (t) => {
   t.pass();
 });
 
-t.test('GPUs: 0 is none, a maximum of 0 is none', async (t) => {
+t.test('GPUs are those of the job, or the default, and none without a maximum', async (t) => {
   const gpus = (profile: string, asked: Record<string, string>): unknown =>
     container(make(profile, limits(asked)))?.resources?.limits;
   t.same(gpus('', {}), undefined);
@@ -126,6 +128,9 @@ t.test('GPUs: 0 is none, a maximum of 0 is none', async (t) => {
   );
   t.same(gpus('default-amd-gpus=1', {}), undefined, 'no maximum, no GPUs');
   t.same(gpus('', { 'NVIDIA GPUs': '0' }), undefined);
+});
+
+t.test('GPUs above the maximum, and parts of a GPU, are refused', async (t) => {
   const rows: [profile: string, asked: Record<string, string>, said: string][] = [
     ['', { 'NVIDIA GPUs': '1' }, 'NVIDIA GPUs 1 is above the maximum of no GPUs (max-nvidia-gpus is not set).'],
     ['max-amd-gpus=0', { 'AMD GPUs': '1' }, 'AMD GPUs 1 is above the maximum of no GPUs (max-amd-gpus, F:2).'],
@@ -133,11 +138,10 @@ t.test('GPUs: 0 is none, a maximum of 0 is none', async (t) => {
     ['max-nvidia-gpus=2', { 'NVIDIA GPUs': '0.5' }, 'resourceLimits: NVIDIA GPUs 0.5 must be a whole number of GPUs.'],
   ];
   for (const [profile, asked, said] of rows) t.equal(refused(profile, limits(asked)), said);
-  t.same(
-    container(make('', limits({ 'nvidia.com/gpu': '8', 'example.com/fpga': '1' })))?.resources,
-    undefined,
-    'resources by other names are not asked for',
-  );
+});
+
+t.test('limits by other names are not requested from Kubernetes', async (t) => {
+  t.same(container(make('', limits({ 'nvidia.com/gpu': '8', 'example.com/fpga': '1' })))?.resources, undefined);
 });
 
 t.test('init containers have the limits of the job, without GPUs', async (t) => {
@@ -155,22 +159,26 @@ t.test('init containers have the limits of the job, without GPUs', async (t) => 
   t.notMatch(spec(job).initContainers?.[0]?.securityContext, { capabilities: { add: [] } });
 });
 
-t.test('resource profiles', async (t) => {
-  const resources = (profile: string, request: Partial<JobRequest>): unknown =>
-    container(make(profile, request))?.resources;
-  t.same(
-    resources('', { resourceProfile: 'small', ...limits({ cpuCount: '9', memory: '9' }) }),
-    {
-      limits: { cpu: '1', memory: '512M' },
-      requests: { cpu: '500m', memory: '256M' },
-    },
-    "the job's own are ignored",
-  );
-  t.same(resources('', { resourceProfile: 'custom', ...limits({ cpuCount: '9' }) }), {
+t.test('the amounts of a resource profile replace those of the job', async (t) => {
+  const request = { resourceProfile: 'small', ...limits({ cpuCount: '9', memory: '9' }) };
+  t.same(container(make('', request))?.resources, {
+    limits: { cpu: '1', memory: '512M' },
+    requests: { cpu: '500m', memory: '256M' },
+  });
+});
+
+t.test('the resource profile custom stands for the amounts of the job', async (t) => {
+  t.same(container(make('', { resourceProfile: 'custom', ...limits({ cpuCount: '9' }) }))?.resources, {
     limits: { cpu: '9' },
     requests: { cpu: '9' },
   });
+});
+
+t.test('a resource profile selects nodes', async (t) => {
   t.same(spec(make('', { resourceProfile: 'placed' })).nodeSelector, { pool: 'gpu' });
+});
+
+t.test('a resource profile above a maximum is refused, with the place of its amount', async (t) => {
   t.equal(
     refused('max-cpus=32', { resourceProfile: 'huge' }),
     'cpuCount 64 of resource profile huge, R:9 is above the maximum of 32 (max-cpus, F:2).',
@@ -179,36 +187,42 @@ t.test('resource profiles', async (t) => {
     refused('', { resourceProfile: 'huge' }),
     'NVIDIA GPUs 2 of resource profile huge, R:10 is above the maximum of no GPUs (max-nvidia-gpus is not set).',
   );
+});
+
+t.test('a resource profile that does not exist is refused', async (t) => {
   t.equal(refused('', { resourceProfile: 'none' }), 'There is no resource profile none.');
+});
+
+t.test('a resource profile that the user may not use is refused', async (t) => {
   t.equal(
     refused('resource-profiles=small', { resourceProfile: 'huge' }),
     'Resource profile huge is not allowed (resource-profiles, F:2).',
   );
-  t.equal(
-    refused('allow-custom-resources=0', {}),
-    'The job must name a resource profile (allow-custom-resources, F:2).',
-  );
-  t.equal(
-    refused('allow-custom-resources=0', { resourceProfile: 'custom' }),
-    'The job must name a resource profile (allow-custom-resources, F:2).',
-  );
-  t.equal(refused('allow-custom-resources=0', { resourceProfile: 'small' }), 'allowed');
+});
 
-  const locked = 'allow-custom-resources=0\nresource-profiles=small\nmax-cpus=4';
-  const administrator = { requester: '*' };
-  t.equal(refused(locked, { systemJob: true }, administrator), 'allowed', 'a system job of an administrator');
-  t.equal(refused(locked, { systemJob: true, resourceProfile: 'placed' }, administrator), 'allowed');
-  t.equal(
-    refused(locked, { systemJob: true }),
-    'The job must name a resource profile (allow-custom-resources, F:2).',
-    'a user cannot claim to be one',
-  );
-  t.equal(refused(locked, {}, administrator), 'The job must name a resource profile (allow-custom-resources, F:2).');
-  t.match(
-    refused(locked, { systemJob: true, resourceProfile: 'huge' }, administrator),
-    /above the maximum of 4/,
-    'maxima still hold',
-  );
+const NO_PROFILE = 'The job must name a resource profile (allow-custom-resources, F:2).';
+
+t.test('without custom resources a job must name a resource profile', async (t) => {
+  t.equal(refused('allow-custom-resources=0', {}), NO_PROFILE);
+  t.equal(refused('allow-custom-resources=0', { resourceProfile: 'custom' }), NO_PROFILE);
+  t.equal(refused('allow-custom-resources=0', { resourceProfile: 'small' }), 'allowed');
+});
+
+const LOCKED = 'allow-custom-resources=0\nresource-profiles=small\nmax-cpus=4';
+const ADMINISTRATOR = { requester: '*' };
+
+t.test('a system job of an administrator needs no allowed resource profile', async (t) => {
+  t.equal(refused(LOCKED, { systemJob: true }, ADMINISTRATOR), 'allowed');
+  t.equal(refused(LOCKED, { systemJob: true, resourceProfile: 'placed' }, ADMINISTRATOR), 'allowed');
+});
+
+t.test('other jobs of an administrator, and jobs that a user calls system jobs, need a resource profile', async (t) => {
+  t.equal(refused(LOCKED, { systemJob: true }), NO_PROFILE);
+  t.equal(refused(LOCKED, {}, ADMINISTRATOR), NO_PROFILE);
+});
+
+t.test('maxima apply to system jobs', async (t) => {
+  t.match(refused(LOCKED, { systemJob: true, resourceProfile: 'huge' }, ADMINISTRATOR), /above the maximum of 4/);
 });
 
 const HUGE = { resourceProfile: 'huge' };
