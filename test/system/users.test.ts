@@ -62,8 +62,8 @@ t.test('a user with groups; stdin is empty and the environment is a clean one', 
   ]);
 });
 
-t.test('names: digits, signs, dots, spaces, domains, and what can be no name', async (t) => {
-  const { users, answer, asked } = nameServices(t);
+t.test('names with digits, signs, dots, spaces and domains are looked up as names, not as numbers', async (t) => {
+  const { users, answer } = nameServices(t);
   answer('passwd--1001', 'echo bob:x:1001:1001::/:/bin/sh');
   answer('passwd--2002', 'echo 2002:x:2002:2002::/:/bin/sh');
   answer('-G--2002', 'echo 2002');
@@ -76,26 +76,33 @@ t.test('names: digits, signs, dots, spaces, domains, and what can be no name', a
   t.equal(await users.user('nobody-here'), undefined);
   const jane = await users.user('j.doe@corp.example');
   t.same([jane?.name, [...(jane?.groups ?? [])]], ['CORP\\j doe', [5001, 5002]]);
-  asked();
+});
+
+t.test('no program is run for what can be no name', async (t) => {
+  const { users, asked } = nameServices(t);
   for (const name of ['', 'a\nb', 'a\0b', 'a:b', 'x'.repeat(257), 'é'.repeat(129)]) {
     t.equal(await users.user(name), undefined, JSON.stringify(name).slice(0, 20));
     t.equal(await users.group(name), undefined);
   }
-  t.same(asked(), [], 'no program was run for them');
+  t.same(asked(), []);
 });
 
-t.test('groups by name, spaces included; a group of thousands of users does not matter', async (t) => {
+t.test('groups are looked up by name, which may have spaces, not by number', async (t) => {
   const { users, answer } = nameServices(t);
   answer('group--domain users', 'echo "domain users:*:513:"');
+  answer('group--0', 'echo root:x:0:');
+  t.equal(await users.group('domain users'), 513);
+  t.equal(await users.group('0'), undefined);
+  t.equal(await users.group('none'), undefined);
+});
+
+t.test('a group of thousands of users is found', async (t) => {
+  const { users, answer } = nameServices(t);
   answer(
     'group--big',
     `printf 'big:x:77:'; i=0; while [ $i -lt 9000 ]; do printf 'member%d,' $i; i=$((i+1)); done; echo`,
   );
-  answer('group--0', 'echo root:x:0:');
-  t.equal(await users.group('domain users'), 513);
   t.equal(await users.group('big'), 77);
-  t.equal(await users.group('0'), undefined);
-  t.equal(await users.group('none'), undefined);
 });
 
 t.test('thousands of groups of one user', async (t) => {
@@ -105,29 +112,52 @@ t.test('thousands of groups of one user', async (t) => {
   t.equal((await users.user('many'))?.groups.size, 5000);
 });
 
-t.test('no answer is an error, never "no such user" or "no groups"', async (t) => {
+/** The error of a lookup, without the directory of the test. */
+const errorOf = (t: Test, users: HostUsers, name: string): Promise<string> =>
+  users.user(name).then(
+    () => 'an answer',
+    (error: Error) => `${error.name}: ${error.message.replaceAll(t.testdirName, 'DIR')}`,
+  );
+
+t.test('an exit code or output that is no answer is an error, never "no such user"', async (t) => {
   const { users, answer } = nameServices(t);
-  answer('passwd--slow', 'exec sleep 20');
   answer('passwd--failing', 'exit 1');
   answer('passwd--garbled', 'echo what');
   answer('passwd--numberless', 'echo numberless:x:a:b::/:/bin/sh');
+  t.equal(await errorOf(t, users, 'failing'), 'UserLookupError: DIR/ask passwd gave no answer: exit code 1');
+  t.equal(await errorOf(t, users, 'garbled'), 'UserLookupError: DIR/ask passwd gave no answer: exit code 0');
+  t.equal(
+    await errorOf(t, users, 'numberless'),
+    'UserLookupError: the name services returned an id that is not a number',
+  );
+});
+
+t.test('groups that are not reported are an error, never "no groups"', async (t) => {
+  const { users, answer } = nameServices(t);
   answer('passwd--groupless', 'echo groupless:x:1:1::/:/bin/sh');
   answer('-G--groupless', 'exit 1');
+  t.equal(
+    await errorOf(t, users, 'groupless'),
+    'UserLookupError: DIR/ask did not report the groups of groupless: exit code 1',
+  );
+});
+
+t.test('endless output is an error', async (t) => {
+  const { users, answer } = nameServices(t);
   answer('passwd--endless', 'echo endless:x:1:1::/:/bin/sh');
   answer('-G--endless', 'exec yes 12345');
+  t.match(await errorOf(t, users, 'endless'), /^UserLookupError: DIR\/ask did not report the groups of endless: /);
+});
+
+t.test('a program that does not answer within the limit is an error', async (t) => {
+  const { answer } = nameServices(t);
+  answer('passwd--slow', 'exec sleep 20');
   const program = `${t.testdirName}/ask`;
   const hasty = createUsers({ clock: systemClock, log: silentLog, getent: program, id: program, timeoutMs: 300 });
-  const said = async (name: string, asked = users): Promise<string> =>
-    asked.user(name).then(
-      () => 'an answer',
-      (error: Error) => `${error.name}: ${error.message.replaceAll(t.testdirName, 'DIR')}`,
-    );
-  t.equal(await said('slow', hasty), 'UserLookupError: DIR/ask gave no answer within 0.3 s');
-  t.equal(await said('failing'), 'UserLookupError: DIR/ask passwd gave no answer: exit code 1');
-  t.equal(await said('garbled'), 'UserLookupError: DIR/ask passwd gave no answer: exit code 0');
-  t.equal(await said('numberless'), 'UserLookupError: the name services returned an id that is not a number');
-  t.equal(await said('groupless'), 'UserLookupError: DIR/ask did not report the groups of groupless: exit code 1');
-  t.match(await said('endless'), /^UserLookupError: DIR\/ask did not report the groups of endless: /);
+  t.equal(await errorOf(t, hasty, 'slow'), 'UserLookupError: DIR/ask gave no answer within 0.3 s');
+});
+
+t.test('a program that is missing is an error that names it', async (t) => {
   const missing = createUsers({ clock: systemClock, log: silentLog, getent: '/nonexistent/getent' });
   await t.rejects(missing.user('x'), {
     name: 'UserLookupError',
@@ -135,33 +165,46 @@ t.test('no answer is an error, never "no such user" or "no groups"', async (t) =
   });
 });
 
-t.test(
-  'answers are kept a minute, unknown ones 10 s; one lookup at a time; a stale answer rather than none',
-  async (t) => {
-    const { users, answer, asked, pass } = nameServices(t);
-    answer('group--g', 'echo g:x:5:');
-    t.same(await Promise.all([users.group('g'), users.group('g'), users.group('h')]), [5, 5, undefined]);
-    t.same(asked().sort(), [
-      'group|--|g|0 clean C /usr/sbin:/usr/bin:/sbin:/bin',
-      'group|--|h|0 clean C /usr/sbin:/usr/bin:/sbin:/bin',
-    ]);
-    pass(9_999);
-    await Promise.all([users.group('g'), users.group('h')]);
-    t.same(asked(), []);
-    pass(1);
-    await Promise.all([users.group('g'), users.group('h')]);
-    t.same(asked(), ['group|--|h|0 clean C /usr/sbin:/usr/bin:/sbin:/bin']);
-    answer('group--g', 'exit 1');
-    pass(50_000);
-    t.equal(await users.group('g'), 5, 'the directory is down');
-    t.same(asked(), ['group|--|g|0 clean C /usr/sbin:/usr/bin:/sbin:/bin']);
-    answer('group--g', 'echo g:x:6:');
-    t.equal(await users.group('g'), 6, 'and up again');
-    answer('group--g', '');
-    pass(60_000);
-    t.equal(await users.group('g'), undefined, 'a definite no is an answer');
-  },
-);
+t.test('lookups of one name at the same time are one', async (t) => {
+  const { users, answer, asked } = nameServices(t);
+  answer('group--g', 'echo g:x:5:');
+  t.same(await Promise.all([users.group('g'), users.group('g')]), [5, 5]);
+  t.same(asked(), ['group|--|g|0 clean C /usr/sbin:/usr/bin:/sbin:/bin']);
+});
+
+t.test('answers are kept for 60 s, unknown names for 10 s', async (t) => {
+  const { users, answer, asked, pass } = nameServices(t);
+  const lookUp = (): Promise<unknown> => Promise.all([users.group('g'), users.group('h')]);
+  answer('group--g', 'echo g:x:5:');
+  t.same(await lookUp(), [5, undefined]);
+  asked();
+  pass(9_999);
+  await lookUp();
+  t.same(asked(), []);
+  pass(1);
+  await lookUp();
+  t.same(asked(), ['group|--|h|0 clean C /usr/sbin:/usr/bin:/sbin:/bin']);
+  pass(49_999);
+  await users.group('g');
+  t.same(asked(), []);
+  pass(1);
+  await users.group('g');
+  t.same(asked(), ['group|--|g|0 clean C /usr/sbin:/usr/bin:/sbin:/bin']);
+});
+
+t.test('a stale answer is used while the directory is down, and replaced when it is up again', async (t) => {
+  const { users, answer, pass } = nameServices(t);
+  answer('group--g', 'echo g:x:5:');
+  await users.group('g');
+  answer('group--g', 'exit 1');
+  pass(60_000);
+  t.equal(await users.group('g'), 5, 'the directory is down');
+  answer('group--g', 'echo g:x:6:');
+  t.equal(await users.group('g'), 6, 'and up again');
+  answer('group--g', '');
+  pass(60_000);
+  t.equal(await users.group('g'), undefined, 'a definite no is an answer');
+});
 
 t.test(
   'the programs of this host',

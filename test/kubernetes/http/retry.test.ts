@@ -20,31 +20,38 @@ import {
 const isOurs = (stored: Job): boolean => stored.metadata?.annotations?.['submission'] === 's-1';
 const freeze: Step = () => {};
 
+const expired = refuses(401, 'Unauthorized', 'Unauthorized');
+const background = { propagationPolicy: 'Background' } as const;
+const after = async (...steps: readonly Step[]) => (await scripted(t, steps)).client;
+
 t.test('a change that is refused after a lost answer may have been made', async (t) => {
-  const expired = refuses(401, 'Unauthorized', 'Unauthorized');
-  const lost = async (...steps: Parameters<typeof scripted>[1]) => (await scripted(t, steps)).client;
-  const background = { propagationPolicy: 'Background' } as const;
-  const removed = await failure((await lost(lose, expired)).delete(PODS, 'pod-1', background));
+  const removed = await failure((await after(lose, expired)).delete(PODS, 'pod-1', background));
   t.equal(removed.code, 'interrupted');
   t.equal(removed.status, undefined, 'it is no answer to the change');
   t.match(
     removed.text,
     /^the answer to an attempt was lost, so that it may have been carried out; the next attempt was refused: /,
   );
-  const patched = await failure((await lost(lose, expired)).patch(PODS, 'pod-1', {}));
-  t.equal(patched.code, 'interrupted');
-  t.equal(
-    (await failure((await lost(expired)).delete(PODS, 'pod-1', background))).code,
-    'unauthorized',
-    'nothing was lost',
-  );
-  t.equal((await failure((await lost(lose, expired)).get(PODS, 'pod-1'))).code, 'unauthorized', 'nothing was changed');
-  const gone = refuses(404, 'NotFound', 'pods "pod-1" not found', { kind: 'pods', name: 'pod-1' });
-  t.equal(await (await lost(lose, gone)).delete(PODS, 'pod-1', background), false, 'it is as it should be');
+  t.equal((await failure((await after(lose, expired)).patch(PODS, 'pod-1', {}))).code, 'interrupted');
 });
 
+t.test('a change that is refused at once was not made', async (t) => {
+  t.equal((await failure((await after(expired)).delete(PODS, 'pod-1', background))).code, 'unauthorized');
+});
+
+t.test('a read that is refused after a lost answer is refused', async (t) => {
+  t.equal((await failure((await after(lose, expired)).get(PODS, 'pod-1'))).code, 'unauthorized');
+});
+
+t.test('delete: an object that is missing after a lost answer is deleted', async (t) => {
+  const missing = refuses(404, 'NotFound', 'pods "pod-1" not found', { kind: 'pods', name: 'pod-1' });
+  t.equal(await (await after(lose, missing)).delete(PODS, 'pod-1', background), false);
+});
+
+const exists = refuses(409, 'AlreadyExists', 'jobs.batch "job-1" already exists');
+const quota = refuses(403, 'Forbidden', 'jobs.batch "job-1" is forbidden: exceeded quota: q');
+
 t.test('create: a lost answer is retried with the same name, and our own object counts as success', async (t) => {
-  const exists = refuses(409, 'AlreadyExists', 'jobs.batch "job-1" already exists');
   const { client, requests, bodies } = await scripted(t, [
     lose,
     refuses(500, 'InternalError', 'etcd'),
@@ -57,37 +64,47 @@ t.test('create: a lost answer is retried with the same name, and our own object 
     'GET /apis/batch/v1/namespaces/rstudio/jobs/job-1',
   ]);
   t.strictSame(bodies.slice(0, 3), [JOB, JOB, JOB]);
+});
 
-  const unknown = await scripted(t, [lose, exists, refuses(401, 'Unauthorized', 'Unauthorized')]);
-  t.equal((await failure(unknown.client.create(JOBS, JOB, { isOurs }))).code, 'interrupted', 'it may be ours');
-  const vanished = await scripted(t, [
-    lose,
-    exists,
-    refuses(404, 'NotFound', 'jobs.batch "job-1" not found', { kind: 'jobs' }),
-  ]);
-  t.equal((await failure(vanished.client.create(JOBS, JOB, { isOurs }))).code, 'already-exists');
-  const quota = refuses(403, 'Forbidden', 'jobs.batch "job-1" is forbidden: exceeded quota: q');
-  const unclear = await scripted(t, [lose, quota]);
-  const error = await failure(unclear.client.create(JOBS, JOB, { isOurs }));
+t.test('create: an object that cannot be read may be ours', async (t) => {
+  const client = await after(lose, exists, expired);
+  t.equal((await failure(client.create(JOBS, JOB, { isOurs }))).code, 'interrupted');
+});
+
+t.test('create: an object that existed and is missing now was not ours', async (t) => {
+  const missing = refuses(404, 'NotFound', 'jobs.batch "job-1" not found', { kind: 'jobs' });
+  const client = await after(lose, exists, missing);
+  t.equal((await failure(client.create(JOBS, JOB, { isOurs }))).code, 'already-exists');
+});
+
+t.test('create: a refusal after a lost answer does not say that nothing was created', async (t) => {
+  const error = await failure((await after(lose, quota)).create(JOBS, JOB, { isOurs }));
   t.equal(error.code, 'interrupted', 'the first attempt may have made it');
   t.match(error.text, /exceeded quota: q$/);
-  const clear = await scripted(t, [refuses(429, 'TooManyRequests', 'busy'), quota]);
-  t.equal((await failure(clear.client.create(JOBS, JOB, { isOurs }))).code, 'forbidden', 'no attempt was carried out');
+});
 
-  const foreign = { ...JOB, metadata: { name: 'job-1' } };
-  const other = await scripted(t, [exists, ok(foreign)]);
-  t.equal((await failure(other.client.create(JOBS, JOB, { isOurs }))).code, 'already-exists');
-  const plain = await scripted(t, [exists]);
-  t.equal((await failure(plain.client.create(JOBS, JOB))).code, 'already-exists');
-  const lost = await scripted(t, [lose]);
-  t.equal(
-    (await failure(lost.client.create(JOBS, JOB))).code,
-    'unreachable',
-    'nobody could tell whose object it is: not retried',
-  );
-  const dry = await scripted(t, [ok(JOB)]);
-  await dry.client.create(JOBS, JOB, { dryRun: true, fieldValidation: 'Strict' });
-  t.strictSame(dry.requests, ['POST /apis/batch/v1/namespaces/rstudio/jobs?dryRun=All&fieldValidation=Strict']);
+t.test('create: a refusal after an attempt that was not carried out is the answer', async (t) => {
+  const client = await after(refuses(429, 'TooManyRequests', 'busy'), quota);
+  t.equal((await failure(client.create(JOBS, JOB, { isOurs }))).code, 'forbidden');
+});
+
+t.test("create: another client's object with the name is an error", async (t) => {
+  const client = await after(exists, ok({ ...JOB, metadata: { name: 'job-1' } }));
+  t.equal((await failure(client.create(JOBS, JOB, { isOurs }))).code, 'already-exists');
+});
+
+t.test('create: without a test of the owner an existing object is an error', async (t) => {
+  t.equal((await failure((await after(exists)).create(JOBS, JOB))).code, 'already-exists');
+});
+
+t.test('create: without a test of the owner a lost answer is not retried', async (t) => {
+  t.equal((await failure((await after(lose)).create(JOBS, JOB))).code, 'unreachable');
+});
+
+t.test('create: dry run and strict validation are in the query', async (t) => {
+  const { client, requests } = await scripted(t, [ok(JOB)]);
+  await client.create(JOBS, JOB, { dryRun: true, fieldValidation: 'Strict' });
+  t.strictSame(requests, ['POST /apis/batch/v1/namespaces/rstudio/jobs?dryRun=All&fieldValidation=Strict']);
 });
 
 t.test('a connection that was refused is tried again, whatever it was for', async (t) => {
@@ -109,68 +126,76 @@ t.test('a connection that was refused is tried again, whatever it was for', asyn
   t.strictSame((await creating).object, JOB);
 });
 
-t.test('what is tried again, and what is not', async (t) => {
-  const unauthorized = refuses(
-    403,
-    'Forbidden',
-    'jobs.batch is forbidden: User "system:serviceaccount:rstudio:job-launcher" cannot get resource "jobs"',
-  );
-  const starting = await scripted(t, [unauthorized, ok(JOB)]);
-  await starting.client.get(JOBS, 'job-1');
-  t.equal(starting.requests.length, 2, 'a server that has just started refuses valid tokens for a moment');
-  const twice = await scripted(t, [unauthorized, unauthorized]);
-  t.equal((await failure(twice.client.get(JOBS, 'job-1'))).code, 'forbidden');
-  const quota = await scripted(t, [
-    refuses(403, 'Forbidden', 'jobs.batch "x" is forbidden: exceeded quota: q, requested: count/jobs.batch=1'),
-  ]);
-  t.equal((await failure(quota.client.create(JOBS, JOB, { isOurs }))).code, 'forbidden');
-  t.equal(quota.requests.length, 1, 'a full quota is an answer');
-  const invalid = await scripted(t, [refuses(422, 'Invalid', 'spec.template: Required value')]);
-  t.equal((await failure(invalid.client.create(JOBS, JOB, { isOurs }))).code, 'invalid');
+const denied = refuses(
+  403,
+  'Forbidden',
+  'jobs.batch is forbidden: User "system:serviceaccount:rstudio:job-launcher" cannot get resource "jobs"',
+);
 
-  const webhook = refuses(500, 'InternalError', 'Internal error occurred: failed calling webhook "x"');
-  const broken = await scripted(t, Array(10).fill(webhook));
-  t.equal((await failure(broken.client.create(JOBS, JOB, { isOurs }))).code, 'server-error');
-  t.equal(broken.requests.length, 6, 'a 500 that stays is told before the time is over');
-
-  const began = performance.now();
-  const busy = await scripted(t, [
-    ({ response }) =>
-      void response.writeHead(429, { 'retry-after': '1' }).end('Too many requests, please try again later.'),
-    ok(JOB),
-  ]);
-  await busy.client.create(JOBS, JOB);
-  t.ok(performance.now() - began >= 990, 'Retry-After');
+t.test('a missing permission is retried once, because a server that starts refuses valid tokens', async (t) => {
+  const { client, requests } = await scripted(t, [denied, ok(JOB)]);
+  await client.get(JOBS, 'job-1');
+  t.equal(requests.length, 2);
 });
 
-t.test(
-  'deadlines: a frozen connection leaves time for another, a frozen body ends, a signal ends everything',
-  async (t) => {
-    const half = await scripted(t, [freeze, ok(JOB)], { requestTimeoutMs: 2_500 });
-    await half.client.get(JOBS, 'job-1');
-    t.equal(half.requests.length, 2);
+t.test('a permission that is missing twice is an error', async (t) => {
+  t.equal((await failure((await after(denied, denied)).get(JOBS, 'job-1'))).code, 'forbidden');
+});
 
-    const body = await scripted(t, [
-      ({ response }) => {
-        response.writeHead(200, { 'content-type': 'application/json' });
-        response.write('{"metadata":');
-      },
-    ]);
-    const error = await failure(body.client.get(JOBS, 'job-1', { timeoutMs: 80 }));
-    t.equal(error.code, 'timeout');
-    t.equal(
-      error.message,
-      'The Kubernetes API server did not answer in time: 0.08 s [GET /apis/batch/v1/namespaces/rstudio/jobs/job-1]',
-    );
+t.test('a full quota is not retried', async (t) => {
+  const { client, requests } = await scripted(t, [quota]);
+  t.equal((await failure(client.create(JOBS, JOB, { isOurs }))).code, 'forbidden');
+  t.equal(requests.length, 1);
+});
 
-    const asked = new Signal();
-    const left = await scripted(t, [() => asked.give()]);
-    const leaving = new AbortController();
-    const pending = left.client.get(JOBS, 'job-1', { signal: leaving.signal });
-    await asked.promise;
-    leaving.abort(new Error('no longer wanted'));
-    await t.rejects(pending, { message: 'no longer wanted' });
-    await t.rejects(left.client.get(JOBS, 'job-1', { signal: leaving.signal }), { message: 'no longer wanted' });
-    t.equal(left.requests.length, 1);
-  },
-);
+t.test('an invalid object is not retried', async (t) => {
+  const { client, requests } = await scripted(t, [refuses(422, 'Invalid', 'spec.template: Required value')]);
+  t.equal((await failure(client.create(JOBS, JOB, { isOurs }))).code, 'invalid');
+  t.equal(requests.length, 1);
+});
+
+t.test('a server error that stays is reported before the deadline', async (t) => {
+  const webhook = refuses(500, 'InternalError', 'Internal error occurred: failed calling webhook "x"');
+  const { client, requests } = await scripted(t, Array(10).fill(webhook));
+  t.equal((await failure(client.create(JOBS, JOB, { isOurs }))).code, 'server-error');
+  t.equal(requests.length, 6);
+});
+
+t.test('a call that the server throttles is retried after Retry-After', async (t) => {
+  const began = performance.now();
+  const busy: Step = ({ response }) =>
+    void response.writeHead(429, { 'retry-after': '1' }).end('Too many requests, please try again later.');
+  await (await after(busy, ok(JOB))).create(JOBS, JOB);
+  t.ok(performance.now() - began >= 990);
+});
+
+t.test('a frozen connection leaves time for another attempt', async (t) => {
+  const { client, requests } = await scripted(t, [freeze, ok(JOB)], { requestTimeoutMs: 2_500 });
+  await client.get(JOBS, 'job-1');
+  t.equal(requests.length, 2);
+});
+
+t.test('a body that freezes ends at the deadline', async (t) => {
+  const client = await after(({ response }) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write('{"metadata":');
+  });
+  const error = await failure(client.get(JOBS, 'job-1', { timeoutMs: 80 }));
+  t.equal(error.code, 'timeout');
+  t.equal(
+    error.message,
+    'The Kubernetes API server did not answer in time: 0.08 s [GET /apis/batch/v1/namespaces/rstudio/jobs/job-1]',
+  );
+});
+
+t.test('a signal ends a call, and the next one before its request', async (t) => {
+  const asked = new Signal();
+  const { client, requests } = await scripted(t, [() => asked.give()]);
+  const leaving = new AbortController();
+  const pending = client.get(JOBS, 'job-1', { signal: leaving.signal });
+  await asked.promise;
+  leaving.abort(new Error('no longer wanted'));
+  await t.rejects(pending, { message: 'no longer wanted' });
+  await t.rejects(client.get(JOBS, 'job-1', { signal: leaving.signal }), { message: 'no longer wanted' });
+  t.equal(requests.length, 1);
+});

@@ -130,26 +130,21 @@ t.test('410 again and again: lists with pauses that grow', async (t) => {
   t.ok(performance.now() - begun >= 300, 'two pauses of 100 and 200 ms at least, half of them by chance');
 });
 
-t.test('410 as a line of the watch, and as an answer: lists at once, and reports only differences', async (t) => {
-  const expired = status(410, 'Expired', 'too old resource version: 10 (3239)');
+t.test('410 as a line of the watch: lists at once in pages, and reports only differences', async (t) => {
   const w = await watching(t, [
     lists(10, [pod('a', 5), pod('gone', 6), pod('same', 7)]),
-    watches([line('ERROR', expired)], 0),
+    watches([line('ERROR', status(410, 'Expired', 'too old resource version: 10 (3239)'))], 0),
     lists(50, [pod('a', 30, 'Succeeded'), pod('same', 7)], 'p2'),
     lists(50, [pod('new', 31)]),
-    refuses(410, 'Gone', 'too old resource version'),
-    lists(60, [pod('same', 7)]),
-    stays(bookmark(61)),
+    stays(bookmark(51)),
   ]);
-  await w.reflector.reached('61', never);
+  await w.reflector.reached('51', never);
   t.strictSame(w.requests, [
     'LIST limit=2',
     'WATCH resourceVersion=10',
     'LIST limit=2',
     'LIST limit=2 continue=p2',
     'WATCH resourceVersion=50',
-    'LIST limit=2',
-    'WATCH resourceVersion=60',
   ]);
   t.strictSame(w.events, [
     'ADDED a 5 Running',
@@ -158,9 +153,19 @@ t.test('410 as a line of the watch, and as an answer: lists at once, and reports
     'DELETED gone 6 Running relist',
     'MODIFIED a 30 Succeeded',
     'ADDED new 31 Running',
-    'DELETED a 30 Succeeded relist',
-    'DELETED new 31 Running relist',
   ]);
+});
+
+t.test('410 as the answer to a watch: lists at once, and reports only differences', async (t) => {
+  const w = await watching(t, [
+    lists(50, [pod('a', 30), pod('same', 7)]),
+    refuses(410, 'Gone', 'too old resource version'),
+    lists(60, [pod('same', 7)]),
+    stays(bookmark(61)),
+  ]);
+  await w.reflector.reached('61', never);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=50', 'LIST limit=2', 'WATCH resourceVersion=60']);
+  t.strictSame(w.events, ['ADDED a 30 Running', 'ADDED same 7 Running', 'DELETED a 30 Running relist']);
 });
 
 t.test('a version of the future (504 ResourceVersionTooLarge) leads to a list', async (t) => {
