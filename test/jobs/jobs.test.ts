@@ -1,4 +1,4 @@
-/** What is asked for is made once or not at all, and told from what the cluster holds: nothing lives in memory only. */
+/** A job is created once or not at all, and reported from the objects of the cluster: nothing is in memory only. */
 import t from 'tap';
 import { JOBS as JOBS_KIND, PODS, SECRETS, SERVICES } from '../../src/kubernetes/contract.ts';
 import { eventually } from '../support/eventually.ts';
@@ -39,12 +39,18 @@ t.test('from submit to end; the end outlives the pod and the plugin', async (t) 
   await stop(again);
 });
 
-t.test('a submit without a response creates one job, or none', async (t) => {
+const path = /\/apis\/batch\/v1\/namespaces\/rstudio\/jobs(\?|$)/;
+
+t.test('a submit without a response is retried, and creates one job', async (t) => {
   const one = await instance();
-  const path = /\/apis\/batch\/v1\/namespaces\/rstudio\/jobs(\?|$)/;
   cluster.faults.add({ method: 'POST', path, fault: { type: 'resetBeforeHeaders' } });
   const id = await one.submit({ command: 'true' });
   t.match(await one.until(id, terminal), { status: 'Finished' });
+  await stop(one);
+});
+
+t.test('a submit without a response until its deadline creates no job', async (t) => {
+  const one = await instance();
   const all = one.jobs.list('*').length;
 
   const fault = cluster.faults.add({ method: 'POST', path, fault: { type: 'resetBeforeHeaders' }, times: 1000 });
@@ -61,6 +67,11 @@ t.test('a submit without a response creates one job, or none', async (t) => {
     [...one.announced.keys()].filter((told) => told.startsWith('ghost-')),
     [],
   );
+  await stop(one);
+});
+
+t.test('a submit for another user, for all users, or with an invalid variable is refused', async (t) => {
+  const one = await instance();
   await t.rejects(one.jobs.submit(request({ user: 'bob' }), 'alice'), { code: 'invalid-request' });
   await t.rejects(one.jobs.submit(request({ user: '*' }), '*'), { code: 'invalid-request' });
   await t.rejects(one.jobs.submit(request({ environment: [{ name: 'A B=', value: '' }] }), 'alice'), {
@@ -69,29 +80,35 @@ t.test('a submit without a response creates one job, or none', async (t) => {
   await stop(one);
 });
 
-t.test('ports: a Service, its addresses, made later if it is missing, undone if it cannot be made', async (t) => {
-  const one = await instance();
-  const healer = await instance({ clock: fastClock(100) });
-  const ports = { command: 'sleep 60', exposedPorts: [{ targetPort: 8787, protocol: 'TCP' }] };
-  const id = await one.submit(ports);
-  const [port] = one.jobs.find(id, 'alice').exposedPorts;
-  t.ok((port?.publishedPort ?? 0) >= 30_000, 'the node port is in the submit answer');
-  await t.rejects(one.jobs.network(id, 'bob'), { code: 'job-not-found' });
-  await one.until(id, hasState('Running'));
-  t.match(await one.jobs.network(id, 'alice'), { host: 'node0', ipAddresses: ['10.250.0.1'] });
+const ports = { command: 'sleep 60', exposedPorts: [{ targetPort: 8787, protocol: 'TCP' }] };
 
-  await admin.client.delete(SERVICES, id, { propagationPolicy: 'Background' });
-  await eventually(() => one.jobs.find(id, '*').exposedPorts[0]?.publishedPort === undefined);
-  await eventually(() => exists(SERVICES, id));
-  await eventually(() => one.jobs.find(id, '*').exposedPorts[0]?.publishedPort !== undefined);
+t.test(
+  'the Service of a job has the node port and the address of the pod, and is created again when deleted',
+  async (t) => {
+    const one = await instance();
+    const healer = await instance({ clock: fastClock(100) });
+    const id = await one.submit(ports);
+    const [port] = one.jobs.find(id, 'alice').exposedPorts;
+    t.ok((port?.publishedPort ?? 0) >= 30_000, 'the node port is in the submit answer');
+    await t.rejects(one.jobs.network(id, 'bob'), { code: 'job-not-found' });
+    await one.until(id, hasState('Running'));
+    t.match(await one.jobs.network(id, 'alice'), { host: 'node0', ipAddresses: ['10.250.0.1'] });
 
-  await admin.client.delete(JOBS_KIND, id, { propagationPolicy: 'Background' });
-  await eventually(async () => !(await exists(SERVICES, id)));
-  await eventually(() => one.announced.get(id)?.at(-1) === 'Killed/Deleted');
-  t.throws(() => one.jobs.find(id, '*'), { code: 'job-not-found' });
-  await stop(one);
-  await stop(healer);
+    await admin.client.delete(SERVICES, id, { propagationPolicy: 'Background' });
+    await eventually(() => one.jobs.find(id, '*').exposedPorts[0]?.publishedPort === undefined);
+    await eventually(() => exists(SERVICES, id));
+    await eventually(() => one.jobs.find(id, '*').exposedPorts[0]?.publishedPort !== undefined);
 
+    await admin.client.delete(JOBS_KIND, id, { propagationPolicy: 'Background' });
+    await eventually(async () => !(await exists(SERVICES, id)));
+    await eventually(() => one.announced.get(id)?.at(-1) === 'Killed/Deleted');
+    t.throws(() => one.jobs.find(id, '*'), { code: 'job-not-found' });
+    await stop(one);
+    await stop(healer);
+  },
+);
+
+t.test('the addresses of a job include those of its Service', async (t) => {
   for (const [serviceType, addresses] of [
     ['ClusterIP', 2],
     ['LoadBalancer', 1],
@@ -104,7 +121,9 @@ t.test('ports: a Service, its addresses, made later if it is missing, undone if 
     await other.until(its, terminal);
     await stop(other);
   }
+});
 
+t.test('a job is deleted again if its Service cannot be created', async (t) => {
   const refused = await instance();
   const allow = cluster.denyNew('services', 'no services today');
   const before = (await admin.client.list(JOBS_KIND)).items.length;

@@ -2,7 +2,7 @@
  * The way to the cluster - address, token, CA, namespace - is understood in every form in which it is written, in the
  * options file, in files of its own or by the pod around; the token is shown nowhere, what is risky is warned of.
  */
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { readClusterAccess } from '../../../src/config/options/cluster.ts';
 import { parseCommandLine } from '../../../src/config/options/command-line.ts';
 import { loadOptions, type Options } from '../../../src/config/options/options.ts';
@@ -10,7 +10,7 @@ import { describe } from '../../../src/config/text/problem.ts';
 import { CONF, environment, load } from './reading.ts';
 import { CA, JWT, REACH } from './samples.ts';
 
-t.test('auth-token: JWT, base64 of a token, plain; never shown', async (t) => {
+t.test('auth-token is a JWT, base64 of a token, or the token itself', async (t) => {
   const token = async (text: string): Promise<unknown> =>
     (await load(t, `api-url=https://h\nauth-token=${text}\n`)).options?.authToken;
   t.equal(await token(JWT), JWT);
@@ -19,16 +19,22 @@ t.test('auth-token: JWT, base64 of a token, plain; never shown', async (t) => {
   t.equal(await token('aGVsbG8gd29ybGQ='), 'aGVsbG8gd29ybGQ=', 'base64 of text with a blank is a token itself');
   t.equal(await token('aGVsbG8'), 'aGVsbG8', 'base64 without padding is not strict');
   t.equal(await token('/////w=='), '/////w==', 'base64 of other bytes is a token itself');
+});
+
+t.test('an auth-token that is no token is refused and not shown', async (t) => {
   const { problems } = await load(t, 'api-url=https://h\nauth-token=SECRET SECRET\n');
   t.same(problems, [
     `${CONF}:2: auth-token: must be a token: printable characters without whitespace (the value is not shown)`,
   ]);
+});
+
+t.test('auth-token-path replaces auth-token, with a warning', async (t) => {
   const both = await load(t, `${REACH}auth-token-path=/t\n`);
   t.same([both.options?.authToken, both.options?.authTokenPath], [undefined, '/t']);
   t.same(both.warnings, [`${CONF}:2: auth-token: is ignored, because auth-token-path is set`]);
 });
 
-t.test('a token in the wrong place is not shown either', async (t) => {
+t.test('a token in another option is not shown', async (t) => {
   const rows: (readonly [text: string, problem: string])[] = [
     [`${REACH}auth-token-path=${JWT}`, `${CONF}:3: auth-token-path: "***" must be an absolute path`],
     [
@@ -53,19 +59,31 @@ t.test('a token in the wrong place is not shown either', async (t) => {
       [`${REACH}auth-token-path=${opaque}`, `${CONF}:3: auth-token-path: "***" must be an absolute path`],
     );
   }
+  for (const [text, problem] of rows) t.equal((await load(t, `${text}\n`)).problems[0], problem);
+});
+
+t.test('long names that are no token are shown', async (t) => {
   for (const name of [
     'rstudio_production_2024_team1',
     'ec2-54-12-3.compute-1.amazonaws.com',
     'r/i@sha256:9f86d081884c7d',
   ])
-    rows.push([`${REACH}log-format=${name}`, `${CONF}:3: log-format: "${name}" must be one of text, json`]);
-  for (const [text, problem] of rows) t.equal((await load(t, `${text}\n`)).problems[0], problem);
+    t.equal(
+      (await load(t, `${REACH}log-format=${name}\n`)).problems[0],
+      `${CONF}:3: log-format: "${name}" must be one of text, json`,
+    );
+});
+
+t.test('the value of an option that does not exist is not shown', async (t) => {
   for (const text of ['auth-tokn=hunter2', 'auth_token=hunter2', 'tokn=hunter2', 'certificate-autority=hunter2']) {
     const { problems } = await load(t, `${REACH}${text}\n`);
     t.equal(problems.length, 1);
-    t.notMatch(problems[0], 'hunter2', 'the value of a key that nobody knows');
+    t.notMatch(problems[0], 'hunter2');
     t.notMatch(parseCommandLine([`--${text}`]).warnings.map(describe), 'hunter2');
   }
+});
+
+t.test('a token on the command line is refused and not shown', async (t) => {
   t.same(parseCommandLine(['auth-tokn=hunter2']).problems.map(describe), [
     'command line: "auth-tokn=..." is not an option: write --name=value',
   ]);
@@ -78,7 +96,7 @@ t.test('a token in the wrong place is not shown either', async (t) => {
   ]);
 });
 
-t.test('certificate-authority: base64 or plain, with or without line breaks; refused with the reason', async (t) => {
+t.test('certificate-authority is base64 or PEM, with or without line breaks', async (t) => {
   const ca = async (text: string): Promise<unknown> =>
     (await load(t, `${REACH}certificate-authority=${text}\n`)).options?.certificateAuthority;
   const base64 = Buffer.from(CA).toString('base64');
@@ -88,6 +106,9 @@ t.test('certificate-authority: base64 or plain, with or without line breaks; ref
   t.equal(await ca(CA.replaceAll('\n', ' ')), CA);
   t.equal(await ca(`"${CA.replaceAll('\n', '\\n')}"`), undefined, 'decoded line breaks are control characters');
   t.equal(await ca(Buffer.from(CA + CA).toString('base64')), CA + CA, 'a bundle');
+});
+
+t.test('a certificate-authority that is no certificate is refused with the reason', async (t) => {
   const said = async (text: string): Promise<readonly string[]> =>
     (await load(t, `${REACH}certificate-authority=${text}\n`)).problems;
   const reason = `${CONF}:3: certificate-authority: must be base64 of a PEM certificate, a PEM certificate, or an absolute path to a PEM file: `;
@@ -100,15 +121,16 @@ t.test('certificate-authority: base64 or plain, with or without line breaks; ref
   ]);
 });
 
-t.test('CA and namespace of the cluster are read from files', async (t) => {
-  const directory = t.testdir({ 'ca.pem': `some text\n${CA}`, namespace: 'team\n', 'bad.pem': 'x', Bad: 'Bad Name' });
-  const base = {
-    certificateAuthority: undefined,
-    certificateAuthorityPath: undefined,
-    kubernetesNamespace: 'rstudio',
-    namespacePath: undefined,
-    origins: new Map([['certificate-authority', { file: '/etc/l.conf', line: 4 }]] as const),
-  };
+const base = {
+  certificateAuthority: undefined,
+  certificateAuthorityPath: undefined,
+  kubernetesNamespace: 'rstudio',
+  namespacePath: undefined,
+  origins: new Map([['certificate-authority', { file: '/etc/l.conf', line: 4 }]] as const),
+};
+
+t.test('CA and namespace of the cluster are read from files, or are those of the options', async (t) => {
+  const directory = t.testdir({ 'ca.pem': `some text\n${CA}`, namespace: 'team\n' });
   t.same(readClusterAccess({ ...base, certificateAuthority: CA }), { namespace: 'rstudio', certificateAuthority: CA });
   t.same(
     readClusterAccess({
@@ -118,6 +140,10 @@ t.test('CA and namespace of the cluster are read from files', async (t) => {
     }),
     { namespace: 'team', certificateAuthority: CA },
   );
+});
+
+t.test('files of the CA and the namespace that are missing or invalid are errors with their path', async (t) => {
+  const directory = t.testdir({ 'bad.pem': 'x', Bad: 'Bad Name' });
   t.throws(() => readClusterAccess({ ...base, certificateAuthorityPath: `${directory}/none` }), {
     code: 'unreadable',
     message: `/etc/l.conf:4: certificate-authority: ${directory}/none does not exist`,
@@ -129,47 +155,57 @@ t.test('CA and namespace of the cluster are read from files', async (t) => {
   });
 });
 
-t.test('inside a cluster: address, token, CA and namespace come as a set, unless api-url is written', async (t) => {
-  const serviceAccountDirectory = t.testdir({ token: 'x', 'ca.crt': 'x', namespace: 'x' });
-  const inside = {
-    serviceAccountDirectory,
-    env: {
-      RSTUDIO_CONFIG_DIR: `${serviceAccountDirectory}/none`,
-      KUBERNETES_SERVICE_HOST: 'fd00::1',
-      KUBERNETES_SERVICE_PORT: '6443',
-    },
+/** A pod with the files of a service account. */
+function insidePod(t: Test): { directory: string; pod: typeof environment } {
+  const directory = t.testdir({ token: 'x', 'ca.crt': 'x', namespace: 'x' });
+  const env = {
+    RSTUDIO_CONFIG_DIR: `${directory}/none`,
+    KUBERNETES_SERVICE_HOST: 'fd00::1',
+    KUBERNETES_SERVICE_PORT: '6443',
   };
-  const pick = (options: Options): unknown => [
-    options.apiUrl,
-    options.authToken,
-    options.authTokenPath,
-    options.certificateAuthorityPath,
-    options.namespacePath,
-  ];
-  const set = await loadOptions({ ...environment, ...inside });
-  t.same(set.ok && pick(set.options), [
+  return { directory, pod: { ...environment, serviceAccountDirectory: directory, env } };
+}
+
+const pathsOf = (options: Options): unknown => [
+  options.apiUrl,
+  options.authToken,
+  options.authTokenPath,
+  options.certificateAuthorityPath,
+  options.namespacePath,
+];
+
+t.test('inside a pod the address, token, CA and namespace are those of its service account', async (t) => {
+  const { directory, pod } = insidePod(t);
+  const set = await loadOptions(pod);
+  t.same(set.ok && pathsOf(set.options), [
     'https://[fd00::1]:6443',
     undefined,
-    `${serviceAccountDirectory}/token`,
-    `${serviceAccountDirectory}/ca.crt`,
-    `${serviceAccountDirectory}/namespace`,
+    `${directory}/token`,
+    `${directory}/ca.crt`,
+    `${directory}/namespace`,
   ]);
-  const named = await loadOptions({
-    ...environment,
-    ...inside,
-    argv: ['--kubernetes-namespace=own', '--auth-token-path=/mine'],
-  });
-  t.same(named.ok && pick(named.options), [
-    'https://[fd00::1]:6443',
-    undefined,
-    `${serviceAccountDirectory}/token`,
-    `${serviceAccountDirectory}/ca.crt`,
-    undefined,
-  ]);
-  t.same(named.warnings.map(describe), [
-    "command line: auth-token-path: is ignored: without api-url, the address, token and CA of this pod's cluster are used",
-  ]);
-  const elsewhere = await loadOptions({ ...environment, ...inside, argv: ['--api-url=https://other'] });
+});
+
+t.test(
+  'inside a pod the namespace can be another one; a token without api-url is ignored with a warning',
+  async (t) => {
+    const { directory, pod } = insidePod(t);
+    const named = await loadOptions({ ...pod, argv: ['--kubernetes-namespace=own', '--auth-token-path=/mine'] });
+    t.same(named.ok && pathsOf(named.options), [
+      'https://[fd00::1]:6443',
+      undefined,
+      `${directory}/token`,
+      `${directory}/ca.crt`,
+      undefined,
+    ]);
+    t.same(named.warnings.map(describe), [
+      "command line: auth-token-path: is ignored: without api-url, the address, token and CA of this pod's cluster are used",
+    ]);
+  },
+);
+
+t.test('inside a pod api-url leads to another cluster, and needs a token', async (t) => {
+  const elsewhere = await loadOptions({ ...insidePod(t).pod, argv: ['--api-url=https://other'] });
   t.match(elsewhere, { ok: false });
   t.match(!elsewhere.ok && elsewhere.problems.map(({ option, message }) => [option, message]), [
     ['auth-token', 'is required with api-url, unless auth-token-path is set'],

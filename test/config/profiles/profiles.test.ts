@@ -12,14 +12,12 @@ const user = (name: string, ...groups: string[]): Matching => ({
   inGroup: (group) => groups.includes(group),
 });
 
-t.test('the documented example gives each user the documented profile', async (t) => {
-  const text = readFileSync(new URL('../../../fixtures/config/groups.profiles.conf', import.meta.url), 'utf8');
-  const { profiles, warnings } = parseProfiles(FILE, text);
-  const lines = text.split('\n');
-  const lineOf = (line: string, nth = 0): number =>
-    lines.flatMap((each, index) => (each === line ? [index + 1] : []))[nth] ?? -1;
+const documented = readFileSync(new URL('../../../fixtures/config/groups.profiles.conf', import.meta.url), 'utf8');
+const { profiles: DOCUMENTED, warnings: documentedWarnings } = parseProfiles(FILE, documented);
+const lineOf = (line: string): number => documented.split('\n').indexOf(line) + 1;
 
-  const anybody = effectiveProfile(profiles, user('anybody'));
+t.test('the documented example gives any user the documented profile, each key with its line', async (t) => {
+  const anybody = effectiveProfile(DOCUMENTED, user('anybody'));
   t.match(values(anybody), {
     containerImages: ['r-session:3.4.2', 'r-session:3.5.0'],
     allowUnknownImages: false,
@@ -33,8 +31,10 @@ t.test('the documented example gives each user the documented profile', async (t
   });
   t.same(anybody.maxCpus.origin, { file: FILE, line: lineOf('max-cpus=2') });
   t.same(anybody.cpuRequestRatio, { value: 1 }, 'a default comes from nowhere');
+});
 
-  t.match(values(effectiveProfile(profiles, user('power', 'rstudio-power-users'))), {
+t.test('the documented example gives a group more images, CPUs, memory and GPUs', async (t) => {
+  t.match(values(effectiveProfile(DOCUMENTED, user('power', 'rstudio-power-users'))), {
     containerImages: ['r-session:3.4.2', 'r-session:3.5.0', 'r-session:preview'],
     allowUnknownImages: true,
     maxCpus: 20,
@@ -42,11 +42,17 @@ t.test('the documented example gives each user the documented profile', async (t
     maxNvidiaGpus: 2,
     maxAmdGpus: 3,
   });
-  t.match(values(effectiveProfile(profiles, user('jsmith'))), { maxCpus: 3, defaultCpus: 1, maxMemMb: 1024 });
-  const both = effectiveProfile(profiles, user('jsmith', 'rstudio-power-users'));
+});
+
+t.test('the documented example gives a user more CPUs, also as a member of the group', async (t) => {
+  t.match(values(effectiveProfile(DOCUMENTED, user('jsmith'))), { maxCpus: 3, defaultCpus: 1, maxMemMb: 1024 });
+  const both = effectiveProfile(DOCUMENTED, user('jsmith', 'rstudio-power-users'));
   t.match(values(both), { maxCpus: 3, defaultCpus: 3, maxMemMb: 20480 });
   t.same(both.defaultCpus.origin, { file: FILE, line: lineOf('max-cpus=3') });
-  t.same(warnings.map(describe), [
+});
+
+t.test('the documented example has one warning', async (t) => {
+  t.same(documentedWarnings.map(describe), [
     `${FILE}:${lineOf('default-cpus=4')}: default-cpus: 4 is above max-cpus=3 on line ${lineOf('max-cpus=3')} for users that both sections match; their default is 3`,
   ]);
 });
@@ -69,12 +75,11 @@ t.test('the hardened example restricts what it documents', async (t) => {
   });
 });
 
-t.test('key by key, the last section that matches wins; lists are replaced; an empty value clears', async (t) => {
-  const { profiles, warnings } = parseProfiles(
+t.test('key by key the last section that matches applies; lists are replaced, an empty value clears', async (t) => {
+  const { profiles } = parseProfiles(
     FILE,
     '[u]\nmax-cpus=1\ncontainer-images=a\n[@g1]\nmax-cpus=2\nmax-mem-mb=10\n[*]\nmax-cpus=3\n[@g2]\ncontainer-images=b,c,b\nmax-mem-mb=\n',
   );
-  t.same(warnings.map(describe), [`${FILE}:10: container-images: lists "b" more than once`]);
   const of = (matching: Matching): unknown[] => {
     const { maxCpus, maxMemMb, containerImages } = values(effectiveProfile(profiles, matching));
     return [maxCpus, maxMemMb, containerImages];
@@ -84,6 +89,12 @@ t.test('key by key, the last section that matches wins; lists are replaced; an e
   t.same(of(user('x', 'g1')), [3, 10, []]);
   t.same(of(user('u', 'g1', 'g2')), [3, 0, ['b', 'c']]);
   t.same(effectiveProfile(profiles, user('u', 'g1', 'g2')).maxMemMb.origin?.line, 11, 'the line that cleared it');
+});
+
+t.test('a value that is twice in a list is a warning', async (t) => {
+  t.same(parseProfiles(FILE, '[*]\ncontainer-images=b,c,b\n').warnings.map(describe), [
+    `${FILE}:2: container-images: lists "b" more than once`,
+  ]);
 });
 
 t.test('section names keep their order and their characters', async (t) => {
@@ -119,27 +130,40 @@ t.test('all problems of a file are reported together, in the order of its lines'
   );
 });
 
-t.test('defaults above maxima: refused in one section, a warning across sections', async (t) => {
-  const pairs = [
-    ['default-cpus', 'max-cpus'],
-    ['default-mem-mb', 'max-mem-mb'],
-    ['default-cpus-request', 'max-cpus-request'],
-    ['default-mem-mb-request', 'max-mem-mb-request'],
-    ['default-nvidia-gpus', 'max-nvidia-gpus'],
-    ['default-amd-gpus', 'max-amd-gpus'],
-  ];
-  for (const [low = '', high = ''] of pairs) {
+const PAIRS = [
+  ['default-cpus', 'max-cpus', 'defaultCpus'],
+  ['default-mem-mb', 'max-mem-mb', 'defaultMemMb'],
+  ['default-cpus-request', 'max-cpus-request', 'defaultCpusRequest'],
+  ['default-mem-mb-request', 'max-mem-mb-request', 'defaultMemMbRequest'],
+  ['default-nvidia-gpus', 'max-nvidia-gpus', 'defaultNvidiaGpus'],
+  ['default-amd-gpus', 'max-amd-gpus', 'defaultAmdGpus'],
+] as const;
+
+t.test('a default above the maximum of the same section is refused', async (t) => {
+  for (const [low, high] of PAIRS) {
     t.same(problems(`[*]\n${high}=2\n${low}=3`), [`F:3: ${low}: 3 is above ${high}=2 on line 2`]);
     t.same(problems(`[*]\n${high}=3\n${low}=3`), []);
-    const warn = (text: string): string[] => parseProfiles('F', text).warnings.map(describe);
+  }
+});
+
+t.test('a default above the maximum of another section is a warning, if a user can match both', async (t) => {
+  const warn = (text: string): string[] => parseProfiles('F', text).warnings.map(describe);
+  for (const [low, high] of PAIRS) {
     const said = `${low}: 3 is above ${high}=2 on line 4 for users that both sections match; their default is 2`;
     t.same(warn(`[@g]\n${low}=3\n[u]\n${high}=2`), [`F:2: ${said}`]);
     t.same(warn(`[u]\n${low}=3\n[v]\n${high}=2`), [], 'nobody is two users');
     t.same(warn(`[@g]\n${low}=3\n[u]\n${high}=2\n[*]\n${low}=1`), [], 'a later section for everybody hides it');
-    const { profiles } = parseProfiles('F', `[@g]\n${low}=3\n[u]\n${high}=2`);
-    const camel = low.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()) as 'defaultCpus';
-    t.equal(effectiveProfile(profiles, user('u', 'g'))[camel].value, 2);
   }
+});
+
+t.test('a default above the maximum of another section becomes that maximum', async (t) => {
+  for (const [low, high, key] of PAIRS) {
+    const { profiles } = parseProfiles('F', `[@g]\n${low}=3\n[u]\n${high}=2`);
+    t.equal(effectiveProfile(profiles, user('u', 'g'))[key].value, 2);
+  }
+});
+
+t.test('default GPUs without a maximum anywhere are a warning and no GPUs', async (t) => {
   t.same(parseProfiles('F', '[*]\ndefault-nvidia-gpus=1\n[@g]\nmax-amd-gpus=1').warnings.map(describe), [
     'F:2: default-nvidia-gpus: 1 has no effect: no section sets max-nvidia-gpus, so jobs get no GPUs',
   ]);

@@ -1,4 +1,4 @@
-/** A stop, kill or cancel is done once, whoever is asked and whoever dies; one that comes too late is taken back. */
+/** A stop, kill or cancel is done once, by any instance, also after a crash; one that comes too late is removed from the job. */
 import t from 'tap';
 import type { Client } from '../../../src/kubernetes/contract.ts';
 import { JOBS as JOBS_KIND } from '../../../src/kubernetes/contract.ts';
@@ -13,12 +13,11 @@ t.test('stop, kill and cancel, by two instances at once', async (t) => {
   const two = await instance();
   const stopped = await one.submit({ command: 'sleep 60' });
   const killed = await one.submit({ command: 'trap "" TERM; sleep 60' });
-  const deleted = await one.submit({ command: 'sleep 60' });
   const pending = await one.submit({ command: 'true', placementConstraints: [{ name: 'region', value: 'moon' }] });
   await t.rejects(one.jobs.control(pending, 'alice', 'stop'), { code: 'invalid-job-state' });
   await t.rejects(one.jobs.control(pending, 'bob', 'cancel'), { code: 'job-not-found' });
   for (const each of [one, two]) {
-    for (const id of [stopped, killed, deleted]) await each.until(id, hasState('Running'));
+    for (const id of [stopped, killed]) await each.until(id, hasState('Running'));
     await each.until(pending, ({ statusMessage }) => statusMessage.startsWith('0/1 nodes are available'));
   }
   await t.rejects(one.jobs.control(stopped, 'alice', 'suspend'), { code: 'invalid-request' });
@@ -38,8 +37,13 @@ t.test('stop, kill and cancel, by two instances at once', async (t) => {
   t.equal(await one.output(pending), '', 'it never ran');
   t.match(JSON.parse((await annotation(killed, 'control')) ?? ''), { operation: 'kill', user: 'alice', at: /Z$/ });
   await stop(two);
+  await stop(one);
+});
 
+t.test('with kill-method=delete a kill deletes the pod, and each instance reports exit code 137', async (t) => {
+  const one = await instance();
   const byDeletion = await instance({ options: { killMethod: 'delete' } });
+  const deleted = await one.submit({ command: 'sleep 60' });
   await byDeletion.until(deleted, hasState('Running'));
   t.strictSame(await byDeletion.jobs.control(deleted, 'alice', 'kill'), { complete: true, message: '' });
   for (const each of [one, byDeletion])
@@ -48,7 +52,7 @@ t.test('stop, kill and cancel, by two instances at once', async (t) => {
   await stop(byDeletion);
 });
 
-t.test('a control that comes too late, or is refused, is taken back', async (t) => {
+t.test('a stop that comes too late is removed from the job', async (t) => {
   let before: (() => Promise<void>) | undefined;
   const wrap = (client: Client): Client => ({
     ...client,
@@ -74,7 +78,11 @@ t.test('a control that comes too late, or is refused, is taken back', async (t) 
   t.equal(await annotation(id, 'control'), undefined, 'taken back');
   t.match(await one.until(id, terminal), { status: 'Finished', exitCode: 137 }, 'it ended, not by us');
   await t.rejects(one.jobs.control(id, 'alice', 'kill'), { code: 'invalid-job-state' });
+  await stop(one);
+});
 
+t.test('a stop that Kubernetes refuses is incomplete and removed from the job', async (t) => {
+  const one = await instance();
   const other = await one.submit({ command: 'sleep 60' });
   await one.until(other, hasState('Running'));
   const fault = cluster.faults.add({
@@ -100,14 +108,16 @@ t.test('a control that comes too late, or is refused, is taken back', async (t) 
   await stop(one);
 });
 
-t.test('kill where signals cannot do it, or only say so; cancel of a job that has just ended', async (t) => {
+t.test('without a shared process namespace a kill deletes the pod', async (t) => {
   const alone = await instance({ options: { shareProcessNamespace: false } });
   const id = await alone.submit({ command: 'sleep 60' });
   await alone.until(id, hasState('Running'));
   t.strictSame(await alone.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' }, 'by deletion');
   t.match(await alone.until(id, terminal), { status: 'Killed', exitCode: 137 });
   await stop(alone);
+});
 
+t.test('a kill deletes the pod if the signal that was sent does not end it', async (t) => {
   const commands: (readonly string[])[] = [];
   const liar = await instance({
     clock: fastClock(20),
@@ -125,7 +135,9 @@ t.test('kill where signals cannot do it, or only say so; cancel of a job that ha
   t.strictSame(commands, [['/bin/sh', '-c', 'kill -KILL -1']]);
   t.match(await liar.until(spared, terminal), { status: 'Killed', exitCode: 137 });
   await stop(liar);
+});
 
+t.test('a cancel of a job that has just ended is refused', async (t) => {
   let isHeld = false;
   const behind = await instance({
     wrap: (client) => ({
@@ -134,11 +146,6 @@ t.test('kill where signals cannot do it, or only say so; cancel of a job that ha
         client.reflector({ ...options, onEvent: (event) => (isHeld ? undefined : options.onEvent(event)) }),
     }),
   });
-  isHeld = true;
-  const ended = await admin.submit({ command: 'true' });
-  t.throws(() => behind.jobs.find(ended, '*'), 'it has not heard of it');
-  isHeld = false;
-  await admin.until(ended, terminal);
   const canceled = await behind.submit({ command: 'true' });
   isHeld = true;
   await eventually(async () => (await admin.client.get(JOBS_KIND, canceled)).object.status?.completionTime);
@@ -174,7 +181,7 @@ t.test('a kill of a job that ends by itself at that moment', async (t) => {
   await stop(one);
 });
 
-t.test('recorded, and the plugin died before it acted: any instance does it again', async (t) => {
+t.test('a stop that was recorded before a crash is done by any instance', async (t) => {
   const one = await instance({ clock: fastClock(40) });
   const id = await admin.submit({ command: 'sleep 60' });
   await one.until(id, hasState('Running'));

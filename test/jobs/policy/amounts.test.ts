@@ -167,7 +167,7 @@ t.test('the amounts of a resource profile replace those of the job', async (t) =
   });
 });
 
-t.test('the resource profile custom stands for the amounts of the job', async (t) => {
+t.test('the resource profile custom keeps the amounts of the job', async (t) => {
   t.same(container(make('', { resourceProfile: 'custom', ...limits({ cpuCount: '9' }) }))?.resources, {
     limits: { cpu: '9' },
     requests: { cpu: '9' },
