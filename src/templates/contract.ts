@@ -2,7 +2,7 @@
  * Launcher templates: Go's text/template over values, for callers that know jobs and Kubernetes. This room knows neither.
  */
 import type { Sliced } from '../system/slices.ts';
-import type { DeriveKey, GoFunction, Value } from './values.ts';
+import type { DeriveKey, TemplateFunction, Value } from './values.ts';
 
 /** One template file. Its text may hold bytes as `fromBytes` writes them. */
 export interface TemplateSource {
@@ -72,7 +72,7 @@ export interface RefusedFunction {
   readonly refused: string;
 }
 
-export type FunctionTable = ReadonlyMap<string, GoFunction | RefusedFunction>;
+export type FunctionTable = ReadonlyMap<string, TemplateFunction | RefusedFunction>;
 
 export interface Limits {
   readonly nestedCalls: number;

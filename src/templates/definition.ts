@@ -1,5 +1,6 @@
 /** Typed definitions of template functions: what the evaluator checked by Go type arrives as the JavaScript type. */
-import type { Context, GoFunction, Value } from './values.ts';
+import type { Sliced } from '../system/slices.ts';
+import type { Context, GoFunction, SlicedFunction, Value } from './values.ts';
 
 /** A parameter: its Go type, and how its checked value is read. */
 export interface Parameter<T> {
@@ -35,6 +36,23 @@ export function define<const P extends readonly Parameter<unknown>[]>(
     call: (args, context) => {
       context.step(costOf(args));
       return call(readAll(parameters, args), context);
+    },
+  }));
+}
+
+/** A function during which other work runs. */
+export function defineSliced<const P extends readonly Parameter<unknown>[]>(
+  names: string,
+  parameters: P,
+  run: (args: Read<P>, context: Context) => Sliced<Value>,
+): readonly SlicedFunction[] {
+  return names.split(' ').map((name) => ({
+    name,
+    parameters: parameters.map(({ type }) => type),
+    variadic: false,
+    *run(args, context) {
+      context.step(costOf(args));
+      return yield* run(readAll(parameters, args), context);
     },
   }));
 }

@@ -1,4 +1,5 @@
 /** Go values in JavaScript, as templates compute with them: their kinds, type names, truth, bytes and printed form. */
+import type { Sliced } from '../system/slices.ts';
 
 /**
  * One Go value. `undefined` is no value (an invalid reflect.Value, as of a missing key), `null` a nil interface, bigint an
@@ -145,9 +146,9 @@ export interface Context extends Budget {
   /** Milliseconds since 1970, the same for all of the rendering. */
   readonly now: number;
   /** The output of a template by name (`include`); counts as a nested call. */
-  readonly render: (name: string, data: Value) => string;
+  readonly render: (name: string, data: Value) => Sliced<string>;
   /** The output of a text as a template of its own (`tpl`), which sees all templates of the set. */
-  readonly renderText: (text: string, data: Value) => string;
+  readonly renderText: (text: string, data: Value) => Sliced<string>;
   /** What a function gives for a string that it decoded. */
   readonly decoded: (encoded: string, text: string) => string;
   readonly deriveKey: DeriveKey;
@@ -158,14 +159,25 @@ export interface Context extends Budget {
  * the evaluator checks every argument against them. `reflect.Value` takes any value, no value included. An `interface {}` is
  * null for nil and for no value; so is a slice, map or pointer for a literal nil and for no value.
  */
-export interface GoFunction {
+interface Signature {
   readonly name: string;
   readonly parameters: readonly string[];
   /** The last parameter may be given any number of times. */
   readonly variadic: boolean;
+}
+
+export interface GoFunction extends Signature {
   /** Returns null for a nil interface; throws `GoError` for what Go returns as an error. */
   readonly call: (args: readonly Value[], context: Context) => Value;
 }
+
+/** A function that takes so long that other work runs meanwhile. */
+export interface SlicedFunction extends Signature {
+  /** As `call` of other functions. */
+  readonly run: (args: readonly Value[], context: Context) => Sliced<Value>;
+}
+
+export type TemplateFunction = GoFunction | SlicedFunction;
 
 /** A function as a value, for `call`. */
 export class Func {

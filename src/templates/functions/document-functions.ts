@@ -1,9 +1,9 @@
 /** Functions of sprig and Helm that read and write JSON and YAML, and Helm's include, tpl and required. */
 import { runAtOnce } from '../../system/slices.ts';
 import { GoError } from '../contract.ts';
-import { any, define, string } from '../definition.ts';
+import { any, define, defineSliced, string } from '../definition.ts';
 import { NilSlice } from '../nil-values.ts';
-import type { Budget, GoFunction, Value } from '../values.ts';
+import type { Budget, TemplateFunction, Value } from '../values.ts';
 import { YamlError } from '../yaml/yaml-cursor.ts';
 import { LENIENT, readYaml, type YamlNode } from '../yaml/yaml-reader.ts';
 import { type Plain, writeYaml, type YamlStyle } from '../yaml/yaml-writer.ts';
@@ -127,7 +127,7 @@ function asList(value: Value, prefix: string): Value {
 
 const JSON_PREFIX = 'error unmarshaling JSON: while decoding JSON: ';
 
-export const DOCUMENT_FUNCTIONS: readonly GoFunction[] = [
+export const DOCUMENT_FUNCTIONS: readonly TemplateFunction[] = [
   ...define('toJson', [any], ([value], budget) =>
     orElse(
       () => toJson(value, COMPACT, budget),
@@ -181,8 +181,8 @@ export const DOCUMENT_FUNCTIONS: readonly GoFunction[] = [
       (message) => [message],
     ),
   ),
-  ...define('include', [string, any], ([name, data], context) => context.render(name, data)),
-  ...define('tpl', [string, any], ([text, data], context) => context.renderText(text, data)),
+  ...defineSliced('include', [string, any], ([name, data], context) => context.render(name, data)),
+  ...defineSliced('tpl', [string, any], ([text, data], context) => context.renderText(text, data)),
   ...define('required', [string, any], ([message, value]) => {
     if (value === null || value === '') throw new GoError(message);
     return value;

@@ -1,7 +1,7 @@
 /** All functions of templates beside those of the language: sprig's, Helm's, and those that are refused with the reason. */
 
 import type { FunctionTable, RefusedFunction } from '../contract.ts';
-import type { GoFunction } from '../values.ts';
+import type { TemplateFunction } from '../values.ts';
 import { CRYPTO_FUNCTIONS } from './crypto-functions.ts';
 import { DATE_FUNCTIONS } from './date-functions.ts';
 import { DEFAULT_FUNCTIONS } from './default-functions.ts';
@@ -46,7 +46,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   buildCustomCert: 'it serves only the functions that make certificates, which are random',
 };
 
-const FUNCTIONS: readonly GoFunction[] = [
+const FUNCTIONS: readonly TemplateFunction[] = [
   ...TEXT_FUNCTIONS,
   ...MATH_FUNCTIONS,
   ...LIST_FUNCTIONS,
@@ -61,7 +61,7 @@ const FUNCTIONS: readonly GoFunction[] = [
 ];
 
 /** Functions by name. */
-export const TEMPLATE_FUNCTIONS: FunctionTable = new Map<string, GoFunction | RefusedFunction>([
-  ...FUNCTIONS.map((each): [string, GoFunction] => [each.name, each]),
+export const TEMPLATE_FUNCTIONS: FunctionTable = new Map<string, TemplateFunction | RefusedFunction>([
+  ...FUNCTIONS.map((each): [string, TemplateFunction] => [each.name, each]),
   ...Object.entries(REFUSED).map(([name, refused]): [string, RefusedFunction] => [name, { name, refused }]),
 ]);

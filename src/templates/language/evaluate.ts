@@ -156,7 +156,7 @@ class Execution implements Evaluation {
         this.#output.write(node.text, this.#template, node);
         return 'next';
       case 'action':
-        this.#action(dot, node);
+        yield* this.#action(dot, node);
         return 'next';
       case 'template':
         yield* this.#call(dot, node);
@@ -180,8 +180,8 @@ class Execution implements Evaluation {
   }
 
   /** Variables declared by an action stay until the next `end`. */
-  #action(dot: Value, node: ActionNode): void {
-    const value = evaluatePipe(this, dot, node.pipe);
+  *#action(dot: Value, node: ActionNode): Sliced<void> {
+    const value = yield* evaluatePipe(this, dot, node.pipe);
     if (node.pipe.variables.length > 0) return;
     this.node = node;
     if (value instanceof Func) throw this.error('value', 'cannot print a function');
@@ -193,7 +193,7 @@ class Execution implements Evaluation {
   /** An `if` or `with`, and the ones that are all of its else: in a loop, because chains are long. */
   *#choice(dot: Value, first: BranchNode): Sliced<Flow> {
     for (let node = first; ; ) {
-      const value = evaluatePipe(this, dot, node.pipe);
+      const value = yield* evaluatePipe(this, dot, node.pipe);
       if (isTrue(value)) return yield* this.#list(node.kind === 'with' ? value : dot, node.body);
       if (node.otherwise === undefined) return 'next';
       const [next, ...more] = node.otherwise.nodes;
@@ -207,7 +207,7 @@ class Execution implements Evaluation {
   }
 
   *#range(dot: Value, node: BranchNode): Sliced<Flow> {
-    const value = evaluatePipe(this, dot, node.pipe);
+    const value = yield* evaluatePipe(this, dot, node.pipe);
     let ran = false;
     for (const [key, element] of this.#elements(value, node.pipe.variables.length)) {
       ran = true;
@@ -256,7 +256,7 @@ class Execution implements Evaluation {
   *#call(dot: Value, node: CallNode): Sliced<void> {
     const template = this.rendering.templates.get(node.name);
     if (template === undefined) throw this.error('undefined-template', `template "${node.name}" not defined`);
-    const data = node.pipe === undefined ? undefined : evaluatePipe(this, dot, node.pipe);
+    const data = node.pipe === undefined ? undefined : yield* evaluatePipe(this, dot, node.pipe);
     this.node = node;
     this.rendering.meter.enter();
     yield* new Execution(this.rendering, template, data, this.#output).run(data);

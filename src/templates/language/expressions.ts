@@ -1,14 +1,15 @@
 /** Evaluates pipelines, commands, fields and calls, with the checks that Go makes on arguments. */
+import type { Sliced } from '../../system/slices.ts';
 import { type FunctionTable, GoError, TemplateError, type TemplateErrorKind } from '../contract.ts';
 import {
   Complex,
   type Context,
   entriesOf,
-  type GoFunction,
   GoObject,
   type IntegerKind,
   isTrue,
   Sized,
+  type TemplateFunction,
   typeName,
   type Value,
 } from '../values.ts';
@@ -50,12 +51,12 @@ export interface Evaluation {
 type Piped = { readonly value: Value } | undefined;
 
 /** The value of a pipeline; its variables are declared or assigned. */
-export function evaluatePipe(execution: Evaluation, dot: Value, pipe: PipeNode): Value {
+export function* evaluatePipe(execution: Evaluation, dot: Value, pipe: PipeNode): Sliced<Value> {
   execution.node = pipe;
   let piped: Piped;
   for (const command of pipe.commands) {
     execution.rendering.meter.step();
-    const value = evaluateCommand(execution, dot, command, piped);
+    const value = yield* evaluateCommand(execution, dot, command, piped);
     // A nil interface is no value from here on.
     piped = { value: value === null ? undefined : value };
   }
@@ -66,21 +67,21 @@ export function evaluatePipe(execution: Evaluation, dot: Value, pipe: PipeNode):
   return piped?.value;
 }
 
-function evaluateCommand(execution: Evaluation, dot: Value, command: CommandNode, piped: Piped): Value {
+function* evaluateCommand(execution: Evaluation, dot: Value, command: CommandNode, piped: Piped): Sliced<Value> {
   const { first, args } = command;
   switch (first.kind) {
     case 'field':
       execution.node = first;
-      return fieldChain(execution, dot, dot, first, args, piped);
+      return yield* fieldChain(execution, dot, dot, first, args, piped);
     case 'chain':
-      return chain(execution, dot, first, args, piped);
+      return yield* chain(execution, dot, first, args, piped);
     case 'identifier':
-      return callFunction(execution, dot, first, command, args, piped);
+      return yield* callFunction(execution, dot, first, command, args, piped);
     case 'variable':
-      return variable(execution, dot, first, args, piped);
+      return yield* variable(execution, dot, first, args, piped);
     case 'pipe':
       rejectArguments(execution, first, args, piped);
-      return evaluatePipe(execution, dot, first);
+      return yield* evaluatePipe(execution, dot, first);
     default:
       execution.node = first;
       rejectArguments(execution, first, args, piped);
@@ -118,50 +119,58 @@ function number(execution: Evaluation, { number: { text, int, float, complex } }
   throw execution.error('overflow', `${text} overflows int`);
 }
 
-function variable(
+function* variable(
   execution: Evaluation,
   dot: Value,
   node: VariableNode,
   args: readonly ExpressionNode[],
   piped: Piped,
-): Value {
+): Sliced<Value> {
   execution.node = node;
   const value = execution.variable(node.name);
-  if (node.path.length > 0) return fieldChain(execution, dot, value, node, args, piped);
+  if (node.path.length > 0) return yield* fieldChain(execution, dot, value, node, args, piped);
   rejectArguments(execution, node, args, piped);
   return value;
 }
 
-function chain(
+function* chain(
   execution: Evaluation,
   dot: Value,
   node: ChainNode,
   args: readonly ExpressionNode[],
   piped: Piped,
-): Value {
+): Sliced<Value> {
   execution.node = node;
-  const value = argument(execution, dot, undefined, node.of);
-  return fieldChain(execution, dot, value, node, args, piped);
+  const value = yield* argument(execution, dot, undefined, node.of);
+  return yield* fieldChain(execution, dot, value, node, args, piped);
 }
 
 /** `.a.b.c` of a value; arguments go to the last one, which is then a method. */
-function fieldChain(
+function* fieldChain(
   execution: Evaluation,
   dot: Value,
   of: Value,
   node: FieldNode | VariableNode | ChainNode,
   args: readonly ExpressionNode[],
   piped: Piped,
-): Value {
+): Sliced<Value> {
   let receiver = of;
   const last = node.path.length - 1;
   for (const [i, name] of node.path.entries()) {
-    receiver = field(execution, dot, receiver, name, node, i === last ? args : [], i === last ? piped : undefined);
+    receiver = yield* field(
+      execution,
+      dot,
+      receiver,
+      name,
+      node,
+      i === last ? args : [],
+      i === last ? piped : undefined,
+    );
   }
   return receiver;
 }
 
-function field(
+function* field(
   execution: Evaluation,
   dot: Value,
   receiver: Value,
@@ -169,13 +178,13 @@ function field(
   node: FieldNode | VariableNode | ChainNode,
   args: readonly ExpressionNode[],
   piped: Piped,
-): Value {
+): Sliced<Value> {
   if (receiver === undefined) return undefined;
   if (receiver === null) throw execution.error('field', `nil pointer evaluating interface {}.${name}`);
   const entries = entriesOf(receiver);
   if (receiver instanceof GoObject) {
     const method = receiver.methods.get(name);
-    if (method !== undefined) return call(execution, dot, method, node, args, piped);
+    if (method !== undefined) return yield* call(execution, dot, method, node, args, piped);
   }
   const known = entries !== undefined || (receiver instanceof GoObject && receiver.fields.has(name));
   if (!known) throw execution.error('field', `can't evaluate field ${name} in type ${typeName(receiver)}`);
@@ -185,30 +194,30 @@ function field(
   return entries === undefined && receiver instanceof GoObject ? receiver.fields.get(name) : entries?.get(name);
 }
 
-function callFunction(
+function* callFunction(
   execution: Evaluation,
   dot: Value,
   node: IdentifierNode,
   whole: TemplateNode,
   args: readonly ExpressionNode[],
   piped: Piped,
-): Value {
+): Sliced<Value> {
   execution.node = node;
   const called = execution.rendering.functions.get(node.name);
   if (called === undefined || 'refused' in called) {
     throw execution.error('undefined-function', `"${node.name}" is not a defined function`);
   }
-  return call(execution, dot, called, whole, args, piped);
+  return yield* call(execution, dot, called, whole, args, piped);
 }
 
-function call(
+function* call(
   execution: Evaluation,
   dot: Value,
-  called: GoFunction,
+  called: TemplateFunction,
   whole: TemplateNode,
   args: readonly ExpressionNode[],
   piped: Piped,
-): Value {
+): Sliced<Value> {
   const { name, parameters, variadic } = called;
   const given = args.length + (piped === undefined ? 0 : 1);
   const fixed = parameters.length - (variadic ? 1 : 0);
@@ -216,14 +225,16 @@ function call(
     const least = variadic ? 'at least ' : '';
     throw execution.error('argument-count', `wrong number of args for ${name}: want ${least}${fixed} got ${given}`);
   }
-  if (name === 'and' || name === 'or') return shortCircuit(execution, dot, name === 'or', args, piped);
+  if (name === 'and' || name === 'or') return yield* shortCircuit(execution, dot, name === 'or', args, piped);
   const typeAt = (index: number): string => parameters[Math.min(index, parameters.length - 1)] ?? ANY;
-  const values = args.map((arg, i) => argument(execution, dot, typeAt(i), arg));
+  const values: Value[] = [];
+  for (const [i, arg] of args.entries()) values.push(yield* argument(execution, dot, typeAt(i), arg));
   if (piped !== undefined) values.push(checked(execution, piped.value, typeAt(args.length)));
   const length = values.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
   execution.rendering.meter.step(Math.floor(length / BYTES_A_STEP));
   try {
-    return called.call(values, execution.rendering.context);
+    const { context } = execution.rendering;
+    return 'run' in called ? yield* called.run(values, context) : called.call(values, context);
   } catch (error) {
     execution.node = whole;
     throw failure(execution, name, error);
@@ -238,16 +249,16 @@ function failure(execution: Evaluation, name: string, error: unknown): unknown {
 }
 
 /** `and` and `or` evaluate no more arguments than they need. */
-function shortCircuit(
+function* shortCircuit(
   execution: Evaluation,
   dot: Value,
   until: boolean,
   args: readonly ExpressionNode[],
   piped: Piped,
-): Value {
+): Sliced<Value> {
   let value: Value;
   for (const arg of args) {
-    value = argument(execution, dot, REFLECT_VALUE, arg);
+    value = yield* argument(execution, dot, REFLECT_VALUE, arg);
     if (isTrue(value) === until) return value;
   }
   return piped === undefined ? value : piped.value;
@@ -263,7 +274,7 @@ const canBeNil = (type: string): boolean =>
   type === ANY || type === REFLECT_VALUE || /^(\[\]|map\[|\*|func\()/.test(type);
 
 /** The value of an argument, checked against the type of its parameter; undefined: of no type. */
-function argument(execution: Evaluation, dot: Value, type: string | undefined, node: ExpressionNode): Value {
+function* argument(execution: Evaluation, dot: Value, type: string | undefined, node: ExpressionNode): Sliced<Value> {
   execution.node = node;
   switch (node.kind) {
     case 'dot':
@@ -272,15 +283,15 @@ function argument(execution: Evaluation, dot: Value, type: string | undefined, n
       if (type === undefined || !canBeNil(type)) throw execution.error('type', `cannot assign nil to ${type}`);
       return type === REFLECT_VALUE ? undefined : null;
     case 'field':
-      return checked(execution, fieldChain(execution, dot, dot, node, [], undefined), type);
+      return checked(execution, yield* fieldChain(execution, dot, dot, node, [], undefined), type);
     case 'variable':
-      return checked(execution, variable(execution, dot, node, [], undefined), type);
+      return checked(execution, yield* variable(execution, dot, node, [], undefined), type);
     case 'pipe':
-      return checked(execution, evaluatePipe(execution, dot, node), type);
+      return checked(execution, yield* evaluatePipe(execution, dot, node), type);
     case 'identifier':
-      return checked(execution, callFunction(execution, dot, node, node, [], undefined), type);
+      return checked(execution, yield* callFunction(execution, dot, node, node, [], undefined), type);
     case 'chain':
-      return checked(execution, chain(execution, dot, node, [], undefined), type);
+      return checked(execution, yield* chain(execution, dot, node, [], undefined), type);
     default:
       if (type === undefined || type === ANY || type === REFLECT_VALUE) return constant(execution, node);
       return typed(execution, type, node);

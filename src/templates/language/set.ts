@@ -1,5 +1,5 @@
 /** Parses template files into one set and renders its templates. */
-import { runAtOnce, type Sliced } from '../../system/slices.ts';
+import type { Sliced } from '../../system/slices.ts';
 import { compareBytes } from '../bytes.ts';
 import {
   type FunctionTable,
@@ -85,16 +85,16 @@ function createRendering(
   return rendering;
 }
 
-/** The output of a template that a function calls, without a pause. */
-function includedText(rendering: Rendering, name: string, data: Value): string {
+/** The output of a template that a function calls. */
+function* includedText(rendering: Rendering, name: string, data: Value): Sliced<string> {
   rendering.meter.enter();
-  const { text } = runAtOnce(renderNamed(rendering, name, data));
+  const { text } = yield* renderNamed(rendering, name, data);
   rendering.meter.leave();
   return text;
 }
 
 /** A text as a template that sees the others; what it defines is seen by itself only. */
-function renderText(rendering: Rendering, text: string, data: Value): string {
+function* renderText(rendering: Rendering, text: string, data: Value): Sliced<string> {
   const { templates: outer, functions, meter } = rendering;
   if (text.length > MAX_TEXT) throw new LimitError(`a template in a string is longer than ${MAX_TEXT} characters`);
   meter.step(Math.floor(text.length / CHARACTERS_A_STEP));
@@ -112,7 +112,7 @@ function renderText(rendering: Rendering, text: string, data: Value): string {
       renderText: (nested, value) => renderText(inner, nested, value),
     },
   };
-  return includedText(inner, TEXT_NAME, data);
+  return yield* includedText(inner, TEXT_NAME, data);
 }
 
 /** The name of a template that `tpl` executes, in errors. */

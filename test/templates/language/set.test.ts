@@ -4,19 +4,19 @@ import { runAtOnce } from '../../../src/system/slices.ts';
 import { DEFAULT_LIMITS, type Limits, type RefusedFunction, TemplateError } from '../../../src/templates/contract.ts';
 import { readTemplateData, toTemplateData } from '../../../src/templates/language/data.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
-import type { GoFunction } from '../../../src/templates/values.ts';
+import type { SlicedFunction } from '../../../src/templates/values.ts';
 
-const include: GoFunction = {
+const include: SlicedFunction = {
   name: 'include',
   parameters: ['string', 'interface {}'],
   variadic: false,
-  call: ([name, data], context) => context.render(String(name), data),
+  run: ([name, data], context) => context.render(String(name), data),
 };
-const tpl: GoFunction = {
+const tpl: SlicedFunction = {
   name: 'tpl',
   parameters: ['string', 'interface {}'],
   variadic: false,
-  call: ([text, data], context) => context.renderText(String(text), data),
+  run: ([text, data], context) => context.renderText(String(text), data),
 };
 const functions = new Map([
   ['include', include],

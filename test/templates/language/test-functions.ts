@@ -1,7 +1,14 @@
 /** The functions that vectors and the property test use besides Go's own, as `make-vectors.go` has them. */
 import { toBytes } from '../../../src/templates/bytes.ts';
 import { type FunctionTable, GoError } from '../../../src/templates/contract.ts';
-import { entriesOf, type GoFunction, itemsOf, Sized, Slice } from '../../../src/templates/values.ts';
+import {
+  entriesOf,
+  type GoFunction,
+  itemsOf,
+  Sized,
+  Slice,
+  type TemplateFunction,
+} from '../../../src/templates/values.ts';
 
 const ANY = 'interface {}';
 
@@ -12,8 +19,16 @@ const define = (
   variadic = false,
 ): [string, GoFunction] => [name, { name, parameters, variadic, call }];
 
-export const testFunctions: FunctionTable = new Map([
-  define('include', ['string', ANY], ([name, data], context) => context.render(String(name), data)),
+export const testFunctions: FunctionTable = new Map<string, TemplateFunction>([
+  [
+    'include',
+    {
+      name: 'include',
+      parameters: ['string', ANY],
+      variadic: false,
+      run: ([name, data], context) => context.render(String(name), data),
+    },
+  ],
   define('list', [ANY], (items) => items, true),
   define('strings', ['string'], (items) => new Slice('string', items), true),
   define('bytes', ['string'], ([text]) => {
