@@ -1,5 +1,5 @@
 /** Functions of sprig and Helm that read and write JSON and YAML, and Helm's include, tpl and required. */
-import { runAtOnce } from '../../system/slices.ts';
+import type { Sliced } from '../../system/slices.ts';
 import { GoError } from '../contract.ts';
 import { any, define, defineSliced, string } from '../definition.ts';
 import { NilSlice } from '../nil-values.ts';
@@ -24,6 +24,16 @@ const SPACES_AT_END = /(?<! ) +$/;
 function orElse<T>(compute: () => T, replacement: (message: string) => T): T {
   try {
     return compute();
+  } catch (error) {
+    if (error instanceof GoError) return replacement(error.message);
+    throw error;
+  }
+}
+
+/** The same for functions during which other work runs. */
+function* slicedOrElse<T>(compute: () => Sliced<T>, replacement: (message: string) => T): Sliced<T> {
+  try {
+    return yield* compute();
   } catch (error) {
     if (error instanceof GoError) return replacement(error.message);
     throw error;
@@ -70,9 +80,10 @@ function keyThroughYaml(key: string): string {
   return throughYaml(key);
 }
 
-function toYaml(value: Value, style: YamlStyle, budget: Budget): string {
+function* toYaml(value: Value, style: YamlStyle, budget: Budget): Sliced<string> {
   const plain = plainOf(value, budget);
-  const text = writeYaml(style === 'go-yaml-2' ? throughJson(plain) : plain, style);
+  yield;
+  const text = yield* writeYaml(style === 'go-yaml-2' ? throughJson(plain) : plain, style);
   budget.reserve(text.length);
   return text.replace(/\n$/, '');
 }
@@ -95,9 +106,10 @@ function helmValue(node: YamlNode): Value {
   }
 }
 
-function fromYaml(text: string): Value {
+function* fromYaml(text: string): Sliced<Value> {
   try {
-    const node = runAtOnce(readYaml(text, LENIENT));
+    const node = yield* readYaml(text, LENIENT);
+    yield;
     return node === undefined ? null : helmValue(node);
   } catch (error) {
     if (error instanceof YamlError) throw new GoError(`error converting YAML to JSON: yaml: ${error.goMessage}`);
@@ -156,28 +168,32 @@ export const DOCUMENT_FUNCTIONS: readonly TemplateFunction[] = [
       (message) => [message],
     ),
   ),
-  ...define('toYaml', [any], ([value], budget) =>
-    orElse(
+  ...defineSliced('toYaml', [any], ([value], budget) =>
+    slicedOrElse(
       () => toYaml(value, 'go-yaml-2', budget),
       () => '',
     ),
   ),
-  ...define('mustToYaml', [any], ([value], budget) => toYaml(value, 'go-yaml-2', budget)),
-  ...define('toYamlPretty', [any], ([value], budget) =>
-    orElse(
+  ...defineSliced('mustToYaml', [any], ([value], budget) => toYaml(value, 'go-yaml-2', budget)),
+  ...defineSliced('toYamlPretty', [any], ([value], budget) =>
+    slicedOrElse(
       () => toYaml(value, 'go-yaml-3', budget),
       () => '',
     ),
   ),
-  ...define('fromYaml', [string], ([text]) =>
-    orElse<Value>(
-      () => asMap(fromYaml(text), JSON_PREFIX),
+  ...defineSliced('fromYaml', [string], ([text]) =>
+    slicedOrElse<Value>(
+      function* () {
+        return asMap(yield* fromYaml(text), JSON_PREFIX);
+      },
       (message) => new Map([['Error', message]]),
     ),
   ),
-  ...define('fromYamlArray', [string], ([text]) =>
-    orElse<Value>(
-      () => asList(fromYaml(text) ?? [], JSON_PREFIX),
+  ...defineSliced('fromYamlArray', [string], ([text]) =>
+    slicedOrElse<Value>(
+      function* () {
+        return asList((yield* fromYaml(text)) ?? [], JSON_PREFIX);
+      },
       (message) => [message],
     ),
   ),

@@ -72,7 +72,7 @@ const isPlainMap = (value: Plain): value is ReadonlyMap<string, Plain> => value 
 /** `\b` and `\f` are shortened by newer versions of Go; those before 1.22 write `\u0008`. */
 export function jsonString(text: string, escapesHtml: boolean): string {
   const json = JSON.stringify(text);
-  if (!/[<>&\\\u2028\u2029]/.test(json)) return json;
+  if (!/[<>&\u2028\u2029]|\\ud[c-f]/.test(json)) return json;
   const escaped = json
     .replace(/[\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16)}`)
     // A byte that is not UTF-8. Two backslashes are one character.

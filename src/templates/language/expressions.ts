@@ -231,9 +231,10 @@ function* call(
   for (const [i, arg] of args.entries()) values.push(yield* argument(execution, dot, typeAt(i), arg));
   if (piped !== undefined) values.push(checked(execution, piped.value, typeAt(args.length)));
   const length = values.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
-  execution.rendering.meter.step(Math.floor(length / BYTES_A_STEP));
+  const { context, meter } = execution.rendering;
+  meter.step(Math.floor(length / BYTES_A_STEP));
+  if (meter.mayPause()) yield;
   try {
-    const { context } = execution.rendering;
     return 'run' in called ? yield* called.run(values, context) : called.call(values, context);
   } catch (error) {
     execution.node = whole;

@@ -1,4 +1,5 @@
 /** Writes YAML as go-yaml v2 does without folding (`toYaml`), or with indented lists as version 3 does (`toYamlPretty`). */
+import type { Sliced } from '../../system/slices.ts';
 import { byteLength } from '../bytes.ts';
 import { formatFloat } from '../print-form.ts';
 import { needsQuotes } from './yaml-scalars.ts';
@@ -12,12 +13,15 @@ export type Plain = null | boolean | bigint | number | string | readonly Plain[]
  */
 export type YamlStyle = 'go-yaml-2' | 'go-yaml-3';
 
+/** Items of a list between two places where other work may run. */
+const PAUSE_ITEMS = 64;
+
 /** Longer keys are written with `? `. */
 const LONGEST_SIMPLE_KEY = 128;
 
-export function writeYaml(value: Plain, style: YamlStyle): string {
+export function* writeYaml(value: Plain, style: YamlStyle): Sliced<string> {
   const writer = new YamlWriter(style);
-  writer.node(value, -2);
+  yield* writer.node(value, -2);
   return writer.finish();
 }
 
@@ -47,46 +51,46 @@ class YamlWriter {
   }
 
   /** A value: its first line begins where the text ends, its further lines are indented two more than `indent`. */
-  node(value: Plain, indent: number): void {
-    if (isMap(value) && value.size > 0) this.#map(value, indent + 2);
-    else if (Array.isArray(value) && value.length > 0) this.#list(value, indent + 2);
+  *node(value: Plain, indent: number): Sliced<void> {
+    if (isMap(value) && value.size > 0) yield* this.#map(value, indent + 2);
+    else if (Array.isArray(value) && value.length > 0) yield* this.#list(value, indent + 2);
     else this.#write(this.#scalar(value, Math.max(indent, 0), false));
   }
 
-  #list(items: readonly Plain[], indent: number): void {
-    items.forEach((item, i) => {
+  *#list(items: readonly Plain[], indent: number): Sliced<void> {
+    for (const [i, item] of items.entries()) {
       if (i > 0) this.#newLine(indent);
       this.#write('- ');
-      this.node(item, indent);
-    });
+      yield* this.node(item, indent);
+      if (i % PAUSE_ITEMS === 0) yield;
+    }
   }
 
-  #map(map: ReadonlyMap<string, Plain>, indent: number): void {
-    [...map]
-      .sort(([a], [b]) => compareKeys(a, b, this.#style))
-      .forEach(([key, value], i) => {
-        if (i > 0) this.#newLine(indent);
-        if (/[\n\r\u0085\u2028\u2029]/.test(key) || byteLength(key) > LONGEST_SIMPLE_KEY) {
-          this.#write('? ');
-          this.node(key, indent);
-          this.#newLine(indent);
-          this.#write(': ');
-          this.node(value, indent);
-        } else {
-          this.#write(`${this.#scalar(key, indent, true)}:`);
-          this.#mapValue(value, indent);
-        }
-      });
+  *#map(map: ReadonlyMap<string, Plain>, indent: number): Sliced<void> {
+    const entries = [...map].sort(([a], [b]) => compareKeys(a, b, this.#style));
+    for (const [i, [key, value]] of entries.entries()) {
+      if (i > 0) this.#newLine(indent);
+      if (/[\n\r\u0085\u2028\u2029]/.test(key) || byteLength(key) > LONGEST_SIMPLE_KEY) {
+        this.#write('? ');
+        yield* this.node(key, indent);
+        this.#newLine(indent);
+        this.#write(': ');
+        yield* this.node(value, indent);
+      } else {
+        this.#write(`${this.#scalar(key, indent, true)}:`);
+        yield* this.#mapValue(value, indent);
+      }
+    }
   }
 
-  #mapValue(value: Plain, indent: number): void {
+  *#mapValue(value: Plain, indent: number): Sliced<void> {
     if (isMap(value) && value.size > 0) {
       this.#newLine(indent + 2);
-      this.#map(value, indent + 2);
+      yield* this.#map(value, indent + 2);
     } else if (Array.isArray(value) && value.length > 0) {
       const inner = indent + (this.#style === 'go-yaml-3' ? 2 : 0);
       this.#newLine(inner);
-      this.#list(value, inner);
+      yield* this.#list(value, inner);
     } else this.#write(` ${this.#scalar(value, indent, false)}`);
   }
 
