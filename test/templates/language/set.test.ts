@@ -2,9 +2,10 @@
 import t from 'tap';
 import { runAtOnce } from '../../../src/system/slices.ts';
 import { DEFAULT_LIMITS, type Limits, type RefusedFunction, TemplateError } from '../../../src/templates/contract.ts';
+import { TEMPLATE_FUNCTIONS } from '../../../src/templates/functions/function-table.ts';
 import { readTemplateData, toTemplateData } from '../../../src/templates/language/data.ts';
 import { parseTemplates } from '../../../src/templates/language/set.ts';
-import type { SlicedFunction } from '../../../src/templates/values.ts';
+import type { SlicedFunction, Value } from '../../../src/templates/values.ts';
 
 const include: SlicedFunction = {
   name: 'include',
@@ -255,4 +256,23 @@ t.test('nesting that would overflow the stack is an error of the parser', async 
     { kind: 'syntax', message: /100 levels/ },
   );
   t.equal(render({ 'a.tpl': `{{ ${'('.repeat(99)}1${')'.repeat(99)} }}` }, 'a.tpl').text, '1');
+});
+
+/** Places of a rendering where other work may run. */
+function pauses(template: string, data: Value): number {
+  const { set } = parseTemplates([{ name: 'a.tpl', text: template }], TEMPLATE_FUNCTIONS);
+  const work = set.render('a.tpl', data, { now: 0, monotonic: () => 0 });
+  let count = 0;
+  while (work.next().done !== true) count++;
+  return count;
+}
+
+t.test('other work runs while functions render templates, and while they write or read long YAML', async (t) => {
+  const list = Array.from({ length: 10_000 }, (_, index) => `item ${index}`);
+  const loop = '{{ range . }}{{ . }}{{ end }}';
+  t.ok(pauses(`{{ define "x" }}${loop}{{ end }}{{ include "x" . }}`, list) > 100);
+  t.ok(pauses(`{{ define "x" }}${loop}{{ end }}{{ $text := (include "x" . | indent 2) }}`, list) > 100);
+  t.ok(pauses(`{{ tpl "${loop}" . }}`, list) > 100);
+  t.ok(pauses('{{ toYaml . }}', list) > 100);
+  t.ok(pauses('{{ len (fromYamlArray .) }}', '- item\n'.repeat(20_000)) > 20);
 });
