@@ -34,7 +34,6 @@ async function run(plugin: Plugin, port: Record<string, unknown>): Promise<Runni
     { command: 'while :; do sleep 1; done', exposedPorts: [{ targetPort: 8787, protocol: 'TCP', ...port }] },
     plugin.launcher,
   );
-  await refused(t, plugin.launcher.network(user, id), 6, 'not before it runs');
   await world.until(id, 'Running', plugin.launcher);
   const pods = (await cluster.namespaced('GET', '', `pods?labelSelector=job-name%3D${id}`)).body;
   const [pod] = pods['items'] as { spec: { nodeName: string }; status: { podIPs: { ip: string }[] } }[];
@@ -54,8 +53,9 @@ async function run(plugin: Plugin, port: Record<string, unknown>): Promise<Runni
 }
 
 t.test('refused while Pending, at once when Running, kept after the end', async (t) => {
+  const waiting = await world.submit({ command: 'true', host: 'no-such-node' });
+  await refused(t, launcher.network(user, waiting.id), 6);
   const { id } = await world.submit({ command: 'sleep 3' });
-  await refused(t, launcher.network(user, id), 6);
   await world.until(id, 'Running');
   const network = await launcher.network(user, id);
   t.ok(network.host.length > 0);
