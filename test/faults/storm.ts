@@ -142,6 +142,15 @@ export function startStorm({ cluster, weather, random, everyMs, onToken }: Storm
 
   const DISTURBANCES: readonly { readonly name: string; readonly run: () => Promise<void> | void }[] = [
     { name: 'restart, history lost', run: () => restart('lost') },
+    {
+      name: 'clocks of nodes step',
+      run: () => {
+        isBack = !isBack;
+        for (const kubelet of cluster.kubelets.values()) kubelet.setClock(isBack ? -CLOCK_STEP_MS : 0);
+        // The first line after the step comes on another connection: a reader that went on at the newest second loses it.
+        return restart('kept');
+      },
+    },
     { name: 'watches ended', run: cluster.endWatches },
     {
       name: 'compaction',
@@ -162,13 +171,6 @@ export function startStorm({ cluster, weather, random, everyMs, onToken }: Storm
         cluster.startKubelet(name);
       },
     },
-    {
-      name: 'clocks of nodes step',
-      run: () => {
-        isBack = !isBack;
-        for (const kubelet of cluster.kubelets.values()) kubelet.setClock(isBack ? -CLOCK_STEP_MS : 0);
-      },
-    },
     { name: 'events replayed', run: replay },
     {
       name: 'nodes out of reach',
@@ -182,7 +184,9 @@ export function startStorm({ cluster, weather, random, everyMs, onToken }: Storm
 
   async function replay(): Promise<void> {
     const path = /\/pods\?.*watch=true/;
-    const fault = cluster.faults.add({ fault: FAULTS.replayedEvent, method: 'GET', path, times: MOST_REPLAYS * 10 });
+    // Before the faults that let a watch stay open.
+    const rule = { fault: FAULTS.replayedEvent, method: 'GET', path, times: MOST_REPLAYS * 10, isFirst: true } as const;
+    const fault = cluster.faults.add(rule);
     cluster.endWatches();
     await sleep(REPLAY_MS);
     fault.remove();

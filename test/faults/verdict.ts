@@ -60,6 +60,7 @@ export function judge(evidence: Evidence): Verdict {
     ...remarksOf(records),
     `${connections} connections`,
     `${early.toFixed(0)} MB early, ${late.toFixed(0)} MB late`,
+    `${evidence.replays} watches while old events were replayed`,
     `ended in ${(ending.ms / 1000).toFixed(1)} s`,
   ]);
 }

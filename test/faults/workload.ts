@@ -78,6 +78,12 @@ const KINDS: readonly Kind[] = [
     job: (name, random) => ({ command: `${writing(name, ';', between(random, 300, 1500))}; ${code(random)}` }),
   },
   {
+    kind: 'steady lines',
+    share: 4,
+    expected: FINISHED,
+    job: (name, random) => ({ command: `${writing(name, '\n', 100, 0.25)}; ${code(random)}` }),
+  },
+  {
     kind: 'quiet',
     share: 6,
     expected: FINISHED,

@@ -29,7 +29,7 @@ interface Active {
 }
 
 export function createFaults(seed: number): FaultSwitchboard {
-  const active = new Set<Active>();
+  let active: readonly Active[] = [];
   const random = seededRandom(seed);
 
   function find(method: string, path: string, types: (fault: Fault) => boolean): Fault | undefined {
@@ -51,10 +51,17 @@ export function createFaults(seed: number): FaultSwitchboard {
   return {
     add: (rule) => {
       const one: Active = { rule, left: rule.times ?? 1, hits: 0 };
-      active.add(one);
-      return { hits: () => one.hits, remove: () => active.delete(one) };
+      active = rule.isFirst === true ? [one, ...active] : [...active, one];
+      return {
+        hits: () => one.hits,
+        remove: () => {
+          active = active.filter((each) => each !== one);
+        },
+      };
     },
-    clear: () => active.clear(),
+    clear: () => {
+      active = [];
+    },
     intercept: async (_request, entry, { socket, response }) => {
       const fault = find(entry.method, entry.path, ({ type }) => type !== 'duplicateEvents');
       if (fault === undefined) return false;

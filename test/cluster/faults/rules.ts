@@ -44,6 +44,8 @@ export interface FaultRule {
   readonly drawn?: boolean;
   /** Chance of a request to be struck, 0 to 1, from the seeded generator; default 1. */
   readonly chance?: number;
+  /** Asked before the rules that were added earlier. */
+  readonly isFirst?: boolean;
 }
 
 function answer(error: ApiError, headers: Readonly<Record<string, string>> = {}): Fault {
