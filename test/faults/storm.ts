@@ -111,6 +111,8 @@ interface StormOptions {
 /** While a watch only replays old events, it is opened again no more often than this. */
 export const MOST_REPLAYS = 20;
 const REPLAY_MS = 2_000;
+/** Watches are opened again after at most half a minute. */
+const LONGEST_PAUSE_MS = 40_000;
 /** Less than the seconds that a resumed log is read again: a larger step that is not seen before a cut loses lines on any kubelet. */
 const CLOCK_STEP_MS = 4_000;
 
@@ -188,6 +190,8 @@ export function startStorm({ cluster, weather, random, everyMs, onToken }: Storm
     const rule = { fault: FAULTS.replayedEvent, method: 'GET', path, times: MOST_REPLAYS * 10, isFirst: true } as const;
     const fault = cluster.faults.add(rule);
     cluster.endWatches();
+    // The watch may be about to be opened again after a failure.
+    for (let left = LONGEST_PAUSE_MS; left > 0 && fault.hits() === 0; left -= 100) await sleep(100);
     await sleep(REPLAY_MS);
     fault.remove();
     mostReplays = Math.max(mostReplays, fault.hits());
