@@ -53,6 +53,14 @@ async function compare(command: string): Promise<{ readonly difference: string; 
   const followed = await world.text(id);
   await world.until(id, 'Finished');
   const again = await world.text(id);
+  const bytes = await logOf(id);
+  const oracle = bytes.toString();
+  const difference = [followed, again].map((got) => differenceOf(oracle, got)).join('|');
+  return { difference: difference === '|' ? '' : `${difference} of ${command}`, bytes: bytes.length };
+}
+
+/** The log of a job as `kubectl logs` prints it. */
+async function logOf(id: string): Promise<Buffer> {
   const pods = await cluster.namespaced('GET', '', `pods?labelSelector=job-name%3D${id}`);
   const [pod] = pods.body['items'] as { metadata: { name: string } }[];
   const { bytes } = await cluster.namespaced(
@@ -60,9 +68,7 @@ async function compare(command: string): Promise<{ readonly difference: string; 
     '',
     `pods/${pod?.metadata.name}/log?container=rs-launcher-container`,
   );
-  const oracle = bytes.toString();
-  const difference = [followed, again].map((got) => differenceOf(oracle, got)).join('|');
-  return { difference: difference === '|' ? '' : `${difference} of ${command}`, bytes: bytes.length };
+  return bytes;
 }
 
 /** Where two texts differ first; '' if they are equal. */
@@ -89,4 +95,20 @@ t.test('random logs are delivered as kubectl logs prints them, followed and afte
   );
   t.strictSame(differences, []);
   t.ok(written > LOGS * 1_000, `${written} bytes`);
+});
+
+t.test('a log that the node rotates at 10 MiB is complete for a reader that follows it', async (t) => {
+  // A kubelet measures logs every 10 s.
+  const pause = onCluster ? 25 : 1;
+  const filler = 'x'.repeat(1_000);
+  const { id } = await world.submit({
+    command: `seq 11000 | sed 's/$/ ${filler}/'; sleep ${pause}; echo after`,
+  });
+  const followed = await world.text(id);
+  await world.until(id, 'Finished');
+  const lines = Array.from({ length: 11_000 }, (_, index) => `${index + 1} ${filler}\n`);
+  t.equal(differenceOf(`${lines.join('')}after\n`, followed), '');
+  const left = (await logOf(id)).toString();
+  t.ok(left.length < 1_000_000 && left.endsWith('after\n'), `the node has ${left.length} bytes of it`);
+  t.equal(differenceOf(left, await world.text(id)), '');
 });
