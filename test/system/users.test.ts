@@ -313,6 +313,25 @@ t.test('close kills the programs that run, and later lookups are rejected', asyn
   await t.rejects(users.user('c'), { message: 'the plugin is exiting' });
 });
 
+t.test('a user without an answer has one lookup, and delays no user who is looked up for the first time', async (t) => {
+  const { users, answer, asked } = nameServices(t);
+  answer('passwd--hung', 'exec sleep 60');
+  answer('passwd--jane', 'echo jane:x:1001:1002::/:/bin/sh');
+  answer('-G--jane', 'echo 1002');
+  const waiting = Array.from({ length: 100 }, () => users.user('hung').catch((error: Error) => error.name));
+  const lookups: string[] = [];
+  const isHung = (line: string): boolean => line.startsWith('passwd|--|hung|');
+  await eventually(() => {
+    lookups.push(...asked());
+    return lookups.some(isHung);
+  });
+  const first = await Promise.race([users.user('jane').then((user) => user?.uid), ...waiting]);
+  t.equal(first, 1001);
+  t.equal([...lookups, ...asked()].filter(isHung).length, 1);
+  users.close();
+  t.strictSame(new Set(await Promise.all(waiting)), new Set(['UserLookupError']));
+});
+
 t.test('600 users without an answer do not delay a user who was answered before', async (t) => {
   const { users, answer, pass } = nameServices(t);
   answer('passwd--jane', 'echo jane:x:1001:1002::/:/bin/sh');

@@ -231,6 +231,8 @@ export class Inputs {
         return attached;
       }
     } catch (error) {
+      // It is never passed again.
+      this.#inMemory.delete(record.uid);
       if (isRunning(record)) repository.setInputProblem(record.id, CUT);
       throw error;
     }
