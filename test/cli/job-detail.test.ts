@@ -1,7 +1,7 @@
 /** The details of a job come from its newest pod. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import t from 'tap';
-import { effectiveLimits, type JobDetail } from '../../src/cli/job-detail.ts';
+import { effectiveLimits, type JobDetail, resourcesText } from '../../src/cli/job-detail.ts';
 import { aJob } from '../launcher/fake-jobs.ts';
 
 const pod = (cpu: string): Pod => ({
@@ -17,4 +17,15 @@ t.test('the limits are those of the newest pod', async (t) => {
 
 t.test('without a pod the limits are those of the request', async (t) => {
   t.same(effectiveLimits(detail([])), [{ type: 'cpuCount', value: '7' }]);
+});
+
+t.test('amounts of 0, and requests that equal their limit, are not shown', async (t) => {
+  const limits = [
+    { type: 'cpuCount', value: '2' },
+    { type: 'CPU Request', value: '2.0' },
+    { type: 'memory', value: '512' },
+    { type: 'Memory Request', value: '256' },
+    { type: 'NVIDIA GPUs', value: '0' },
+  ];
+  t.equal(resourcesText(limits), '2 CPU, 512 MB; requested: 256 MB');
 });

@@ -224,6 +224,13 @@ What to do
   );
 });
 
+t.test('explain at 60 columns: no line is longer', async (t) => {
+  const { out } = await command(t, ['explain', running], { terminal: { columns: 60 } });
+  const lengths = out.split('\n').map((line) => line.length);
+  t.ok(Math.max(...lengths) <= 60, `${Math.max(...lengths)} characters`);
+  t.match(out, /\n {2}The job runs\. Its output: .*\n {2}\S/);
+});
+
 t.test('explain ID of a job with an image that does not exist', async (t) => {
   const { out } = await command(t, ['explain', stuck]);
   t.match(out, `\n  Cause: pending: image missing/image cannot be pulled`);

@@ -362,3 +362,17 @@ t.test('name services that give no answer are logged once, and once when they an
     'Name services of this host answer again',
   ]);
 });
+
+t.test('20 users whose last lookup failed leave slots for a new user', async (t) => {
+  const { users, answer } = nameServices(t);
+  const failing = Array.from({ length: 20 }, (_, i) => `failing${i}`);
+  for (const name of failing) answer(`passwd--${name}`, 'exit 1');
+  await Promise.all(failing.map((name) => users.user(name).catch(() => undefined)));
+  for (const name of failing) answer(`passwd--${name}`, 'exec sleep 60');
+  const waiting = failing.map((name) => users.user(name).catch(() => undefined));
+  answer('passwd--jane', 'echo jane:x:1001:1002::/:/bin/sh');
+  answer('-G--jane', 'echo 1002');
+  const first = await Promise.race([users.user('jane'), ...waiting]);
+  t.equal(first?.uid, 1001);
+  users.close();
+});

@@ -123,6 +123,7 @@ const MALFORMED: readonly (readonly [answer: string, why: string])[] = [
     'the answer is malformed: its transfer encoding is not chunked',
   ],
   [`${CHUNKED}x\r\n`, 'the answer is malformed: the size of a chunk is malformed'],
+  [`${CHUNKED}-3\r\n`, 'the answer is malformed: the size of a chunk is malformed'],
   [`${CHUNKED}\r\n`, 'the answer is malformed: the size of a chunk is malformed'],
   [`${CHUNKED}123456789\r\n`, 'the answer is malformed: the size of a chunk is malformed'],
   [`${CHUNKED}3 \r\n`, 'the answer is malformed: the size of a chunk is malformed'],

@@ -52,3 +52,12 @@ t.test('it may have seen it: the answer did not come', async (t) => {
     t.equal(await failure(t, silent.url, { tls, requestTimeoutMs: 200 }), 'timeout');
   }
 });
+
+t.test('an upgrade that the server refuses has the code of its answer', async (t) => {
+  const server = await apiServer(t, ({ answer }) => answer(422, { kind: 'Status', reason: 'Invalid', code: 422 }));
+  server.upgrades((_request, socket) => {
+    const body = JSON.stringify({ kind: 'Status', reason: 'Invalid', message: 'no', code: 422 });
+    socket.end(`HTTP/1.1 422 Unprocessable Entity\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  });
+  t.equal(await failure(t, server.url), 'invalid');
+});

@@ -86,6 +86,7 @@ t.test('duplicate keys, numbers that are not finite and other documents are refu
 
 t.test('a syntax error is at the character that shows it', async (t) => {
   t.same(failure('a: b\nc: d: e'), { message: 'mapping values are not allowed in this context', at: ': e' });
+  t.same(failure('&a - x'), { message: 'block sequence entries are not allowed in this context', at: '- x' });
   t.same(failure('a:\n  - x\n y: z'), { message: 'did not find expected key', at: 'y: z' });
   t.same(failure('a: "b\nc: d'), { message: 'found unexpected end of stream', at: '"b\nc:' });
   t.same(failure('a: \u0000'), { message: 'control characters are not allowed', at: '\u0000' });
