@@ -76,7 +76,7 @@ async function noticed(mutant: Mutant): Promise<string | undefined> {
 
 function passes(test: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const child = spawn(process.execPath, ['--max-old-space-size=1024', test], {
+  const child = spawn(process.execPath, ['--max-old-space-size=2048', test], {
     cwd: tree,
     stdio: 'ignore',
     env: { ...process.env, TAP_BAIL: '1' },

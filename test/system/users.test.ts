@@ -363,7 +363,7 @@ t.test('name services that give no answer are logged once, and once when they an
   ]);
 });
 
-t.test('20 users whose last lookup failed leave slots for a new user', async (t) => {
+t.test('20 users without an answer to their last lookup leave slots for a new user', async (t) => {
   const { users, answer } = nameServices(t);
   const failing = Array.from({ length: 20 }, (_, i) => `failing${i}`);
   for (const name of failing) answer(`passwd--${name}`, 'exit 1');
