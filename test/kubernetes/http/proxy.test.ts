@@ -4,10 +4,11 @@ import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { WebSocketServer } from 'ws';
-import { JOBS } from '../../../src/kubernetes/contract.ts';
+import { JOBS, PODS } from '../../../src/kubernetes/contract.ts';
 import { createIdentity } from '../../cluster/authority.ts';
 import { apiServer, clientOf, failure, JOB, type Step } from '../server.ts';
 import { frame, SUCCESS } from '../streams/channels.ts';
+import { line, listOf, pod, project } from '../watch/watching.ts';
 
 const serve: Step = ({ answer }) => answer(200, JOB);
 
@@ -17,6 +18,8 @@ interface Proxy {
   readonly requests: IncomingMessage[];
   /** Bytes from the clients. */
   readonly bytes: () => string;
+  /** Forwards nothing more of the connections that exist, without closing them. */
+  readonly freeze: () => void;
 }
 
 /** A proxy; `refuse`: the status line instead of a connection; '': no answer. */
@@ -49,7 +52,10 @@ async function proxyServer(t: Test, refuse?: string): Promise<Proxy> {
   });
   const address = server.address();
   const port = typeof address === 'object' ? address?.port : 0;
-  return { host: `127.0.0.1:${port}`, requests, bytes: () => Buffer.concat(chunks).toString('latin1') };
+  const freeze = (): void => {
+    for (const socket of sockets) socket.unpipe().pause();
+  };
+  return { host: `127.0.0.1:${port}`, requests, bytes: () => Buffer.concat(chunks).toString('latin1'), freeze };
 }
 
 t.test('requests go through the proxy, which sees only TLS', async (t) => {
@@ -151,4 +157,35 @@ t.test('exec through a proxy that refuses', async (t) => {
   const error = await failure(client.exec('p', 'c', ['true']));
   t.equal(error.code, 'unreachable');
   t.match(error.message, `proxy ${proxy.host} answered CONNECT 192.0.2.1:6443 with 403 Forbidden`);
+});
+
+t.test('a watch that a proxy forwards no longer, without closing it, is renewed and misses nothing', async (t) => {
+  let isFrozen = false;
+  const before = [pod('a', 5), pod('b', 6)];
+  const server = await apiServer(t, ({ url, response, answer }) => {
+    if (url.searchParams.get('watch') !== 'true')
+      return answer(200, isFrozen ? listOf(9, [...before, pod('c', 9)]) : listOf(5, [pod('a', 5)]));
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write(line('ADDED', pod('b', 6)));
+  });
+  const proxy = await proxyServer(t);
+  const timings = { watchSilence: 600, idleConnection: 200 };
+  const client = clientOf(t, server.url, { proxy: `http://${proxy.host}`, timings });
+  const events = { b: Promise.withResolvers<void>(), c: Promise.withResolvers<void>() };
+  const reflector = client.reflector({
+    resource: PODS,
+    selection: {},
+    project,
+    onEvent: ({ object: { name } }) => {
+      if (name === 'b' || name === 'c') events[name].resolve();
+    },
+  });
+  const stopping = new AbortController();
+  const running = reflector.run(stopping.signal);
+  await events.b.promise;
+  isFrozen = true;
+  proxy.freeze();
+  await events.c.promise;
+  stopping.abort();
+  await running;
 });
