@@ -1,7 +1,6 @@
 /** The attacks, each with the permissions of one ordinary user, and what each may cost. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilAborted } from '../../src/system/async.ts';
-import type { PluginStart } from '../support/plugin.ts';
 import type { Kind } from './ordinary.ts';
 import { ATTACKER, type Stage } from './stage.ts';
 
@@ -12,8 +11,6 @@ export interface Attack {
   readonly kinds: readonly Kind[];
   /** The launcher does not read meanwhile: the ordinary user is measured directly afterwards. */
   readonly isUnread?: true;
-  /** How the plugin is started; default: as a launcher starts it. */
-  readonly start?: () => PluginStart;
   /** The most memory that the plugin needs, in MB. */
   readonly memory: number;
   /** Attacks until it is over. Throws if the attack had an effect that it must not have. */

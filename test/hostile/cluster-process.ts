@@ -11,7 +11,7 @@ interface ClusterAddress {
 }
 
 export interface ClusterProcess extends ClusterAddress {
-  /** The body of a GET, sent past the plugin on a connection that is kept. */
+  /** The body of a GET, sent past the plugin on a connection of its own, as the plugin's streams have. */
   readonly get: (path: string) => Promise<string>;
   /** The API server accepts requests and answers none but of logs; watches that are open go on. */
   readonly silence: () => void;
@@ -24,7 +24,7 @@ export async function startClusterProcess(): Promise<ClusterProcess> {
     child.once('message', (message) => resolve(message as ClusterAddress));
     child.once('exit', (code) => reject(new Error(`the simulated cluster ended with exit code ${code}`)));
   });
-  const agent = new Agent({ keepAlive: true, ca: address.ca, maxSockets: 1 });
+  const agent = new Agent({ ca: address.ca, maxCachedSessions: 0 });
   return {
     ...address,
     get: (path) => bodyOf(new URL(path, address.url), agent, address.token),

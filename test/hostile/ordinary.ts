@@ -12,9 +12,9 @@ const USER = 'bob';
 const PAUSE_MS = 2;
 
 /** Each kind of request with the number of calls to the API server that it needs, one after the other. */
-export const CALLS = { list: 0, status: 0, output: 2, submit: 1, control: 2, lookup: 0, past: 1 } as const;
+export const CALLS = { list: 0, status: 0, output: 2, submit: 1, control: 2, past: 1 } as const;
 
-/** `lookup`: a request of a user who is looked up for the first time. `past`: one call past the plugin. */
+/** `past`: one call past the plugin. */
 export type Kind = keyof typeof CALLS;
 
 /** One request, in milliseconds. */
@@ -50,7 +50,6 @@ export async function ordinaryUser(
   const { items } = JSON.parse(await cluster.get(`${pods}?labelSelector=job-name%3D${id}`));
   const log = `${pods}/${items[0].metadata.name}/log`;
   let pending = '';
-  let names = 0;
 
   const status = async (): Promise<void> => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -65,7 +64,6 @@ export async function ordinaryUser(
       pending = (await launcher.submit(USER, PENDING)).id;
     },
     control: () => launcher.control(USER, pending, 'cancel'),
-    lookup: () => launcher.clusterInfo(`new${++names}`),
     past: () => cluster.get(log),
   };
   return {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../support/eventually.ts';
 import { createLauncher, type Frame, type Launcher } from '../support/launcher.ts';
-import { type PluginProcess, type PluginStart, startPlugin } from '../support/plugin.ts';
+import { type PluginProcess, startPlugin } from '../support/plugin.ts';
 import { type ClusterProcess, startClusterProcess } from './cluster-process.ts';
 import { type Kind, type Latency, type OrdinaryUser, ordinaryUser } from './ordinary.ts';
 
@@ -59,19 +59,18 @@ export interface Stage {
   readonly close: () => Promise<void>;
 }
 
-export async function openStage(start: PluginStart): Promise<Stage> {
+export async function openStage(): Promise<Stage> {
   const cluster = await startClusterProcess();
   try {
-    return await stageOf(cluster, start);
+    return await stageOf(cluster);
   } catch (error) {
     await cluster.close();
     throw error;
   }
 }
 
-async function stageOf(cluster: ClusterProcess, start: PluginStart): Promise<Stage> {
+async function stageOf(cluster: ClusterProcess): Promise<Stage> {
   const plugin = await startPlugin({
-    ...start,
     isDropped: isForAttacker,
     options: {
       'api-url': cluster.url,
