@@ -175,9 +175,14 @@ export function logSettings(options: LoggingOptions, { settings }: LoggingConf):
     return other === undefined ? fallback : (other.value as LoggingValue<Key>);
   };
   const limits = LOG_FILE_LIMITS;
-  const level = decide('log-level', options.logLevel, 'log-level');
+  let level = decide('log-level', options.logLevel, 'log-level');
+  if (options.enableDebugLogging) {
+    level = 'DEBUG';
+    const origin = options.origins.get('enable-debug-logging');
+    if (origin !== undefined) origins.set('log-level', origin);
+  }
   return {
-    level: options.enableDebugLogging ? 'DEBUG' : level,
+    level,
     format: decide('log-message-format', options.logFormat, 'log-format'),
     type: decide('logger-type', 'file'),
     directory: decide('log-dir', options.loggingDir, 'logging-dir'),

@@ -104,6 +104,12 @@ t.test('enable-debug-logging=1 means DEBUG from anywhere, 0 means nothing', asyn
   t.equal((await short(t, { conf: CONF, options: 'enable-debug-logging=0\n' }))[0], 'INFO');
 });
 
+t.test('the line with enable-debug-logging=1 decides the level', async (t) => {
+  const options = 'enable-debug-logging=1\n';
+  const { by } = await decided(t, { conf: CONF, env: { RS_LOG_LEVEL: 'warn' }, options });
+  t.equal(by[0], 'DIR/launcher.kubernetes.conf:3');
+});
+
 t.test('the section of this program overrides [*]; sections of other programs are ignored', async (t) => {
   const conf =
     '[@rstudio-kubernetes-launcher]\nlog-level=debug\n[*]\nlog-level=error\nlog-dir=/all\n[@rserver]\nlog-level=x\nunknown=1\n';
