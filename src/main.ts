@@ -9,7 +9,7 @@ import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
 import type { LoggingConf } from './config/options/logging-conf.ts';
 import type { Options } from './config/options/options.ts';
 import type { RunningSettings } from './config/options/reload.ts';
-import { advise, ConfigError, optionPlace, type Problem } from './config/text/problem.ts';
+import { advise, ConfigError, optionPlace, type Problem, problem } from './config/text/problem.ts';
 import { directoryDenial, otherUser } from './system/access.ts';
 import { systemClock } from './system/clock.ts';
 import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
@@ -18,7 +18,13 @@ import { executeAgain, hasNoNewPrivileges, restrictingCommand } from './system/e
 import { openDestination } from './system/log-destination.ts';
 import { jsonFormat, textFormat } from './system/log-format.ts';
 import { createLogger, type Logger, type LogSink } from './system/logger.ts';
-import { becomeUser, findServerUser, isStartedByRoot, refuseCapabilities } from './system/privileges.ts';
+import {
+  becomeUser,
+  findServerUser,
+  isStartedByRoot,
+  PrivilegeError,
+  refuseCapabilities,
+} from './system/privileges.ts';
 import { isRoot, ownArguments, replaceProcess } from './system/process.ts';
 import { openStderr } from './system/stderr.ts';
 
@@ -121,17 +127,25 @@ async function logStartError(options: Options, error: ConfigError): Promise<void
   log.close();
 }
 
+/** An error names the line of `server-user`. */
 async function dropPrivileges(options: Options): Promise<void> {
   const { rootDirectories } = await import('./config/options/options.ts');
-  const user = findServerUser(options.serverUser);
-  for (const path of rootDirectories(options)) {
-    try {
-      makeDirectoryAsRoot(path, user);
-    } catch {
-      // The server user tries again, and the log reports what fails then.
+  const { serverUser, origins, configFile } = options;
+  try {
+    const user = findServerUser(serverUser);
+    for (const path of rootDirectories(options)) {
+      try {
+        makeDirectoryAsRoot(path, user);
+      } catch {
+        // The server user tries again, and the log reports what fails then.
+      }
     }
+    becomeUser(user);
+  } catch (error) {
+    if (!(error instanceof PrivilegeError)) throw error;
+    const at = origins.get('server-user') ?? { file: configFile, line: 0 };
+    throw new ConfigError('invalid', [problem(at, '', error.found, error.remedy)], { cause: error });
   }
-  becomeUser(user);
 }
 
 /** logging.conf; if it cannot be used, the error and no settings. */

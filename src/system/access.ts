@@ -67,14 +67,18 @@ export function directoryDenial(path: string): AccessDenial | undefined {
   } catch {
     return accessDenial(path, 'write');
   }
-  if (stats?.isDirectory() === false)
-    return { why: 'finds a file instead of a directory', remedy: 'configure the path of a directory' };
+  if (stats?.isDirectory() === false) return notDirectory(path);
   if (stats !== undefined)
     return allows(path, constants.W_OK | constants.X_OK) ? undefined : accessDenial(path, 'write');
   const existing = directoriesAbove(path).findLast((directory) => existsSync(directory)) ?? '/';
+  if (!statSync(existing).isDirectory()) return notDirectory(existing);
   if (allows(existing, constants.W_OK | constants.X_OK)) return undefined;
   const remedy = `mkdir -p ${quoted(path)} && chown ${quoted(name)} ${quoted(path)}`;
   return { why: `cannot create it in ${existing}`, remedy };
+}
+
+function notDirectory(path: string): AccessDenial {
+  return { why: `needs a directory, but ${path} is a file`, remedy: 'correct the path, so that it names a directory' };
 }
 
 /** Why this user cannot write to an existing file; undefined if it can. */

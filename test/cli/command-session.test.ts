@@ -82,22 +82,26 @@ t.test('a low open-file limit', { skip }, async (t) => {
   ]);
 });
 
-t.test('an options file with a token that every user can read', { skip }, async (t) => {
-  const outcome = await start(
-    t,
-    ['check'],
-    { options: { ...OPTIONS, 'logging-dir': '/dev/null' } },
-    { prepare: (path) => chmodSync(join(path, 'launcher.kubernetes.conf'), 0o644) },
-  );
-  t.equal(
-    linesOf(outcome, 'options')[1],
-    'warning options DIR/launcher.kubernetes.conf: auth-token: every user of this host can read this file and the token in it -> chmod 600 DIR/launcher.kubernetes.conf',
-  );
-  t.equal(
-    linesOf(outcome, 'directories')[0],
-    'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: /dev/null cannot be written (the log goes to stderr): nobody (uid 65534) finds a file instead of a directory -> configure the path of a directory',
-  );
-});
+t.test(
+  'an options file that every user can read, and paths that need a directory where a file is',
+  { skip },
+  async (t) => {
+    const outcome = await start(
+      t,
+      ['check'],
+      { options: { ...OPTIONS, 'logging-dir': '/dev/null', 'scratch-path': 'DIR/launcher.kubernetes.conf/scratch' } },
+      { prepare: (path) => chmodSync(join(path, 'launcher.kubernetes.conf'), 0o644) },
+    );
+    t.equal(
+      linesOf(outcome, 'options')[1],
+      'warning options DIR/launcher.kubernetes.conf: auth-token: every user of this host can read this file and the token in it -> chmod 600 DIR/launcher.kubernetes.conf',
+    );
+    t.strictSame(linesOf(outcome, 'directories'), [
+      'warning directories DIR/launcher.kubernetes.conf:4: logging-dir: /dev/null cannot be written (the log goes to stderr): nobody (uid 65534) needs a directory, but /dev/null is a file -> correct the path, so that it names a directory',
+      'warning directories DIR/launcher.kubernetes.conf:5: scratch-path: DIR/launcher.kubernetes.conf/scratch cannot be written (the plugin writes nothing there): nobody (uid 65534) needs a directory, but DIR/launcher.kubernetes.conf is a file -> correct the path, so that it names a directory',
+    ]);
+  },
+);
 
 t.test('a token file that only root can read', { skip }, async (t) => {
   const outcome = await start(

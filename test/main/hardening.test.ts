@@ -184,7 +184,7 @@ for (const set of ['-setuid', '-setgid', '-all']) {
     const limited = ['/usr/bin/setpriv', `--bounding-set=${set}`, '--inh-caps=-all'];
     t.equal(
       await stderrOf([...limited, EXECUTABLE, `--config-file=${directory.configFile}`]),
-      'rstudio-kubernetes-launcher: root cannot become server-user "nobody": it lacks CAP_SETUID or CAP_SETGID: add the capabilities SETUID and SETGID to the container, or start it as nobody (runAsUser)\n',
+      `rstudio-kubernetes-launcher: ${directory.configFile}:1: root cannot become server-user "nobody": it lacks CAP_SETUID or CAP_SETGID -> add the capabilities SETUID and SETGID to the container, or start it as nobody (runAsUser)\n`,
     );
   });
 }

@@ -78,7 +78,7 @@ t.test('the server user', { skip: ROOT ? false : 'only for root' }, async (t) =>
   await refuses(
     t,
     { options: { ...ACCESS, 'server-user': 'no-such-user' } },
-    'server-user "no-such-user" does not exist on this host: correct server-user in the options file, or create the user: useradd --system no-such-user',
+    'DIR/launcher.kubernetes.conf:1: server-user "no-such-user" does not exist on this host -> correct server-user in the options file, or create the user: useradd --system no-such-user',
   );
   await refuses(
     t,
