@@ -3,7 +3,10 @@ import type { JobDetail } from './job-detail.ts';
 
 /** Reasons of a Pending job, by what their message contains; the first that matches applies. */
 const PENDING_ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
-  [/InvalidImageName|cannot be parsed/i, 'Correct the image name: it has no valid form.'],
+  [
+    /InvalidImageName|cannot be parsed/i,
+    'The image name is not valid. Write it as [registry/]name[:tag], in lower case.',
+  ],
   [
     /pull|image/i,
     'Check the name of the image, and that the node can reach its registry. A private registry needs image-pull-secrets in the profile.',
@@ -11,7 +14,7 @@ const PENDING_ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = 
   [/quota/i, 'The quota of the namespace is used up: wait until other jobs end, or raise it (kubectl describe quota).'],
   [
     /Insufficient|too many pods/i,
-    'No node has enough free resources: wait, reduce what the job asks for, or add a node (kubectl describe nodes shows what is allocated).',
+    'No node has enough free resources: wait, reduce the resources that the job requests, or add a node (kubectl describe nodes shows what is allocated).',
   ],
   [/taint/i, 'The nodes have taints that the job does not tolerate: set tolerations in the profile.'],
   [
@@ -64,7 +67,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
       ? 'The program ended without an error; there is nothing to do.'
       : `The program ended with an error of its own: read its output (rstudio-kubernetes-launcher logs ${job.id} --tail 50).`,
   'pod-succeeded': 'The program ended without an error; there is nothing to do.',
-  'pod-failed': 'The kubelet refused or failed the pod: see the reason above, fix it, and submit the job again.',
+  'pod-failed': 'The kubelet refused the pod or ended it: see the reason above, fix it, and submit the job again.',
   'job-complete': 'The program ended without an error; its output was deleted with its pod.',
   'job-failed': `How the program ended is not known, because its pod was deleted first. ${RESUBMIT}`,
   'job-deleted': `Another client deleted the Job. ${RESUBMIT}`,

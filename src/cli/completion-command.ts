@@ -11,7 +11,7 @@ export function completionCommand(commands: () => readonly Command[]): Command {
     name: 'completion',
     summary: 'Prints the completion script of a shell.',
     about:
-      'Completes commands, flags and, for commands that take an ID, the ids of jobs. The ids are complete only for users who may run the jobs command.',
+      'Completes commands, flags and, for commands that take an ID, the ids of jobs. Only users who may run the jobs command get ids of jobs.',
     words: ['bash|zsh'],
     flags: [],
     examples: [

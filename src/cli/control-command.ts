@@ -79,7 +79,7 @@ async function runControl(
   const ids = [...new Set(args.words)];
   const isForced = args.flags.has('yes');
   if (!isForced && terminal.ask === undefined)
-    throw new UsageError(`${operation}: --yes is missing, and without a terminal there is no question to answer`);
+    throw new UsageError(`${operation}: without a terminal this command cannot ask: add --yes`);
   const typedBy = await context.loginUser();
   const options = await begin(args.options, context, terminal);
   const other = context.uid === 0 ? undefined : otherUser(options.serverUser);

@@ -143,7 +143,7 @@ t.test('a cluster that was built without a version', async (t) => {
   const unversioned: RequestListener = (_request, response) =>
     response.end(JSON.stringify({ major: '', minor: '', gitVersion: 'v0.0.0-master+$Format:%H$' }));
   t.strictSame(await against(t, 'version', unversioned), [
-    'warning version Kubernetes v0.0.0-master+$Format:%H$ does not report its version (major and minor are not numbers) -> optional; the plugin treats it as a current version',
+    'warning version Kubernetes v0.0.0-master+$Format:%H$ does not report its version (major and minor are not numbers) -> nothing to do: the plugin treats it as a current version',
   ]);
 });
 
@@ -158,7 +158,7 @@ t.test('a server that redirects: names the target', async (t) => {
 
 t.test('a server that lacks features: says which', async (t) => {
   t.strictSame(await against(t, 'version', version('24')), [
-    'warning version Kubernetes v1.24.0 is older than 1.25: a kill that exec cannot do sets parallelism 0 before it deletes the pod -> the plugin works with this version; upgrade the cluster when possible',
+    'warning version Kubernetes v1.24.0 is older than 1.25: where exec cannot kill a job, the plugin sets parallelism 0 and then deletes the pod -> the plugin works with this version; upgrade the cluster when possible',
   ]);
 });
 

@@ -103,7 +103,7 @@ t.test('a webhook that refuses jobs: shows its message', async (t) => {
   t.teardown(cluster.denyNew('jobs', 'not on Sundays'));
   t.match(
     linesOf(await check(t, SMALLEST), 'namespace')[0],
-    /^failed namespace namespace rstudio refuses jobs: .*not on Sundays.* -> ask who administers the cluster: a quota, /,
+    /^failed namespace namespace rstudio refuses jobs: .*not on Sundays.* -> ask the administrator of the cluster: a quota, /,
   );
 });
 

@@ -81,7 +81,7 @@ t.test('a TLS handshake that does not finish within 4 s', async (t) => {
     t,
     options({ 'api-url': `https://127.0.0.1:${await listen(t, silent)}` }, clock),
     'tls',
-    'failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT accepts connections, but the TLS handshake did not finish within 4 s -> correct the port in api-url if another service uses it; otherwise a proxy or firewall holds the connection',
+    'failed tls DIR/launcher.kubernetes.conf:2: api-url: 127.0.0.1:PORT accepts connections, but the TLS handshake did not finish within 4 s -> correct the port in api-url if another service uses it; otherwise look for a proxy or firewall that lets the connection wait',
   );
 });
 

@@ -77,7 +77,7 @@ t.test('without a terminal, --yes is required', async (t) => {
   const { code, err } = await command(t, ['kill', 'x']);
   t.strictSame(
     [code, err],
-    [2, 'rstudio-kubernetes-launcher: kill: --yes is missing, and without a terminal there is no question to answer\n'],
+    [2, 'rstudio-kubernetes-launcher: kill: without a terminal this command cannot ask: add --yes\n'],
   );
 });
 

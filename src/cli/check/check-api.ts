@@ -31,8 +31,10 @@ const ADDRESS =
 /** The remedies of errors that any call can meet. */
 const REMEDIES: Readonly<Partial<Record<KubernetesError['code'], string>>> = {
   timeout: "the API server is overloaded or hangs; run: kubectl get --raw '/readyz?verbose'",
-  unreachable: 'a proxy, a firewall or a load balancer between this host and the API server closes connections',
-  interrupted: 'a proxy, a firewall or a load balancer between this host and the API server closes connections',
+  unreachable:
+    'look for a proxy, a firewall or a load balancer between this host and the API server that closes connections',
+  interrupted:
+    'look for a proxy, a firewall or a load balancer between this host and the API server that closes connections',
   'bad-answer': ADDRESS,
   redirected: ADDRESS,
   'not-found': 'correct api-url: it must end before /api, and include a path prefix only if the API server has one',
@@ -70,7 +72,7 @@ export async function checkVersion(
     // A cluster built without its version has empty strings there.
     if (Number.isNaN(major) || Number.isNaN(minor)) {
       const found = `${name} does not report its version (major and minor are not numbers)`;
-      const remedy = 'optional; the plugin treats it as a current version';
+      const remedy = 'nothing to do: the plugin treats it as a current version';
       return { findings: [warning(found, remedy)], value: { minor: NEWEST_MINOR } };
     }
     if (major === 1 && minor >= OLDEST_SUPPORTED) return { findings: [ok(name)], value: { minor } };
@@ -92,7 +94,7 @@ export async function checkVersion(
 const LACKS: readonly (readonly [since: number, what: string])[] = [
   [21, 'canceling a pending job sets parallelism 0, because Jobs cannot be suspended'],
   [22, 'the exit code of a stopped job may be unknown'],
-  [25, 'a kill that exec cannot do sets parallelism 0 before it deletes the pod'],
+  [25, 'where exec cannot kill a job, the plugin sets parallelism 0 and then deletes the pod'],
 ];
 
 function missingBefore(minor: number): readonly string[] {
@@ -117,7 +119,7 @@ export function checkClock(client: Client, clock: Clock): Checked<true> {
     return only(
       warning(
         'the response of the API server has no Date header',
-        'a proxy may remove it; the clocks cannot be compared',
+        'compare the clocks of both hosts by hand (timedatectl); a proxy may have removed the header',
       ),
     );
   const skew = clock.now() - theirs;
@@ -196,7 +198,7 @@ export async function checkNamespace(
     if (isForbidden(error)) {
       const found = `namespace ${namespace} refuses jobs: ${error instanceof KubernetesError ? error.text : ''}`;
       const remedy =
-        'ask who administers the cluster: a quota, an admission webhook or the deletion of the namespace refuses jobs';
+        'ask the administrator of the cluster: a quota, an admission webhook or the deletion of the namespace refuses jobs';
       return { findings: [failure(found, remedy)] };
     }
     return { findings: [failedCall(error)] };

@@ -65,7 +65,7 @@ export const check: Command = {
     { name: 'json', doc: 'Print one JSON object.' },
     {
       name: 'submit-test-job',
-      doc: 'Submit a small job, wait for its end, read its output and delete it (60 s more). It runs as USER or the server user.',
+      doc: 'Submit a small job, wait for its end, read its output and delete it. This takes at most 60 s more. It runs as USER or the server user.',
     },
     { name: 'image', value: 'IMAGE', doc: 'Image of the test job; default: the default image of the profile.' },
   ],

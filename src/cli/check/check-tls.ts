@@ -97,7 +97,7 @@ function noHandshake({ text }: Endpoint, code: string): Finding {
   if (code === 'TIMEOUT') {
     return failure(
       `${text} accepts connections, but the TLS handshake did not finish within ${HANDSHAKE_MS / 1000} s`,
-      'correct the port in api-url if another service uses it; otherwise a proxy or firewall holds the connection',
+      'correct the port in api-url if another service uses it; otherwise look for a proxy or firewall that lets the connection wait',
     );
   }
   if (/WRONG_VERSION|PACKET_LENGTH|EPROTO|UNKNOWN_PROTOCOL|HTTP_REQUEST/.test(code)) {

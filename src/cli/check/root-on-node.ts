@@ -125,7 +125,7 @@ export function rootOnNode(name: string, profile: EffectiveProfile, strongAccoun
   const found = `${name} can become root on a node: a job may ${ways.join('; or ')}`;
   return warning(
     found,
-    'set the keys of hardened.profiles.conf: mount-types, volume-kinds, claims, host-paths, run-as, pod-security, capabilities, secrets, service-accounts',
+    'set these keys in the profiles file, as the example hardened.profiles.conf does: mount-types, volume-kinds, claims, host-paths, run-as, pod-security, capabilities, secrets, service-accounts',
   );
 }
 

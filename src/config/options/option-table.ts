@@ -69,7 +69,7 @@ const API_URL: ValueKind<string> = {
     if (url.username !== '' || url.password !== '' || /[?#@]/.test(text)) return { ok: false, reason };
     const value = `${url.origin}${withoutTrailingSlashes(url.pathname)}`;
     const base = value.replace(API_PATH, '');
-    return base === value ? { ok: true, value } : { ok: false, reason: `up to, not including, /api: ${base}` };
+    return base === value ? { ok: true, value } : { ok: false, reason: `the URL without /api: ${base}` };
   },
 };
 

@@ -63,8 +63,7 @@ function withoutOverrides({ profiles, warnings }: ReturnType<typeof readProfiles
   const key = 'job-json-overrides';
   const [first, ...others] = profiles.sections.flatMap(({ settings }) => settings.get(key)?.origin ?? []);
   if (first === undefined) return { profiles, warnings };
-  const also =
-    others.length === 0 ? '' : ` (nor ${others.length === 1 ? 'that' : 'those'} of ${others.map(place).join(', ')})`;
+  const also = others.length === 0 ? '' : ` (the same on ${others.map(place).join(', ')})`;
   const message = `is not applied${also}, because use-templating=1`;
   const sections = profiles.sections.map((section) => ({
     ...section,

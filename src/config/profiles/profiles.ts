@@ -201,7 +201,7 @@ function conflicts({ sections }: Profiles, byDefault: ProfileKey, most: ProfileK
       if (lastSetting(matching, byDefault) !== low.setting || lastSetting(matching, most) !== high.setting) continue;
       const at = low.setting?.origin;
       if (at === undefined) continue;
-      const message = `${low.value} is above ${most}=${high.value} on line ${high.setting?.origin?.line} for users that both sections match; their default is ${high.value}`;
+      const message = `${low.value} is above ${most}=${high.value} on line ${high.setting?.origin?.line}; users that match both sections get ${high.value}`;
       found.push(problem(at, byDefault, message));
     }
   }

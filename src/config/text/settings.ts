@@ -63,7 +63,7 @@ export function readSettings<Key extends string>(
     const text = row.raw === true ? entry.raw : entry.value;
     if (text === '') {
       if (row.valueRequired !== true) settings.set(key, { value: row.fallback, origin });
-      else findings.problems.push(problem(origin, key, 'has no value: write none, or remove the line'));
+      else findings.problems.push(problem(origin, key, `has no value: write ${row.kind.allowed}; or remove the line`));
       continue;
     }
     const parsed = row.kind.parse(text);

@@ -191,7 +191,7 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       'mount-types',
       'any',
       { 'nfs,passthrough': ['nfs', 'passthrough'], none: [], all: 'any', any: 'any' },
-      { '': 'has no value: write none, or remove the line' },
+      { '': `has no value: write all, any, none or ${comma('a name')}; or remove the line` },
     ],
     [
       'volume-kinds',
@@ -216,7 +216,7 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       'any',
       { '/a,/b/c': ['/a', '/b/c'], none: [], any: 'any' },
       {
-        '': 'has no value: write none, or remove the line',
+        '': `has no value: write any, none or ${comma('an absolute path without ..')}; or remove the line`,
         '/a/../b': `must be any, none or ${comma('an absolute path without ..')}; "/a/../b" is not`,
       },
     ],
@@ -224,20 +224,23 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       'run-as',
       'any',
       { own: 'own', any: 'any' },
-      { '': 'has no value: write none, or remove the line', root: 'must be one of any, own' },
+      { '': 'has no value: write one of any, own; or remove the line', root: 'must be one of any, own' },
     ],
     [
       'service-accounts',
       'any',
       { 'a,b': ['a', 'b'], none: [] },
-      { '': 'has no value: write none, or remove the line', A: `must be any, none or ${comma(name)}; "A" is not` },
+      {
+        '': `has no value: write any, none or ${comma(name)}; or remove the line`,
+        A: `must be any, none or ${comma(name)}; "A" is not`,
+      },
     ],
     [
       'secrets',
       'any',
       { a: ['a'], none: [] },
       {
-        '': 'has no value: write none, or remove the line',
+        '': `has no value: write any, none or ${comma(name)}; or remove the line`,
         'a,none': `must be any, none or ${comma(name)}; "none" cannot be combined with other items`,
       },
     ],
@@ -245,9 +248,16 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       'capabilities',
       'any',
       { cap_sys_ptrace: ['SYS_PTRACE'], none: [] },
-      { '': 'has no value: write none, or remove the line' },
+      {
+        '': `has no value: write any, none or ${comma('a Linux capability such as NET_ADMIN, or ALL')}; or remove the line`,
+      },
     ],
-    ['allow-host', true, { '0': false }, { '': 'has no value: write none, or remove the line', x: bool }],
+    [
+      'allow-host',
+      true,
+      { '0': false },
+      { '': 'has no value: write 1 or 0 (also true, false, yes, no, on, off); or remove the line', x: bool },
+    ],
     ['allow-host-ports', true, { '0': false }, { x: bool }],
     ['allow-metadata', true, { '0': false }, { x: bool }],
   ];

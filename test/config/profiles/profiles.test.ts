@@ -53,7 +53,7 @@ t.test('the documented example gives a user more CPUs, also as a member of the g
 
 t.test('the documented example has one warning', async (t) => {
   t.same(documentedWarnings.map(describe), [
-    `${FILE}:${lineOf('default-cpus=4')}: default-cpus: 4 is above max-cpus=3 on line ${lineOf('max-cpus=3')} for users that both sections match; their default is 3`,
+    `${FILE}:${lineOf('default-cpus=4')}: default-cpus: 4 is above max-cpus=3 on line ${lineOf('max-cpus=3')}; users that match both sections get 3`,
   ]);
 });
 
@@ -149,7 +149,7 @@ t.test('a default above the maximum of the same section is refused', async (t) =
 t.test('a default above the maximum of another section is a warning, if a user can match both', async (t) => {
   const warn = (text: string): string[] => parseProfiles('F', text).warnings.map(describe);
   for (const [low, high] of PAIRS) {
-    const said = `${low}: 3 is above ${high}=2 on line 4 for users that both sections match; their default is 2`;
+    const said = `${low}: 3 is above ${high}=2 on line 4; users that match both sections get 2`;
     t.same(warn(`[@g]\n${low}=3\n[u]\n${high}=2`), [`F:2: ${said}`]);
     t.same(warn(`[u]\n${low}=3\n[v]\n${high}=2`), [], 'nobody is two users');
     t.same(warn(`[@g]\n${low}=3\n[u]\n${high}=2\n[*]\n${low}=1`), [], 'a later section for everybody hides it');
@@ -195,7 +195,7 @@ t.test('thousands of sections: warnings are counted, not listed', async (t) => {
   t.equal(profiles.sections.length, 3001);
   t.equal(warnings.length, 21);
   t.same(warnings.slice(-2).map(describe), [
-    'F:2: default-cpus: 4 is above max-cpus=2 on line 42 for users that both sections match; their default is 2',
+    'F:2: default-cpus: 4 is above max-cpus=2 on line 42; users that match both sections get 2',
     'F:2: default-cpus: 2980 more pairs of sections have this conflict',
   ]);
 });

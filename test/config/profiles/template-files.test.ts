@@ -166,7 +166,7 @@ t.test('job-json-overrides are not applied beside templates: one warning names e
   const options = { profileConfig: file, resourceProfileConfig: '/nonexistent/r', strictFiles: false, origins };
   const { files, warnings } = readPolicyFiles({ ...options, useTemplating: true });
   t.same(warnings.map(advise), [
-    `${file}:2: job-json-overrides: is not applied (nor those of ${file}:4, ${file}:7), because use-templating=1 -> write it into job.tpl, and remove this line`,
+    `${file}:2: job-json-overrides: is not applied (the same on ${file}:4, ${file}:7), because use-templating=1 -> write it into job.tpl, and remove this line`,
   ]);
   t.same(
     files.profiles.sections.map(({ settings }) => [...settings.keys()]),
