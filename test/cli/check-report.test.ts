@@ -38,7 +38,7 @@ t.test('all steps end within 15 s', async (t) => {
   );
   t.strictSame(linesOf(outcome, 'version'), ['ok version Kubernetes v1.36.2']);
   t.strictSame(linesOf(outcome, 'access'), [
-    'failed access the limit of 15 s for all steps is exceeded -> see the slow step above',
+    'failed access the limit of 15 s for all steps is exceeded -> this step or a step above is slow; run check again, and see which step waits',
   ]);
   t.match(outcome.out, /^skipped {2}\d steps {9}the limit of 15 s for all steps is exceeded: .*nodes, metrics/m);
   t.match(outcome.lines.at(-1), / \(15\.0 s\)$/);

@@ -135,7 +135,7 @@ export class CheckReport {
   }
 }
 
-const SLOW = 'see the slow step above';
+const SLOW = 'this step or a step above is slow; run check again, and see which step waits';
 const UNEXPECTED = 'this error is unexpected; please report it';
 
 /** Rejects with the signal's reason if that is aborted before the work is done. */

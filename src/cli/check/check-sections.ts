@@ -59,7 +59,7 @@ async function trySection(section: ProfileSection, files: PolicyFiles, trial: Tr
     const warnings = await dryRunJob(sectionJob(section, files, trial.context, imageOf), trial);
     return warnings.map((text) =>
       warning(
-        `${at}: the API server warns of a small job: ${text}`,
+        `${at}: the API server warns about a small job: ${text}`,
         text.includes('PodSecurity')
           ? 'set pod-security=restricted in this section, or change the label pod-security.kubernetes.io/warn of the namespace'
           : undefined,

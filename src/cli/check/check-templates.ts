@@ -157,7 +157,7 @@ export async function checkTemplateJobs(files: PolicyFiles, trial: Trial): Promi
     ...[...changes].map((sentence) =>
       warning(sentence, 'change the template, or ignore this warning if it is intended'),
     ),
-    ...[...warned].map((text) => warning(`the API server warns of a sample job: ${text}`)),
+    ...[...warned].map((text) => warning(`the API server warns about a sample job: ${text}`)),
   ];
   const passed = SAMPLES.length - [...failures.values()].reduce((count, { samples }) => count + samples.length, 0);
   const sent = trial.api === undefined ? ' (not sent to the API server)' : '; the API server accepts them (dry run)';

@@ -52,7 +52,7 @@ export function parseOverrideReferences(text: string): ParsedValue<readonly Over
   return {
     ok: true,
     value: found,
-    warning: `${[...repeated].join(', ')}: written more than once, the last one counts`,
+    warning: `${[...repeated].join(', ')}: written more than once; the last one applies`,
   };
 }
 

@@ -134,7 +134,7 @@ function newer({ name, path, version }: TemplateFile): readonly Problem[] {
   const [newestMajor, newestMinor] = NEWEST_VERSION;
   if (major < newestMajor || (major === newestMajor && !(minor > newestMinor))) return [];
   const message = `${name} has version ${version}; this plugin was tested with templates up to ${newestMajor}.${newestMinor}`;
-  const remedy = 'rstudio-kubernetes-launcher render --user USER shows what it makes';
+  const remedy = 'to see what it makes, run: rstudio-kubernetes-launcher render --user USER';
   return [problem({ file: path, line: 0 }, '', message, remedy)];
 }
 

@@ -207,7 +207,7 @@ t.test('an override that is written twice is a warning; one that appends is not'
   );
   t.same(
     warnings.map(({ line, option, message }) => [line, option, message]),
-    [[2, 'job-json-overrides', '"/a": written more than once, the last one counts']],
+    [[2, 'job-json-overrides', '"/a": written more than once; the last one applies']],
   );
   const { value } = effectiveProfile(profiles, NOBODY).jobJsonOverrides;
   t.same(

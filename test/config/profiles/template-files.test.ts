@@ -58,7 +58,7 @@ t.test('templates newer than 2.5 are a warning', async (t) => {
     'service.tpl': '# Version: 2.5.9\n',
     'x.tpl': '# Version: 3.0',
   });
-  const remedy = 'rstudio-kubernetes-launcher render --user USER shows what it makes';
+  const remedy = 'to see what it makes, run: rstudio-kubernetes-launcher render --user USER';
   t.same(
     problemsOf(optionsOf(t)).map((text) => text.replaceAll(t.testdirName, 'DIR')),
     [
