@@ -1,6 +1,6 @@
 /** An end that an instance did not see waits some seconds for another one, which did, to write it down. */
 import t from 'tap';
-import { JOBS, PODS } from '../../../src/kubernetes/contract.ts';
+import { type Client, JOBS, PODS } from '../../../src/kubernetes/contract.ts';
 import { type Clock, systemClock } from '../../../src/system/clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { hasState, type Instance, startPlugins } from '../instance.ts';
@@ -21,6 +21,17 @@ function patientClock(): { clock: Clock; waits: Set<() => void> } {
   return { clock, waits };
 }
 
+/** A client whose results of jobs are saved only after a promise. */
+const savesAfter =
+  (permission: Promise<void>) =>
+  (client: Client): Client => ({
+    ...client,
+    patch: async (resource, name, patch, options) => {
+      if (JSON.stringify(patch).includes('job-launcher/result')) await permission;
+      return client.patch(resource, name, patch, options);
+    },
+  });
+
 const told = ({ jobs }: Instance, id: string) => {
   const { status, statusCode, statusMessage } = jobs.find(id, 'alice');
   return [status, statusCode, statusMessage];
@@ -31,16 +42,8 @@ const OBSERVED = ['Killed', 'Deleted', 'its pod was deleted in Kubernetes by ano
 t.test('given a pod that was deleted while an instance could not look, it waits for what others write', async (t) => {
   const { cluster, instance, stop } = await startPlugins(t, { bookmarkMs: 500 });
   const mayWrite = Promise.withResolvers<void>();
-  const witness = await instance({
-    token: cluster.adminToken,
-    wrap: (client) => ({
-      ...client,
-      patch: async (resource, name, patch, options) => {
-        if (JSON.stringify(patch).includes('job-launcher/result')) await mayWrite.promise;
-        return client.patch(resource, name, patch, options);
-      },
-    }),
-  });
+  const never = new Promise<void>(() => undefined);
+  const witness = await instance({ token: cluster.adminToken, wrap: savesAfter(mayWrite.promise) });
   const id = await witness.submit({ command: 'sleep 600' });
   await witness.until(id, hasState('Running'));
   const pods = async () => (await witness.client.list(PODS, { labelSelector: `job-name=${id}` })).items;
@@ -56,7 +59,7 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   t.strictSame(told(late, id), ['Running', 'Running', '']);
 
   const alone = patientClock();
-  const lonely = await instance({ clock: alone.clock });
+  const lonely = await instance({ clock: alone.clock, wrap: savesAfter(never) });
   await eventually(() => alone.waits.size === 1);
   for (const over of alone.waits) over();
   await lonely.until(id, hasState('Failed'));
@@ -71,7 +74,7 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
 
   const old = await instance({
     clock: patientClock().clock,
-    wrap: (client) => ({ ...client, serverTime: () => (client.serverTime() ?? 0) + 60_000 }),
+    wrap: (client) => ({ ...savesAfter(never)(client), serverTime: () => (client.serverTime() ?? 0) + 60_000 }),
   });
   await old.until(id, hasState('Failed'));
   t.strictSame(told(old, id), UNOBSERVED, 'of an end a minute ago nobody writes any more');
