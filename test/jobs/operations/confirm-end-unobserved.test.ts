@@ -1,4 +1,4 @@
-/** An end that an instance did not see waits some seconds for another one, which did, to write it down. */
+/** An end that an instance did not see waits some seconds for another one, which did, to save it. */
 import t from 'tap';
 import { type Client, JOBS, PODS } from '../../../src/kubernetes/contract.ts';
 import { type Clock, systemClock } from '../../../src/system/clock.ts';
@@ -32,14 +32,14 @@ const savesAfter =
     },
   });
 
-const told = ({ jobs }: Instance, id: string) => {
+const shownBy = ({ jobs }: Instance, id: string) => {
   const { status, statusCode, statusMessage } = jobs.find(id, 'alice');
   return [status, statusCode, statusMessage];
 };
 const UNOBSERVED = ['Failed', 'BackoffLimitExceeded', 'its pod was deleted; how it ended is not known'];
 const OBSERVED = ['Killed', 'Deleted', 'its pod was deleted in Kubernetes by another client'];
 
-t.test('given a pod that was deleted while an instance could not look, it waits for what others write', async (t) => {
+t.test('given a pod that was deleted while an instance could not look, it waits for what others save', async (t) => {
   const { cluster, instance, stop } = await startPlugins(t, { bookmarkMs: 500 });
   const mayWrite = Promise.withResolvers<void>();
   const never = new Promise<void>(() => undefined);
@@ -56,14 +56,14 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
   const waiting = patientClock();
   const late = await instance({ clock: waiting.clock, options: { pendingTimeoutSeconds: 1 } });
   await eventually(() => waiting.waits.size === 1);
-  t.strictSame(told(late, id), ['Running', 'Running', '']);
+  t.strictSame(shownBy(late, id), ['Running', 'Running', '']);
 
   const alone = patientClock();
   const lonely = await instance({ clock: alone.clock, wrap: savesAfter(never) });
   await eventually(() => alone.waits.size === 1);
   for (const over of alone.waits) over();
   await lonely.until(id, hasState('Failed'));
-  t.strictSame(told(lonely, id), UNOBSERVED, 'nobody has written anything');
+  t.strictSame(shownBy(lonely, id), UNOBSERVED, 'no instance has saved anything');
 
   const ending = patientClock();
   const short = await instance({ clock: ending.clock });
@@ -77,17 +77,21 @@ t.test('given a pod that was deleted while an instance could not look, it waits 
     wrap: (client) => ({ ...savesAfter(never)(client), serverTime: () => (client.serverTime() ?? 0) + 60_000 }),
   });
   await old.until(id, hasState('Failed'));
-  t.strictSame(told(old, id), UNOBSERVED, 'of an end a minute ago nobody writes any more');
+  t.strictSame(shownBy(old, id), UNOBSERVED, 'an end a minute ago is saved by no other instance any more');
 
   mayWrite.resolve();
   await late.until(id, hasState('Killed'));
-  t.strictSame(told(late, id), OBSERVED);
+  t.strictSame(shownBy(late, id), OBSERVED);
   t.strictSame(late.announced.get(id), ['Running/Running', 'Killed/Deleted']);
   t.strictSame(
     late.log.filter(({ sentence }) => /^Canceling a job/.test(sentence)),
     [],
     'a job whose Job has failed is not canceled meanwhile',
   );
-  await eventually(() => told(lonely, id)[0] === 'Killed');
-  t.strictSame(lonely.announced.get(id), ['Running/Running', 'Failed/BackoffLimitExceeded'], 'an end is told once');
+  await eventually(() => shownBy(lonely, id)[0] === 'Killed');
+  t.strictSame(
+    lonely.announced.get(id),
+    ['Running/Running', 'Failed/BackoffLimitExceeded'],
+    'an end is announced once',
+  );
 });
