@@ -1,6 +1,6 @@
 /**
  * Random logs are delivered byte for byte as the cluster has them: the oracle is what `kubectl logs` prints, the answer of
- * the API server without timestamps. On a cluster of its own: 200 logs, and LOG_SEED=N repeats a run.
+ * the API server without timestamps. On a real cluster: 60 logs or LOGS=N; LOG_SEED=N repeats a run.
  */
 import { randomInt } from 'node:crypto';
 import t from 'tap';
@@ -9,7 +9,7 @@ import { setUp } from './harness.ts';
 
 const onCluster = process.env['TEST_ON'] === 'cluster';
 const seed = Number(process.env['LOG_SEED'] ?? (onCluster ? randomInt(2 ** 31) : 20));
-const LOGS = onCluster ? 200 : 10;
+const LOGS = Number(process.env['LOGS'] ?? (onCluster ? 60 : 10));
 const AT_A_TIME = 10;
 const world = await setUp(t);
 const { cluster } = world;
@@ -97,12 +97,12 @@ t.test('random logs are delivered as kubectl logs prints them, followed and afte
   t.ok(written > LOGS * 1_000, `${written} bytes`);
 });
 
-t.test('a log that the node rotates at 10 MiB is complete for a reader that follows it', async (t) => {
-  // A kubelet measures logs every 10 s.
-  const pause = onCluster ? 25 : 1;
+const ROTATION = 'a log that the node rotates at 10 MiB is complete for a reader that follows it';
+const skip = onCluster ? 'a real node rotates logs at a time that a test does not control' : false;
+t.test(ROTATION, { skip }, async (t) => {
   const filler = 'x'.repeat(1_000);
   const { id } = await world.submit({
-    command: `seq 11000 | sed 's/$/ ${filler}/'; sleep ${pause}; echo after`,
+    command: `seq 11000 | sed 's/$/ ${filler}/'; sleep 1; echo after`,
   });
   const followed = await world.text(id);
   await world.until(id, 'Finished');
