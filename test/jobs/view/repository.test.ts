@@ -191,6 +191,28 @@ t.test(
   },
 );
 
+t.test(
+  'a Job that has failed before its pod is known is not Pending again for an older version of the pod',
+  async (t) => {
+    const repository = new Repository();
+    const announced: string[] = [];
+    repository.onChange(({ outcome: { state, statusCode } }) => announced.push(`${state}/${statusCode}`));
+    repository.open();
+    const decision = { type: 'Failed', reason: 'BackoffLimitExceeded', message: '', at: job.createdAt } as const;
+    repository.applyJob(added({ ...job, ready: false, finished: true, decision }));
+    const { running: _, ...container } = pod.container;
+    const waiting: PodView = { ...pod, phase: 'Pending', container };
+    repository.applyPod(added(waiting));
+    t.strictSame(announced, ['Running/Running']);
+    const terminated = { exitCode: 128, reason: 'StartError', message: 'no such file', finishedAt: 2 };
+    const ended: PodView = { ...waiting, phase: 'Failed', container: { ...container, terminated } };
+    repository.applyPod(
+      eventOf({ type: 'MODIFIED', object: { ...ended, resourceVersion: `${pod.resourceVersion}0` } }),
+    );
+    t.strictSame(announced, ['Running/Running', 'Failed/StartError']);
+  },
+);
+
 t.test('of ten versions of a pod, four are progress of its job: it appears, runs, ends and is deleted', async (t) => {
   const { repository } = open();
   const name = 's01-ok-mm5nj';
