@@ -169,7 +169,10 @@ async function openLog(options: Options, conf: LoggingConf): Promise<OpenLog> {
   const { logSettings } = await import('./config/options/logging-conf.ts');
   const program = programName(options.pluginName);
   const { level, format, ...destination } = logSettings(options, conf);
-  const open = (to: typeof destination): LogSink => openDestination(to, { program, clock: systemClock, writeStderr });
+  const onSyslogError = (error: unknown): void =>
+    log.warning('Cannot write warnings and errors to syslog; retrying after a minute', { error });
+  const open = (to: typeof destination): LogSink =>
+    openDestination(to, { program, clock: systemClock, writeStderr, onSyslogError });
   const log = createLogger({
     level,
     format: format === 'json' ? jsonFormat(program) : textFormat(program),

@@ -2,6 +2,7 @@
  * `stop`, `kill` and `cancel`: the launcher's operations, for an administrator. Each is recorded on the Job and in the log
  * of the plugin with the user who logged in and typed it. Only root and the server user may use them.
  */
+import { logSettings, readLoggingConf } from '../config/options/logging-conf.ts';
 import type { Options } from '../config/options/options.ts';
 import { auditedJobs } from '../jobs/audit.ts';
 import type { ControlOperation, Jobs } from '../jobs/contract.ts';
@@ -9,7 +10,7 @@ import { type Job, TERMINAL_STATES } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { otherUser } from '../system/access.ts';
 import type { LogFields } from '../system/log.ts';
-import { openLogFile } from '../system/log-file.ts';
+import { openDestination } from '../system/log-destination.ts';
 import { jsonFormat, textFormat } from '../system/log-format.ts';
 import { createLogger, type Logger } from '../system/logger.ts';
 import { type Arguments, UsageError } from './arguments.ts';
@@ -139,18 +140,23 @@ async function isConfirmed(operation: Operation, jobs: readonly Job[], terminal:
   return /^y(?:es)?$/i.test(answer?.trim() ?? '');
 }
 
-/** The log of the plugin, for the lines of this command; stderr if it cannot be written. */
-function openAuditLog(
-  { loggingDir, logFormat, logLevel, pluginName }: Options,
-  { clock }: CommandContext,
-  terminal: Terminal,
-): Logger {
-  const program = programName(pluginName);
-  return createLogger({
-    level: logLevel,
-    format: logFormat === 'json' ? jsonFormat(program) : textFormat(program),
+/** The log of the plugin, for the lines of this command; stderr if it cannot be written, or if the plugin logs there. */
+function openAuditLog(options: Options, { clock }: CommandContext, terminal: Terminal): Logger {
+  const program = programName(options.pluginName);
+  const { level, format, ...destination } = logSettings(options, readLoggingConf(options));
+  const writeStderr = (line: string): void => terminal.say(line);
+  const log = createLogger({
+    level,
+    format: format === 'json' ? jsonFormat(program) : textFormat(program),
     clock,
-    open: () => openLogFile({ directory: loggingDir, program, clock }),
-    fallback: terminal.say,
+    open: () =>
+      openDestination(destination, {
+        program,
+        clock,
+        writeStderr,
+        onSyslogError: (error) => log.warning('Cannot write warnings and errors to syslog', { error }),
+      }),
+    fallback: writeStderr,
   });
+  return log;
 }

@@ -1,6 +1,8 @@
 /** Opens the destination of the log: a file, stderr or syslog, and syslog besides for warnings and errors if asked for. */
 import type { Clock } from './clock.ts';
+
 import { type LogFileLimits, openLogFile } from './log-file.ts';
+import type { LogRecord } from './log-format.ts';
 import type { LogSink } from './logger.ts';
 import { openSyslog } from './syslog.ts';
 
@@ -17,32 +19,58 @@ interface DestinationOptions {
   readonly program: string;
   readonly clock: Clock;
   readonly writeStderr: (line: string) => void;
+  /** Receives the error of a syslog that should have warnings and errors too. */
+  readonly onSyslogError: (error: unknown) => void;
+  /** Default `/usr/bin/logger`. */
+  readonly logger?: string;
 }
 
 /** Throws if the file or syslog cannot be opened; the logger writes to stderr then. */
 export function openDestination(
   { type, directory, file, warnSyslog }: LogDestination,
-  { program, clock, writeStderr }: DestinationOptions,
+  options: DestinationOptions,
 ): LogSink {
-  if (type === 'syslog') return openSyslog({ program, clock });
-  const fileName = file.hasPid ? `${program}-${process.pid}` : program;
+  const { program, clock, writeStderr } = options;
+  if (type === 'syslog') return openSyslog(options);
+  const pid = file.hasPid ? { pid: process.pid } : {};
   const sink: LogSink =
     type === 'stderr'
       ? { write: writeStderr, close: () => {} }
-      : openLogFile({ directory, program: fileName, clock, limits: file });
-  return warnSyslog ? withSyslog(sink, openSyslog({ program, clock })) : sink;
+      : openLogFile({ directory, program, ...pid, clock, limits: file });
+  return warnSyslog ? new SinkWithSyslog(sink, options) : sink;
 }
 
-/** Warnings and errors are written to syslog too. */
-function withSyslog(sink: LogSink, syslog: LogSink): LogSink {
-  return {
-    write: (line, level) => {
-      sink.write(line, level);
-      if (level === 'WARNING' || level === 'ERROR') syslog.write(line, level);
-    },
-    close: () => {
-      sink.close();
-      syslog.close();
-    },
-  };
+/** Time until syslog is opened again after an error. */
+const RETRY_MS = 60_000;
+
+/** Warnings and errors are written to syslog too; without syslog the lines are in the first sink only. */
+class SinkWithSyslog implements LogSink {
+  readonly #sink: LogSink;
+  readonly #options: DestinationOptions;
+  #syslog: LogSink | undefined;
+  #retryAt = Number.NEGATIVE_INFINITY;
+
+  constructor(sink: LogSink, options: DestinationOptions) {
+    this.#sink = sink;
+    this.#options = options;
+  }
+
+  write(line: string, level: LogRecord['level']): void {
+    this.#sink.write(line, level);
+    if ((level !== 'WARNING' && level !== 'ERROR') || this.#options.clock.monotonic() < this.#retryAt) return;
+    try {
+      this.#syslog ??= openSyslog(this.#options);
+      this.#syslog.write(line, level);
+    } catch (error) {
+      this.#syslog?.close();
+      this.#syslog = undefined;
+      this.#retryAt = this.#options.clock.monotonic() + RETRY_MS;
+      this.#options.onSyslogError(error);
+    }
+  }
+
+  close(): void {
+    this.#sink.close();
+    this.#syslog?.close();
+  }
 }

@@ -52,6 +52,8 @@ interface LogFileOptions {
   readonly directory: string;
   /** The file is `<program>.log`, older ones are `<program>.1.log` (the newest) and so on. */
   readonly program: string;
+  /** The number of this process, which is a part of the names: `<program>-<pid>.log`. */
+  readonly pid?: number;
   readonly clock: Clock;
   readonly limits?: LogFileLimits;
 }
@@ -61,15 +63,35 @@ interface LogFileOptions {
  * away. Throws with the reason and the fix, also from `write`.
  */
 export function openLogFile(options: LogFileOptions): LogSink {
-  const path = join(options.directory, `${options.program}.log`);
+  const { directory, program, pid, limits = LOG_FILE_LIMITS } = options;
+  const name = pid === undefined ? program : `${program}-${pid}`;
+  const path = join(directory, `${name}.log`);
   try {
-    makeDirectory(options.directory);
-    refuseForeignDirectory(options.directory);
-    return new LogFile(path, options);
+    makeDirectory(directory);
+    refuseForeignDirectory(directory);
+    if (pid !== undefined) deleteLogsOfOthers(directory, program, pid, limits);
+    return new LogFile(path, { ...options, program: name });
   } catch (cause) {
-    const { remedy } = directoryDenial(options.directory) ?? fileDenial(path) ?? {};
+    const { remedy } = directoryDenial(directory) ?? fileDenial(path) ?? {};
     throw remedy === undefined ? cause : new Error(`${ownUser().text} cannot write ${path}: ${remedy}`, { cause });
   }
+}
+
+/** Deletes files of earlier processes by the same limits as old files; the age counts from the newest of them. */
+function deleteLogsOfOthers(directory: string, program: string, pid: number, { files, keptMs }: LogFileLimits): void {
+  const isOther = (name: string): boolean => {
+    const number = name.startsWith(`${program}-`)
+      ? /^(\d+)(?:\.\d+)?\.log$/.exec(name.slice(program.length + 1))
+      : null;
+    return number !== null && number[1] !== String(pid);
+  };
+  const others = readdirSync(directory)
+    .filter(isOther)
+    .map((name) => ({ path: join(directory, name), changed: lstatSync(join(directory, name)).mtimeMs }))
+    .sort((a, b) => b.changed - a.changed);
+  const newest = others[0]?.changed ?? 0;
+  for (const [index, { path, changed }] of others.entries())
+    if (index >= files || newest - changed > keptMs) unlinkSync(path);
 }
 
 class LogFile implements LogSink {

@@ -5,7 +5,7 @@ import type { Clock } from './clock.ts';
 import type { LogLevel } from './log.ts';
 import type { LogSink } from './logger.ts';
 
-const LOGGER = '/usr/bin/logger';
+export const LOGGER = '/usr/bin/logger';
 
 /** Facility `daemon`. */
 const FACILITY = 3 * 8;

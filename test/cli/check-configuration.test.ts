@@ -2,7 +2,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import t from 'tap';
 import { fakeClock } from '../support/fake-clock.ts';
-import { fails, linesOf, listen, run, type Situation } from './harness.ts';
+import { fails, linesOf, listen, type Outcome, run, type Situation } from './harness.ts';
 
 const OPTIONS = { 'api-url': 'https://127.0.0.1:1', 'auth-token': 'a-token' };
 
@@ -126,5 +126,27 @@ t.test('a token file that every user of this host can read', async (t) => {
   t.strictSame(linesOf(outcome, 'token'), [
     'ok token DIR/token: the token is not a JWT; its account and expiry are unknown',
     'warning token DIR/launcher.kubernetes.conf:4: auth-token-path: every user of this host can read the token in DIR/token -> chmod o-r DIR/token',
+  ]);
+});
+
+const logOf = (outcome: Outcome): readonly string[] =>
+  linesOf(outcome, 'directories')
+    .filter((line) => !line.includes('scratch'))
+    .map((line) => line.replace(/ \S+ \(uid \d+\) needs /, ' USER needs '));
+
+t.test('log-dir of logging.conf that cannot be written: names its line', async (t) => {
+  const situation = options({ 'scratch-path': 'DIR/scratch' });
+  const files = { 'logging.conf': '[*]\nlog-level=info\nlog-dir=/dev/null\n' };
+  t.strictSame(logOf(await run(t, ['check'], { ...situation, files })), [
+    'ok directories log: log-level INFO (DIR/logging.conf:2), log-dir /dev/null (DIR/logging.conf:3)',
+    'warning directories DIR/logging.conf:3: log-dir: /dev/null cannot be written (the log goes to stderr): USER needs a directory, but /dev/null is a file -> correct the path, so that it names a directory',
+  ]);
+});
+
+t.test('RS_LOG_DIR that cannot be written: names the variable', async (t) => {
+  const situation = { ...options({ 'scratch-path': 'DIR/scratch' }), environment: { RS_LOG_DIR: '/dev/null' } };
+  t.strictSame(logOf(await run(t, ['check'], situation)), [
+    'ok directories log: log-dir /dev/null (environment)',
+    'warning directories environment: RS_LOG_DIR: /dev/null cannot be written (the log goes to stderr): USER needs a directory, but /dev/null is a file -> correct the path, so that it names a directory',
   ]);
 });

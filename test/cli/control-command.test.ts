@@ -111,3 +111,14 @@ t.test('only root and the server user may use it', async (t) => {
   t.equal(code, 2);
   t.match(err, /^rstudio-kubernetes-launcher: kill: only root and rstudio-server may kill jobs, not .*; use sudo\n$/);
 });
+
+t.test('logging.conf decides where the audit line goes', async (t) => {
+  const id = await running(t);
+  const directory = mkdtempSync(join(tmpdir(), 'audit-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const files = { 'logging.conf': `[*]\nlog-dir=${directory}\nlog-message-format=json\n` };
+  const { code, err } = await command(t, ['stop', id, '--yes'], { files });
+  t.strictSame([code, err], [0, '']);
+  const [line = ''] = readFileSync(join(directory, 'rstudio-kubernetes-launcher.log'), 'utf8').split('\n');
+  t.match(JSON.parse(line), { message: 'Stopped a job', job: id, typedBy: 'ada' });
+});

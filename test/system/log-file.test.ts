@@ -138,6 +138,28 @@ t.test('limits of logging.conf: mode, size, number and age', async (t) => {
   t.same(readdirSync(directory).sort(), ['p.1.log', 'p.log']);
 });
 
+t.test('log-file-include-pid: files of earlier processes are deleted by number and age', async (t) => {
+  const directory = t.testdir({});
+  const clock = fakeClock(NOON);
+  const limits = { mode: 0o600, rotate: true, bytes: 100, ageMs: DAY, files: 2, keptMs: 3 * DAY };
+  const earlier = [
+    ['p-11.log', 5],
+    ['p-12.1.log', 4],
+    ['p-12.log', 2],
+    ['p-13.log', 1],
+    ['p-x.log', 9],
+    ['q-14.log', 9],
+  ] as const;
+  for (const [name, age] of earlier) {
+    writeFileSync(join(directory, name), '');
+    utimesSync(join(directory, name), (NOON - age * DAY) / 1000, (NOON - age * DAY) / 1000);
+  }
+  const sink = openLogFile({ directory, program: 'p', pid: 15, clock, limits });
+  sink.write('a line', 'INFO');
+  sink.close();
+  t.same(readdirSync(directory).sort(), ['p-12.log', 'p-13.log', 'p-15.log', 'p-x.log', 'q-14.log']);
+});
+
 t.test('rotate=0 keeps one file', async (t) => {
   const directory = t.testdir({});
   const limits = { mode: 0o600, rotate: false, bytes: 5, ageMs: 1, files: 1, keptMs: 1 };

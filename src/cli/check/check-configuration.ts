@@ -6,12 +6,21 @@ import { type LoggingConf, type LogSettings, logSettings, readLoggingConf } from
 import { type Options, rootDirectories } from '../../config/options/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../../config/profiles/policy-files.ts';
 import { missingGroups } from '../../config/profiles/user-profile.ts';
-import { COMMAND_LINE, ConfigError, describe, type Problem, place } from '../../config/text/problem.ts';
+import {
+  COMMAND_LINE,
+  ConfigError,
+  describe,
+  ENVIRONMENT,
+  type Origin,
+  type Problem,
+  place,
+} from '../../config/text/problem.ts';
 import { suggestion } from '../../config/text/suggest.ts';
 import { directoryDenial, fileDenial, otherUser, ownUser } from '../../system/access.ts';
 import { isMadeByRoot } from '../../system/directories.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
 import { openFileLimit } from '../../system/process-limits.ts';
+import { LOGGER } from '../../system/syslog.ts';
 import { type CommandContext, ignoredOptions, readOptions } from '../command-session.ts';
 import { programName } from '../version.ts';
 import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
@@ -80,26 +89,63 @@ export function checkDirectories(options: Options, isServerUser: boolean): Check
     return { findings: problemFindings(error, isServerUser) };
   }
   const settings = logSettings(options, logging);
-  const log = `${settings.directory}/${programName(pluginName)}.log`;
+  const { option, origin } = logDirectoryOrigin(options, settings);
   const byRoot = rootDirectories(options);
-  const logRow = ['logging-dir', settings.directory, fileDenial(log), 'the log goes to stderr'] as const;
-  const scratchRow = ['scratch-path', scratchPath, undefined, 'the plugin writes nothing there'] as const;
+  const file = settings.file.hasPid ? undefined : `${settings.directory}/${programName(pluginName)}.log`;
+  const logRow: DirectoryRow = { option, origin, path: settings.directory, file, effect: 'the log goes to stderr' };
+  const scratchRow: DirectoryRow = {
+    option: 'scratch-path',
+    origin: origins.get('scratch-path'),
+    path: scratchPath,
+    file: undefined,
+    effect: 'the plugin writes nothing there',
+  };
   const rows = settings.type === 'file' ? [logRow, scratchRow] : [scratchRow];
   return only(
     ...logging.warnings.map(warningOf),
     ...logDecisions(options, settings),
-    ...rows.map(([option, path, inside, effect]) => {
-      const found = directoryDenial(path) ?? inside;
+    ...syslogFindings(settings),
+    ...rows.map((row) => {
+      const { path, file: inside } = row;
+      const denied = directoryDenial(path);
+      const found = denied ?? (inside === undefined ? undefined : fileDenial(inside));
       if (!existsSync(path) && byRoot.includes(path) && isMadeByRoot(path))
         return ok(`${path} does not exist; the plugin creates it when started as root`);
       if (found === undefined)
         return ok(existsSync(path) ? `${path} can be written` : `${path} does not exist; the plugin creates it`);
-      const origin = origins.get(option);
-      const at = origin === undefined ? '' : `${place(origin)}: `;
-      const said = `${at}${option}: ${found === inside ? log : path} cannot be written (${effect}): ${text} ${found.why}`;
+      const at = row.origin === undefined ? '' : `${place(row.origin)}: `;
+      const what = denied === undefined ? inside : path;
+      const said = `${at}${row.option}: ${what} cannot be written (${row.effect}): ${text} ${found.why}`;
       return warning(said, isServerUser ? found.remedy : AS_ROOT);
     }),
   );
+}
+
+/** A directory that the plugin writes to, and what decides it. */
+interface DirectoryRow {
+  readonly option: string;
+  readonly origin: Origin | undefined;
+  readonly path: string;
+  /** In it, the file that the plugin writes. */
+  readonly file: string | undefined;
+  readonly effect: string;
+}
+
+/** The option, variable or key of logging.conf that decides the directory of the log. */
+function logDirectoryOrigin(options: Options, { origins }: LogSettings): Pick<DirectoryRow, 'option' | 'origin'> {
+  const origin = origins.get('log-dir');
+  if (origin === undefined || origin === options.origins.get('logging-dir')) return { option: 'logging-dir', origin };
+  return { option: origin.file === ENVIRONMENT ? 'RS_LOG_DIR' : 'log-dir', origin };
+}
+
+/** A log that needs `/usr/bin/logger` where there is none. */
+function syslogFindings({ type, warnSyslog, origins }: LogSettings): readonly Finding[] {
+  if ((type !== 'syslog' && !warnSyslog) || existsSync(LOGGER)) return [];
+  const key = type === 'syslog' ? 'logger-type' : 'warn-syslog';
+  const origin = origins.get(key);
+  const at = origin === undefined ? '' : `${place(origin)}: `;
+  const effect = type === 'syslog' ? 'the log goes to stderr' : 'warnings and errors do not go to syslog';
+  return [warning(`${at}${key}: ${LOGGER} does not exist (${effect})`, 'install util-linux, or remove this line')];
 }
 
 /** Where the log is decided, if not by options alone. */

@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { withoutTrailingSlashes } from '../text/kinds.ts';
-import { type Problem, problem } from '../text/problem.ts';
+import { ENVIRONMENT, type Problem, problem } from '../text/problem.ts';
 
 /** Where one file is. */
 interface FoundFile {
@@ -39,7 +39,7 @@ export function createFileSearch(
     },
     configFile: named,
     problems: isRelative
-      ? [problem({ file: 'environment', line: 0 }, 'RSTUDIO_CONFIG_DIR', `"${own}" must be an absolute path`)]
+      ? [problem({ file: ENVIRONMENT, line: 0 }, 'RSTUDIO_CONFIG_DIR', `"${own}" must be an absolute path`)]
       : [],
   };
 }

@@ -8,7 +8,7 @@ import { readTextFile } from '../text/file.ts';
 import { checkWriters, ownTrust } from '../text/file-trust.ts';
 import { parseIni } from '../text/ini.ts';
 import { BOOLEAN, kind, oneOf, PATH, type ValueKind, wholeNumber } from '../text/kinds.ts';
-import { ConfigError, type Origin, type Problem, problem } from '../text/problem.ts';
+import { ConfigError, ENVIRONMENT, type Origin, type Problem, problem } from '../text/problem.ts';
 import { readSettings, type Setting, type SettingRow } from '../text/settings.ts';
 import type { OptionName } from './option-table.ts';
 
@@ -74,7 +74,7 @@ export function loggingSources(
   found: string,
   problems: Problem[],
 ): LoggingSources {
-  const at = { file: 'environment', line: 0 };
+  const at = { file: ENVIRONMENT, line: 0 };
   const variables = new Map<string, Setting<unknown>>();
   for (const [variable, key] of Object.entries(VARIABLES)) {
     const text = env[variable] ?? '';
@@ -99,7 +99,7 @@ export interface LogSettings {
   readonly file: LogFileLimits & { readonly hasPid: boolean };
   /** Warnings and errors go to syslog too. */
   readonly warnSyslog: boolean;
-  /** Where `log-level`, `logger-type` and `log-dir` were decided; absent: the default. */
+  /** Where each key was decided; absent: the default. */
   readonly origins: ReadonlyMap<string, Origin>;
 }
 

@@ -26,6 +26,9 @@ export interface Problem extends Origin {
 /** The `file` of a problem of the command line. */
 export const COMMAND_LINE = 'command line';
 
+/** The `file` of a problem of a variable of the environment. */
+export const ENVIRONMENT = 'environment';
+
 /** Makes a problem with a message that is safe to print. */
 export function problem(at: Origin, option: string, message: string, remedy?: string): Problem {
   const found = { file: at.file, line: at.line, option: printable(option), message: printable(message, 1000) };
