@@ -71,6 +71,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   'job-complete': 'The program ended without an error; its output was deleted with its pod.',
   'job-failed': `How the program ended is not known, because its pod was deleted first. ${RESUBMIT}`,
   'job-deleted': `Another client deleted the Job. ${RESUBMIT}`,
+  'pod-outdated': 'The job has ended, and the cluster reports how within seconds: run this command again.',
   running: ({ job }) =>
     `The job runs. Its output: rstudio-kubernetes-launcher logs ${job.id} -f. Its CPU and memory: rstudio-kubernetes-launcher top.`,
   pending: ({ job, events }) => {

@@ -260,7 +260,7 @@ export class Repository {
       record.confirmation = 'needed';
     } else {
       if (!isFinal || record.confirmation === 'needed') record.confirmation = 'none';
-      if (!isOutdated(record, evaluation)) this.#announce(record, evaluation);
+      this.#announce(record, evaluation);
       if (record.deleted) this.#forget(record);
     }
     this.#updates.notify(record);
@@ -367,13 +367,6 @@ function unconfirmedState({ ran, outcome, cause, job }: TrackedJob): Pick<StateE
   if (!ran && job.decision === undefined) return { outcome, cause };
   return { outcome: { state: 'Running', statusCode: 'Running', message: '' }, cause: 'running' };
 }
-
-/**
- * A Job with a decision, which was announced as Running, is not Pending again: this version of its pod is older than the
- * decision, and one that ended follows.
- */
-const isOutdated = ({ isAnnounced, outcome, job }: TrackedJob, evaluation: StateEvaluation): boolean =>
-  isAnnounced && job.decision !== undefined && outcome.state === 'Running' && evaluation.outcome.state === 'Pending';
 
 function withEvent(summary: EventSummary, event: EventView): EventSummary {
   if (event.warning) {

@@ -343,6 +343,15 @@ const TABLE: readonly Row[] = [
     when: ({ podView, present }) => present && podView?.container.running !== undefined,
     outcome: (i) => ({ state: 'Running', statusCode: 'Running', message: runningMessage(i) }),
   },
+  {
+    cause: 'pod-outdated',
+    seen: 'its Job has a decision, it was announced as Running, and the known version of its pod has not started',
+    state: 'unchanged (Running)',
+    statusCode: 'unchanged',
+    details: 'the message is unchanged, too; that version is older than the decision, and one that has ended follows',
+    when: ({ decided, announced }) => decided && announced?.outcome.state === 'Running',
+    outcome: (i) => ({ ...unchangedState(i), message: i.announced?.outcome.message ?? '' }),
+  },
 ];
 
 /** The last row. */

@@ -147,6 +147,29 @@ export const END_ROWS: readonly Case[] = [
     expected: ['Running', 'Running', undefined, 'its input was lost'],
   },
   {
+    what: 'a Job that has failed, with a version of its pod from before it started',
+    cause: 'pod-outdated',
+    given: {
+      job: job(FAILED),
+      pod: seen(pod({ phase: 'Pending', container: { name: 'c', image: 'busybox' } })),
+      announced: {
+        outcome: { state: 'Running', statusCode: 'Running', message: 'its input was lost' },
+        cause: 'running',
+      },
+    },
+    expected: ['Running', 'Running', undefined, 'its input was lost'],
+  },
+  {
+    what: 'a Job that has failed, announced as Pending, with a version of its pod from before it started',
+    cause: 'pending',
+    given: {
+      job: job(FAILED),
+      pod: seen(pod({ phase: 'Pending', container: { name: 'c', image: 'busybox' } })),
+      announced: { outcome: { state: 'Pending', statusCode: 'Pending', message: '' }, cause: 'pending' },
+    },
+    expected: ['Pending', 'Pending', undefined, ''],
+  },
+  {
     what: 'nothing yet',
     cause: 'pending',
     given: { createWarning: 'unknown field' },
