@@ -17,7 +17,10 @@ export interface Rule {
   /** Pure. */
   readonly due: (record: JobRecord) => boolean;
   readonly act: (record: JobRecord) => Promise<void>;
-  /** For how long the rule must have been due before its first attempt; also the shortest pause between attempts. Default: 0. */
+  /**
+   * For how long the rule must have been due before its first attempt, which a change of the job can shorten; also the
+   * shortest pause between attempts. Default: 0.
+   */
   readonly afterMs?: (record: JobRecord) => number;
   /** Evaluated after each update of a job, too. */
   readonly prompt?: true;
@@ -73,6 +76,7 @@ interface Attempt {
   /** The next attempt, by the monotonic clock. */
   at: number;
   isBusy: boolean;
+  isFirst: boolean;
   readonly backoff: Backoff;
   cancelTimer?: (() => void) | undefined;
 }
@@ -110,6 +114,7 @@ class RuleRunner {
     }
     const { clock } = this.#context;
     const attempt = known ?? this.#newAttempt(record);
+    if (attempt.isFirst) this.#shorten(record, attempt);
     const waitMs = attempt.at - clock.monotonic();
     if (waitMs > 0) {
       attempt.cancelTimer ??= clock.after(waitMs, () => {
@@ -143,9 +148,18 @@ class RuleRunner {
   #newAttempt(record: JobRecord): Attempt {
     const { clock, random } = this.#context;
     const at = clock.monotonic() + (this.#rule.afterMs?.(record) ?? 0);
-    const attempt: Attempt = { at, isBusy: false, backoff: new Backoff(clock, random, BACKOFF) };
+    const attempt: Attempt = { at, isBusy: false, isFirst: true, backoff: new Backoff(clock, random, BACKOFF) };
     this.#attempts.set(record.uid, attempt);
     return attempt;
+  }
+
+  /** The wait before the first attempt ends earlier if it is shorter by now. */
+  #shorten(record: JobRecord, attempt: Attempt): void {
+    const at = this.#context.clock.monotonic() + (this.#rule.afterMs?.(record) ?? 0);
+    if (at >= attempt.at) return;
+    attempt.at = at;
+    attempt.cancelTimer?.();
+    attempt.cancelTimer = undefined;
   }
 
   #forget(record: JobRecord, attempt: Attempt | undefined): void {
@@ -173,6 +187,7 @@ class RuleRunner {
   async #act(record: JobRecord, attempt: Attempt): Promise<void> {
     const { clock, log } = this.#context;
     attempt.isBusy = true;
+    attempt.isFirst = false;
     this.#busy++;
     let pauseMs = Math.max(EVERY_MS, this.#rule.afterMs?.(record) ?? 0);
     log.debug('Running a reconcile rule', { rule: this.#rule.name, job: record.id });

@@ -20,6 +20,10 @@ const iso = (milliseconds: number): string => new Date(milliseconds).toISOString
 const isUnobserved = ({ pod, confirmation }: JobRecord): boolean =>
   confirmation === 'done' && (pod === undefined || pod.isEndUnknown === true);
 
+/** No other process can read it from the pod. */
+const isPodLeaving = ({ pod }: JobRecord): boolean =>
+  pod !== undefined && (!pod.present || pod.view.deletion !== undefined);
+
 export function recordResult(context: JobsContext): Rule {
   const { client, clock, options, processId, repository, signal, submitted } = context;
   /** The server's time at which this process noticed the final state. */
@@ -52,7 +56,8 @@ export function recordResult(context: JobsContext): Rule {
     failure: 'Cannot save final job states (annotation job-launcher/result); they would be lost on restart',
     prompt: true,
     beforeExit: true,
-    afterMs: (record) => (submitted.has(record.id) || isUnobserved(record) ? 0 : OTHERS_WAIT_MS),
+    afterMs: (record) =>
+      submitted.has(record.id) || isUnobserved(record) || isPodLeaving(record) ? 0 : OTHERS_WAIT_MS,
     due: (record) => isTerminal(record) && record.job.result === undefined,
     act: async (record) => {
       try {

@@ -84,6 +84,21 @@ t.test('an end that no instance observed is saved when it is announced', async (
   t.match(readResult(await eventually(saved)), { state: 'Failed', statusCode: 'BackoffLimitExceeded' });
 });
 
+t.test('an end that another process may save is saved at once when its pod is deleted', async (t) => {
+  const { cluster, instance, stop } = await startPlugins(t);
+  const first = await instance();
+  const id = await first.submit({ command: 'sleep 2; exit 3' });
+  await first.until(id, hasState('Running'));
+  await stop(first);
+  const second = await instance({ clock: fakeClock(0) });
+  await second.until(id, hasState('Finished'));
+  const saved = () => jobOf(cluster, id)?.metadata.annotations?.['job-launcher/result'];
+  await eventually(() => jobOf(cluster, id)?.status.conditions?.some(({ type }) => type === 'Failed'));
+  t.equal(saved(), undefined, 'the process that submitted it has 10 s, and no time passes');
+  removePods(cluster, id);
+  t.match(readResult(await eventually(saved)), { state: 'Finished', statusCode: 'Error', exitCode: 3 });
+});
+
 const jobOf = ({ store, namespace }: SimulatedCluster, id: string) => store.get(STORED_JOBS, namespace, id);
 
 /** Deletes the pods of a job, as happens with a node that is scaled away. */
