@@ -1,6 +1,6 @@
 /**
- * Slots for name-service lookups that run at the same time. Names that were never answered, and names that recently got no
- * answer, have only some of them, so that a directory that hangs for some users does not delay the others.
+ * Slots for name-service lookups that run at the same time: one for each user. Names that were never answered, and names that
+ * recently got no answer, have only some of them, so that a directory that hangs for some users does not delay the others.
  */
 import type { Clock } from './clock.ts';
 import { UserFacingError } from './user-facing-error.ts';
@@ -27,12 +27,15 @@ export class UserLookupError extends UserFacingError {
 
 interface Waiting {
   readonly experience: Experience;
+  readonly user: string;
   readonly start: () => void;
 }
 
 export class LookupSlots {
   readonly #clock: Clock;
   readonly #running = { answered: 0, new: 0, failed: 0 };
+  /** Users with a lookup that runs. */
+  readonly #users = new Set<string>();
   /** The newest is last, and starts first: older ones may have given up. */
   readonly #waiting: Waiting[] = [];
 
@@ -40,30 +43,37 @@ export class LookupSlots {
     this.#clock = clock;
   }
 
-  /** Runs `look` when there is a slot. Rejects with UserLookupError if there is none for too long. */
-  async run<T>(experience: Experience, look: () => Promise<T>): Promise<T> {
-    if (!this.#hasSlot(experience)) await this.#wait(experience);
+  /**
+   * Runs `look` when there is a slot and no other lookup of the user runs; '' is no user. Rejects with UserLookupError if that
+   * takes too long.
+   */
+  async run<T>(experience: Experience, user: string, look: () => Promise<T>): Promise<T> {
+    if (!this.#hasSlot(experience, user)) await this.#wait(experience, user);
     this.#running[experience]++;
+    if (user !== '') this.#users.add(user);
     try {
       return await look();
     } finally {
       this.#running[experience]--;
+      this.#users.delete(user);
       this.#startNext();
     }
   }
 
-  #hasSlot(experience: Experience): boolean {
+  #hasSlot(experience: Experience, user: string): boolean {
+    if (this.#users.has(user)) return false;
     const { answered, new: unknown, failed } = this.#running;
     if (answered + unknown + failed >= MOST_RUNNING) return false;
     if (experience === 'answered') return true;
     return unknown + failed < MOST_UNANSWERED && (experience === 'new' || failed < MOST_FAILED);
   }
 
-  #wait(experience: Experience): Promise<void> {
+  #wait(experience: Experience, user: string): Promise<void> {
     if (this.#waiting.length >= MOST_WAITING) throw busy(this.#waiting.length);
     return new Promise((resolve, reject) => {
       const waiting = {
         experience,
+        user,
         start: () => {
           cancel();
           resolve();
@@ -78,7 +88,7 @@ export class LookupSlots {
   }
 
   #startNext(): void {
-    const index = this.#waiting.findLastIndex(({ experience }) => this.#hasSlot(experience));
+    const index = this.#waiting.findLastIndex(({ experience, user }) => this.#hasSlot(experience, user));
     if (index >= 0) for (const { start } of this.#waiting.splice(index, 1)) start();
   }
 }

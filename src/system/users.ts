@@ -21,8 +21,11 @@ export interface SystemUser {
 export interface Users {
   /** Undefined: the name services have no such user. Rejects with UserLookupError if they give no answer. */
   readonly user: (name: string) => Promise<SystemUser | undefined>;
-  /** The gid; undefined: the name services have no such group. Rejects with UserLookupError if they give no answer. */
-  readonly group: (name: string) => Promise<number | undefined>;
+  /**
+   * The gid; undefined: the name services have no such group. Rejects with UserLookupError if they give no answer. `user`: who
+   * chose the name; a user has one lookup at a time.
+   */
+  readonly group: (name: string, user?: string) => Promise<number | undefined>;
 }
 
 /** Users of this host, with the programs that look them up. */
@@ -89,8 +92,9 @@ export function createUsers({
     const [canonical = '', , gid] = line?.split(':') ?? [];
     return line === undefined || !isAnswerTo(name, canonical) ? undefined : number(gid);
   };
+  const user = cached(clock, slots, outage, findUser);
   return {
-    user: cached(clock, slots, outage, findUser),
+    user: (name) => user(name, name),
     group: cached(clock, slots, outage, findGroup),
     close: () => programs.close(),
   };
@@ -138,15 +142,21 @@ interface Cached<T> {
   readonly until: number;
 }
 
-/** Caches answers, with one lookup of a name at a time. After a failed lookup a stale answer is used, but no stale "no such user". */
+/**
+ * Caches answers, with one lookup of a name at a time. A user waits for own lookups only, and for those that have started.
+ * After a failed lookup a stale answer is used, but no stale "no such user".
+ */
 function cached<T>(
   clock: Clock,
   slots: LookupSlots,
   outage: Outage,
   look: (name: string) => Promise<T | undefined>,
-): (name: string) => Promise<T | undefined> {
+): (name: string, user?: string) => Promise<T | undefined> {
   const answers = new Map<string, Cached<T | undefined>>();
+  /** Lookups that have started, by name. */
   const running = new Map<string, Promise<T | undefined>>();
+  /** Lookups that wait for a slot or have started, by user and name. */
+  const requested = new Map<string, Promise<T | undefined>>();
   /** When lookups failed, on the monotonic clock. */
   const failures = new Map<string, number>();
   const experience = (name: string): 'answered' | 'new' | 'failed' => {
@@ -154,9 +164,13 @@ function cached<T>(
     if (failedAt !== undefined && clock.monotonic() - failedAt < FAILED_MS) return 'failed';
     return answers.has(name) ? 'answered' : 'new';
   };
-  const refresh = async (name: string): Promise<T | undefined> => {
+  const fresh = (name: string): Cached<T | undefined> | undefined => {
+    const known = answers.get(name);
+    return known !== undefined && clock.monotonic() < known.until ? known : undefined;
+  };
+  const start = async (name: string): Promise<T | undefined> => {
     try {
-      const value = await slots.run(experience(name), () => look(name));
+      const value = await look(name);
       outage.works();
       failures.delete(name);
       remember(answers, name, { value, until: clock.monotonic() + (value === undefined ? UNKNOWN_MS : FOUND_MS) });
@@ -164,18 +178,34 @@ function cached<T>(
     } catch (error) {
       outage.failed({ name: name.slice(0, MOST_NAME_BYTES), error });
       remember(failures, name, clock.monotonic());
-      const stale = answers.get(name);
-      if (stale?.value === undefined) throw error;
-      return stale.value;
+      throw error;
     } finally {
       running.delete(name);
     }
   };
-  return async (name) => {
-    const known = answers.get(name);
-    if (known !== undefined && clock.monotonic() < known.until) return known.value;
-    const lookup = running.get(name) ?? refresh(name);
+  /** In its slot: another user's lookup may have started meanwhile, or have the answer. */
+  const inSlot = async (name: string): Promise<T | undefined> => {
+    const known = fresh(name);
+    if (known !== undefined) return known.value;
+    const lookup = running.get(name) ?? start(name);
     running.set(name, lookup);
+    return lookup;
+  };
+  const refresh = async (name: string, user: string): Promise<T | undefined> => {
+    try {
+      return await (running.get(name) ?? slots.run(experience(name), user, () => inSlot(name)));
+    } catch (error) {
+      const stale = answers.get(name);
+      if (stale?.value === undefined) throw error;
+      return stale.value;
+    }
+  };
+  return async (name, user = '') => {
+    const known = fresh(name);
+    if (known !== undefined) return known.value;
+    const request = JSON.stringify([user, name]);
+    const lookup = requested.get(request) ?? refresh(name, user).finally(() => requested.delete(request));
+    requested.set(request, lookup);
     return lookup;
   };
 }
@@ -198,12 +228,19 @@ interface Outcome {
   readonly ending: string;
 }
 
-/** Runs programs: no shell, no stdin, a clean environment, a deadline, at most 64 KiB of output. */
+const SETPRIV = '/usr/bin/setpriv';
+/** The kernel kills the program that follows when the plugin ends, even with SIGKILL. Of util-linux 2.33 or later. */
+const ENDS_WITH_PLUGIN = [SETPRIV, '--pdeathsig', 'KILL', '--'];
+const SETPRIV_MS = 2_000;
+
+/** Runs programs: no shell, no stdin, a clean environment, a deadline, at most 64 KiB of output. They end with the plugin. */
 class Programs {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #children = new Set<ChildProcess>();
   #isClosed = false;
+  /** Does ENDS_WITH_PLUGIN work on this host? Undefined: not tried yet. */
+  #canEndWithPlugin: Promise<boolean> | undefined;
 
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock;
@@ -215,11 +252,23 @@ class Programs {
     for (const child of this.#children) child.kill('SIGKILL');
   }
 
-  run(program: string, args: readonly string[]): Promise<Outcome> {
+  async run(program: string, args: readonly string[]): Promise<Outcome> {
+    this.#canEndWithPlugin ??= this.#spawn([...ENDS_WITH_PLUGIN, SETPRIV, '--version'], SETPRIV, SETPRIV_MS).then(
+      ({ code }) => code === 0,
+      () => {
+        this.#canEndWithPlugin = undefined;
+        return false;
+      },
+    );
+    const prefix = (await this.#canEndWithPlugin) ? ENDS_WITH_PLUGIN : [];
+    return this.#spawn([...prefix, program, ...args], program, this.#timeoutMs);
+  }
+
+  #spawn([file = '', ...args]: readonly string[], program: string, timeoutMs: number): Promise<Outcome> {
     if (this.#isClosed) return Promise.reject(new UserLookupError('the plugin is exiting'));
     return new Promise((resolve, reject) => {
       // If no descriptors are left, the child has no streams, and an error event follows.
-      const child: ChildProcess = spawn(program, args, {
+      const child: ChildProcess = spawn(file, args, {
         stdio: ['ignore', 'pipe', 'ignore'],
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
         cwd: '/',
@@ -232,9 +281,9 @@ class Programs {
         child.stdout?.destroy();
       };
       // Rejects without waiting for the exit: a program that waits in the kernel for a dead file server may never exit.
-      const cancel = this.#clock.after(this.#timeoutMs, () => {
+      const cancel = this.#clock.after(timeoutMs, () => {
         stop();
-        reject(new UserLookupError(`${program} gave no answer within ${this.#timeoutMs / 1000} s`));
+        reject(new UserLookupError(`${program} gave no answer within ${timeoutMs / 1000} s`));
       });
       child.on('error', (error) => {
         cancel();

@@ -9,8 +9,8 @@ function slots() {
   const all = new LookupSlots(clock);
   const running: string[] = [];
   const ends = new Map<string, () => void>();
-  const look = (name: string, experience: 'answered' | 'new' | 'failed'): Promise<void> =>
-    all.run(experience, () => {
+  const look = (name: string, experience: 'answered' | 'new' | 'failed', user = ''): Promise<void> =>
+    all.run(experience, user, () => {
       running.push(name);
       return new Promise((resolve) => {
         ends.set(name, () => {
@@ -57,6 +57,19 @@ t.test('the newest lookup that may run starts when another one ends', async (t) 
     running.filter((name) => name === 'older' || name === 'failed19'),
     ['older'],
   );
+});
+
+t.test('a user has one lookup at a time, others do not wait for it', async (t) => {
+  const { look, end, running } = slots();
+  void look('first', 'new', 'alice');
+  void look('second', 'answered', 'alice');
+  void look('third', 'failed', 'alice');
+  void look('other', 'new', 'bob');
+  t.same(running, ['first', 'other']);
+  await end('first');
+  t.same(running, ['other', 'third']);
+  await end('third');
+  t.same(running, ['other', 'second']);
 });
 
 t.test('a lookup that waits for 20 s is rejected', async (t) => {

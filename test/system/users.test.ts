@@ -161,7 +161,7 @@ t.test('a program that is missing is an error that names it', async (t) => {
   const missing = createUsers({ clock: systemClock, log: silentLog, getent: '/nonexistent/getent' });
   await t.rejects(missing.user('x'), {
     name: 'UserLookupError',
-    message: '/nonexistent/getent could not be run: spawn /nonexistent/getent ENOENT',
+    message: '/nonexistent/getent passwd gave no answer: exit code 127',
   });
 });
 
@@ -330,6 +330,19 @@ t.test('a user without an answer has one lookup, and delays no user who is looke
   t.equal([...lookups, ...asked()].filter(isHung).length, 1);
   users.close();
   t.strictSame(new Set(await Promise.all(waiting)), new Set(['UserLookupError']));
+});
+
+t.test('a user does not wait for the queued lookup of a group that another user asked for', async (t) => {
+  const { users, answer, asked } = nameServices(t);
+  answer('group--hung', 'exec sleep 60');
+  answer('group--staff', 'echo staff:x:5:');
+  const hung = users.group('hung', 'alice').catch((error: Error) => error.name);
+  const queued = users.group('staff', 'alice').catch((error: Error) => error.name);
+  const first = await Promise.race([users.group('staff', 'bob'), hung, queued]);
+  t.equal(first, 5);
+  t.equal(asked().filter((line) => line.startsWith('group|--|staff|')).length, 1);
+  users.close();
+  t.same(await Promise.all([hung, queued]), ['UserLookupError', 5]);
 });
 
 t.test('600 users without an answer do not delay a user who was answered before', async (t) => {

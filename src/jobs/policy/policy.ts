@@ -212,7 +212,8 @@ async function confirmedGroup({ user, group }: JobRequest, profile: EffectivePro
     (allowed) => allowed !== 'any' && allowed.some((name) => name.includes('{group}')),
   );
   if (!depends || group === '') return '';
-  const [member, gid] = await Promise.all([users.user(user), users.group(group)]);
+  const member = await users.user(user);
+  const gid = member && (await users.group(group, user));
   return gid !== undefined && member?.groups.has(gid) === true ? group : '';
 }
 
