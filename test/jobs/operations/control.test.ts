@@ -190,3 +190,18 @@ t.test('a stop that was recorded before a crash is done by any instance', async 
   t.match(await one.until(id, terminal), { status: 'Finished', statusCode: 'Stopped', exitCode: 143 });
   await stop(one);
 });
+
+t.test('a job with as many annotations as a submit accepts is stopped, and its end is saved', async (t) => {
+  const one = await instance();
+  const submit = (length: number) => one.submit({ command: 'sleep 600', tags: ['x'.repeat(length)] });
+  const refusal = await submit(300_000).catch((error: unknown) => String(error));
+  const excess = Number(/has (\d+) bytes/.exec(refusal)?.[1]) - 245_760;
+  await t.rejects(submit(300_000 - excess + 1), { code: 'invalid-request' });
+  const id = await submit(300_000 - excess);
+  await one.until(id, hasState('Running'));
+  t.strictSame(await one.jobs.control(id, 'alice', 'stop'), { complete: true, message: '' });
+  t.match(await one.until(id, terminal), { status: 'Finished', statusCode: 'Stopped' });
+  const result = await eventually(() => annotation(id, 'result'));
+  t.match(JSON.parse(result), { state: 'Finished', statusCode: 'Stopped' });
+  await stop(one);
+});

@@ -1,7 +1,7 @@
 /** What is due after a while is done by any instance: ends expire, what only waits is canceled, a held pod ends. */
 import t from 'tap';
-import { JOBS as JOBS_KIND } from '../../../src/kubernetes/contract.ts';
-import { JOBS, PODS } from '../../cluster/api/resources.ts';
+import { JOBS as JOBS_KIND, SERVICES } from '../../../src/kubernetes/contract.ts';
+import { JOBS, PODS, SERVICES as STORED_SERVICES } from '../../cluster/api/resources.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fastClock, hasState, startWorld, terminal } from '../instance.ts';
 
@@ -146,5 +146,54 @@ t.test('another waiting reason fails no job', async (t) => {
   await eventually(() => asked > 0);
   t.equal(one.jobs.find(id, 'alice').status, 'Pending');
   await admin.jobs.control(id, 'alice', 'cancel');
+  await stop(one);
+});
+
+/** A Job, and the Service of its port, as templates of the first-party plugin create them: no label on the pod, no owner. */
+async function adopt(id: string, nodePort: number): Promise<void> {
+  const labels = { 'app.kubernetes.io/managed-by': 'launcher' };
+  const annotations = { user: 'alice', name: id, service_ports: '[{"targetPort":8787,"protocol":"tcp"}]' };
+  const containers = [{ name: 'rs-launcher-container', image: 'busybox', command: ['/bin/sleep', '600'] }];
+  await admin.client.create(JOBS_KIND, {
+    metadata: { name: id, labels },
+    spec: { backoffLimit: 0, template: { metadata: { annotations }, spec: { restartPolicy: 'Never', containers } } },
+  });
+  await admin.client.create(SERVICES, {
+    metadata: { name: `${id}-svc`, labels: { ...labels, 'job-name': id } },
+    spec: {
+      type: 'NodePort',
+      selector: { 'job-name': id },
+      ports: [{ port: 8787, targetPort: 8787, nodePort }],
+    },
+  });
+}
+
+t.test(
+  'an adopted job that runs for minutes gets no second Service, and pending-timeout-seconds does not end it',
+  async (t) => {
+    const clock = fastClock(60);
+    const one = await instance({ clock, options: { pendingTimeoutSeconds: 1 } });
+    await adopt('session-a', 30_787);
+    await one.until('session-a', hasState('Running'));
+    const begin = clock.monotonic();
+    await eventually(() => clock.monotonic() > begin + 120_000);
+    t.strictSame(
+      cluster.store.list(STORED_SERVICES, cluster.namespace).map(({ metadata }) => metadata.name),
+      ['session-a-svc'],
+    );
+    t.match(one.jobs.find('session-a', 'alice'), {
+      status: 'Running',
+      exposedPorts: [{ targetPort: 8787, publishedPort: 30_787, protocol: 'TCP' }],
+    });
+    await stop(one);
+  },
+);
+
+t.test('an adopted job that runs is not canceled: its pod stays', async (t) => {
+  const one = await instance();
+  await adopt('session-b', 30_788);
+  await one.until('session-b', hasState('Running'));
+  await t.rejects(one.jobs.control('session-b', 'alice', 'cancel'), { code: 'invalid-job-state' });
+  t.equal((await podOf('session-b'))?.status?.phase, 'Running');
   await stop(one);
 });
