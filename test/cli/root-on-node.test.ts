@@ -44,12 +44,17 @@ const OPENED: readonly (readonly [lines: string, attack: Partial<JobRequest>, wa
   [
     'mount-types=host\nhost-paths=/home,/var/lib\nrun-as=any\n',
     hostPath('/var/lib/kubelet'),
-    'mount /var/lib of the node as any user (mount-types, F:13; host-paths, F:14; run-as, F:15)',
+    'mount /home, /var/lib of the node, and what symbolic links there name, as any user (mount-types, F:13; host-paths, F:14; run-as, F:15)',
   ],
   [
     'mount-types=host\nhost-paths=/etc/cron.d\npod-security=\n',
     hostPath('/etc/cron.d'),
-    'mount /etc/cron.d of the node and run a setuid program (mount-types, F:13; host-paths, F:14; pod-security, F:15)',
+    'mount /etc/cron.d of the node, and what symbolic links there name, and run a setuid program (mount-types, F:13; host-paths, F:14; pod-security, F:15)',
+  ],
+  [
+    'mount-types=host\nhost-paths=/home\nrun-as=any\n',
+    hostPath('/home/jane/link-to-etc'),
+    'mount /home of the node, and what symbolic links there name, as any user (mount-types, F:13; host-paths, F:14; run-as, F:15)',
   ],
   [
     'capabilities=NET_RAW,SYS_ADMIN\npod-security=\n',
@@ -96,7 +101,7 @@ t.test('finds nothing in a closed profile and in hardened.profiles.conf', async 
 });
 
 t.test('what gives nothing of a node is no finding', async (t) => {
-  t.equal(found('mount-types=host\nhost-paths=/home\nrun-as=any\n'), NONE);
+  t.equal(found('mount-types=host\nhost-paths=/home\n'), NONE, 'the user of the job has no root there');
   t.equal(found('capabilities=SYS_ADMIN\n'), NONE, 'pod-security=restricted refuses it');
   t.equal(found('mount-types=passthrough\nhost-paths=any\nrun-as=any\n'), NONE, 'a host path is a host mount');
 });

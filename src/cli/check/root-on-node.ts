@@ -7,30 +7,6 @@ import type { Setting } from '../../config/text/settings.ts';
 import { mountTypeOf, mountTypesOf, VOLUME_KINDS, volumeKindOf } from '../../jobs/objects/mount-types.ts';
 import { type Finding, ok, warning } from './check-report.ts';
 
-/** Directories of the node: control over their content is control over what root runs. */
-const SENSITIVE: readonly string[] = [
-  '/bin',
-  '/boot',
-  '/dev',
-  '/etc',
-  '/lib',
-  '/lib64',
-  '/opt/cni',
-  '/proc',
-  '/root',
-  '/run',
-  '/sbin',
-  '/sys',
-  '/usr',
-  '/var/lib/cni',
-  '/var/lib/containerd',
-  '/var/lib/docker',
-  '/var/lib/kubelet',
-  '/var/lib/rancher',
-  '/var/run',
-  '/var/spool/cron',
-];
-
 /** With one of these, a root process can escape its container. */
 const POWERFUL: readonly string[] = [
   'ALL',
@@ -80,15 +56,16 @@ function waysToRoot(profile: EffectiveProfile, strongAccounts: boolean): readonl
     profile;
   const isRestricted = podSecurity.value === 'restricted';
   const ways: string[] = [];
-  const paths = hostPaths.value === 'any' ? ['any directory'] : hostPaths.value.filter(isSensitive);
-  if (paths.length > 0 && allows(mountTypes.value, 'host')) {
+  // A job that may write below a path makes a symbolic link there, which the node follows at the next mount.
+  const paths =
+    hostPaths.value === 'any'
+      ? 'any directory of the node'
+      : `${hostPaths.value.join(', ')} of the node, and what symbolic links there name,`;
+  if (hostPaths.value.length > 0 && allows(mountTypes.value, 'host')) {
     const keys = { 'mount-types': mountTypes, 'host-paths': hostPaths };
-    if (runAs.value === 'any')
-      ways.push(`mount ${paths.join(', ')} of the node as any user (${by({ ...keys, 'run-as': runAs })})`);
+    if (runAs.value === 'any') ways.push(`mount ${paths} as any user (${by({ ...keys, 'run-as': runAs })})`);
     else if (!isRestricted)
-      ways.push(
-        `mount ${paths.join(', ')} of the node and run a setuid program (${by({ ...keys, 'pod-security': podSecurity })})`,
-      );
+      ways.push(`mount ${paths} and run a setuid program (${by({ ...keys, 'pod-security': podSecurity })})`);
   }
   const kinds = MOUNTED_AS_ROOT.filter((kind) => mayMount(kind, profile));
   if (kinds.length > 0) {
@@ -131,12 +108,6 @@ export function rootOnNode(name: string, profile: EffectiveProfile, strongAccoun
 
 function allows(allowed: Allowed, name: string): boolean {
   return allowed === 'any' || allowed.includes(name);
-}
-
-/** Is the path one of the sensitive ones, below one, or above one? */
-function isSensitive(path: string): boolean {
-  const own = `${path.replace(/(?<!\/)\/+$/, '')}/`;
-  return SENSITIVE.some((each) => own.startsWith(`${each}/`) || `${each}/`.startsWith(own));
 }
 
 /** `mount-types, FILE:3; run-as, host-paths not set`. */

@@ -52,6 +52,20 @@ export function metadataInitContainers(request: JobRequest): readonly Container[
     if (typeof image !== 'string' || image === '') return refuse(`${field}[${index}].image must name an image.`);
     if (names.has(name)) return refuse(`${field}[${index}].name ${name} is the name of another container of the job.`);
     names.add(name);
+    for (const list of ['add', 'drop'] as const) {
+      const found = capabilitiesIn(container['securityContext'])[list];
+      if (
+        found !== undefined &&
+        found !== null &&
+        !(Array.isArray(found) && found.every((each) => typeof each === 'string'))
+      )
+        return refuse(`${field}[${index}].securityContext.capabilities.${list} must be a list of strings.`);
+    }
     return { ...container, name, image };
   });
+}
+
+function capabilitiesIn(securityContext: unknown): Readonly<Record<string, unknown>> {
+  const found = isObject(securityContext) ? securityContext['capabilities'] : undefined;
+  return isObject(found) ? found : {};
 }

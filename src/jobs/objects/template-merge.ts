@@ -153,7 +153,11 @@ function mergePod(rendered: PodSpec, generated: KubernetesJob, resolved: Resolve
     restartPolicy: changes.replace('spec.template.spec.restartPolicy', rendered.restartPolicy, 'Never'),
     containers,
     ...omitEmpty({
-      initContainers: mergeInits(rendered.initContainers ?? [], ours.initContainers ?? []),
+      initContainers: mergeInits(
+        rendered.initContainers ?? [],
+        ours.initContainers ?? [],
+        profile.runAs.value === 'own',
+      ),
       enableServiceLinks: rendered.enableServiceLinks ?? ours.enableServiceLinks,
       shareProcessNamespace: rendered.shareProcessNamespace ?? ours.shareProcessNamespace,
       securityContext:
@@ -178,19 +182,20 @@ function mergedAffinity(rendered: PodSpec, ours: PodSpec): PodSpec['affinity'] {
 }
 
 /** Init containers of the job that the template left out are put in; those of the job get its limits and security. */
-function mergeInits(rendered: readonly Container[], ours: readonly Container[]): Container[] {
+function mergeInits(rendered: readonly Container[], ours: readonly Container[], isOwn: boolean): Container[] {
   const byName = new Map(ours.map((container) => [container.name, container]));
   const names = new Set(rendered.map(({ name }) => name));
   return [
     ...rendered.map((container) => {
       const generated = byName.get(container.name);
       if (generated === undefined) return container;
-      const { resources: _, ...others } = container;
+      const { resources: _, securityContext, ...others } = container;
+      const security = isOwn ? withoutUser(securityContext) : securityContext;
       return {
         ...others,
         ...omitEmpty({
           resources: generated.resources,
-          securityContext: { ...container.securityContext, ...generated.securityContext },
+          securityContext: { ...security, ...generated.securityContext },
         }),
       };
     }),
@@ -228,12 +233,16 @@ function mergeSecurity(rendered: Container, ours: Container | undefined, isOwn: 
   ];
   const merged: SecurityContext = { ...rendered.securityContext, ...ours?.securityContext };
   delete merged.capabilities;
-  // The user of the pod holds for all containers.
-  if (isOwn) {
-    delete merged.runAsUser;
-    delete merged.runAsGroup;
-  }
-  return { ...merged, ...omitEmpty({ capabilities: omitEmpty({ add: both('add'), drop: both('drop') }) }) };
+  return {
+    ...(isOwn ? withoutUser(merged) : merged),
+    ...omitEmpty({ capabilities: omitEmpty({ add: both('add'), drop: both('drop') }) }),
+  };
+}
+
+/** Under `run-as=own` the user of the pod holds for all containers of the job. */
+function withoutUser(security: SecurityContext | undefined): SecurityContext {
+  const { runAsUser: _user, runAsGroup: _group, ...others } = security ?? {};
+  return others;
 }
 
 /** Mounts and host ports of the job that the template did not render are refused: the job would run without them. */

@@ -3,7 +3,7 @@
  * JobError 'invalid-request', naming the field.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
-import type { Container, PodSpec, Service } from 'kubernetes-types/core/v1.d.ts';
+import type { PodSpec, Service } from 'kubernetes-types/core/v1.d.ts';
 import { isObject } from '../../system/json.ts';
 import type { Sliced } from '../../system/slices.ts';
 import type { JobRequest } from '../job.ts';
@@ -30,7 +30,7 @@ import type { ResolvedJob } from './resolved.ts';
 import { buildService } from './service.ts';
 import { recordOf } from './submission-record.ts';
 import { jobFromTemplate, serviceFromTemplate, type TemplateContext } from './template-objects.ts';
-import { ARGUMENT_LIMIT, type PodContext, podSecurityContext, podSpec } from './to-pod.ts';
+import { ARGUMENT_LIMIT, type PodContext, podSecurityContext, podSpec, securedContainers } from './to-pod.ts';
 
 export interface ManifestContext extends PodContext {
   readonly id: string;
@@ -128,7 +128,7 @@ function generateJob(
 
 const AUTOMOUNT_POINTER = '/spec/template/spec/automountServiceAccountToken';
 
-/** The overridden Job with what follows from the overrides, and with the user that `run-as=own` demands. */
+/** The overridden Job with what follows from the overrides, and with what `run-as=own` and `pod-security` demand. */
 function completed(
   job: KubernetesJob,
   generated: KubernetesJob,
@@ -142,19 +142,11 @@ function completed(
   const isWritten = overrides.some(({ pointer }) => pointer === AUTOMOUNT_POINTER);
   if (isOtherAccount && !isWritten && profile.automountServiceAccountToken.value === 'auto')
     delete pod.automountServiceAccountToken;
-  if (profile.runAs.value === 'own') {
-    pod.securityContext = { ...spec.securityContext, ...podSecurityContext(request) };
-    pod.containers = spec.containers.map((container) =>
-      container?.name === CONTAINER_NAME ? withoutUser(container) : container,
-    );
-  }
+  if (profile.runAs.value === 'own') pod.securityContext = { ...spec.securityContext, ...podSecurityContext(request) };
+  pod.containers = securedContainers(spec.containers, before.containers, profile);
+  if (Array.isArray(spec.initContainers))
+    pod.initContainers = securedContainers(spec.initContainers, before.initContainers ?? [], profile);
   return { ...job, spec: { ...job.spec, template: { ...job.spec?.template, spec: pod } } };
-}
-
-function withoutUser(container: Container): Container {
-  if (!isObject(container.securityContext)) return container;
-  const { runAsUser: _user, runAsGroup: _group, ...securityContext } = container.securityContext;
-  return { ...container, securityContext };
 }
 
 /** job-expiry-hours and one more, when no plugin removes the job. */

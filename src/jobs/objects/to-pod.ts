@@ -7,11 +7,14 @@ import type {
   PodSpec,
   ResourceRequirements,
   SecurityContext,
+  Volume,
 } from 'kubernetes-types/core/v1.d.ts';
+import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
 import { OBJECT_NAME } from '../../config/text/kinds.ts';
+import { isObject } from '../../system/json.ts';
 import { omitEmpty } from '../../system/omit-empty.ts';
 import type { InitContainer, JobConfig, JobRequest, NameValue } from '../job.ts';
-import { refuse } from '../job-error.ts';
+import { refuse, refuseBy } from '../job-error.ts';
 import { CONTAINER_NAME } from './annotations.ts';
 import { containerCommand, doubleDollars } from './command.ts';
 import { metadataInitContainers } from './metadata.ts';
@@ -44,14 +47,11 @@ export function podSpec(
   const volumes = podVolumes(minor, reserved);
   const container = mainContainer(resolved, run, volumes.mount);
   const inits = request.initContainers.map((init) => initContainer(init, resolved, volumes.mount));
+  const brought = metadataInitContainers(request).map((init) => constrained(init, resolved));
+  for (const init of brought) checkVolumeNames(init, volumes.volumes(), profile);
   const spec: PodSpec = {
     restartPolicy: 'Never',
-    ...omitEmpty({
-      initContainers: [
-        ...inits.map(({ container: init }) => init),
-        ...metadataInitContainers(request).map((init) => constrained(init, resolved)),
-      ],
-    }),
+    ...omitEmpty({ initContainers: [...inits.map(({ container: init }) => init), ...brought] }),
     containers: [container],
     ...omitEmpty({ volumes: volumes.volumes() }),
     enableServiceLinks: false,
@@ -119,11 +119,11 @@ function initContainer(
 
 /** An init container of `metadata` with the limits and the security context of the job instead of its own. */
 function constrained({ resources: _, ...init }: Container, resolved: ResolvedJob): Container {
-  const { add, drop = [] } = init.securityContext?.capabilities ?? {};
+  const { add, drop } = init.securityContext?.capabilities ?? {};
   const required = securityContext(resolved, {
     image: init.image ?? '',
     capabilitiesAdd: add ?? [],
-    capabilitiesDrop: drop,
+    capabilitiesDrop: drop ?? [],
   });
   return {
     ...init,
@@ -133,6 +133,18 @@ function constrained({ resources: _, ...init }: Container, resolved: ResolvedJob
       securityContext: { ...init.securityContext, ...required },
     }),
   };
+}
+
+/** Where a profile restricts mounts, a container of `metadata` uses no volume that an override or a template adds. */
+function checkVolumeNames({ name, ...init }: Container, volumes: readonly Volume[], profile: EffectiveProfile): void {
+  if (profile.mountTypes.value === 'any' && profile.volumeKinds.value === 'any') return;
+  const names = new Set(volumes.map((volume) => volume.name));
+  const used: readonly unknown[] = [init.volumeMounts ?? [], init.volumeDevices ?? []].flat();
+  const foreign = used.map((each) => (isObject(each) ? String(each['name']) : '')).find((each) => !names.has(each));
+  if (foreign === undefined) return;
+  const where = `metadata.pod.initContainers (${name}): volume ${foreign}`;
+  const key = profile.mountTypes.value === 'any' ? 'volume-kinds' : 'mount-types';
+  refuseBy(`${where} is not one of the mounts of the job`, key, profile);
 }
 
 /** Names of variables that every Kubernetes accepts or that its API server judges itself. */
@@ -199,6 +211,13 @@ function resources({ limits, requests, nvidiaGpus, amdGpus }: ResolvedJob, withG
   });
 }
 
+/** `pod-security=restricted`, besides the capabilities. */
+const RESTRICTED = {
+  runAsNonRoot: true,
+  allowPrivilegeEscalation: false,
+  seccompProfile: { type: 'RuntimeDefault' },
+} as const;
+
 /** Of a container: what the job asks for (init containers cannot), and what the profile demands. */
 function securityContext({ profile }: ResolvedJob, asked: JobRequest['container']): SecurityContext {
   const { capabilitiesAdd = [], capabilitiesDrop = [] } = asked ?? {};
@@ -206,8 +225,37 @@ function securityContext({ profile }: ResolvedJob, asked: JobRequest['container'
   const dropped = new Set([...capabilitiesDrop, ...profile.dropCapabilities.value, ...(isRestricted ? ['ALL'] : [])]);
   return omitEmpty({
     capabilities: omitEmpty({ add: [...capabilitiesAdd], drop: [...dropped] }),
-    runAsNonRoot: profile.runAsNonRoot.value || isRestricted || undefined,
-    ...(isRestricted ? { allowPrivilegeEscalation: false, seccompProfile: { type: 'RuntimeDefault' } } : {}),
+    runAsNonRoot: profile.runAsNonRoot.value || undefined,
+    ...(isRestricted ? RESTRICTED : {}),
+  });
+}
+
+/** Overridden containers: those that are the job's own get again what `run-as=own` and `pod-security` demand. */
+export function securedContainers(
+  overridden: readonly Container[],
+  generated: readonly Container[],
+  { runAs, podSecurity }: EffectiveProfile,
+): Container[] {
+  const byName = new Map(generated.map((container) => [container.name, container]));
+  const isOwn = runAs.value === 'own';
+  const isRestricted = podSecurity.value === 'restricted';
+  return overridden.map((container) => {
+    const before = byName.get(container?.name);
+    if (before === undefined || !(isOwn || isRestricted)) return container;
+    const { securityContext: written, ...others } = container;
+    const security: SecurityContext = { ...(isObject(written) ? written : {}) };
+    if (isOwn) {
+      delete security.runAsUser;
+      delete security.runAsGroup;
+      const { runAsUser, runAsGroup } = before.securityContext ?? {};
+      Object.assign(security, omitEmpty({ runAsUser, runAsGroup }));
+    }
+    if (isRestricted) {
+      const { drop } = security.capabilities ?? {};
+      const dropped = new Set([...(Array.isArray(drop) ? drop : []), 'ALL']);
+      Object.assign(security, RESTRICTED, { capabilities: { ...security.capabilities, drop: [...dropped] } });
+    }
+    return { ...others, ...omitEmpty({ securityContext: security }) };
   });
 }
 

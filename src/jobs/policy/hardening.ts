@@ -3,7 +3,7 @@
  * these rules close the paths to a node, to root and to accounts and secrets of others. Volumes are checked in the form
  * that is sent to Kubernetes, whatever type the mount names.
  */
-import type { SecurityContext, Volume } from 'kubernetes-types/core/v1.d.ts';
+import type { Container as KubernetesContainer, SecurityContext, Volume } from 'kubernetes-types/core/v1.d.ts';
 import { type Allowed, capabilityName } from '../../config/profiles/profile-kinds.ts';
 import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
 import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
@@ -221,7 +221,17 @@ function checkMetadataInitContainers(request: JobRequest, subject: PolicySubject
     const hostPort = listIn(init.ports).find((port) => fieldOf(port, 'hostPort') !== undefined);
     if (!profile.allowHostPorts.value && hostPort !== undefined)
       refuseBy(`${where}: a host port is not allowed`, 'allow-host-ports', profile);
+    if (profile.podSecurity.value === 'restricted') checkProbes(init, where, profile);
     checkSecurityContext(init.securityContext ?? {}, where, subject);
+  }
+}
+
+/** The node sends the requests of probes and hooks, with a host to any server that it can reach. */
+function checkProbes(init: KubernetesContainer, where: string, profile: EffectiveProfile): void {
+  const { livenessProbe, readinessProbe, startupProbe, lifecycle } = init;
+  for (const action of [livenessProbe, readinessProbe, startupProbe, lifecycle?.postStart, lifecycle?.preStop]) {
+    const host = fieldOf(action?.httpGet, 'host') ?? fieldOf(action?.tcpSocket, 'host') ?? '';
+    if (host !== '') refuseBy(`${where}: a probe or hook with host ${host} is not allowed`, 'pod-security', profile);
   }
 }
 
@@ -291,6 +301,10 @@ function findReferences(object: unknown): References {
       if (key === 'persistentVolumeClaim') found.claims.push(...named('claimName'));
       if (/^configMap((Key)?Ref)?$/.test(key)) found.configMaps.push(...named('name'));
       if (key === 'volumeName') found.volumes.push(...stringsOf(inner));
+      // A claim that copies another claim or a snapshot, or that selects a persistent volume by its labels.
+      if (key === 'dataSource' || key === 'dataSourceRef')
+        found[isOwnClaim(inner) ? 'claims' : 'volumes'].push(...named('name'));
+      if (key === 'selector') found.volumes.push('selected by labels');
       if (/secretName$/i.test(key)) found.secrets.push(...stringsOf(inner));
       if (/secret((key)?ref)?$/i.test(key)) found.secrets.push(...stringsOf(inner), ...named('name'));
       visit(inner);
@@ -299,6 +313,10 @@ function findReferences(object: unknown): References {
   visit(object);
   return found;
 }
+
+/** Is this source of data a claim of the namespace of the job? */
+const isOwnClaim = (source: unknown): boolean =>
+  fieldOf(source, 'kind') === 'PersistentVolumeClaim' && fieldOf(source, 'namespace') === undefined;
 
 const stringsOf = (value: unknown): string[] => (typeof value === 'string' ? [value] : []);
 

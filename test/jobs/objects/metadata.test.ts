@@ -1,6 +1,6 @@
 /** The metadata of a job: keys of the plugin are refused everywhere, init containers run under the policy. */
 import t from 'tap';
-import { INIT, make, refused, spec } from '../policy/policed.ts';
+import { INIT, make, mount, refused, spec } from '../policy/policed.ts';
 
 const COMPONENT = {
   name: 'session-components',
@@ -92,6 +92,36 @@ t.test('pod-security=restricted holds for init containers of metadata', async (t
   });
 });
 
+t.test('pod-security=restricted refuses probes and hooks for which the node connects to other hosts', async (t) => {
+  const said = `${where}: a probe or hook with host 169.254.169.254 is not allowed (pod-security, F:2).`;
+  const http = { httpGet: { host: '169.254.169.254', port: 80 } };
+  const tcp = { tcpSocket: { host: '169.254.169.254', port: 80 } };
+  for (const action of [http, tcp]) {
+    for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe'])
+      t.equal(refused('pod-security=restricted', withInits({ ...COMPONENT, [probe]: action })), said, probe);
+    for (const hook of ['postStart', 'preStop'])
+      t.equal(refused('pod-security=restricted', withInits({ ...COMPONENT, lifecycle: { [hook]: action } })), said);
+  }
+  const own = { ...COMPONENT, livenessProbe: { httpGet: { port: 80 } }, lifecycle: null };
+  t.equal(refused('pod-security=restricted', withInits(own)), 'allowed');
+});
+
+t.test('where mounts are restricted, an init container of metadata mounts volumes of the job alone', async (t) => {
+  const job = { ...withInits(COMPONENT), ...mount('nfs', { host: 'h', path: '/p' }) };
+  t.equal(
+    refused('mount-types=nfs', job),
+    `${where}: volume home is not one of the mounts of the job (mount-types, F:2).`,
+  );
+  const device = { ...withInits({ ...COMPONENT, volumeMounts: [], volumeDevices: [{ name: 'disk' }] }) };
+  t.equal(
+    refused('volume-kinds=emptyDir', device),
+    `${where}: volume disk is not one of the mounts of the job (volume-kinds, F:2).`,
+  );
+  const own = { ...COMPONENT, volumeMounts: [{ name: 'mount0', mountPath: '/to' }] };
+  t.equal(refused('mount-types=nfs', { ...job, ...withInits(own) }), 'allowed');
+  t.equal(refused('', job), 'allowed');
+});
+
 t.test('malformed init containers of metadata are refused by field', async (t) => {
   const rows: readonly (readonly [unknown, string])[] = [
     [{}, 'metadata.pod.initContainers must be a list of containers.'],
@@ -102,6 +132,14 @@ t.test('malformed init containers of metadata are refused by field', async (t) =
       'metadata.pod.initContainers[0].name must be a DNS label (lower-case letters, digits and -, at most 63 characters).',
     ],
     [[{ name: 'a', image: '' }], 'metadata.pod.initContainers[0].image must name an image.'],
+    [
+      [{ ...COMPONENT, securityContext: { capabilities: { add: { 0: 'ALL' } } } }],
+      'metadata.pod.initContainers[0].securityContext.capabilities.add must be a list of strings.',
+    ],
+    [
+      [{ ...COMPONENT, securityContext: { capabilities: { drop: 5 } } }],
+      'metadata.pod.initContainers[0].securityContext.capabilities.drop must be a list of strings.',
+    ],
     [
       [COMPONENT, COMPONENT],
       'metadata.pod.initContainers[1].name session-components is the name of another container of the job.',

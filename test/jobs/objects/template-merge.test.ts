@@ -139,6 +139,16 @@ t.test('an init container of the job that the template renders keeps the limits 
   ]);
 });
 
+t.test('run-as=own holds for init containers of the job, whatever user the template gives them', async (t) => {
+  const inits = '      initContainers: [{name: i, image: init:1, securityContext: {runAsUser: 0, runAsGroup: 0}}]\n';
+  const { pod } = rendered(
+    least('', inits),
+    { initContainers: [INIT], container: { image: 'r:4', runAsUserId: 1001 } },
+    { lines: 'run-as=own' },
+  );
+  t.strictSame(pod.initContainers, [{ name: 'i', image: 'init:1' }]);
+});
+
 t.test('capabilities of the job are added to those of the template', async (t) => {
   const security = '          securityContext: {capabilities: {add: [NET_ADMIN], drop: [MKNOD]}}\n';
   const { pod } = rendered(least('', '', security), {

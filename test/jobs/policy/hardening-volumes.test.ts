@@ -1,5 +1,6 @@
 /** Volumes of passthrough and custom mounts: their kinds, the claims and ConfigMaps they name, and their types. */
 import t from 'tap';
+import type { JobRequest } from '../../../src/jobs/job.ts';
 import { mount, refused } from './policed.ts';
 
 const claim = (claimName: string) => mount('passthrough', { persistentVolumeClaim: { claimName } });
@@ -123,4 +124,25 @@ t.test('names of inherited properties are refused as sources', async (t) => {
     'at /m: source has "path"',
   );
   t.not(refused('mount-types=nfs', mount('__proto__', { hostPath: { path: '/etc' } })), 'allowed');
+});
+
+const copyOf = (source: object): Partial<JobRequest> =>
+  mount('passthrough', { ephemeral: { volumeClaimTemplate: { spec: source } } });
+
+t.test('claims: a claim that copies the claim of another user is refused', async (t) => {
+  const lines = 'claims=home-{user}';
+  const claimOf = (name: string) => ({ kind: 'PersistentVolumeClaim', name });
+  const said = 'The passthrough mount at /m: claim home-eve is not allowed (claims, F:2).';
+  t.equal(refused(lines, copyOf({ dataSource: claimOf('home-eve') })), said);
+  t.equal(refused(lines, copyOf({ dataSourceRef: claimOf('home-eve') })), said);
+  t.equal(refused(lines, copyOf({ dataSource: claimOf('home-jane') })), 'allowed');
+});
+
+t.test('claims: a claim from a snapshot, from another namespace, or by labels is refused', async (t) => {
+  const lines = 'claims=home-{user}';
+  const said = (what: string): string => `The passthrough mount at /m: volume ${what} is not allowed (claims, F:2).`;
+  t.equal(refused(lines, copyOf({ dataSource: { kind: 'VolumeSnapshot', name: 'of-eve' } })), said('of-eve'));
+  const elsewhere = { kind: 'PersistentVolumeClaim', name: 'home-jane', namespace: 'other' };
+  t.equal(refused(lines, copyOf({ dataSourceRef: elsewhere })), said('home-jane'));
+  t.equal(refused(lines, copyOf({ selector: { matchLabels: { tier: 'gold' } } })), said('selected by labels'));
 });

@@ -204,3 +204,32 @@ t.test('run-as=own applies after overrides', async (t) => {
   });
   t.strictSame(pod.containers[0]?.securityContext, { readOnlyRootFilesystem: true });
 });
+
+t.test('run-as=own applies to init containers of the job after overrides', async (t) => {
+  const overrides = [override(`${POD}/initContainers/0/securityContext/runAsUser`, 0)];
+  const { initContainers } = spec(make('run-as=own', { initContainers: [INIT] }, { overrides }));
+  t.strictSame(initContainers, [{ name: 'i', image: 'init:1', command: ['/bin/sh'], args: ['-c', 'true'] }]);
+});
+
+t.test('containers that an override adds keep their user', async (t) => {
+  const added = { name: 'own', image: 'own:1', securityContext: { runAsUser: 0 } };
+  const overrides = [override(`${POD}/initContainers/-`, added), override(`${POD}/containers/-`, added)];
+  const pod = spec(make('run-as=own\npod-security=restricted', {}, { overrides }));
+  t.strictSame([pod.initContainers, pod.containers[1]], [[added], added]);
+});
+
+t.test('pod-security=restricted applies after overrides', async (t) => {
+  const overrides = [
+    override(`${POD}/containers/0/securityContext`, { allowPrivilegeEscalation: true, readOnlyRootFilesystem: true }),
+    override(`${POD}/initContainers/0/securityContext`, null),
+  ];
+  const pod = spec(make('pod-security=restricted', { initContainers: [INIT] }, { overrides }));
+  const restricted = {
+    runAsNonRoot: true,
+    allowPrivilegeEscalation: false,
+    seccompProfile: { type: 'RuntimeDefault' },
+    capabilities: { drop: ['ALL'] },
+  };
+  t.strictSame(pod.containers[0]?.securityContext, { ...restricted, readOnlyRootFilesystem: true });
+  t.strictSame(pod.initContainers?.[0]?.securityContext, restricted);
+});
