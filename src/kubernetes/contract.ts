@@ -265,10 +265,11 @@ export interface Reflector<P extends Projected> {
   /** Resolves when everything up to this resourceVersion has been seen (compared as integers, one kind only). */
   readonly reached: (resourceVersion: string, signal: AbortSignal) => Promise<void>;
   /**
-   * Takes in the answer of a write at once, without waiting for the watch; older versions are ignored. `isListed`: the object is
+   * Takes in the answer of a call at once, without waiting for the watch; older versions are ignored. `isListed`: the object is
    * from a list that was just read, so it exists although the watch has passed its version (the projection ignored it).
+   * `isWatched` (default true): the watch selects the object. A watch that does not show its version soon is silent.
    */
-  readonly offer: (object: P, options?: { readonly isListed?: boolean }) => void;
+  readonly offer: (object: P, options?: { readonly isListed?: boolean; readonly isWatched?: boolean }) => void;
   /** Lists and watches until the signal is aborted; never rejects. */
   readonly run: (signal: AbortSignal) => Promise<void>;
 }

@@ -42,6 +42,11 @@ export class Outage {
     this.#log.notice(broken, { since, meanwhile, ...fields }, 'WARNING');
   }
 
+  /** The WARNING is in the log, and the line of its end is not. */
+  get isReported(): boolean {
+    return this.#isReported;
+  }
+
   works(): void {
     const since = this.#since;
     this.#since = undefined;

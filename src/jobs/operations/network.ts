@@ -69,7 +69,8 @@ export function createNetwork(context: JobsContext): NetworkOf {
     try {
       const found = projectService((await client.get(SERVICES, id, { timeoutMs: READ_MS })).object);
       if (found.ownerUid !== uid) return undefined;
-      services.offer(found);
+      // A Service of another client may lack the label that the watch selects.
+      services.offer(found, { isWatched: false });
       return found;
     } catch (error) {
       if (isNotFound(error) || (await permissions.isMissing('services', error))) return undefined;

@@ -4,7 +4,7 @@ export interface Timings {
   readonly connect: number;
   /**
    * Idle time before TCP keep-alive probes; load balancers drop idle connections after 4 to 6 minutes. Node.js
-   * sends ten probes, one each second, so that a dead connection is closed within 30 s.
+   * sends ten probes, one each second, so that a dead connection is closed within 15 s.
    */
   readonly keepAlive: number;
   /** An unused connection is closed after this time. */
@@ -17,6 +17,8 @@ export interface Timings {
   readonly watchIdle: number;
   /** A list follows after this time without event or bookmark (kubernetes-facts.md 101). Not for kinds without bookmarks. */
   readonly watchSilence: number;
+  /** A watch shows the version in the answer of a call within this time; checked at most twice as late. */
+  readonly watchLag: number;
   /** A watch that ends earlier than this without an event has failed. */
   readonly watchTooShort: number;
   /** Interval of the lists that check the watch. */
@@ -51,12 +53,13 @@ export interface Timings {
 /** engineering-notes.md section 6, kubernetes-objects.md section 7. */
 export const TIMINGS: Timings = {
   connect: 10_000,
-  keepAlive: 20_000,
+  keepAlive: 4_000,
   idleConnection: 60_000,
   watchHeaders: 30_000,
   watchGrace: 30_000,
   watchIdle: 330_000,
   watchSilence: 90_000,
+  watchLag: 7_000,
   watchTooShort: 1_000,
   relist: 30 * 60_000,
   backoffFirst: 800,

@@ -23,6 +23,7 @@ import { isExpired, isMissingPermission, KubernetesError } from '../kubernetes-e
 import { resourcePath } from '../paths.ts';
 import type { ApiHealth } from './api-health.ts';
 import { Encodings } from './encodings.ts';
+import { ExpectedVersions } from './expected-versions.ts';
 import { type GetJson, listPages } from './lists.ts';
 import { isNewer, Store } from './store.ts';
 import { Watches } from './watch.ts';
@@ -65,8 +66,10 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   /** Watches in a row with an expired version; lists between them do not reset it. */
   let expiries = 0;
   let lastError: Error | undefined;
+  let emitted = 0;
 
   const emit = (event: ReflectorEvent<P>): void => {
+    emitted++;
     try {
       options.onEvent(event);
     } catch (error) {
@@ -94,23 +97,39 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       if (projection === undefined) store.unselected(object.metadata?.uid ?? '', version);
       else if (projection !== 'unreadable' && type === 'DELETED') store.deleted(projection);
       else if (projection !== 'unreadable') store.changed(projection);
-      store.advance(version);
-      progress.notify();
+      progressed(version);
     },
-    onBookmark: (version) => {
-      store.advance(version);
-      progress.notify();
-    },
+    onBookmark: progressed,
     onWorking: () => {
       expiries = 0;
       succeeded();
     },
+    onSilent: (ms) => apiHealth.silent(name, ms),
   });
+  const expected = new ExpectedVersions({
+    clock,
+    ms: timings.watchLag,
+    shown: () => store.version,
+    onMissing: (ms) => {
+      if (!synced) return;
+      log.debug('Watch does not show the newest changes; restarting it', { kind: name, ms: Math.round(ms) });
+      apiHealth.silent(name, ms);
+      watches.restart();
+    },
+  });
+
+  function progressed(version: string): void {
+    const wasOverdue = expected.isOverdue;
+    store.advance(version);
+    if (wasOverdue && !expected.isOverdue) apiHealth.heard(name);
+    progress.notify();
+  }
 
   function succeeded(): void {
     failures = 0;
     lastError = undefined;
     apiHealth.succeeded(name);
+    if (!expected.isOverdue) apiHealth.heard(name);
     if (synced) return;
     synced = true;
     log.info('Watch in sync', { kind: name, resourceVersion: store.version });
@@ -126,7 +145,8 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     synced = false;
   }
 
-  async function list(signal: AbortSignal): Promise<void> {
+  /** `silentMs`: the watch before was silent for this time. */
+  async function list(signal: AbortSignal, silentMs = 0): Promise<void> {
     const found = new Map<string, P>();
     const get: GetJson = async (listPath, query) => {
       const { contentType, bytes } = await dependencies.getBody({
@@ -158,7 +178,9 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       },
       onRestart: () => found.clear(),
     });
+    const before = emitted;
     store.replace(found, version);
+    if (silentMs > 0 && emitted > before) apiHealth.silent(name, silentMs);
     listed = true;
     // A random tenth earlier or later, so that not all kinds list simultaneously.
     watches.listed(clock.monotonic() + timings.relist * (0.9 + 0.2 * random()));
@@ -194,15 +216,18 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
 
   async function run(signal: AbortSignal): Promise<void> {
     let next: 'list' | 'watch' = 'list';
+    let silentMs = 0;
     while (!signal.aborted) {
       try {
         if (next === 'list') {
-          await list(signal);
+          await list(signal, silentMs);
+          silentMs = 0;
           next = 'watch';
           continue;
         }
         const end = await watches.run(signal);
         if (end.next !== 'pause') next = end.next;
+        if (end.next === 'list') silentMs = end.silentMs ?? 0;
         if (end.next === 'watch' || end.error === undefined) continue;
         failed(end.error);
         // An expired version is not a failure of the server: list at once, unless it happens repeatedly.
@@ -219,6 +244,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
         await sleep(clock, backoff.next(error), signal).catch(() => {});
       }
     }
+    expected.stop();
     apiHealth.stopped(name);
     synced = false;
   }
@@ -238,7 +264,10 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     synced: (signal) => until(() => listed, signal),
     reached: (version, signal) =>
       until(() => listed && store.version !== undefined && !isNewer(version, store.version), signal),
-    offer: (object, { isListed = false } = {}) => store.offer(object, isListed),
+    offer: (object, { isListed = false, isWatched = true } = {}) => {
+      store.offer(object, isListed);
+      if (isWatched) expected.add(object.resourceVersion);
+    },
     run,
   };
 }

@@ -16,11 +16,11 @@ type WatchEnd =
   | { readonly next: 'watch' }
   /** Watch again after a pause. */
   | { readonly next: 'pause'; readonly error: Error }
-  /** List; at once unless there is an error. */
-  | { readonly next: 'list'; readonly error?: Error };
+  /** List; at once unless there is an error. Changes in the list after a silent watch show that it missed them. */
+  | { readonly next: 'list'; readonly error?: Error; readonly silentMs?: number };
 
 interface WatchOptions<T extends KubernetesObject> {
-  readonly transport: Transport;
+  readonly transport: Pick<Transport, 'stream'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly timings: Timings;
@@ -36,6 +36,8 @@ interface WatchOptions<T extends KubernetesObject> {
   readonly onBookmark: (version: string) => void;
   /** The watch works: it has sent an event, or stayed open for a moment. */
   readonly onWorking: () => void;
+  /** The connection was dead for this time: nothing arrived that the server sent. */
+  readonly onSilent: (ms: number) => void;
 }
 
 export class Watches<T extends KubernetesObject> {
@@ -50,6 +52,8 @@ export class Watches<T extends KubernetesObject> {
   #brokenAt: string | undefined;
   /** What follows if the watch is silent until its deadline; undefined while it is being opened. */
   #afterSilence: 'watch' | 'list' | undefined;
+  /** Ends the open watch. */
+  #restart: (() => void) | undefined;
 
   constructor(options: WatchOptions<T>) {
     this.#options = options;
@@ -61,6 +65,11 @@ export class Watches<T extends KubernetesObject> {
     this.#relistAt = relistAt;
     this.#quietBefore = 0;
     this.#brokenAt = undefined;
+  }
+
+  /** Opens the watch again, on another connection. */
+  restart(): void {
+    this.#restart?.();
   }
 
   /** Runs one watch to its end. Rejects only with the signal's reason. */
@@ -78,6 +87,10 @@ export class Watches<T extends KubernetesObject> {
       // A resumed watch counts as working after a moment, because its version may turn out to have expired.
       cancelWorking = clock.after(timings.watchTooShort, this.#options.onWorking);
       this.#quietSince = clock.monotonic();
+      this.#restart = () => {
+        this.#afterSilence = 'watch';
+        deadline.set(0, () => this.#silence());
+      };
       const decoder = encodings.decoder(response.contentType);
       this.#arm(deadline);
       for await (const bytes of response.body()) {
@@ -88,14 +101,20 @@ export class Watches<T extends KubernetesObject> {
       }
     } catch (error) {
       signal.throwIfAborted();
-      if (deadline.expired && this.#afterSilence !== undefined) return { next: this.#afterSilence };
+      if (deadline.expired && this.#afterSilence === 'watch') return { next: 'watch' };
+      if (deadline.expired && this.#afterSilence === 'list')
+        return clock.monotonic() < this.#relistAt ? { next: 'list', silentMs: this.#quietMs() } : { next: 'list' };
       if (!(error instanceof Error)) throw error;
       if (error instanceof DecodeError) return this.#broken(error);
       // A healthy watch may be interrupted at any time; it is a failure only if it cannot be opened again.
-      if (healthy() && isInterrupted(error)) return { next: 'watch' };
+      if (healthy() && isInterrupted(error)) {
+        if (isDeadConnection(error)) this.#options.onSilent(clock.monotonic() - this.#quietSince);
+        return { next: 'watch' };
+      }
       return isExpired(error) || isRefusal(error) ? { next: 'list', error } : { next: 'pause', error };
     } finally {
       cancelWorking?.();
+      this.#restart = undefined;
       deadline.end();
       if (cancelWorking !== undefined) this.#quietBefore += clock.monotonic() - this.#quietSince;
     }
@@ -190,24 +209,40 @@ export class Watches<T extends KubernetesObject> {
 
   /** Sets the deadline to the earliest time at which silence ends the watch. */
   #arm(deadline: Deadline): void {
-    const { clock, log, timings, resource, path, timeoutSeconds } = this.#options;
+    const { clock, log, timings, resource, timeoutSeconds, onSilent } = this.#options;
     const idle = timeoutSeconds > 0 ? timeoutSeconds * 1000 + timings.watchGrace : timings.watchIdle;
     // Events that show no progress do not extend it.
-    const quiet = this.#quietBefore + clock.monotonic() - this.#quietSince;
-    const silence = this.#bookmarks ? Math.max(0, timings.watchSilence - quiet) : Number.POSITIVE_INFINITY;
+    const silence = this.#bookmarks ? Math.max(0, timings.watchSilence - this.#quietMs()) : Number.POSITIVE_INFINITY;
     const relist = Math.max(0, this.#relistAt - clock.monotonic());
     const ms = Math.min(idle, silence, relist);
     this.#afterSilence = ms === idle ? 'watch' : 'list';
     deadline.set(ms, () => {
       if (ms !== relist)
         log.debug('Watch is silent; restarting it', { kind: resource.plural, ms, listing: ms === silence });
-      return new KubernetesError({ code: 'timeout', method: 'WATCH', path, text: 'the watch is silent' });
+      // The server ends a watch after the duration that was requested.
+      if (ms === idle && timeoutSeconds > 0) onSilent(ms);
+      return this.#silence();
     });
+  }
+
+  /** Time without progress, also of the watches before this one. */
+  #quietMs(): number {
+    return this.#quietBefore + this.#options.clock.monotonic() - this.#quietSince;
+  }
+
+  #silence(): KubernetesError {
+    const text = 'the watch is silent';
+    return new KubernetesError({ code: 'timeout', method: 'WATCH', path: this.#options.path, text });
   }
 }
 
 function isInterrupted(error: Error): boolean {
   return error instanceof KubernetesError && error.code === 'interrupted';
+}
+
+/** TCP keep-alive was not answered. */
+function isDeadConnection(error: Error): boolean {
+  return error instanceof KubernetesError && ['ETIMEDOUT', 'EHOSTUNREACH'].includes(error.reason);
 }
 
 /** A retry with the same version would fail again: the server cannot read that resourceVersion. */

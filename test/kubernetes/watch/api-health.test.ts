@@ -138,3 +138,58 @@ t.test('an account that may not read the version is no outage', async (t) => {
   await probing;
   t.strictSame(log.lines, []);
 });
+
+/** A health whose server has just answered. */
+function answering() {
+  const clock = fakeClock();
+  const log = recordingLog();
+  const health = new ApiHealth(clock, log);
+  health.succeeded('version');
+  return { clock, log, health };
+}
+
+t.test('a silent watch beside a server that answers is one line, and so is its end', async (t) => {
+  const { clock, log, health } = answering();
+  health.silent('pods', 14_000);
+  health.silent('events', 14_000);
+  clock.advance(3_000);
+  health.succeeded('pods');
+  health.heard('pods');
+  health.heard('events');
+  t.strictSame(log.lines, [
+    {
+      level: 'NOTICE',
+      sentence: 'Watch of the API server is silent; opening it again',
+      fields: {
+        since: '2026-01-02T03:03:51.678Z',
+        meanwhile:
+          'the API server answers other requests; changes of these objects are shown when the watch works again',
+        kind: 'pods',
+      },
+    },
+    { level: 'NOTICE', sentence: 'Watch of the API server works again', fields: { seconds: 17 } },
+  ]);
+});
+
+t.test('a watch that is silent because the server is unreachable is not logged beside the outage', async (t) => {
+  const { clock, log, health } = answering();
+  clock.advance(6_001);
+  health.silent('pods', 14_000);
+  health.failed('version', failure('timeout'), 2);
+  health.silent('jobs', 14_000);
+  health.heard('jobs');
+  clock.advance(1_000);
+  health.succeeded('version');
+  health.succeeded('pods');
+  health.heard('pods');
+  t.strictSame(sentences(log), ['API server unreachable; retrying', 'API server reachable again']);
+});
+
+t.test('a silent watch is logged as soon as the server answers another request', async (t) => {
+  const { clock, log, health } = answering();
+  clock.advance(6_001);
+  health.silent('pods', 14_000);
+  t.strictSame(log.lines, []);
+  health.succeeded('version');
+  t.strictSame(sentences(log), ['Watch of the API server is silent; opening it again']);
+});

@@ -2,9 +2,14 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { EVENTS, PODS } from '../../../src/kubernetes/contract.ts';
-import { LineSplitter, MAX_WATCH_LINE } from '../../../src/kubernetes/watch/encodings.ts';
+import { TIMINGS } from '../../../src/kubernetes/http/timings.ts';
+import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
+import { Encodings, LineSplitter, MAX_WATCH_LINE } from '../../../src/kubernetes/watch/encodings.ts';
+import { Watches } from '../../../src/kubernetes/watch/watch.ts';
+import { silentLog } from '../../../src/system/log.ts';
+import { fakeClock } from '../../support/fake-clock.ts';
 import { refuses, type Step, status } from '../server.ts';
-import { begins, bookmark, line, lists, never, pod, stays, watches, watching } from './watching.ts';
+import { begins, bookmark, line, lists, never, pod, project, stays, watches, watching } from './watching.ts';
 
 t.test('lines of a watch', async (t) => {
   fc.assert(
@@ -131,6 +136,96 @@ t.test('a silent watch, as one from the future is, leads to a list; bookmarks ke
     ['ADDED a 800 Running', 'DELETED a 800 Running relist', 'ADDED b 15 Running'],
     'the cluster was set back: what it no longer has is deleted although it is newer than the list',
   );
+});
+
+/** The lines about a silent watch, without times. */
+const silences = (log: Awaited<ReturnType<typeof watching>>['log']): readonly string[] =>
+  log.lines.map(({ sentence }) => sentence).filter((sentence) => sentence.startsWith('Watch of the API server'));
+
+const SILENT = 'Watch of the API server is silent; opening it again';
+const WORKS = 'Watch of the API server works again';
+
+t.test(
+  'a watch that does not show what a call returned is silent: it is opened again, with a line in the log',
+  async (t) => {
+    const w = await watching(t, [lists(10, []), stays(), stays(line('ADDED', pod('a', 12)))], {
+      timings: { watchTooShort: 1, watchLag: 100 },
+    });
+    await w.asked(2);
+    await w.reflector.synced(never);
+    w.reflector.offer(project(pod('a', 12)));
+    await w.reflector.reached('12', never);
+    t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', 'WATCH resourceVersion=10']);
+    t.strictSame(silences(w.log), [SILENT, WORKS]);
+  },
+);
+
+t.test('an object that the watch does not select says nothing about the watch', async (t) => {
+  const w = await watching(t, [lists(10, []), stays()], { timings: { watchSilence: 300, watchLag: 20 } });
+  await w.asked(2);
+  w.reflector.offer(project(pod('a', 12)), { isWatched: false });
+  await w.asked(3);
+  t.strictSame(w.requests, ['LIST limit=2', 'WATCH resourceVersion=10', 'LIST limit=2']);
+});
+
+t.test('a list after a silent watch with changes that the watch missed is a line in the log', async (t) => {
+  const w = await watching(t, [lists(10, []), stays(), lists(20, [pod('a', 15)]), stays(bookmark(21))], {
+    timings: { watchSilence: 50 },
+  });
+  await w.reflector.reached('21', never);
+  t.strictSame(silences(w.log), [SILENT, WORKS]);
+});
+
+t.test('a list after a quiet watch without changes is no line in the log', async (t) => {
+  const w = await watching(t, [lists(10, []), stays(), lists(20, []), stays(bookmark(21))], {
+    timings: { watchSilence: 50 },
+  });
+  await w.reflector.reached('21', never);
+  t.strictSame(silences(w.log), []);
+});
+
+t.test('a watch that does not end after its duration is silent', async (t) => {
+  const w = await watching(t, [lists(10, []), stays(), stays(bookmark(11))], {
+    watchTimeoutSeconds: 1,
+    timings: { watchGrace: 1, watchTooShort: 1 },
+  });
+  await w.reflector.reached('11', never);
+  t.strictSame(w.requests, [
+    'LIST limit=2',
+    'WATCH resourceVersion=10 timeoutSeconds=1',
+    'WATCH resourceVersion=10 timeoutSeconds=1',
+  ]);
+  t.strictSame(silences(w.log).slice(0, 1), [SILENT]);
+});
+
+t.test('a watch with a dead connection was silent since its last event', async (t) => {
+  const clock = fakeClock();
+  const silent: number[] = [];
+  const dead = new KubernetesError({ code: 'interrupted', method: 'WATCH', path: '/', text: '', reason: 'ETIMEDOUT' });
+  const body = async function* (): AsyncGenerator<Buffer, void> {
+    yield Buffer.from(bookmark(10));
+    clock.advance(14_000);
+    throw dead;
+  };
+  const response = { status: 200, contentType: 'application/json', warnings: [], date: undefined, authorization: '' };
+  const watches = new Watches({
+    transport: { stream: async () => ({ ...response, body, discard: () => {} }) },
+    clock,
+    log: silentLog,
+    timings: TIMINGS,
+    resource: PODS,
+    path: '/',
+    selection: {},
+    timeoutSeconds: 300,
+    encodings: new Encodings('Pod', silentLog),
+    version: () => '10',
+    onEvent: () => {},
+    onBookmark: () => {},
+    onWorking: () => {},
+    onSilent: (ms) => silent.push(ms),
+  });
+  t.strictSame(await watches.run(never), { next: 'watch' });
+  t.strictSame(silent, [14_000]);
 });
 
 t.test('silence adds up over watches that the server ends early', async (t) => {
