@@ -252,12 +252,12 @@ t.test('a program that not even SIGKILL ends keeps nobody waiting', async (t) =>
   chmodSync(program, 0o755);
   const killed: ChildProcess[] = [];
   // Stands in for a process that sleeps in the kernel: the signal is sent, and nothing happens.
-  t.intercept(ChildProcess.prototype, 'kill', {
-    value(this: ChildProcess) {
-      killed.push(this);
-      return true;
-    },
-  });
+  const { kill } = ChildProcess.prototype;
+  t.teardown(() => Object.assign(ChildProcess.prototype, { kill }));
+  ChildProcess.prototype.kill = function (this: ChildProcess) {
+    killed.push(this);
+    return true;
+  };
   const users = createUsers({ clock: systemClock, log: silentLog, getent: program, timeoutMs: 100 });
   await t.rejects(users.user('jane'), { name: 'UserLookupError', message: `${program} gave no answer within 0.1 s` });
   t.strictSame(
