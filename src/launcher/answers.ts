@@ -118,6 +118,9 @@ const ANSWERS: Answers = {
   },
 };
 
+/** Requests that wait for the API server; the others are answered from memory. */
+export const CALL_API: ReadonlySet<AnsweredKind> = new Set(['submit', 'control', 'network', 'clusterInfo']);
+
 /** Requests that wait for the first list of jobs; a submit and cluster info ask the API server themselves. */
 export const NEED_JOBS: ReadonlySet<AnsweredKind> = new Set(['getJobs', 'control', 'network']);
 

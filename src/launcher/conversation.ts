@@ -6,7 +6,7 @@ import { JobError } from '../jobs/job-error.ts';
 import { Deadline, oneAtATime, repeat } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
-import { type AnsweredRequest, answerTo, NEED_JOBS, type Reload } from './answers.ts';
+import { type AnsweredRequest, answerTo, CALL_API, NEED_JOBS, type Reload } from './answers.ts';
 import { InFlightRequests, type RefuseStream } from './in-flight.ts';
 import { OutputStreams } from './output-stream.ts';
 import type { PluginMetrics } from './plugin-metrics.ts';
@@ -93,10 +93,10 @@ export class Conversation {
       log.debug('Received launcher request', { kind, requestId, bytes });
       this.#dispatch(parsed.request, bytes);
     } else if (parsed.outcome === 'refused') {
-      const { requestId, code, message } = parsed;
+      const { requestId, user, code, message } = parsed;
       log.debug('Rejected launcher request', { requestId, code, bytes });
       const answer = async () => () => this.#error(requestId, code, message);
-      void this.#inFlight.answer({ requestId, user: '', bytes }, answer);
+      void this.#inFlight.answer({ requestId, user, bytes, needsPlace: false }, answer);
     } else {
       log.warning('Dropped launcher message that cannot be answered', { reason: parsed.message });
     }
@@ -124,7 +124,8 @@ export class Conversation {
     switch (request.kind) {
       case 'heartbeat':
         if (this.#isBootstrapped) {
-          void this.#inFlight.answer({ requestId: NO_REQUEST, user: '', bytes }, async () => () => heartbeatResponse);
+          const heartbeat = { requestId: NO_REQUEST, user: '', bytes, needsPlace: false };
+          void this.#inFlight.answer(heartbeat, async () => () => heartbeatResponse);
         }
         return;
       case 'bootstrap':
@@ -155,7 +156,7 @@ export class Conversation {
     const { log, heartbeatIntervalSeconds, metricsIntervalSeconds, metrics } = this.#options;
     const { major, minor, patch } = API_VERSION;
     const isSupported = version.major === major;
-    await this.#inFlight.answer({ requestId, user: '', bytes }, async () => {
+    await this.#inFlight.answer({ requestId, user: '', bytes, needsPlace: false }, async () => {
       if (!isSupported) {
         const theirs = `${version.major}.${version.minor}.${version.patch}`;
         const text = `API ${theirs} is not supported; this plugin supports ${major}.${minor}.${patch}`;
@@ -179,7 +180,8 @@ export class Conversation {
     const { jobs, log, writer } = this.#options;
     const { requestId } = request;
     const user = 'username' in request ? request.username : '';
-    void this.#inFlight.answer({ requestId, user, bytes }, async (timeLeft) => {
+    const arrived = { requestId, user, bytes, needsPlace: CALL_API.has(request.kind) };
+    void this.#inFlight.answer(arrived, async (timeLeft) => {
       if (NEED_JOBS.has(request.kind)) await this.#synced();
       const { maxMessageSize } = writer;
       return answerTo(request, { jobs, reload: this.#reload, log, maxMessageSize, minor: () => this.#minor, timeLeft });

@@ -2,6 +2,7 @@
  * Fair queuing of requests by user, as the API server does it: when more is asked than may be in progress, users are served
  * round robin, and one user alone cannot take all places.
  */
+import { SharedLimit } from './shares.ts';
 
 /** Starts a request; it calls `done` once when its place is free again. */
 type Start = (done: () => void) => void;
@@ -38,45 +39,35 @@ export class RoundRobin<T> {
   }
 }
 
-/**
- * At most `limit` requests are in progress. A user may start another one only while more places are free than this user
- * already has: one user alone gets half of them, and others always find some.
- */
+/** Places of requests in progress: users share them as any other limit, but who is above the share waits. */
 export class FairQueue {
-  readonly #limit: number;
-  readonly #running = new Map<string, number>();
+  readonly #places: SharedLimit;
   readonly #waiting = new RoundRobin<Start>();
-  #inProgress = 0;
 
   constructor(limit: number) {
-    this.#limit = limit;
+    this.#places = new SharedLimit(limit, 'requests in progress', 'wait for answers');
   }
 
   /** Calls `start` as soon as a place is free for this user. */
   add(user: string, start: Start): void {
-    if (!this.#waiting.has(user) && this.#mayStart(user)) this.#start(user, start);
+    if (!this.#waiting.has(user) && this.#take(user)) this.#start(user, start);
     else this.#waiting.push(user, start);
   }
 
-  #mayStart(user: string): boolean {
-    return (this.#running.get(user) ?? 0) < this.#limit - this.#inProgress;
+  #take(user: string): boolean {
+    return this.#places.take(user) === undefined;
   }
 
   #start(user: string, start: Start): void {
-    this.#inProgress++;
-    this.#running.set(user, (this.#running.get(user) ?? 0) + 1);
     start(() => {
-      this.#inProgress--;
-      const left = (this.#running.get(user) ?? 0) - 1;
-      if (left > 0) this.#running.set(user, left);
-      else this.#running.delete(user);
+      this.#places.giveBack(user);
       this.#startWaiting();
     });
   }
 
   #startWaiting(): void {
-    const mayStart = (user: string): boolean => this.#mayStart(user);
-    for (let next = this.#waiting.shift(mayStart); next !== undefined; next = this.#waiting.shift(mayStart)) {
+    const take = (user: string): boolean => this.#take(user);
+    for (let next = this.#waiting.shift(take); next !== undefined; next = this.#waiting.shift(take)) {
       this.#start(next.user, next.item);
     }
   }

@@ -36,6 +36,8 @@ interface Arrived {
   readonly user: string;
   /** Size of its frame. */
   readonly bytes: number;
+  /** Does it wait for the API server? Then its work begins when the user has a place. */
+  readonly needsPlace: boolean;
 }
 
 export class InFlightRequests {
@@ -55,17 +57,20 @@ export class InFlightRequests {
   }
 
   /**
-   * Runs `work` in the user's turn and writes its answer. `work` can ask how many milliseconds are left; after
+   * Runs `work`, in the user's turn if it needs a place, and writes its answer. `work` can ask how many milliseconds are left; after
    * ANSWER_WITHIN_MS the answer is Error 5 instead, and at once Error 0 for a user above the share. Resolves when the answer
    * was written.
    */
-  answer({ requestId, user, bytes }: Arrived, work: (timeLeft: () => number) => Promise<MakeAnswer>): Promise<void> {
+  answer(
+    { requestId, user, bytes, needsPlace }: Arrived,
+    work: (timeLeft: () => number) => Promise<MakeAnswer>,
+  ): Promise<void> {
     const denial = this.#accept(user, bytes);
     if (denial !== undefined) return this.refuse(requestId, user, new JobError('unknown', denial));
     const { clock, log, errorResponse } = this.#options;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const start = clock.monotonic();
-    const timeLeft = (): number => Math.max(0, ANSWER_WITHIN_MS - (clock.monotonic() - start));
+    const arrivedAt = clock.monotonic();
+    const timeLeft = (): number => Math.max(0, ANSWER_WITHIN_MS - (clock.monotonic() - arrivedAt));
     let answered = false;
     let freePlace = (): void => {};
 
@@ -93,14 +98,16 @@ export class InFlightRequests {
     });
     this.#deadlines.add(cancelDeadline);
 
-    this.#queue.add(user, (done) => {
+    const start = (done: () => void): void => {
       if (answered || this.#closed || timeLeft() === 0) {
         queueMicrotask(done);
         return;
       }
       freePlace = done;
       work(timeLeft).then(writeInTime, (error: unknown) => writeInTime(() => errorResponse(requestId, error)));
-    });
+    };
+    if (needsPlace) this.#queue.add(user, start);
+    else start(() => {});
     return promise;
   }
 

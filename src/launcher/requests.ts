@@ -22,6 +22,7 @@ import {
   readFields,
   text,
   trimmedString,
+  trimWhitespace,
 } from '../system/schema.ts';
 import { BrokenFrameError } from './frames.ts';
 import { type RequestId, readRequestId } from './request-id.ts';
@@ -162,6 +163,8 @@ export type ParsedRequest =
   | {
       readonly outcome: 'refused';
       readonly requestId: RequestId;
+      /** Who sent it; '' if that cannot be read. */
+      readonly user: string;
       readonly code: 'request-not-supported' | 'invalid-request';
       readonly message: string;
     }
@@ -182,6 +185,7 @@ export function parseRequest(body: Buffer): ParsedRequest {
   const refused = (code: 'request-not-supported' | 'invalid-request', text: string): ParsedRequest => ({
     outcome: 'refused',
     requestId,
+    user: typeof message['username'] === 'string' ? trimWhitespace(message['username']) : '',
     code,
     message: text,
   });

@@ -2,8 +2,11 @@
  * Limits of one session with the launcher, whatever a user or a broken launcher sends (architecture.md section 4).
  */
 
-/** Requests in progress at a time; others wait in the queue of their user. One user has at most half: fewer than the client's connections. */
-export const MAX_REQUESTS_IN_PROGRESS = 100;
+/**
+ * Requests that wait for the API server at a time; others wait in the queue of their user. With the reserve (shares.ts) they
+ * are 60, fewer than the client's connections.
+ */
+export const MAX_REQUESTS_IN_PROGRESS = 48;
 
 /** Requests that were accepted and are not answered yet, in progress or queued. */
 export const MAX_REQUESTS_ACCEPTED = 10_000;
@@ -17,8 +20,8 @@ export const MAX_ANSWERS_WAITING = 10_000;
 /** Output streams at a time; each may hold a connection. */
 export const MAX_OUTPUT_STREAMS = 1000;
 
-/** Output streams that open a connection at a time; one user has at most half. */
-export const MAX_STREAMS_OPENING = 32;
+/** Output streams that open a connection at a time. */
+export const MAX_STREAMS_OPENING = 16;
 
 /** After this time without output another stream may open its connection. */
 export const STREAM_OPEN_MS = 250;
