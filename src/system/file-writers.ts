@@ -97,13 +97,19 @@ interface Writers {
   readonly groups: ReadonlyMap<number, string>;
   /** The file or directory that every user can write to. */
   readonly everyUser: string | undefined;
+  /** The file itself; undefined if it is missing. */
+  readonly file: Stats | undefined;
 }
+
+/** As fstat reports it of an open file. */
+type FileIdentity = Pick<Stats, 'dev' | 'ino'>;
 
 /** Who can change this file, or replace it. A missing file has the writers of its directories. */
 export function writersOf(path: string, mounts: Mounts = Mounts.read()): Writers {
   const users = new Map<number, string>();
   const groups = new Map<number, string>();
   let everyUser: string | undefined;
+  let file: Stats | undefined;
   const add = (at: string, { uid, gid, mode }: Stats, isSticky: boolean): void => {
     if (mounts.isReadOnly(at)) return;
     if (uid !== 0 && !users.has(uid)) users.set(uid, at);
@@ -114,18 +120,24 @@ export function writersOf(path: string, mounts: Mounts = Mounts.read()): Writers
   for (const { directory, directoryStats, path: entry, stats, below } of pathSteps(path)) {
     // A mount point can be neither renamed nor removed.
     if (!mounts.has(entry)) add(directory, directoryStats, (directoryStats.mode & 0o1000) !== 0);
+    file = stats;
     if (stats === undefined) break;
     // The mode of a symbolic link has no meaning.
     if (stats.isSymbolicLink()) add(entry, stats, true);
     else if (below.length === 0) add(entry, stats, false);
   }
-  return { users, groups, everyUser };
+  return { users, groups, everyUser, file };
 }
 
-/** The first path through which another user or a group can change this file, or replace it; undefined: root alone can. */
-export function changeableThrough(path: string, mounts?: Mounts): string | undefined {
+/**
+ * The first path through which another user or a group can change this file, or replace it; undefined: root alone can. The
+ * path itself if it now names another file than the one that was opened: it was replaced, or it goes through a descriptor or
+ * a directory of a process (/dev/stdin, /proc/PID/cwd) into another mount namespace, where names mean other files.
+ */
+export function changeableThrough(path: string, opened?: FileIdentity, mounts?: Mounts): string | undefined {
   try {
-    const { users, groups, everyUser } = writersOf(path, mounts);
+    const { users, groups, everyUser, file } = writersOf(path, mounts);
+    if (opened !== undefined && (file?.dev !== opened.dev || file.ino !== opened.ino)) return path;
     return [everyUser, ...users.values(), ...groups.values()].find((each) => each !== undefined);
   } catch {
     return path;

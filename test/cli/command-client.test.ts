@@ -135,6 +135,25 @@ t.test('an options file in a directory of another user is refused, and the direc
   t.strictSame(seen, []);
 });
 
+t.test(
+  'an options file of another mount namespace, under the name of a file of root, is refused',
+  { skip },
+  async (t) => {
+    const root = directoryOf(t, { options: { ...HERE, 'api-url': 'http://127.0.0.1:9' } });
+    const theirs = directoryOf(t, { options: { ...HERE, 'api-url': url } });
+    chownSync(theirs.configFile, 1001, 1001);
+    const open = `mount --bind ${theirs.configFile} ${root.configFile} && exec 0<${root.configFile}`;
+    const here = `/usr/bin/nsenter --mount=/proc/${process.pid}/ns/mnt`;
+    const command = `${open} && exec ${here} ${EXECUTABLE} jobs --config-file=/dev/stdin`;
+    const said = await new Promise<string>((resolve) => {
+      const env = { SUDO_UID: '1001' };
+      execFile('/usr/bin/unshare', ['--mount', '/bin/sh', '-c', command], { env }, (_, __, stderr) => resolve(stderr));
+    });
+    t.match(said, '/dev/stdin: api-url: the token is not sent, because uid 1001 started this command as root');
+    t.strictSame(seen.splice(0), []);
+  },
+);
+
 t.test('root itself is not restricted, nor is a file of root that has both', { skip }, async (t) => {
   await run(t, ['jobs', `--api-url=${url}`], { options: { 'auth-token': 'root-token' } });
   await run(t, ['jobs'], { ...BEHIND, options: { 'api-url': url, 'auth-token': 'file-token' } });

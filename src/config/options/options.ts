@@ -113,7 +113,7 @@ export async function loadOptions(start: StartEnvironment): Promise<LoadedOption
   const inFile = readEntries(place.path, file?.text ?? '', commandLine, findings);
   const written = collect(commandLine, inFile, place.path);
   const values = decodeAll(written, findings);
-  const completed = complete(values, written, { ...place, isMissing, isPrivate, search }, start, findings);
+  const completed = complete(values, written, { ...place, file, isMissing, isPrivate, search }, start, findings);
   let log: Options | undefined = completed;
   if (file !== undefined) {
     const serverUser = await start.findUser(values.serverUser).catch(() => undefined);
@@ -195,6 +195,7 @@ function decodeAll(written: ReadonlyMap<OptionName, SettingEntry>, findings: Fin
 interface OptionsPlace {
   readonly path: string;
   readonly tried: readonly string[];
+  readonly file: TextFile | undefined;
   /** `config-file` names a file that does not exist. */
   readonly isMissing: boolean;
   /** Root alone can read the file. */
@@ -279,7 +280,7 @@ function complete(
     resourceProfileConfig:
       values.resourceProfileConfig ?? place.search.find(`launcher.${values.pluginName}.resources.conf`).path,
     configFile: place.path,
-    changeableThrough: changeableThrough(place.path),
+    changeableThrough: changeableThrough(place.path, place.file),
     logging: loggingSources(start.env, place.search.find('logging.conf').path, problems),
     writtenInFile: new Set([...written].filter(([, { file }]) => file !== COMMAND_LINE).map(([name]) => name)),
     origins: given,

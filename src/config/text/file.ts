@@ -12,6 +12,8 @@ export interface TextFile {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  readonly dev: number;
+  readonly ino: number;
 }
 
 /** The option or key that names a file: problems of the file itself are reported there. */
@@ -42,8 +44,9 @@ export function readTextFile(file: string, by?: Naming): TextFile | undefined {
     throw fileError('unreadable', file, by, `cannot be read: ${ownUser().text} ${why} (${code})`, cause, remedy);
   }
   try {
-    const stat = fstatSync(descriptor);
-    if (!stat.isFile()) throw failed('invalid', 'is not a regular file');
+    const stats = fstatSync(descriptor);
+    const { mode, uid, gid, dev, ino } = stats;
+    if (!stats.isFile()) throw failed('invalid', 'is not a regular file');
     const bytes = Buffer.alloc(MAX_FILE_BYTES + 1);
     let length = 0;
     for (let read = -1; read !== 0 && length < bytes.length; length += read) {
@@ -51,7 +54,7 @@ export function readTextFile(file: string, by?: Naming): TextFile | undefined {
     }
     if (length > MAX_FILE_BYTES) throw failed('invalid', 'is larger than 1 MiB');
     if (bytes.subarray(0, length).includes(0)) throw failed('invalid', 'contains a NUL byte');
-    return { text: decode(bytes.subarray(0, length), failed), mode: stat.mode, uid: stat.uid, gid: stat.gid };
+    return { text: decode(bytes.subarray(0, length), failed), mode, uid, gid, dev, ino };
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw failed('unreadable', `cannot be read: ${errorCode(error)}`, error);
