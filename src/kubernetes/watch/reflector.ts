@@ -266,7 +266,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       until(() => listed && store.version !== undefined && !isNewer(version, store.version), signal),
     offer: (object, { isListed = false, isWatched = true } = {}) => {
       store.offer(object, isListed);
-      if (isWatched) expected.add(object.resourceVersion);
+      if (isWatched && synced) expected.add(object.resourceVersion);
     },
     run,
   };
