@@ -45,4 +45,6 @@ export interface JobsContext {
   readonly minor: () => Promise<number>;
   /** Ids that this process submitted. */
   readonly submitted: Set<string>;
+  /** Runs an attempt to delete the objects of a failed submit, at a time when few others run. */
+  readonly undoAttempt: (attempt: () => Promise<void>) => Promise<void>;
 }

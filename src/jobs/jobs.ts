@@ -4,7 +4,7 @@
  */
 import { type Client, EVENTS, JOBS, PODS, type Projected, type Reflector, SERVICES } from '../kubernetes/contract.ts';
 import { scopedClient } from '../kubernetes/decorate-client.ts';
-import { untilAborted } from '../system/async.ts';
+import { atMost, untilAborted } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
@@ -52,6 +52,9 @@ export interface RunningJobs extends Jobs {
 /** Reasons of events that do not explain the state of a job (docs/kubernetes-objects.md section 7). */
 const IGNORED_EVENTS = ['Scheduled', 'Pulled', 'Created', 'Started', 'SuccessfulCreate', 'Completed'];
 
+/** Connections for calls are few, and submits of users need them, too. */
+const MAX_UNDO_ATTEMPTS = 4;
+
 export function createJobs(dependencies: JobsDependencies): RunningJobs {
   const { clock, log } = dependencies;
   const life = new AbortController();
@@ -87,6 +90,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     signal: life.signal,
     minor: once(async () => (await client.version()).minor),
     submitted: new Set(),
+    undoAttempt: atMost(MAX_UNDO_ATTEMPTS, (attempt) => attempt()),
   };
   const { jobs, pods, services, events, permissions } = context;
   repository.onUpdate(({ id, deleted }) => {

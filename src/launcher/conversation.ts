@@ -3,7 +3,7 @@
  */
 import type { Jobs } from '../jobs/contract.ts';
 import { JobError } from '../jobs/job-error.ts';
-import { Deadline, oneAtATime, repeat } from '../system/async.ts';
+import { atMost, Deadline, repeat } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { type AnsweredRequest, answerTo, CALL_API, NEED_JOBS, type Reload } from './answers.ts';
@@ -80,7 +80,7 @@ export class Conversation {
       outputStream: new OutputStreams({ ...common, clock, limit: options.maxOutputStreams }),
       usageStream: new UsageStreams(common),
     };
-    this.#reload = oneAtATime(options.reload);
+    this.#reload = atMost(1, options.reload);
   }
 
   /** Handles the body of one frame. Throws BrokenFrameError if it is not JSON. */

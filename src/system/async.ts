@@ -187,14 +187,22 @@ export async function repeat(
   }
 }
 
-/** The same function, of which a call begins only when the one before has ended. */
-export function oneAtATime<A extends readonly unknown[], R>(
+/** The same function, of which at most this many calls run at the same time, in the order of the calls. */
+export function atMost<A extends readonly unknown[], R>(
+  limit: number,
   run: (...args: A) => Promise<R>,
 ): (...args: A) => Promise<R> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (...args) => {
-    const next = last.then(() => run(...args));
-    last = next.catch(() => {});
-    return next;
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (...args) => {
+    if (running < limit) running++;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await run(...args);
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
+    }
   };
 }

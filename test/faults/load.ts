@@ -18,6 +18,8 @@ interface Load {
   readonly records: readonly JobRecord[];
   /** Jobs that are over, and judged. */
   readonly over: () => number;
+  /** For how long no job was submitted, because too many were open. */
+  readonly pausedMs: () => number;
   /** Resolves when the last one was submitted. */
   readonly submitted: Promise<void>;
   /** Resolves when all are over, or time is. */
@@ -25,6 +27,11 @@ interface Load {
 }
 
 const EVERY_MS = 300;
+/**
+ * Twice as many as are open where the machine has time. On a busy one, more of them slow the simulated cluster down until
+ * calls get no answer in time, failed submits are repeated, and it never catches up.
+ */
+const MAX_OPEN = 300;
 /** The number of sessions that are open all the time: the load is the same from the beginning on. */
 const SESSIONS = 10;
 const SESSION_S = { least: 30, most: 240 };
@@ -37,6 +44,7 @@ export function startLoad(options: LoadOptions): Load {
   const jobs: Promise<void>[] = [];
   let sessions = 0;
   let judged = 0;
+  let pausedMs = 0;
 
   function next(index: number, secondsLeft: number): Assignment {
     if (sessions >= SESSIONS || secondsLeft < SESSION_S.least) return assignment(index, random);
@@ -58,16 +66,26 @@ export function startLoad(options: LoadOptions): Load {
 
   async function submit(): Promise<void> {
     const begin = performance.now();
-    for (let index = 0; index * EVERY_MS < options.ms; index++) {
-      await sleep(Math.max(0, begin + index * EVERY_MS - performance.now()));
-      const record = newRecord(next(index, (options.ms - index * EVERY_MS) / 1000));
+    const passed = (): number => performance.now() - begin;
+    for (let dueAt = 0; dueAt < options.ms; dueAt += EVERY_MS) {
+      await sleep(Math.max(0, dueAt - passed()));
+      while (records.length - judged >= MAX_OPEN && passed() < options.ms) await sleep(EVERY_MS);
+      pausedMs += Math.max(0, passed() - dueAt - EVERY_MS);
+      dueAt = Math.max(dueAt, passed() - EVERY_MS);
+      const record = newRecord(next(records.length, (options.ms - passed()) / 1000));
       records.push(record);
       jobs.push(one(record));
     }
   }
 
   const submitted = submit();
-  return { records, over: () => judged, submitted, settled: submitted.then(() => Promise.all(jobs)) };
+  return {
+    records,
+    over: () => judged,
+    pausedMs: () => pausedMs,
+    submitted,
+    settled: submitted.then(() => Promise.all(jobs)),
+  };
 }
 
 /** Looks at a job after its end, while its pod is there, and judges what it wrote: there is much output. */

@@ -134,7 +134,8 @@ async function soaked(options: Soaking): Promise<RunReport> {
   await Promise.race([load.submitted, Promise.all(meanwhile)]);
   submitting.abort();
   await Promise.all(meanwhile);
-  const machine = `processors ${Math.round(busy() * 100)} % busy`;
+  const paused = `submits paused for ${Math.round(load.pausedMs() / 1000)} s`;
+  const machine = `processors ${Math.round(busy() * 100)} % busy, ${paused}`;
   await storm.end();
 
   log('No more jobs; waiting until all are over, and then expired');

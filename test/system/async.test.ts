@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
-import { Deadline, Listeners, repeat, untilAborted, waitFor, within } from '../../src/system/async.ts';
+import { atMost, Deadline, Listeners, repeat, untilAborted, waitFor, within } from '../../src/system/async.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 
 const never = (): Promise<never> => new Promise(() => {});
@@ -185,4 +185,31 @@ t.test('a listener that was added twice is called twice, and removed once at a t
   remove();
   listeners.notify(2);
   t.strictSame(seen, [1, 1, 2]);
+});
+
+t.test('of five calls two run at the same time, in order, also after one that rejects', async (t) => {
+  const ends: PromiseWithResolvers<void>[] = [];
+  const begun: number[] = [];
+  const call = atMost(2, (index: number) => {
+    begun.push(index);
+    const end = Promise.withResolvers<void>();
+    ends.push(end);
+    return end.promise;
+  });
+  const results = Promise.allSettled([0, 1, 2, 3, 4].map(call));
+  await nextTurn();
+  t.strictSame(begun, [0, 1]);
+  ends[1]?.reject(new Error('no'));
+  await nextTurn();
+  t.strictSame(begun, [0, 1, 2]);
+  ends[0]?.resolve();
+  ends[2]?.resolve();
+  await nextTurn();
+  t.strictSame(begun, [0, 1, 2, 3, 4]);
+  ends[3]?.resolve();
+  ends[4]?.resolve();
+  t.strictSame(
+    (await results).map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled'],
+  );
 });

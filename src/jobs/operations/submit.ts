@@ -65,6 +65,7 @@ async function create(context: JobsContext, inputs: Inputs, resolved: ResolvedJo
   const job = newJob(resolved, options(), random, context.templates?.());
   const { id } = job;
   repository.hide(id);
+  let isSent = false;
   let created: KubernetesJob | undefined;
   let manifest: KubernetesJob | undefined;
   const forLog = (text: string): string => redactQuoted(text, unloggable(resolved.request, manifest));
@@ -74,6 +75,8 @@ async function create(context: JobsContext, inputs: Inputs, resolved: ResolvedJo
     const service = needsService(resolved.request)
       ? await job.service(minor, options().serviceType, signal)
       : undefined;
+    signal.throwIfAborted();
+    isSent = true;
     const answer = await client.create(JOBS, manifest, { signal, isOurs: job.isOurs });
     created = answer.object;
     const owner = { name: id, uid: created.metadata?.uid ?? '' };
@@ -94,8 +97,8 @@ async function create(context: JobsContext, inputs: Inputs, resolved: ResolvedJo
     if (record === undefined) throw new JobError('unknown', `Job ${id} was deleted while it was being submitted.`);
     return jobOf(record);
   } catch (error) {
-    const unclear = created !== undefined || signal.aborted || isTransient(error);
-    if (unclear) void undo(context, job);
+    const mayExist = isSent && (created !== undefined || signal.aborted || isTransient(error));
+    if (mayExist) void undo(context, job);
     else repository.reveal(id);
     throw jobErrorOf(signal.aborted ? signal.reason : redacted(error, forLog), 'Cannot create the job', forLog);
   }
@@ -134,12 +137,14 @@ async function undo(context: JobsContext, job: NewJob): Promise<void> {
   const giveUpAt = clock.monotonic() + LATE_ARRIVAL_MS;
   while (!signal.aborted) {
     let failure: unknown;
+    let isOver = false;
     try {
-      const { outcome } = await deleteSubmitted(context, job);
-      if (outcome === 'done' || clock.monotonic() >= giveUpAt) {
-        if (outcome === 'absent') context.repository.reveal(job.id);
-        return;
-      }
+      await context.undoAttempt(async () => {
+        const { outcome } = await deleteSubmitted(context, job);
+        isOver = outcome === 'done' || clock.monotonic() >= giveUpAt;
+        if (isOver && outcome === 'absent') context.repository.reveal(job.id);
+      });
+      if (isOver) return;
     } catch (error) {
       failure = error;
       if (!signal.aborted)
@@ -157,6 +162,7 @@ async function deleteSubmitted(
   { client, repository, signal }: JobsContext,
   { id, isOurs }: NewJob,
 ): Promise<{ readonly outcome: 'done' | 'absent' }> {
+  signal.throwIfAborted();
   const found = await client.get(JOBS, id, { signal }).catch((error: unknown) => {
     if (isNotFound(error)) return undefined;
     throw error;

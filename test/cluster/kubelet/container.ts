@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Guard } from './guard.ts';
 import type { ContainerLog } from './log.ts';
-import { cpuMs, hasVariable, listProcesses, membersOf, residentBytes } from './processes.ts';
+import { cpuMs, hasVariable, infoOf, listProcesses, membersOf, residentBytes } from './processes.ts';
 import type { Reaper } from './reaper.ts';
 
 /** Who the processes run as, where the simulator is root. */
@@ -88,6 +88,7 @@ export function startContainer(options: ContainerOptions): RunningContainer {
   const pid = child.pid;
   if (pid === undefined) throw new StartError(startErrorText(program, options.env) ?? `exec: "${program}": cannot run`);
   const startedAt = Date.now();
+  const firstTick = infoOf(pid)?.startedAt ?? 0;
 
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream]?.on('data', (chunk: Buffer) => {
@@ -125,8 +126,10 @@ export function startContainer(options: ContainerOptions): RunningContainer {
     const all = listProcesses();
     const found = new Set(membersOf(sessions, all));
     if (!options.isAlone()) return [...found];
-    const strays = all.filter(({ pid: one }) => !found.has(one) && hasVariable(one, marker));
-    return [...found, ...strays.map(({ pid: one }) => one)];
+    // The environment of each process of the machine would take long to read.
+    const others = all.filter((other) => other.startedAt >= firstTick && !found.has(other.pid));
+    const strays = others.filter((other) => hasVariable(other.pid, marker));
+    return [...found, ...strays.map((other) => other.pid)];
   }
 
   /** The kernel kills all in one go; here each is stopped first, so that a shell has no time to say that a child was killed. */

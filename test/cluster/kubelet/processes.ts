@@ -7,6 +7,8 @@ interface ProcessInfo {
   readonly pid: number;
   readonly parent: number;
   readonly session: number;
+  /** Clock ticks since the machine started. */
+  readonly startedAt: number;
 }
 
 export function listProcesses(): ProcessInfo[] {
@@ -14,11 +16,15 @@ export function listProcesses(): ProcessInfo[] {
 }
 
 /** Undefined where the process has gone meanwhile. */
-function infoOf(pid: number): ProcessInfo | undefined {
+export function infoOf(pid: number): ProcessInfo | undefined {
   const text = readProc(pid, 'stat');
   // The command name stands in parentheses and may hold anything.
-  const [, parent, , session] = text?.slice(text.lastIndexOf(')') + 2).split(' ') ?? [];
-  return session === undefined ? undefined : { pid, parent: Number(parent), session: Number(session) };
+  const fields = text
+    ?.slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  const [, parent = 0, , session = 0] = fields ?? [];
+  return fields === undefined ? undefined : { pid, parent, session, startedAt: fields[19] ?? 0 };
 }
 
 /** Bytes of memory a process holds now. */

@@ -1,8 +1,10 @@
-/** A Service that exists already is accepted if it belongs to the Job, and refused otherwise. */
+/** What a submit finds in the cluster, and what it leaves there if it fails. */
 import t from 'tap';
-import { SERVICES } from '../../../src/kubernetes/contract.ts';
+import { JOBS, SERVICES } from '../../../src/kubernetes/contract.ts';
+import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
 import { FAULTS } from '../../cluster/faults/rules.ts';
-import { startPlugins } from '../instance.ts';
+import { eventually } from '../../support/eventually.ts';
+import { fastClock, startPlugins } from '../instance.ts';
 
 const { cluster, instance } = await startPlugins(t);
 const exposedPorts = [{ targetPort: 8787, protocol: 'TCP' }];
@@ -30,4 +32,63 @@ t.test('a Service that the Job does not own refuses the job', async (t) => {
     }),
   });
   await t.rejects(one.submit({ command: 'sleep 600', exposedPorts }), { message: /already exists/ });
+});
+
+const silent = (method: string): KubernetesError =>
+  new KubernetesError({ code: 'timeout', method, path: '/', text: 'no answer' });
+
+t.test('of 20 submits without an answer four are undone at a time, and none leaves a job', async (t) => {
+  let isSilent = true;
+  let running = 0;
+  let most = 0;
+  const one = await instance({
+    clock: fastClock(30),
+    wrap: (client) => ({
+      ...client,
+      create: async (resource, object, options) => {
+        await client.create(resource, object, options);
+        throw silent('POST');
+      },
+      get: async (resource, name, options) => {
+        if (resource !== JOBS) return client.get(resource, name, options);
+        running++;
+        most = Math.max(most, running);
+        try {
+          const answer = await client.get(resource, name, options);
+          if (isSilent) throw silent('GET');
+          return answer;
+        } finally {
+          running--;
+        }
+      },
+    }),
+  });
+  const submits = Array.from({ length: 20 }, () => one.submit({ name: 'undone', command: 'true' }));
+  t.ok((await Promise.allSettled(submits)).every(({ status }) => status === 'rejected'));
+  await eventually(() => one.log.filter(({ sentence }) => /^Cannot delete the objects/.test(sentence)).length >= 20);
+  t.equal(most, 4);
+  isSilent = false;
+  const names = async () => (await one.client.list(JOBS)).items.map(({ metadata }) => metadata?.name ?? '');
+  await eventually(async () => !(await names()).some((name) => name.startsWith('undone')));
+});
+
+t.test('a submit that fails before its Job is sent asks for no Job', async (t) => {
+  const reads: string[] = [];
+  const one = await instance({
+    wrap: (client) => ({
+      ...client,
+      version: async () => {
+        throw silent('GET');
+      },
+      get: (resource, name, options) => {
+        reads.push(name);
+        return client.get(resource, name, options);
+      },
+    }),
+  });
+  await t.rejects(one.submit({ name: 'never-sent', command: 'true' }), { message: /no answer/ });
+  t.strictSame(
+    reads.filter((name) => name.startsWith('never-sent')),
+    [],
+  );
 });
