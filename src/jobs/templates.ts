@@ -52,9 +52,9 @@ export function templateList(files: readonly TemplateFile[]): string {
   return files.map(({ name, version }) => (version === undefined ? name : `${name} (version ${version})`)).join(', ');
 }
 
-/** Milliseconds of CPU time rather than wall time, so that a busy host fails no job. */
-function processTime(): number {
-  const { user, system } = process.cpuUsage();
+/** Milliseconds of CPU time of this thread rather than wall time, so that a busy host fails no job. */
+function threadTime(): number {
+  const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
 }
 
@@ -64,7 +64,7 @@ function contextOf(
   now: number,
   onChanges: TemplateContext['onChanges'],
 ): TemplateContext {
-  const slices = new Slices(turns, processTime);
+  const slices = new Slices(turns, threadTime);
   return { set, now, slices, cpuTime: slices.cpuTime, onChanges };
 }
 

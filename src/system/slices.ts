@@ -43,7 +43,7 @@ export class Slices {
   #spent = 0;
   #from: number | undefined;
 
-  /** `cpu`: milliseconds of CPU time of the process. */
+  /** `cpu`: milliseconds of CPU time of this thread. */
   constructor(turns: Turns, cpu: () => number) {
     this.#turns = turns;
     this.#cpu = cpu;

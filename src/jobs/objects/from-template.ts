@@ -74,6 +74,10 @@ function reasonOf({ kind, reason }: TemplateError): string {
   return `an error of kind ${kind}; the log has the message`;
 }
 
+/** The refusal of a job for which a template cannot be executed. */
+export const refusalOf = (error: TemplateError): JobError =>
+  templateRefusal(placeText(error.place), reasonOf(error), error.reason);
+
 /** Renders a template for a job. Undefined: it rendered nothing. Throws JobError 'invalid-request'. */
 export function* renderObject(
   templating: Templating,
@@ -84,8 +88,7 @@ export function* renderObject(
   try {
     return yield* readRendered(template, yield* renderText(templating, template, data, decoded));
   } catch (error) {
-    if (error instanceof TemplateError) throw templateRefusal(placeText(error.place), reasonOf(error), error.reason);
-    throw error;
+    throw error instanceof TemplateError ? refusalOf(error) : error;
   }
 }
 
@@ -108,7 +111,7 @@ export function* readRendered(template: TemplateName, rendered: Rendered): Slice
   yield;
   const root = node;
   const placeOf = (path: readonly (string | number)[]): string => placeText(placeAt(offsetOf(root, path)));
-  const object = jsonOf(root);
+  const object = yield* jsonOf(root);
   if (!isObject(object)) throw templateRefusal(placeOf([]), 'it renders no object');
   return { template, object, text, placeOf };
 }
@@ -135,23 +138,36 @@ function offsetOf(node: YamlNode, path: readonly (string | number)[]): number {
   return current.offset;
 }
 
-/** `__proto__` is a field as any other. */
-function objectOf(entries: (YamlNode & { readonly kind: 'map' })['entries']): JsonObject {
-  const object: Record<string, unknown> = {};
-  for (const [key, { value }] of entries) setOwn(object, key, jsonOf(value));
-  return object;
-}
+/** Items and fields between two places where other work may run. */
+const PAUSE_ITEMS = 256;
 
-function jsonOf(node: YamlNode): unknown {
+function* jsonOf(node: YamlNode): Sliced<unknown> {
+  let count = 0;
   switch (node.kind) {
     case 'scalar':
-      return typeof node.value === 'bigint' ? Number(node.value) : node.value;
-    case 'list':
-      return node.items.map(jsonOf);
-    case 'map':
-      return objectOf(node.entries);
+      return jsonScalar(node);
+    case 'list': {
+      const items: unknown[] = [];
+      for (const item of node.items) {
+        items.push(item.kind === 'scalar' ? jsonScalar(item) : yield* jsonOf(item));
+        if (++count % PAUSE_ITEMS === 0) yield;
+      }
+      return items;
+    }
+    case 'map': {
+      const object: Record<string, unknown> = {};
+      for (const [key, { value }] of node.entries) {
+        // `__proto__` is a field as any other.
+        setOwn(object, key, value.kind === 'scalar' ? jsonScalar(value) : yield* jsonOf(value));
+        if (++count % PAUSE_ITEMS === 0) yield;
+      }
+      return object;
+    }
   }
 }
+
+const jsonScalar = ({ value }: YamlNode & { readonly kind: 'scalar' }): unknown =>
+  typeof value === 'bigint' ? Number(value) : value;
 
 /** Fields that must be objects, and lists of objects. */
 const OBJECTS: readonly (readonly string[])[] = [

@@ -7,6 +7,7 @@ import type { VolumeMount } from 'kubernetes-types/core/v1.d.ts';
 import { IMAGE } from '../../config/profiles/profile-kinds.ts';
 import { DNS_LABEL, isLabelKey, isLabelValue, OBJECT_NAME } from '../../config/text/kinds.ts';
 import { isObject } from '../../system/json.ts';
+import type { Sliced } from '../../system/slices.ts';
 import { toTemplateData } from '../../templates/language/data.ts';
 import type { Value } from '../../templates/values.ts';
 import type { JobRequest } from '../job.ts';
@@ -176,43 +177,69 @@ export function pathTo(position: Position): Path {
   return path;
 }
 
+/** Work between two places where other work may run, in characters, and how many of them a string counts at least. */
+const PAUSE_WORK = 65_536;
+const STRING_WORK = 32;
+
 /**
  * A copy of the data with every free string replaced. They are numbered in the order of the data, which is the same in
  * every copy.
  */
-export function mapFreeText(
+export function* mapFreeText(
   data: TemplateData,
   replace: (text: string, number: number, position: Position) => string,
-): TemplateData {
+): Sliced<TemplateData> {
   const secrets = new Set(
     Object.entries(data['config'] ?? {}).flatMap(([index, { name }]) =>
       name === 'secret' || name === 'serviceAccountName' ? [`config.${index}.value`] : [],
     ),
   );
   let count = 0;
-  const visit = (value: unknown, pattern: string, step: string | number, above: Position | undefined): unknown => {
-    if (typeof value === 'string') {
-      const isSecret =
-        secrets.size > 0 &&
-        above !== undefined &&
-        secrets.has(`config.${above.step}.${step}`) &&
-        pattern === 'config.*.value';
-      return isSecret || CHECKED.has(pattern) ? value : replace(value, count++, { step, above });
-    }
+  let work = 0;
+  const visitString = (text: string, pattern: string, position: Position): string => {
+    const { above } = position;
+    const isSecret =
+      secrets.size > 0 &&
+      above !== undefined &&
+      secrets.has(`config.${above.step}.${position.step}`) &&
+      pattern === 'config.*.value';
+    work += text.length + STRING_WORK;
+    return isSecret || CHECKED.has(pattern) ? text : replace(text, count++, position);
+  };
+  function* visit(
+    value: unknown,
+    pattern: string,
+    step: string | number,
+    above: Position | undefined,
+  ): Sliced<unknown> {
     if (typeof value !== 'object' || value === null) return value;
     const here: Position = { step, above };
-    if (Array.isArray(value)) {
-      const ofItems = `${pattern}.*`;
-      return value.map((item: unknown, index) => visit(item, ofItems, index, here));
-    }
-    const isLabels = LABELS.test(pattern);
+    const isList = Array.isArray(value);
+    const isLabels = !isList && LABELS.test(pattern);
+    const list: unknown[] = [];
     const copy: Record<string, unknown> = {};
-    for (const [key, inner] of Object.entries(value)) {
-      setOwn(copy, key, visit(inner, `${pattern}.${isLabels ? '*' : key}`, key, here));
+    for (const [key, inner] of isList ? value.entries() : Object.entries(value)) {
+      const innerPattern = `${pattern}.${isList || isLabels ? '*' : key}`;
+      const visited =
+        typeof inner === 'string'
+          ? visitString(inner, innerPattern, { step: key, above: here })
+          : yield* visit(inner, innerPattern, key, here);
+      if (typeof key === 'number') list.push(visited);
+      else setOwn(copy, key, visited);
+      if (work < PAUSE_WORK) continue;
+      work = 0;
+      yield;
     }
-    return copy;
-  };
-  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, visit(value, key, key, undefined)]));
+    return isList ? list : copy;
+  }
+  const copy: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(data)) {
+    copy[key] =
+      typeof value === 'string'
+        ? visitString(value, key, { step: key, above: undefined })
+        : yield* visit(value, key, key, undefined);
+  }
+  return copy;
 }
 
 /** Sets a field of any name: `__proto__`, too, is a field. */

@@ -101,15 +101,15 @@ function mergeMetadata(
     delete kept[name];
   }
   const merged = (name: 'labels' | 'annotations'): Strings => {
-    const needed = generated?.[name] ?? {};
-    const written = Object.entries(kept[name] ?? {});
-    const removed = written.filter(([key]) => isOurs(key) && needed[key] === undefined).map(([key]) => key);
-    for (const key of removed) if (!UNREPORTED.test(key)) changes.list.push(`${field}.${name}.${key} (removed)`);
-    const fixed = Object.entries(needed).filter(([key]) => isOurs(key));
-    for (const [key, value] of fixed)
-      if (!UNREPORTED.test(key)) changes.replace(`${field}.${name}.${key}`, kept[name]?.[key], value);
-    const others = written.filter(([key]) => !removed.includes(key));
-    return { ...needed, ...Object.fromEntries(others), ...Object.fromEntries(fixed) };
+    const needed = Object.entries(generated?.[name] ?? {});
+    const result = new Map(needed);
+    for (const [key, value] of Object.entries(kept[name] ?? {})) {
+      const ours = isOurs(key) ? result.get(key) : value;
+      if (ours === value) result.set(key, value);
+      else if (!UNREPORTED.test(key))
+        changes.list.push(`${field}.${name}.${key}${ours === undefined ? ' (removed)' : ''}`);
+    }
+    return Object.fromEntries(result);
   };
   const labels = merged('labels');
   const annotations = merged('annotations');

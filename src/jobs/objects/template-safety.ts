@@ -3,12 +3,13 @@
  * harmless forms, and all three objects must agree. A difference is refused, naming the field and the line of the template.
  */
 import { isObject, jsonIn } from '../../system/json.ts';
-import type { Sliced } from '../../system/slices.ts';
+import { runAtOnce, type Sliced } from '../../system/slices.ts';
 import { TemplateError } from '../../templates/contract.ts';
 import { JobError } from '../job-error.ts';
 import {
   type RenderedObject,
   readRendered,
+  refusalOf,
   renderObject,
   renderText,
   type TemplateName,
@@ -39,7 +40,7 @@ export function* renderSafely(
     return text;
   });
   yield;
-  const risky = riskyTexts(data);
+  const risky = yield* riskyTexts(data);
   if (risky.length === 0 && decoded.size === 0) return rendered && { rendered, fromJob: [] };
   const trials = new Trials(templating, template, data, risky);
   const output = rendered?.text ?? '';
@@ -67,10 +68,12 @@ function textsOf(data: TemplateData): (encoded: string) => boolean {
   return (encoded) => {
     if (joined === undefined) {
       const texts: string[] = [];
-      mapFreeText(data, (text) => {
-        texts.push(text);
-        return text;
-      });
+      runAtOnce(
+        mapFreeText(data, (text) => {
+          texts.push(text);
+          return text;
+        }),
+      );
       joined = texts.join('\n');
     }
     return encoded !== '' && joined.includes(encoded);
@@ -110,9 +113,9 @@ interface RiskyText {
   readonly text: string;
 }
 
-function riskyTexts(data: TemplateData): readonly RiskyText[] {
+function* riskyTexts(data: TemplateData): Sliced<readonly RiskyText[]> {
   const found: RiskyText[] = [];
-  mapFreeText(data, (text, key, position) => {
+  yield* mapFreeText(data, (text, key, position) => {
     if (isRisky(text)) found.push({ key, path: pathTo(position), text });
     return text;
   });
@@ -166,6 +169,13 @@ const MOST_TRIALS = 200;
 /** Characters between two places where other work may run, and how many of them a text counts at least. */
 const PAUSE_CHARACTERS = 16_384;
 const TEXT_WORK = 32;
+
+/** An error of a harmless rendering that says something of the text; a limit refuses the job. */
+function failureOf(error: unknown): TemplateError | JobError {
+  if (error instanceof TemplateError && error.kind === 'limit') throw refusalOf(error);
+  if (error instanceof TemplateError || error instanceof JobError) return error;
+  throw error;
+}
 
 /** Renders one template with parts of its data replaced. */
 class Trials {
@@ -231,8 +241,8 @@ class Trials {
       const second = yield* this.#render(plan, 'Q');
       return [first?.object, second?.object];
     } catch (error) {
-      if (error instanceof TemplateError || error instanceof JobError) return undefined;
-      throw error;
+      failureOf(error);
+      return undefined;
     }
   }
 
@@ -245,9 +255,8 @@ class Trials {
       yield* this.#render(plan, 'J');
       return false;
     } catch (error) {
-      if (error instanceof TemplateError) return error.kind === 'function';
-      if (error instanceof JobError) return false;
-      throw error;
+      const failure = failureOf(error);
+      return failure instanceof TemplateError && failure.kind === 'function';
     }
   }
 
@@ -263,7 +272,7 @@ class Trials {
       yield;
     }
     yield;
-    const data = mapFreeText(this.#data, (text, number) => texts.get(number) ?? text);
+    const data = yield* mapFreeText(this.#data, (text, number) => texts.get(number) ?? text);
     yield;
     const isOfJob = textsOf(data);
     const decoded = (encoded: string, text: string): string => {

@@ -14,24 +14,24 @@ const COMPACT: JsonStyle = { escapesHtml: true, indent: 0 };
 const PRETTY: JsonStyle = { escapesHtml: true, indent: 2 };
 const RAW: JsonStyle = { escapesHtml: false, indent: 0 };
 
-const toJson = (value: Value, style: JsonStyle, budget: Budget): string =>
-  jsonText(plainOf(value, budget), style, budget);
+function* toJson(value: Value, style: JsonStyle, budget: Budget): Sliced<string> {
+  return yield* jsonText(yield* plainOf(value, budget), style, budget);
+}
+
+/** As `toJson` of sprig does, errors give an empty text. */
+const toJsonOrNothing =
+  (style: JsonStyle) =>
+  ([value]: readonly [Value], budget: Budget): Sliced<string> =>
+    orElse(
+      () => toJson(value, style, budget),
+      () => '',
+    );
 
 const LONGEST_KEY = 1024;
 const SPACES_AT_END = /(?<! ) +$/;
 
 /** The result, or a replacement made from the error where Go ignores or wraps it. */
-function orElse<T>(compute: () => T, replacement: (message: string) => T): T {
-  try {
-    return compute();
-  } catch (error) {
-    if (error instanceof GoError) return replacement(error.message);
-    throw error;
-  }
-}
-
-/** The same for functions during which other work runs. */
-function* slicedOrElse<T>(compute: () => Sliced<T>, replacement: (message: string) => T): Sliced<T> {
+function* orElse<T>(compute: () => Sliced<T>, replacement: (message: string) => T): Sliced<T> {
   try {
     return yield* compute();
   } catch (error) {
@@ -40,15 +40,35 @@ function* slicedOrElse<T>(compute: () => Sliced<T>, replacement: (message: strin
   }
 }
 
+/** Items of a list or map between two places where other work may run. */
+const PAUSE_ITEMS = 64;
+
 /** Helm's toYaml goes through JSON: a float without fraction becomes an int, a large int a float. */
-function throughJson(value: Plain): Plain {
+function* throughJson(value: Plain): Sliced<Plain> {
+  if (value instanceof Map) {
+    const map = new Map<string, Plain>();
+    for (const [key, item] of value) {
+      map.set(keyThroughYaml(key), isScalar(item) ? scalarThroughJson(item) : yield* throughJson(item));
+      if (map.size % PAUSE_ITEMS === 0) yield;
+    }
+    return map;
+  }
+  if (!Array.isArray(value)) return scalarThroughJson(value);
+  const list: Plain[] = [];
+  for (const item of value) {
+    list.push(isScalar(item) ? scalarThroughJson(item) : yield* throughJson(item));
+    if (list.length % PAUSE_ITEMS === 0) yield;
+  }
+  return list;
+}
+
+const isScalar = (value: Plain): boolean => typeof value !== 'object' || value === null;
+
+function scalarThroughJson(value: Plain): Plain {
   if (typeof value === 'number')
     return Number.isInteger(value) && Math.abs(value) < 1e21 ? wholeNumber(BigInt(String(value))) : value;
   if (typeof value === 'bigint') return wholeNumber(value);
-  if (typeof value === 'string') return throughYaml(value);
-  if (Array.isArray(value)) return value.map(throughJson);
-  if (!(value instanceof Map)) return value;
-  return new Map([...value].map(([key, item]) => [keyThroughYaml(key), throughJson(item)]));
+  return typeof value === 'string' ? throughYaml(value) : value;
 }
 
 const wholeNumber = (value: bigint): Plain => (value >= 2n ** 64n || value < -(2n ** 63n) ? Number(value) : value);
@@ -81,36 +101,49 @@ function keyThroughYaml(key: string): string {
 }
 
 function* toYaml(value: Value, style: YamlStyle, budget: Budget): Sliced<string> {
-  const plain = plainOf(value, budget);
-  yield;
-  const text = yield* writeYaml(style === 'go-yaml-2' ? throughJson(plain) : plain, style);
+  const plain = yield* plainOf(value, budget);
+  const text = yield* writeYaml(style === 'go-yaml-2' ? yield* throughJson(plain) : plain, style);
   budget.reserve(text.length);
   return text.replace(/\n$/, '');
 }
 
 /** A document as Helm sees it, through JSON: all numbers are float64. */
-function helmValue(node: YamlNode): Value {
+function* helmValue(node: YamlNode): Sliced<Value> {
   switch (node.kind) {
-    case 'list':
-      return node.items.map(helmValue);
-    case 'map':
-      return new Map([...node.entries].map(([key, { value }]) => [key, helmValue(value)]));
-    case 'scalar': {
-      if (typeof node.value === 'bigint') return Number(node.value);
-      if (typeof node.value === 'number' && !Number.isFinite(node.value)) {
-        const shown = Number.isNaN(node.value) ? 'NaN' : node.value > 0 ? '+Inf' : '-Inf';
-        throw new GoError(`error converting YAML to JSON: json: unsupported value: ${shown}`);
+    case 'list': {
+      const list: Value[] = [];
+      for (const item of node.items) {
+        list.push(item.kind === 'scalar' ? helmScalar(item.value) : yield* helmValue(item));
+        if (list.length % PAUSE_ITEMS === 0) yield;
       }
-      return typeof node.value === 'string' ? node.value.toWellFormed() : node.value;
+      return list;
     }
+    case 'map': {
+      const map = new Map<string, Value>();
+      for (const [key, { value }] of node.entries) {
+        map.set(key, value.kind === 'scalar' ? helmScalar(value.value) : yield* helmValue(value));
+        if (map.size % PAUSE_ITEMS === 0) yield;
+      }
+      return map;
+    }
+    case 'scalar':
+      return helmScalar(node.value);
   }
+}
+
+function helmScalar(value: (YamlNode & { readonly kind: 'scalar' })['value']): Value {
+  if (typeof value === 'bigint') return Number(value);
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    const shown = Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+    throw new GoError(`error converting YAML to JSON: json: unsupported value: ${shown}`);
+  }
+  return typeof value === 'string' ? value.toWellFormed() : value;
 }
 
 function* fromYaml(text: string): Sliced<Value> {
   try {
     const node = yield* readYaml(text, LENIENT);
-    yield;
-    return node === undefined ? null : helmValue(node);
+    return node === undefined ? null : yield* helmValue(node);
   } catch (error) {
     if (error instanceof YamlError) throw new GoError(`error converting YAML to JSON: yaml: ${error.goMessage}`);
     throw error;
@@ -140,49 +173,41 @@ function asList(value: Value, prefix: string): Value {
 const JSON_PREFIX = 'error unmarshaling JSON: while decoding JSON: ';
 
 export const DOCUMENT_FUNCTIONS: readonly TemplateFunction[] = [
-  ...define('toJson', [any], ([value], budget) =>
-    orElse(
-      () => toJson(value, COMPACT, budget),
-      () => '',
-    ),
-  ),
-  ...define('mustToJson', [any], ([value], budget) => toJson(value, COMPACT, budget)),
-  ...define('toPrettyJson', [any], ([value], budget) =>
-    orElse(
-      () => toJson(value, PRETTY, budget),
-      () => '',
-    ),
-  ),
-  ...define('mustToPrettyJson', [any], ([value], budget) => toJson(value, PRETTY, budget)),
-  ...define('toRawJson mustToRawJson', [any], ([value], budget) => toJson(value, RAW, budget)),
-  ...define('fromJson', [string], ([text]) =>
+  ...defineSliced('toJson', [any], toJsonOrNothing(COMPACT)),
+  ...defineSliced('mustToJson', [any], ([value], budget) => toJson(value, COMPACT, budget)),
+  ...defineSliced('toPrettyJson', [any], toJsonOrNothing(PRETTY)),
+  ...defineSliced('mustToPrettyJson', [any], ([value], budget) => toJson(value, PRETTY, budget)),
+  ...defineSliced('toRawJson mustToRawJson', [any], ([value], budget) => toJson(value, RAW, budget)),
+  ...defineSliced('fromJson', [string], ([text]) =>
     orElse<Value>(
       () => decodeJson(text),
       () => null,
     ),
   ),
-  ...define('mustFromJson', [string], ([text]) => decodeJson(text)),
-  ...define('fromJsonArray', [string], ([text]) =>
+  ...defineSliced('mustFromJson', [string], ([text]) => decodeJson(text)),
+  ...defineSliced('fromJsonArray', [string], ([text]) =>
     orElse<Value>(
-      () => asList(decodeJson(text) ?? new NilSlice('interface {}'), ''),
+      function* () {
+        return asList((yield* decodeJson(text)) ?? new NilSlice('interface {}'), '');
+      },
       (message) => [message],
     ),
   ),
   ...defineSliced('toYaml', [any], ([value], budget) =>
-    slicedOrElse(
+    orElse(
       () => toYaml(value, 'go-yaml-2', budget),
       () => '',
     ),
   ),
   ...defineSliced('mustToYaml', [any], ([value], budget) => toYaml(value, 'go-yaml-2', budget)),
   ...defineSliced('toYamlPretty', [any], ([value], budget) =>
-    slicedOrElse(
+    orElse(
       () => toYaml(value, 'go-yaml-3', budget),
       () => '',
     ),
   ),
   ...defineSliced('fromYaml', [string], ([text]) =>
-    slicedOrElse<Value>(
+    orElse<Value>(
       function* () {
         return asMap(yield* fromYaml(text), JSON_PREFIX);
       },
@@ -190,7 +215,7 @@ export const DOCUMENT_FUNCTIONS: readonly TemplateFunction[] = [
     ),
   ),
   ...defineSliced('fromYamlArray', [string], ([text]) =>
-    slicedOrElse<Value>(
+    orElse<Value>(
       function* () {
         return asList((yield* fromYaml(text)) ?? [], JSON_PREFIX);
       },

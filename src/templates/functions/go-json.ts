@@ -1,4 +1,5 @@
 /** Reads JSON as Go's encoding/json does into an interface {}: all numbers are float64, errors have Go's words. */
+import type { Sliced } from '../../system/slices.ts';
 import { toBytes } from '../bytes.ts';
 import { GoError } from '../contract.ts';
 import { quoted } from '../language/format-string.ts';
@@ -18,7 +19,10 @@ const ESCAPES: ReadonlyMap<string, string> = new Map([
   ['t', '\t'],
 ]);
 
-export function decodeJson(text: string): Value {
+/** Characters between two places where other work may run. */
+const PAUSE_CHARACTERS = 16_384;
+
+export function decodeJson(text: string): Sliced<Value> {
   return new JsonReader(text).read();
 }
 
@@ -26,13 +30,14 @@ class JsonReader {
   readonly #text: string;
   #at = 0;
   #depth = 0;
+  #pauseAt = PAUSE_CHARACTERS;
 
   constructor(text: string) {
     this.#text = text;
   }
 
-  read(): Value {
-    const value = this.#value();
+  *read(): Sliced<Value> {
+    const value = this.#isNested() ? yield* this.#nested() : this.#scalar();
     this.#skipSpace();
     if (this.#at < this.#text.length) throw this.#unexpected('after top-level value');
     return value;
@@ -59,14 +64,31 @@ class JsonReader {
     return new GoError(`invalid character '${shown}' ${context}`);
   }
 
-  #value(): Value {
+  /** Whether a list or an object follows. */
+  #isNested(): boolean {
     this.#skipSpace();
+    const char = this.#text[this.#at];
+    return char === '{' || char === '[';
+  }
+
+  *#nested(): Sliced<Value> {
+    const isObject = this.#text[this.#at] === '{';
+    if (++this.#depth > DEEPEST) throw this.#unexpected('exceeded max depth');
+    this.#at++;
+    const result = isObject ? yield* this.#object() : yield* this.#list();
+    this.#depth--;
+    return result;
+  }
+
+  #mayPause(): boolean {
+    if (this.#at < this.#pauseAt) return false;
+    this.#pauseAt = this.#at + PAUSE_CHARACTERS;
+    return true;
+  }
+
+  #scalar(): Value {
     const char = this.#text[this.#at] ?? '';
     switch (char) {
-      case '{':
-        return this.#nested(() => this.#object());
-      case '[':
-        return this.#nested(() => this.#list());
       case '"':
         return this.#string();
       case 't':
@@ -79,14 +101,6 @@ class JsonReader {
         if (char === '-' || (char >= '0' && char <= '9')) return this.#number();
         throw this.#unexpected('looking for beginning of value');
     }
-  }
-
-  #nested<T>(read: () => T): T {
-    if (++this.#depth > DEEPEST) throw this.#unexpected('exceeded max depth');
-    this.#at++;
-    const result = read();
-    this.#depth--;
-    return result;
   }
 
   #literal<T>(word: string, value: T): T {
@@ -125,20 +139,20 @@ class JsonReader {
 
   #string(): string {
     this.#at++;
-    let result = '';
+    const parts: string[] = [];
     for (;;) {
       const from = this.#at;
       let code = this.#text.charCodeAt(this.#at);
       while (code >= 0x20 && code !== 0x22 && code !== 0x5c) code = this.#text.charCodeAt(++this.#at);
-      result += this.#text.slice(from, this.#at);
+      parts.push(this.#text.slice(from, this.#at));
       if (code === 0x22) break;
       if (code !== 0x5c) throw this.#unexpected('in string literal');
       this.#at++;
-      result += this.#escape();
+      parts.push(this.#escape());
     }
     this.#at++;
     // What is not Unicode becomes U+FFFD.
-    return result.toWellFormed();
+    return (parts.length === 1 ? (parts[0] ?? '') : parts.join('')).toWellFormed();
   }
 
   #escape(): string {
@@ -155,7 +169,7 @@ class JsonReader {
     return String.fromCharCode(Number.parseInt(this.#text.slice(start, this.#at), 16));
   }
 
-  #list(): Value[] {
+  *#list(): Sliced<Value[]> {
     const items: Value[] = [];
     this.#skipSpace();
     if (this.#text[this.#at] === ']') {
@@ -163,7 +177,8 @@ class JsonReader {
       return items;
     }
     for (;;) {
-      items.push(this.#value());
+      items.push(this.#isNested() ? yield* this.#nested() : this.#scalar());
+      if (this.#mayPause()) yield;
       this.#skipSpace();
       const char = this.#text[this.#at];
       if (char !== ',' && char !== ']') throw this.#unexpected('after array element');
@@ -172,7 +187,7 @@ class JsonReader {
     }
   }
 
-  #object(): Map<string, Value> {
+  *#object(): Sliced<Map<string, Value>> {
     const entries = new Map<string, Value>();
     this.#skipSpace();
     if (this.#text[this.#at] === '}') {
@@ -186,7 +201,8 @@ class JsonReader {
       this.#skipSpace();
       if (this.#text[this.#at] !== ':') throw this.#unexpected('after object key');
       this.#at++;
-      entries.set(key, this.#value());
+      entries.set(key, this.#isNested() ? yield* this.#nested() : this.#scalar());
+      if (this.#mayPause()) yield;
       this.#skipSpace();
       const char = this.#text[this.#at];
       if (char !== ',' && char !== '}') throw this.#unexpected('after object key:value pair');

@@ -1,4 +1,5 @@
 /** Values as Go's encoding/json sees them, and their JSON text. */
+import type { Sliced } from '../../system/slices.ts';
 import { compareBytes } from '../bytes.ts';
 import { GoError } from '../contract.ts';
 import { NilMap, NilSlice } from '../nil-values.ts';
@@ -13,11 +14,46 @@ const DEEPEST = 1000;
 
 const unsupported = (what: string): GoError => new GoError(`json: unsupported ${what}`);
 
+/** Items of a list or map between two places where other work may run. */
+const PAUSE_ITEMS = 64;
+
 /** What JSON and YAML can hold of a value; what they cannot is Go's error. */
-export function plainOf(value: Value, budget: Budget, depth = 0): Plain {
+export function* plainOf(value: Value, budget: Budget, depth = 0): Sliced<Plain> {
+  const scalar = plainScalar(value);
+  if (scalar !== undefined) return scalar;
+  if (depth > DEEPEST) throw unsupported(`value: encountered a cycle via ${typeName(value)}`);
+  const bytes = bytesOf(value);
+  if (bytes !== undefined) return Buffer.from(bytes).toString('base64');
+  const items = itemsOf(value);
+  const entries = entriesOf(value);
+  budget.step(1 + (items?.length ?? entries?.size ?? 0));
+  let left = PAUSE_ITEMS;
+  if (items !== undefined) {
+    const list: Plain[] = [];
+    for (const item of items) {
+      const inner = plainScalar(item);
+      list.push(inner === undefined ? yield* plainOf(item, budget, depth + 1) : inner);
+      if (--left > 0) continue;
+      left = PAUSE_ITEMS;
+      yield;
+    }
+    return list;
+  }
+  const map = new Map<string, Plain>();
+  for (const [key, item] of entries ?? []) {
+    const inner = plainScalar(item);
+    map.set(key, inner === undefined ? yield* plainOf(item, budget, depth + 1) : inner);
+    if (--left > 0) continue;
+    left = PAUSE_ITEMS;
+    yield;
+  }
+  return map;
+}
+
+/** Undefined for lists and maps. */
+function plainScalar(value: Value): Exclude<Plain, object> | ReadonlyMap<string, Plain> | null | undefined {
+  if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'bigint') return value;
   if (value === null || value === undefined || value instanceof NilMap || value instanceof NilSlice) return null;
-  if (typeof value === 'string') return value;
-  if (typeof value === 'boolean' || typeof value === 'bigint') return value;
   if (value instanceof Time) return jsonTime(value);
   const number =
     typeof value === 'number' ? value : value instanceof Sized || value instanceof GoObject ? value.value : undefined;
@@ -28,14 +64,7 @@ export function plainOf(value: Value, budget: Budget, depth = 0): Plain {
   }
   if (value instanceof Complex || value instanceof Func) throw unsupported(`type: ${typeName(value)}`);
   if (value instanceof GoObject) return value.kind === 'ptr' ? value.text : new Map();
-  if (depth > DEEPEST) throw unsupported(`value: encountered a cycle via ${typeName(value)}`);
-  const bytes = bytesOf(value);
-  if (bytes !== undefined) return Buffer.from(bytes).toString('base64');
-  const items = itemsOf(value);
-  const entries = entriesOf(value);
-  budget.step(1 + (items?.length ?? entries?.size ?? 0));
-  if (items !== undefined) return items.map((item) => plainOf(item, budget, depth + 1));
-  return new Map([...(entries ?? [])].map(([key, item]) => [key, plainOf(item, budget, depth + 1)]));
+  return undefined;
 }
 
 export interface JsonStyle {
@@ -45,26 +74,36 @@ export interface JsonStyle {
   readonly indent: number;
 }
 
-export function jsonText(value: Plain, style: JsonStyle, budget: Budget, margin = '\n'): string {
-  if (value === null || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
-  // JavaScript and Go agree on the digits and on when to use an exponent, but for the negative zero.
-  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
-  if (typeof value === 'string') {
-    budget.reserve(value.length);
-    return jsonString(value, style.escapesHtml);
-  }
+export function* jsonText(value: Plain, style: JsonStyle, budget: Budget, margin = '\n'): Sliced<string> {
+  const scalar = jsonScalar(value, style, budget);
+  if (scalar !== undefined) return scalar;
   const inner = style.indent === 0 ? '' : margin + ' '.repeat(style.indent);
   const end = style.indent === 0 ? '' : margin;
   const colon = style.indent === 0 ? ':' : ': ';
-  if (!isPlainMap(value)) {
-    if (value.length === 0) return '[]';
-    return `[${inner}${value.map((item) => jsonText(item, style, budget, inner)).join(`,${inner}`)}${end}]`;
+  const [open, close] = isPlainMap(value) ? ['{', '}'] : ['[', ']'];
+  const parts: string[] = [];
+  for (const [key, item] of membersOf(value)) {
+    const name = key === undefined ? '' : jsonString(key, style.escapesHtml) + colon;
+    parts.push(name + (jsonScalar(item, style, budget) ?? (yield* jsonText(item, style, budget, inner))));
+    if (parts.length % PAUSE_ITEMS === 0) yield;
   }
-  if (value.size === 0) return '{}';
-  const entries = [...value]
-    .sort(([a], [b]) => compareBytes(a, b))
-    .map(([key, item]) => `${jsonString(key, style.escapesHtml)}${colon}${jsonText(item, style, budget, inner)}`);
-  return `{${inner}${entries.join(`,${inner}`)}${end}}`;
+  return parts.length === 0 ? open + close : `${open}${inner}${parts.join(`,${inner}`)}${end}${close}`;
+}
+
+/** The items of a list, or the entries of a map in the order of the bytes of their keys. */
+function* membersOf(value: Plain): Iterable<readonly [string | undefined, Plain]> {
+  if (isPlainMap(value)) yield* [...value].sort(([a], [b]) => compareBytes(a, b));
+  else if (Array.isArray(value)) for (const item of value) yield [undefined, item];
+}
+
+/** Undefined for lists and maps. */
+function jsonScalar(value: Plain, style: JsonStyle, budget: Budget): string | undefined {
+  if (value === null || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  // JavaScript and Go agree on the digits and on when to use an exponent, but for the negative zero.
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
+  if (typeof value !== 'string') return undefined;
+  budget.reserve(value.length);
+  return jsonString(value, style.escapesHtml);
 }
 
 const isPlainMap = (value: Plain): value is ReadonlyMap<string, Plain> => value instanceof Map;

@@ -1,10 +1,11 @@
 /** sprig's functions of regular expressions, with the rules of Go's package regexp for repeated matches and replacements. */
+import type { Sliced } from '../../system/slices.ts';
 import { GoError } from '../contract.ts';
-import { define, int, string } from '../definition.ts';
+import { define, defineSliced, int, string } from '../definition.ts';
 import { canBackquote, quoted } from '../language/format-string.ts';
 import { NilSlice } from '../nil-values.ts';
-import { type Budget, type GoFunction, Slice } from '../values.ts';
-import { type Captures, matchAll, matchFrom, widthAt } from './regex/regex-matcher.ts';
+import { type Budget, Slice, type TemplateFunction } from '../values.ts';
+import { type Captures, Matcher, widthAt } from './regex/regex-matcher.ts';
 import { compileRegex, type Program } from './regex/regex-program.ts';
 
 /** The error messages of the must forms; Go's `MustCompile`, which the other forms use, says more. */
@@ -20,8 +21,8 @@ function compiled(source: string): Program {
 
 const countOf = (n: bigint): number => (n < 0n ? Number.POSITIVE_INFINITY : Number(n));
 
-function findAll(program: Program, text: string, n: bigint, budget: Budget): Slice {
-  const found = matchAll(program, text, countOf(n), budget);
+function* findAll(program: Program, text: string, n: bigint, budget: Budget): Sliced<Slice> {
+  const found = yield* new Matcher(program, text, budget).all(countOf(n));
   return found.length === 0
     ? new NilSlice('string')
     : new Slice(
@@ -30,13 +31,13 @@ function findAll(program: Program, text: string, n: bigint, budget: Budget): Sli
       );
 }
 
-function split(program: Program, source: string, text: string, n: bigint, budget: Budget): Slice {
+function* split(program: Program, source: string, text: string, n: bigint, budget: Budget): Sliced<Slice> {
   if (n === 0n) return new NilSlice('string');
   if (source !== '' && text === '') return new Slice('string', ['']);
   const parts: string[] = [];
   let from = 0;
   let end = 0;
-  for (const [start = 0, after = 0] of matchAll(program, text, countOf(n), budget)) {
+  for (const [start = 0, after = 0] of yield* new Matcher(program, text, budget).all(countOf(n))) {
     if (n > 0n && parts.length === Number(n) - 1) break;
     end = start;
     if (after !== 0) parts.push(text.slice(from, end));
@@ -46,23 +47,25 @@ function split(program: Program, source: string, text: string, n: bigint, budget
   return new Slice('string', parts);
 }
 
-function replaceAll(program: Program, text: string, by: (match: Captures) => string, budget: Budget): string {
-  let result = '';
+function* replaceAll(program: Program, text: string, by: (match: Captures) => string, budget: Budget): Sliced<string> {
+  const matcher = new Matcher(program, text, budget);
+  const parts: string[] = [];
   let lastEnd = 0;
   for (let index = 0; index <= text.length; ) {
-    const match = matchFrom(program, text, index, budget);
+    const match = yield* matcher.from(index);
     if (match === undefined) break;
     const [start = 0, end = 0] = match;
-    result += text.slice(lastEnd, start);
+    parts.push(text.slice(lastEnd, start));
     if (end > lastEnd || start === 0) {
       const replacement = by(match);
       budget.reserve(replacement.length);
-      result += replacement;
+      parts.push(replacement);
     }
     lastEnd = end;
     index = Math.max(index + (widthAt(text, index) || 1), end);
   }
-  return result + text.slice(lastEnd);
+  parts.push(text.slice(lastEnd));
+  return parts.join('');
 }
 
 /** A replacement with `$1`, `${1}`, `$name` and `${name}` filled in; `$$` is a dollar sign. */
@@ -80,37 +83,35 @@ function expand(template: string, { names }: Program, text: string, match: Captu
 
 const quoteMeta = (text: string): string => text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&');
 
-export const REGEX_FUNCTIONS: readonly GoFunction[] = [
-  ...define('regexMatch', [string, string], ([regex, text], budget) => {
+export const REGEX_FUNCTIONS: readonly TemplateFunction[] = [
+  ...defineSliced('regexMatch', [string, string], function* ([regex, text], budget) {
     try {
-      return matchFrom(compileRegex(regex), text, 0, budget) !== undefined;
+      return (yield* firstMatch(compileRegex(regex), text, budget)) !== undefined;
     } catch (error) {
       if (error instanceof GoError) return false;
       throw error;
     }
   }),
-  ...define(
-    'mustRegexMatch',
-    [string, string],
-    ([regex, text], budget) => matchFrom(compileRegex(regex), text, 0, budget) !== undefined,
-  ),
+  ...defineSliced('mustRegexMatch', [string, string], function* ([regex, text], budget) {
+    return (yield* firstMatch(compileRegex(regex), text, budget)) !== undefined;
+  }),
   ...forms(
     'RegexFind',
     (compile) => (name) =>
-      define(name, [string, string], ([regex, text], budget) => {
-        const [start = 0, end = 0] = matchFrom(compile(regex), text, 0, budget) ?? [];
+      defineSliced(name, [string, string], function* ([regex, text], budget) {
+        const [start = 0, end = 0] = (yield* firstMatch(compile(regex), text, budget)) ?? [];
         return text.slice(start, end);
       }),
   ),
   ...forms(
     'RegexFindAll',
     (compile) => (name) =>
-      define(name, [string, string, int], ([regex, text, n], budget) => findAll(compile(regex), text, n, budget)),
+      defineSliced(name, [string, string, int], ([regex, text, n], budget) => findAll(compile(regex), text, n, budget)),
   ),
   ...forms(
     'RegexReplaceAll',
     (compile) => (name) =>
-      define(name, [string, string, string], ([regex, text, replacement], budget) => {
+      defineSliced(name, [string, string, string], ([regex, text, replacement], budget) => {
         const program = compile(regex);
         return replaceAll(program, text, (match) => expand(replacement, program, text, match), budget);
       }),
@@ -118,22 +119,27 @@ export const REGEX_FUNCTIONS: readonly GoFunction[] = [
   ...forms(
     'RegexReplaceAllLiteral',
     (compile) => (name) =>
-      define(name, [string, string, string], ([regex, text, replacement], budget) =>
+      defineSliced(name, [string, string, string], ([regex, text, replacement], budget) =>
         replaceAll(compile(regex), text, () => replacement, budget),
       ),
   ),
   ...forms(
     'RegexSplit',
     (compile) => (name) =>
-      define(name, [string, string, int], ([regex, text, n], budget) => split(compile(regex), regex, text, n, budget)),
+      defineSliced(name, [string, string, int], ([regex, text, n], budget) =>
+        split(compile(regex), regex, text, n, budget),
+      ),
   ),
   ...define('regexQuoteMeta', [string], ([text]) => quoteMeta(text)),
 ];
 
+const firstMatch = (program: Program, text: string, budget: Budget): Sliced<Captures | undefined> =>
+  new Matcher(program, text, budget).from(0);
+
 /** The form that panics and the must form, which differ in the text of their error. */
 function forms(
   name: string,
-  make: (compile: (source: string) => Program) => (name: string) => readonly GoFunction[],
-): readonly GoFunction[] {
+  make: (compile: (source: string) => Program) => (name: string) => readonly TemplateFunction[],
+): readonly TemplateFunction[] {
   return [...make(compiled)(`r${name.slice(1)}`), ...make(compileRegex)(`must${name}`)];
 }

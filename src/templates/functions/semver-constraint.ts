@@ -1,8 +1,9 @@
 /** Ranges of versions (`>=1.2 <2 || ~3.1`) as the package Masterminds/semver checks them. */
 
+import { runAtOnce } from '../../system/slices.ts';
 import { GoError } from '../contract.ts';
 import type { Budget } from '../values.ts';
-import { matchAll } from './regex/regex-matcher.ts';
+import { Matcher } from './regex/regex-matcher.ts';
 import { compileRegex } from './regex/regex-program.ts';
 import { comparePrereleases, compareVersions, parseVersion, type Version } from './semver-version.ts';
 
@@ -35,7 +36,7 @@ export function satisfies(constraints: string, text: string, budget: Budget): bo
 /** The matches of an expression with their groups. */
 function find(regex: string, text: string, budget: Budget): readonly (readonly string[])[] {
   const program = compileRegex(regex);
-  return matchAll(program, text, Number.POSITIVE_INFINITY, budget).map((captures) =>
+  return runAtOnce(new Matcher(program, text, budget).all(Number.POSITIVE_INFINITY)).map((captures) =>
     program.names.map((_name, i) => text.slice(captures[2 * i], captures[2 * i + 1])),
   );
 }

@@ -235,7 +235,11 @@ function* call(
   meter.step(Math.floor(length / BYTES_A_STEP));
   if (meter.mayPause()) yield;
   try {
-    return 'run' in called ? yield* called.run(values, context) : called.call(values, context);
+    if ('run' in called) return yield* called.run(values, context);
+    meter.beginCall();
+    const value = called.call(values, context);
+    meter.endCall();
+    return value;
   } catch (error) {
     execution.node = whole;
     throw failure(execution, name, error);

@@ -7,10 +7,13 @@ import type { Budget } from '../values.ts';
 const FUNCTION_TEXT_FACTOR = 4;
 
 /** Steps between two looks at the clock. */
-const CLOCK_STEPS = 64;
+const CLOCK_STEPS = 256;
 
 /** Steps between two places where other work may run. */
-const PAUSE_STEPS = 64;
+const PAUSE_STEPS = 256;
+
+/** Milliseconds of one call of a function during which no other work runs. */
+const CALL_MILLISECONDS = 40;
 
 /** A limit of the rendering was reached; the evaluator adds the place. */
 export class LimitError extends Error {
@@ -27,6 +30,12 @@ export class Meter implements Budget {
   #written = 0;
   #built = 0;
   #calls = 0;
+  /** The number of the call that no other work interrupts; 0 outside of such calls. */
+  #call = 0;
+  #lastCall = 0;
+  /** The call that the clock was read in, and when that was first. */
+  #timedCall = 0;
+  #timedFrom = 0;
 
   constructor({ limits = DEFAULT_LIMITS, monotonic }: RenderOptions) {
     this.#limits = limits;
@@ -39,9 +48,24 @@ export class Meter implements Budget {
     if (this.#steps > this.#limits.steps) throw new LimitError(`more than ${this.#limits.steps} steps`);
     if (this.#steps < this.#clockAt) return;
     this.#clockAt = this.#steps + CLOCK_STEPS;
-    if (this.#monotonic() > this.#deadline)
-      throw new LimitError(`it takes longer than ${this.#limits.milliseconds} ms`);
+    const now = this.#monotonic();
+    if (now > this.#deadline) throw new LimitError(`it takes longer than ${this.#limits.milliseconds} ms`);
+    if (this.#call === 0) return;
+    if (this.#timedCall !== this.#call) {
+      this.#timedCall = this.#call;
+      this.#timedFrom = now;
+    } else if (now - this.#timedFrom > CALL_MILLISECONDS)
+      throw new LimitError(`one call of this function takes longer than ${CALL_MILLISECONDS} ms`);
   };
+
+  /** Begins a call that no other work interrupts, and which therefore has a limit of its own. An error ends the rendering. */
+  beginCall(): void {
+    this.#call = ++this.#lastCall;
+  }
+
+  endCall(): void {
+    this.#call = 0;
+  }
 
   readonly reserve = (bytes: number): void => {
     this.#built += bytes;

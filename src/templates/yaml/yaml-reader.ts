@@ -39,8 +39,11 @@ export function* readYaml(text: string, rules: YamlRules): Sliced<YamlNode | und
     );
   }
   yield;
-  return node === undefined ? undefined : new Converter(rules).convert(node);
+  return node === undefined ? undefined : yield* new Converter(rules).convert(node);
 }
+
+/** Nodes between two places where other work may run. */
+const PAUSE_NODES = 256;
 
 /** Nodes of a document with its aliases replaced. */
 const MOST_NODES = 200_000;
@@ -54,6 +57,8 @@ function shortTag(tag: string | undefined): string | undefined {
   return uri.startsWith(SHORT_TAGS) ? `!!${uri.slice(SHORT_TAGS.length)}` : uri;
 }
 
+type ScalarNode = SyntaxNode & { readonly kind: 'scalar' };
+
 class Converter {
   readonly #rules: YamlRules;
   readonly #anchors = new Map<string, SyntaxNode>();
@@ -65,23 +70,41 @@ class Converter {
     this.#rules = rules;
   }
 
-  convert(node: SyntaxNode): YamlNode {
-    if (++this.#count > MOST_NODES) throw this.#error(node, 'document contains excessive aliasing');
-    this.#refuse(node);
-    if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
+  *convert(node: SyntaxNode): Sliced<YamlNode> {
+    if (node.kind === 'scalar') return this.#convertScalar(node);
+    this.#begin(node);
     switch (node.kind) {
-      case 'scalar':
-        return { kind: 'scalar', offset: node.offset, value: this.#scalar(node) };
-      case 'list':
-        return { kind: 'list', offset: node.offset, items: node.items.map((item) => this.convert(item)) };
+      case 'list': {
+        const items: YamlNode[] = [];
+        for (const item of node.items) {
+          items.push(item.kind === 'scalar' ? this.#convertScalar(item) : yield* this.convert(item));
+          if (this.#count % PAUSE_NODES === 0) yield;
+        }
+        return { kind: 'list', offset: node.offset, items };
+      }
       case 'map': {
         const entries = new Map<string, YamlEntry>();
-        for (const [key, value] of node.pairs) this.#entry(entries, key, value);
+        for (const [key, value] of node.pairs) {
+          yield* this.#entry(entries, key, value);
+          if (this.#count % PAUSE_NODES === 0) yield;
+        }
         return { kind: 'map', offset: node.offset, entries };
       }
       case 'alias':
-        return this.#alias(node, (target) => this.convert(target));
+        return yield* this.#alias(node, (target) => this.convert(target));
     }
+  }
+
+  #convertScalar(node: ScalarNode): YamlNode & { readonly kind: 'scalar' } {
+    this.#begin(node);
+    return { kind: 'scalar', offset: node.offset, value: this.#scalar(node) };
+  }
+
+  /** Counts a node, and refuses what the rules do not allow. */
+  #begin(node: SyntaxNode): void {
+    if (++this.#count > MOST_NODES) throw this.#error(node, 'document contains excessive aliasing');
+    this.#refuse(node);
+    if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
   }
 
   #error({ offset }: SyntaxNode, problem: string): YamlError {
@@ -95,33 +118,34 @@ class Converter {
     if (node.tag !== undefined) throw this.#error(node, `found the tag ${node.tag}; tags are not allowed`);
   }
 
-  #alias<T>(node: SyntaxNode & { readonly kind: 'alias' }, use: (target: SyntaxNode) => T): T {
+  *#alias<T>(node: SyntaxNode & { readonly kind: 'alias' }, use: (target: SyntaxNode) => Sliced<T>): Sliced<T> {
     const target = this.#anchors.get(node.name);
     if (target === undefined) throw this.#error(node, `unknown anchor '${node.name}' referenced`);
     if (this.#open.has(target)) throw this.#error(node, `anchor '${node.name}' value contains itself`);
     this.#open.add(target);
-    const result = use(target);
+    const result = yield* use(target);
     this.#open.delete(target);
     return result;
   }
 
-  #entry(entries: Map<string, YamlEntry>, key: SyntaxNode, value: SyntaxNode): void {
+  *#entry(entries: Map<string, YamlEntry>, key: SyntaxNode, value: SyntaxNode): Sliced<void> {
     if (key.kind === 'scalar' && key.text === '<<' && (key.isPlain || shortTag(key.tag) === '!!merge')) {
       if (this.#rules.references === 'refused')
         throw this.#error(key, 'found a merge key (<<); merge keys are not allowed');
-      this.#merge(entries, value);
+      yield* this.#merge(entries, value);
       return;
     }
-    const name = this.#key(key);
+    const name = yield* this.#key(key);
     if (this.#rules.duplicateKeys === 'refused' && entries.has(name)) {
       throw this.#error(key, `key ${JSON.stringify(name)} already set in map`);
     }
-    entries.set(name, { offset: key.offset, value: this.convert(value) });
+    const converted = value.kind === 'scalar' ? this.#convertScalar(value) : yield* this.convert(value);
+    entries.set(name, { offset: key.offset, value: converted });
   }
 
   /** Kubernetes has string keys; numbers and booleans become their text. */
-  #key(key: SyntaxNode): string {
-    const node = this.convert(key);
+  *#key(key: SyntaxNode): Sliced<string> {
+    const node = key.kind === 'scalar' ? this.#convertScalar(key) : yield* this.convert(key);
     if (node.kind !== 'scalar' || node.value === null)
       throw this.#error(key, 'found a key that is neither a string, a number nor a boolean');
     const { value } = node;
@@ -131,24 +155,21 @@ class Converter {
     return formatFloat(shortestFloat32(Math.fround(value)));
   }
 
-  #merge(entries: Map<string, YamlEntry>, value: SyntaxNode): void {
-    if (value.kind === 'alias') {
-      this.#alias(value, (target) => this.#mergeMap(entries, target));
-    } else if (value.kind === 'list') {
-      for (const item of value.items.toReversed()) {
-        if (item.kind === 'alias') this.#alias(item, (target) => this.#mergeMap(entries, target));
-        else this.#mergeMap(entries, item);
-      }
-    } else this.#mergeMap(entries, value);
+  *#merge(entries: Map<string, YamlEntry>, value: SyntaxNode): Sliced<void> {
+    const items = value.kind === 'list' ? value.items.toReversed() : [value];
+    for (const item of items) {
+      if (item.kind === 'alias') yield* this.#alias(item, (target) => this.#mergeMap(entries, target));
+      else yield* this.#mergeMap(entries, item);
+    }
   }
 
-  #mergeMap(entries: Map<string, YamlEntry>, node: SyntaxNode): void {
+  *#mergeMap(entries: Map<string, YamlEntry>, node: SyntaxNode): Sliced<void> {
     if (node.kind !== 'map') throw this.#error(node, 'map merge requires map or sequence of maps as the value');
     if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
-    for (const [key, value] of node.pairs) this.#entry(entries, key, value);
+    for (const [key, value] of node.pairs) yield* this.#entry(entries, key, value);
   }
 
-  #scalar(node: SyntaxNode & { readonly kind: 'scalar' }): null | boolean | string | bigint | number {
+  #scalar(node: ScalarNode): null | boolean | string | bigint | number {
     const tag = shortTag(node.tag);
     if (tag === undefined && !node.isPlain) return node.text;
     const resolved = tag === undefined || isKnown(tag) ? resolveScalar(node.text) : undefined;
@@ -172,13 +193,13 @@ class Converter {
     }
   }
 
-  #check(node: SyntaxNode & { readonly kind: 'scalar' }, tag: string, { type }: ScalarValue): void {
+  #check(node: ScalarNode, tag: string, { type }: ScalarValue): void {
     const actual = type === 'string' ? '!!str' : `!!${type}`;
     if (actual === tag || (tag === '!!float' && type === 'int')) return;
     throw this.#error(node, `cannot decode ${actual} \`${node.text}\` as a ${tag}`);
   }
 
-  #binary(node: SyntaxNode & { readonly kind: 'scalar' }): string {
+  #binary(node: ScalarNode): string {
     const text = node.text.replace(/[\r\n]/g, '');
     if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) {
       throw this.#error(node, '!!binary value contains invalid base64 data');

@@ -192,3 +192,11 @@ t.test('what the template decodes of its own data is no text of the job', async 
   const flow = template(`          securityContext: {{ "${base64('{"privileged": false}')}" | b64dec }}`);
   t.match(rendered(flow, variable('other: "text"')).pod.containers[0]?.securityContext, { privileged: false });
 });
+
+t.test('a limit that only a harmless text reaches is named as what it is', async (t) => {
+  const long = template('          args: [{{ if contains "J" .Job.name }}{{ repeat 10000001 "x" }}{{ end }}]');
+  t.equal(
+    refusedBy(long, { name: 'a, b' }),
+    'The template job.tpl:9:51 cannot be used for this job: executing "job.tpl" at <{{repeat 10000001 "x"}}>: the output is longer than 10000000 bytes.',
+  );
+});

@@ -267,7 +267,7 @@ function pauses(template: string, data: Value): number {
   return count;
 }
 
-t.test('other work runs while functions render templates, and while they write or read long YAML', async (t) => {
+t.test('other work runs while functions render templates, or write and read long YAML and JSON', async (t) => {
   const list = Array.from({ length: 10_000 }, (_, index) => `item ${index}`);
   const loop = '{{ range . }}{{ . }}{{ end }}';
   t.ok(pauses(`{{ define "x" }}${loop}{{ end }}{{ include "x" . }}`, list) > 100);
@@ -275,4 +275,24 @@ t.test('other work runs while functions render templates, and while they write o
   t.ok(pauses(`{{ tpl "${loop}" . }}`, list) > 100);
   t.ok(pauses('{{ toYaml . }}', list) > 100);
   t.ok(pauses('{{ len (fromYamlArray .) }}', '- item\n'.repeat(20_000)) > 20);
+  t.ok(pauses('{{ toJson . }}', list) > 100);
+  t.ok(pauses('{{ toPrettyJson . }}', list) > 100);
+  t.ok(pauses('{{ len (fromJsonArray .) }}', JSON.stringify([list, list, list])) > 20);
+});
+
+t.test('other work runs while a regular expression searches a long text', async (t) => {
+  const text = 'one two '.repeat(20_000);
+  for (const call of ['regexReplaceAll "[a-z]+" . "x"', 'regexMatch "three" .', 'len (regexFindAll "t.o" . -1)'])
+    t.ok(pauses(`{{ $x := ${call} }}`, text) > 10, call);
+});
+
+t.test('one call of a function during which no other work runs takes at most 40 ms', async (t) => {
+  const { set } = parseTemplates([{ name: 'a.tpl', text: 'a\n{{ $x := uniq . }}' }], TEMPLATE_FUNCTIONS);
+  const list = Array.from({ length: 1_000 }, (_, index) => `item ${index}`);
+  const run = (length: number) => set.render('a.tpl', list.slice(0, length), { now: 0, monotonic: clock(1) });
+  t.equal(runAtOnce(run(50)).text, 'a\n');
+  t.match(
+    failure(() => runAtOnce(run(1_000))),
+    { kind: 'limit', place: { line: 2 }, message: /<uniq .>: one call of this function takes longer than 40 ms$/ },
+  );
 });

@@ -2,6 +2,7 @@
  * Matches a compiled regular expression with all alternatives at once (a Pike machine), so that the time is bounded by the
  * length of the program times that of the text; the preference is that of Perl and Go, leftmost first.
  */
+import type { Sliced } from '../../../system/slices.ts';
 import type { Budget } from '../../values.ts';
 import { inClass } from './regex-classes.ts';
 import type { Assertion } from './regex-parser.ts';
@@ -70,53 +71,95 @@ function holds(assertion: Assertion, text: string, index: number): boolean {
   }
 }
 
-/** The leftmost match at or after an index; undefined if there is none. */
-export function matchFrom(program: Program, text: string, from: number, budget: Budget): Captures | undefined {
-  const { instructions, names } = program;
-  let current = new Threads(instructions.length);
-  let next = new Threads(instructions.length);
-  const unset = new Array<number>(2 * names.length).fill(-1);
-  let best: Captures | undefined;
-  for (let index = from; ; ) {
-    // A new attempt has the lowest preference, and none is begun once something matched.
-    if (best === undefined) follow(program, current, 0, unset, text, index);
-    if (best !== undefined && current.order.length === 0) return best;
-    budget.step(1 + (current.order.length >> 4));
-    const code = runeAt(text, index);
-    const width = widthAt(text, index);
-    for (let i = 0; i < current.order.length; i++) {
-      const at = current.order[i] ?? 0;
-      const captures = current.captures[i] ?? [];
-      const instruction = instructions[at];
-      if (instruction?.op === 'match') {
-        best = captures;
-        break;
-      }
-      if (instruction?.op === 'class' && code >= 0 && inClass(instruction.set, code)) {
-        follow(program, next, at + 1, captures, text, index + width);
-      }
-    }
-    if (width === 0) return best;
-    index += width;
-    [current, next] = [next, current];
-    next.clear();
-  }
-}
+/** Visits of instructions between two places where other work may run. */
+const PAUSE_VISITS = 16_384;
 
-/** Matches that follow each other, at most `limit`; an empty one is skipped right after another match. */
-export function matchAll(program: Program, text: string, limit: number, budget: Budget): readonly Captures[] {
-  const found: Captures[] = [];
-  let previousEnd = -1;
-  for (let index = 0; found.length < limit && index <= text.length; ) {
-    const match = matchFrom(program, text, index, budget);
-    const [start = 0, end = 0] = match ?? [];
-    if (match === undefined) break;
-    const skipped = end === index && start === previousEnd;
-    index = end > index ? end : index + (widthAt(text, index) || 1);
-    previousEnd = end;
-    if (!skipped) found.push(match);
+/** Searches one text for matches of a program. */
+export class Matcher {
+  readonly #program: Program;
+  readonly #text: string;
+  readonly #budget: Budget;
+  readonly #unset: Captures;
+  #current: Threads;
+  #next: Threads;
+  #best: Captures | undefined;
+  #index = 0;
+  /** Visits left before the next pause. */
+  #left = PAUSE_VISITS;
+
+  constructor(program: Program, text: string, budget: Budget) {
+    const { instructions, names } = program;
+    this.#program = program;
+    this.#text = text;
+    this.#budget = budget;
+    this.#unset = new Array<number>(2 * names.length).fill(-1);
+    this.#current = new Threads(instructions.length);
+    this.#next = new Threads(instructions.length);
   }
-  return found;
+
+  /** The leftmost match at or after an index; undefined if there is none. */
+  *from(index: number): Sliced<Captures | undefined> {
+    this.#index = index;
+    this.#best = undefined;
+    this.#current.clear();
+    this.#next.clear();
+    while (!this.#advance()) {
+      this.#left = PAUSE_VISITS;
+      yield;
+    }
+    return this.#best;
+  }
+
+  /** Matches that follow each other from the beginning, at most `limit`; an empty one is skipped right after another match. */
+  *all(limit: number): Sliced<readonly Captures[]> {
+    const found: Captures[] = [];
+    let previousEnd = -1;
+    for (let index = 0; found.length < limit && index <= this.#text.length; ) {
+      const match = yield* this.from(index);
+      const [start = 0, end = 0] = match ?? [];
+      if (match === undefined) break;
+      const skipped = end === index && start === previousEnd;
+      index = end > index ? end : index + (widthAt(this.#text, index) || 1);
+      previousEnd = end;
+      if (!skipped) found.push(match);
+    }
+    return found;
+  }
+
+  /** True at the end of the search; false where it may pause. */
+  #advance(): boolean {
+    const { instructions } = this.#program;
+    const text = this.#text;
+    for (;;) {
+      const current = this.#current;
+      const index = this.#index;
+      // A new attempt has the lowest preference, and none is begun once something matched.
+      if (this.#best === undefined) follow(this.#program, current, 0, this.#unset, text, index);
+      if (this.#best !== undefined && current.order.length === 0) return true;
+      this.#budget.step(1 + (current.order.length >> 4));
+      this.#left -= 1 + current.order.length;
+      const code = runeAt(text, index);
+      const width = widthAt(text, index);
+      for (let i = 0; i < current.order.length; i++) {
+        const at = current.order[i] ?? 0;
+        const captures = current.captures[i] ?? [];
+        const instruction = instructions[at];
+        if (instruction?.op === 'match') {
+          this.#best = captures;
+          break;
+        }
+        if (instruction?.op === 'class' && code >= 0 && inClass(instruction.set, code)) {
+          follow(this.#program, this.#next, at + 1, captures, text, index + width);
+        }
+      }
+      if (width === 0) return true;
+      this.#index = index + width;
+      this.#current = this.#next;
+      this.#next = current;
+      current.clear();
+      if (this.#left <= 0) return false;
+    }
+  }
 }
 
 /** Adds the threads that an instruction leads to without a character. */
