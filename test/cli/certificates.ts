@@ -1,13 +1,5 @@
 /** Certificates with something wrong about them. */
-import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
-import {
-  BasicConstraintsExtension,
-  cryptoProvider,
-  PemConverter,
-  SubjectAlternativeNameExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
+import { createCertificate } from '../support/certificate.ts';
 
 export interface Identity {
   readonly ca: string;
@@ -24,45 +16,18 @@ interface Wanted {
   readonly until?: number;
 }
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const days = (count: number): Date => new Date(Date.now() + count * 86_400_000);
 
-export async function issue({
+export function issue({
   names = ['127.0.0.1'],
   authority = 'an authority',
   from = -100,
   until = 100,
-}: Wanted = {}) {
-  cryptoProvider.set(webcrypto);
-  const caKeys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const ca = await X509CertificateGenerator.createSelfSigned({
-    serialNumber: '01',
-    name: `CN=${authority}`,
-    notBefore: days(-1000),
-    notAfter: days(1000),
-    signingAlgorithm: ALGORITHM,
-    keys: caKeys,
-    extensions: [new BasicConstraintsExtension(true, undefined, true)],
-  });
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const server = await X509CertificateGenerator.create({
-    serialNumber: '02',
-    subject: 'CN=kube-apiserver',
-    issuer: ca.subject,
-    notBefore: days(from),
-    notAfter: days(until),
-    signingAlgorithm: ALGORITHM,
-    publicKey: keys.publicKey,
-    signingKey: caKeys.privateKey,
-    extensions: [
-      new SubjectAlternativeNameExtension(
-        names.map((value) => ({ type: /^[\d.]+$/.test(value) ? ('ip' as const) : ('dns' as const), value })),
-      ),
-    ],
-  });
-  const key = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
-  const identity: Identity = { ca: ca.toString('pem'), cert: server.toString('pem'), key };
-  return identity;
+}: Wanted = {}): Identity {
+  const ca = createCertificate({ name: authority, notBefore: days(-1000), notAfter: days(1000), isAuthority: true });
+  const dates = { notBefore: days(from), notAfter: days(until) };
+  const server = createCertificate({ ...dates, name: 'kube-apiserver', issuer: ca, names });
+  return { ca: ca.pem, cert: server.pem, key: server.key };
 }
 
 /** The day of a certificate that is `count` days away. */

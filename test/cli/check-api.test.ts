@@ -27,7 +27,7 @@ async function secured(
   return { 'api-url': `https://127.0.0.1:${port}`, 'auth-token': 'a-token' };
 }
 
-const good = await issue();
+const good = issue();
 
 t.test('a certificate of an unknown issuer that sends its authority', async (t) => {
   const served = await secured(t, { ...good, cert: `${good.cert}\n${good.ca}` });
@@ -55,7 +55,7 @@ t.test('a certificate of an unknown issuer that is not sent', async (t) => {
 });
 
 t.test('a certificate of another authority than certificate-authority', async (t) => {
-  const other = await issue({ authority: 'the old cluster' });
+  const other = issue({ authority: 'the old cluster' });
   await fails(
     t,
     situation({ ...(await secured(t, good)), 'certificate-authority': base64(other.ca) }),
@@ -65,7 +65,7 @@ t.test('a certificate of another authority than certificate-authority', async (t
 });
 
 t.test('a certificate of another authority with the same name as certificate-authority', async (t) => {
-  const renamed = await issue();
+  const renamed = issue();
   await fails(
     t,
     situation({ ...(await secured(t, good)), 'certificate-authority': base64(renamed.ca) }),
@@ -75,7 +75,7 @@ t.test('a certificate of another authority with the same name as certificate-aut
 });
 
 t.test('a certificate for another name', async (t) => {
-  const named = await issue({ names: ['kubernetes', '10.96.0.1'] });
+  const named = issue({ names: ['kubernetes', '10.96.0.1'] });
   await fails(
     t,
     situation({ ...(await secured(t, named)), 'certificate-authority': base64(named.ca) }),
@@ -86,7 +86,7 @@ t.test('a certificate for another name', async (t) => {
 
 /** The line about a certificate that is valid from one day to another, counted from today. */
 async function ofDays(t: Test, from: number, until: number): Promise<readonly string[]> {
-  const identity = await issue({ from, until });
+  const identity = issue({ from, until });
   const to = { ...(await secured(t, identity)), 'certificate-authority': base64(identity.ca) };
   return linesOf(await run(t, ['check'], situation(to)), 'tls');
 }
@@ -118,7 +118,7 @@ t.test('a certificate that is not verified', async (t) => {
 });
 /** The lines of one step of `check` against a server with this handler. */
 async function against(t: Test, step: string, handler: RequestListener): Promise<readonly string[]> {
-  const identity = await issue();
+  const identity = issue();
   const served = await secured(t, identity, handler);
   const ended = await run(t, ['check'], situation({ ...served, 'certificate-authority': base64(identity.ca) }));
   return linesOf(ended, step);
@@ -186,7 +186,7 @@ t.test('a clock of the server that is ahead', async (t) => {
 
 /** Options for a server that answers 401. */
 async function refusing(t: Test): Promise<Readonly<Record<string, string>>> {
-  const identity = await issue();
+  const identity = issue();
   const served = await secured(t, identity, (_request, response) => {
     response.writeHead(401, { 'Content-Type': 'application/json' });
     response.end(

@@ -86,7 +86,7 @@ t.test('a TLS handshake that does not finish within 4 s', async (t) => {
 });
 
 t.test('an API server that does not answer the first call within 5 s', async (t) => {
-  const identity = await issue();
+  const identity = issue();
   const clock = fakeClock(Date.now());
   const port = await listen(
     t,
@@ -114,7 +114,7 @@ const EXPECTS_TLS = 'the port may expect TLS: write https:// in api-url';
 
 t.test('http to a TLS port that closes the connection', async (t) => {
   const clock = fakeClock(Date.now());
-  const server = createHttpsServer(await issue()).on('tlsClientError', () => clock.advance(5_000));
+  const server = createHttpsServer(issue()).on('tlsClientError', () => clock.advance(5_000));
   const to = options({ 'api-url': `http://127.0.0.1:${await listen(t, server)}` }, clock);
   const [line = ''] = linesOf(await run(t, ['check'], to), 'version');
   t.match(line, /^failed version /);
@@ -134,7 +134,7 @@ t.test('http to a TLS port of a server in Go, which answers in plain text', asyn
 });
 
 t.test('tcp and tls go through https-proxy, and a failure names its line', async (t) => {
-  const identity = await issue();
+  const identity = issue();
   const port = await listen(
     t,
     createHttpsServer(identity, (_request, response) => response.writeHead(401).end()),

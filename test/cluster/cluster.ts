@@ -157,7 +157,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
     kubelets.set(name, createKubelet({ ...parts, nodeName: name, hostIP: address, subnet: index }));
   }
 
-  const identity = await createIdentity();
+  const identity = createIdentity();
   const faults = createFaults(options.seed ?? 1);
   const nodeController = createNodeController(store, events, pace);
   let agent: 'available' | 'away' = 'available';

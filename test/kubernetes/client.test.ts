@@ -293,7 +293,7 @@ t.test('an HTTP/2 server without TLS', async (t) => {
 });
 
 t.test('a server with TLS that speaks only HTTP/2', async (t) => {
-  const { ca, cert, key } = await createIdentity(['127.0.0.1']);
+  const { ca, cert, key } = createIdentity(['127.0.0.1']);
   const server = createSecureServer({ cert, key, allowHTTP1: false });
   const { promise: listening, resolve } = Promise.withResolvers<void>();
   server.listen(0, '127.0.0.1', resolve);

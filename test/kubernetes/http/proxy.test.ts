@@ -59,7 +59,7 @@ async function proxyServer(t: Test, refuse?: string): Promise<Proxy> {
 }
 
 t.test('requests go through the proxy, which sees only TLS', async (t) => {
-  const identity = await createIdentity(['127.0.0.1']);
+  const identity = createIdentity(['127.0.0.1']);
   const server = await apiServer(t, serve, { identity });
   const proxy = await proxyServer(t);
   const client = clientOf(t, server.url, { proxy: `http://${proxy.host}`, tls: { ca: identity.ca, verify: true } });
@@ -72,7 +72,7 @@ t.test('requests go through the proxy, which sees only TLS', async (t) => {
 });
 
 t.test('a connection through the proxy is used again', async (t) => {
-  const identity = await createIdentity(['127.0.0.1']);
+  const identity = createIdentity(['127.0.0.1']);
   const server = await apiServer(t, serve, { identity });
   const proxy = await proxyServer(t);
   const client = clientOf(t, server.url, { proxy: `http://${proxy.host}`, tls: { ca: identity.ca, verify: true } });
@@ -93,7 +93,7 @@ t.test('a server with an address of IPv6 and without TLS', async (t) => {
 });
 
 t.test('the certificate of the API server is verified in the tunnel', async (t) => {
-  const identity = await createIdentity(['somewhere.else']);
+  const identity = createIdentity(['somewhere.else']);
   const server = await apiServer(t, serve, { identity });
   const proxy = await proxyServer(t);
   const options = { proxy: `http://${proxy.host}`, tls: { ca: identity.ca, verify: true } };
@@ -136,7 +136,7 @@ t.test('a proxy that does not answer has the deadline of a connection', async (t
 });
 
 t.test('exec goes through the proxy', async (t) => {
-  const identity = await createIdentity(['127.0.0.1']);
+  const identity = createIdentity(['127.0.0.1']);
   const server = await apiServer(t, () => {}, { identity });
   const sockets = new WebSocketServer({ noServer: true });
   server.upgrades((request, socket, head) =>

@@ -106,7 +106,7 @@ t.test('a request has its lines, and its answer status, headers and body', async
 
 for (const host of ['localhost', '127.0.0.1']) {
   t.test(`TLS to ${host}, byte for byte in records of their own`, async (t) => {
-    const identity = await createIdentity([host]);
+    const identity = createIdentity([host]);
     const answer = `${HEAD}${chunk('one')}${chunk('two')}${END}`;
     const { send } = await rawServer(
       t,
@@ -121,7 +121,7 @@ for (const host of ['localhost', '127.0.0.1']) {
 }
 
 t.test('a certificate for another name is refused', async (t) => {
-  const identity = await createIdentity(['somewhere.else']);
+  const identity = createIdentity(['somewhere.else']);
   const { send } = await rawServer(t, () => {}, { identity });
   await t.rejects(send(), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
 });
@@ -251,7 +251,7 @@ t.test('a server that accepts no connection is given up after the deadline', asy
 
 t.test('nobody reads: the server is not read from either, and later nothing is missing', async (t) => {
   const LENGTH = 64 * 1024 * 1024;
-  for (const identity of [undefined, await createIdentity(['127.0.0.1'])]) {
+  for (const identity of [undefined, createIdentity(['127.0.0.1'])]) {
     const { send, sockets } = await rawServer(
       t,
       (socket) => {
@@ -295,7 +295,7 @@ t.test('while streams hold 64 MiB, a stream receives one read at a time, and all
 
 t.test('reads of one turn of the event loop are delivered together', async (t) => {
   const lines = Array.from({ length: 1_000 }, (_, index) => `line ${index}\n`);
-  const identity = await createIdentity(['127.0.0.1']);
+  const identity = createIdentity(['127.0.0.1']);
   const serve = (socket: Socket): void => {
     socket.write(HEAD);
     for (const line of lines) socket.write(chunk(line));

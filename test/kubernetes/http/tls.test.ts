@@ -1,18 +1,10 @@
 /** TLS: which servers the client trusts, by authority, name and address, and how a refusal reads. */
-import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import {
-  BasicConstraintsExtension,
-  cryptoProvider,
-  PemConverter,
-  SubjectAlternativeNameExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
 import t, { type Test } from 'tap';
 import { JOBS } from '../../../src/kubernetes/contract.ts';
 import { systemRoots, tlsSettings } from '../../../src/kubernetes/http/tls.ts';
 import { createIdentity } from '../../cluster/authority.ts';
+import { createCertificate } from '../../support/certificate.ts';
 import { apiServer, clientOf, failure, JOB, type Step } from '../server.ts';
 
 const serve: Step = ({ answer }) => answer(200, JOB);
@@ -25,20 +17,20 @@ async function read(t: Test, url: string, tls: { readonly ca?: string; readonly 
 
 for (const host of ['127.0.0.1', '::1']) {
   t.test(`a server at ${host} is trusted by its authority`, async (t) => {
-    const identity = await createIdentity(['localhost', '127.0.0.1', '::1']);
+    const identity = createIdentity(['localhost', '127.0.0.1', '::1']);
     const server = await apiServer(t, serve, { identity, host });
     t.strictSame(await read(t, server.url, { ca: identity.ca, verify: true }), JOB);
   });
 }
 
 t.test('a server is trusted by the name in its certificate', async (t) => {
-  const identity = await createIdentity(['localhost']);
+  const identity = createIdentity(['localhost']);
   const server = await apiServer(t, serve, { identity });
   t.strictSame(await read(t, `https://localhost:${server.port}`, { ca: identity.ca, verify: true }), JOB);
 });
 
 t.test('an unknown authority is refused, without the advice of Node.js for its command line', async (t) => {
-  const identity = await createIdentity(['127.0.0.1']);
+  const identity = createIdentity(['127.0.0.1']);
   const server = await apiServer(t, serve, { identity });
   const error = await failure(read(t, server.url, { verify: true }));
   t.equal(error.code, 'tls');
@@ -50,14 +42,14 @@ t.test('an unknown authority is refused, without the advice of Node.js for its c
 });
 
 t.test('another authority is refused', async (t) => {
-  const identity = await createIdentity(['127.0.0.1']);
-  const { ca } = await createIdentity(['127.0.0.1']);
+  const identity = createIdentity(['127.0.0.1']);
+  const { ca } = createIdentity(['127.0.0.1']);
   const server = await apiServer(t, serve, { identity });
   t.equal((await failure(read(t, server.url, { ca, verify: true }))).code, 'tls');
 });
 
 t.test('a certificate for another name is refused', async (t) => {
-  const identity = await createIdentity(['somewhere.else']);
+  const identity = createIdentity(['somewhere.else']);
   const server = await apiServer(t, serve, { identity });
   const error = await failure(read(t, server.url, { ca: identity.ca, verify: true }));
   t.equal(error.code, 'tls');
@@ -65,7 +57,7 @@ t.test('a certificate for another name is refused', async (t) => {
 });
 
 t.test('without verification any certificate is accepted', async (t) => {
-  const identity = await createIdentity(['somewhere.else']);
+  const identity = createIdentity(['somewhere.else']);
   const server = await apiServer(t, serve, { identity });
   t.strictSame(await read(t, server.url, { verify: false }), JOB);
 });
@@ -76,60 +68,29 @@ t.test('a server without TLS is an error of TLS', async (t) => {
   t.equal(error.code, 'tls');
 });
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-
 /** A root, an intermediate authority below it, and a server that sends only its own certificate. */
-async function chain() {
-  cryptoProvider.set(webcrypto);
-  const keys = () => webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const [rootKeys, middleKeys, serverKeys] = [await keys(), await keys(), await keys()];
+function chain() {
   const dates = { notBefore: new Date(Date.now() - 86_400_000), notAfter: new Date(Date.now() + 86_400_000) };
-  const authority = [new BasicConstraintsExtension(true, undefined, true)];
-  const common = { ...dates, signingAlgorithm: ALGORITHM };
-  const root = await X509CertificateGenerator.createSelfSigned({
-    ...common,
-    serialNumber: '01',
-    name: 'CN=root',
-    keys: rootKeys,
-    extensions: authority,
-  });
-  const middle = await X509CertificateGenerator.create({
-    ...common,
-    serialNumber: '02',
-    subject: 'CN=intermediate',
-    issuer: root.subject,
-    publicKey: middleKeys.publicKey,
-    signingKey: rootKeys.privateKey,
-    extensions: authority,
-  });
-  const server = await X509CertificateGenerator.create({
-    ...common,
-    serialNumber: '03',
-    subject: 'CN=kube-apiserver',
-    issuer: middle.subject,
-    publicKey: serverKeys.publicKey,
-    signingKey: middleKeys.privateKey,
-    extensions: [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
-  });
-  const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', serverKeys.privateKey);
-  const [rootPem, middlePem, cert] = [root.toString('pem'), middle.toString('pem'), server.toString('pem')];
-  return { root: rootPem, middle: middlePem, cert, key: PemConverter.encode(pkcs8, 'PRIVATE KEY') };
+  const root = createCertificate({ ...dates, name: 'root', isAuthority: true });
+  const middle = createCertificate({ ...dates, name: 'intermediate', issuer: root, isAuthority: true });
+  const server = createCertificate({ ...dates, name: 'kube-apiserver', issuer: middle, names: ['127.0.0.1'] });
+  return { root: root.pem, middle: middle.pem, cert: server.pem, key: server.key };
 }
 
 t.test('an intermediate authority is a trust anchor', async (t) => {
-  const { middle, cert, key } = await chain();
+  const { middle, cert, key } = chain();
   const server = await apiServer(t, serve, { identity: { ca: middle, cert, key } });
   t.strictSame(await read(t, server.url, { ca: middle, verify: true }), JOB);
 });
 
 t.test("the server's own certificate is a trust anchor", async (t) => {
-  const { cert, key } = await chain();
+  const { cert, key } = chain();
   const server = await apiServer(t, serve, { identity: { ca: cert, cert, key } });
   t.strictSame(await read(t, server.url, { ca: cert, verify: true }), JOB);
 });
 
 t.test('a root does not replace a missing intermediate authority', async (t) => {
-  const { root, cert, key } = await chain();
+  const { root, cert, key } = chain();
   const server = await apiServer(t, serve, { identity: { ca: root, cert, key } });
   t.equal((await failure(read(t, server.url, { ca: root, verify: true }))).code, 'tls');
 });
@@ -137,7 +98,7 @@ t.test('a root does not replace a missing intermediate authority', async (t) => 
 const MALFORMED = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
 
 t.test('a malformed certificate in a bundle is named', async (t) => {
-  const { ca } = await createIdentity(['x']);
+  const { ca } = createIdentity(['x']);
   t.throws(() => tlsSettings({ ca: `${MALFORMED}${ca}`, verify: true }), {
     message: 'certificate-authority: certificate 1 of 2 is malformed',
   });
@@ -153,7 +114,7 @@ t.test('a bundle without certificates is refused', async (t) => {
 });
 
 t.test('the certificates of the host are those of the first bundle with a certificate', async (t) => {
-  const { ca } = await createIdentity(['x']);
+  const { ca } = createIdentity(['x']);
   const directory = t.testdir({ 'empty.pem': '\n', 'second.pem': ca, 'third.pem': 'not read' });
   mkdirSync(`${directory}/dir`);
   const paths = ['missing.pem', 'empty.pem', 'second.pem', 'third.pem'].map((name) => `${directory}/${name}`);

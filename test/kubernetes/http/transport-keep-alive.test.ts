@@ -38,7 +38,7 @@ t.test('a WebSocket is probed after 4 s of silence', async (t) => {
 
 /** Follows a log that stays silent, and gives the kernel's timers of its connection. */
 async function timersOfStream(t: Test, isTls: boolean): Promise<ReturnType<typeof timersTo>> {
-  const identity = isTls ? await createIdentity(['127.0.0.1']) : undefined;
+  const identity = isTls ? createIdentity(['127.0.0.1']) : undefined;
   const requested = Promise.withResolvers<void>();
   const server = await apiServer(
     t,
@@ -72,7 +72,7 @@ for (const isTls of [false, true]) {
 }
 
 t.test('a connection for calls over TLS is probed after 4 s of silence', async (t) => {
-  const identity = await createIdentity(['127.0.0.1']);
+  const identity = createIdentity(['127.0.0.1']);
   const server = await apiServer(t, ({ answer }) => answer(200, JOB), { identity });
   await clientOf(t, server.url, { tls: { ca: identity.ca, verify: true } }).get(JOBS, 'job-1');
   const [connection] = timersTo(server.port);

@@ -199,7 +199,7 @@ t.test('a token that was replaced: the 401 of an upgrade leads to the new one', 
 });
 
 t.test('TLS: the authority and the verify toggle hold for WebSockets', async (t) => {
-  const identity = await createIdentity(['localhost']);
+  const identity = createIdentity(['localhost']);
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'v5.channel.k8s.io' });
   const server = await apiServer(t, () => {}, { identity });
   server.upgrades((request, socket, head) => {

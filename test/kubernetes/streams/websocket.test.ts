@@ -36,12 +36,12 @@ t.test('it cannot have seen it: there is no connection yet', async (t) => {
   t.equal(await failure(t, `https://127.0.0.1:${closing}`), 'unreachable', 'a load balancer without servers');
   const silent = await rawServer(t, () => {});
   t.equal(await failure(t, `https://127.0.0.1:${silent}`, { requestTimeoutMs: 60 }), 'unreachable', 'a silent one');
-  const strange = await apiServer(t, () => {}, { identity: await createIdentity() });
+  const strange = await apiServer(t, () => {}, { identity: createIdentity() });
   t.equal(await failure(t, strange.url), 'tls');
 });
 
 t.test('it may have seen it: the answer did not come', async (t) => {
-  const identity = await createIdentity();
+  const identity = createIdentity();
   const tls = { verify: true, ca: identity.ca };
   for (const secure of [{}, { identity }]) {
     const closing = await apiServer(t, () => {}, secure);
