@@ -2,7 +2,7 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 
-export interface Certificate {
+interface Certificate {
   readonly pem: string;
   /** PEM of the private key. */
   readonly key: string;
