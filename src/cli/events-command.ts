@@ -6,7 +6,7 @@ import { type Command, EXIT_OK } from './command-contract.ts';
 import { begin, type CommandContext } from './command-session.ts';
 import { eventTable, findJob } from './job-detail.ts';
 import { takeSnapshot } from './snapshot.ts';
-import { clean, type Terminal } from './terminal.ts';
+import { clean, cleanJson, type Terminal } from './terminal.ts';
 
 export const events: Command = {
   name: 'events',
@@ -32,7 +32,7 @@ async function runEvents(args: Arguments, context: CommandContext, terminal: Ter
     const snapshot = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: true });
     const found = findJob(snapshot, id, undefined, options.kubernetesNamespace);
     const now = client.serverTime() ?? context.clock.now();
-    if (args.flags.has('json')) terminal.write(`${JSON.stringify(found.events, null, 2)}\n`);
+    if (args.flags.has('json')) terminal.write(`${cleanJson(found.events, 2)}\n`);
     else if (found.events.length === 0) terminal.say(`Kubernetes has no events of job ${clean(id)}.`);
     else terminal.write(eventTable(found.events, now, terminal));
     return EXIT_OK;

@@ -25,7 +25,7 @@ import {
   wideTable,
 } from './job-list.ts';
 import { takeSnapshot } from './snapshot.ts';
-import { clean, type Terminal, table } from './terminal.ts';
+import { clean, cleanJson, type Terminal, table } from './terminal.ts';
 import { watchJobs } from './watch-jobs.ts';
 
 export const jobs: Command = {
@@ -103,7 +103,7 @@ function writeList(
   flags: Arguments['flags'],
   terminal: Terminal,
 ): void {
-  if (format === 'json') terminal.write(`${JSON.stringify(found.map(listedJob), null, 2)}\n`);
+  if (format === 'json') terminal.write(`${cleanJson(found.map(listedJob), 2)}\n`);
   else if (format === 'name') terminal.write(found.map(({ id }) => `${clean(id)}\n`).join(''));
   else if (found.length === 0) {
     const isFiltered = FILTER_FLAGS.some(({ name }) => flags.has(name));
@@ -124,7 +124,7 @@ async function writeDetail(
   if (format === 'json') {
     const { control, result } = record.job;
     const all = { ...showJob(job), cause: causeOf(record), control, result, usage, events };
-    return terminal.write(`${JSON.stringify(all, null, 2)}\n`);
+    return terminal.write(`${cleanJson(all, 2)}\n`);
   }
   terminal.write(table(factsOf(detail, usage, now), terminal, { head: false }));
   if (events.length > 0) terminal.write(`\n${eventTable(events, now, terminal)}`);

@@ -9,7 +9,7 @@ import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
 import { openPolicyFiles } from './command-policy.ts';
 import { begin, type CommandContext } from './command-session.ts';
-import { clean, fold, type Terminal, table } from './terminal.ts';
+import { clean, cleanJson, fold, type Terminal, table } from './terminal.ts';
 import { describeSections, describeUser, readUserReport, type UserReport } from './user-report.ts';
 
 export const profile: Command = {
@@ -31,7 +31,7 @@ async function runProfile(args: Arguments, context: CommandContext, terminal: Te
   const options = await begin(args.options, context, terminal);
   const { profiles } = openPolicyFiles(options, terminal);
   const person = await readUserReport(profiles, context.users, name);
-  if (args.flags.has('json')) terminal.write(`${JSON.stringify(asJson(person), null, 2)}\n`);
+  if (args.flags.has('json')) terminal.write(`${cleanJson(asJson(person), 2)}\n`);
   else {
     for (const line of [describeUser(person), `${describeSections(person)}, of ${options.profileConfig}`])
       terminal.write(`${fold(clean(line), terminal.columns).join('\n')}\n`);

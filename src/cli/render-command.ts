@@ -22,7 +22,7 @@ import { connectCommand } from './command-client.ts';
 import { type Command, EXIT_FAILED, EXIT_OK } from './command-contract.ts';
 import { openPolicyFiles, policyOf } from './command-policy.ts';
 import { begin, type CommandContext } from './command-session.ts';
-import { clean, type Terminal } from './terminal.ts';
+import { clean, cleanJson, type Terminal } from './terminal.ts';
 import { NEWEST_MINOR } from './version.ts';
 import { toYaml } from './yaml.ts';
 
@@ -179,7 +179,7 @@ function write({ job, service }: Objects, notes: readonly string[], format: 'yam
   const objects = service === undefined ? [job] : [job, service];
   if (format === 'json') {
     for (const note of notes) terminal.say(clean(note));
-    terminal.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, null, 2)}\n`);
+    terminal.write(`${cleanJson({ apiVersion: 'v1', kind: 'List', items: objects }, 2)}\n`);
   } else {
     const comments = notes.map((note) => `# ${clean(note)}\n`).join('');
     terminal.write(comments + objects.map(toYaml).join('---\n'));

@@ -47,6 +47,11 @@ export function terminalSettings(
 /** Escaped, on one line. */
 export const clean = escapeControls;
 
+/** JSON with control characters as escapes: its values are the same. */
+export function cleanJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).split('\n').map(clean).join('\n');
+}
+
 const COLORS = { green: 32, yellow: 33, red: 31, gray: 90, bold: 1 } as const;
 
 export type Color = keyof typeof COLORS;
@@ -97,6 +102,8 @@ export function fold(text: string, width: number | undefined): readonly string[]
 }
 
 const GAP = '  ';
+/** Longest cell that widens a column for all rows: users choose tags, hosts and images of jobs. */
+const MOST_CELL = 256;
 const NARROWEST_COLUMN = 20;
 
 /** Layout of a table. */
@@ -117,6 +124,11 @@ interface StackedLayout {
 
 const LEAST_CUT = 8;
 
+/** Escaped cells; long ones are cut, but the one that can be folded. */
+function cellsOf(row: readonly string[], folded: number): readonly string[] {
+  return row.map((cell, column) => (column === folded ? clean(cell) : shorten(clean(cell), MOST_CELL)));
+}
+
 /** Rows in columns; on a narrow terminal the last cell of a row is on the lines below it. Cells are escaped. */
 export function stackedTable(
   rows: readonly (readonly string[])[],
@@ -124,7 +136,7 @@ export function stackedTable(
   { least, cuttable }: StackedLayout,
 ): string {
   const { columns } = terminal;
-  const cells = rows.map((row) => row.map(clean));
+  const cells = rows.map((row) => cellsOf(row, row.length - 1));
   const widths = (cells[0] ?? [])
     .slice(0, -1)
     .map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
@@ -155,9 +167,9 @@ export function table(
   terminal: Pick<Terminal, 'columns' | 'color'>,
   { head = true, flowing }: TableLayout = {},
 ): string {
-  const cells = rows.map((row) => row.map(clean));
-  const count = Math.max(0, ...cells.map((row) => row.length));
+  const count = Math.max(0, ...rows.map((row) => row.length));
   const folded = flowing ?? count - 1;
+  const cells = rows.map((row) => cellsOf(row, folded));
   const widths = Array.from({ length: count }, (_, column) =>
     Math.max(...cells.map((row) => row[column]?.length ?? 0)),
   );

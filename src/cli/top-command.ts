@@ -12,7 +12,7 @@ import { type Command, EXIT_FAILED, EXIT_OK } from './command-contract.ts';
 import { begin, type CommandContext } from './command-session.ts';
 import { USER_FLAG } from './job-list.ts';
 import { takeSnapshot } from './snapshot.ts';
-import { clean, type Terminal, table } from './terminal.ts';
+import { clean, cleanJson, type Terminal, table } from './terminal.ts';
 
 export const top: Command = {
   name: 'top',
@@ -55,7 +55,7 @@ async function runTop(args: Arguments, context: CommandContext, terminal: Termin
     }
     const value = ({ usage }: Row): number => (sort === 'cpu' ? usage.cpuPercent : usage.residentMemory) ?? -1;
     const rows = running.map((record) => rowOf(record, metrics)).toSorted((a, b) => value(b) - value(a));
-    if (args.flags.has('json')) terminal.write(`${JSON.stringify(rows.map(shown), null, 2)}\n`);
+    if (args.flags.has('json')) terminal.write(`${cleanJson(rows.map(shown), 2)}\n`);
     else if (rows.length === 0) terminal.say('No jobs are running.');
     else terminal.write(text(rows, terminal));
     return EXIT_OK;

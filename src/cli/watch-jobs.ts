@@ -6,7 +6,7 @@ import { sleep } from '../system/clock.ts';
 import type { CommandContext } from './command-session.ts';
 import { type JobFilter, jobTable, listedJob, matchesFilter, reasonOf, wideTable } from './job-list.ts';
 import { withLiveJobs } from './live-jobs.ts';
-import { clean, shorten, type Terminal } from './terminal.ts';
+import { clean, cleanJson, shorten, type Terminal } from './terminal.ts';
 
 interface Watching {
   readonly options: Options;
@@ -68,7 +68,7 @@ function screen(text: string, rows: number, columns: number, namespace: string):
 
 /** `2026-11-23T23:21:51Z  report-1  Finished  jane  Error: exit code 3`. */
 function changeLine(job: Job, format: Watching['format'], now: number): string {
-  if (format === 'json') return `${JSON.stringify(listedJob(job))}\n`;
+  if (format === 'json') return `${cleanJson(listedJob(job))}\n`;
   if (format === 'name') return `${clean(job.id)}\n`;
   const time = new Date(now).toISOString().replace(/\.\d+/, '');
   return `${[time, job.id, job.status, job.user || '-', reasonOf(job)].map(clean).join('  ').trimEnd()}\n`;

@@ -151,16 +151,24 @@ interface JobFilter {
   readonly statuses: readonly (JobState | '')[];
 }
 
-/** The jobs that meet all conditions, by id in byte order. */
+/** The jobs that meet all conditions, by id in byte order. Request and jobs may have thousands of tags. */
 export function filterJobs(jobs: readonly Job[], filter: JobFilter): readonly Job[] {
-  const { tags, startTime = Number.NEGATIVE_INFINITY, endTime = Number.POSITIVE_INFINITY, statuses } = filter;
+  const { startTime = Number.NEGATIVE_INFINITY, endTime = Number.POSITIVE_INFINITY } = filter;
+  const tags = new Set(filter.tags);
+  const statuses = new Set(filter.statuses);
   return jobs
     .filter(
       (job) =>
-        (statuses.length === 0 || statuses.includes(job.status)) &&
+        (statuses.size === 0 || statuses.has(job.status)) &&
         job.submissionTime >= startTime &&
         job.submissionTime <= endTime &&
-        tags.every((tag) => job.tags.includes(tag)),
+        (tags.size === 0 || hasAll(job.tags, tags)),
     )
     .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+}
+
+function hasAll(tags: readonly string[], wanted: ReadonlySet<string>): boolean {
+  const found = new Set<string>();
+  for (const tag of tags) if (wanted.has(tag)) found.add(tag);
+  return found.size === wanted.size;
 }

@@ -4,7 +4,7 @@
  */
 import { CONTROL_OPERATIONS } from '../jobs/contract.ts';
 import { date, JOB_STATES, parseState, submittedJob } from '../jobs/job.ts';
-import { isObject, tooMuch } from '../system/json.ts';
+import { isObject } from '../system/json.ts';
 import {
   anyObject,
   anything,
@@ -25,6 +25,7 @@ import {
   trimWhitespace,
 } from '../system/schema.ts';
 import { BrokenFrameError } from './frames.ts';
+import { scanJson } from './json-scan.ts';
 import { type RequestId, readRequestId } from './request-id.ts';
 
 const USER = { username: nonEmpty(trimmedString()), requestUsername: text().default('') };
@@ -175,12 +176,12 @@ const KINDS: ReadonlyMap<number, RequestKind> = new Map(
   Object.entries(REQUESTS).map(([kind, row]) => [row.number, kind as RequestKind]),
 );
 
-/** Reads one message. Throws BrokenFrameError if the body is not JSON. */
+/** Reads one message. Throws BrokenFrameError if the body is not JSON; one that exceeds a limit is not parsed. */
 export function parseRequest(body: Buffer): ParsedRequest {
-  const json = body.toString('utf8');
-  const message = parseJson(json);
+  const scan = scanJson(body);
+  const message = scan.excess === undefined ? parseJson(body.toString('utf8')) : {};
   if (!isObject(message)) return { outcome: 'dropped', message: 'a message that is not an object' };
-  const requestId = readRequestId(message, json);
+  const requestId = readRequestId(scan.requestId);
   if (requestId === undefined) return { outcome: 'dropped', message: 'a message without a readable requestId' };
   const refused = (code: 'request-not-supported' | 'invalid-request', text: string): ParsedRequest => ({
     outcome: 'refused',
@@ -190,8 +191,7 @@ export function parseRequest(body: Buffer): ParsedRequest {
     message: text,
   });
 
-  const excess = tooMuch(message);
-  if (excess !== undefined) return refused('invalid-request', `the message is refused: ${excess}`);
+  if (scan.excess !== undefined) return refused('invalid-request', `the message is refused: ${scan.excess}`);
   let title = 'message';
   try {
     const { messageType } = readFields(MESSAGE, message);

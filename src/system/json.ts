@@ -4,7 +4,7 @@
 export const MAX_DEPTH = 64;
 
 /** Most objects, arrays, strings, numbers, booleans and nulls in one value. */
-const MAX_VALUES = 100_000;
+export const MAX_VALUES = 100_000;
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -15,7 +15,7 @@ export function jsonIn(text: string | undefined): unknown {
   if (text === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(text);
-    return tooMuch(value) === undefined ? value : undefined;
+    return isTooMuch(value) ? undefined : value;
   } catch {
     return undefined;
   }
@@ -27,8 +27,8 @@ export function objectIn(text: string | undefined): Readonly<Record<string, unkn
   return isObject(value) ? value : undefined;
 }
 
-/** Which limit a parsed JSON value exceeds, as a sentence; undefined if none. Walks without recursion. */
-export function tooMuch(value: unknown): string | undefined {
+/** Does a parsed JSON value exceed a limit? Walks without recursion. */
+function isTooMuch(value: unknown): boolean {
   const open: { values: readonly unknown[]; next: number }[] = [{ values: [value], next: 0 }];
   let count = 0;
   for (let level = open.at(-1); level !== undefined; level = open.at(-1)) {
@@ -37,10 +37,10 @@ export function tooMuch(value: unknown): string | undefined {
       continue;
     }
     const current = level.values[level.next++];
-    if (++count > MAX_VALUES) return `it holds more than ${MAX_VALUES} values`;
+    if (++count > MAX_VALUES) return true;
     if (typeof current !== 'object' || current === null) continue;
-    if (open.length > MAX_DEPTH) return `it is nested deeper than ${MAX_DEPTH} levels`;
+    if (open.length > MAX_DEPTH) return true;
     open.push({ values: Array.isArray(current) ? current : Object.values(current), next: 0 });
   }
-  return undefined;
+  return false;
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { parse } from 'yaml';
 import { parseArguments, UsageError } from '../../src/cli/arguments.ts';
-import { fold, paint, stackedTable, table, terminalSettings } from '../../src/cli/terminal.ts';
+import { cleanJson, fold, paint, stackedTable, table, terminalSettings } from '../../src/cli/terminal.ts';
 import { toYaml } from '../../src/cli/yaml.ts';
 
 const terminal = { isTerminal: true, columns: 132 };
@@ -39,6 +39,24 @@ t.test('a table escapes its cells', async (t) => {
     table(rows, { columns: undefined, color: false }),
     'ID       REASON\na        one two three four five six\nlong-id  \\u001b[2Jgone\\u202e\n',
   );
+});
+
+t.test('JSON cannot control a terminal, and its values are the same', async (t) => {
+  const value = { name: '\u001b[2J\u009b31m\u202egone\u007f', lines: ['a\nb'] };
+  const text = cleanJson(value, 2);
+  t.equal(text, '{\n  "name": "\\u001b[2J\\u009b31m\\u202egone\\u007f",\n  "lines": [\n    "a\\nb"\n  ]\n}');
+  t.strictSame(JSON.parse(text), value);
+});
+
+t.test('a cell of 100,000 characters does not widen a table', async (t) => {
+  const long = [
+    ['ID', 'TAGS', 'REASON'],
+    ['a', 'x'.repeat(100_000), 'long'],
+    ['b', '-', 'short'],
+  ];
+  const expected = `ID  TAGS${' '.repeat(252)}  REASON\na   ${'x'.repeat(255)}\u2026  long\nb   -${' '.repeat(255)}  short\n`;
+  t.equal(table(long, { columns: undefined, color: false }), expected);
+  t.equal(stackedTable(long, { columns: undefined, color: false }, { least: 40 }), expected);
 });
 
 t.test('a table folds its last column', async (t) => {

@@ -2,7 +2,7 @@
 import { Deadline, untilAborted } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
 import { EXIT_FAILED, EXIT_OK } from '../command-contract.ts';
-import { type Color, clean, fold, paint, type Terminal } from '../terminal.ts';
+import { type Color, clean, cleanJson, fold, paint, type Terminal } from '../terminal.ts';
 
 /** `skipped`: not tried, because an earlier step failed. */
 type Status = 'ok' | 'warning' | 'failed' | 'skipped';
@@ -107,7 +107,7 @@ export class CheckReport {
     const isGood = !this.#results.some(({ status }) => status === 'failed');
     if (this.#json) {
       const report = { ok: isGood, seconds: Number(seconds.toFixed(3)), results: this.#results };
-      this.#terminal.write(`${JSON.stringify(report, null, 2)}\n`);
+      this.#terminal.write(`${cleanJson(report, 2)}\n`);
     } else {
       this.#writeSkipped();
       this.#terminal.write(`${summary(this.#results, seconds)}\n`);
