@@ -34,7 +34,7 @@ import { within } from './system/async.ts';
 import { sleep, systemClock } from './system/clock.ts';
 import type { Logger } from './system/logger.ts';
 import { exitOnCrash } from './system/process.ts';
-import { collectGarbage, limitHeapGrowth, openFileLimit } from './system/process-limits.ts';
+import { collectGarbage, limitHeapAndCompiler, openFileLimit } from './system/process-limits.ts';
 import { randomText, systemRandom } from './system/random.ts';
 import { createUsers, type Users } from './system/users.ts';
 
@@ -100,7 +100,7 @@ export async function runPlugin(
 
   // Answers the launcher's Bootstrap request, which has arrived, before the first connection to the cluster.
   await nextTurn();
-  limitHeapGrowth();
+  limitHeapAndCompiler();
   const followed = running.run(ending.signal);
   void client.reportOutages(ending.signal);
   void logWhenSynced(running, client, options.apiUrl, log, ending.signal);
