@@ -1,6 +1,7 @@
-/** The judge of final states, on journals and frames written by hand. */
+/** The judge of final states and outputs, on journals and frames written by hand. */
+import { createHash } from 'node:crypto';
 import t from 'tap';
-import { judgeState } from './judge.ts';
+import { judgeOutput, judgeState } from './judge.ts';
 import { createLedger } from './ledger.ts';
 import { type JobRecord, newRecord } from './record.ts';
 
@@ -77,4 +78,50 @@ t.test('an unknown end is reported with its sentence', async (t) => {
 
 t.test('a job with a pod that nobody deleted has a known end', async (t) => {
   t.strictSame(findings(record(), UNKNOWN, LISTED), ['states wrong']);
+});
+
+const LINES = ['f0475 0 first\n', 'f0475 1 second\n', 'f0475 2 third\n'];
+
+/** Of a job whose first pod wrote three lines, and whose second one wrote two. */
+function outputFindings(text: string, end: 'complete' | 'restarted') {
+  const id = 'f0475-nws12i1esw';
+  const resumed = newRecord({
+    name: 'f0475',
+    kind: 'suspended and resumed',
+    job: {},
+    action: 'suspend',
+    expected: { state: 'Finished' },
+    text: (bytes) => LINES.join('').slice(0, bytes),
+  });
+  resumed.id = id;
+  resumed.readings.push({ text, end });
+  const written: Readonly<Record<string, string>> = { p1: LINES.join(''), p2: LINES.slice(0, 2).join('') };
+  const processOf = (podUid: string) => ({
+    pod: `${id}-${podUid}`,
+    podUid,
+    container: 'rs-launcher-container',
+    pid: 2,
+    startedAt: 1,
+  });
+  const output = (podUid: string, container: string) => {
+    const all = written[podUid] ?? '';
+    const sha256 = createHash('sha256').update(all).digest('hex');
+    return { pod: `${id}-${podUid}`, podUid, container, bytes: all.length, sha256 };
+  };
+  const journal = { processes: [processOf('p1'), processOf('p2')], deleted: [], requests: [], output };
+  const found: string[] = [];
+  judgeOutput({ journal }, resumed, undefined, (count) => found.push(count));
+  return found;
+}
+
+t.test('a restart may cut an output within the log of the first pod', async (t) => {
+  t.strictSame(outputFindings(LINES.join(''), 'restarted'), []);
+});
+
+t.test('a restart is no reason for a line that comes twice', async (t) => {
+  t.strictSame(outputFindings(`${LINES[0]}${LINES[1]}${LINES[1]}`, 'restarted'), ['doubled']);
+});
+
+t.test('an output that ends has the log of the last pod', async (t) => {
+  t.strictSame(outputFindings([...LINES, LINES[0], LINES[1]].join(''), 'complete'), []);
 });

@@ -39,9 +39,12 @@ async function* read(context: JobsContext, record: JobRecord, signal: AbortSigna
   for (;;) {
     const pod = await nextPod(context, record, done, signal);
     if (pod === undefined) {
-      if (lost !== undefined && !delivered) throw deletedOutput(record.id, lost);
-      if (done.size > 0 || !hadLog(record)) return;
-      if (hasReadPods) throw deletedOutput(record.id);
+      const isComplete = hasLogOfEnd(record, done) || !hadLog(record);
+      if (isComplete || hasReadPods) {
+        if (lost !== undefined && !delivered) throw deletedOutput(record.id, lost);
+        if (done.size > 0 || isComplete) return;
+        throw deletedOutput(record.id);
+      }
       // The watch of pods may be behind the watch of jobs, which reported the end.
       hasReadPods = true;
       await readPods(context, record.job, signal).catch((error: unknown) => {
@@ -78,6 +81,11 @@ const deletedOutput = (id: string, cause?: unknown): JobError =>
 /** Did its program run, so that there was a log? */
 function hadLog({ ran, outcome, job }: JobRecord): boolean {
   return ran || job.result?.startedAt !== undefined || outcome.state === 'Finished' || outcome.state === 'Killed';
+}
+
+/** Was the log of the pod read that ended the job? */
+function hasLogOfEnd({ pod }: JobRecord, done: ReadonlySet<string>): boolean {
+  return pod?.present === true && done.has(pod.view.uid) && podEnded(pod.view);
 }
 
 /** Resolves with the next pod that has run, or with undefined when the job has ended without one. */

@@ -1,7 +1,8 @@
 /** The output of a job has complete characters, whatever the chunks in which its log arrives. */
 import t from 'tap';
-import { JOBS } from '../../../src/kubernetes/contract.ts';
+import { JOBS, PODS } from '../../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
+import { eventually } from '../../support/eventually.ts';
 import { terminal as hasEnded, hasState, startPlugins } from '../instance.ts';
 
 const { cluster, instance } = await startPlugins(t);
@@ -48,6 +49,46 @@ t.test(
     t.equal(new Set(reads).size, 2, 'two pods');
   },
 );
+
+/** Suspends and resumes a job while an instance has no watch of pods; resolves with its output there. */
+async function resumedUnwatched(command: string, firstOutput: string): Promise<string> {
+  const other = await instance({ token: cluster.adminToken });
+  const watching = new AbortController();
+  const one = await instance({
+    wrap: (client) => ({
+      ...client,
+      reflector: (options) => {
+        const reflector = client.reflector(options);
+        if (options.resource.kind !== PODS.kind) return reflector;
+        return { ...reflector, run: (signal) => reflector.run(AbortSignal.any([signal, watching.signal])) };
+      },
+    }),
+  });
+  const id = await other.submit({ command });
+  await one.until(id, hasState('Running'));
+  let output = '';
+  const read = async () => {
+    for await (const bytes of one.jobs.output(id, 'alice', AbortSignal.timeout(60_000)))
+      output += Buffer.from(bytes).toString();
+  };
+  const reading = read();
+  await eventually(() => output === firstOutput);
+  watching.abort(new Error('the watch of pods is away'));
+  await other.client.patch(JOBS, id, { spec: { suspend: true } });
+  await other.until(id, ({ statusCode }) => statusCode === 'Suspended');
+  await other.client.patch(JOBS, id, { spec: { suspend: false } });
+  await one.until(id, hasState('Finished'));
+  await reading;
+  return output;
+}
+
+t.test('the end of a resumed job is known before its next pod: the log of that pod follows', async (t) => {
+  t.equal(await resumedUnwatched('echo first; sleep 2; echo out', 'first\n'), 'first\nfirst\nout\n');
+});
+
+t.test('the end of a resumed job is known before its next pod, and its first pod had no log', async (t) => {
+  t.equal(await resumedUnwatched('sleep 2; echo out', ''), 'out\n');
+});
 
 t.test('a job that ended, with a deleted pod, has no output any more', async (t) => {
   const one = await instance({
