@@ -8,7 +8,6 @@ const CLEAN_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 const ALLOWED = new Set([
   'TZ',
-  'LANG',
   'TERM',
   'NO_COLOR',
   'COLUMNS',
@@ -46,5 +45,7 @@ export function uncleanVariables(environment: Environment): readonly string[] {
 function isAllowed(name: string, value: string | undefined): boolean {
   // The C library opens the file that a path in TZ names, which may be a device.
   if (name === 'TZ' && /^:?\/|\.\./.test(value ?? '')) return false;
-  return ALLOWED.has(name) || /^LC_[A-Z]+$/.test(name);
+  // setpriv and prlimit open files of the locale, which may be a path.
+  if (name === 'LANG' || /^LC_[A-Z]+$/.test(name)) return /^[\w.@-]{0,64}$/.test(value ?? '');
+  return ALLOWED.has(name);
 }

@@ -73,9 +73,9 @@ t.test('the same by two plugins at once', async (t) => {
     both(killed, 'kill'),
     both(pending, 'cancel'),
   ]);
-  t.same(stops, ['done', 'done']);
-  t.same(kills, ['done', 'done']);
-  t.ok(cancels.includes('done') && cancels.every((each) => each === 'done' || each === 8), cancels.join());
+  // A plugin that is asked after the other one has ended the job says so.
+  for (const answers of [stops, kills, cancels])
+    t.ok(answers.includes('done') && answers.every((each) => each === 'done' || each === 8), answers.join());
   t.same(await ends(stopped), Array(2).fill(['Finished', 'Stopped', TERM_CODE]));
   t.same(await ends(killed), Array(2).fill(['Killed', 'Killed', 137]));
   t.same(await ends(pending), Array(2).fill(['Canceled', 'Canceled', undefined]));

@@ -50,6 +50,12 @@ for (const path of ['/dev/watchdog', ':/tmp/x', ':../../tmp/x', '../../../tmp/x'
     t.strictSame(uncleanVariables({ TZ: path }), ['TZ']);
   });
 
+for (const [name, path] of Object.entries({ LANG: '/tmp/x', LC_ALL: '../x', LC_MESSAGES: 'x'.repeat(65) }))
+  t.test(`does not keep a path as locale: ${name}`, async (t) => {
+    t.strictSame(Object.keys(cleanEnvironment({ [name]: path })), ['PATH']);
+    t.strictSame(uncleanVariables({ [name]: path }), [name]);
+  });
+
 t.test('keeps the user behind sudo, which decides where a token may be sent', async (t) => {
   t.equal(cleanEnvironment({ SUDO_UID: '1001' })['SUDO_UID'], '1001');
 });

@@ -36,17 +36,16 @@ export function readTextFile(file: string, by?: Naming): TextFile | undefined {
     fileError(code, file, by, message, cause);
   let descriptor: number;
   try {
-    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    descriptor = openRegular(file, () => failed('invalid', 'is not a regular file'));
   } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
     const code = errorCode(cause);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     const { why, remedy } = accessDenial(file, 'read');
     throw fileError('unreadable', file, by, `cannot be read: ${ownUser().text} ${why} (${code})`, cause, remedy);
   }
   try {
-    const stats = fstatSync(descriptor);
-    const { mode, uid, gid, dev, ino } = stats;
-    if (!stats.isFile()) throw failed('invalid', 'is not a regular file');
+    const { mode, uid, gid, dev, ino } = fstatSync(descriptor);
     const bytes = Buffer.alloc(MAX_FILE_BYTES + 1);
     let length = 0;
     for (let read = -1; read !== 0 && length < bytes.length; length += read) {
@@ -60,6 +59,20 @@ export function readTextFile(file: string, by?: Naming): TextFile | undefined {
     throw failed('unreadable', `cannot be read: ${errorCode(error)}`, error);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** Linux: only finds the file. To open a device does something: a watchdog, for one, then restarts the host. */
+const O_PATH = 0o10000000;
+
+/** Opens a file after it was found to be a regular one, whatever takes its place meanwhile. */
+function openRegular(file: string, refusal: () => ConfigError): number {
+  const found = openSync(file, O_PATH);
+  try {
+    if (!fstatSync(found).isFile()) throw refusal();
+    return openSync(`/proc/self/fd/${found}`, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } finally {
+    closeSync(found);
   }
 }
 
