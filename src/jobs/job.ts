@@ -293,11 +293,15 @@ function checked(job: JobRequest): JobRequest {
 /** Names of fields that mean another one (protocol 7.4). */
 const ALIASES: Readonly<Record<string, string>> = { env: 'environment' };
 
-/** Writes jobs for a launcher of this minor version; `fields`: only these and `id` (empty: all). */
-export function jobWriter(minor: number, fields: readonly string[]): (job: Job) => object {
+/** The fields that a launcher asks for, and `id` (empty: all). */
+export function writtenFields(fields: readonly string[]): readonly (keyof Job)[] {
   const wanted = new Set(fields.map((name) => ALIASES[name] ?? name)).add('id');
-  const table =
-    fields.length === 0 ? JOB : Object.fromEntries(Object.entries(JOB).filter(([name]) => wanted.has(name)));
+  return (Object.keys(JOB) as (keyof Job)[]).filter((name) => fields.length === 0 || wanted.has(name));
+}
+
+/** Writes these fields of jobs for a launcher of this minor version. */
+export function jobWriter(minor: number, fields: readonly string[]): (job: Job) => object {
+  const table = Object.fromEntries(writtenFields(fields).map((name) => [name, JOB[name]]));
   return (job) => writeFields(table, job, minor);
 }
 

@@ -1,8 +1,8 @@
 /**
- * Jobs as JSON for one message. In a list that does not fit, long values are shortened, the longest first, so that one user's
- * large jobs do not keep others from seeing a list (launcher-plugin-api.md section 0).
+ * Jobs as JSON for one message. In a list that does not fit, long strings and lists are shortened, the longest first, so that
+ * one user's large jobs do not keep others from seeing a list (launcher-plugin-api.md section 0).
  */
-import { type Job, jobWriter } from '../jobs/job.ts';
+import { type Job, jobWriter, writtenFields } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { isObject } from '../system/json.ts';
 
@@ -17,14 +17,29 @@ interface JobListContext {
 /** Upper bound for all of a list of jobs but the jobs. */
 const ENVELOPE_BYTES = 200;
 
-/** Fields with values that are shortened. */
-const LONG_FIELDS = ['args', 'command', 'environment', 'initContainers', 'metadata'] as const;
+/** How much of a job is in a list. */
+interface Level {
+  /** Longest string of LONG_FIELDS; those of other fields have at least MIN_OTHER_CHARACTERS. */
+  readonly characters: number;
+  /** Most items of a list, and entries of an object. */
+  readonly items: number;
+}
 
-/** A value is shortened to this number of characters first, then to a quarter of it, and so on. */
-const FIRST_LENGTH = 256 * 1024;
+const LONG_FIELDS: ReadonlySet<string> = new Set(['args', 'command', 'environment', 'initContainers', 'metadata']);
+const COMPLETE_FIELDS: ReadonlySet<string> = new Set(['id', 'user', 'status', 'submissionTime', 'lastUpdateTime']);
+const MIN_OTHER_CHARACTERS = 1024;
 
-/** Values of this length are complete in every list. */
-const MIN_LENGTH = 64;
+const WHOLE: Level = { characters: Number.POSITIVE_INFINITY, items: Number.POSITIVE_INFINITY };
+
+/** Tried in this order: the longest strings are cut first, then the longest lists. */
+const LEVELS: readonly Level[] = [
+  WHOLE,
+  ...[256 * 1024, 64 * 1024, 16 * 1024, 4096, 1024, 256, 64].map((characters) => ({
+    characters,
+    items: Number.POSITIVE_INFINITY,
+  })),
+  ...[4096, 1024, 256, 64, 16].map((items) => ({ characters: 64, items })),
+];
 
 /** The job as JSON, complete. Throws JobError if it does not fit into one message. */
 export function encodeJob(job: Job, context: JobListContext): readonly string[] {
@@ -42,44 +57,76 @@ export function encodeJobs(
   context: JobListContext,
   skipped: (job: Job, error: unknown) => void,
 ): readonly string[] {
-  for (
-    let longest = Number.POSITIVE_INFINITY;
-    longest >= MIN_LENGTH;
-    longest = Math.min(longest, FIRST_LENGTH * 4) / 4
-  ) {
-    const encoded = mayFit(jobs, longest, context) ? encodedWithin(jobs, longest, context, skipped) : undefined;
+  for (const level of LEVELS.slice(firstLevel(jobs, context))) {
+    const encoded = encodedWithin(jobs, level, context, skipped);
     if (encoded !== undefined) return encoded;
   }
   throw tooLarge(`the ${jobs.length} jobs do`, context);
 }
 
-/** False if the long values alone are too large: they are counted without being encoded. */
-function mayFit(jobs: readonly Job[], longest: number, { maxMessageSize, fields }: JobListContext): boolean {
-  if (fields.length > 0) return true;
-  let characters = 0;
-  for (const { args, command, environment } of jobs) {
-    characters += Math.min(command.length, longest);
-    for (const arg of args) characters += Math.min(arg.length, longest);
-    for (const { value } of environment) characters += Math.min(value.length, longest);
-    if (characters > maxMessageSize) return false;
+/** Index of the first level at which the jobs may fit: strings are counted without being encoded. */
+function firstLevel(jobs: readonly Job[], context: JobListContext): number {
+  const names = writtenFields(context.fields);
+  if (mayFit(jobs, names, WHOLE, context)) return 0;
+  let tooLarge = 0;
+  let enough = LEVELS.length;
+  while (enough - tooLarge > 1) {
+    const middle = (tooLarge + enough) >> 1;
+    if (mayFit(jobs, names, LEVELS[middle], context)) enough = middle;
+    else tooLarge = middle;
+  }
+  return enough;
+}
+
+function mayFit(
+  jobs: readonly Job[],
+  names: readonly (keyof Job)[],
+  level: Level | undefined,
+  { maxMessageSize }: JobListContext,
+): boolean {
+  let bytes = 0;
+  for (const job of jobs) {
+    for (const name of names) if (name !== 'stdin') bytes += leastBytes(job[name], limitsOf(name, level ?? WHOLE));
+    if (bytes > maxMessageSize) return false;
   }
   return true;
 }
 
-/** The jobs with no value longer than `longest`; undefined if they do not fit. */
+/** Lower bound for the JSON of a value: empty values may be left out, and characters have one byte at least. */
+function leastBytes(value: unknown, level: Level): number {
+  if (typeof value === 'string') return value === '' ? 0 : Math.min(value.length, level.characters) + 2;
+  if (Array.isArray(value)) {
+    const count = Math.min(value.length, level.items);
+    let bytes = count;
+    for (let i = 0; i < count; i++) bytes += leastBytes(value[i], level);
+    return bytes;
+  }
+  if (!isObject(value)) return 0;
+  let bytes = 0;
+  let left = level.items;
+  for (const name in value) {
+    if (left-- === 0) break;
+    const inner = leastBytes(value[name], level);
+    if (inner > 0) bytes += inner + Math.min(name.length, level.characters) + 3;
+  }
+  return bytes;
+}
+
+/** The jobs at this level; undefined if they do not fit. */
 function encodedWithin(
   jobs: readonly Job[],
-  longest: number,
+  level: Level,
   { maxMessageSize, minor, fields }: JobListContext,
   skipped: (job: Job, error: unknown) => void,
 ): readonly string[] | undefined {
   const write = jobWriter(minor, fields);
+  const names = writtenFields(fields);
   const encoded: string[] = [];
   const failures: (() => void)[] = [];
   let bytes = ENVELOPE_BYTES;
   for (const job of jobs) {
     try {
-      const json = JSON.stringify(shortenedFields(write(job), longest));
+      const json = JSON.stringify(write(level === WHOLE ? job : shortenedJob(job, names, level)));
       bytes += Buffer.byteLength(json) + 1;
       encoded.push(json);
     } catch (error) {
@@ -91,23 +138,47 @@ function encodedWithin(
   return encoded;
 }
 
-function shortenedFields(job: object, longest: number): object {
-  if (longest === Number.POSITIVE_INFINITY) return job;
-  const long = LONG_FIELDS.filter((name) => Object.hasOwn(job, name));
-  const fields = job as Readonly<Record<string, unknown>>;
-  return { ...job, ...Object.fromEntries(long.map((name) => [name, shortened(fields[name], longest)])) };
+function limitsOf(field: string, level: Level): Level {
+  if (COMPLETE_FIELDS.has(field)) return WHOLE;
+  return LONG_FIELDS.has(field) ? level : { ...level, characters: Math.max(level.characters, MIN_OTHER_CHARACTERS) };
 }
 
-/** The value with every string in it cut; a cut string ends with a mark that says so. */
-function shortened(value: unknown, longest: number): unknown {
-  if (typeof value === 'string') {
-    return value.length <= longest
-      ? value
-      : `${value.slice(0, longest).toWellFormed()}... (shortened from ${value.length} characters)`;
+/** Before it is written: sorting thousands of tags takes longer than cutting them. */
+function shortenedJob(job: Job, names: readonly (keyof Job)[], level: Level): Job {
+  const fields = Object.fromEntries(names.map((name) => [name, shortened(job[name], limitsOf(name, level))]));
+  return { ...job, ...fields };
+}
+
+/** The value with strings and lists in it cut; what is cut has a mark that says so. */
+function shortened(value: unknown, level: Level): unknown {
+  const { characters, items } = level;
+  if (typeof value === 'string') return shortText(value, characters);
+  if (Array.isArray(value)) {
+    // Ids of groups: at most 1,000.
+    if (typeof value[0] === 'number') return value;
+    const kept = value.slice(0, items).map((item) => shortened(item, level));
+    return value.length <= items ? kept : withMark(kept, `... (shortened from ${value.length} items)`);
   }
-  if (Array.isArray(value)) return value.map((element) => shortened(element, longest));
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, shortened(inner, longest)]));
+  const entries = Object.entries(value);
+  const kept = entries
+    .slice(0, items)
+    .map(([name, inner]): [string, unknown] => [shortText(name, characters), shortened(inner, level)]);
+  if (entries.length > items) kept.push(['...', `(shortened from ${entries.length} entries)`]);
+  return Object.fromEntries(kept);
+}
+
+function shortText(text: string, characters: number): string {
+  if (text.length <= characters) return text;
+  return `${text.slice(0, characters).toWellFormed()}... (shortened from ${text.length} characters)`;
+}
+
+/** The list with a mark at its end: an item of its own among strings, else in the first string of the last item. */
+function withMark(list: readonly unknown[], mark: string): readonly unknown[] {
+  const last = list.at(-1);
+  if (!isObject(last)) return [...list, mark];
+  const [name, text] = Object.entries(last).find(([, value]) => typeof value === 'string') ?? ['...', ''];
+  return [...list.slice(0, -1), { ...last, [name]: `${text}${mark}` }];
 }
 
 function tooLarge(what: string, { maxMessageSize }: JobListContext): JobError {

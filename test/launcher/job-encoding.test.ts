@@ -68,9 +68,70 @@ t.test('[answer-shortened] arguments, commands, metadata and init containers are
   await launcher.end();
 });
 
+const many = <T>(count: number, make: (index: number) => T): readonly T[] =>
+  Array.from({ length: count }, (_, index) => make(index));
+
+t.test('[answer-shortened] long lists of short strings are cut after long strings', async (t) => {
+  const launcher = await startLauncher();
+  const args = many(50_000, (i) => `argument ${i}`);
+  for (let id = 1; id <= 10; id++) launcher.jobs.put({ id: `job-${id}`, args, command: 'c'.repeat(64) });
+  launcher.jobs.put({ id: 'small', args: many(4_096, (i) => `argument ${i}`) });
+  const jobs = await jobsOf(launcher, list(1));
+  t.equal(jobs.length, 11);
+  const kept = many(4_096, (i) => `argument ${i}`);
+  t.strictSame(jobs[0]?.['args'], [...kept, '... (shortened from 50000 items)']);
+  t.equal(jobs[0]?.['command'], 'c'.repeat(64));
+  t.strictSame(jobs.find(({ id }) => id === 'small')?.['args'], kept);
+  await launcher.end();
+});
+
+t.test('[answer-shortened] the last variable, mount or entry of a list that was cut has the mark', async (t) => {
+  const launcher = await startLauncher();
+  const environment = many(10_000, (i) => ({ name: `VARIABLE_${i}`, value: 'v'.repeat(50) }));
+  const labels = Object.fromEntries(many(6_000, (i) => [`key-${i}`, 'value']));
+  for (let id = 1; id <= 10; id++) launcher.jobs.put({ id: `job-${id}`, environment, metadata: { job: { labels } } });
+  const [job = {}] = await jobsOf(launcher, list(1));
+  t.equal(values(job).length, 4_096);
+  t.strictSame((job['environment'] as readonly unknown[]).at(-1), {
+    name: 'VARIABLE_4095... (shortened from 10000 items)',
+    value: 'v'.repeat(50),
+  });
+  const kept = (job['metadata'] as { job: { labels: Record<string, string> } }).job.labels;
+  t.strictSame(Object.entries(kept).slice(-2), [
+    ['key-4095', 'value'],
+    ['...', '(shortened from 6000 entries)'],
+  ]);
+  await launcher.end();
+});
+
+t.test('[answer-shortened] any other long field is cut, id and user are complete', async (t) => {
+  const launcher = await startLauncher();
+  const user = 'u'.repeat(2_000);
+  const marked = '... (shortened from 10000 items)';
+  const fields = { host: 'h'.repeat(200_000), name: 'n'.repeat(30_000), tags: many(10_000, (i) => `tag ${i}`) };
+  for (let id = 1; id <= 100; id++) launcher.jobs.put({ id: `job-${id}`, user, ...fields });
+  const jobs = await jobsOf(launcher, { ...list(1), username: '*' });
+  t.equal(jobs.length, 100);
+  t.equal(jobs[0]?.['host'], `${'h'.repeat(1024)}... (shortened from 200000 characters)`);
+  t.equal(jobs[0]?.['user'], user);
+  const tags = jobs[0]?.['tags'] as readonly string[];
+  t.strictSame([tags.length, ...tags.slice(0, 3)], [4_097, marked, 'tag 0', 'tag 1'], 'tags are sorted');
+  await launcher.end();
+});
+
+t.test('[answer-shortened] fields that are asked for are cut likewise', async (t) => {
+  const launcher = await startLauncher();
+  for (let id = 1; id <= 10; id++) launcher.jobs.put({ id: `job-${id}`, ...large(1.3 * MB) });
+  const [job = {}] = await jobsOf(launcher, { ...list(1), fields: ['env'] });
+  t.strictSame(Object.keys(job), ['environment', 'id']);
+  t.equal(values(job)[0], `${'x'.repeat(262_144)}... (shortened from 1300000 characters)`);
+  await launcher.end();
+});
+
 t.test('[answer-shortened] a list of thousands of large jobs is answered', async (t) => {
   const launcher = await startLauncher();
-  for (let id = 1; id <= 2000; id++) launcher.jobs.put({ id: `job-${id}`, ...large(MB) });
+  const fields = large(MB);
+  for (let id = 1; id <= 2000; id++) launcher.jobs.put({ id: `job-${id}`, ...fields });
   const jobs = await jobsOf(launcher, list(1));
   t.equal(jobs.length, 2000);
   t.equal(values(jobs[0] ?? {})[0], `${'x'.repeat(1024)}... (shortened from 1000000 characters)`);
