@@ -22,8 +22,8 @@ export interface BuiltFrame {
   readonly release: () => void;
 }
 
-/** A buffer for frames with text, and how many unused ones are kept. */
-const TEXT_FRAME_BYTES = 1280 * 1024;
+/** A buffer for frames with the text that a stream receives at once, and how many unused ones are kept. */
+const TEXT_FRAME_BYTES = 2 * 1024 * 1024;
 const MAX_UNUSED = 4;
 
 /** Builds frames. The buffers of job output are used again: new ones would make V8 collect garbage for each few MB. */

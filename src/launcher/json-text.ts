@@ -48,11 +48,11 @@ export function writeJsonText(text: Uint8Array, out: Buffer, start: number): num
   let i = 0;
   while (i < length) {
     for (; i + 8 <= length; i += 8, written += 8) {
-      const first = from.getInt32(i);
-      const second = from.getInt32(i + 4);
+      const first = from.getInt32(i, true);
+      const second = from.getInt32(i + 4, true);
       if (((escapesIn(first) | escapesIn(second)) & HIGH_BITS) !== 0) break;
-      to.setInt32(written, first);
-      to.setInt32(written + 4, second);
+      to.setInt32(written, first, true);
+      to.setInt32(written + 4, second, true);
     }
     for (const end = Math.min(i + 8, length); i < end; i++) {
       const byte = text[i] ?? 0;

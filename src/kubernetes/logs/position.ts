@@ -11,6 +11,23 @@ const MAX_SECONDS = 32;
 /** Timestamps of delivered lines that are kept for a log with a removed start. */
 const MAX_RECENT = 64;
 
+/** The last timestamps of delivered lines, as numbers: an object for each line would be garbage for each line. */
+class RecentStamps {
+  readonly #seconds = new Float64Array(MAX_RECENT).fill(Number.NaN);
+  readonly #nanos = new Float64Array(MAX_RECENT);
+  #at = 0;
+
+  add(second: number, nanos: number): void {
+    this.#seconds[this.#at] = second;
+    this.#nanos[this.#at] = nanos;
+    this.#at = (this.#at + 1) % MAX_RECENT;
+  }
+
+  has({ second, nanos }: Stamp): boolean {
+    return this.#seconds.some((known, at) => known === second && this.#nanos[at] === nanos);
+  }
+}
+
 /** Delivered lines with a timestamp of one second. */
 interface Second {
   readonly second: number;
@@ -49,14 +66,15 @@ export class LogPosition {
   #newestSecond = Number.NEGATIVE_INFINITY;
   /** A timestamp went back by more than the margin. */
   #isUnordered = false;
-  #last: Stamp | undefined;
+  /** Timestamp of the last line; NaN: none. */
+  #lastSecond = Number.NaN;
+  #lastNanos = 0;
   /** Complete lines in a row with the last timestamp. */
   #equal = 0;
   /** Bytes of a line that was started and not completed. */
   #open: number | undefined;
   #lastLineWasLong = false;
-  readonly #recent: Stamp[] = [];
-  #recentAt = 0;
+  readonly #recent = new RecentStamps();
 
   constructor(hasRecordStamps = true) {
     this.hasRecordStamps = hasRecordStamps;
@@ -69,7 +87,7 @@ export class LogPosition {
 
   /** Timestamp of the last line that was delivered, or partly delivered. */
   get last(): Stamp | undefined {
-    return this.#last;
+    return Number.isNaN(this.#lastSecond) ? undefined : { second: this.#lastSecond, nanos: this.#lastNanos };
   }
 
   /** True if the last line was delivered without its end. */
@@ -79,13 +97,14 @@ export class LogPosition {
 
   /** Decides what is new in the answer to a request with `since`. */
   resume(): Resume {
-    if (this.#last === undefined) return new Resume(undefined);
+    const { last } = this;
+    if (last === undefined) return new Resume(undefined);
     const bucket = this.#bucket();
     return new Resume({
       since: bucket?.second,
       head: bucket?.head,
       lines: bucket?.lines ?? 0,
-      last: this.#last,
+      last,
       equal: this.#equal,
       open: this.#open,
       recent: this.#recent,
@@ -103,12 +122,7 @@ export class LogPosition {
       this.#isUnordered = true;
       if (this.#all?.second !== undefined) this.#all = undefined;
     }
-    if (this.#last === undefined || compareStamps(this.#last, stamp) !== 0) {
-      this.#last = stamp;
-      this.#equal = 0;
-      this.#recent[this.#recentAt] = stamp;
-      this.#recentAt = (this.#recentAt + 1) % MAX_RECENT;
-    }
+    if (stamp.second !== this.#lastSecond || stamp.nanos !== this.#lastNanos) this.#setLast(stamp.second, stamp.nanos);
     if (this.#all !== undefined) this.#all.head ??= stamp;
     this.#open = 0;
   }
@@ -123,16 +137,29 @@ export class LogPosition {
     this.#open = undefined;
     this.#equal++;
     this.#lastLineWasLong = isLong;
-    const second = this.#last?.second ?? 0;
+    const second = this.#lastSecond;
     this.#countOf(second).lines++;
     const all = this.#all;
     if (all !== undefined && (all.second === undefined || second >= all.second)) all.lines++;
+  }
+
+  /** A complete short line with a timestamp of the second of the line before was delivered: `begin`, `deliver` and `complete`. */
+  next(nanos: number): void {
+    if (nanos !== this.#lastNanos) this.#setLast(this.#lastSecond, nanos);
+    this.complete(false);
   }
 
   /** The node has removed lines: the log since this second now starts with this timestamp, and N lines of it were delivered. */
   rebase(since: number | undefined, head: Stamp, lines: number): void {
     this.#all = { second: since, head, lines };
     this.#seconds = [];
+  }
+
+  #setLast(second: number, nanos: number): void {
+    this.#lastSecond = second;
+    this.#lastNanos = nanos;
+    this.#equal = 0;
+    this.#recent.add(second, nanos);
   }
 
   /** The count of a second, which is usually the last one. */
@@ -149,7 +176,7 @@ export class LogPosition {
 
   /** The bucket to continue from: the newest one that is older than the margin, else all lines. */
   #bucket(): Bucket | undefined {
-    const last = this.#last;
+    const { last } = this;
     if (!this.#isUnordered && last !== undefined) {
       let lines = 0;
       for (let at = this.#seconds.length - 1; at >= 0; at--) {
@@ -174,7 +201,7 @@ interface Delivered {
   readonly last: Stamp;
   readonly equal: number;
   readonly open: number | undefined;
-  readonly recent: readonly Stamp[];
+  readonly recent: RecentStamps;
 }
 
 /** Drop the line, or deliver it from this byte on (`begun`: its start was delivered). */
@@ -200,6 +227,11 @@ export class Resume {
     this.#mode = delivered === undefined ? 'new' : 'first';
   }
 
+  /** True if nothing more of the answer was delivered before. */
+  get isOver(): boolean {
+    return this.#mode === 'new';
+  }
+
   /** True if the answer contains everything delivered before; otherwise it does not prove the end of the log. */
   get reached(): boolean {
     const delivered = this.#delivered;
@@ -216,7 +248,7 @@ export class Resume {
       this.#first = stamp;
       const isHead = delivered.head !== undefined && compareStamps(stamp, delivered.head) === 0;
       this.#mode = isHead ? 'counting' : 'comparing';
-      if (!isHead && compareStamps(stamp, delivered.last) > 0 && !isRecent(stamp, delivered))
+      if (!isHead && compareStamps(stamp, delivered.last) > 0 && !delivered.recent.has(stamp))
         this.gap = { from: delivered.last, to: stamp };
     }
     const isCounting = this.#mode === 'counting';
@@ -237,15 +269,11 @@ export class Resume {
   /** Lines up to the last one that was delivered are dropped; without it, those that are not newer. */
   #compare(stamp: Stamp, delivered: Delivered): LineVerdict {
     const order = compareStamps(stamp, delivered.last);
-    if (order !== 0) return order < 0 || isRecent(stamp, delivered) ? DROP : NEW_LINE;
+    if (order !== 0) return order < 0 || delivered.recent.has(stamp) ? DROP : NEW_LINE;
     if (this.#equal < delivered.equal) {
       this.#equal++;
       return DROP;
     }
     return { outcome: 'deliver', from: delivered.open ?? 0, begun: delivered.open !== undefined };
   }
-}
-
-function isRecent(stamp: Stamp, { recent }: Delivered): boolean {
-  return recent.some((known) => compareStamps(known, stamp) === 0);
 }
