@@ -301,6 +301,24 @@ function withoutStamps(line: string): string {
   });
 }
 
+t.test('short lines are counted as all others: a log with a removed start continues after the same line', async (t) => {
+  const line = fc.tuple(fc.constantFrom(1, 2), fc.constantFrom(1, 2, 3), fc.constantFrom('a', 'b'.repeat(9_000)));
+  fc.assert(
+    fc.property(fc.array(line, { minLength: 1, maxLength: 20 }), fc.nat(20), fc.nat(20), (all, delivered, removed) => {
+      const log = all.map(([second, nanos, text]) => `2026-11-23T10:00:0${second}.00000000${nanos}Z ${text}\n`);
+      // Without record timestamps short lines take the short path.
+      const [short, usual] = [new LogPosition(false), new LogPosition(true)].map((position) => {
+        read(position, [log.slice(0, delivered).join('')], true);
+        const { text, lines } = read(position, [log.slice(removed).join('')]);
+        return { text, gap: lines.gap, isComplete: lines.isComplete, since: position.since, last: position.last };
+      });
+      return JSON.stringify(short) === JSON.stringify(usual);
+    }),
+    { numRuns: 300 },
+  );
+  t.pass('300 logs');
+});
+
 t.test('any log, cut anywhere, any number of times, arrives once and complete', async (t) => {
   const record = fc.record({
     // Two readers write the timestamps nearly in order; clocks step back.
