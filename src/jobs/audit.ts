@@ -1,6 +1,7 @@
 /**
- * Audit log: one line for each submit, control and output read, with the requester and the result. Many refusals of one user
- * become one line, so that no user can push the lines of others out of the log; the log itself cuts long fields (log-format.ts).
+ * Audit log: one line for each submit, control and output read, with the requester and the result. Many refusals or output
+ * reads of one user become one line, so that no user can push the lines of others out of the log; the log itself cuts long
+ * fields (log-format.ts).
  */
 import type { Clock } from '../system/clock.ts';
 import type { Log, LogFields } from '../system/log.ts';
@@ -16,23 +17,25 @@ const DONE: Readonly<Record<ControlOperation, string>> = {
 };
 
 const WINDOW_MS = 60_000;
-/** Refusals of one user that are logged in a minute; further ones are counted. */
-const MAX_REFUSALS = 10;
-/** Users with refusals in the last minute. */
+/** Lines of one user in a minute; further ones are counted. A submit or control that succeeds always has a line. */
+const LIMITED = {
+  refusals: { most: 10, sentence: 'Refused more requests of a user' },
+  reads: { most: 60, sentence: 'Opened more output streams of a user' },
+} as const;
+type Limited = keyof typeof LIMITED;
+/** Users with such lines in the last minute. */
 const MAX_USERS = 1_000;
 
 /** Logs every submit, control and output read, refused ones too. Arguments, environment and stdin are not logged: they hold secrets. */
 export function auditedJobs(jobs: Jobs, log: Log, clock: Clock): Jobs {
-  const refusals = new Refusals(log, clock);
+  const limited = new LimitedLines(log, clock);
   const write = (sentence: string, fields: LogFields): void => log.notice(sentence, fields);
-  const refuse = (sentence: string, fields: LogFields, error: unknown): void => {
-    const user = String(fields['requester']);
-    refusals.add(user, () => write(sentence, { ...fields, ...refusal(error) }));
-  };
+  const refuse = (sentence: string, fields: LogFields, error: unknown): void =>
+    limited.add('refusals', userOf(fields), () => write(sentence, { ...fields, ...refusal(error) }));
   return {
     ...jobs,
     list: (requester) => {
-      refusals.report();
+      limited.report();
       return jobs.list(requester);
     },
     submit: async (request, requester, timeoutMs, requestedBy) => {
@@ -68,7 +71,8 @@ export function auditedJobs(jobs: Jobs, log: Log, clock: Clock): Jobs {
       const who = identity(requester, requestedBy);
       try {
         const output = jobs.output(id, requester, signal, requestedBy);
-        write('Reading the output of a job', { user: jobs.find(id, requester).user, ...who, job: id });
+        const facts = { user: jobs.find(id, requester).user, ...who, job: id };
+        limited.add('reads', userOf(facts), () => write('Reading the output of a job', facts));
         return output;
       } catch (error) {
         refuse('Did not read the output of a job', { ...who, job: id }, error);
@@ -85,46 +89,53 @@ function identity(requester: Requester, requestedBy: string | undefined): LogFie
     : { requester: requestedBy, as: requester };
 }
 
-interface RefusalWindow {
+/** The user that lines are counted for: only an administrator may act for another one. */
+function userOf({ requester, as = '*' }: LogFields): string {
+  return String(as === '*' ? requester : as);
+}
+
+interface LineWindow {
+  readonly kind: Limited;
+  readonly user: string;
   readonly endsAt: number;
   count: number;
 }
 
-/** Refusals by user and minute. The counted ones are reported with the next request after the minute. */
-class Refusals {
+/** Lines by kind, user and minute. The counted ones are reported with the next request after the minute. */
+class LimitedLines {
   readonly #log: Log;
   readonly #clock: Clock;
   /** The oldest window first. */
-  readonly #windows = new Map<string, RefusalWindow>();
+  readonly #windows = new Map<string, LineWindow>();
 
   constructor(log: Log, clock: Clock) {
     this.#log = log;
     this.#clock = clock;
   }
 
-  add(user: string, write: () => void): void {
+  add(kind: Limited, user: string, write: () => void): void {
     this.report();
-    const window = this.#windows.get(user) ?? { endsAt: this.#clock.monotonic() + WINDOW_MS, count: 0 };
+    const key = `${kind} ${user}`;
+    const window = this.#windows.get(key) ?? { kind, user, endsAt: this.#clock.monotonic() + WINDOW_MS, count: 0 };
     window.count++;
-    this.#windows.set(user, window);
-    if (window.count <= MAX_REFUSALS) write();
+    this.#windows.set(key, window);
+    if (window.count <= LIMITED[kind].most) write();
     const [oldest] = this.#windows;
     if (this.#windows.size > MAX_USERS && oldest !== undefined) this.#end(...oldest);
   }
 
   /** Reports and ends the windows that are over. */
   report(): void {
-    for (const [user, window] of this.#windows) {
+    for (const [key, window] of this.#windows) {
       if (window.endsAt > this.#clock.monotonic()) return;
-      this.#end(user, window);
+      this.#end(key, window);
     }
   }
 
-  #end(user: string, { count }: RefusalWindow): void {
-    this.#windows.delete(user);
-    if (count <= MAX_REFUSALS) return;
-    const fields = { requester: user, refusals: count - MAX_REFUSALS, seconds: WINDOW_MS / 1000 };
-    this.#log.notice('Refused more requests of a user', fields);
+  #end(key: string, { kind, user, count }: LineWindow): void {
+    this.#windows.delete(key);
+    const { most, sentence } = LIMITED[kind];
+    if (count > most) this.#log.notice(sentence, { requester: user, [kind]: count - most, seconds: WINDOW_MS / 1000 });
   }
 }
 

@@ -66,3 +66,32 @@ t.test('more than ten refusals of one user in a minute are counted, those of oth
   await t.rejects(audited.control('job-1', 'mallory', 'kill'));
   t.equal(lines.length, 13, 'a new minute');
 });
+
+t.test('more than 60 output reads of one user in a minute are counted, those of other users are logged', async (t) => {
+  const { audited, lines, clock } = start();
+  const read = (requester: string, requestedBy?: string): void => {
+    audited.output('job-1', requester, AbortSignal.timeout(60_000), requestedBy);
+  };
+  for (let n = 0; n < 100; n++) read('alice');
+  t.equal(lines.length, 60);
+  read('*', 'carol');
+  t.equal(lines.length, 61);
+  clock.advance(60_000);
+  audited.list('alice');
+  t.strictSame(lines.slice(61), [
+    ['Opened more output streams of a user', { requester: 'alice', reads: 40, seconds: 60 }],
+  ]);
+});
+
+t.test('a user who names others in requestUsername is counted as one', async (t) => {
+  const { audited, lines } = start();
+  for (let n = 0; n < 15; n++) await t.rejects(audited.control('job-1', 'mallory', 'kill', `name-${n}`));
+  t.equal(lines.length, 10);
+  t.match(lines[9], ['Could not kill a job', { requester: 'name-9', as: 'mallory', code: 'job-not-found' }]);
+});
+
+t.test('every kill of a user is logged', async (t) => {
+  const { audited, lines } = start();
+  for (let n = 0; n < 200; n++) await audited.control(`job-${n}`, 'alice', 'kill');
+  t.equal(lines.length, 200);
+});
