@@ -2,6 +2,7 @@
 import {
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   lstatSync,
   openSync,
@@ -171,8 +172,11 @@ interface OpenFile {
 function openForAppending(path: string, mode: number, clock: Clock): OpenFile {
   const flags =
     constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const descriptor = openSync(path, flags, mode & 0o644);
+  const isNew = lstatSync(path, { throwIfNoEntry: false }) === undefined;
+  const descriptor = openSync(path, flags, 0o600);
   try {
+    // The umask of the plugin allows nothing for others.
+    if (isNew) fchmodSync(descriptor, mode & 0o644);
     const stats = fstatSync(descriptor);
     refuseForeignFile(path, stats);
     return { descriptor, inode: stats.ino, bytes: stats.size, began: beginning(path) ?? clock.now() };

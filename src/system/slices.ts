@@ -57,7 +57,11 @@ export class Slices {
       await this.#turns.next();
       signal?.throwIfAborted();
       const slice = this.#slice(work);
-      if (slice.done === true) return slice.value;
+      if (slice.done === true) {
+        // What follows a long computation is often long too, such as sending its result.
+        if (this.#spent > SLICE_MS) await this.#turns.next();
+        return slice.value;
+      }
       await slice.value;
     }
   }

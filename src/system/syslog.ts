@@ -5,7 +5,9 @@ import type { Clock } from './clock.ts';
 import type { LogLevel } from './log.ts';
 import type { LogSink } from './logger.ts';
 
-export const LOGGER = '/usr/bin/logger';
+const LOGGER = '/usr/bin/logger';
+/** Where a syslog server listens. Without one, the logger of util-linux drops its input and reports nothing. */
+const SOCKET = '/dev/log';
 
 /** Facility `daemon`. */
 const FACILITY = 3 * 8;
@@ -23,9 +25,20 @@ interface SyslogOptions {
   readonly clock: Clock;
   /** Default `/usr/bin/logger`. */
   readonly logger?: string;
+  /** Default `/dev/log`. */
+  readonly socket?: string;
 }
 
-/** Opens syslog. Throws if this host has no logger; so does `write` if the child exits again and again, or does not read. */
+/** Why this host has no syslog, and what to do; undefined if it has one. */
+export function syslogDenial(
+  logger = LOGGER,
+  socket = SOCKET,
+): { readonly why: string; readonly remedy: string } | undefined {
+  if (!existsSync(logger)) return { why: `${logger} does not exist`, remedy: 'install util-linux' };
+  return existsSync(socket) ? undefined : { why: `${socket} does not exist`, remedy: 'start a syslog server' };
+}
+
+/** Opens syslog. Throws if this host has none; so does `write` if the child exits again and again, or does not read. */
 export function openSyslog(options: SyslogOptions): LogSink {
   return new Syslog(options);
 }
@@ -38,9 +51,9 @@ class Syslog implements LogSink {
   #startedAt: number;
   #error: Error | undefined;
 
-  constructor({ program, clock, logger = LOGGER }: SyslogOptions) {
-    if (!existsSync(logger))
-      throw new Error(`${logger} does not exist: install util-linux, or set another logger-type`);
+  constructor({ program, clock, logger = LOGGER, socket }: SyslogOptions) {
+    const denial = syslogDenial(logger, socket);
+    if (denial !== undefined) throw new Error(`${denial.why}: ${denial.remedy}, or change logging.conf`);
     this.#clock = clock;
     this.#program = program;
     this.#logger = logger;

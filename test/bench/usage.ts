@@ -15,6 +15,11 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[UTIME]) + Number(fields[STIME])) / TICKS;
 }
 
+/** CPU time of its main thread until now, in microseconds; /proc gives nanoseconds. */
+export function mainThreadMicros(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1000;
+}
+
 /** Resident memory in MB (10^6 bytes). */
 export interface Memory {
   readonly now: number;

@@ -295,7 +295,9 @@ t.test('RS_LOGGER_TYPE=syslog pipes lines with their priority to /usr/bin/logger
   const file = join(directory, 'lines');
   writeFileSync(join(directory, 'logger'), `#!/bin/sh\necho "$@" >${file}\nexec cat >>${file}\n`);
   chmodSync(join(directory, 'logger'), 0o755);
-  const bind = `mount --bind ${directory}/logger /usr/bin/logger && exec "$0" "$@"`;
+  const dev =
+    'touch /mnt/null /mnt/urandom /mnt/log && mount --bind /dev/null /mnt/null && mount --bind /dev/urandom /mnt/urandom';
+  const bind = `mount --bind ${directory}/logger /usr/bin/logger && mount -t tmpfs dev /mnt && ${dev} && mount --rbind /mnt /dev && exec "$0" "$@"`;
   const { plugin } = await start(t, cluster, {
     command: ['/usr/bin/unshare', '--mount', '/bin/sh', '-c', bind, EXECUTABLE],
     env: { RS_LOGGER_TYPE: 'syslog' },

@@ -28,9 +28,7 @@ t.test(
     t.equal(errors.length, 0);
     sink.write('a warning', 'WARNING');
     sink.write('an error', 'ERROR');
-    t.match(errors, [
-      { message: '/nonexistent/logger does not exist: install util-linux, or set another logger-type' },
-    ]);
+    t.match(errors, [{ message: '/nonexistent/logger does not exist: install util-linux, or change logging.conf' }]);
     clock.advance(60_000);
     sink.write('a later warning', 'WARNING');
     t.equal(errors.length, 2);

@@ -127,6 +127,9 @@ t.test('a file or directory of another user is refused', { skip }, async (t) => 
 
 t.test('limits of logging.conf: mode, size, number and age', async (t) => {
   const directory = t.testdir({});
+  // As the plugin sets it.
+  const umask = process.umask(0o077);
+  t.teardown(() => process.umask(umask));
   const clock = fakeClock(NOON);
   const limits = { mode: 0o666, rotate: true, bytes: 10, ageMs: DAY, files: 1, keptMs: DAY };
   const sink = openLogFile({ directory, program: 'p', clock, limits });

@@ -94,3 +94,20 @@ t.test('a computation that waits gives its turn away, and cannot run without a p
   t.throws(() => runAtOnce(waits()), { message: 'a computation that waits was run without a pause' });
   t.equal(await new Slices(new Turns(), () => 0).run(waits()), 'done');
 });
+
+t.test('what follows a long computation runs in an iteration of its own', async (t) => {
+  let cpu = 0;
+  let iteration = 0;
+  let last = 0;
+  const counting = (async () => {
+    for (; iteration < 10; iteration++) await setImmediate();
+  })();
+  await new Slices(new Turns(), () => cpu).run(
+    steps(2, () => {
+      cpu += 20;
+      last = iteration;
+    }),
+  );
+  t.ok(iteration > last);
+  await counting;
+});

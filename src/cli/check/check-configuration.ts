@@ -20,7 +20,7 @@ import { directoryDenial, fileDenial, otherUser, ownUser } from '../../system/ac
 import { isMadeByRoot } from '../../system/directories.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
 import { openFileLimit } from '../../system/process-limits.ts';
-import { LOGGER } from '../../system/syslog.ts';
+import { syslogDenial } from '../../system/syslog.ts';
 import { type CommandContext, ignoredOptions, readOptions } from '../command-session.ts';
 import { programName } from '../version.ts';
 import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
@@ -138,14 +138,15 @@ function logDirectoryOrigin(options: Options, { origins }: LogSettings): Pick<Di
   return { option: origin.file === ENVIRONMENT ? 'RS_LOG_DIR' : 'log-dir', origin };
 }
 
-/** A log that needs `/usr/bin/logger` where there is none. */
+/** A log that needs syslog on a host without one. */
 function syslogFindings({ type, warnSyslog, origins }: LogSettings): readonly Finding[] {
-  if ((type !== 'syslog' && !warnSyslog) || existsSync(LOGGER)) return [];
+  const denial = type === 'syslog' || warnSyslog ? syslogDenial() : undefined;
+  if (denial === undefined) return [];
   const key = type === 'syslog' ? 'logger-type' : 'warn-syslog';
   const origin = origins.get(key);
   const at = origin === undefined ? '' : `${place(origin)}: `;
   const effect = type === 'syslog' ? 'the log goes to stderr' : 'warnings and errors do not go to syslog';
-  return [warning(`${at}${key}: ${LOGGER} does not exist (${effect})`, 'install util-linux, or remove this line')];
+  return [warning(`${at}${key}: ${denial.why} (${effect})`, `${denial.remedy}, or remove this line`)];
 }
 
 /** Where the log is decided, if not by options alone. */

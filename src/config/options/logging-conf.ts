@@ -139,7 +139,10 @@ export function readLoggingConf({
     warnings.push(...error.problems);
   }
   if (text === undefined) {
-    if (isNamed && warnings.length === 0) warnings.push(problem({ file, line: 0 }, '', 'the file does not exist'));
+    if (isNamed && warnings.length === 0) {
+      const remedy = 'create this file, or unset the variable';
+      warnings.push(problem({ file, line: 0 }, 'RS_LOG_CONF_FILE', 'the file does not exist', remedy));
+    }
     return { settings: new Map(), warnings };
   }
   const writers = checkWriters(file, undefined, ownTrust(strictFiles));

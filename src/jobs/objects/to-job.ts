@@ -52,11 +52,11 @@ export function* buildJob(resolved: ResolvedJob, context: ManifestContext): Slic
     const job = yield* jobFromTemplate(resolved, templates, context, (reserved) =>
       generateJob(resolved, context, { reserved, isTemplate: true }),
     );
-    checkSizes(job);
+    yield* checkSizes(job);
     return job;
   }
   const job = generateJob(resolved, context, { reserved: new Set(), isTemplate: false });
-  checkSizes(job);
+  yield* checkSizes(job);
   return resolved.overrides.length === 0 ? job : completed(applyOverrides(job, resolved.overrides), job, resolved);
 }
 
@@ -185,8 +185,9 @@ function podAnnotations(request: JobRequest): Record<string, string> {
   };
 }
 
-function checkSizes(job: KubernetesJob): void {
+function* checkSizes(job: KubernetesJob): Sliced<void> {
   const { metadata, spec } = job.spec?.template ?? {};
+  yield;
   checkAnnotationSize(job.metadata?.annotations ?? {});
   checkAnnotationSize(metadata?.annotations ?? {});
   for (const { name, command = [], args = [] } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]) {
@@ -198,6 +199,7 @@ function checkSizes(job: KubernetesJob): void {
         refuse(`${where}: an argument has ${size} bytes; Linux starts no program with more than ${ARGUMENT_LIMIT}.`);
     }
   }
+  yield;
   const size = Buffer.byteLength(JSON.stringify(job));
   if (size > JOB_LIMIT)
     refuse(

@@ -1,9 +1,9 @@
 /** j. CPU of the event loop with many jobs and streams: upkeep, a user's list, and a change with many output streams. */
-import { readFileSync } from 'node:fs';
 import { type Bench, expect, type Item } from '../item.ts';
 import { startMeasured } from '../plugin.ts';
 import type { Reach, Row } from '../report.ts';
 import { median } from '../statistics.ts';
+import { mainThreadMicros } from '../usage.ts';
 
 const JOBS = 10_000;
 const FEW_JOBS = 100;
@@ -57,11 +57,6 @@ async function listCpu({ server, quick }: Bench, jobs: number): Promise<number> 
   } finally {
     await plugin.process.close();
   }
-}
-
-/** CPU time of the main thread; /proc gives nanoseconds. */
-function mainThreadMicros(pid: number): number {
-  return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1000;
 }
 
 export const fair: Item = async (bench) => {

@@ -147,7 +147,7 @@ t.test('what cannot be used in logging.conf is a warning', async (t) => {
 t.test('RS_LOG_CONF_FILE names the file, which must exist', async (t) => {
   t.equal((await short(t, { env: { RS_LOG_CONF_FILE: 'DIR/logging.conf' }, conf: CONF }))[0], 'INFO');
   const { warnings } = await decided(t, { env: { RS_LOG_CONF_FILE: 'DIR/other.conf' }, conf: CONF });
-  t.same(warnings, ['DIR/other.conf: the file does not exist']);
+  t.same(warnings, ['DIR/other.conf: RS_LOG_CONF_FILE: the file does not exist']);
 });
 
 t.test('values of variables are checked like options', async (t) => {
