@@ -12,7 +12,8 @@ const shown = ['name', 'status', 'statusCode', 'exitCode', 'tags', 'command', 's
 t.test('a plugin that starts in the middle of a job shows and follows it', async (t) => {
   const before = await world.plugin();
   const { id } = await world.submit(
-    { command: 'echo one; sleep 10; echo two; exit 3', tags: ['keep'] },
+    // The second plugin starts meanwhile, which takes longer beside the nodes of a real cluster.
+    { command: `echo one; sleep ${world.cluster.isolated ? 30 : 10}; echo two; exit 3`, tags: ['keep'] },
     before.launcher,
   );
   await world.until(id, 'Running', before.launcher);
