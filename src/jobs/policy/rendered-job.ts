@@ -1,6 +1,7 @@
 /**
  * Judges a Job that a template rendered (docs: templates): amounts, image and security of the job's own containers, and
- * everything that text of the job names. What the template adds by itself is the administrator's decision.
+ * names that text with characters of YAML makes. What the template adds by itself, or from plain text, is the
+ * administrator's decision.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
