@@ -9,7 +9,7 @@ import { PROGRAM, programName, VERSION, versionText } from './cli/version.ts';
 import type { LoggingConf } from './config/options/logging-conf.ts';
 import type { Options } from './config/options/options.ts';
 import type { RunningSettings } from './config/options/reload.ts';
-import { advise, ConfigError, optionPlace, type Problem, problem } from './config/text/problem.ts';
+import { advise, ConfigError, optionPlace, type Problem } from './config/text/problem.ts';
 import { directoryDenial, otherUser } from './system/access.ts';
 import { systemClock } from './system/clock.ts';
 import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
@@ -129,10 +129,9 @@ async function logStartError(options: Options, error: ConfigError): Promise<void
 
 /** An error names the line of `server-user`. */
 async function dropPrivileges(options: Options): Promise<void> {
-  const { rootDirectories } = await import('./config/options/options.ts');
-  const { serverUser, origins, configFile } = options;
+  const { rootDirectories, serverUserProblem } = await import('./config/options/options.ts');
   try {
-    const user = findServerUser(serverUser);
+    const user = findServerUser(options.serverUser);
     for (const path of rootDirectories(options)) {
       try {
         makeDirectoryAsRoot(path, user);
@@ -143,8 +142,7 @@ async function dropPrivileges(options: Options): Promise<void> {
     becomeUser(user);
   } catch (error) {
     if (!(error instanceof PrivilegeError)) throw error;
-    const at = origins.get('server-user') ?? { file: configFile, line: 0 };
-    throw new ConfigError('invalid', [problem(at, '', error.found, error.remedy)], { cause: error });
+    throw new ConfigError('invalid', [serverUserProblem(options, error)], { cause: error });
   }
 }
 

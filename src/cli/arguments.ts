@@ -64,6 +64,8 @@ export function parseArguments({ name: command, flags, words }: Grammar, argv: r
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue;
     if (token.kind === 'positional') {
+      if (token.value === '')
+        wrong(`${(words[given.length] ?? words.at(-1) ?? 'an argument').replace(/[[\].]/g, '')} is empty`);
       given.push(token.value);
       continue;
     }

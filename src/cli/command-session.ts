@@ -7,13 +7,13 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { isOptionName } from '../config/options/option-table.ts';
-import { type LoadedOptions, loadOptions, type Options } from '../config/options/options.ts';
+import { type LoadedOptions, loadOptions, type Options, serverUserProblem } from '../config/options/options.ts';
 import { advise, COMMAND_LINE, ConfigError, type Problem, problem } from '../config/text/problem.ts';
 import type { JobRequest } from '../jobs/job.ts';
 import { ownUser } from '../system/access.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { type Log, silentLog } from '../system/log.ts';
-import { becomeUser, findServerUser, type ServerUser } from '../system/privileges.ts';
+import { becomeUser, findServerUser, PrivilegeError, type ServerUser } from '../system/privileges.ts';
 import { isRoot } from '../system/process.ts';
 import { type Random, systemRandom } from '../system/random.ts';
 import { createUsers, type Users } from '../system/users.ts';
@@ -119,11 +119,16 @@ export function ignoredOptions(argv: readonly string[], { writtenInFile, configF
     .map((name) => problem({ file: COMMAND_LINE, line: 0 }, name, `has no effect, because ${configFile} sets it`));
 }
 
-/** Reads the options, then drops privileges. Prints warnings. Throws ConfigError or PrivilegeError. */
+/** Reads the options, then drops privileges. Prints warnings. Throws ConfigError. */
 export async function begin(argv: readonly string[], context: CommandContext, terminal: Terminal): Promise<Options> {
   const loaded = await readOptions(argv, context);
   if (!loaded.ok) throw new ConfigError('invalid', loaded.problems);
-  context.dropPrivileges(loaded.options.serverUser);
+  try {
+    context.dropPrivileges(loaded.options.serverUser);
+  } catch (error) {
+    if (!(error instanceof PrivilegeError)) throw error;
+    throw new ConfigError('invalid', [serverUserProblem(loaded.options, error)], { cause: error });
+  }
   printWarnings([...loaded.warnings, ...ignoredOptions(argv, loaded.options)], terminal);
   return loaded.options;
 }

@@ -27,7 +27,7 @@ export function completionCommand(commands: () => readonly Command[]): Command {
     run: async (args: Arguments, _context: CommandContext, terminal: Terminal) => {
       const [shell = ''] = args.words;
       if (shell !== 'bash' && shell !== 'zsh')
-        throw new UsageError(`completion: the shell is bash or zsh, not ${clean(shell)}`);
+        throw new UsageError(`completion: the shell is bash or zsh, not "${clean(shell)}"`);
       terminal.write(completionScript(shell, commands()));
       return EXIT_OK;
     },

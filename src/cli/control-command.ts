@@ -92,7 +92,7 @@ async function runControl(
   }
   const log = openAuditLog(options, context, terminal);
   try {
-    return await withLiveJobs(options, context, terminal, async ({ jobs }) => {
+    return await withLiveJobs(options, context, terminal.say, async ({ jobs }) => {
       const found = ids.map((id) => findIn(jobs, id, options));
       if (!isForced && !(await isConfirmed(operation, found, terminal))) {
         terminal.say('Nothing was changed.');

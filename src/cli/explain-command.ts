@@ -11,7 +11,8 @@ import { type Command, EXIT_OK } from './command-contract.ts';
 import { begin, type CommandContext } from './command-session.ts';
 import { addedLimits, causeOf, effectiveLimits, findJob, type JobDetail, resourcesText } from './job-detail.ts';
 import { takeSnapshot } from './snapshot.ts';
-import { clean, fold, paint, type Terminal } from './terminal.ts';
+import { clean, paint, type Terminal } from './terminal.ts';
+import { fold } from './text-layout.ts';
 
 export const explain: Command = {
   name: 'explain',

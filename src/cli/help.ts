@@ -1,7 +1,8 @@
 /** The output of `--help` and `COMMAND --help`, from the tables of options and commands, folded to the terminal. */
 import { OPTION_NAMES, optionRow } from '../config/options/option-table.ts';
 import type { Command } from './command-contract.ts';
-import { fold, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+import { fold } from './text-layout.ts';
 import { PROGRAM } from './version.ts';
 
 /** Width without a terminal, and the longest line that is easy to read. */

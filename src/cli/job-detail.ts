@@ -92,10 +92,10 @@ export function causeOf(record: JobRecord) {
   };
 }
 
-/** `out-of-memory: the container exceeded its limit of 512M (recorded by host1 at 23:21:53Z)`. */
-function causeText(record: JobRecord, now: number): string {
+/** `out-of-memory: the container exceeded its limit of 512M (recorded by host1 at 23:21:53Z)`; without the text of the reason. */
+function causeText(record: JobRecord, reason: string, now: number): string {
   const { name, explanation, recordedBy, recordedAt = '' } = causeOf(record);
-  const text = explanation === '' ? name : `${name}: ${explanation}`;
+  const text = reason.includes(explanation) ? name : `${name}: ${explanation}`;
   if (recordedBy === undefined) return text;
   const [host = recordedBy] = recordedBy.split('/');
   const at = clockText(recordedAt, now);
@@ -194,7 +194,7 @@ export function factsOf(detail: JobDetail, usage: JobUsage, now: number): readon
     ['user', job.user || '- (only administrators see it)'],
     ['state', job.status],
     ['reason', reasonOf(job)],
-    ['cause', causeText(record, now)],
+    ['cause', causeText(record, reasonOf(job), now)],
     ['exit code', job.exitCode === undefined ? '' : String(job.exitCode)],
     ['submitted', whenText(job.submissionTime, now)],
     ['changed', whenText(job.lastUpdateTime, now)],

@@ -46,7 +46,7 @@ export function readFilter({ flags }: Arguments, command: string): JobFilter {
   const since = flags.get('since');
   const sinceMs = since === undefined ? undefined : parseAge(since);
   if (since !== undefined && sinceMs === undefined)
-    throw new UsageError(`${command}: --since is a time such as 90s, 15m, 2h or 7d, not ${clean(since)}`);
+    throw new UsageError(`${command}: --since is a time such as 90s, 15m, 2h or 7d, not "${clean(since)}"`);
   return {
     user: flags.get('user'),
     states: flags.has('state') ? readStates(flags.get('state') ?? '', command) : undefined,
@@ -61,7 +61,7 @@ function readStates(text: string, command: string): ReadonlySet<JobState> {
     text.split(',').map((name) => {
       const state = parseState(name);
       if (state === undefined || state === '')
-        throw new UsageError(`${command}: --state is a list of ${JOB_STATES.join(', ')}, not ${clean(text)}`);
+        throw new UsageError(`${command}: --state is a list of ${JOB_STATES.join(', ')}, not "${clean(text)}"`);
       return state;
     }),
   );
@@ -72,7 +72,7 @@ export function readOrder({ flags }: Arguments, command: string): (a: Job, b: Jo
   const key = flags.get('sort') ?? 'age';
   const order = Object.entries(ORDERS).find(([name]) => name === key)?.[1];
   if (order === undefined)
-    throw new UsageError(`${command}: --sort is one of ${Object.keys(ORDERS).join(', ')}, not ${clean(key)}`);
+    throw new UsageError(`${command}: --sort is one of ${Object.keys(ORDERS).join(', ')}, not "${clean(key)}"`);
   return (a, b) => order(a, b) || ORDERS.age(a, b) || ORDERS.id(a, b);
 }
 

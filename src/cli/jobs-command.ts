@@ -58,13 +58,18 @@ export const jobs: Command = {
   run: runJobs,
 };
 
+/** Flags without a meaning for one job. */
+const LIST_FLAGS = ['watch', 'sort', 'state', 'node', 'since', 'tag'];
+
 /** How a list is printed. */
 type Format = 'table' | 'wide' | 'json' | 'name';
 
 function readFormat({ flags }: Arguments): Format {
   const format = flags.get('output') ?? (flags.has('json') ? 'json' : 'table');
   if (format !== 'wide' && format !== 'json' && format !== 'name' && format !== 'table')
-    throw new UsageError(`jobs: --output is wide, json or name, not ${clean(format)}`);
+    throw new UsageError(`jobs: --output is wide, json or name, not "${clean(format)}"`);
+  if (flags.has('json') && format !== 'json')
+    throw new UsageError(`jobs: --json and --output ${format} exclude each other`);
   return format;
 }
 
@@ -73,7 +78,9 @@ async function runJobs(args: Arguments, context: CommandContext, terminal: Termi
   const format = readFormat(args);
   const filter = readFilter(args, 'jobs');
   const order = readOrder(args, 'jobs');
-  if (id !== undefined && args.flags.has('watch')) throw new UsageError('jobs: --watch is for lists; leave out the ID');
+  const ofList = LIST_FLAGS.find((name) => args.flags.has(name));
+  if (id !== undefined && ofList !== undefined)
+    throw new UsageError(`jobs: --${ofList} is for lists; leave out the ID`);
   const options = await begin(args.options, context, terminal);
   if (args.flags.has('watch')) {
     await watchJobs({ options, context, terminal, filter, order, format });

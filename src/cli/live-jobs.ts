@@ -7,6 +7,7 @@ import { OURS } from '../jobs/objects/annotations.ts';
 import type { Policy } from '../jobs/policy/policy.ts';
 import { type Client, JOBS } from '../kubernetes/contract.ts';
 import { Deadline } from '../system/async.ts';
+import type { Clock } from '../system/clock.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import { randomText } from '../system/random.ts';
 import { connectCommand } from './command-client.ts';
@@ -34,11 +35,11 @@ interface LiveJobs {
 export async function withLiveJobs<T>(
   options: Options,
   context: CommandContext,
-  terminal: Terminal,
+  say: Terminal['say'],
   use: (live: LiveJobs) => Promise<T>,
 ): Promise<T> {
   const { clock, random } = context;
-  const log = warningsOn(terminal);
+  const log = problemsAs(say, context.clock);
   const client = connectCommand(options, { ...context, log });
   const ending = new AbortController();
   const deadline = new Deadline(clock);
@@ -51,10 +52,11 @@ export async function withLiveJobs<T>(
       options: () => options,
       clock,
       random,
-      log,
+      // Permissions are a matter of `check`.
+      log: { ...log, notice: () => {} },
       processId: `${hostname()}/command/${randomText(random, 8)}`,
     });
-    const observed = jobs.observe(ending.signal);
+    const observed = Promise.all([jobs.observe(ending.signal), client.reportOutages(ending.signal)]);
     deadline.set(SYNC_MS, () => new Error('the first lists took too long'));
     try {
       await jobs.synced(deadline.signal);
@@ -70,17 +72,18 @@ export async function withLiveJobs<T>(
   }
 }
 
-/** Warnings and errors of the client on stderr; everything else is dropped. */
-function warningsOn(terminal: Terminal): Log {
-  const warn = (sentence: string, fields?: LogFields): void => {
-    const { error } = fields ?? {};
+/** Warnings and errors of the client, and the end of an outage, with their time; everything else is dropped. */
+function problemsAs(say: Terminal['say'], clock: Clock): Log {
+  const print = (kind: string, sentence: string, { error }: LogFields = {}): void => {
+    const time = new Date(clock.now()).toISOString().slice(11, 19);
     const reason = error instanceof Error ? `: ${error.message}` : '';
-    terminal.say(`warning: ${clean(sentence + reason)}`);
+    say(`${kind}: ${time}Z ${clean(sentence + reason)}`);
   };
+  const warn = (sentence: string, fields?: LogFields): void => print('warning', sentence, fields);
   return {
     error: warn,
     warning: warn,
-    notice: () => {},
+    notice: (sentence, _fields, level) => print(level === 'WARNING' ? 'warning' : 'note', sentence),
     info: () => {},
     debug: () => {},
   };

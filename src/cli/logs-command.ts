@@ -60,7 +60,8 @@ function readTail({ flags }: Arguments): number | undefined {
   const text = flags.get('tail');
   if (text === undefined) return undefined;
   const count = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(count <= MAX_TAIL)) throw new UsageError(`logs: --tail is a number from 0 to ${MAX_TAIL}, not ${clean(text)}`);
+  if (!(count <= MAX_TAIL))
+    throw new UsageError(`logs: --tail is a number from 0 to ${MAX_TAIL}, not "${clean(text)}"`);
   return count;
 }
 
@@ -115,7 +116,7 @@ async function follow(
   terminal: Terminal,
   { id, tail, signal, write }: Reading,
 ): Promise<void> {
-  await withLiveJobs(options, context, terminal, async ({ jobs, client }) => {
+  await withLiveJobs(options, context, terminal.say, async ({ jobs, client }) => {
     const job = jobs.list('*').find((each) => each.id === id);
     if (job === undefined) throw new JobError('job-not-found', noJob(id, options.kubernetesNamespace));
     if (job.status === 'Pending') terminal.say(`Job ${clean(id)} is Pending; waiting for its output.`);

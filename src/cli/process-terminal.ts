@@ -1,7 +1,8 @@
 /** The terminal of this process: stdout, stderr, questions, and the signals that end a command. */
 import { createInterface } from 'node:readline/promises';
 import { writeToStderr } from '../system/stderr.ts';
-import { fold, type Terminal, terminalSettings } from './terminal.ts';
+import { type Terminal, terminalSettings } from './terminal.ts';
+import { fold } from './text-layout.ts';
 
 interface ProcessTerminal extends Terminal {
   /** Resolves when everything was written, or when stdout was closed. */
@@ -11,7 +12,9 @@ interface ProcessTerminal extends Terminal {
 export function processTerminal(): ProcessTerminal {
   const { stdin, stdout, stderr } = process;
   const isTerminal = stdout.isTTY === true;
-  const settings = terminalSettings(process.env, { isTerminal, columns: stdout.columns });
+  // Read anew for each use: a window can be resized while a command runs.
+  const settings = (): ReturnType<typeof terminalSettings> =>
+    terminalSettings(process.env, { isTerminal, columns: stdout.columns });
   const closed = new AbortController();
   stdout.on('error', () => closed.abort());
   const untilClosed = (work: (done: () => void) => void): Promise<void> =>
@@ -23,7 +26,7 @@ export function processTerminal(): ProcessTerminal {
   return {
     write: (text) => stdout.write(text),
     say: (line) => {
-      for (const part of fold(line, stderr.isTTY === true ? settings.columns : undefined)) writeToStderr(part);
+      for (const part of fold(line, stderr.isTTY === true ? settings().columns : undefined)) writeToStderr(part);
     },
     pass: (bytes) => untilClosed((done) => stdout.write(bytes, () => done())),
     ask: stdin.isTTY === true && stderr.isTTY === true ? askOnTerminal : undefined,
@@ -32,8 +35,13 @@ export function processTerminal(): ProcessTerminal {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
       return AbortSignal.any([interrupted.signal, closed.signal]);
     },
-    rows: isTerminal ? stdout.rows : undefined,
-    ...settings,
+    get rows() {
+      return isTerminal ? stdout.rows : undefined;
+    },
+    get columns() {
+      return settings().columns;
+    },
+    color: settings().color,
     flushed: () => untilClosed((done) => stdout.write('', () => done())),
   };
 }

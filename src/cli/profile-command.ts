@@ -9,7 +9,8 @@ import type { Arguments } from './arguments.ts';
 import { type Command, EXIT_OK } from './command-contract.ts';
 import { openPolicyFiles } from './command-policy.ts';
 import { begin, type CommandContext } from './command-session.ts';
-import { clean, cleanJson, fold, type Terminal, table } from './terminal.ts';
+import { clean, cleanJson, type Terminal, table } from './terminal.ts';
+import { fold } from './text-layout.ts';
 import { describeSections, describeUser, readUserReport, type UserReport } from './user-report.ts';
 
 export const profile: Command = {

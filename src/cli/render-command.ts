@@ -52,7 +52,7 @@ export const render: Command = {
 async function runRender(args: Arguments, context: CommandContext, terminal: Terminal): Promise<number> {
   const format = args.flags.get('output') ?? 'yaml';
   if (format !== 'yaml' && format !== 'json')
-    throw new UsageError(`render: --output is yaml or json, not ${clean(format)}`);
+    throw new UsageError(`render: --output is yaml or json, not "${clean(format)}"`);
   const options = await begin(args.options, context, terminal);
   const files = openPolicyFiles(options, terminal);
   const access = readClusterAccess(options);

@@ -3,6 +3,7 @@
  * a job name cannot control an administrator's terminal.
  */
 import { escapeControls } from '../system/escape.ts';
+import { fold, pad, shorten, textWidth } from './text-layout.ts';
 
 export interface Terminal {
   /** Results. */
@@ -15,9 +16,9 @@ export interface Terminal {
   readonly ask: ((question: string) => Promise<string>) | undefined;
   /** Aborted by Ctrl-C, SIGTERM and a closed stdout. Before the first call, signals end the process. */
   readonly interrupted: () => AbortSignal;
-  /** Height in lines; undefined where stdout is not a terminal. */
+  /** Height in lines now; undefined where stdout is not a terminal. */
   readonly rows: number | undefined;
-  /** Width in characters; undefined for pipes and files, where lines are not folded. */
+  /** Width in characters now; undefined for pipes and files, where lines are not folded. */
   readonly columns: number | undefined;
   readonly color: boolean;
 }
@@ -61,46 +62,6 @@ export function paint({ color }: Pick<Terminal, 'color'>, name: Color, text: str
   return color ? `\u001b[${COLORS[name]}m${text}\u001b[0m` : text;
 }
 
-/** The text, or its beginning with an ellipsis. */
-export function shorten(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 1)}\u2026`;
-}
-
-/** A word in parts of at most `width` characters, cut after punctuation where there is some. */
-function parts(word: string, width: number): readonly string[] {
-  const found: string[] = [];
-  let rest = word;
-  while (rest.length > width) {
-    const head = rest.slice(0, width);
-    const end = /^.*[/,:;=-](?=.)/s.exec(head)?.[0].length ?? width;
-    found.push(rest.slice(0, end));
-    rest = rest.slice(end);
-  }
-  return [...found, rest];
-}
-
-/** Words in lines of at most `width` characters; a longer word is cut after punctuation. Leading spaces are kept. */
-export function fold(text: string, width: number | undefined): readonly string[] {
-  if (width === undefined || text.length <= width) return [text];
-  const lines: string[] = [];
-  let line = /^ */.exec(text)?.[0] ?? '';
-  let empty = true;
-  const room = width - line.length;
-  for (const word of text
-    .trimStart()
-    .split(' ')
-    .flatMap((each) => parts(each, Math.max(1, room)))) {
-    if (!empty && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line += empty ? word : ` ${word}`;
-      empty = false;
-    }
-  }
-  return [...lines, line];
-}
-
 const GAP = '  ';
 /** Longest cell that widens a column for all rows: users choose tags, hosts and images of jobs. */
 const MOST_CELL = 256;
@@ -129,7 +90,7 @@ function cellsOf(row: readonly string[], folded: number): readonly string[] {
   return row.map((cell, column) => (column === folded ? clean(cell) : shorten(clean(cell), MOST_CELL)));
 }
 
-/** Rows in columns; on a narrow terminal the last cell of a row is on the lines below it. Cells are escaped. */
+/** Rows in columns; on a narrow terminal the last cell of a row, and others that do not fit, are on the lines below it. Cells are escaped. */
 export function stackedTable(
   rows: readonly (readonly string[])[],
   terminal: Pick<Terminal, 'columns' | 'color'>,
@@ -137,28 +98,40 @@ export function stackedTable(
 ): string {
   const { columns } = terminal;
   const cells = rows.map((row) => cellsOf(row, row.length - 1));
-  const widths = (cells[0] ?? [])
-    .slice(0, -1)
-    .map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  const widths = (cells[0] ?? []).slice(0, -1).map((_, column) => widest(cells, column));
   const width = widths.reduce((sum, each) => sum + each + GAP.length, 0);
   if (columns === undefined || width + least <= columns) return table(rows, terminal);
   if (cuttable !== undefined) {
     const missing = Math.max(0, width - GAP.length - columns);
-    const widest = widths[cuttable] ?? 0;
-    widths[cuttable] = Math.max(Math.min(LEAST_CUT, widest), widest - missing);
+    const full = widths[cuttable] ?? 0;
+    widths[cuttable] = Math.max(Math.min(LEAST_CUT, full), full - missing);
   }
+  const beside = fittingColumns(widths, columns);
   return cells
     .map((row, index) => {
-      const line = widths
-        .map((each, column) => shorten(row[column] ?? '', each).padEnd(each))
+      const shown = row.slice(0, -1).map((cell, column) => shorten(cell, widths[column] ?? 0));
+      const line = shown
+        .slice(0, beside)
+        .map((cell, column) => pad(cell, widths[column] ?? 0))
         .join(GAP)
         .trimEnd();
-      if (index === 0) return `${paint(terminal, 'bold', line)}\n`;
-      const text = row.at(-1) ?? '';
-      const below = text === '' ? [] : fold(text, columns - GAP.length).map((each) => GAP + each);
-      return `${[line, ...below].join('\n')}\n`;
+      const others = shown.slice(beside).join(GAP);
+      const below = [others, index === 0 ? '' : (row.at(-1) ?? '')]
+        .filter((text) => text !== '')
+        .flatMap((text) => fold(text, columns - GAP.length).map((each) => GAP + each));
+      return `${[line, ...below].map((each) => (index === 0 ? paint(terminal, 'bold', each) : each)).join('\n')}\n`;
     })
     .join('');
+}
+
+/** How many columns fit beside each other; at least the first one, which is never cut. */
+function fittingColumns(widths: readonly number[], columns: number): number {
+  let used = 0;
+  const end = widths.findIndex((width, column) => {
+    used += width + (column === 0 ? 0 : GAP.length);
+    return column > 0 && used > columns;
+  });
+  return end === -1 ? widths.length : end;
 }
 
 /** Rows in columns, each as wide as its widest cell, but one that is folded to what is left. Cells are escaped. */
@@ -167,12 +140,10 @@ export function table(
   terminal: Pick<Terminal, 'columns' | 'color'>,
   { head = true, flowing }: TableLayout = {},
 ): string {
-  const count = Math.max(0, ...rows.map((row) => row.length));
+  const count = rows.reduce((most, row) => Math.max(most, row.length), 0);
   const folded = flowing ?? count - 1;
   const cells = rows.map((row) => cellsOf(row, folded));
-  const widths = Array.from({ length: count }, (_, column) =>
-    Math.max(...cells.map((row) => row[column]?.length ?? 0)),
-  );
+  const widths = Array.from({ length: count }, (_, column) => widest(cells, column));
   const others = widths.reduce((sum, width, column) => sum + (column === folded ? 0 : width + GAP.length), 0);
   if (terminal.columns !== undefined) {
     widths[folded] = Math.min(widths[folded] ?? 0, Math.max(NARROWEST_COLUMN, terminal.columns - others));
@@ -181,7 +152,7 @@ export function table(
     .map((row, index) => {
       const lines = fold(row[folded] ?? '', widths[folded]).map((line, at) =>
         widths
-          .map((width, column) => (column === folded ? line : at === 0 ? (row[column] ?? '') : '').padEnd(width))
+          .map((width, column) => pad(column === folded ? line : at === 0 ? (row[column] ?? '') : '', width))
           .join(GAP)
           .trimEnd(),
       );
@@ -189,4 +160,9 @@ export function table(
       return `${head && index === 0 ? paint(terminal, 'bold', text) : text}\n`;
     })
     .join('');
+}
+
+/** Without a spread, which has a limit of arguments. */
+function widest(cells: readonly (readonly string[])[], column: number): number {
+  return cells.reduce((most, row) => Math.max(most, textWidth(row[column] ?? '')), 0);
 }

@@ -12,7 +12,7 @@ import { type Command, EXIT_FAILED, EXIT_OK } from './command-contract.ts';
 import { begin, type CommandContext } from './command-session.ts';
 import { USER_FLAG } from './job-list.ts';
 import { takeSnapshot } from './snapshot.ts';
-import { clean, cleanJson, type Terminal, table } from './terminal.ts';
+import { clean, cleanJson, stackedTable, type Terminal } from './terminal.ts';
 
 export const top: Command = {
   name: 'top',
@@ -36,7 +36,7 @@ interface Row {
 
 async function runTop(args: Arguments, context: CommandContext, terminal: Terminal): Promise<number> {
   const sort = args.flags.get('sort') ?? 'cpu';
-  if (sort !== 'cpu' && sort !== 'memory') throw new UsageError(`top: --sort is cpu or memory, not ${clean(sort)}`);
+  if (sort !== 'cpu' && sort !== 'memory') throw new UsageError(`top: --sort is cpu or memory, not "${clean(sort)}"`);
   const user = args.flags.get('user');
   const options = await begin(args.options, context, terminal);
   const client = connectCommand(options, context);
@@ -145,7 +145,7 @@ function text(rows: readonly Row[], terminal: Terminal): string {
       node || '-',
     ];
   });
-  return table([['ID', 'USER', 'CPU', 'MEMORY', 'NODE'], ...cells], terminal);
+  return stackedTable([['ID', 'USER', 'CPU', 'MEMORY', 'NODE'], ...cells], terminal, { least: 20, cuttable: 1 });
 }
 
 /** `310 MB of 512 (61 %)`. */

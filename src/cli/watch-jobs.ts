@@ -6,7 +6,8 @@ import { sleep } from '../system/clock.ts';
 import type { CommandContext } from './command-session.ts';
 import { type JobFilter, jobTable, listedJob, matchesFilter, reasonOf, wideTable } from './job-list.ts';
 import { withLiveJobs } from './live-jobs.ts';
-import { clean, cleanJson, shorten, type Terminal } from './terminal.ts';
+import { clean, cleanJson, type Terminal } from './terminal.ts';
+import { shorten } from './text-layout.ts';
 
 interface Watching {
   readonly options: Options;
@@ -24,14 +25,19 @@ export async function watchJobs(watching: Watching): Promise<void> {
   const { options, context, terminal, filter, order, format } = watching;
   const { clock } = context;
   const interrupted = terminal.interrupted();
-  await withLiveJobs(options, context, terminal, async ({ jobs, client }) => {
+  const isTable = terminal.rows !== undefined && format !== 'json' && format !== 'name';
+  let problem = '';
+  const show = (line: string): void => {
+    problem = line;
+  };
+  await withLiveJobs(options, context, isTable ? show : terminal.say, async ({ jobs, client }) => {
     const now = (): number => client.serverTime() ?? clock.now();
     const matching = (): readonly Job[] =>
       jobs
         .list('*')
         .filter((job) => matchesFilter(job, filter, now()))
         .toSorted(order);
-    if (terminal.rows === undefined || format === 'json' || format === 'name') {
+    if (!isTable) {
       const print = (job: Job): void => terminal.write(changeLine(job, format, now()));
       for (const job of matching().toReversed()) print(job);
       const stop = jobs.onChange((job) => {
@@ -41,13 +47,13 @@ export async function watchJobs(watching: Watching): Promise<void> {
       stop();
       return;
     }
-    const { rows, columns = 80 } = terminal;
-    const plain = { columns, color: false };
-    const text = (): string =>
-      format === 'wide' ? wideTable(matching(), now(), plain) : jobTable(matching(), now(), plain);
     terminal.write(CLEAR);
     while (!interrupted.aborted) {
-      terminal.write(screen(text(), rows, columns, options.kubernetesNamespace));
+      const { rows = 24, columns = 80 } = terminal;
+      const plain = { columns, color: false };
+      const text = format === 'wide' ? wideTable(matching(), now(), plain) : jobTable(matching(), now(), plain);
+      const status = `Jobs in namespace ${options.kubernetesNamespace}. Ctrl-C ends.`;
+      terminal.write(screen(text, rows, columns, problem === '' ? [status] : [status, problem]));
       await sleep(clock, REDRAW_MS, interrupted).catch(() => {});
     }
   });
@@ -56,14 +62,13 @@ export async function watchJobs(watching: Watching): Promise<void> {
 /** Clears the screen; the cursor is at its beginning. */
 const CLEAR = '\u001b[2J\u001b[H';
 
-/** The lines of a table over the previous ones, as many as fit. */
-function screen(text: string, rows: number, columns: number, namespace: string): string {
+/** The lines of a table over the previous ones, as many as fit below the status. */
+function screen(text: string, rows: number, columns: number, status: readonly string[]): string {
   const lines = text.trimEnd().split('\n');
-  const room = Math.max(2, rows - 2);
+  const room = Math.max(2, rows - 1 - status.length);
   const shown =
     lines.length <= room ? lines : [...lines.slice(0, room - 1), `... and ${lines.length - room + 1} more lines`];
-  const status = `Jobs in namespace ${namespace}. Ctrl-C ends.`;
-  return `\u001b[H${[status, ...shown].map((line) => `${shorten(line, columns)}\u001b[K\n`).join('')}\u001b[J`;
+  return `\u001b[H${[...status, ...shown].map((line) => `${shorten(line, columns)}\u001b[K\n`).join('')}\u001b[J`;
 }
 
 /** `2026-11-23T23:21:51Z  report-1  Finished  jane  Error: exit code 3`. */

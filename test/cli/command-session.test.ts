@@ -48,6 +48,12 @@ t.test('a server user that does not exist', { skip }, async (t) => {
     'skipped  20 steps        skipped because of a failure above: open-files, directories, hardening, profiles, ca, token, name, tcp, tls, version, clock, access, namespace, permissions, nodes, metrics, constraints, launchers, accounts, root-on-node',
   ]);
   t.equal(unknown.code, 1);
+  const jobs = await start(t, ['jobs'], { options: { ...OPTIONS, 'server-user': 'no-such-user' } });
+  t.equal(
+    jobs.err,
+    'rstudio-kubernetes-launcher: DIR/launcher.kubernetes.conf:1: server-user "no-such-user" does not exist on this host -> correct server-user in the options file, or create the user: useradd --system no-such-user\n',
+  );
+  t.equal(jobs.code, 1);
 });
 
 t.test('files that the server user cannot read', { skip }, async (t) => {

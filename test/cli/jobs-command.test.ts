@@ -92,16 +92,18 @@ t.test('filters that match nothing', async (t) => {
 });
 
 for (const [flag, message] of [
-  ['--since=5x', '--since is a time such as 90s, 15m, 2h or 7d, not 5x'],
+  ['--since=5x', '--since is a time such as 90s, 15m, 2h or 7d, not "5x"'],
   [
     '--state=Runing',
-    '--state is a list of Pending, Running, Suspended, Finished, Failed, Killed, Canceled, not Runing',
+    '--state is a list of Pending, Running, Suspended, Finished, Failed, Killed, Canceled, not "Runing"',
   ],
-  ['--sort=size', '--sort is one of age, id, state, user, node, not size'],
-  ['--output=xml', '--output is wide, json or name, not xml'],
+  ['--sort=size', '--sort is one of age, id, state, user, node, not "size"'],
+  ['--output=xml', '--output is wide, json or name, not "xml"'],
+  ['--json --output=wide', '--json and --output wide exclude each other'],
+  ['x --sort=age', '--sort is for lists; leave out the ID'],
 ] as const) {
   t.test(`jobs ${flag} is refused`, async (t) => {
-    const { code, err } = await command(t, ['jobs', flag]);
+    const { code, err } = await command(t, ['jobs', ...flag.split(' ')]);
     t.strictSame([code, err], [2, `rstudio-kubernetes-launcher: jobs: ${message}\n`]);
   });
 }
@@ -129,7 +131,7 @@ t.test('jobs ID shows one job without control characters and secrets', async (t)
     'state        Pending',
     /^reason {7}.*missing\/image/,
   ]);
-  t.match(all.out, /\ncause {8}pending: image missing\/image cannot be pulled/);
+  t.match(all.out, /\ncause {8}pending\n/);
   t.match(all.out, /\nenvironment {2}PASSWORD\n/);
   t.match(all.out, /\ntags {9}a\\u001b\]0;b\n/);
   t.match(all.out, /\n\nAGE {2,}EVENT {4}REASON {2,}OF {2,}MESSAGE\n/);
@@ -167,10 +169,7 @@ t.test('jobs ID of an ended job has cause, end and events', async (t) => {
     'events of one second in the order of the cluster',
   );
   t.match(report.out, /\nended +2026-01-02T03:04:05Z \(\d+d ago\)\n/);
-  t.match(
-    report.out,
-    '\ncause      container-ended: ended with exit code 3 (recorded by host1 at 2026-01-02T03:04:06Z)\n',
-  );
+  t.match(report.out, '\ncause      container-ended (recorded by host1 at 2026-01-02T03:04:06Z)\n');
   const json = JSON.parse((await command(t, ['jobs', ended, '--json'])).out);
   t.match(json, { id: ended, user: 'jane', status: 'Finished', exitCode: 3, environment: [] });
   t.match(json.cause, { name: 'container-ended', recordedBy: 'host1/kubernetes/abc' });

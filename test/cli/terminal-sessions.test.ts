@@ -3,7 +3,8 @@
  * Ctrl-C. Needs `script` (package util-linux; util-linux-script on some systems).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { EXECUTABLE } from '../support/plugin.ts';
 import { directoryOf } from './harness.ts';
@@ -20,9 +21,9 @@ interface Session {
   readonly ended: Promise<{ readonly code: number | null; readonly output: string }>;
 }
 
-/** Runs the executable on a terminal of 80 columns and 24 lines. */
-function terminal(t: Test, args: readonly string[]): Session {
-  const command = `stty cols 80 rows 24; exec ${[EXECUTABLE, ...args].map((arg) => `'${arg}'`).join(' ')}`;
+/** Runs the executable on a terminal of 80 columns and 24 lines; `first`: commands of the shell before. */
+function terminal(t: Test, args: readonly string[], first = ''): Session {
+  const command = `stty cols 80 rows 24; ${first} exec ${[EXECUTABLE, ...args].map((arg) => `'${arg}'`).join(' ')}`;
   const child = spawn(SCRIPT ?? '', ['-qec', command, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { PATH: '/usr/bin:/bin', TERM: 'xterm', SHELL: '/bin/sh' },
@@ -104,6 +105,18 @@ t.test('on a cluster', { skip }, async (t) => {
     const redrawn = await until(new RegExp(`${second} +Pending +eve`));
     const lines = redrawn.split('\r\n').map((line) => line.replace(/\u001b\[[0-9;]*[A-Za-z]/g, ''));
     t.ok(lines.every((line) => line.length <= 80));
+    type(CTRL_C);
+    t.equal((await ended).code, 0);
+  });
+
+  await t.test('jobs --watch has the width of a resized terminal', async (t) => {
+    await session(t);
+    const resized = join(path, 'resize');
+    const later = `(while [ ! -e ${resized} ]; do sleep 0.1; done; stty cols 40 </dev/tty) &`;
+    const { until, type, ended } = terminal(t, ['jobs', '--watch', '-o', 'wide', config], later);
+    await until(/\nID[^\n]* TAGS /);
+    writeFileSync(resized, '');
+    await until(/\nID[^\n]{37}\u2026/);
     type(CTRL_C);
     t.equal((await ended).code, 0);
   });

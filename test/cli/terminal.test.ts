@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import { parse } from 'yaml';
 import { parseArguments, UsageError } from '../../src/cli/arguments.ts';
-import { cleanJson, fold, paint, stackedTable, table, terminalSettings } from '../../src/cli/terminal.ts';
+import { cleanJson, paint, stackedTable, table, terminalSettings } from '../../src/cli/terminal.ts';
+import { fold, shorten } from '../../src/cli/text-layout.ts';
 import { toYaml } from '../../src/cli/yaml.ts';
 
 const terminal = { isTerminal: true, columns: 132 };
@@ -84,9 +85,45 @@ t.test('a table without rows is stacked by the width of its head', async (t) => 
   t.equal(stackedTable([['ID', 'STATE', 'REASON']], { columns: 40, color: false }, { least: 40 }), 'ID  STATE\n');
 });
 
+t.test('cells that do not fit are below the first one', async (t) => {
+  t.equal(
+    stackedTable(
+      [
+        ['ID', 'STATE', 'USER', 'REASON'],
+        ['a-long-id-of-a-job', 'Running', 'jane', 'why'],
+      ],
+      { columns: 24, color: false },
+      { least: 40 },
+    ),
+    'ID\n  STATE  USER\na-long-id-of-a-job\n  Running  jane\n  why\n',
+  );
+});
+
 t.test('colors', async (t) => {
   t.equal(table([['A']], { columns: undefined, color: true }), '\u001b[1mA\u001b[0m\n');
   t.equal(paint({ color: false }, 'red', 'x'), 'x');
+});
+
+t.test('wide characters take two columns, and combining marks none', async (t) => {
+  t.strictSame(fold('日本語 テスト ok', 6), ['日本語', 'テスト', 'ok']);
+  t.strictSame(fold('日本語テスト', 5), ['日本', '語テ', 'スト']);
+  t.equal(shorten('日本語テスト', 6), '日本…');
+  t.equal(shorten('e\u0301e\u0301e\u0301', 3), 'e\u0301e\u0301e\u0301');
+  t.equal(
+    table(
+      [
+        ['NAME', 'REASON'],
+        ['日本', 'x'],
+        ['abcd', 'y'],
+      ],
+      { columns: undefined, color: false },
+    ),
+    'NAME  REASON\n日本  x\nabcd  y\n',
+  );
+});
+
+t.test('a word of megabytes is folded in a moment', async (t) => {
+  t.equal(fold('é'.repeat(2_000_000), 60).length, 33_334);
 });
 
 t.test('folded text keeps leading spaces', async (t) => {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ClusterAccess, readClusterAccess } from '../../config/options/cluster.ts';
 import { type LoggingConf, type LogSettings, logSettings, readLoggingConf } from '../../config/options/logging-conf.ts';
-import { type Options, rootDirectories } from '../../config/options/options.ts';
+import { type Options, rootDirectories, serverUserProblem } from '../../config/options/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../../config/profiles/policy-files.ts';
 import { missingGroups } from '../../config/profiles/user-profile.ts';
 import {
@@ -59,21 +59,17 @@ export async function checkOptions(argv: readonly string[], context: CommandCont
 }
 
 /** Drops privileges to the server user; the value says whether this process then is that user. */
-export function checkServerUser(
-  { serverUser, origins, configFile }: Options,
-  { dropPrivileges }: CommandContext,
-): Checked<boolean> {
+export function checkServerUser(options: Options, { dropPrivileges }: CommandContext): Checked<boolean> {
   try {
-    const user = dropPrivileges(serverUser);
+    const user = dropPrivileges(options.serverUser);
     if (user !== undefined) return only(ok(`${user.name} (uid ${user.uid})`));
   } catch (error) {
     if (!(error instanceof PrivilegeError)) throw error;
-    const at = place(origins.get('server-user') ?? { file: configFile, line: 0 });
-    return { findings: [failure(`${at}: ${error.found}`, error.remedy)] };
+    return { findings: [failureOf(serverUserProblem(options, error))] };
   }
   const { name, text } = ownUser();
-  if (otherUser(serverUser) === undefined) return only(ok(text));
-  const found = `check runs as ${text}, but the plugin runs as ${serverUser}, which may not be able to read what ${name} can read`;
+  if (otherUser(options.serverUser) === undefined) return only(ok(text));
+  const found = `check runs as ${text}, but the plugin runs as ${options.serverUser}, which may not be able to read what ${name} can read`;
   return { findings: [warning(found, AS_ROOT)], value: false };
 }
 

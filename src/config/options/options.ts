@@ -3,6 +3,7 @@
  * that root reads, so it opens no file but the options file.
  */
 import { changeableThrough } from '../../system/file-writers.ts';
+import type { PrivilegeError } from '../../system/privileges.ts';
 import { readTextFile, type TextFile } from '../text/file.ts';
 import { checkWriters } from '../text/file-trust.ts';
 import { type IniEntry, parseIni } from '../text/ini.ts';
@@ -285,6 +286,14 @@ function complete(
     writtenInFile: new Set([...written].filter(([, { file }]) => file !== COMMAND_LINE).map(([name]) => name)),
     origins: given,
   };
+}
+
+/** A problem of the line of `server-user`, for an error of dropping privileges. */
+export function serverUserProblem(
+  { origins, configFile }: Pick<Options, 'origins' | 'configFile'>,
+  { found, remedy }: Pick<PrivilegeError, 'found' | 'remedy'>,
+): Problem {
+  return problem(origins.get('server-user') ?? { file: configFile, line: 0 }, '', found, remedy);
 }
 
 /**
