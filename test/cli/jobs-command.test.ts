@@ -111,7 +111,7 @@ for (const [flag, message] of [
 t.test('-o wide has node, image and tags', async (t) => {
   const { lines } = await command(t, ['jobs', '-o', 'wide', '--user=eve']);
   t.strictSame(lines[0]?.split(/ +/), ['ID', 'STATE', 'USER', 'AGE', 'NODE', 'IMAGE', 'TAGS', 'REASON']);
-  t.match(lines[1], /^\S+ +Pending +eve +\d+s +node0 +missing\/image +a\\u001b\]0;b +image missing\/image/);
+  t.match(lines[1], /^\S+ +Pending +eve +\d+[sm] +node0 +missing\/image +a\\u001b\]0;b +image missing\/image/);
 });
 
 t.test('--json lists the jobs of a user', async (t) => {

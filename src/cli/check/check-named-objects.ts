@@ -15,7 +15,8 @@ import {
   SERVICE_ACCOUNTS,
 } from '../../kubernetes/contract.ts';
 import { isForbidden, isNotFound } from '../../kubernetes/kubernetes-error.ts';
-import { type Checked, type Finding, failure, ok, only } from './check-report.ts';
+import { CLAIMS, claimProblem, STORAGE_CLASSES } from './check-claims.ts';
+import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
 
 const resource = (group: string, plural: string, kind: string, namespaced = true): Resource<KubernetesObject> => ({
   group,
@@ -27,18 +28,18 @@ const resource = (group: string, plural: string, kind: string, namespaced = true
 
 const PRIORITY_CLASSES = resource('scheduling.k8s.io', 'priorityclasses', 'PriorityClass', false);
 const RUNTIME_CLASSES = resource('node.k8s.io', 'runtimeclasses', 'RuntimeClass', false);
-const STORAGE_CLASSES = resource('storage.k8s.io', 'storageclasses', 'StorageClass', false);
-const CLAIMS = resource('', 'persistentvolumeclaims', 'PersistentVolumeClaim');
 const CONFIG_MAPS = resource('', 'configmaps', 'ConfigMap');
 
 /** Keys of profiles with the name or names of objects. */
 const KEYS: readonly (readonly [
-  key: 'service-account' | 'image-pull-secrets' | 'priority-class',
+  key: 'service-account' | 'image-pull-secrets' | 'priority-class' | 'claims' | 'config-maps',
   Resource<KubernetesObject>,
 ])[] = [
   ['service-account', SERVICE_ACCOUNTS],
   ['image-pull-secrets', SECRETS],
   ['priority-class', PRIORITY_CLASSES],
+  ['claims', CLAIMS],
+  ['config-maps', CONFIG_MAPS],
 ];
 
 interface Named {
@@ -52,7 +53,9 @@ interface Named {
 const CONCURRENCY = 8;
 const MOST_OBJECTS = 100;
 
-type Lookup = 'exists' | 'missing' | 'not-verified';
+type Lookup =
+  | { readonly outcome: 'exists'; readonly object: KubernetesObject }
+  | { readonly outcome: 'missing' | 'not-verified' };
 
 /** What the templates make of a small job, and the files in use. */
 interface Rendered {
@@ -71,12 +74,18 @@ export async function checkNamedObjects(
     const batch = named.slice(first, first + CONCURRENCY);
     lookups.push(...(await Promise.all(batch.map((each) => lookUp(client, each)))));
   }
-  const missing = named.filter((_, index) => lookups[index] === 'missing').map((each) => missingObject(each, client));
-  const unverified = named.filter((_, index) => lookups[index] === 'not-verified');
+  const findings: Finding[] = [];
+  for (const [index, each] of named.entries()) {
+    const lookup = lookups[index];
+    if (lookup?.outcome === 'missing') findings.push(missingObject(each, client));
+    if (lookup?.outcome === 'exists' && each.resource === CLAIMS)
+      findings.push(...(await unusable(each, lookup.object, client)));
+  }
+  const unverified = named.filter((_, index) => lookups[index]?.outcome === 'not-verified');
   const kinds = [...new Set(unverified.map((each) => each.resource.plural))].join(', ');
   const note = unverified.length === 0 ? '' : `; ${unverified.length} not verified: no permission to get ${kinds}`;
-  const found = lookups.filter((lookup) => lookup === 'exists').length;
-  if (missing.length > 0) return only(...missing);
+  const found = lookups.filter(({ outcome }) => outcome === 'exists').length;
+  if (findings.length > 0) return only(...findings);
   return only(
     ok(named.length === 0 ? 'no objects are named' : `${found} of ${named.length} named objects exist${note}`),
   );
@@ -84,12 +93,11 @@ export async function checkNamedObjects(
 
 async function lookUp(client: Client, { resource: kind, name }: Named): Promise<Lookup> {
   try {
-    await client.get(kind, name);
-    return 'exists';
+    return { outcome: 'exists', object: (await client.get(kind, name)).object };
   } catch (error) {
-    if (isNotFound(error)) return 'missing';
+    if (isNotFound(error)) return { outcome: 'missing' };
     if (!isForbidden(error)) throw error;
-    return kind === SERVICE_ACCOUNTS ? inList(client, kind, name) : 'not-verified';
+    return kind === SERVICE_ACCOUNTS ? inList(client, kind, name) : { outcome: 'not-verified' };
   }
 }
 
@@ -97,11 +105,24 @@ async function lookUp(client: Client, { resource: kind, name }: Named): Promise<
 async function inList(client: Client, kind: Resource<KubernetesObject>, name: string): Promise<Lookup> {
   try {
     const { items } = await client.list(kind);
-    return items.some(({ metadata }) => metadata?.name === name) ? 'exists' : 'missing';
+    const object = items.find(({ metadata }) => metadata?.name === name);
+    return object === undefined ? { outcome: 'missing' } : { outcome: 'exists', object };
   } catch (error) {
-    if (isForbidden(error)) return 'not-verified';
+    if (isForbidden(error)) return { outcome: 'not-verified' };
     throw error;
   }
+}
+
+/** A claim that exists, but that jobs cannot use. */
+async function unusable(
+  { name, origin, key }: Named,
+  object: KubernetesObject,
+  client: Client,
+): Promise<readonly Finding[]> {
+  const found = await claimProblem(object, client);
+  if (found === undefined) return [];
+  const text = `${place(origin)}: ${key}: PersistentVolumeClaim ${name} ${found.found}`;
+  return [found.status === 'failed' ? failure(text, found.remedy) : warning(text, found.remedy)];
 }
 
 function missingObject(
@@ -127,8 +148,9 @@ function namedObjects({ profiles }: PolicyFiles, rendered: Rendered | undefined)
     for (const [key, kind] of KEYS) {
       const { value, origin } = settings.get(key) ?? {};
       if (origin === undefined) continue;
+      // A name with {user} or {group} is another one for each user.
       for (const name of Array.isArray(value) ? value : [value])
-        if (typeof name === 'string' && name !== '') add({ resource: kind, name, origin, key });
+        if (typeof name === 'string' && name !== '' && !name.includes('{')) add({ resource: kind, name, origin, key });
     }
     const overrides = settings.get('job-json-overrides') as Setting<readonly OverrideReference[]> | undefined;
     if (overrides?.origin === undefined) continue;
