@@ -1,20 +1,25 @@
 /** A claim that exists, but that jobs cannot mount, is reported with the reason, as far as it is known without a pod. */
 import t from 'tap';
 import { claimProblem } from '../../src/cli/check/check-claims.ts';
-import { KubernetesError, type KubernetesErrorCode } from '../../src/kubernetes/kubernetes-error.ts';
+import { errorOfStatus } from '../../src/kubernetes/kubernetes-error.ts';
 import { clientOf } from '../kubernetes/server.ts';
 
 const RWX = ['ReadWriteMany'];
 const DESCRIBE = 'the reason: kubectl -n rstudio describe pvc home';
 
 /** What the claim's storage class is: its binding mode, or the error of reading it. */
-function problemOf(claim: object, storageClass: string | KubernetesErrorCode = 'Immediate') {
+function problemOf(claim: object, storageClass = 'Immediate') {
   const client = clientOf(t, 'http://127.0.0.1:9');
   const get = async (): Promise<never> => {
     if (storageClass === 'Immediate' || storageClass === 'WaitForFirstConsumer')
       return { object: { volumeBindingMode: storageClass }, warnings: [], date: undefined } as never;
-    const status = storageClass === 'not-found' ? 404 : 403;
-    throw new KubernetesError({ code: storageClass as KubernetesErrorCode, method: 'GET', path: '/', text: '', status });
+    const refusal =
+      storageClass === 'not-found' ? { code: 404, reason: 'NotFound' } : { code: 403, reason: 'Forbidden' };
+    const details = { name: 'fast', kind: 'storageclasses' };
+    throw errorOfStatus(
+      { kind: 'Status', ...refusal, details },
+      { method: 'GET', path: '/', authorization: undefined },
+    );
   };
   return claimProblem({ metadata: { name: 'home' }, ...claim }, { ...client, get });
 }
