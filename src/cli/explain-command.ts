@@ -12,7 +12,7 @@ import { begin, type CommandContext } from './command-session.ts';
 import { addedLimits, causeOf, effectiveLimits, findJob, type JobDetail, resourcesText } from './job-detail.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { clean, paint, type Terminal } from './terminal.ts';
-import { fold } from './text-layout.ts';
+import { fold } from './text-columns.ts';
 
 export const explain: Command = {
   name: 'explain',

@@ -2,7 +2,7 @@
 import { OPTION_NAMES, optionRow } from '../config/options/option-table.ts';
 import type { Command } from './command-contract.ts';
 import type { Terminal } from './terminal.ts';
-import { fold } from './text-layout.ts';
+import { fold } from './text-columns.ts';
 import { PROGRAM } from './version.ts';
 
 /** Width without a terminal, and the longest line that is easy to read. */

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { writeToStderr } from '../system/stderr.ts';
 import { type Terminal, terminalSettings } from './terminal.ts';
-import { fold } from './text-layout.ts';
+import { fold } from './text-columns.ts';
 
 interface ProcessTerminal extends Terminal {
   /** Resolves when everything was written, or when stdout was closed. */

@@ -10,7 +10,7 @@ import { type Command, EXIT_OK } from './command-contract.ts';
 import { openPolicyFiles } from './command-policy.ts';
 import { begin, type CommandContext } from './command-session.ts';
 import { clean, cleanJson, type Terminal, table } from './terminal.ts';
-import { fold } from './text-layout.ts';
+import { fold } from './text-columns.ts';
 import { describeSections, describeUser, readUserReport, type UserReport } from './user-report.ts';
 
 export const profile: Command = {

@@ -3,7 +3,7 @@
  * a job name cannot control an administrator's terminal.
  */
 import { escapeControls } from '../system/escape.ts';
-import { fold, pad, shorten, textWidth } from './text-layout.ts';
+import { fold, padTo, shorten, textWidth } from './text-columns.ts';
 
 export interface Terminal {
   /** Results. */
@@ -112,7 +112,7 @@ export function stackedTable(
       const shown = row.slice(0, -1).map((cell, column) => shorten(cell, widths[column] ?? 0));
       const line = shown
         .slice(0, beside)
-        .map((cell, column) => pad(cell, widths[column] ?? 0))
+        .map((cell, column) => padTo(cell, widths[column] ?? 0))
         .join(GAP)
         .trimEnd();
       const others = shown.slice(beside).join(GAP);
@@ -152,7 +152,7 @@ export function table(
     .map((row, index) => {
       const lines = fold(row[folded] ?? '', widths[folded]).map((line, at) =>
         widths
-          .map((width, column) => pad(column === folded ? line : at === 0 ? (row[column] ?? '') : '', width))
+          .map((width, column) => padTo(column === folded ? line : at === 0 ? (row[column] ?? '') : '', width))
           .join(GAP)
           .trimEnd(),
       );

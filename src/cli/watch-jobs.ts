@@ -7,7 +7,7 @@ import type { CommandContext } from './command-session.ts';
 import { type JobFilter, jobTable, listedJob, matchesFilter, reasonOf, wideTable } from './job-list.ts';
 import { withLiveJobs } from './live-jobs.ts';
 import { clean, cleanJson, type Terminal } from './terminal.ts';
-import { shorten } from './text-layout.ts';
+import { shorten } from './text-columns.ts';
 
 interface Watching {
   readonly options: Options;

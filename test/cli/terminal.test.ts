@@ -5,7 +5,7 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { parseArguments, UsageError } from '../../src/cli/arguments.ts';
 import { cleanJson, paint, stackedTable, table, terminalSettings } from '../../src/cli/terminal.ts';
-import { fold, shorten } from '../../src/cli/text-layout.ts';
+import { fold, shorten } from '../../src/cli/text-columns.ts';
 import { toYaml } from '../../src/cli/yaml.ts';
 
 const terminal = { isTerminal: true, columns: 132 };

@@ -3,7 +3,7 @@ import { Deadline, untilAborted } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
 import { EXIT_FAILED, EXIT_OK } from '../command-contract.ts';
 import { type Color, clean, cleanJson, paint, type Terminal } from '../terminal.ts';
-import { fold } from '../text-layout.ts';
+import { fold } from '../text-columns.ts';
 
 /** `skipped`: not tried, because an earlier step failed. */
 type Status = 'ok' | 'warning' | 'failed' | 'skipped';

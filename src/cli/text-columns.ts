@@ -39,7 +39,7 @@ export function shorten(text: string, width: number): string {
 }
 
 /** The text with spaces up to this width. */
-export function pad(text: string, width: number): string {
+export function padTo(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - textWidth(text)));
 }
 
