@@ -2,16 +2,22 @@
 import t from 'tap';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
 import { refuses, type Step } from '../server.ts';
-import { begins, breaks, FOLLOW, following, READ, S, sends, since, stays, taking } from './following.ts';
+import { begins, breaks, deadlineClock, FOLLOW, following, READ, S, sends, since, stays, taking } from './following.ts';
 
 const absent: Step = refuses(404, 'NotFound', 'pods "p" not found', { kind: 'pods', name: 'p' });
 
 t.test('a quiet follow is opened anew; before its first byte, too', async (t) => {
+  const clock = deadlineClock();
   const f = await following(
     t,
     [
-      () => {},
-      stays(`${S(1)} a\n`),
+      () => clock.advance(300_000),
+      async ({ response }) => {
+        begins(response);
+        response.write(`${S(1)} a\n`);
+        await f.read(1);
+        clock.advance(300_000);
+      },
       ({ response }) => {
         begins(response);
         response.write(`${S(1)} a\n${S(1)} b\n`);
@@ -20,7 +26,7 @@ t.test('a quiet follow is opened anew; before its first byte, too', async (t) =>
       },
       sends(`${S(1)} a\n${S(1)} b\n`),
     ],
-    { timings: { followSilence: 250 } },
+    { clock },
   );
   t.equal(await f.all, 'a\nb\n');
   t.strictSame(f.requests, [FOLLOW, FOLLOW, FOLLOW, READ]);
@@ -28,6 +34,7 @@ t.test('a quiet follow is opened anew; before its first byte, too', async (t) =>
 });
 
 t.test('a follow that still brings something after the end of its container is read on', async (t) => {
+  const clock = deadlineClock();
   const f = await following(
     t,
     [
@@ -36,30 +43,40 @@ t.test('a follow that still brings something after the end of its container is r
         response.write(`${S(1)} 0\n`);
         f.ended.abort();
         for (let i = 1; i < 6; i++) {
-          await new Promise((resolve) => setTimeout(resolve, 250));
+          await f.read(i);
+          clock.advance(4_900);
           response.write(`${S(1)} ${i}\n`);
         }
+        await f.read(6);
+        clock.advance(5_000);
       },
       sends(`${[0, 1, 2, 3, 4, 5].map((i) => `${S(1)} ${i}\n`).join('')}${S(1)} rest`),
     ],
-    { timings: { followAfterEnd: 1_200 } },
+    { clock },
   );
   t.equal(await f.all, '0\n1\n2\n3\n4\n5\nrest');
   t.strictSame(f.requests, [FOLLOW, READ, READ, READ]);
 });
 
 t.test('a follow that is silent after the end of its container is closed', async (t) => {
-  const f = await following(t, [stays(`${S(1)} a\n`), sends(`${S(1)} a\n`)], { timings: { followAfterEnd: 40 } });
-  while (f.chunks.length === 0) await new Promise(setImmediate);
+  const clock = deadlineClock();
+  const f = await following(t, [stays(`${S(1)} a\n`), sends(`${S(1)} a\n`)], { clock });
+  await f.read(1);
   f.ended.abort();
+  clock.advance(5_000);
   t.equal(await f.all, 'a\n');
 });
 
 t.test('a frozen server in the middle of the last read', async (t) => {
-  const f = await following(t, [stays(`${S(1)} a\n`), () => {}, sends(`${S(1)} a\n${S(1)} b\n`)], {
-    ended: true,
-    timings: { followSilence: 250, watchHeaders: 250 },
-  });
+  const clock = deadlineClock();
+  const freezes: Step = async ({ response }) => {
+    begins(response);
+    response.write(`${S(1)} a\n`);
+    await f.read(1);
+    clock.advance(300_000);
+  };
+  const steps = [freezes, () => clock.advance(300_000), sends(`${S(1)} a\n${S(1)} b\n`)];
+  const f = await following(t, steps, { ended: true, clock });
   t.equal(await f.all, 'a\nb\n');
 });
 
@@ -107,7 +124,7 @@ t.test('after a time of polling following is tried again', async (t) => {
     return ++follows <= 3 ? words(exchange) : stays(`${S(1)} a\n`)(exchange);
   };
   const f = await following(t, Array(1_000).fill(step), { timings: { logPollOnly: 400, logPoll: 20 } });
-  while (f.chunks.length === 0) await new Promise(setImmediate);
+  await f.read(1);
   t.strictSame(f.requests.slice(0, 5), [FOLLOW, FOLLOW, FOLLOW, READ, READ]);
   t.equal(f.requests.at(-1), FOLLOW);
   f.abort.abort(new Error('enough'));
@@ -154,7 +171,7 @@ t.test('while the container runs nothing but the word of an API server ends the 
   const troubles = [302, 400, 404, 408, 413].map(proxy);
   const steps = [...troubles, expired, ...Array(5).fill(forbidden), sends(`${S(1)} a\n`)];
   const f = await following(t, [...steps, stays()], { timings: { logPollOnly: 0 } });
-  while (f.chunks.length === 0) await new Promise(setImmediate);
+  await f.read(1);
   t.equal(Buffer.concat(f.chunks).toString(), 'a\n');
   f.abort.abort(new Error('enough'));
   await t.rejects(f.all, { message: 'enough' });
@@ -196,7 +213,7 @@ t.test('one refusal after a long outage is that of a server or a kubelet that st
     response.end();
   };
   const f = await following(t, [forbidden, quiet, forbidden, stays(`${S(1)} a\n`)], { timings });
-  while (f.chunks.length === 0) await new Promise(setImmediate);
+  await f.read(1);
   f.abort.abort(new Error('enough'));
   await t.rejects(f.all, { message: 'enough' }, 'with a quiet time between two of them');
 });

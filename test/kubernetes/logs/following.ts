@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Test } from 'tap';
 import type { ClientOptions } from '../../../src/kubernetes/client.ts';
 import { type Clock, systemClock } from '../../../src/system/clock.ts';
+import { fakeClock } from '../../support/fake-clock.ts';
 import { apiServer, clientOf, recordingLog, refuses, type Step } from '../server.ts';
 
 /** The stamp of a second. */
@@ -44,6 +45,14 @@ export function taking(ms: number, step: Step): { step: Step; clock: Clock } {
   };
 }
 
+/** Deadlines of this clock pass in `advance` only; pauses, which tests make short, take their time. */
+export function deadlineClock(): ReturnType<typeof fakeClock> {
+  const clock = fakeClock();
+  return { ...clock, after: (ms, run) => (ms <= LONGEST_PAUSE_MS ? systemClock : clock).after(ms, run) };
+}
+
+const LONGEST_PAUSE_MS = 20;
+
 interface Following {
   /** The queries of the requests for the log, `pod` for a look at the pod. */
   readonly requests: string[];
@@ -54,6 +63,8 @@ interface Following {
   /** Resolves with everything that was read. */
   readonly all: Promise<string>;
   readonly asked: (count: number) => Promise<void>;
+  /** Resolves when this many chunks have been read. */
+  readonly read: (count: number) => Promise<void>;
 }
 
 export async function following(
@@ -108,6 +119,9 @@ export async function following(
         waiting.push(check);
         check();
       }),
+    read: async (count) => {
+      while (chunks.length < count) await new Promise(setImmediate);
+    },
   };
 }
 
