@@ -1,6 +1,6 @@
 /** What an item of the benchmark is given, and gives. */
 import type { Contestants } from './contestant.ts';
-import type { Row } from './report.ts';
+import type { Reach, Row } from './report.ts';
 import type { Server } from './world.ts';
 
 /** What an item of the benchmark works with. */
@@ -21,4 +21,9 @@ export type Item = (bench: Bench) => Promise<readonly Row[]>;
 /** Something that must be so for the numbers to mean anything. */
 export function expect(condition: boolean, what: string): void {
   if (!condition) throw new Error(`the benchmark is not right: ${what}`);
+}
+
+/** A row with one number of ours, compared with nothing. */
+export function ownRow(item: Row['item'], what: string, value: number, unit: string, reach: Reach): Row {
+  return { item, what, bars: [{ name: 'ours', value }], unit, result: value, reach, ratio: false };
 }

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { EXECUTABLE, withEnvironment } from '../support/plugin.ts';
+import { compileCache, EXECUTABLE, withEnvironment } from '../support/plugin.ts';
 import { readArguments } from './arguments.ts';
 import { launcherConfig, writeFiles } from './config.ts';
 
@@ -18,7 +18,8 @@ function temporary(t: Test): string {
 
 function commandIn(directory: string, args: readonly string[]): [program: string, args: string[]] {
   const main = join(import.meta.dirname, 'main.ts');
-  return withEnvironment({ PATH: process.env['PATH'] ?? '', TMPDIR: directory }, [process.execPath, main, ...args]);
+  const environment = { PATH: process.env['PATH'] ?? '', TMPDIR: directory, ...compileCache() };
+  return withEnvironment(environment, [process.execPath, main, ...args]);
 }
 
 /** Resolves with what it says in the beginning. */

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { withEnvironment } from '../support/plugin.ts';
+import { compileCache, withEnvironment } from '../support/plugin.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -23,6 +23,7 @@ function startIn(t: Test, command: readonly string[]) {
     TMPDIR: directory,
     NO_COLOR: '1',
     npm_config_cache: join(directory, 'npm'),
+    ...compileCache(),
   };
   const [program, args] = withEnvironment(environment, command);
   const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -245,6 +245,12 @@ export function withEnvironment(
   return ['/usr/bin/env', ['-i', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...command]];
 }
 
+/** The variable with which Node.js keeps compiled code between processes, as `npm test` sets it. */
+export function compileCache(): Record<string, string> {
+  const directory = process.env['NODE_COMPILE_CACHE'];
+  return directory === undefined ? {} : { NODE_COMPILE_CACHE: directory };
+}
+
 /** 4 bytes of length, then JSON (protocol 4.1). */
 function encodeFrame(frame: unknown): Buffer {
   return encodeFrameBody(JSON.stringify(frame));

@@ -1,7 +1,6 @@
 /** j. CPU of the event loop with many jobs and streams: upkeep, a user's list, and a change with many output streams. */
-import { type Bench, expect, type Item } from '../item.ts';
+import { type Bench, expect, type Item, ownRow } from '../item.ts';
 import { startMeasured } from '../plugin.ts';
-import type { Reach, Row } from '../report.ts';
 import { median } from '../statistics.ts';
 import { mainThreadMicros } from '../usage.ts';
 
@@ -73,22 +72,13 @@ export const fair: Item = async (bench) => {
     many.push(await listCpu(bench, JOBS));
     few.push(await listCpu(bench, FEW_JOBS));
   }
-  const row = (what: string, value: number, unit: string, reach: Reach): Row => ({
-    item: 'j',
-    what,
-    bars: [{ name: 'ours', value }],
-    unit,
-    result: value,
-    reach,
-    ratio: false,
-  });
   const added = median(busy.map(({ micros }, index) => micros - (quiet[index]?.micros ?? Number.NaN)));
   const pause = median([...quiet, ...busy].map((each) => each.pause));
   const [beside, alone] = [median(many), median(few)];
   return [
-    row(`longest pause for upkeep of ${JOBS} jobs`, pause, 'ms', { most: 10 }),
-    row('CPU of a change of a job', median(quiet.map(({ micros }) => micros)), 'us', 'known'),
-    row(`CPU that ${STREAMS} output streams of the job add to it`, added, 'us', { most: 20 }),
+    ownRow('j', `longest pause for upkeep of ${JOBS} jobs`, pause, 'ms', { most: 10 }),
+    ownRow('j', 'CPU of a change of a job', median(quiet.map(({ micros }) => micros)), 'us', 'known'),
+    ownRow('j', `CPU that ${STREAMS} output streams of the job add to it`, added, 'us', { most: 20 }),
     {
       item: 'j',
       what: `CPU of a list of ${OWN_JOBS} own jobs, beside ${JOBS} jobs of others`,

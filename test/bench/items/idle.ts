@@ -1,8 +1,7 @@
 /** g. A minute in which nothing happens. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Item } from '../item.ts';
+import { type Item, ownRow } from '../item.ts';
 import { startMeasured } from '../plugin.ts';
-import type { Reach } from '../report.ts';
 import { median } from '../statistics.ts';
 
 const JOBS = 1_000;
@@ -24,19 +23,10 @@ export const idle: Item = async ({ server, runs, quick, progress }) => {
     await wait(seconds * 1000);
     const cpu = median(plugins.map((plugin, index) => ((plugin.cpu() - (before[index] ?? 0)) / seconds) * 100));
     const memories = plugins.map((plugin) => plugin.memory());
-    const row = (what: string, value: number, unit: string, reach: Reach) => ({
-      item: 'g',
-      what,
-      bars: [{ name: 'ours', value }],
-      unit,
-      result: value,
-      reach,
-      ratio: false,
-    });
     return [
-      row(`memory with ${JOBS} running jobs`, median(memories.map(({ now }) => now)), 'MB', { most: 95 }),
-      row('of it not pages of files', median(memories.map(({ own }) => own)), 'MB', 'known'),
-      row('CPU meanwhile', cpu, '% of a core', { most: 0.5 }),
+      ownRow('g', `memory with ${JOBS} running jobs`, median(memories.map(({ now }) => now)), 'MB', { most: 95 }),
+      ownRow('g', 'of it not pages of files', median(memories.map(({ own }) => own)), 'MB', 'known'),
+      ownRow('g', 'CPU meanwhile', cpu, '% of a core', { most: 0.5 }),
     ];
   } finally {
     await Promise.all(plugins.map(({ process }) => process.close()));

@@ -1,6 +1,7 @@
 /**
  * A process beside the simulator that outlives it by a moment: when the simulator is gone, however it went, it kills
- * what is left of the containers. Started as a program of its own; its input says which sessions there are.
+ * what is left of the containers. A shell reads which sessions there are, because it starts in no time; only where some
+ * are left does it become this program, which kills them.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -13,13 +14,26 @@ export interface Reaper {
   readonly close: () => void;
 }
 
+/** Its arguments are Node.js and this file; it ends when the simulator's end of the pipe is closed. */
+const WAITING = `
+file=$1
+sessions=' '
+while read -r sign session; do
+  case "$sign$sessions" in
+    +*) sessions="$sessions$session " ;;
+    -*" $session "*) sessions="\${sessions%% $session *} \${sessions#* $session }" ;;
+  esac
+done
+set -- $sessions
+[ $# = 0 ] || exec "$0" "$file" --reap "$@"`;
+
 /** Starts it with the first container. */
 export function createReaper(): Reaper {
   let child: ChildProcess | undefined;
 
   function say(line: string): void {
     if (child === undefined) {
-      child = spawn(process.execPath, [fileURLToPath(import.meta.url), '--reap'], {
+      child = spawn('/bin/sh', ['-c', WAITING, process.execPath, fileURLToPath(import.meta.url)], {
         // A session of its own: a signal to the simulator's group must not end both.
         detached: true,
         env: {},
@@ -32,9 +46,9 @@ export function createReaper(): Reaper {
   }
 
   return {
-    watch: (session) => say(`+${session}`),
+    watch: (session) => say(`+ ${session}`),
     forget: (session) => {
-      if (child !== undefined) say(`-${session}`);
+      if (child !== undefined) say(`- ${session}`);
     },
     close: () => {
       child?.stdin?.end();
@@ -42,21 +56,13 @@ export function createReaper(): Reaper {
   };
 }
 
-/** Reads until the simulator's end of the pipe is closed, then kills what was not forgotten. */
-async function reap(): Promise<void> {
-  const sessions = new Set<number>();
-  let text = '';
-  for await (const chunk of process.stdin) text += String(chunk);
-  for (const line of text.split('\n')) {
-    const session = Number(line.slice(1));
-    if (line.startsWith('+')) sessions.add(session);
-    else sessions.delete(session);
-  }
+function reap(sessions: ReadonlySet<number>): void {
   const guard = createGuard();
-  for (const pid of sessions.size === 0 ? [] : membersOf(sessions, listProcesses())) {
+  for (const pid of membersOf(sessions, listProcesses())) {
     guard.register(pid);
     guard.signal(pid, 'SIGKILL');
   }
 }
 
-if (process.argv[2] === '--reap' && process.argv[1] === fileURLToPath(import.meta.url)) await reap();
+const [, program, flag, ...sessions] = process.argv;
+if (flag === '--reap' && program === fileURLToPath(import.meta.url)) reap(new Set(sessions.map(Number)));
