@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { bundle } from './bundle.ts';
+import { bundle, bundleParts } from './bundle.ts';
 import { newestVersion, readNeeds } from './elf.ts';
 import { makeExecutable } from './executable.ts';
 import { ARCHITECTURES, type NodeBinary, nodeBinary } from './node-binary.ts';
@@ -37,6 +37,7 @@ async function build(node: NodeBinary): Promise<void> {
   try {
     console.log('bundling src/');
     const { bytes, packages } = await bundle(root, join(directory, 'plugin.cjs'));
+    await bundleParts(root, directory);
     console.log('making the executable, which takes some seconds');
     makeExecutable({ root, node, directory, name: NAME });
     const file = readFileSync(join(directory, NAME));

