@@ -21,7 +21,7 @@ import {
   metricsResponse,
   type Response,
 } from './responses.ts';
-import { SYNC_WITHIN_MS } from './session-limits.ts';
+import { BYTES_OF_A_VALUE, SYNC_WITHIN_MS } from './session-limits.ts';
 import { StatusStreams } from './status-stream.ts';
 import { UsageStreams } from './usage-stream.ts';
 import type { Writer } from './writer.ts';
@@ -91,7 +91,7 @@ export class Conversation {
     if (parsed.outcome === 'request') {
       const { kind, requestId } = parsed.request;
       log.debug('Received launcher request', { kind, requestId, bytes });
-      this.#dispatch(parsed.request, bytes);
+      this.#dispatch(parsed.request, bytes + BYTES_OF_A_VALUE * parsed.values);
     } else if (parsed.outcome === 'refused') {
       const { requestId, user, code, message } = parsed;
       log.debug('Rejected launcher request', { requestId, code, bytes });

@@ -34,7 +34,7 @@ interface Arrived {
   readonly requestId: RequestId;
   /** '' for messages of the launcher itself. */
   readonly user: string;
-  /** Size of its frame. */
+  /** Memory that it needs while it is open. */
   readonly bytes: number;
   /** Does it wait for the API server? Then its work begins when the user has a place. */
   readonly needsPlace: boolean;

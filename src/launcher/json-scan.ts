@@ -9,6 +9,8 @@ interface JsonScan {
   readonly excess: string | undefined;
   /** The number after the last `requestId` of the outermost object, as it is written; undefined if there is none. */
   readonly requestId: string | undefined;
+  /** Objects, lists, strings, numbers, booleans and nulls. */
+  readonly values: number;
 }
 
 const QUOTE = 0x22;
@@ -63,7 +65,7 @@ export function scanJson(body: Buffer): JsonScan {
     if (values > MAX_VALUES) excess ??= `it holds more than ${MAX_VALUES} values`;
     isKey = depth === 1 && (byte === OPEN_OBJECT || byte === COMMA);
   }
-  return { excess, requestId };
+  return { excess, requestId, values };
 }
 
 /** Index of the closing quote of the string that begins at `from`. */

@@ -159,7 +159,12 @@ export type Request = { [K in RequestKind]: RequestOf<K> }[RequestKind] | Cancel
 
 /** Result of parsing the body of a frame. */
 export type ParsedRequest =
-  | { readonly outcome: 'request'; readonly request: Request }
+  | {
+      readonly outcome: 'request';
+      readonly request: Request;
+      /** JSON values in the message. */
+      readonly values: number;
+    }
   /** The answer is an Error. */
   | {
       readonly outcome: 'refused';
@@ -199,7 +204,7 @@ export function parseRequest(body: Buffer): ParsedRequest {
     if (kind === undefined)
       return refused('request-not-supported', `messages of type ${messageType} are not supported`);
     title = `${REQUESTS[kind].title} (message type ${messageType})`;
-    return { outcome: 'request', request: readRequest(kind, requestId, message) };
+    return { outcome: 'request', request: readRequest(kind, requestId, message), values: scan.values };
   } catch (error) {
     if (error instanceof FieldError) return refused('invalid-request', `${title}: ${error.message}`);
     throw error;

@@ -11,8 +11,9 @@ export const MAX_REQUESTS_IN_PROGRESS = 48;
 /** Requests that were accepted and are not answered yet, in progress or queued. */
 export const MAX_REQUESTS_ACCEPTED = 10_000;
 
-/** Bytes of the frames of those requests. */
+/** Memory of those requests: the bytes of their frames, and these for each JSON value, which V8 keeps as an object. */
 export const MAX_BYTES_ACCEPTED = 64 * 1024 * 1024;
+export const BYTES_OF_A_VALUE = 64;
 
 /** Answers that wait for the launcher to read; beyond, no request is read. */
 export const MAX_ANSWERS_WAITING = 10_000;

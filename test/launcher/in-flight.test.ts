@@ -135,6 +135,22 @@ t.test('[flow-shares] bytes of open requests are limited to 64 MiB', async (t) =
   await launcher.end();
 });
 
+t.test(
+  '[flow-shares] JSON values of open requests count with 64 bytes each: V8 needs more memory than their text',
+  async (t) => {
+    const { jobs } = heldJobs();
+    const launcher = await startLauncher({ jobs });
+    jobs.put({ id: 'job-1' });
+    const filler = Array.from({ length: 90_000 }, () => []);
+    for (let id = 1; id <= 12; id++) launcher.send({ ...network(id), filler });
+    t.same(await launcher.received(), []);
+    t.match(await launcher.ask({ ...network(13), filler }), [
+      { requestId: 13, errorMessage: /^there are 67108864 bytes of open requests already/ },
+    ]);
+    await launcher.end();
+  },
+);
+
 t.test('[flow-accepted] refused streams count, too, while the launcher does not read', async (t) => {
   const launcher = await startLauncher({ input: new PassThrough({ highWaterMark: 1024 }) });
   launcher.pause();

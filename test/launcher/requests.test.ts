@@ -227,6 +227,7 @@ t.test('[cancel-any] a cancel is read before anything else of a stream request',
     t.strictSame(parse({ messageType, requestId: 5, cancel: true, jobId: 7 }), {
       outcome: 'request',
       request: { kind: 'cancelStream', requestId: '5', stream },
+      values: 5,
     });
   }
   t.end();
