@@ -55,7 +55,7 @@ async function run(plugin: Plugin, port: Record<string, unknown>): Promise<Runni
 t.test('refused while Pending, at once when Running, kept after the end', async (t) => {
   const waiting = await world.submit({ command: 'true', host: 'no-such-node' });
   await refused(t, launcher.network(user, waiting.id), 6);
-  const { id } = await world.submit({ command: 'sleep 3' });
+  const { id } = await world.submit({ command: `sleep ${world.cluster.isolated ? 15 : 3}` });
   await world.until(id, 'Running');
   const network = await launcher.network(user, id);
   t.ok(network.host.length > 0);
