@@ -4,7 +4,7 @@ import type { JobDetail } from './job-detail.ts';
 /** Reasons of a Pending job, by what their message contains; the first that matches applies. */
 const PENDING_ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [
-    /InvalidImageName|cannot be parsed/i,
+    /InvalidImageName|cannot be parsed|not a valid image name|invalid reference format/i,
     'The image name is not valid. Write it as [registry/]name[:tag], in lower case.',
   ],
   [
@@ -19,7 +19,7 @@ const PENDING_ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = 
   [/taint/i, 'The nodes have taints that the job does not tolerate: set tolerations in the profile.'],
   [
     /affinity|selector/i,
-    'No node matches: check the node that the job names, its placement constraints, and node-selector of the profile (kubectl get nodes --show-labels).',
+    'No node matches: wait if an autoscaler adds such nodes; else check the node that the job names, its placement constraints, and node-selector of the profile (kubectl get nodes --show-labels).',
   ],
   [
     /priority ?class/i,
@@ -72,6 +72,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   'job-failed': `How the program ended is not known, because its pod was deleted first. ${RESUBMIT}`,
   'job-deleted': `Another client deleted the Job. ${RESUBMIT}`,
   'pod-outdated': 'The job has ended, and the cluster reports how within seconds: run this command again.',
+  'pending-reason': pendingReasonAdvice,
   running: ({ job }) =>
     `The job runs. Its output: rstudio-kubernetes-launcher logs ${job.id} -f. Its CPU and memory: rstudio-kubernetes-launcher top.`,
   pending: ({ job, events }) => {
@@ -85,6 +86,11 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     return pendingAdvice(texts) ?? 'The cluster is about to start the job: run this command again in a few seconds.';
   },
 };
+
+function pendingReasonAdvice({ job: { statusCode, statusMessage } }: JobDetail): string {
+  const advice = pendingAdvice([statusCode, statusMessage]) ?? 'Fix the reason above.';
+  return `The job could not start, and fail-pending-reasons of the profile has the reason ${statusCode}. ${advice} ${RESUBMIT}`;
+}
 
 export function adviceFor(detail: JobDetail): string {
   const advice = ADVICE[detail.record.cause] ?? 'See the cause above.';

@@ -26,6 +26,20 @@ function watch(query: string): Promise<{ type: string; object: Record<string, un
   );
 }
 
+t.test('fields that are null are absent, as templates leave lists empty', async (t) => {
+  const container = { name: 'main', image: 'busybox', command: ['true'], env: null, resources: null };
+  const pod = { restartPolicy: 'Never', initContainers: null, volumes: null, containers: [container] };
+  const job = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'empty-lists' },
+    spec: { template: { spec: pod } },
+  };
+  const { status, body } = await call('POST', `${JOBS_PATH}?dryRun=All&fieldValidation=Strict`, job);
+  t.equal(status, 201);
+  t.notMatch(JSON.stringify(body), /:null|initContainers|"volumes"/);
+});
+
 t.test('pages of a list share one version; a token outlives changes, not a compaction', async (t) => {
   for (const name of ['list-a', 'list-b', 'list-c']) await call('POST', JOBS_PATH, suspended(name, 'list'));
   const list = async (

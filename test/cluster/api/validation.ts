@@ -62,11 +62,22 @@ export function createValidation(): Validation {
       const text = body.toString();
       const value = format === 'yaml' ? read(resource, text, parseYaml) : read(resource, text, JSON.parse);
       const warnings = checkFields(resource, value, query, format === 'yaml' ? [] : duplicateFields(text));
+      dropNulls(value);
       return { object: draftOf(value), warnings };
     },
     checkFields,
     checkChanged,
   };
+}
+
+/** A field that is null is a field that is not there. */
+function dropNulls(value: Json): void {
+  if (Array.isArray(value)) for (const item of value) dropNulls(item);
+  if (!isObject(value)) return;
+  for (const [key, inner] of Object.entries(value)) {
+    if (inner === null) delete value[key];
+    else if (inner !== undefined) dropNulls(inner);
+  }
 }
 
 /** What the kind does not have is not stored. */

@@ -122,6 +122,16 @@ t.test('init containers of the job that the template leaves out are put in, with
   ]);
 });
 
+t.test('lists that the template leaves empty are as absent', async (t) => {
+  const { pod } = rendered(
+    least('', '      initContainers:\n      tolerations:\n'),
+    { initContainers: [INIT] },
+    { lines: 'tolerations=gpu' },
+  );
+  t.match(pod.initContainers, [{ name: 'i' }]);
+  t.match(pod.tolerations, [{ key: 'gpu' }]);
+});
+
 t.test('an init container of the job that the template renders keeps the limits and security of the job', async (t) => {
   const inits = '      initContainers: [{name: i, image: init:1, resources: {limits: {cpu: 64}}}]\n';
   const { pod } = rendered(
