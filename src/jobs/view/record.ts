@@ -85,18 +85,25 @@ function publishedPort({ type, ingress }: ServiceView, { port, nodePort }: Servi
   return isAtService ? port : (nodePort ?? port);
 }
 
+/** A job may have 1,000 ports, so those of its Service are looked up by key. */
+function publishedPorts(ports: Job['exposedPorts'], service: ServiceView): Job['exposedPorts'] {
+  const keyOf = ({ targetPort, protocol }: { targetPort: number; protocol: string }): string =>
+    `${targetPort}/${protocol}`;
+  // Of two ports of a Service with one target the first counts.
+  const byKey = new Map(service.ports.toReversed().map((port) => [keyOf(port), port]));
+  return ports.map((port) => {
+    const published = byKey.get(keyOf(port));
+    if (published === undefined || port.publishedPort !== undefined) return port;
+    return { ...port, publishedPort: publishedPort(service, published) };
+  });
+}
+
 /** The job as the launcher protocol shows it. */
 export function jobOf({ id, job, pod, service, outcome }: JobRecord): Job {
   const { request } = job;
   return {
     ...request,
-    exposedPorts: request.exposedPorts.map((port) => {
-      const published = service?.ports.find(
-        ({ targetPort, protocol }) => targetPort === port.targetPort && protocol === port.protocol,
-      );
-      if (service === undefined || published === undefined || port.publishedPort !== undefined) return port;
-      return { ...port, publishedPort: publishedPort(service, published) };
-    }),
+    exposedPorts: service === undefined ? request.exposedPorts : publishedPorts(request.exposedPorts, service),
     host: pod?.view.node || request.host,
     id,
     status: outcome.state,
