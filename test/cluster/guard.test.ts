@@ -4,7 +4,7 @@ import { existsSync, readlinkSync } from 'node:fs';
 import t from 'tap';
 import { createGuard } from './kubelet/guard.ts';
 import { readKill } from './kubelet/kill.ts';
-import { listProcesses } from './kubelet/processes.ts';
+import { listProcesses, membersOf } from './kubelet/processes.ts';
 
 t.test('the guard refuses pid -1, 0, 1, itself, groups and processes that it does not know', (t) => {
   const sent: number[] = [];
@@ -77,6 +77,23 @@ t.test('a simulator that is killed leaves no processes behind', async (t) => {
   simulator.kill('SIGKILL');
   while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
   t.pass('gone');
+});
+
+t.test('members of a session are its processes and everything below them, also without its leader', async (t) => {
+  const processes = [
+    { pid: 501, parent: 1, session: 500, startedAt: 11 },
+    { pid: 502, parent: 501, session: 502, startedAt: 12 },
+    { pid: 600, parent: 1, session: 600, startedAt: 13 },
+  ];
+  t.strictSame(membersOf(new Map([[500, 10]]), processes), [501, 502]);
+});
+
+t.test('a process that got the pid of a leader that has ended is no member', async (t) => {
+  const processes = [
+    { pid: 500, parent: 1, session: 500, startedAt: 99 },
+    { pid: 501, parent: 500, session: 500, startedAt: 100 },
+  ];
+  t.strictSame(membersOf(new Map([[500, 10]]), processes), []);
 });
 
 /** Not even as a zombie that nobody waits for. */

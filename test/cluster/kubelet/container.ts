@@ -79,7 +79,7 @@ export function startContainer(options: ContainerOptions): RunningContainer {
   checkTexts(options);
   const cwd = workingDirectory(options);
   const env = Object.fromEntries(options.env);
-  const sessions = new Set<number>();
+  const sessions = new Map<number, number>();
   const listeners = new Set<OutputListener>();
   let outOfMemory = false;
   let over = false;
@@ -88,7 +88,7 @@ export function startContainer(options: ContainerOptions): RunningContainer {
   const pid = child.pid;
   if (pid === undefined) throw new StartError(startErrorText(program, options.env) ?? `exec: "${program}": cannot run`);
   const startedAt = Date.now();
-  const firstTick = infoOf(pid)?.startedAt ?? 0;
+  const firstTick = sessions.get(pid) ?? 0;
 
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream]?.on('data', (chunk: Buffer) => {
@@ -113,7 +113,7 @@ export function startContainer(options: ContainerOptions): RunningContainer {
     started.on('error', () => {});
     if (started.pid !== undefined) {
       guard.register(started.pid);
-      sessions.add(started.pid);
+      sessions.set(started.pid, infoOf(started.pid)?.startedAt ?? 0);
       options.reaper.watch(started.pid);
     }
     return started;
@@ -169,7 +169,7 @@ export function startContainer(options: ContainerOptions): RunningContainer {
     });
     child.on('close', () => {
       log.finish();
-      for (const session of sessions) {
+      for (const session of sessions.keys()) {
         guard.forget(session);
         options.reaper.forget(session);
       }

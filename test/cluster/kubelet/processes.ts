@@ -54,11 +54,17 @@ export function hasVariable(pid: number, variable: string): boolean {
   return readProc(pid, 'environ')?.split('\0').includes(variable) ?? false;
 }
 
+/** Sessions by the pid of their leader, with its start: another process may get the pid of a leader that has ended. */
+export type Sessions = ReadonlyMap<number, number>;
+
 /** Those of the sessions, and everything below them. */
-export function membersOf(sessions: ReadonlySet<number>, all: readonly ProcessInfo[]): number[] {
-  const members = new Set(
-    all.filter(({ session, pid }) => sessions.has(session) || sessions.has(pid)).map(({ pid }) => pid),
-  );
+export function membersOf(sessions: Sessions, all: readonly ProcessInfo[]): number[] {
+  const starts = new Map(all.map(({ pid, startedAt }) => [pid, startedAt]));
+  const isSession = (id: number): boolean => {
+    const startedAt = sessions.get(id);
+    return startedAt !== undefined && (starts.get(id) ?? startedAt) === startedAt;
+  };
+  const members = new Set(all.filter(({ session, pid }) => isSession(session) || isSession(pid)).map(({ pid }) => pid));
   for (let grown = true; grown; ) {
     grown = false;
     for (const { pid, parent } of all) {

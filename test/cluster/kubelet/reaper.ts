@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { createGuard } from './guard.ts';
-import { listProcesses, membersOf } from './processes.ts';
+import { infoOf, listProcesses, membersOf, type Sessions } from './processes.ts';
 
 export interface Reaper {
   readonly watch: (session: number) => void;
@@ -45,10 +45,17 @@ export function createReaper(): Reaper {
     child.stdin?.write(`${line}\n`);
   }
 
+  /** A session as the shell keeps it: the pid of its leader, and its start. */
+  const words = new Map<number, string>();
   return {
-    watch: (session) => say(`+ ${session}`),
+    watch: (session) => {
+      const word = `${session}:${infoOf(session)?.startedAt ?? 0}`;
+      words.set(session, word);
+      say(`+ ${word}`);
+    },
     forget: (session) => {
-      if (child !== undefined) say(`- ${session}`);
+      const word = words.get(session);
+      if (word !== undefined && words.delete(session)) say(`- ${word}`);
     },
     close: () => {
       child?.stdin?.end();
@@ -56,7 +63,7 @@ export function createReaper(): Reaper {
   };
 }
 
-function reap(sessions: ReadonlySet<number>): void {
+function reap(sessions: Sessions): void {
   const guard = createGuard();
   for (const pid of membersOf(sessions, listProcesses())) {
     guard.register(pid);
@@ -64,5 +71,10 @@ function reap(sessions: ReadonlySet<number>): void {
   }
 }
 
+function sessionOf(word: string): [leader: number, startedAt: number] {
+  const [leader = 0, startedAt = 0] = word.split(':').map(Number);
+  return [leader, startedAt];
+}
+
 const [, program, flag, ...sessions] = process.argv;
-if (flag === '--reap' && program === fileURLToPath(import.meta.url)) reap(new Set(sessions.map(Number)));
+if (flag === '--reap' && program === fileURLToPath(import.meta.url)) reap(new Map(sessions.map(sessionOf)));
