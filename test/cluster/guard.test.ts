@@ -79,7 +79,7 @@ t.test('a simulator that is killed leaves no processes behind', async (t) => {
   t.pass('gone');
 });
 
-t.test('members of a session are its processes and everything below them, also without its leader', async (t) => {
+t.test('a session has its processes and everything below them, also without its leader', async (t) => {
   const processes = [
     { pid: 501, parent: 1, session: 500, startedAt: 11 },
     { pid: 502, parent: 501, session: 502, startedAt: 12 },
@@ -88,7 +88,7 @@ t.test('members of a session are its processes and everything below them, also w
   t.strictSame(membersOf(new Map([[500, 10]]), processes), [501, 502]);
 });
 
-t.test('a process that got the pid of a leader that has ended is no member', async (t) => {
+t.test('a process that got the pid of a leader that has ended is not of its session', async (t) => {
   const processes = [
     { pid: 500, parent: 1, session: 500, startedAt: 99 },
     { pid: 501, parent: 500, session: 500, startedAt: 100 },

@@ -12,7 +12,8 @@ import type { JobRecord, Reading } from './record.ts';
 import type { Action } from './workload.ts';
 
 export const USER = 'fault';
-const SUBMITS = 8;
+/** A simulated cluster on a busy machine needs more than the 5 s of a call for an answer now and then. */
+const SUBMITS = 30;
 
 export interface Driving {
   readonly cluster: SimulatedCluster;

@@ -106,6 +106,10 @@ export async function suspendAndResume(
 export async function endUnseen({ store, journal, namespace }: SimulatedCluster, id: string): Promise<void> {
   const running = journal.processes.find(({ pod, endedAt }) => pod.startsWith(`${id}-`) && endedAt === undefined);
   if (running === undefined) return;
+  // Before its first line the shell has no trap for TERM.
+  const hasWritten = (): boolean => (journal.output(running.podUid, running.container)?.bytes ?? 0) > 0;
+  for (let left = 10_000; left > 0 && !hasWritten(); left -= POLL_MS) await sleep(POLL_MS);
+  if (running.endedAt !== undefined) return;
   process.kill(running.pid, 'SIGTERM');
   for (let left = 10_000; left > 0 && !isFinished(store.get(JOBS, namespace, id)); left -= POLL_MS)
     await sleep(POLL_MS);

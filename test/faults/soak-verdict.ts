@@ -33,8 +33,8 @@ interface SoakEvidence {
 
 /** Objects of a failed submit have to be deleted after this time. */
 const UNDONE_MS = 75_000;
-/** Final states are saved in full seconds. */
-const SECOND_MS = 1_000;
+/** Final states are saved in full seconds; of a pod that was deleted with the Job's decision, which precedes the end of the process. */
+const EARLY_MS = 5_000;
 
 /** Returns what is worth knowing and not wrong. Outputs were judged when each job was over. */
 export function judgeSoak(evidence: SoakEvidence, wrong: Wrong): readonly string[] {
@@ -75,7 +75,7 @@ function judgeExpiry({ cluster, records, expiryMs }: SoakEvidence, wrong: Wrong)
     if (id === undefined || assignment.action === 'delete-job') continue;
     const endedAt = processesOf(cluster, id)[0]?.endedAt;
     const deletedAt = deleted.get(id);
-    if (endedAt === undefined || deletedAt === undefined || deletedAt >= endedAt + expiryMs - SECOND_MS) continue;
+    if (endedAt === undefined || deletedAt === undefined || deletedAt >= endedAt + expiryMs - EARLY_MS) continue;
     wrong('jobs missing', `${id} was deleted ${((deletedAt - endedAt) / 1000).toFixed(1)} s after its end`);
   }
 }
