@@ -245,6 +245,5 @@ t.test('an account of another namespace', async (t) => {
   );
   t.strictSame(linesOf(foreign, 'token'), [
     'ok token auth-token: account system:serviceaccount:default:rstudio, without an expiry',
-    'warning token the account rstudio belongs to namespace default, but jobs run in rstudio -> correct kubernetes-namespace, or bind the account in that namespace: subjects: [{kind: ServiceAccount, name: rstudio, namespace: default}]',
   ]);
 });

@@ -109,6 +109,7 @@ t.test('a service account and a Secret that only a template names are looked up'
   t.strictSame(
     linesOf(await check(t, SMALLEST, { options: OPTIONS, files }), 'named-objects').map((line) => line.split(';')[0]),
     [
+      'ok named-objects 0 of 2 named objects exist',
       'failed named-objects DIR/job.tpl:6: template: ServiceAccount ghost does not exist in namespace rstudio',
       'failed named-objects DIR/job.tpl:7: template: Secret nosuch does not exist in namespace rstudio',
     ],

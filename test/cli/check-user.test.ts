@@ -35,8 +35,8 @@ t.test('a user without a section of their own', async (t) => {
     STEPS.flatMap((step) => linesOf(somebody, step)),
     [
       'ok user nosuchuser (not a user of this host, so in no group): [*] line 1',
-      'warning images 1 of 2 images have no valid name -> see sections above',
-      'warning user-labels 1 of 2 offered placement constraints match no node -> see constraints above',
+      'ok images 1 of 2 images have no valid name, see sections above',
+      'ok user-labels 2 offered; 1 of them match no node, see constraints above',
       'warning resources big is offered, but a job with it is refused: cpuCount 8 of resource profile big, DIR/launcher.kubernetes.resources.conf:5 is above the maximum of 2 (max-cpus, DIR/launcher.kubernetes.profiles.conf:4) -> raise the maximum, reduce the resource profile, or remove it from resource-profiles',
       'ok user-job a job with image r-session:4.5 and default settings is allowed, and the API server accepts it (dry run); one without an image is refused (no default-container-image)',
       'warning root-on-node nosuchuser can become root on a node: a job may mount any directory of the node as any user (mount-types, host-paths, run-as not set); or make the node mount volumes of any kind as root (mount-types, volume-kinds not set); or use any claim or persistent volume, also one that is a directory of a node (claims not set); or run a root or setuid program with any capability (capabilities, pod-security not set); or create privileged pods with the token of a service account, because the group binding makes it an administrator (service-accounts, secrets not set) -> set these keys in the profiles file, as the example hardened.profiles.conf does: mount-types, volume-kinds, claims, host-paths, run-as, pod-security, capabilities, secrets, service-accounts',

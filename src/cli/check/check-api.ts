@@ -50,13 +50,14 @@ const PLAIN_HTTP: ReadonlySet<KubernetesError['code']> = new Set([
   'bad-request',
 ]);
 
-/** A failed step from an error of a call; errors of other kinds pass. `isPlain`: api-url is http. */
-export function failedCall(error: unknown, isPlain = false): Finding {
+/** A failed step from an error of a call; errors of other kinds pass. `plainUrl`: the place of an api-url with http. */
+export function failedCall(error: unknown, plainUrl?: string): Finding {
   if (!(error instanceof KubernetesError)) throw error;
   const { code, method, path, message, reason } = error;
   const found = code === 'timeout' ? `the API server did not answer ${method} ${path} in time` : message;
   if (reason.startsWith('proxy-')) return failure(found, 'correct https-proxy, or start the proxy');
-  if (isPlain && PLAIN_HTTP.has(code)) return failure(found, 'the port may expect TLS: write https:// in api-url');
+  if (plainUrl !== undefined && PLAIN_HTTP.has(code))
+    return failure(`${plainUrl}: ${found}`, 'the port may expect TLS: write https:// in api-url');
   return failure(found, REMEDIES[code]);
 }
 
@@ -86,7 +87,8 @@ export async function checkVersion(
     return { findings: [failure(`${name} is too old: the plugin needs 1.${OLDEST} or newer`, 'upgrade the cluster')] };
   } catch (error) {
     if (isUnauthorized(error)) return { findings: [rejected(claims, options, clock.now())] };
-    return { findings: [failedCall(error, options.apiUrl.startsWith('http:'))] };
+    const plainUrl = options.apiUrl.startsWith('http:') ? optionPlace(options.origins, 'api-url') : undefined;
+    return { findings: [failedCall(error, plainUrl)] };
   }
 }
 
@@ -188,7 +190,7 @@ export async function checkNamespace(
       const remedy =
         account === undefined || account.namespace === namespace
           ? 'correct the option, or run: rstudio-kubernetes-launcher rbac | kubectl apply -f -'
-          : `the token belongs to namespace ${account.namespace}; if the jobs belong there too, set kubernetes-namespace=${account.namespace}`;
+          : `the token belongs to namespace ${account.namespace}: set kubernetes-namespace=${account.namespace}, or bind the account in namespace ${namespace}: subjects: [{kind: ServiceAccount, name: ${account.name}, namespace: ${account.namespace}}]`;
       return { findings: [failure(found, remedy)] };
     }
     if (isMissingPermission(error))
@@ -206,7 +208,7 @@ export async function checkNamespace(
 }
 
 /** No permission in the namespace: it may be the wrong one. */
-function hasNothing(reviewed: readonly Reviewed[]): boolean {
+export function hasNothing(reviewed: readonly Reviewed[]): boolean {
   return reviewed.every(({ allowed, rule }) => !allowed || rule.clusterWide);
 }
 
@@ -230,10 +232,8 @@ function sample(name: string): Job {
   };
 }
 
-/** One line for all granted permissions, one for each missing rule; a single failure if there are none at all. */
-export function checkPermissions(reviewed: readonly Reviewed[], account: string, namespace: string): Checked<true> {
-  if (hasNothing(reviewed))
-    return { findings: [failure(`${account} has no permissions in namespace ${namespace}`, 'see namespace above')] };
+/** One line for all granted permissions, one for each missing rule. */
+export function checkPermissions(reviewed: readonly Reviewed[], account: string): Checked<true> {
   const denied = reviewed.filter(({ allowed }) => !allowed);
   const findings = [...new Set(denied.map(({ rule }) => rule))].map((rule): Finding => {
     const verbs = denied.filter((each) => each.rule === rule).map(({ verb }) => verb);

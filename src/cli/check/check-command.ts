@@ -13,7 +13,7 @@ import type { Command } from '../command-contract.ts';
 import { policyOf } from '../command-policy.ts';
 import type { CommandContext } from '../command-session.ts';
 import type { Terminal } from '../terminal.ts';
-import { checkClock, checkNamespace, checkPermissions, checkVersion, reviewRules } from './check-api.ts';
+import { checkClock, checkNamespace, checkPermissions, checkVersion, hasNothing, reviewRules } from './check-api.ts';
 import {
   checkAccounts,
   checkConstraints,
@@ -105,8 +105,8 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
   /** The options, if jobs can be made with them. */
   const usable = isTemplating && templates === undefined ? undefined : options;
   const access = await step('ca', asWhom, ([given, isIt]) => checkAccess(given, isIt));
-  const claims = await step('token', all(options, isServerUser, access), ([given, isIt, { namespace }]) =>
-    checkToken(given, isIt, namespace, context),
+  const claims = await step('token', all(options, isServerUser, access), ([given, isIt]) =>
+    checkToken(given, isIt, context),
   );
 
   const endpoint = options === undefined ? undefined : endpointOf(options);
@@ -134,13 +134,13 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
       checkNamespace(from, known, whose, given, random),
     );
     const account = claims?.subject ?? 'the account';
-    await step('permissions', all(api, reviewed), ([{ namespace }, known]) =>
-      checkPermissions(known, account, namespace),
-    );
+    // Without any permission the namespace is the wrong one, or rbac was not applied: the step above says so once.
+    const permitted = namespace === undefined && hasNothing(reviewed ?? []) ? undefined : api;
+    await step('permissions', all(permitted, reviewed), ([, known]) => checkPermissions(known, account));
     const nodes = await step('nodes', api, checkNodes);
-    await step('metrics', api, checkMetrics);
+    await step('metrics', permitted, checkMetrics);
     await step('constraints', all(files, nodes), ([of, known]) => checkConstraints(of, known));
-    await step('launchers', api, checkInstances);
+    await step('launchers', permitted, checkInstances);
     await step('accounts', all(reviewed, access), ([known, { namespace }]) => checkAccounts(known, namespace));
 
     const strong = reviewed !== undefined && sharedRole(reviewed)?.role === 'cluster-admin';

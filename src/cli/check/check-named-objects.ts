@@ -85,10 +85,8 @@ export async function checkNamedObjects(
   const kinds = [...new Set(unverified.map((each) => each.resource.plural))].join(', ');
   const note = unverified.length === 0 ? '' : `; ${unverified.length} not verified: no permission to get ${kinds}`;
   const found = lookups.filter(({ outcome }) => outcome === 'exists').length;
-  if (findings.length > 0) return only(...findings);
-  return only(
-    ok(named.length === 0 ? 'no objects are named' : `${found} of ${named.length} named objects exist${note}`),
-  );
+  const count = named.length === 0 ? 'no objects are named' : `${found} of ${named.length} named objects exist${note}`;
+  return only(ok(count), ...findings);
 }
 
 async function lookUp(client: Client, { resource: kind, name }: Named): Promise<Lookup> {

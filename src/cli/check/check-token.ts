@@ -37,12 +37,7 @@ export function renewal({ account }: TokenClaims, { authTokenPath, kubernetesNam
 }
 
 /** The token as the client uses it, and its claims. */
-export function checkToken(
-  options: Options,
-  isServerUser: boolean,
-  namespace: string,
-  context: CommandContext,
-): Checked<TokenClaims> {
+export function checkToken(options: Options, isServerUser: boolean, context: CommandContext): Checked<TokenClaims> {
   const refused = tokenRefusal(options, context);
   if (refused !== undefined) return { findings: problemFindings(new ConfigError('invalid', [refused]), true) };
   const now = context.clock.now();
@@ -57,14 +52,13 @@ export function checkToken(
     return { findings: problemFindings(error, isServerUser) };
   }
   const claims = readClaims(token);
-  if (claims !== undefined) return { findings: [...judge(claims, options, namespace, now), ...open], value: claims };
+  if (claims !== undefined) return { findings: [...judge(claims, options, now), ...open], value: claims };
   const found = `${authTokenPath ?? 'auth-token'}: the token is not a JWT; its account and expiry are unknown`;
   return { findings: [ok(found), ...open], value: {} };
 }
 
-function judge(claims: TokenClaims, options: Options, namespace: string, now: number): readonly Finding[] {
+function judge(claims: TokenClaims, options: Options, now: number): readonly Finding[] {
   const { expires } = claims;
-  const account = claims.account;
   const findings: Finding[] = [];
   const { authTokenPath } = options;
   if (expires !== undefined && expires <= now) {
@@ -74,15 +68,6 @@ function judge(claims: TokenClaims, options: Options, namespace: string, now: nu
     const found = `${tokenPlace(options)}: expires in ${ago(expires - now)}, and the plugin cannot renew auth-token: ${describeToken(claims)}`;
     findings.push(warning(found, renewal(claims, options)));
   } else findings.push(ok(`${authTokenPath ?? 'auth-token'}: ${describeToken(claims)}`));
-  if (account !== undefined && account.namespace !== namespace) {
-    const found = `the account ${account.name} belongs to namespace ${account.namespace}, but jobs run in ${namespace}`;
-    findings.push(
-      warning(
-        found,
-        `correct kubernetes-namespace, or bind the account in that namespace: subjects: [{kind: ServiceAccount, name: ${account.name}, namespace: ${account.namespace}}]`,
-      ),
-    );
-  }
   return findings;
 }
 

@@ -40,7 +40,8 @@ export function checkImages({ profile }: UserReport): Checked<true> {
   const images = imagesOf(profile);
   const wrong = images.filter((image) => !isImageName(image)).length;
   const findings: Finding[] =
-    wrong === 0 ? [] : [warning(`${wrong} of ${images.length} images have no valid name`, 'see sections above')];
+    // The step `sections` has a warning for each of them.
+    wrong === 0 ? [] : [ok(`${wrong} of ${images.length} images have no valid name, see sections above`)];
   if (images.length === 0 && !profile.allowUnknownImages.value) {
     findings.push(
       failure(
@@ -66,7 +67,8 @@ export function checkUserConstraints({ profile }: UserReport, nodes: KnownNodes)
   const without = findings.filter(({ status }) => status !== 'ok').length;
   const orLater = findings.length > 0 ? ', or nodes that an autoscaler adds' : '';
   if (without === 0) return only(ok(`${count} offered; each matches a node${orLater}`));
-  return only(warning(`${without} of ${count} offered placement constraints match no node`, 'see constraints above'));
+  // The step `constraints` has a warning for each of them.
+  return only(ok(`${count} offered; ${without} of them match no node, see constraints above`));
 }
 
 /** The default image, or the first allowed one. */

@@ -147,7 +147,7 @@ function readEntries(
   problems.push(...parsed.problems);
   for (const section of parsed.sections) {
     problems.push(
-      problem({ file, line: section.line }, '', 'the options file must not have sections: remove this line'),
+      problem({ file, line: section.line }, '', 'the options file must not have sections', 'remove this line'),
     );
   }
   const known = new Map<OptionName, IniEntry>();
@@ -213,8 +213,8 @@ function complete(
   { problems, warnings }: Findings,
 ): Options {
   const origin = (name: OptionName): Origin => written.get(name) ?? { file: place.path, line: 0 };
-  const warn = (name: OptionName, message: string): void => {
-    warnings.push(problem(origin(name), name, message));
+  const warn = (name: OptionName, message: string, remedy?: string): void => {
+    warnings.push(problem(origin(name), name, message, remedy));
   };
   const given = new Map(
     [...written].flatMap(([name, { value, file, line }]) => (value === '' ? [] : [[name, { file, line }] as const])),
@@ -241,7 +241,7 @@ function complete(
       );
     }
     if (given.has('auth-token') && given.has('auth-token-path'))
-      warn('auth-token', 'is ignored, because auth-token-path is set');
+      warn('auth-token', 'is ignored, because auth-token-path is set', 'remove one of the two lines');
     const { protocol, hostname } = new URL(access.apiUrl);
     if (protocol === 'http:' && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) {
       warn('api-url', 'is http: the token and all jobs are sent unencrypted');

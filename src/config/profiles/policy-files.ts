@@ -32,6 +32,7 @@ export function readPolicyFiles(options: PolicyFileOptions): {
   const errors = new ConfigErrors();
   const { profileConfig, resourceProfileConfig, origins } = options;
   const written = errors.attempt(() => readProfiles(profileConfig, namingOf(origins, 'profile-config')));
+  errors.add(written?.problems ?? []);
   const loaded = written !== undefined && options.useTemplating ? withoutOverrides(written) : written;
   const resources = errors.attempt(() =>
     readResourceProfiles(resourceProfileConfig, namingOf(origins, 'resource-profile-config')),
@@ -59,7 +60,12 @@ export function readPolicyFiles(options: PolicyFileOptions): {
 }
 
 /** Where templates make the Job, overrides are not applied (templates.md); one warning has all of their places. */
-function withoutOverrides({ profiles, warnings }: ReturnType<typeof readProfiles>): ReturnType<typeof readProfiles> {
+function withoutOverrides({
+  profiles,
+  warnings,
+}: Pick<PolicyFiles, 'profiles'> & { readonly warnings: readonly Problem[] }): Pick<PolicyFiles, 'profiles'> & {
+  readonly warnings: readonly Problem[];
+} {
   const key = 'job-json-overrides';
   const [first, ...others] = profiles.sections.flatMap(({ settings }) => settings.get(key)?.origin ?? []);
   if (first === undefined) return { profiles, warnings };

@@ -63,14 +63,25 @@ interface LoadedProfiles {
   readonly warnings: readonly Problem[];
 }
 
-/** Reads the file; a missing one has no sections unless an option names it. Throws ConfigError with all problems. */
-export function readProfiles(file: string, by?: Naming): LoadedProfiles {
+/**
+ * Reads the file; a missing one has no sections unless an option names it. With problems, the profiles have what could be read.
+ * Throws ConfigError if the file cannot be read.
+ */
+export function readProfiles(file: string, by?: Naming): LoadedProfiles & { readonly problems: readonly Problem[] } {
   const found = by === undefined ? readTextFile(file) : readNamedFile(file, by);
-  return found === undefined ? { profiles: { file, sections: [] }, warnings: [] } : parseProfiles(file, found.text);
+  return found === undefined
+    ? { profiles: { file, sections: [] }, warnings: [], problems: [] }
+    : readText(file, found.text);
 }
 
 /** Parses the text of the file. Throws ConfigError `invalid` with all problems. */
 export function parseProfiles(file: string, text: string): LoadedProfiles {
+  const { problems, ...loaded } = readText(file, text);
+  if (problems.length > 0) throw new ConfigError('invalid', problems);
+  return loaded;
+}
+
+function readText(file: string, text: string): LoadedProfiles & { readonly problems: readonly Problem[] } {
   const parsed = parseIni(file, text, (written) => written.replace(/^@\s+/, '@'));
   const findings: Findings = { problems: [...parsed.problems], warnings: [] };
   for (const { key, line } of parsed.head) {
@@ -80,8 +91,7 @@ export function parseProfiles(file: string, text: string): LoadedProfiles {
   const sections = parsed.sections.map((section) => readSection(file, section, findings));
   const profiles = { file, sections };
   findings.problems.push(...sections.flatMap(checkSection));
-  if (findings.problems.length > 0) throw new ConfigError('invalid', findings.problems);
-  return { profiles, warnings: [...findings.warnings, ...checkTogether(profiles)] };
+  return { profiles, warnings: [...findings.warnings, ...checkTogether(profiles)], problems: findings.problems };
 }
 
 /** User names have no commas, and spaces only after a domain. */

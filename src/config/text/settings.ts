@@ -68,7 +68,15 @@ export function readSettings<Key extends string>(
     }
     const parsed = row.kind.parse(text);
     const echo = row.secret === true ? '' : `"${row.echo?.(text) ?? text}" `;
-    if (!parsed.ok) findings.problems.push(problem(origin, key, `${echo}must be ${parsed.reason}`));
+    const isCommented = /\s;/.test(text);
+    if (!parsed.ok)
+      findings.problems.push(
+        problem(
+          origin,
+          key,
+          `${echo}must be ${parsed.reason}${isCommented ? ' (a comment after a value begins with #)' : ''}`,
+        ),
+      );
     else {
       settings.set(key, { value: parsed.value, origin });
       if (parsed.warning !== undefined) findings.warnings.push(problem(origin, key, parsed.warning));

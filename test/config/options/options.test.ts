@@ -30,7 +30,7 @@ t.test('all problems of a file at once, with line, option and what was probably 
     `${CONF}:4: fetch-limit: "abc" must be a whole number from 0 to 1000000`,
     `${CONF}:5: fetch-limit: is already set on line 4`,
     `${CONF}:6: must be name=value, a [section], or a comment that begins with # or ;`,
-    `${CONF}:7: the options file must not have sections: remove this line`,
+    `${CONF}:7: the options file must not have sections`,
     `${CONF}:8: x: is not an option of this plugin`,
     `${CONF}:9: config-file: is allowed on the command line only`,
     `${CONF}:10: is not an option of this plugin`,

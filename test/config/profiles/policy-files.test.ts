@@ -66,6 +66,20 @@ t.test('problems of both files are reported together', async (t) => {
   });
 });
 
+t.test('a missing override file is reported together with the mistakes of the profiles', async (t) => {
+  t.testdir({});
+  const text = '[*]\nmax-cpus=2 ; two\njob-json-overrides="/spec/y":"DIR/none.json"\nmax-cpu=2\n';
+  t.same(read(t, { [PROFILES]: text }), {
+    code: 'unreadable',
+    problems: [
+      `DIR/${PROFILES}:2: max-cpus: "2 ; two" must be a number such as 1.5 from 0 to 1000000 (a comment after a value begins with #)`,
+      `DIR/${PROFILES}:3: job-json-overrides: DIR/none.json does not exist`,
+      `DIR/${PROFILES}:4: max-cpu: is not a key of profiles (did you mean "max-cpus"?)`,
+    ],
+    warnings: [],
+  });
+});
+
 const OVERRIDES = `[*]\njob-json-overrides="/spec/x":"DIR/o.json"\n[u]\njob-json-overrides="/spec/y":"DIR/none.json"\n`;
 
 t.test('problems of override files are reported together, without their content', async (t) => {
