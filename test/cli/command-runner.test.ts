@@ -83,7 +83,7 @@ t.test('warns about options that have no effect', async (t) => {
   const { err } = await run(t, ['profile', 'jane', '--auth-token-path=/x', '--api-url=http://x'], { options: NOWHERE });
   t.equal(
     err,
-    'warning: DIR/launcher.kubernetes.conf:3: auth-token: is ignored, because auth-token-path is set\nwarning: command line: api-url: has no effect, because DIR/launcher.kubernetes.conf sets it\n',
+    'warning: DIR/launcher.kubernetes.conf:3: auth-token: is ignored, because auth-token-path is set -> remove one of the two lines\nwarning: command line: api-url: has no effect, because DIR/launcher.kubernetes.conf sets it\n',
   );
 });
 
