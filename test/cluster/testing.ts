@@ -41,6 +41,8 @@ interface StreamOptions {
   readonly timed?: readonly { readonly at: number; readonly data: Buffer }[];
   /** Cuts the connection after this long. */
   readonly limitMs?: number;
+  /** Asked then, and again: whether the connection is cut later. */
+  readonly staysOpen?: () => boolean;
   /** Called with each frame that holds something, and when the connection stands (with ''). */
   readonly onOutput?: (text: string) => void;
   /** Sent after the connection is open; `null` closes stdin (v5). */
@@ -95,6 +97,7 @@ export function createCaller(cluster: SimulatedCluster): Caller {
         input = [],
         timed = [],
         limitMs,
+        staysOpen = () => false,
         onOutput,
       } = {},
     ) =>
@@ -111,7 +114,11 @@ export function createCaller(cluster: SimulatedCluster): Caller {
           }
         });
         if (limitMs !== undefined) {
-          const limit = setTimeout(() => socket.terminate(), limitMs);
+          const cut = (): void => {
+            if (staysOpen()) limit = setTimeout(cut, 25);
+            else socket.terminate();
+          };
+          let limit = setTimeout(cut, limitMs);
           socket.on('close', () => clearTimeout(limit));
         }
         socket.setMaxListeners(0);

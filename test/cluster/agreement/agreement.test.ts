@@ -69,7 +69,7 @@ function skipped({ row, exchanges }: (typeof scenarios)[number]): Set<number> {
 }
 
 // Nearly all of it is waiting: the recordings say how long, and the machine how many second attempts.
-t.setTimeout(300_000);
+t.setTimeout(900_000);
 
 t.test('every scenario is in the table, and its numbers add up', (t) => {
   t.strictSame(
