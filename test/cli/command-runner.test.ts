@@ -89,7 +89,7 @@ t.test('warns about options that have no effect', async (t) => {
 
 t.test('a flag with a value that is not allowed', async (t) => {
   const outcome = await run(t, ['render', '--user=jane', '-o', 'xml'], { options: NOWHERE });
-  fails(t, outcome, 2, 'render: --output is yaml or json, not xml');
+  fails(t, outcome, 2, 'render: --output is yaml or json, not "xml"');
 });
 
 t.test('an unexpected argument that may be a token is not shown', async (t) => {

@@ -44,7 +44,7 @@ t.test('completion prints the script of a shell', async (t) => {
   t.equal((await run(t, ['completion', 'bash'])).out, completionScript('bash', COMMANDS));
   t.match((await run(t, ['completion', 'zsh'])).out, /^#compdef rstudio-kubernetes-launcher\n/);
   const { code, err } = await run(t, ['completion', 'fish']);
-  t.strictSame([code, err], [2, 'rstudio-kubernetes-launcher: completion: the shell is bash or zsh, not fish\n']);
+  t.strictSame([code, err], [2, 'rstudio-kubernetes-launcher: completion: the shell is bash or zsh, not "fish"\n']);
 });
 
 t.test('the zsh script has each command and flag', async (t) => {

@@ -60,7 +60,7 @@ for (const flag of ['--stdout', '--stderr']) {
 
 t.test('--tail that is no number', async (t) => {
   const { code, err } = await command(t, ['logs', 'x', '--tail', 'all']);
-  t.strictSame([code, err], [2, 'rstudio-kubernetes-launcher: logs: --tail is a number from 0 to 100000, not all\n']);
+  t.strictSame([code, err], [2, 'rstudio-kubernetes-launcher: logs: --tail is a number from 0 to 100000, not "all"\n']);
 });
 
 t.test('--follow prints what comes until the end of the job', async (t) => {
