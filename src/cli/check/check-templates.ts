@@ -161,8 +161,18 @@ export async function checkTemplateJobs(files: PolicyFiles, trial: Trial): Promi
   ];
   const passed = SAMPLES.length - [...failures.values()].reduce((count, { samples }) => count + samples.length, 0);
   const sent = trial.api === undefined ? ' (not sent to the API server)' : '; the API server accepts them (dry run)';
-  const good = passed === 0 ? [] : [ok(`templates make ${passed} of ${SAMPLES.length} sample jobs${sent}`)];
+  const made = hasTemplates(trial.options) ? 'templates make' : 'without templates, the plugin makes';
+  const good = passed === 0 ? [] : [ok(`${made} ${passed} of ${SAMPLES.length} sample jobs${sent}`)];
   return only(...good, ...findings);
+}
+
+function hasTemplates(options: TemplateFileOptions): boolean {
+  try {
+    return loadTemplates(options).files.length > 0;
+  } catch (error) {
+    if (error instanceof ConfigError) return true;
+    throw error;
+  }
 }
 
 const corrected = (field: string, path: string): string => `${path}: the plugin corrects ${field} of each job`;

@@ -151,7 +151,8 @@ function missing(
   const earlier = join(dirname(templatePath), basename(templatePath).toLowerCase());
   const also = earlier !== templatePath && hasTemplates(earlier) ? `, and those in ${earlier} are not read` : '';
   const message = `templates are in use, but ${templatePath} ${found}${also}: jobs are built without templates`;
-  return [problem(by, by.option, message)];
+  const remedy = 'put job.tpl there; commands need --plugin-name=NAME with the name as launcher.conf has it';
+  return [problem(by, by.option, message, by.option === 'use-templating' ? remedy : 'put job.tpl there')];
 }
 
 function hasTemplates(directory: string): boolean {

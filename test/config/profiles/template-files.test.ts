@@ -71,10 +71,10 @@ t.test('templates newer than 2.5 are a warning', async (t) => {
 t.test('a directory without templates of objects, or without a directory, is a warning', async (t) => {
   t.testdir({ 'data.tpl': '' });
   t.same(problemsOf(optionsOf(t)), [
-    `/o:2: use-templating: templates are in use, but ${t.testdirName} has no job.tpl and no service.tpl: jobs are built without templates`,
+    `/o:2: use-templating: templates are in use, but ${t.testdirName} has no job.tpl and no service.tpl: jobs are built without templates -> put job.tpl there; commands need --plugin-name=NAME with the name as launcher.conf has it`,
   ]);
   t.same(problemsOf(optionsOf(t, { templatePath: '/nonexistent/t' })), [
-    '/o:2: use-templating: templates are in use, but /nonexistent/t does not exist: jobs are built without templates',
+    '/o:2: use-templating: templates are in use, but /nonexistent/t does not exist: jobs are built without templates -> put job.tpl there; commands need --plugin-name=NAME with the name as launcher.conf has it',
   ]);
   const origins = new Map([['template-path', { file: '/o', line: 3 }]]);
   t.same(problemsOf(optionsOf(t, { templatePath: '/nonexistent/t', origins })), [
@@ -91,7 +91,7 @@ t.test('templates in the scratch path of an earlier start, in lower case, are na
   const options = optionsOf(t, { templatePath: `${directory}/Kubernetes` });
   t.same(readTemplateFiles(options).files, []);
   t.same(problemsOf(options), [
-    `/o:2: use-templating: templates are in use, but ${directory}/Kubernetes has no job.tpl and no service.tpl, and those in ${directory}/kubernetes are not read: jobs are built without templates`,
+    `/o:2: use-templating: templates are in use, but ${directory}/Kubernetes has no job.tpl and no service.tpl, and those in ${directory}/kubernetes are not read: jobs are built without templates -> put job.tpl there; commands need --plugin-name=NAME with the name as launcher.conf has it`,
   ]);
 });
 
