@@ -1,9 +1,10 @@
 /**
  * `npm run bench`: what the plugin costs, beside others and beside the least that is possible, measured in the same run on
- * the same server. `-- --quick` for a minute's run, `-- --json FILE` for the numbers, `-- --only ab` for single items,
- * `-- --only hostile` for the last one.
+ * the same server. `-- --quick` for a short run, `-- --json FILE` for the numbers, `-- --only ab` for single items,
+ * `-- --only hostile` for the last one,
+ * `-- --markdown docs/numbers.md` to replace the table of the last run there.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,7 +22,7 @@ import { submit } from './items/submit.ts';
 import { templates } from './items/templates.ts';
 import { watch } from './items/watch.ts';
 import { machineFacts } from './machine.ts';
-import { chart, isReached, markdown, type Row, table } from './report.ts';
+import { chart, isReached, markdown, type Row, table, withLastRun } from './report.ts';
 import { startServer } from './world.ts';
 
 const ITEMS: Readonly<Record<string, Item>> = {
@@ -36,7 +37,7 @@ const ITEMS: Readonly<Record<string, Item>> = {
   i: templates,
   j: fair,
 };
-const RUNS = 5;
+const RUNS = 3;
 /** An item that receives nothing ends then. */
 const ITEM_MS = 300_000;
 
@@ -46,7 +47,7 @@ const { values } = parseArgs({
     json: { type: 'string' },
     only: { type: 'string', default: Object.keys(ITEMS).join('') },
     runs: { type: 'string' },
-    markdown: { type: 'boolean', default: false },
+    markdown: { type: 'string' },
   },
 });
 const { quick } = values;
@@ -55,10 +56,10 @@ const runs = Number(values.runs ?? (quick ? 1 : RUNS));
 const begun = performance.now();
 const elapsed = (): string => `${((performance.now() - begun) / 1000).toFixed(0).padStart(4)} s`;
 const machine = machineFacts();
-console.log(
+const facts =
   `${machine.cores} x ${machine.cpu}, ${machine.memoryGB} GB, Linux ${machine.kernel}, Node.js ${machine.node}, ` +
-    `@kubernetes/client-node ${machine.clientNode}, load ${machine.load}; medians of ${runs}\n`,
-);
+  `@kubernetes/client-node ${machine.clientNode}, load ${machine.load}; medians of ${runs}`;
+console.log(`${facts}\n`);
 
 const directory = mkdtempSync(join(tmpdir(), 'bench-'));
 const server = await startServer();
@@ -102,7 +103,7 @@ try {
 }
 
 for (const row of rows.filter(({ bars }) => bars.length > 1)) console.log(`${chart(row)}\n`);
-console.log(`${values.markdown ? markdown(rows) : table(rows)}\n`);
+console.log(`${table(rows)}\n`);
 console.log('Spare capacity of the server (parts of one core that it did not need):');
 for (const [what, part] of busy) console.log(`   ${what}: ${((1 - part) * 100).toFixed(0)} %`);
 const goals = rows.filter(({ reach }) => reach !== 'known');
@@ -110,6 +111,12 @@ console.log(`\n${goals.filter(isReached).length} of ${goals.length} reached, in 
 if (values.json !== undefined) {
   const report = { machine, quick, runs, rows, server: Object.fromEntries(busy) };
   writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
+}
+// Not if an item failed: the table would lack rows.
+if (values.markdown !== undefined && process.exitCode === undefined) {
+  const day = new Date().toISOString().slice(0, 10);
+  const text = withLastRun(readFileSync(values.markdown, 'utf8'), `${day}: ${facts}.\n\n${markdown(rows)}`);
+  writeFileSync(values.markdown, text);
 }
 // What such an item has started keeps this process running.
 if (isLate) process.exit();

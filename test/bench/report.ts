@@ -65,10 +65,20 @@ export function table(rows: readonly Row[]): string {
     .join('\n');
 }
 
-/** The same as a Markdown table, for docs/numbers.md. */
+/** The same as a Markdown table. */
 export function markdown(rows: readonly Row[]): string {
   const line = (texts: readonly string[]): string => `| ${texts.join(' | ')} |`;
   return [line(HEAD), line(HEAD.map(() => '---')), ...rows.map((row) => line(cells(row)))].join('\n');
+}
+
+const BEGIN = '<!-- last run -->';
+const END = '<!-- end of the last run -->';
+
+/** The document with this text between its two marks. */
+export function withLastRun(document: string, text: string): string {
+  const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];
+  if (begin === -1 || end < begin) throw new Error(`the document has no ${BEGIN} before ${END}`);
+  return `${document.slice(0, begin)}${BEGIN}\n${text}\n\n${document.slice(end)}`;
 }
 
 const WIDTH = 40;

@@ -1,5 +1,6 @@
 /** Ours: reflector and projection of pods. Which encoding is spoken, the server decides. */
 import { createHash } from 'node:crypto';
+import { PerformanceObserver } from 'node:perf_hooks';
 import { projectPod } from '../../../src/jobs/view/projection.ts';
 import { PODS } from '../../../src/kubernetes/contract.ts';
 import { benchClient } from './ours.ts';
@@ -7,6 +8,10 @@ import { done, ready, taskOf } from './talk.ts';
 
 const { url, count } = taskOf();
 let seen = 0;
+let pause = 0;
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) pause = Math.max(pause, duration);
+}).observe({ entryTypes: ['gc'] });
 const reflector = benchClient(url).reflector({
   resource: PODS,
   selection: {},
@@ -15,7 +20,8 @@ const reflector = benchClient(url).reflector({
     if (type !== 'MODIFIED' || ++seen < count) return;
     const hash = createHash('sha256');
     for (const pod of reflector.objects()) hash.update(JSON.stringify(pod));
-    done({ seen, digest: hash.digest('hex') });
+    // After the observer was called.
+    setImmediate(() => done({ seen, pause, digest: hash.digest('hex') }));
   },
 });
 const running = new AbortController().signal;
