@@ -1,8 +1,7 @@
 /**
  * `npm run bench`: what the plugin costs, beside others and beside the least that is possible, measured in the same run on
- * the same server. `-- --quick` for a short run, `-- --json FILE` for the numbers, `-- --only ab` for single items,
- * `-- --only hostile` for the last one,
- * `-- --markdown docs/numbers.md` to replace the table of the last run there.
+ * the same server. `-- --quick` for a short run, `-- --json FILE` for the numbers, `-- --only ab` for single items (`hostile`
+ * is the last one), `-- --markdown docs/numbers.md` to replace the table of the last run there.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
