@@ -84,6 +84,8 @@ async function runRender(args: Arguments, context: CommandContext, terminal: Ter
     const number = error.code === 'invalid-request' ? 2 : 0;
     terminal.say(`refused; the launcher would receive Error ${number}: ${clean(error.message)}`);
     if (error.logged !== error.message) terminal.say(`the log would have: ${clean(error.logged)}`);
+    if (args.words.length === 0 && !args.flags.has('image'))
+      terminal.say('The sample job has the default image of the profile; to try another one: --image IMAGE');
     return EXIT_FAILED;
   } finally {
     await client?.close();

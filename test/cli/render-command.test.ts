@@ -103,6 +103,15 @@ t.test('render of a job that the profile refuses', async (t) => {
   );
 });
 
+t.test('render of a sample job without an image names the option', async (t) => {
+  const { code, err } = await run(t, ['render', '--user=jane'], overridden);
+  t.equal(code, 1);
+  t.equal(
+    err,
+    'refused; the launcher would receive Error 2: The job names no container image, and there is no default-container-image.\nThe sample job has the default image of the profile; to try another one: --image IMAGE\n',
+  );
+});
+
 t.test('render of a submit message on stdin, as JSON, without the content of stdin', async (t) => {
   const message = JSON.stringify({
     messageType: 2,
