@@ -171,8 +171,12 @@ async function build(
   const taken = await client.create(JOBS, job, strictly);
   const also = service === undefined ? { warnings: [] } : await client.create(SERVICES, service, strictly);
   const warnings = [...taken.warnings, ...also.warnings].map((text) => `the API server warns: ${text}`);
-  return { job, service, notes: [...notes, 'the API server accepts these objects (strict dry run)', ...warnings] };
+  const how = minor < STRICT_MINOR ? 'dry run; before Kubernetes 1.25, unknown fields are ignored' : 'strict dry run';
+  return { job, service, notes: [...notes, `the API server accepts these objects (${how})`, ...warnings] };
 }
+
+/** The first version that refuses unknown fields if asked to. */
+const STRICT_MINOR = 25;
 
 /** Placeholder: a Service is owned by its Job, which has no uid before it is created. */
 const UNKNOWN_UID = '00000000-0000-0000-0000-000000000000';
