@@ -135,7 +135,8 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
     );
     const account = claims?.subject ?? 'the account';
     // Without any permission the namespace is the wrong one, or rbac was not applied: the step above says so once.
-    const permitted = namespace === undefined && hasNothing(reviewed ?? []) ? undefined : api;
+    const isEmpty = namespace === undefined && reviewed !== undefined && hasNothing(reviewed);
+    const permitted = isEmpty ? undefined : api;
     await step('permissions', all(permitted, reviewed), ([, known]) => checkPermissions(known, account));
     const nodes = await step('nodes', api, checkNodes);
     await step('metrics', permitted, checkMetrics);

@@ -50,7 +50,7 @@ t.test('a job that cannot be shown is logged, and the other jobs are listed', as
           ...options,
           project: (object) => {
             const view = options.project(object);
-            return view?.name === broken ? { ...view, request: { user: 'alice' } } : view;
+            return view?.name === broken ? { ...view, request: hostless({ user: 'alice', exposedPorts: [] }) } : view;
           },
         }),
     }),
@@ -64,3 +64,12 @@ t.test('a job that cannot be shown is logged, and the other jobs are listed', as
     [{ sentence: 'BUG: a job cannot be shown; it is left out of the list', fields: { job: broken } }],
   );
 });
+
+/** A request that cannot be read completely. */
+const hostless = (request: object): object =>
+  Object.defineProperty({ ...request }, 'host', {
+    enumerable: true,
+    get: () => {
+      throw new Error('no host');
+    },
+  });
