@@ -73,6 +73,8 @@ t.test('--follow prints what comes until the end of the job', async (t) => {
 t.test('--follow --tail begins with the last lines', async (t) => {
   const id = await submit(t, job('echo 1; echo 2; echo 3; sleep 2; echo 4; exit 1'), 'jane');
   await untilRunning(id);
+  // A running container may have written nothing yet.
+  while (!(await command(t, ['logs', id])).out.includes('3\n'));
   const { out } = await command(t, ['logs', id, '-f', '--tail=1']);
   t.match(out, /^(3\n)?4\n$/);
 });

@@ -65,6 +65,7 @@ async function request(replay: Replay, recorded: Exchange, path: string, expecte
   const { n, method } = recorded;
   const isFollowed = endOf(recorded) !== undefined && path.includes('/log?');
   if (path.endsWith('/eviction') || isFollowed) await untilStarted(cluster, path);
+  if (isFollowed && path.includes('tailLines=')) await untilWritten(replay, recorded, path);
   if (method !== 'GET') await stateBefore(history, recorded, path, names);
   const deadline = Date.now() + (differing.has(n) ? 0 : (PATIENCE_MS * 10) / scale);
   for (;;) {
@@ -100,6 +101,18 @@ async function untilStarted(cluster: SimulatedCluster, path: string): Promise<vo
       pod?.status.containerStatuses?.some(({ started, state }) => started || state?.terminated !== undefined) ?? false
     );
   });
+}
+
+/** The last lines of a log are followed when the program has written the recorded ones: on a busy machine it is later. */
+async function untilWritten({ cluster, caller, scale }: Replay, recorded: Exchange, path: string): Promise<void> {
+  const wanted = /^\d{4}-\S+( [^\n]+)/.exec(recorded.text ?? '')?.[1];
+  const complete = path.replace(/&(follow|tailLines)=\w+/g, '');
+  const deadline = Date.now() + (PATIENCE_MS * 10) / scale;
+  while (wanted !== undefined && Date.now() < deadline) {
+    const { text } = await caller.call('GET', complete, undefined, { token: tokenOf(cluster, recorded) });
+    if (text.includes(wanted)) return;
+    await sleep(POLL_MS);
+  }
 }
 
 /** A change whose answer shows a status is sent when the object has, or had, that status. */
