@@ -49,7 +49,8 @@ async function ours(bench: Bench, count: number, parallel: number): Promise<Time
     await submitAll(UNCOUNTED);
     const { result, busy, requests } = await bench.server.busyWhile(() => submitAll(count));
     bench.busy(`submit, ${parallel} at a time`, busy);
-    expect(requests === count, `${count} submits made ${requests} requests`);
+    // A submit is one request. A watch may be opened again meanwhile, or a permission reviewed.
+    expect(requests >= count && requests < count * 1.05, `${count} submits made ${requests} requests`);
     return result;
   } finally {
     await plugin.process.close();
