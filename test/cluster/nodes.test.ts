@@ -36,6 +36,9 @@ t.test('a node that starts anew: what ran on it is over with 255, whatever it wa
   withCluster({ speed: 20 }, async (cluster, { call }) => {
     await call('POST', JOBS_PATH, jobBody('cut', ['/bin/sh', '-c', 'echo started; sleep 300']));
     const { metadata } = await untilPod(cluster, 'cut', isRunning);
+    // A running container may have written nothing yet.
+    while (!cluster.journal.outputs().some(({ podUid, bytes }) => podUid === metadata.uid && bytes > 0))
+      await new Promise((resolve) => setTimeout(resolve, 5));
     cluster.cutNode();
     t.match((await call('GET', `${PODS_PATH}/${metadata.name}`)).body, { status: { phase: 'Running' } });
     cluster.startKubelet();

@@ -40,7 +40,7 @@ export function createCertificate(options: CertificateOptions): Certificate {
   const signature = sign('sha256', tbs, issuer.privateKey);
   const text = sequence(tbs, ECDSA_WITH_SHA256, bits(signature)).toString('base64');
   return {
-    pem: `-----BEGIN CERTIFICATE-----\n${text.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+    pem: `-----BEGIN CERTIFICATE-----\n${text.replace(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     name,
     privateKey,
