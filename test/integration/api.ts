@@ -3,6 +3,7 @@
  * what the product did can be held against what the cluster has.
  */
 import { request } from 'node:https';
+import { WebSocket } from 'ws';
 
 export interface ApiTarget {
   readonly url: string;
@@ -55,5 +56,36 @@ export function api(target: ApiTarget, method: string, path: string, body?: unkn
     sent.on('timeout', () => sent.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
     sent.on('error', reject);
     sent.end(text);
+  });
+}
+
+/** Runs a command in a container; `path` is the one of its pod. Rejects with what the server says unless its exit code is 0. */
+export function execute(
+  { url, ca, token }: ApiTarget,
+  path: string,
+  container: string,
+  command: readonly string[],
+): Promise<void> {
+  const query = new URLSearchParams([
+    ['container', container],
+    ['stderr', 'true'],
+    ...command.map((argument): [string, string] => ['command', argument]),
+  ]);
+  const socket = new WebSocket(`${url.replace(/^http/, 'ws')}${path}/exec?${query}`, 'v4.channel.k8s.io', {
+    ca,
+    headers: { authorization: `Bearer ${token}` },
+  });
+  return new Promise((resolve, reject) => {
+    let said = '';
+    socket.on('message', (frame: Buffer) => {
+      said += frame.subarray(1);
+      // The third channel has the Status, the last thing of all.
+      if (frame[0] !== 3) return;
+      socket.terminate();
+      if (JSON.parse(String(frame.subarray(1))).status === 'Success') resolve();
+      else reject(new Error(`${command.join(' ')}: ${said}`));
+    });
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error(`${command.join(' ')}: the connection was closed after "${said}"`)));
   });
 }

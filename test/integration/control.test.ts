@@ -6,11 +6,13 @@ const world = await setUp(t);
 const { launcher, user, other } = world;
 t.jobs = 6;
 
-const forever = 'while :; do sleep 1; done';
+const forever = 'echo still here; while :; do sleep 1; done';
 
+/** A job that is running and has written its first line: a node reports Running before a trap is set. */
 async function running(job: Record<string, unknown>): Promise<string> {
   const { id } = await world.submit(job);
   await world.until(id, 'Running');
+  await world.says(id, '\n');
   return id;
 }
 
@@ -36,7 +38,7 @@ t.test('stop ends in Finished, with what the process made of TERM', async (t) =>
 });
 
 t.test('kill ends in Killed 137, even if TERM is ignored, and the output stays', async (t) => {
-  const id = await running({ command: `trap '' TERM; echo still here; ${forever}` });
+  const id = await running({ command: `trap '' TERM; ${forever}` });
   t.same(await launcher.control(user, id, 'kill'), { complete: true, message: '' });
   const ended = await world.until(id, 'Killed');
   t.equal(ended.statusCode, 'Killed');

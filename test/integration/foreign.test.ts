@@ -53,7 +53,7 @@ async function make(name: string, script: string, pod: Record<string, unknown> =
 }
 
 t.test('shown as it was made, no $ undone, with its end and its output', async (t) => {
-  const script = 'echo $$HOME $(X) $((1+1)); sleep 1; exit 3';
+  const script = 'echo $$HOME $(X) $((1+1)); exit 3';
   const id = await make('shown', script);
   const pending = await launcher.job(user, id);
   t.match(pending, {
@@ -90,6 +90,7 @@ t.test('stopped, killed and canceled', async (t) => {
     make('canceled', forever, { nodeSelector: { 'no-such-label': 'x' } }),
   ]);
   await Promise.all([stopped, killed, shared].map((id) => world.until(id, 'Running')));
+  await Promise.all([stopped, shared].map((id) => world.says(id, 'up\n')));
   const { host, ipAddresses } = await launcher.network(user, stopped);
   t.ok(host !== '' && ipAddresses.length > 0, 'its address');
   const operations = [

@@ -1,13 +1,15 @@
 /** What every case needs: a cluster, the built executable against it, users of its own, and nothing left behind. */
 import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Test } from 'tap';
 import type { ClusterOptions, SimulatedCluster } from '../cluster/cluster.ts';
-import { eventually } from '../support/eventually.ts';
+import { eventually, PATIENCE_MS } from '../support/eventually.ts';
 import { createLauncher, type JobFrame, type Launcher, LauncherError, type StatusFrame } from '../support/launcher.ts';
 import { type PluginProcess, startPlugin } from '../support/plugin.ts';
+import { execute } from './api.ts';
 import { type Cluster, openCluster } from './cluster.ts';
 
-const PATIENCE_MS = 90_000;
 const TERMINAL = new Set(['Finished', 'Failed', 'Killed', 'Canceled']);
 
 export interface Plugin {
@@ -20,6 +22,17 @@ interface PluginMore {
   readonly name?: string;
   /** Lines of the profiles file for all users. */
   readonly profile?: string;
+}
+
+/**
+ * Where a command waits until the test lets it go on. A job that sleeps instead may have ended before the node has
+ * reported that it runs.
+ */
+interface Gate {
+  /** A command of the shell that ends when the gate is opened. */
+  readonly wait: string;
+  /** Resolves when the command of this job, which must run, goes on. */
+  readonly open: (id: string) => Promise<void>;
 }
 
 export interface World {
@@ -40,6 +53,9 @@ export interface World {
     wanted: string | ((status: StatusFrame) => boolean),
     launcher?: Launcher,
   ) => Promise<StatusFrame>;
+  /** Resolves when the output of the job, followed from its beginning, has this text. */
+  readonly says: (id: string, text: string, launcher?: Launcher) => Promise<void>;
+  readonly gate: () => Gate;
   /** Submits, waits for the end, and gives the job as it ended. */
   readonly run: (job: Readonly<Record<string, unknown>>) => Promise<JobFrame>;
   /** The whole output, after its end. */
@@ -62,14 +78,19 @@ export async function setUp(
     `${cluster.simulated === undefined ? 'cluster' : 'simulated cluster'} v1.${cluster.minor} at ${cluster.url}`,
   );
   const plugins: Plugin[] = [];
+  const gates: string[] = [];
   const tag = randomBytes(3).toString('hex');
   const user = `it-${tag}`;
   const other = `it-${tag}-other`;
 
   t.teardown(async () => {
+    const logs = plugins.map(({ process }) => process.log());
     await Promise.all(plugins.map((plugin) => plugin.process.close()));
+    if (!t.passing()) t.comment(`what the plugins wrote: ${kept(user, logs)}`);
     if (cluster.simulated === undefined) await removeJobs(cluster, [user, other]);
     await cluster.close();
+    // Containers of simulated nodes have the files of this machine.
+    for (const path of gates) rmSync(path, { force: true });
   });
 
   const plugin: World['plugin'] = async (more = {}, { name = 'kubernetes', profile = '' } = {}) => {
@@ -86,7 +107,7 @@ export async function setUp(
       // A cluster without internet has its image already, but `busybox` alone means `busybox:latest`, pulled always.
       files: { [`launcher.${name}.profiles.conf`]: `[*]\nimage-pull-policy=IfNotPresent\n${profile}` },
     });
-    const started = { process, launcher: createLauncher(process.wire) };
+    const started = { process, launcher: createLauncher(process.wire, 2 * PATIENCE_MS) };
     plugins.push(started);
     await started.launcher.bootstrap();
     return started;
@@ -127,6 +148,42 @@ export async function setUp(
     });
   };
 
+  const says: World['says'] = async (id, text, launcher = first.launcher) => {
+    let said = '';
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const stream = launcher.output(user, id, (piece) => {
+      said += piece;
+      if (said.includes(text)) resolve();
+    });
+    stream.completed.then(
+      () => reject(new Error(`${id}: waited for the output ${text}; it ended as ${said}`)),
+      (error: unknown) => reject(error),
+    );
+    const timer = setTimeout(
+      () => reject(new Error(`${id}: waited ${PATIENCE_MS / 1000} s for the output ${text}; saw ${said}`)),
+      PATIENCE_MS,
+    );
+    await promise.finally(() => {
+      clearTimeout(timer);
+      stream.cancel();
+    });
+  };
+
+  const gate: World['gate'] = () => {
+    const path = `/tmp/${user}-${gates.length}`;
+    gates.push(path);
+    return {
+      wait: `mkfifo ${path}; read _ < ${path}`,
+      open: async (id) => {
+        const { body } = await cluster.namespaced('GET', '', `pods?labelSelector=job-name%3D${id}`);
+        const [pod] = body['items'] as { metadata: { name: string } }[];
+        const command = `until [ -p ${path} ]; do sleep 0.05; done; echo > ${path}`;
+        const podPath = `/api/v1/namespaces/${cluster.namespace}/pods/${pod?.metadata.name}`;
+        await execute(cluster, podPath, 'rs-launcher-container', ['/bin/sh', '-c', command]);
+      },
+    };
+  };
+
   return {
     cluster,
     user,
@@ -136,6 +193,8 @@ export async function setUp(
     plugin,
     submit,
     until,
+    says,
+    gate,
     run: async (job) => {
       const { id } = await submit(job);
       await until(id, (status) => TERMINAL.has(status.status));
@@ -149,6 +208,14 @@ export async function setUp(
       return text;
     },
   };
+}
+
+/** Keeps the logs of the plugins of a test that failed; returns where. */
+function kept(user: string, logs: readonly string[]): string {
+  const directory = resolve(import.meta.dirname, '../../.tap/plugin-logs', user);
+  mkdirSync(directory, { recursive: true });
+  for (const [index, log] of logs.entries()) writeFileSync(join(directory, `${index}.log`), log);
+  return directory;
 }
 
 /** Deletes the jobs that were made for these users, and their pods: old servers collect those late. */

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { FaultRule } from '../cluster/faults/rules.ts';
-import { eventually } from '../support/eventually.ts';
+import { eventually, PATIENCE_MS } from '../support/eventually.ts';
 import { type Plugin, setUp, type World } from './harness.ts';
 
 const onCluster = process.env['TEST_ON'] === 'cluster';
@@ -31,7 +31,7 @@ async function outcome({ launcher }: Plugin, user: string, id: string): Promise<
     done();
   });
   output.completed.catch(reject);
-  const timer = setTimeout(() => reject(new Error(`${id}: ${text.length} characters, "${message}"`)), 60_000);
+  const timer = setTimeout(() => reject(new Error(`${id}: ${text.length} characters, "${message}"`)), PATIENCE_MS);
   try {
     return await promise;
   } finally {
@@ -161,20 +161,15 @@ t.test('killed in the middle of the input', { skip: onCluster && 'where the midd
   const cluster = world.cluster.simulated;
   if (cluster === undefined) throw new Error('this needs the simulated cluster');
   const dying = await world.plugin({}, { name: 'dying' });
-  const slowly = `head -c 100; sleep 4; ${READER}`;
+  const rest = world.gate();
+  const slowly = `head -c 100; ${rest.wait}; ${READER}`;
   const { id } = await world.submit({ command: slowly, stdin: INPUT }, dying.launcher);
   await eventually(() => cluster.journal.input.some(({ bytes }) => bytes > 0), 'some input has come');
   dying.process.kill('SIGKILL');
+  await dying.process.exit;
   const next = await world.plugin({}, { name: 'dying' });
   await world.until(id, ({ statusMessage }) => statusMessage === CUT, next.launcher);
-  await eventually(async () => {
-    let seen = '';
-    const { completed, cancel } = next.launcher.output(world.user, id, (piece) => {
-      seen += piece;
-    });
-    await Promise.race([completed, sleep(500)]);
-    cancel();
-    return seen.endsWith(END);
-  }, 'the end of the input');
+  await rest.open(id);
+  await world.says(id, END, next.launcher);
   t.ok(INPUT.startsWith(await readAltogether(world, next, id)), 'nothing twice');
 });

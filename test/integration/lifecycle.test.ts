@@ -1,5 +1,6 @@
 /** A job runs to the letter as it was asked for, and its launcher is told all of it; what cannot run says why. */
 import t from 'tap';
+import { eventually } from '../support/eventually.ts';
 import type { Frame, StatusFrame } from '../support/launcher.ts';
 import { refused, setUp } from './harness.ts';
 
@@ -8,9 +9,11 @@ const { launcher, user, other } = world;
 t.jobs = 6;
 
 t.test('a job goes Pending, Running, Finished, and shows what was asked for', async (t) => {
+  const end = world.gate();
+  const command = `${end.wait}; echo out`;
   const job = await world.submit({
     name: 'Lifecycle Ünïcode / 1',
-    command: 'sleep 2; echo out',
+    command,
     args: ['a', '"b c"'],
     environment: [{ name: 'A', value: 'x $HOME $(B) $$' }],
     tags: ['zeta', 'alpha'],
@@ -28,6 +31,8 @@ t.test('a job goes Pending, Running, Finished, and shows what was asked for', as
 
   const seen: StatusFrame[] = [];
   const stream = launcher.status(user, job.id, (status) => seen.push(status));
+  await world.until(job.id, 'Running');
+  await end.open(job.id);
   await world.until(job.id, 'Finished');
   stream.cancel();
   // On a busy machine the pod may run before the stream begins.
@@ -46,7 +51,7 @@ t.test('a job goes Pending, Running, Finished, and shows what was asked for', as
     status: 'Finished',
     statusCode: 'Completed',
     exitCode: 0,
-    command: 'sleep 2; echo out',
+    command,
     exe: '',
     args: ['a', '"b c"'],
     environment: [{ name: 'A', value: 'x $HOME $(B) $$' }],
@@ -142,11 +147,14 @@ t.test('resource usage: refused before the job runs, reported while it runs, com
   await refused(t, launcher.usage(user, pending.id, () => {}).completed, 6);
   t.same(await launcher.control(user, pending.id, 'cancel'), { complete: true, message: '' });
 
-  const { id } = await world.submit({ command: 'sleep 8' });
+  const end = world.gate();
+  const { id } = await world.submit({ command: end.wait });
   await world.until(id, 'Running');
   const frames: Frame[] = [];
-  await launcher.usage(user, id, (frame) => frames.push(frame)).completed;
-  t.ok(frames.length >= 1, `${frames.length} measurements`);
+  const { completed } = launcher.usage(user, id, (frame) => frames.push(frame));
+  await eventually(() => frames.length > 0, 'a measurement');
+  await end.open(id);
+  await completed;
   t.ok(frames.every((frame) => frame['complete'] === false));
 });
 

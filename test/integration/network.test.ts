@@ -55,11 +55,13 @@ async function run(plugin: Plugin, port: Record<string, unknown>): Promise<Runni
 t.test('refused while Pending, at once when Running, kept after the end', async (t) => {
   const waiting = await world.submit({ command: 'true', host: 'no-such-node' });
   await refused(t, launcher.network(user, waiting.id), 6);
-  const { id } = await world.submit({ command: `sleep ${world.cluster.isolated ? 15 : 3}` });
+  const end = world.gate();
+  const { id } = await world.submit({ command: end.wait });
   await world.until(id, 'Running');
   const network = await launcher.network(user, id);
   t.ok(network.host.length > 0);
   t.ok(network.ipAddresses.length > 0);
+  await end.open(id);
   await world.until(id, 'Finished');
   t.same(await launcher.network(user, id), network);
 });

@@ -34,7 +34,8 @@ t.test('a script on the input of a shell', async (t) => {
 });
 
 t.test('a port becomes a service that goes with the job', async (t) => {
-  const job = await world.submit({ command: 'sleep 2', exposedPorts: [{ targetPort: 8787, protocol: 'TCP' }] });
+  const end = world.gate();
+  const job = await world.submit({ command: end.wait, exposedPorts: [{ targetPort: 8787, protocol: 'TCP' }] });
   const [port] = job['exposedPorts'] as { targetPort: number; publishedPort: number; protocol: string }[];
   t.equal(port?.targetPort, 8787);
   t.ok(
@@ -46,6 +47,8 @@ t.test('a port becomes a service that goes with the job', async (t) => {
     metadata: { ownerReferences: [{ kind: 'Job', name: job.id }] },
     spec: { type: 'NodePort', ports: [{ port: 8787, targetPort: 8787, nodePort: port?.publishedPort }] },
   });
+  await world.until(job.id, 'Running');
+  await end.open(job.id);
   await world.until(job.id, 'Finished');
   t.same((await launcher.job(user, job.id))['exposedPorts'], job['exposedPorts']);
 });

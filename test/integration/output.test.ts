@@ -18,20 +18,25 @@ t.test('output asked for before the job runs comes when it runs', async (t) => {
 });
 
 t.test('output comes while the job runs, and again after it ended', async (t) => {
-  const { id } = await world.submit({ command: 'echo early; sleep 4; echo late' });
+  const end = world.gate();
+  const { id } = await world.submit({ command: `echo early; ${end.wait}; echo late` });
   const { promise: early, resolve } = Promise.withResolvers<string>();
   const stream = launcher.output(user, id, resolve);
   t.equal(await early, 'early\n');
   t.equal((await launcher.job(user, id)).status, 'Running');
+  await end.open(id);
   await stream.completed;
   t.equal(await world.text(id), 'early\nlate\n');
 });
 
 t.test('a last line without newline, both streams, and bytes that are no UTF-8', async (t) => {
-  // Two readers bring the streams into the log: what stderr got is there a second later, and nothing follows the open line.
+  // Two readers bring the streams into the log: what stderr got is there before the open line, and nothing follows that.
+  const end = world.gate();
   const { id } = await world.submit({
-    command: "printf 'a\\n'; printf 'b\\n' >&2; sleep 1; printf '\\303\\050\\360\\237\\230\\200 end'",
+    command: `printf 'a\\n'; printf 'b\\n' >&2; ${end.wait}; printf '\\303\\050\\360\\237\\230\\200 end'`,
   });
+  await world.says(id, 'b\n');
+  await end.open(id);
   await world.until(id, 'Finished');
   const text = await world.text(id);
   t.equal([...text].sort().join(''), [...'a\nb\n\ufffd(😀 end'].sort().join(''));

@@ -28,6 +28,7 @@ t.test('without events, secrets, nodes and accounts only their features are miss
   const { launcher, user } = world;
   const { id } = await world.submit({ command: 'echo here; while :; do sleep 1; done' });
   await world.until(id, 'Running');
+  await world.says(id, 'here\n');
   t.same((await launcher.network(user, id)).ipAddresses.length > 0, true, 'an address without permissions on nodes');
   t.same(await launcher.control(user, id, 'kill'), { complete: true, message: '' });
   await world.until(id, 'Killed');

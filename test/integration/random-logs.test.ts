@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto';
 import t from 'tap';
 import { seededRandom } from '../cluster/faults/faults.ts';
+import { eventually } from '../support/eventually.ts';
 import { setUp } from './harness.ts';
 
 const onCluster = process.env['TEST_ON'] === 'cluster';
@@ -59,16 +60,12 @@ async function compare(command: string): Promise<{ readonly difference: string; 
   return { difference: difference === '|' ? '' : `${difference} of ${command}`, bytes: bytes.length };
 }
 
-/** The log of a job as `kubectl logs` prints it. */
-async function logOf(id: string): Promise<Buffer> {
+/** The log of a job as `kubectl logs` prints it, or its beginning. */
+async function logOf(id: string, bytes = 100_000_000): Promise<Buffer> {
   const pods = await cluster.namespaced('GET', '', `pods?labelSelector=job-name%3D${id}`);
   const [pod] = pods.body['items'] as { metadata: { name: string } }[];
-  const { bytes } = await cluster.namespaced(
-    'GET',
-    '',
-    `pods/${pod?.metadata.name}/log?container=rs-launcher-container`,
-  );
-  return bytes;
+  const query = `container=rs-launcher-container&limitBytes=${bytes}`;
+  return (await cluster.namespaced('GET', '', `pods/${pod?.metadata.name}/log?${query}`)).bytes;
 }
 
 /** Where two texts differ first; '' if they are equal. */
@@ -97,18 +94,26 @@ t.test('random logs are delivered as kubectl logs prints them, followed and afte
   t.ok(written > LOGS * 1_000, `${written} bytes`);
 });
 
-/** A real node looks for long logs every 10 s; the simulated one rotates at once. */
-const LOOKS = onCluster ? { beforeS: 5, afterS: 25 } : { beforeS: 0, afterS: 1 };
-
 t.test('a log that the node rotates at 10 MiB is complete for a reader that follows it', async (t) => {
   const filler = 'x'.repeat(1_000);
+  const [start, end] = [world.gate(), world.gate()];
   const { id } = await world.submit({
-    command: `sleep ${LOOKS.beforeS}; seq 11000 | sed 's/$/ ${filler}/'; sleep ${LOOKS.afterS}; echo after`,
+    command: `echo 0; ${start.wait}; seq 11000 | sed 's/$/ ${filler}/'; echo before; ${end.wait}; echo after`,
   });
-  const followed = await world.text(id);
+  let followed = '';
+  const { completed } = world.launcher.output(world.user, id, (piece) => {
+    followed += piece;
+  });
+  await eventually(() => followed === '0\n', 'it is followed');
+  await start.open(id);
+  await eventually(() => followed.endsWith('before\n'), 'all of it has come');
+  // A real node looks for long logs every 10 s.
+  await eventually(async () => (await logOf(id, 1_000_000)).length < 1_000_000, 'the log is rotated');
+  await end.open(id);
+  await completed;
   await world.until(id, 'Finished');
   const lines = Array.from({ length: 11_000 }, (_, index) => `${index + 1} ${filler}\n`);
-  t.equal(differenceOf(`${lines.join('')}after\n`, followed), '');
+  t.equal(differenceOf(`0\n${lines.join('')}before\nafter\n`, followed), '');
   const left = (await logOf(id)).toString();
   t.ok(left.length < 1_000_000 && left.endsWith('after\n'), `the node has ${left.length} bytes of it`);
   t.equal(differenceOf(left, await world.text(id)), '');

@@ -11,11 +11,9 @@ const shown = ['name', 'status', 'statusCode', 'exitCode', 'tags', 'command', 's
 
 t.test('a plugin that starts in the middle of a job shows and follows it', async (t) => {
   const before = await world.plugin();
-  const { id } = await world.submit(
-    // The second plugin starts meanwhile, which takes longer beside the nodes of a real cluster.
-    { command: `echo one; sleep ${world.cluster.isolated ? 30 : 10}; echo two; exit 3`, tags: ['keep'] },
-    before.launcher,
-  );
+  const end = world.gate();
+  const command = `echo one; ${end.wait}; echo two; exit 3`;
+  const { id } = await world.submit({ command, tags: ['keep'] }, before.launcher);
   await world.until(id, 'Running', before.launcher);
   const known = await before.launcher.job(user, id);
   await before.process.close();
@@ -26,6 +24,7 @@ t.test('a plugin that starts in the middle of a job shows and follows it', async
   t.same(again, others);
   // The kubelet may have reported conditions of the pod since.
   t.ok(String(lastUpdateTime) >= String(lastUpdateBefore), `${lastUpdateTime}, before ${lastUpdateBefore}`);
+  await end.open(id);
   t.equal(await world.text(id, after.launcher), 'one\ntwo\n');
   await world.until(id, 'Finished', after.launcher);
   t.equal((await after.launcher.job(user, id)).exitCode, 3);
@@ -53,6 +52,7 @@ t.test('two plugins at once: each sees, follows and controls the jobs of the oth
   const { id } = await world.submit({ command: 'echo here; while :; do sleep 1; done', name: 'shared' }, a.launcher);
   await world.until(id, 'Running', a.launcher);
   await world.until(id, 'Running', b.launcher);
+  await world.says(id, 'here\n', b.launcher);
   t.same(await b.launcher.control(user, id, 'kill'), { complete: true, message: '' });
   await Promise.all([world.until(id, 'Killed', a.launcher), world.until(id, 'Killed', b.launcher)]);
   t.equal((await a.launcher.job(user, id)).exitCode, 137);

@@ -61,15 +61,16 @@ t.test('exit codes, and an exe with arguments', async (t) => {
 });
 
 t.test('a running job is stopped, and another one is killed', async (t) => {
-  const command = 'trap "echo stopped; exit 0" TERM; while :; do sleep 0.2; done';
+  const command = 'trap "echo stopped; exit 0" TERM; echo ready; while :; do sleep 0.2; done';
   const [stopped, killed] = await Promise.all([world.submit({ command }), world.submit({ command })]);
   await Promise.all([world.until(stopped.id, 'Running'), world.until(killed.id, 'Running')]);
+  await world.says(stopped.id, 'ready\n');
   await refused(t, launcher.control(other, stopped.id, 'stop'), 3);
   t.strictSame(await launcher.control(user, stopped.id, 'stop'), { complete: true, message: '' });
   t.strictSame(await launcher.control(user, killed.id, 'kill'), { complete: true, message: '' });
   await world.until(stopped.id, 'Finished');
   await world.until(killed.id, 'Killed');
-  t.equal(await world.text(stopped.id), 'stopped\n');
+  t.equal(await world.text(stopped.id), 'ready\nstopped\n');
   t.equal((await launcher.job(user, killed.id)).exitCode, 137);
 });
 
@@ -121,6 +122,7 @@ t.test('a later start without templates shows and controls the job', async (t) =
   const submitted = { name: 'adopted: x', exe: '/bin/sh', args: ['-c', 'echo "$OWN"; while :; do sleep 0.2; done'] };
   const { id } = await world.submit({ ...submitted, environment });
   await world.until(id, 'Running');
+  await world.says(id, '\n');
   const known = await launcher.job(user, id);
   const later = await world.plugin({ 'use-templating': '0' });
   await world.until(id, 'Running', later.launcher);
