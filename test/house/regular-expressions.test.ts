@@ -6,15 +6,15 @@ import { readSources } from './sources.ts';
 
 /** All strings are tried at this length first: an expression that is not linear takes milliseconds already. */
 const SHORT = 8 * 1024;
-const SUSPICIOUS_CPU_MS = 8;
-/** What is suspicious is tried at this length. */
+const SUSPICIOUS_CPU_MS = 1;
+/** What is suspicious is tried at this length. A linear expression takes eight times as long there, a quadratic one 64 times. */
 const LONG = 64 * 1024;
-/**
- * CPU time of one expression on one long string. A linear one takes about 1 ms; a quadratic one more than a second.
- * Generous, because what is measured includes compiling the expression and collecting garbage.
- */
+const TIMES_AS_LONG = 24;
+/** Less than this says nothing: what is measured includes compiling the expression and collecting garbage. */
+const LEAST_CPU_MS = 25;
+/** A linear expression takes about 1 ms at any of these lengths. */
 const MOST_CPU_MS = 300;
-/** All short strings together, or one long one, that do not end by themselves are interrupted after this, on a busy host too. */
+/** Strings that do not end by themselves are interrupted after this. */
 const TIMEOUT_MS = 20_000;
 
 /** Repeated alone, and after the beginnings of texts that match. */
@@ -42,18 +42,25 @@ const run = new Script(`{
   }
 }`);
 
-/** Milliseconds of CPU that the expression takes on each text; those after one that does not end are missing. */
+/** Milliseconds of CPU that the expression takes on each text; those after one that takes too long are missing. */
 function costsOf(expression: RegExp, texts: readonly string[]): readonly number[] {
   const costs: number[] = [];
-  Object.assign(context, { expression, texts, costs });
-  try {
-    run.runInContext(context, { timeout: TIMEOUT_MS });
-    return costs;
-  } catch (error) {
-    // An error of another context is no Error of this one.
-    if (!String(error).includes('timed out')) throw error;
-    return [...costs, TIMEOUT_MS];
+  while (costs.length < texts.length) {
+    const done = costs.length;
+    const before = cpuMs();
+    Object.assign(context, { expression, texts: texts.slice(done), costs });
+    try {
+      run.runInContext(context, { timeout: TIMEOUT_MS });
+    } catch (error) {
+      // An error of another context is no Error of this one.
+      if (!String(error).includes('timed out')) throw error;
+      const interrupted = costs.slice(done).reduce((rest, cost) => rest - cost, cpuMs() - before);
+      costs.push(interrupted);
+      // On a busy host a text may be interrupted that has hardly begun.
+      if (interrupted > MOST_CPU_MS) break;
+    }
   }
+  return costs;
 }
 
 /** Texts that begin as texts that match do; none where fast-check cannot read the expression. */
@@ -95,10 +102,14 @@ function slow(expression: RegExp): { readonly ms: number; readonly text: string 
     expression,
     all.map((one) => textOf(one, SHORT)),
   );
-  for (const adversary of all.filter((_, at) => (short[at] ?? 0) > SUSPICIOUS_CPU_MS)) {
+  for (const [at, before = 0] of short.entries()) {
+    const adversary = all[at];
+    if (adversary === undefined || before <= SUSPICIOUS_CPU_MS) continue;
     const text = textOf(adversary, LONG);
     const [ms = 0] = costsOf(expression, [text]);
-    if (ms > MOST_CPU_MS) return { ms, text };
+    const [again = before] = costsOf(expression, [textOf(adversary, SHORT)]);
+    const isSteep = ms > LEAST_CPU_MS && ms > TIMES_AS_LONG * Math.min(before, again);
+    if (isSteep || ms > MOST_CPU_MS) return { ms, text };
   }
   return undefined;
 }
