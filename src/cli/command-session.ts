@@ -14,7 +14,7 @@ import { ownUser } from '../system/access.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { type Log, silentLog } from '../system/log.ts';
 import { becomeUser, findServerUser, PrivilegeError, type ServerUser } from '../system/privileges.ts';
-import { isRoot } from '../system/process.ts';
+import { currentDirectory, isRoot } from '../system/process.ts';
 import { type Random, systemRandom } from '../system/random.ts';
 import { createUsers, type Users } from '../system/users.ts';
 import type { Terminal } from './terminal.ts';
@@ -65,7 +65,7 @@ export function processContext(readJob: CommandContext['readJob']): CommandConte
     },
     readJob,
     loginUser,
-    directory: process.cwd(),
+    directory: currentDirectory(),
     readInput: async () => {
       const chunks: Buffer[] = [];
       for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));

@@ -124,6 +124,8 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      throw new UsageError(`render: ${clean(file)} does not exist`);
     const words = error instanceof Error ? error.message : String(error);
     const hint = words.startsWith('EACCES') ? '; pass it on stdin: render - <FILE' : '';
     throw new UsageError(`render: ${clean(words)}${hint}`);

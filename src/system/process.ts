@@ -13,6 +13,15 @@ export function ownArguments(): readonly string[] {
   return process.argv.slice(2);
 }
 
+/** The current directory; `/path (deleted)` if it was removed, where Node.js throws. A message then says why a relative path has no file. */
+export function currentDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return readlinkSync('/proc/self/cwd');
+  }
+}
+
 export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }

@@ -209,7 +209,7 @@ t.test('a job file that the server user cannot read comes through stdin', { skip
   const outcome = await start(t, ['render', '/nowhere/job.json', '--user=jane'], { options: OPTIONS });
   t.strictSame(
     [outcome.code, outcome.err],
-    [2, "rstudio-kubernetes-launcher: render: ENOENT: no such file or directory, open '/nowhere/job.json'\n"],
+    [2, 'rstudio-kubernetes-launcher: render: /nowhere/job.json does not exist\n'],
   );
   const file = join(t.testdir(), 'job.json');
   writeFileSync(file, '{}', { mode: 0o600 });
@@ -218,5 +218,35 @@ t.test('a job file that the server user cannot read comes through stdin', { skip
   t.match(
     secret.err,
     /^rstudio-kubernetes-launcher: render: EACCES: permission denied, open '.*'; pass it on stdin: render - <FILE\n$/,
+  );
+});
+
+t.test('commands work in a directory that was removed, and name a relative file that is in it', { skip }, async (t) => {
+  const { configFile } = directoryOf(t, { options: OPTIONS });
+  const removed = join(t.testdir(), 'removed');
+  const inRemoved = (command: string): Promise<Outcome> =>
+    new Promise((resolve) => {
+      mkdirSync(removed, { recursive: true });
+      const script = `cd ${removed} && rmdir ${removed} && exec "$@"`;
+      const args = ['-c', script, 'sh', EXECUTABLE, ...command.split(' ')];
+      execFile('/bin/sh', args, { timeout: 120_000, cwd: '/', env: {} }, (error, out, err) => {
+        const code = typeof error?.code === 'number' ? error.code : error === null ? 0 : -1;
+        resolve({ code, out, lines: out.split('\n').slice(0, -1), err: err.replaceAll(removed, 'REMOVED') });
+      });
+    });
+  const rbac = await inRemoved(`rbac --config-file=${configFile}`);
+  t.strictSame([rbac.code, rbac.lines[0], rbac.err], [0, '# The namespace of the jobs.', '']);
+  const named = await inRemoved('jobs --config-file=launcher.kubernetes.conf');
+  t.strictSame(
+    [named.code, named.err],
+    [
+      1,
+      'rstudio-kubernetes-launcher: REMOVED (deleted)/launcher.kubernetes.conf: config-file: the file does not exist\n',
+    ],
+  );
+  const job = await inRemoved(`render --config-file=${configFile} --user=jane job.json`);
+  t.strictSame(
+    [job.code, job.err],
+    [2, 'rstudio-kubernetes-launcher: render: REMOVED (deleted)/job.json does not exist\n'],
   );
 });

@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { currentDirectory } from '../../system/process.ts';
 import { withoutTrailingSlashes } from '../text/kinds.ts';
 import { ENVIRONMENT, type Problem, problem } from '../text/problem.ts';
 
@@ -26,7 +27,7 @@ export function createFileSearch(
   configFile: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
 ): FileSearch {
-  const named = configFile === undefined ? undefined : resolve(configFile);
+  const named = configFile === undefined ? undefined : resolve(currentDirectory(), configFile);
   const own = env['RSTUDIO_CONFIG_DIR'];
   const isRelative = named === undefined && own !== undefined && own !== '' && !own.startsWith('/');
   const directories = named !== undefined ? [resolve(named, '..')] : own ? [own] : sharedDirectories(env);
