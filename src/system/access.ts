@@ -1,7 +1,8 @@
 /** Why the user of this process has no access to a file or directory, and the command that gives it. Changes nothing. */
-import { accessSync, constants, existsSync, type Stats, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
+import { Mounts } from './file-writers.ts';
 
 interface AccessDenial {
   /** Completes "nobody (uid 65534) ...". */
@@ -39,6 +40,7 @@ export function accessDenial(path: string, to: 'read' | 'write'): AccessDenial {
   const { mode, uid, gid } = stats;
   const why = `has no permission: owner ${uid}, group ${gid}, mode 0${(mode & 0o7777).toString(8)}`;
   if (to === 'read') return { why, remedy: toRead(path, uid, gid) };
+  if (isReadOnly(path)) return readOnly(path);
   const own = uid === process.getuid?.() ? [] : [`chown ${quoted(ownUser().name)} ${quoted(path)}`];
   const [bits, letters] = stats.isDirectory() ? [0o700, 'rwx'] : [0o600, 'rw'];
   const open = (mode & bits) === bits ? [] : [`chmod u+${letters} ${quoted(path)}`];
@@ -53,9 +55,25 @@ function toEnter(directory: string): string {
 }
 
 function toRead(path: string, uid: number, gid: number): string {
+  if (isKubernetesVolume(path) || isReadOnly(path))
+    return `set fsGroup: ${process.getgid?.() ?? gid} in the securityContext of the pod: chgrp and chmod do not last in a volume of Kubernetes`;
   if (uid === process.getuid?.()) return `chmod u+r ${quoted(path)}`;
   const own = process.getgid?.() ?? gid;
   return [...(gid === own ? [] : [`chgrp ${own} ${quoted(path)}`]), `chmod g+r ${quoted(path)}`].join(' && ');
+}
+
+/** The kubelet writes ConfigMaps, Secrets and tokens into directories such as `..2026_11_29_04_00_00.1`, and replaces these. */
+function isKubernetesVolume(path: string): boolean {
+  return /\/\.\.[^/]/.test(realpathSync(path));
+}
+
+function isReadOnly(path: string): boolean {
+  return Mounts.read().isReadOnly(realpathSync(path));
+}
+
+function readOnly(path: string): AccessDenial {
+  const remedy = `mount a file system there that can be written (in a pod: an emptyDir), or remount it: mount -o remount,rw ${quoted(path)}`;
+  return { why: 'finds a read-only file system', remedy };
 }
 
 /** Why this user cannot write to a directory or create it; undefined if it can. */
@@ -73,6 +91,7 @@ export function directoryDenial(path: string): AccessDenial | undefined {
   const existing = directoriesAbove(path).findLast((directory) => existsSync(directory)) ?? '/';
   if (!statSync(existing).isDirectory()) return notDirectory(existing);
   if (allows(existing, constants.W_OK | constants.X_OK)) return undefined;
+  if (isReadOnly(existing)) return readOnly(existing);
   const remedy = `mkdir -p ${quoted(path)} && chown ${quoted(name)} ${quoted(path)}`;
   return { why: `cannot create it in ${existing}`, remedy };
 }
@@ -84,6 +103,12 @@ function notDirectory(path: string): AccessDenial {
 /** Why this user cannot write to an existing file; undefined if it can. */
 export function fileDenial(path: string): AccessDenial | undefined {
   return existsSync(path) && !allows(path, constants.W_OK) ? accessDenial(path, 'write') : undefined;
+}
+
+/** Is the file system of this directory, or of the one that it will be made in, full? */
+export function isFull(path: string): boolean {
+  const existing = [...directoriesAbove(path), path].findLast((directory) => existsSync(directory)) ?? '/';
+  return statfsSync(existing).bavail === 0;
 }
 
 /** The parent directories, from `/` down. */

@@ -119,7 +119,11 @@ class LogFile implements LogSink {
     const isFull = this.#file.bytes > 0 && this.#file.bytes + text.length > bytes;
     const isDue = rotate && (isFull || this.#clock.now() - this.#file.began >= ageMs);
     if (isDue || this.#clock.monotonic() - this.#lookedAt >= LOOK_EVERY_MS) this.#follow(isDue);
-    writeSync(this.#file.descriptor, text);
+    try {
+      writeSync(this.#file.descriptor, text);
+    } catch (cause) {
+      throw new Error(`cannot write to ${this.#path}`, { cause });
+    }
     this.#file.bytes += text.length;
   }
 

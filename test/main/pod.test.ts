@@ -22,9 +22,10 @@ const ARGUMENTS = ['--plugin-name=Kubernetes', '--server-user=rstudio-server', '
 
 const ACCOUNT = 'system:serviceaccount:rstudio:job-launcher ';
 
-/** The lines of `check`. */
-function check(uid: number): Promise<{ readonly code: number; readonly lines: readonly string[] }> {
-  const command = [...pod.command(uid), EXECUTABLE, 'check', ...ARGUMENTS];
+/** The lines of `check`, after root has executed a shell script in the pod. */
+function check(uid: number, script?: string): Promise<{ readonly code: number; readonly lines: readonly string[] }> {
+  const before = script === undefined ? [] : ['/bin/sh', '-euc', `${script}; exec "$@"`, 'sh'];
+  const command = [...pod.command(uid), ...before, EXECUTABLE, 'check', ...ARGUMENTS];
   const [program, args] = withEnvironment(pod.environment, command);
   return new Promise((resolve) => {
     execFile(program, args, { timeout: 60_000 }, (error, stdout, stderr) => {
@@ -89,3 +90,54 @@ for (const uid of [0, SERVER_UID]) {
     );
   });
 }
+
+t.test('check names what to change in the pod, where chgrp, chmod and chown do not help', { skip }, async (t) => {
+  const account = '/run/secrets/kubernetes.io/serviceaccount';
+  const closed = await check(
+    0,
+    `mount -o remount,rw ${account}; chmod 0600 ${account}/token; mount -o remount,ro ${account}`,
+  );
+  t.equal(closed.code, 1);
+  t.strictSame(
+    closed.lines.filter((line) => line.startsWith('failed')).map((line) => line.slice(25)),
+    [
+      `/var/run/secrets/kubernetes.io/serviceaccount/token: cannot be read: rstudio-server (uid 999) has no permission: owner 0, group 999, mode 0600 (EACCES) -> set fsGroup: 999 in the securityContext of the pod: chgrp and chmod do not last in a volume of Kubernetes`,
+    ],
+  );
+  const policy = '/mnt/configmap/rstudio';
+  const scratch = await check(
+    0,
+    `mount -o remount,ro ${SCRATCH_PATH}; mount -o remount,rw ${policy}; chmod 0600 ${policy}/..data/launcher.kubernetes.profiles.conf; mount -o remount,ro ${policy}`,
+  );
+  t.strictSame(
+    scratch.lines.filter((line) => / (?:directories|profiles) /.test(line) && !line.startsWith('ok')),
+    [
+      `warning  directories     scratch-path: ${SCRATCH_PATH} cannot be written (the plugin writes nothing there): rstudio-server (uid 999) finds a read-only file system -> mount a file system there that can be written (in a pod: an emptyDir), or remount it: mount -o remount,rw ${SCRATCH_PATH}`,
+      `failed   profiles        ${policy}/launcher.kubernetes.profiles.conf: cannot be read: rstudio-server (uid 999) has no permission: owner 0, group 0, mode 0600 (EACCES) -> set fsGroup: 999 in the securityContext of the pod: chgrp and chmod do not last in a volume of Kubernetes`,
+    ],
+  );
+});
+
+t.test('a log on a full disk: check says so; the plugin names the file and logs to stderr', { skip }, async (t) => {
+  const full = 'mount -t tmpfs -o size=64k full /var/log; cat /dev/zero >/var/log/fill 2>/dev/null || true';
+  const script = `${full}; export RS_LOGGER_TYPE=file`;
+  const { lines } = await check(0, script);
+  t.strictSame(
+    lines.filter((line) => line.startsWith('warning  directories')),
+    [
+      'warning  directories     /var/log/rstudio/launcher is on a full file system (the log goes to stderr until there is space) -> df -h /var/log/rstudio/launcher, and delete what is not needed',
+    ],
+  );
+  const plugin = await startPlugin({
+    command: [...pod.command(0), '/bin/sh', '-euc', `${script}; exec "$@"`, 'sh', EXECUTABLE],
+    args: ARGUMENTS,
+    env: pod.environment,
+    findsOptions: true,
+  });
+  t.teardown(plugin.close);
+  await createLauncher(plugin.wire).bootstrap();
+  t.match(
+    plugin.stderr(),
+    'WARNING Cannot write the log; logging to stderr; Error (cannot write to /var/log/rstudio/launcher/rstudio-kubernetes-launcher.log); CAUSED BY: SystemError error ENOSPC',
+  );
+});

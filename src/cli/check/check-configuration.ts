@@ -16,7 +16,7 @@ import {
   place,
 } from '../../config/text/problem.ts';
 import { suggestion } from '../../config/text/suggest.ts';
-import { directoryDenial, fileDenial, otherUser, ownUser } from '../../system/access.ts';
+import { directoryDenial, fileDenial, isFull, otherUser, ownUser } from '../../system/access.ts';
 import { isMadeByRoot } from '../../system/directories.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
 import { openFileLimit } from '../../system/process-limits.ts';
@@ -105,8 +105,13 @@ export function checkDirectories(options: Options, isServerUser: boolean): Check
       const { path, file: inside } = row;
       const denied = directoryDenial(path);
       const found = denied ?? (inside === undefined ? undefined : fileDenial(inside));
-      if (!existsSync(path) && byRoot.includes(path) && isMadeByRoot(path))
-        return ok(`${path} does not exist; the plugin creates it when started as root`);
+      const isMade = !existsSync(path) && byRoot.includes(path) && isMadeByRoot(path);
+      if ((found === undefined || isMade) && row === logRow && isFull(path))
+        return warning(
+          `${path} is on a full file system (${row.effect} until there is space)`,
+          `df -h ${path}, and delete what is not needed`,
+        );
+      if (isMade) return ok(`${path} does not exist; the plugin creates it when started as root`);
       if (found === undefined)
         return ok(existsSync(path) ? `${path} can be written` : `${path} does not exist; the plugin creates it`);
       const at = row.origin === undefined ? '' : `${place(row.origin)}: `;
