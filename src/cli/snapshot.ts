@@ -87,6 +87,6 @@ export async function takeSnapshot(
   const readable = take(EVENTS, events, projectEvent, repository.applyEvent);
   repository.open();
   // Everything was read a moment ago: no final state needs to be confirmed by another read.
-  for (const record of [...repository.records()]) repository.confirm(record, true);
+  for (const record of [...repository.records()]) repository.confirm(record, { exists: true, ran: false });
   return { repository, pods, events: readable };
 }

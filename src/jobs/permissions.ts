@@ -56,7 +56,8 @@ export const FEATURES = {
   events: { permissions: permit('', 'events', 'watch'), without: 'the reasons of Pending jobs are often unknown' },
   eventList: {
     permissions: permit('', 'events', 'list'),
-    without: 'events are watched without a list, which replays all of them after an expired watch',
+    without:
+      'events are watched without a list, which replays all of them after an expired watch, and a job that another client deletes in its first second may be Canceled although it ran',
   },
   usage: { permissions: permit(METRICS, 'pods', 'get'), without: 'the resource usage of jobs is unknown' },
   usageList: {

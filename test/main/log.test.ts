@@ -159,7 +159,7 @@ t.test('at ERROR: what the cluster does not allow, an API server that goes and c
     // Permissions and jobs are read at the same time.
     [...said.slice(0, 3).sort(), ...said.slice(3)],
     [
-      'INFO A permission is missing: events are watched without a list, which replays all of them after an expired watch [feature: eventList, missing: "list events"]',
+      'INFO A permission is missing: events are watched without a list, which replays all of them after an expired watch, and a job that another client deletes in its first second may be Canceled although it ran [feature: eventList, missing: "list events"]',
       'INFO Synced with the cluster [url: https://HOST, namespace: rstudio, kubernetes: v1.36.2]',
       'WARNING A permission is missing: the reasons of Pending jobs are often unknown [feature: events, missing: "watch events"]',
       lines[4]?.replaceAll(host, 'HOST'),

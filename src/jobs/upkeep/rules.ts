@@ -52,8 +52,7 @@ export function confirmFinalState(context: JobsContext): Rule {
     concurrency: Number.POSITIVE_INFINITY,
     due: ({ confirmation }) => confirmation === 'needed',
     act: async (record) => {
-      const { exists } = await confirmEnd(context, record);
-      context.repository.confirm(record, exists);
+      context.repository.confirm(record, await confirmEnd(context, record));
     },
   };
 }

@@ -7,6 +7,14 @@ import type { Outcome } from './state-inputs.ts';
 /** Whether the Job and its pods are read once more before a final state is announced. */
 type Confirmation = 'none' | 'needed' | 'done';
 
+/** What was read before a final state is announced. */
+export interface Confirmed {
+  /** There is such a Job. */
+  readonly exists: boolean;
+  /** Its container has run. */
+  readonly ran: boolean;
+}
+
 export interface JobRecord {
   readonly id: JobId;
   readonly uid: JobUid;
@@ -17,7 +25,7 @@ export interface JobRecord {
   readonly outcome: Outcome;
   /** The row of the state table that gave `outcome`. */
   readonly cause: string;
-  /** Its container was observed running, or its Job said so. */
+  /** Its container was observed running, or its Job or an event said so. */
   readonly ran: boolean;
   /** Its Job object was deleted, or is no longer labeled as ours. */
   readonly deleted: boolean;

@@ -19,7 +19,7 @@ import {
   type ServiceView,
 } from './projection.ts';
 import { isInformative } from './reasons.ts';
-import { isTerminal, type JobRecord, newestOf, type ObservationsByJob, TrackedJob } from './record.ts';
+import { type Confirmed, isTerminal, type JobRecord, newestOf, type ObservationsByJob, TrackedJob } from './record.ts';
 import { evaluateDeleted, evaluateState, type StateEvaluation } from './state.ts';
 import type { Outcome, StateInputs } from './state-inputs.ts';
 
@@ -137,10 +137,11 @@ export class Repository {
     this.#refresh(record);
   }
 
-  /** Ends the confirmation of a final state. `exists`: there is such a Job; if not, its deletion is awaited. */
-  confirm({ uid, confirmation }: JobRecord, exists: boolean): void {
+  /** Ends the confirmation of a final state. If its Job does not exist, its deletion is awaited. */
+  confirm({ uid, confirmation }: JobRecord, { exists, ran }: Confirmed): void {
     const record = this.#byUid.get(uid);
     if (record === undefined || confirmation !== 'needed') return;
+    record.ran ||= ran;
     record.confirmation = exists || record.deleted ? 'done' : 'none';
     if (record.confirmation === 'done') this.#refresh(record);
   }

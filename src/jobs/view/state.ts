@@ -186,7 +186,9 @@ const TABLE: readonly Row[] = [
       "the pod's reason, else that of condition DisruptionTarget (EvictionByEvictionAPI, PreemptionByScheduler, DeletionByTaintManager ...), else DeadlineExceeded if that is the Job's reason, else Deleted",
     details:
       'code as observed; what removed the pod and why, else "its pod was deleted in Kubernetes by another client"',
-    when: (i) => (i.ended && i.removed) || (i.podView !== undefined && i.podView.reason in POD_ENDINGS),
+    when: (i) =>
+      (i.ended && i.removed && (i.decided || !i.job.deleting)) ||
+      (i.podView !== undefined && i.podView.reason in POD_ENDINGS),
     outcome: (i) => ({
       state: killedOr('Failed', i),
       statusCode:
@@ -196,6 +198,20 @@ const TABLE: readonly Row[] = [
       message: removalReason(i.podView),
       ...observedCode(i),
     }),
+    isUnconfirmed: true,
+  },
+  {
+    cause: 'job-deleted',
+    seen: 'its Job is being deleted or was deleted in Kubernetes by another client, or is no longer labeled as ours',
+    state: 'Killed if it ran, else Canceled',
+    statusCode: 'Deleted',
+    details:
+      'code as observed; while a finalizer keeps the Job: once its pod was removed, unless it had ended before; for a deleted Job, only if no other row gives a final state for its last version',
+    when: (i) =>
+      i.job.deleting &&
+      !i.decided &&
+      (i.podView === undefined || i.pod?.isEndUnknown === true || (i.removed && (i.ended || !i.present))),
+    outcome: (i) => ({ ...deletedOutcome(i), ...observedCode(i) }),
     isUnconfirmed: true,
   },
   {
@@ -239,6 +255,7 @@ const TABLE: readonly Row[] = [
       statusCode: i.terminated?.reason ?? '',
       message: i.terminated?.message || 'its node or container runtime was restarted; how it ended is not known',
     }),
+    isUnconfirmed: true,
   },
   {
     cause: 'out-of-memory',
@@ -321,17 +338,6 @@ const TABLE: readonly Row[] = [
     details: `"${UNKNOWN_END}"`,
     when: ({ podDeleted, decided }) => podDeleted && decided,
     outcome: ({ job }) => ({ state: 'Failed', statusCode: job.decision?.reason ?? '', message: UNKNOWN_END }),
-    isUnconfirmed: true,
-  },
-  {
-    cause: 'job-deleted',
-    seen: 'its Job is being deleted or was deleted in Kubernetes by another client, or is no longer labeled as ours',
-    state: 'Killed if it ran, else Canceled',
-    statusCode: 'Deleted',
-    details:
-      'also while a finalizer keeps the Job, once its pod is deleted; for a deleted Job, only if no row above gives a final state for its last version',
-    when: ({ job, present, decided }) => job.deleting && !present && !decided,
-    outcome: deletedOutcome,
     isUnconfirmed: true,
   },
   {

@@ -120,7 +120,7 @@ export function replay(scenario: Scenario, lateness: Lateness): Map<string, stri
     const run = (): void => {
       const exists = readJob(record.job);
       reading.delete(record);
-      repository.confirm(record, exists);
+      repository.confirm(record, { exists, ran: false });
       confirmIfNeeded(record);
     };
     schedule({ due: now + lateness.reads(), run });

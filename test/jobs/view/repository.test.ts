@@ -36,7 +36,7 @@ function open(): { repository: Repository; announced: string[] } {
   const announced: string[] = [];
   repository.onChange(({ outcome: { state, statusCode } }) => announced.push(`${state}/${statusCode}`));
   repository.onUpdate((record) => {
-    if (record.confirmation === 'needed') repository.confirm(record, !record.deleted);
+    if (record.confirmation === 'needed') repository.confirm(record, { exists: !record.deleted, ran: false });
   });
   repository.open();
   return { repository, announced };
@@ -186,7 +186,7 @@ t.test(
     repository.applyJob(added({ ...job, ready: false, finished: true, decision }));
     const record = repository.get(job.name);
     t.strictSame([announced, record?.confirmation], [['Running'], 'needed']);
-    if (record !== undefined) repository.confirm(record, true);
+    if (record !== undefined) repository.confirm(record, { exists: true, ran: false });
     t.strictSame(announced, ['Running', 'Finished']);
   },
 );

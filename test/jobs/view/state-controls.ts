@@ -214,9 +214,9 @@ export const CONTROL_ROWS: readonly Case[] = [
   },
   {
     what: 'its Job is being deleted, and a finalizer keeps it after its pod was removed',
-    cause: 'pod-removed',
+    cause: 'job-deleted',
     given: { job: job({ deleting: true }), pod: seen(pod(DELETION), false), announced: RUNNING, ran: true },
-    expected: ['Killed', 'Deleted', undefined, 'its pod was deleted in Kubernetes by another client'],
+    expected: ['Killed', 'Deleted', undefined, 'its Job was deleted in Kubernetes by another client'],
     isUnconfirmed: true,
   },
   {
