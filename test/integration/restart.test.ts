@@ -1,6 +1,7 @@
 /** All that a plugin knows of jobs is in the cluster: any other knows it too, and what is gone there is gone here. */
 import t from 'tap';
 import { eventually } from '../support/eventually.ts';
+import type { StatusFrame } from '../support/launcher.ts';
 import { refused, setUp } from './harness.ts';
 
 const world = await setUp(t);
@@ -64,9 +65,13 @@ t.test('two plugins at once: each sees, follows and controls the jobs of the oth
 t.test('a job that somebody deletes ends, and is then unknown', async (t) => {
   const { id } = await world.submit({ command: 'while :; do sleep 1; done' });
   await world.until(id, 'Running');
-  const killed = world.until(id, 'Killed');
+  const seen: StatusFrame[] = [];
+  const stream = world.launcher.status(user, id, (status) => seen.push(status));
+  await eventually(() => seen.length > 0, 'its state is followed');
   await world.cluster.namespaced('DELETE', 'batch/v1', `jobs/${id}`, { propagationPolicy: 'Background' });
-  t.equal((await killed).statusCode, 'Deleted');
+  await eventually(() => seen.at(-1)?.status === 'Killed', 'its end');
+  t.equal(seen.at(-1)?.statusCode, 'Deleted');
+  stream.cancel();
   await refused(t, world.launcher.job(user, id), 3);
 });
 

@@ -31,9 +31,10 @@ const DONE: Action = { outcome: 'done', message: '' };
 const TOO_LATE: Action = { outcome: 'too-late' };
 
 const KILL_COMMAND = ['/bin/sh', '-c', 'kill -KILL -1'];
-/** Deadlines of exec, all attempts together, and of the container's end after it. */
+/** Deadline of exec, all attempts together. */
 const EXEC_MS = 10_000;
-const EFFECT_MS = 5_000;
+/** Deadline of the container's end after it: the kubelet of a busy node has taken more than 5 s to report one. */
+const EFFECT_MS = 10_000;
 const EXEC_PAUSES = { first: 250, longest: 4_000 };
 /** Minor version since which the job controller replaces no deleted pod under backoffLimit 0. */
 const NO_NEW_POD_SINCE = 25;

@@ -63,6 +63,33 @@ t.test('given an exec that goes on failing, the pod is deleted within 10 s, and 
   );
 });
 
+t.test(
+  'given an exec that seems to have no effect, the node has 10 s to report the end, before the log goes',
+  async (t) => {
+    const clock = fastClock(40);
+    const times: number[] = [];
+    const one = await instance({
+      clock,
+      wrap: (client) => ({
+        ...client,
+        exec: async () => {
+          times.push(clock.monotonic());
+          return { exitCode: 0, output: '', message: '' };
+        },
+        delete: (...all) => {
+          times.push(clock.monotonic());
+          return client.delete(...all);
+        },
+      }),
+    });
+    const id = await running(one);
+    t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' });
+    t.equal(deletions(id), 1);
+    const [sent = 0, deleted = 0] = times;
+    t.ok(deleted - sent >= 10_000, `${deleted - sent} ms`);
+  },
+);
+
 t.test('given an exec that is impossible, the pod is deleted at once', async (t) => {
   const cases: readonly (readonly [code: 'bad-request' | 'forbidden' | 'not-found', status: number, text: string])[] = [
     ['bad-request', 400, 'container rs-launcher-container is not valid for pod x'],
