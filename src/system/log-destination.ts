@@ -1,6 +1,5 @@
 /** Opens the destination of the log: a file, stderr or syslog, and syslog besides for warnings and errors if asked for. */
 import type { Clock } from './clock.ts';
-
 import { type LogFileLimits, openLogFile } from './log-file.ts';
 import type { LogRecord } from './log-format.ts';
 import type { LogSink } from './logger.ts';

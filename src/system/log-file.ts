@@ -9,12 +9,12 @@ import {
   readdirSync,
   readSync,
   renameSync,
+  rmSync,
   type Stats,
   statSync,
-  unlinkSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { directoryDenial, fileDenial, ownUser } from './access.ts';
 import type { Clock } from './clock.ts';
 import { makeDirectory } from './directories.ts';
@@ -78,21 +78,40 @@ export function openLogFile(options: LogFileOptions): LogSink {
   }
 }
 
-/** Deletes files of earlier processes by the same limits as old files; the age counts from the newest of them. */
-function deleteLogsOfOthers(directory: string, program: string, pid: number, { files, keptMs }: LogFileLimits): void {
+/** Deletes files of earlier processes by the limits of old files; the age counts from the newest of them. */
+function deleteLogsOfOthers(directory: string, program: string, pid: number, limits: LogFileLimits): void {
   const isOther = (name: string): boolean => {
     const number = name.startsWith(`${program}-`)
       ? /^(\d+)(?:\.\d+)?\.log$/.exec(name.slice(program.length + 1))
       : null;
     return number !== null && number[1] !== String(pid);
   };
-  const others = readdirSync(directory)
-    .filter(isOther)
-    .map((name) => ({ path: join(directory, name), changed: lstatSync(join(directory, name)).mtimeMs }))
-    .sort((a, b) => b.changed - a.changed);
-  const newest = others[0]?.changed ?? 0;
-  for (const [index, { path, changed }] of others.entries())
-    if (index >= files || newest - changed > keptMs) unlinkSync(path);
+  const others = existing(
+    readdirSync(directory)
+      .filter(isOther)
+      .map((name) => join(directory, name)),
+  ).toSorted((a, b) => b.changed - a.changed);
+  deleteExpired(others, others[0]?.changed ?? 0, limits.files, limits.keptMs);
+}
+
+interface OldFile {
+  readonly path: string;
+  readonly changed: number;
+}
+
+/** Another process may delete files after they were listed. */
+function existing(paths: readonly string[]): readonly OldFile[] {
+  return paths.flatMap((path) => {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    return stats === undefined || stats.isDirectory() ? [] : { path, changed: stats.mtimeMs };
+  });
+}
+
+/** Deletes all but `most` files, the newest first, and those that are older than `keptMs` on that day. Returns the others. */
+function deleteExpired(files: readonly OldFile[], day: number, most: number, keptMs: number): readonly OldFile[] {
+  const isKept = ({ changed }: OldFile, index: number): boolean => index < most && day - changed <= keptMs;
+  for (const [index, file] of files.entries()) if (!isKept(file, index)) rmSync(file.path, { force: true });
+  return files.filter(isKept);
 }
 
 class LogFile implements LogSink {
@@ -143,16 +162,14 @@ class LogFile implements LogSink {
   }
 
   #rotate(): void {
-    const kept = readdirSync(this.#directory)
+    const paths = readdirSync(this.#directory)
       .flatMap((name) => (name === `${this.#program}.${this.#indexOf(name)}.log` ? this.#indexOf(name) : []))
-      .sort((a, b) => b - a);
+      .sort((a, b) => a - b)
+      .map((index) => this.#old(index));
     // The age counts from the last line, so that a clock that jumps ahead does not delete files.
-    const today = Math.min(this.#clock.now(), lstatSync(this.#path).mtimeMs);
-    for (const index of kept) {
-      const expired = today - lstatSync(this.#old(index)).mtimeMs > this.#limits.keptMs;
-      if (expired || index >= this.#limits.files) unlinkSync(this.#old(index));
-      else renameSync(this.#old(index), this.#old(index + 1));
-    }
+    const day = Math.min(this.#clock.now(), lstatSync(this.#path).mtimeMs);
+    const kept = deleteExpired(existing(paths), day, this.#limits.files - 1, this.#limits.keptMs);
+    for (const { path } of kept.toReversed()) renameIfThere(path, this.#old(this.#indexOf(basename(path)) + 1));
     renameSync(this.#path, this.#old(1));
   }
 
@@ -162,6 +179,14 @@ class LogFile implements LogSink {
 
   #indexOf(name: string): number {
     return Number(name.slice(this.#program.length + 1, -'.log'.length));
+  }
+}
+
+function renameIfThere(path: string, to: string): void {
+  try {
+    renameSync(path, to);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
 }
 

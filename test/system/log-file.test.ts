@@ -1,5 +1,5 @@
 /** The log file: limits of size, age and number, other programs that move it, and files and directories of other users. */
-import {
+import fs, {
   chmodSync,
   chownSync,
   existsSync,
@@ -12,6 +12,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import t from 'tap';
 import { openLogFile } from '../../src/system/log-file.ts';
@@ -161,6 +162,32 @@ t.test('log-file-include-pid: files of earlier processes are deleted by number a
   sink.write('a line', 'INFO');
   sink.close();
   t.same(readdirSync(directory).sort(), ['p-12.log', 'p-13.log', 'p-15.log', 'p-x.log', 'q-14.log']);
+});
+
+t.test('given old files that another process deletes at the same time, the log is opened and rotated', async (t) => {
+  const directory = t.testdir({ 'p-14.log': 'earlier', 'p-15.1.log': 'old' });
+  const { readdirSync: list } = fs;
+  t.teardown(() => {
+    fs.readdirSync = list;
+    syncBuiltinESMExports();
+  });
+  const listed = () => [...list(directory), 'p-12.log', 'p-13.log', 'p-15.2.log', 'p-15.3.log'];
+  fs.readdirSync = listed as unknown as typeof fs.readdirSync;
+  syncBuiltinESMExports();
+  const limits = { mode: 0o600, rotate: true, bytes: 5, ageMs: DAY, files: 3, keptMs: DAY };
+  const sink = openLogFile({ directory, program: 'p', pid: 15, clock: fakeClock(), limits });
+  for (const line of ['one', 'two']) sink.write(line, 'INFO');
+  sink.close();
+  t.same(list(directory).sort(), ['p-14.log', 'p-15.1.log', 'p-15.2.log', 'p-15.log']);
+  t.equal(readFileSync(join(directory, 'p-15.2.log'), 'utf8'), 'old');
+  t.equal(readFileSync(join(directory, 'p-15.1.log'), 'utf8'), 'one\n');
+});
+
+t.test('a directory with the name of an old file stays', async (t) => {
+  const directory = t.testdir({ 'p-14.log': {}, 'p-13.log': '' });
+  const limits = { mode: 0o600, rotate: true, bytes: 5, ageMs: DAY, files: 0, keptMs: DAY };
+  openLogFile({ directory, program: 'p', pid: 15, clock: fakeClock(), limits }).close();
+  t.same(readdirSync(directory).sort(), ['p-14.log', 'p-15.log']);
 });
 
 t.test('rotate=0 keeps one file', async (t) => {
