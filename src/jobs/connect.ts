@@ -58,7 +58,7 @@ function credentialsOf({ authToken, authTokenPath }: Options): Credentials {
   return authToken === undefined ? { kind: 'none' } : { kind: 'token', token: authToken };
 }
 
-type OptionOrigins = Pick<Options, 'authTokenPath' | 'origins'>;
+type OptionOrigins = Pick<Options, 'authTokenPath' | 'certificateAuthorityPath' | 'origins'>;
 
 /** `/etc/rstudio/launcher.kubernetes.conf:2: auth-token`, and the token file if the option names one. */
 export function tokenPlace({ authTokenPath, origins }: OptionOrigins): string {
@@ -72,9 +72,14 @@ export const OUT_OF_DATE: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CE
 /** Codes of Node.js for a certificate that no trusted CA has signed. */
 const UNKNOWN_ISSUER = /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|INVALID_CA$)/;
 
-/** The option that a TLS error concerns: `certificate-authority` if it is set and the issuer is unknown, else `api-url`. */
-export function tlsPlace(code: string, { origins }: Pick<OptionOrigins, 'origins'>): string {
+/**
+ * The option that a TLS error concerns: `certificate-authority` if it is set and the issuer is unknown, else `api-url`. In a
+ * pod, where no option names the CA, its file.
+ */
+export function tlsPlace(code: string, options: Pick<OptionOrigins, 'certificateAuthorityPath' | 'origins'>): string {
+  const { certificateAuthorityPath: path, origins } = options;
   const isIssuer = UNKNOWN_ISSUER.test(code) && !OUT_OF_DATE.has(code);
+  if (isIssuer && path !== undefined && !origins.has('certificate-authority')) return path;
   return optionPlace(origins, isIssuer && origins.has('certificate-authority') ? 'certificate-authority' : 'api-url');
 }
 

@@ -1,7 +1,7 @@
 /** A failure on the way to the cluster names the option that it concerns, and where that is written. */
 import t from 'tap';
 import type { Options } from '../../src/config/options/options.ts';
-import { locatingLog } from '../../src/jobs/connect.ts';
+import { locatingLog, tlsPlace } from '../../src/jobs/connect.ts';
 import { KubernetesError, type KubernetesErrorCode } from '../../src/kubernetes/kubernetes-error.ts';
 import { recordingLog } from '../kubernetes/server.ts';
 
@@ -29,14 +29,22 @@ t.test('what fails on the way to the cluster is logged with the option that it c
   for (const [code, reason, text, option] of rows) {
     const log = recordingLog();
     const error = new KubernetesError({ code, method: 'GET', path: '/x', reason, text });
-    locatingLog(log, { authTokenPath: undefined, origins: all }).notice('Trouble', { error }, 'WARNING');
+    locatingLog(log, { authTokenPath: undefined, certificateAuthorityPath: undefined, origins: all }).notice(
+      'Trouble',
+      { error },
+      'WARNING',
+    );
     t.strictSame(log.lines[0]?.fields, option === undefined ? { error } : { error, option }, `${code} ${reason}`);
   }
 });
 
 t.test('a token in a file, an issuer where none was named, and lines without an error', async (t) => {
   const log = recordingLog();
-  const located = locatingLog(log, { authTokenPath: '/t', origins: written('api-url', 'auth-token-path') });
+  const located = locatingLog(log, {
+    authTokenPath: '/t',
+    certificateAuthorityPath: undefined,
+    origins: written('api-url', 'auth-token-path'),
+  });
   const failure = (code: KubernetesErrorCode, reason: string): KubernetesError =>
     new KubernetesError({ code, method: 'GET', path: '/x', reason, text: 'x' });
   located.warning('a', { error: failure('credentials', '') });
@@ -51,5 +59,15 @@ t.test('a token in a file, an issuer where none was named, and lines without an 
       ['INFO', undefined],
       ['DEBUG', undefined],
     ],
+  );
+});
+
+t.test('in a pod, where no option names the CA, an unknown issuer concerns its file', async (t) => {
+  const pod = { authTokenPath: '/sa/token', certificateAuthorityPath: '/sa/ca.crt', origins: written() };
+  t.equal(tlsPlace('UNABLE_TO_GET_ISSUER_CERT_LOCALLY', pod), '/sa/ca.crt');
+  t.equal(tlsPlace('CERT_HAS_EXPIRED', pod), 'api-url');
+  t.equal(
+    tlsPlace('SELF_SIGNED_CERT_IN_CHAIN', { ...pod, origins: written('certificate-authority') }),
+    `${file}:1: certificate-authority`,
   );
 });

@@ -3,6 +3,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import t from 'tap';
 import { chartRules } from '../cluster/api/access.ts';
 import { startCluster } from '../cluster/cluster.ts';
+import { createCertificate } from '../support/certificate.ts';
 import { createLauncher } from '../support/launcher.ts';
 import { EXECUTABLE, startPlugin, withEnvironment } from '../support/plugin.ts';
 import { createPod, SCRATCH_PATH, SERVER_UID } from './pod.ts';
@@ -114,6 +115,51 @@ t.test('check names what to change in the pod, where chgrp, chmod and chown do n
     [
       `warning  directories     scratch-path: ${SCRATCH_PATH} cannot be written (the plugin writes nothing there): rstudio-server (uid 999) finds a read-only file system -> mount a file system there that can be written (in a pod: an emptyDir), or remount it: mount -o remount,rw ${SCRATCH_PATH}`,
       `failed   profiles        ${policy}/launcher.kubernetes.profiles.conf: cannot be read: rstudio-server (uid 999) has no permission: owner 0, group 0, mode 0600 (EACCES) -> set fsGroup: 999 in the securityContext of the pod: chgrp and chmod do not last in a volume of Kubernetes`,
+    ],
+  );
+});
+
+t.test('check names the files of the service account, and trusts no other CA', { skip }, async (t) => {
+  const account = '/run/secrets/kubernetes.io/serviceaccount';
+  const good = await check(0);
+  t.strictSame(
+    good.lines.filter((line) => / (?:ca|name) /.test(line.slice(0, 25))).map((line) => line.slice(25)),
+    [
+      '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt holds 1 certificate',
+      'KUBERNETES_SERVICE_HOST holds an IP address; no DNS lookup needed',
+    ],
+  );
+  const { pem } = createCertificate({
+    name: 'other',
+    notBefore: new Date(Date.now() - 86_400_000),
+    notAfter: new Date(Date.now() + 86_400_000),
+    isAuthority: true,
+  });
+  const bad = await check(0, `mount -o remount,rw ${account}; printf %s '${pem}' >${account}/ca.crt`);
+  const failed = bad.lines.filter((line) => line.startsWith('failed')).map((line) => line.slice(25));
+  t.strictSame(failed, [
+    `/var/run/secrets/kubernetes.io/serviceaccount/ca.crt: it contains CN=other, but the certificate of ${new URL(cluster.url).host} was issued by CN=simulated-cluster-ca (UNABLE_TO_GET_ISSUER_CERT_LOCALLY) -> delete this pod, so that Kubernetes makes a new one with the CA that it has now: kubectl -n rstudio get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}'; if the CA is the same, a proxy on the way shows a certificate of its own`,
+  ]);
+});
+
+t.test('in a namespace without permissions, check reports the namespace alone', { skip }, async (t) => {
+  const policy = '/mnt/configmap/rstudio';
+  const edit = `sed -i s/=${cluster.namespace}/=other/ ${policy}/..data/launcher.kubernetes.conf`;
+  const { lines } = await check(0, `mount -o remount,rw ${policy}; ${edit}; mount -o remount,ro ${policy}`);
+  t.strictSame(
+    lines.filter((line) => line.startsWith('failed')).map((line) => line.slice(9, 25).trim()),
+    ['namespace'],
+  );
+});
+
+t.test('name services that do not answer: check fails', { skip }, async (t) => {
+  const hung =
+    'printf "#!/bin/sh\\nexec sleep 300\\n" >/mnt/hung; chmod 0755 /mnt/hung; mount --bind /mnt/hung /usr/bin/id';
+  const { lines } = await check(0, `mount -o remount,bind,rw /mnt; ${hung}; mount -o remount,bind,ro /mnt`);
+  t.strictSame(
+    lines.filter((line) => line.startsWith('failed')),
+    [
+      'failed   profiles        /usr/bin/id gave no answer within 5 s: jobs of users that were not looked up before are refused -> start the name services of this host (SSSD, LDAP); test with: getent group rstudio-launcher-check; id rstudio-server',
     ],
   );
 });

@@ -21,6 +21,7 @@ import { isMadeByRoot } from '../../system/directories.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
 import { openFileLimit } from '../../system/process-limits.ts';
 import { syslogDenial } from '../../system/syslog.ts';
+import type { Users } from '../../system/users.ts';
 import { type CommandContext, ignoredOptions, readOptions } from '../command-session.ts';
 import { programName } from '../version.ts';
 import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
@@ -165,6 +166,9 @@ function logDecisions({ configFile }: Options, { level, type, directory, origins
   return isByOptions ? [] : [ok(`log: ${decided.map(({ text }) => text).join(', ')}`)];
 }
 
+/** In no file of the host, so that every name service is asked. */
+const UNKNOWN_GROUP = 'rstudio-launcher-check';
+
 /** 1,000 output streams use one file each, and may use half of the limit. */
 const ENOUGH_FILES = 2_000;
 
@@ -174,6 +178,16 @@ export function checkOpenFiles(limits?: string): Checked<true> {
     return only(ok(limit === undefined ? 'no open-file limit' : `the open-file limit is ${limit}`));
   const found = `the open-file limit is ${limit}; at most ${Math.floor(limit / 2)} job outputs can be followed at a time`;
   return only(warning(found, "set LimitNOFILE=65536 in the launcher's unit: systemctl edit rstudio-launcher"));
+}
+
+/** The plugin looks up the user of each job with its groups, so without name services no new user can submit a job. */
+async function nameServices({ serverUser }: Options, users: Users): Promise<readonly Finding[]> {
+  const answers = await Promise.allSettled([users.user(serverUser), users.group(UNKNOWN_GROUP)]);
+  const failed = answers.find((answer) => answer.status === 'rejected');
+  if (failed === undefined) return [];
+  const words = failed.reason instanceof Error ? failed.reason.message : String(failed.reason);
+  const remedy = `start the name services of this host (SSSD, LDAP); test with: getent group ${UNKNOWN_GROUP}; id ${serverUser}`;
+  return [failure(`${words}: jobs of users that were not looked up before are refused`, remedy)];
 }
 
 /** Profiles, resource profiles and override files, read as at the plugin's start. */
@@ -186,6 +200,7 @@ export async function checkProfiles(
     const { files, warnings } = readPolicyFiles(options);
     const { profiles, resourceProfiles } = files;
     const groups = await missingGroups(profiles, users);
+    const unanswered = await nameServices(options, users);
     return {
       findings: [
         ...fileFindings(
@@ -201,6 +216,7 @@ export async function checkProfiles(
           'there are no resource profiles',
         ),
         ...warnings.map(warningOf),
+        ...unanswered,
         ...groups.map((found) =>
           warning(
             describe(found),
@@ -250,13 +266,15 @@ function counted(count: number, noun: string): string {
 
 /** CA, and inside a cluster the namespace: files that the server user reads. */
 export function checkAccess(options: Options, isServerUser: boolean): Checked<ClusterAccess> {
+  const { origins, certificateAuthorityPath: path } = options;
   try {
     const access = readClusterAccess(options);
+    const named = path === undefined || origins.has('certificate-authority') ? 'certificate-authority' : path;
     const count = access.certificateAuthority?.split('-----BEGIN CERTIFICATE-----').length ?? 1;
     const found =
       access.certificateAuthority === undefined
         ? 'the CA bundle of this host is trusted (no certificate-authority)'
-        : `certificate-authority holds ${counted(count - 1, 'certificate')}`;
+        : `${named} holds ${counted(count - 1, 'certificate')}`;
     return { findings: [ok(found)], value: access };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -20,6 +20,8 @@ export interface Endpoint {
   readonly text: string;
   /** `/etc/rstudio/launcher.kubernetes.conf:1: api-url`. */
   readonly origin: string;
+  /** The address is that of the cluster of this pod: no option names it. */
+  readonly isInPod: boolean;
   readonly url: URL;
   /** The HTTP proxy on the way to it, and `/etc/rstudio/launcher.kubernetes.conf:2: https-proxy`. */
   readonly proxy: { readonly url: URL; readonly origin: string } | undefined;
@@ -38,14 +40,29 @@ export function endpointOf({
   const proxy =
     httpsProxy === undefined ? undefined : { url: new URL(httpsProxy), origin: optionPlace(origins, 'https-proxy') };
   const origin = optionPlace(origins, 'api-url');
-  return { host, port: number, isTls, text: `${hostname}:${number}`, origin, url, proxy };
+  return {
+    host,
+    port: number,
+    isTls,
+    text: `${hostname}:${number}`,
+    origin,
+    isInPod: !origins.has('api-url'),
+    url,
+    proxy,
+  };
 }
 
 /** The addresses of the API server, resolved as connections do. */
-export async function checkName({ host, origin, proxy }: Endpoint, clock: Clock): Promise<Checked<readonly string[]>> {
+export async function checkName(
+  { host, origin, proxy, isInPod }: Endpoint,
+  clock: Clock,
+): Promise<Checked<readonly string[]>> {
   if (proxy !== undefined)
     return { findings: [ok(`the proxy ${proxy.url.host} (https-proxy) resolves ${host}`)], value: [host] };
-  if (isIP(host) !== 0) return { findings: [ok(`api-url holds an IP address; no DNS lookup needed`)], value: [host] };
+  if (isIP(host) !== 0) {
+    const name = isInPod ? 'KUBERNETES_SERVICE_HOST' : 'api-url';
+    return { findings: [ok(`${name} holds an IP address; no DNS lookup needed`)], value: [host] };
+  }
   const late = Promise.withResolvers<'late'>();
   const cancel = clock.after(RESOLVE_MS, () => late.resolve('late'));
   try {

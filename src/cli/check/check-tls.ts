@@ -22,7 +22,7 @@ interface Shown {
 
 export async function checkTls(
   endpoint: Endpoint,
-  options: Pick<Options, 'verifySslCerts' | 'origins'>,
+  options: Pick<Options, 'verifySslCerts' | 'certificateAuthorityPath' | 'origins'>,
   access: ClusterAccess,
   clock: Clock,
 ): Promise<Checked<true>> {
@@ -157,7 +157,7 @@ function wrongName({ host }: Endpoint, own: X509Certificate): Finding {
 
 /** The issuer is not trusted. */
 function unknownIssuer(
-  { text }: Endpoint,
+  { text, isInPod }: Endpoint,
   chain: readonly X509Certificate[],
   problem: string,
   { certificateAuthority: ca, namespace }: ClusterAccess,
@@ -176,6 +176,10 @@ function unknownIssuer(
     ({ subject, issuer: by, validTo }, index) =>
       `${index}: ${nameOf(subject)}, issued by ${nameOf(by)}, until ${day(Date.parse(validTo))}`,
   );
+  if (isInPod) {
+    const remedy = `delete this pod, so that Kubernetes makes a new one with the CA that it has now: kubectl -n ${namespace} get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}'; if the CA is the same, a proxy on the way shows a certificate of its own`;
+    return failure(found, remedy, shown);
+  }
   if (last === undefined || last.subject !== last.issuer) {
     const remedy = `set certificate-authority to the cluster's CA, which the server does not send: kubectl -n ${namespace} get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | base64 -w0`;
     return failure(found, remedy, shown);

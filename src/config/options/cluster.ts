@@ -4,7 +4,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
-import { fileError, namingOf, readNamedFile, readTextFile } from '../text/file.ts';
+import { fileError, type Naming, namingOf, readTextFile } from '../text/file.ts';
 import { checkWriters, ownTrust } from '../text/file-trust.ts';
 import { DNS_LABEL, type ParsedValue } from '../text/kinds.ts';
 import { ConfigErrors, type Origin, type Problem, problem } from '../text/problem.ts';
@@ -118,16 +118,28 @@ function decoded(
   origins: ReadonlyMap<OptionName, Origin>,
   parse: typeof decodeCertificates,
 ): string {
-  const by = namingOf(origins, option) ?? { file, line: 0, option };
-  const parsed = parse(readNamedFile(file, by).text.trim());
-  if (!parsed.ok) throw fileError('invalid', file, by, `must be ${parsed.reason}`);
+  const by = namingOf(origins, option);
+  const parsed = parse(readClusterFile(file, by));
+  const at = by ?? { file, line: 0, option };
+  if (!parsed.ok) throw fileError('invalid', file, at, `must be ${parsed.reason}`);
   return parsed.value;
+}
+
+/** What to do if a pod has no token, CA or namespace of its service account. */
+export const MOUNT_SERVICE_ACCOUNT =
+  'let Kubernetes mount the service account into this pod: automountServiceAccountToken: true; or set api-url';
+
+/** A file that an option names (`by`), or one of the service account of this pod. */
+function readClusterFile(file: string, by: Naming | undefined): string {
+  const found = readTextFile(file, by);
+  if (found !== undefined) return found.text.trim();
+  throw fileError('unreadable', file, by, 'does not exist', undefined, by ? undefined : MOUNT_SERVICE_ACCOUNT);
 }
 
 /** Reads the token file (`auth-token-path`). Throws ConfigError if it has no token. */
 export function readTokenFile(file: string, { origins }: Pick<ClusterFiles, 'origins'>): string {
   const by = namingOf(origins, 'auth-token-path');
-  const token = readNamedFile(file, by).text.trim();
+  const token = readClusterFile(file, by);
   if (token === '') throw fileError('invalid', file, by, 'contains no token');
   return token;
 }

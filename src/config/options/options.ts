@@ -4,6 +4,7 @@
  */
 import { changeableThrough } from '../../system/file-writers.ts';
 import type { PrivilegeError } from '../../system/privileges.ts';
+import { PROFILE_KEYS } from '../profiles/profile-table.ts';
 import { readTextFile, type TextFile } from '../text/file.ts';
 import { checkWriters } from '../text/file-trust.ts';
 import { type IniEntry, parseIni } from '../text/ini.ts';
@@ -11,7 +12,7 @@ import { camelCase, type ParsedValue } from '../text/kinds.ts';
 import { COMMAND_LINE, ConfigError, inOrder, type Origin, type Problem, problem } from '../text/problem.ts';
 import { type Findings, readSettings, type SettingEntry, unknownKey } from '../text/settings.ts';
 import { suggestion } from '../text/suggest.ts';
-import { clusterAddress, decodeCertificates, decodeToken, isWithoutProxy } from './cluster.ts';
+import { clusterAddress, decodeCertificates, decodeToken, isWithoutProxy, MOUNT_SERVICE_ACCOUNT } from './cluster.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { createFileSearch, type FileSearch } from './file-search.ts';
 import { type LoggingSources, loggingSources } from './logging-conf.ts';
@@ -83,6 +84,7 @@ export type LoadedOptions =
 const SCRATCH_PATHS = '/var/lib/rstudio-launcher';
 
 const AS_ROOT = 'run this command as root: the launcher starts the plugin as root';
+const PROFILE_KEY = 'move this line below [*] in the profiles file: it is a key of profiles';
 const NEWER = 'fix this line; if the file is for a newer first-party plugin, add unknown-options=warn';
 
 /** Reads and checks the options of this start. Returns all problems together. */
@@ -162,9 +164,11 @@ function readEntries(
   const leniency = known.get('unknown-options')?.value || commandLine.values.get('unknown-options');
   for (const { key, line } of unknown) {
     const found = unknownKey({ key, file, line }, OPTION_NAMES, 'an option of this plugin');
-    if (leniency === 'warn') warnings.push(found);
+    const isProfileKey = PROFILE_KEYS.some((each) => each === key);
     // For a misspelled name, unknown-options=warn would hide the mistake.
-    else problems.push(suggestion(found.option, OPTION_NAMES) === undefined ? { ...found, remedy: NEWER } : found);
+    const isMisspelled = leniency !== 'warn' && suggestion(found.option, OPTION_NAMES) !== undefined;
+    const remedy = isProfileKey ? PROFILE_KEY : isMisspelled || leniency === 'warn' ? undefined : NEWER;
+    (leniency === 'warn' ? warnings : problems).push(remedy === undefined ? found : { ...found, remedy });
   }
   return known;
 }
@@ -227,7 +231,8 @@ function complete(
   const isRequired = (name: OptionName): boolean => !place.isMissing && !given.has(name);
   if (access.apiUrl === undefined && isRequired('api-url')) {
     const message = `is required outside a cluster; options files that were tried: ${place.tried.join(', ')}`;
-    problems.push(problem(origin('api-url'), 'api-url', message));
+    const isPod = (start.env['KUBERNETES_SERVICE_HOST'] ?? '') !== '';
+    problems.push(problem(origin('api-url'), 'api-url', message, isPod ? MOUNT_SERVICE_ACCOUNT : undefined));
   }
   if (access.inCluster) {
     for (const name of ['auth-token', 'auth-token-path', 'certificate-authority'] as const) {

@@ -3,7 +3,7 @@
  * options file, in files of its own or by the pod around; the token is shown nowhere, what is risky is warned of.
  */
 import t, { type Test } from 'tap';
-import { readClusterAccess } from '../../../src/config/options/cluster.ts';
+import { readClusterAccess, readTokenFile } from '../../../src/config/options/cluster.ts';
 import { parseCommandLine } from '../../../src/config/options/command-line.ts';
 import { loadOptions, type Options } from '../../../src/config/options/options.ts';
 import { describe } from '../../../src/config/text/problem.ts';
@@ -203,6 +203,22 @@ t.test(
     ]);
   },
 );
+
+t.test('inside a pod without its service account, errors say what to mount', async (t) => {
+  const remedy =
+    'let Kubernetes mount the service account into this pod: automountServiceAccountToken: true; or set api-url';
+  const { directory, pod } = insidePod(t);
+  const none = await loadOptions({ ...pod, serviceAccountDirectory: `${directory}/none` });
+  t.match(!none.ok && none.problems, [{ option: 'api-url', remedy }]);
+  const outside = { ...environment, env: { RSTUDIO_CONFIG_DIR: `${directory}/none` } };
+  const elsewhere = await loadOptions(outside);
+  t.match(!elsewhere.ok && elsewhere.problems, [{ option: 'api-url', remedy: undefined }]);
+  const missing = { message: `${directory}/gone: does not exist -> ${remedy}` };
+  const origins = new Map();
+  t.throws(() => readTokenFile(`${directory}/gone`, { origins }), missing);
+  const base = { certificateAuthority: undefined, namespacePath: undefined, origins, kubernetesNamespace: 'r' };
+  t.throws(() => readClusterAccess({ ...base, certificateAuthorityPath: `${directory}/gone` }), missing);
+});
 
 t.test('inside a pod api-url leads to another cluster, and needs a token', async (t) => {
   const elsewhere = await loadOptions({ ...insidePod(t).pod, argv: ['--api-url=https://other'] });

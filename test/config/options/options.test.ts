@@ -47,6 +47,18 @@ t.test('unknown-options=warn starts with a file of a newer plugin', async (t) =>
   ]);
 });
 
+t.test('a key of profiles in the options file is named as such', async (t) => {
+  const remedy = 'move this line below [*] in the profiles file: it is a key of profiles';
+  const text = `${REACH}max-cpus=2\njob-json-overrides="/spec/x":"/etc/x.json"\n`;
+  const directory = t.testdir({ 'launcher.kubernetes.conf': text });
+  chmodSync(`${directory}/launcher.kubernetes.conf`, 0o600);
+  const result = await loadOptions({ ...environment, env: { RSTUDIO_CONFIG_DIR: directory } });
+  t.match(!result.ok && result.problems, [
+    { line: 3, option: 'max-cpus', message: 'is not an option of this plugin', remedy },
+    { line: 4, option: 'job-json-overrides', message: 'is not an option of this plugin', remedy },
+  ]);
+});
+
 t.test('the file overrides the command line, also with an empty value, which is the default', async (t) => {
   const argv = ['--heartbeat-interval-seconds=0', '--job-expiry-hours', '3', '--enable-debug-logging=1'];
   const { options } = await load(t, `${REACH}heartbeat-interval-seconds=7\njob-expiry-hours=\n`, { argv });
