@@ -36,7 +36,7 @@ function said(directory: string): string {
 
 const render = ({ templates }: Opened, name = 'job.tpl'): string => {
   const { set, now, cpuTime } = templates.current();
-  return runAtOnce(set.render(name, toTemplateData({}), { now, monotonic: cpuTime })).text;
+  return runAtOnce(set.render(name, runAtOnce(toTemplateData({})), { now, monotonic: cpuTime })).text;
 };
 
 /** A directory that only this user may write. */

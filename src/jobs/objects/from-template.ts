@@ -57,7 +57,7 @@ export function* renderText(
 ): Sliced<Rendered> {
   const keys = new DerivedKeys();
   for (;;) {
-    const value = templateValue(data);
+    const value = yield* templateValue(data);
     yield;
     try {
       return yield* set.render(template, value, { now, monotonic: cpuTime, decoded, deriveKey: keys.derive });

@@ -124,8 +124,8 @@ function withoutNulls(value: unknown): unknown {
 }
 
 /** The data as templates see it. New for each rendering: templates change it (`set`). */
-export function templateValue(data: TemplateData): Value {
-  return new Map([['Job', toTemplateData(data, RATIOS)]]);
+export function* templateValue(data: TemplateData): Sliced<Value> {
+  return new Map([['Job', yield* toTemplateData(data, RATIOS)]]);
 }
 
 type Path = readonly (string | number)[];
@@ -166,7 +166,7 @@ const CHECKED: ReadonlySet<string> = new Set([
 const LABELS = /^metadata\.(?:job|pod|service)\.labels$/;
 
 /** Where a string is: the step to it, and what is above. Written as a list only for the few that are reported. */
-interface Position {
+export interface Position {
   readonly step: string | number;
   readonly above: Position | undefined;
 }
@@ -178,7 +178,7 @@ export function pathTo(position: Position): Path {
 }
 
 /** Work between two places where other work may run, in characters, and how many of them a string counts at least. */
-const PAUSE_WORK = 65_536;
+const PAUSE_WORK = 16_384;
 const STRING_WORK = 32;
 
 /**

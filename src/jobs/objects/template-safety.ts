@@ -16,7 +16,7 @@ import {
   type Templating,
   templateRefusal,
 } from './from-template.ts';
-import { mapFreeText, pathText, pathTo, type TemplateData } from './template-data.ts';
+import { mapFreeText, type Position, pathText, pathTo, type TemplateData } from './template-data.ts';
 
 type Path = readonly (string | number)[];
 
@@ -42,7 +42,7 @@ export function* renderSafely(
   yield;
   const risky = yield* riskyTexts(data);
   if (risky.length === 0 && decoded.size === 0) return rendered && { rendered, fromJob: [] };
-  const trials = new Trials(templating, template, data, risky);
+  const trials = new Trials(templating, template, data);
   const output = rendered?.text ?? '';
   let plan: Plan = new Map(risky.map(({ key }): [number, 'text'] => [key, 'text']));
   let agreed = yield* trials.agreement(plan, rendered);
@@ -109,14 +109,14 @@ function withJson(plan: Plan, risky: readonly RiskyText[], output: string): Plan
 interface RiskyText {
   /** Its number among the strings of the data. */
   readonly key: number;
-  readonly path: Path;
+  readonly position: Position;
   readonly text: string;
 }
 
 function* riskyTexts(data: TemplateData): Sliced<readonly RiskyText[]> {
   const found: RiskyText[] = [];
   yield* mapFreeText(data, (text, key, position) => {
-    if (isRisky(text)) found.push({ key, path: pathTo(position), text });
+    if (isRisky(text)) found.push({ key, position, text });
     return text;
   });
   return found;
@@ -166,10 +166,6 @@ const SEARCH_MS = 500;
 /** Renderings of one search. */
 const MOST_TRIALS = 200;
 
-/** Characters between two places where other work may run, and how many of them a text counts at least. */
-const PAUSE_CHARACTERS = 16_384;
-const TEXT_WORK = 32;
-
 /** An error of a harmless rendering that says something of the text; a limit refuses the job. */
 function failureOf(error: unknown): TemplateError | JobError {
   if (error instanceof TemplateError && error.kind === 'limit') throw refusalOf(error);
@@ -182,17 +178,15 @@ class Trials {
   readonly #templating: Templating;
   readonly #template: TemplateName;
   readonly #data: TemplateData;
-  readonly #texts: ReadonlyMap<number, string>;
   readonly #endAt: number;
   #left = MOST_TRIALS;
   /** What a template decodes and parses as JSON stays JSON. */
   decodesJson = false;
 
-  constructor(templating: Templating, template: TemplateName, data: TemplateData, risky: readonly RiskyText[]) {
+  constructor(templating: Templating, template: TemplateName, data: TemplateData) {
     this.#templating = templating;
     this.#template = template;
     this.#data = data;
-    this.#texts = new Map(risky.map(({ key, text }) => [key, text]));
     this.#endAt = templating.cpuTime() + SEARCH_MS;
   }
 
@@ -227,7 +221,7 @@ class Trials {
     const [culprit] = yield* this.#search(risky, function* (part) {
       return (yield* trials.agreement(planOf(part, plan), rendered)) === undefined;
     });
-    const field = culprit === undefined ? 'text of the job' : pathText(culprit.path);
+    const field = culprit === undefined ? 'text of the job' : pathText(pathTo(culprit.position));
     const [first, second] = (yield* this.#harmless(plan)) ?? [];
     const at = first === undefined ? undefined : differenceOf(rendered?.object, first, second);
     const place = at === undefined ? undefined : rendered?.placeOf(at);
@@ -246,8 +240,8 @@ class Trials {
     }
   }
 
-  #uncheckable({ path }: RiskyText): JobError {
-    return templateRefusal(this.#template, `${pathText(path)} cannot be checked; write toYaml, indented`);
+  #uncheckable({ position }: RiskyText): JobError {
+    return templateRefusal(this.#template, `${pathText(pathTo(position))} cannot be checked; write toYaml, indented`);
   }
 
   *#failsInFunction(plan: Plan): Sliced<boolean> {
@@ -261,18 +255,11 @@ class Trials {
   }
 
   *#render(plan: Plan, letter: string): Sliced<RenderedObject | undefined> {
-    const texts = new Map<number, string>();
-    let work = 0;
-    for (const [key, way] of plan) {
-      const text = this.#texts.get(key) ?? '';
-      texts.set(key, way === 'text' ? harmless(text, letter) : (harmlessJson(text, letter) ?? text));
-      work += text.length + TEXT_WORK;
-      if (work < PAUSE_CHARACTERS) continue;
-      work = 0;
-      yield;
-    }
-    yield;
-    const data = yield* mapFreeText(this.#data, (text, number) => texts.get(number) ?? text);
+    const data = yield* mapFreeText(this.#data, (text, number) => {
+      const way = plan.get(number);
+      if (way === undefined) return text;
+      return way === 'text' ? harmless(text, letter) : (harmlessJson(text, letter) ?? text);
+    });
     yield;
     const isOfJob = textsOf(data);
     const decoded = (encoded: string, text: string): string => {

@@ -49,9 +49,12 @@ const MAX_INT32 = 2_147_483_647;
 export function* buildJob(resolved: ResolvedJob, context: ManifestContext): Sliced<KubernetesJob> {
   const { templates } = context;
   if (templates?.set.has('job.tpl') === true) {
-    const job = yield* jobFromTemplate(resolved, templates, context, (reserved) =>
-      generateJob(resolved, context, { reserved, isTemplate: true }),
-    );
+    const job = yield* jobFromTemplate(resolved, templates, context, (reserved) => {
+      const generated = generateJob(resolved, context, { reserved, isTemplate: true });
+      // A template does not shorten an argument: what no program can be started with is not rendered three times.
+      checkArguments(generated);
+      return generated;
+    });
     yield* checkSizes(job);
     return job;
   }
@@ -186,10 +189,20 @@ function podAnnotations(request: JobRequest): Record<string, string> {
 }
 
 function* checkSizes(job: KubernetesJob): Sliced<void> {
-  const { metadata, spec } = job.spec?.template ?? {};
   yield;
   checkAnnotationSize(job.metadata?.annotations ?? {});
-  checkAnnotationSize(metadata?.annotations ?? {});
+  checkAnnotationSize(job.spec?.template.metadata?.annotations ?? {});
+  checkArguments(job);
+  yield;
+  const size = Buffer.byteLength(JSON.stringify(job));
+  if (size > JOB_LIMIT)
+    refuse(
+      `The job has ${size} bytes as a Kubernetes Job (most of it environment or args); ${JOB_LIMIT} can be stored.`,
+    );
+}
+
+function checkArguments(job: KubernetesJob): void {
+  const spec = job.spec?.template.spec;
   for (const { name, command = [], args = [] } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]) {
     const where = name === CONTAINER_NAME ? 'command or args' : `initContainers (${name})`;
     for (const argument of [...command, ...args]) {
@@ -199,10 +212,4 @@ function* checkSizes(job: KubernetesJob): Sliced<void> {
         refuse(`${where}: an argument has ${size} bytes; Linux starts no program with more than ${ARGUMENT_LIMIT}.`);
     }
   }
-  yield;
-  const size = Buffer.byteLength(JSON.stringify(job));
-  if (size > JOB_LIMIT)
-    refuse(
-      `The job has ${size} bytes as a Kubernetes Job (most of it environment or args); ${JOB_LIMIT} can be stored.`,
-    );
 }

@@ -293,6 +293,11 @@ function findReferences(object: unknown): References {
   };
   const visit = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return;
+    if (Array.isArray(value)) {
+      // 50,000 arguments are strings: their indices are no names of fields.
+      for (const item of value) visit(item);
+      return;
+    }
     for (const [key, inner] of Object.entries(value)) {
       const named = (field: string): string[] => stringsOf(fieldOf(inner, field));
       if (key === 'hostPath') found.hostPaths.push(String(fieldOf(inner, 'path') ?? ''));

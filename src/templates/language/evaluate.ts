@@ -25,37 +25,69 @@ interface Variable {
 /** How a list of statements ended. */
 type Flow = 'next' | 'break' | 'continue';
 
-/** A piece of the output: up to which index, and what wrote it. */
-interface Piece {
-  readonly end: number;
+/** Chunks of output that are joined before there are more: strings and lists of many parts cost the garbage collector most. */
+const CHUNKS_TOGETHER = 512;
+
+/** A statement and its template. */
+interface Writer {
   readonly template: Template;
   readonly node: StatementNode;
 }
 
 /** The output of one rendering, or of one `include`. */
 class Output {
-  text = '';
-  readonly #pieces: Piece[] = [];
+  #text = '';
+  readonly #parts: string[] = [];
+  #length = 0;
+  readonly #writers: Writer[] = [];
+  readonly #indices = new Map<StatementNode, number>();
+  /** Two numbers of each chunk: the index after it, and its writer. Numbers alone, which the garbage collector does not visit. */
+  #chunks = new Uint32Array(2 * CHUNKS_TOGETHER);
+  #count = 0;
 
   write(text: string, template: Template, node: StatementNode): void {
     if (text === '') return;
-    this.text += text;
-    this.#pieces.push({ end: this.text.length, template, node });
+    this.#length += text.length;
+    this.#parts.push(text);
+    if (this.#parts.length >= CHUNKS_TOGETHER) this.#join();
+    let writer = this.#indices.get(node);
+    if (writer === undefined) {
+      writer = this.#writers.push({ template, node }) - 1;
+      this.#indices.set(node, writer);
+    }
+    if (2 * this.#count === this.#chunks.length) {
+      const chunks = new Uint32Array(4 * this.#count);
+      chunks.set(this.#chunks);
+      this.#chunks = chunks;
+    }
+    this.#chunks[2 * this.#count] = this.#length;
+    this.#chunks[2 * this.#count + 1] = writer;
+    this.#count++;
+  }
+
+  get text(): string {
+    this.#join();
+    return this.#text;
+  }
+
+  #join(): void {
+    this.#text += this.#parts.join('');
+    this.#parts.length = 0;
   }
 
   /** The place that wrote the character at an index; in the text of a template exactly that character. */
   placeAt(index: number): Place | undefined {
     let low = 0;
-    let high = this.#pieces.length - 1;
+    let high = this.#count - 1;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#pieces[middle]?.end ?? 0) > index) high = middle;
+      if ((this.#chunks[2 * middle] ?? 0) > index) high = middle;
       else low = middle + 1;
     }
-    const piece = this.#pieces[low];
-    if (piece === undefined) return undefined;
-    const start = this.#pieces[low - 1]?.end ?? 0;
-    const { template, node } = piece;
+    const writer = this.#writers[this.#chunks[2 * low + 1] ?? 0];
+    if (writer === undefined) return undefined;
+    const { template, node } = writer;
+    const start = low === 0 ? 0 : (this.#chunks[2 * low - 2] ?? 0);
     const within = node.kind === 'text' ? Math.min(Math.max(index - start, 0), node.text.length) : 0;
     return placeOf(template, node.at + within);
   }

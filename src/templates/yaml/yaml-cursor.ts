@@ -112,12 +112,20 @@ export function readQuoted(cursor: YamlCursor): string {
   return parts.length === 1 ? (parts[0] ?? '') : parts.join('');
 }
 
-/** At least one character, up to a space, a line break, a backslash or a quote. */
+/** At least one character, up to a backslash, a quote, or a line break and the spaces before it. */
 function readOrdinary(cursor: YamlCursor, quote: number): string {
-  const from = cursor.at;
-  do cursor.at++;
-  while (!isBlankOrEnd(cursor.code()) && cursor.code() !== quote && cursor.code() !== 92);
-  return cursor.text.slice(from, cursor.at);
+  const { text, at: from } = cursor;
+  let end = from + 1;
+  for (let at = end; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (isBlank(code)) continue;
+    if (isBreak(code)) break;
+    end = at;
+    if (code === quote || code === 92) break;
+    end = at + 1;
+  }
+  cursor.at = end;
+  return text.slice(from, end);
 }
 
 /** Spaces and line breaks inside of quotes; after an escaped line break spaces do not count. */

@@ -129,35 +129,35 @@ class YamlParser {
       else if (this.#is('tag') && tag === undefined) tag = this.#skip().text;
       else break;
     }
-    const properties = { offset, line, anchor, tag };
     if (++this.#depth > DEEPEST) throw this.#error(`exceeded max depth of ${DEEPEST}`, start);
-    const node = yield* this.#content(inBlock, mayBeUnindentedList);
+    const node = yield* this.#content({ offset, line, anchor, tag }, inBlock, mayBeUnindentedList);
     this.#depth--;
-    if (node !== undefined) return { ...node, ...properties };
+    if (node !== undefined) return node;
     if (anchor === undefined && tag === undefined) {
       throw this.#error('did not find expected node content', this.#peek(), line);
     }
-    return { kind: 'scalar', text: '', isPlain: tag === undefined, ...properties };
+    return { kind: 'scalar', text: '', isPlain: tag === undefined, offset, line, anchor, tag };
   }
 
-  *#content(inBlock: boolean, mayBeUnindentedList: boolean): Sliced<ScalarSyntax | ListSyntax | MapSyntax | undefined> {
+  *#content(
+    { offset, line, anchor, tag }: Properties,
+    inBlock: boolean,
+    mayBeUnindentedList: boolean,
+  ): Sliced<SyntaxNode | undefined> {
     const { type, text, isPlain } = this.#peek();
-    if (type === '-' && mayBeUnindentedList) return { kind: 'list', items: yield* this.#unindentedList() };
-    switch (type) {
-      case 'scalar':
-        this.#skip();
-        return { kind: 'scalar', text, isPlain };
-      case '[':
-        return { kind: 'list', items: yield* this.#flowList() };
-      case '{':
-        return { kind: 'map', pairs: yield* this.#flowMap() };
-      case 'list-start':
-        return inBlock ? { kind: 'list', items: yield* this.#blockList() } : undefined;
-      case 'map-start':
-        return inBlock ? { kind: 'map', pairs: yield* this.#blockMap() } : undefined;
-      default:
-        return undefined;
+    if (type === 'scalar') {
+      this.#skip();
+      return { kind: 'scalar', text, isPlain, offset, line, anchor, tag };
     }
+    let items: readonly SyntaxNode[] | undefined;
+    if (type === '-' && mayBeUnindentedList) items = yield* this.#unindentedList();
+    else if (type === '[') items = yield* this.#flowList();
+    else if (type === 'list-start' && inBlock) items = yield* this.#blockList();
+    if (items !== undefined) return { kind: 'list', items, offset, line, anchor, tag };
+    let pairs: MapSyntax['pairs'] | undefined;
+    if (type === '{') pairs = yield* this.#flowMap();
+    else if (type === 'map-start' && inBlock) pairs = yield* this.#blockMap();
+    return pairs && { kind: 'map', pairs, offset, line, anchor, tag };
   }
 
   /** A node, or an empty scalar if one of these tokens comes first. */

@@ -45,6 +45,8 @@ interface SimpleKey {
 const LONGEST_KEY = 1024;
 /** Nested flow collections and indentations. */
 const DEEPEST = 1000;
+/** Tokens: without their end, the garbage collector would copy and mark all tokens of a text again and again. */
+const FORGOTTEN_TOGETHER = 256;
 
 const FLOW: ReadonlyMap<number, '[' | ']' | '{' | '}' | ','> = new Map([
   [91, '['],
@@ -56,7 +58,10 @@ const FLOW: ReadonlyMap<number, '[' | ']' | '{' | '}' | ','> = new Map([
 
 export class YamlScanner {
   readonly #cursor: YamlCursor;
+  /** Tokens that were not taken yet, and some before them. */
   readonly #tokens: YamlToken[] = [];
+  /** The index of the first of them. */
+  #first = 0;
   readonly #indents: number[] = [];
   /** The possible key of each flow level. */
   readonly #keys: (SimpleKey | undefined)[] = [undefined];
@@ -67,13 +72,23 @@ export class YamlScanner {
     this.#cursor = new YamlCursor(text);
   }
 
-  /** The token at an index, as soon as no key can still begin before it. */
+  /** The token at an index, as soon as no key can still begin before it. Indices only grow: those before are forgotten. */
   token(index: number): YamlToken {
-    while (index >= this.#tokens.length || this.#mayBeKey(index)) {
+    while (index >= this.#end || this.#mayBeKey(index)) {
       if (this.#tokens.at(-1)?.type === 'end') break;
       this.#fetch();
     }
-    return this.#tokens[index] ?? this.#newToken('end');
+    const token = this.#tokens[index - this.#first] ?? this.#newToken('end');
+    if (index - this.#first >= FORGOTTEN_TOGETHER) {
+      this.#tokens.splice(0, index - this.#first);
+      this.#first = index;
+    }
+    return token;
+  }
+
+  /** The index of the token that is read next. */
+  get #end(): number {
+    return this.#first + this.#tokens.length;
   }
 
   #mayBeKey(index: number): boolean {
@@ -163,7 +178,7 @@ export class YamlScanner {
     if (this.#indents.length > DEEPEST) throw this.#cursor.error(`exceeded max depth of ${DEEPEST}`);
     this.#indent = column;
     if (key === undefined) this.#tokens.push(this.#newToken(type));
-    else this.#tokens.splice(key.token, 0, this.#newToken(type, '', key.offset, key.line));
+    else this.#tokens.splice(key.token - this.#first, 0, this.#newToken(type, '', key.offset, key.line));
   }
 
   #isValid({ required, line, offset }: SimpleKey): boolean {
@@ -177,7 +192,7 @@ export class YamlScanner {
     const { at: offset, line, column } = this.#cursor;
     this.#removeKey();
     const required = !this.#inFlow && this.#indent === column;
-    this.#keys[this.#keys.length - 1] = { required, token: this.#tokens.length, offset, line, column };
+    this.#keys[this.#keys.length - 1] = { required, token: this.#end, offset, line, column };
   }
 
   #removeKey(): void {
@@ -232,7 +247,7 @@ export class YamlScanner {
   #value(): void {
     const key = this.#keys.at(-1);
     if (key !== undefined && this.#isValid(key)) {
-      this.#tokens.splice(key.token, 0, this.#newToken('key', '', key.offset, key.line));
+      this.#tokens.splice(key.token - this.#first, 0, this.#newToken('key', '', key.offset, key.line));
       this.#open(key.column, 'map-start', key);
       this.#keys[this.#keys.length - 1] = undefined;
       this.#keyAllowed = false;

@@ -41,7 +41,8 @@ const RISKY_SHAPES: typeof SHAPES = {
   'environment, 9 variables of 131 kB with quotes': {
     environment: many(9, (i) => ({ name: `V${i}`, value: '"x: '.repeat(30_000) })),
   },
-  'arguments, 50,000 with quotes': { args: many(50_000, (i) => `a"rgument ${i}`) },
+  'arguments, 50,000 with quotes': { command: '', exe: '/bin/true', args: many(50_000, (i) => `a"rgument ${i}`) },
+  'arguments of a command, 50,000 with quotes (refused)': { args: many(50_000, (i) => `a"rgument ${i}`) },
 };
 
 export const hostile: Item = async (bench) => {

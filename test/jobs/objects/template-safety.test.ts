@@ -200,3 +200,10 @@ t.test('a limit that only a harmless text reaches is named as what it is', async
     'The template job.tpl:9:51 cannot be used for this job: executing "job.tpl" at <{{repeat 10000001 "x"}}>: the output is longer than 10000000 bytes.',
   );
 });
+
+t.test('an argument that Linux cannot pass is refused before a template is rendered', async (t) => {
+  const failing = '{{ fail "rendered" }}';
+  t.match(refusedBy(failing, {}), /kind function/);
+  t.match(refusedBy(failing, { command: 'x'.repeat(131_072) }), /^command or args: an argument has 131072 bytes/);
+  t.match(refusedBy(failing, { command: '', exe: '/x', args: ['"'.repeat(131_072)] }), /^command or args: .* 131072/);
+});

@@ -147,7 +147,7 @@ t.test(
       '__proto__=int 5;a=int 1234567;b=float64 1;c=float64 1000;d=float64 9.223372036854776e+18;e=int 0;f=string \ufffdx;',
     );
     t.same(
-      toTemplateData({ a: 2, b: 0.5, c: [true, undefined], d: undefined }),
+      runAtOnce(toTemplateData({ a: 2, b: 0.5, c: [true, undefined], d: undefined })),
       new Map<string, unknown>([
         ['a', 2n],
         ['b', 0.5],
