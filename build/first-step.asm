@@ -6,7 +6,7 @@
 # anything of that is not possible, Node.js starts at once, and execute-again.ts does it.
 #
 # AT&T syntax, x86-64 Linux. rbx: argv, rbp: envp, r12: argc, r13: file of the program, r9: uid, r14 and r15: for Node.js.
-# Defined in first-step.ts: EXECUTED_AGAIN_LENGTH, CAPABILITIES, NODE, and the strings prepared, path, allowed.
+# Defined in first-step.ts: EXECUTED_AGAIN_LENGTH, CAPABILITIES, NODE, and the strings prepared, allowed, constants, settings.
 
 ACCESS = 21                 # system calls
 EXECVE = 59
@@ -24,6 +24,7 @@ AT_NULL = 0                 # entries of the auxiliary vector
 AT_UID = 11
 AT_SECURE = 23
 AT_EXECFN = 31
+EQUALS = 61                 # a character
 
     mov %rsp, %r15
     mov %rdx, %r14
@@ -121,10 +122,9 @@ is_last_entry:
     test %rax, %rax
     jnz node
 
-# Another user than root keeps the environment, and has no bounding set to lose.
-    mov %rbp, %rdx
+    push $0
     test %r9, %r9
-    jnz push_arguments
+    jnz push_environment
 
 # A container may not allow that; then the bounding set stays as it is.
     xor %esi, %esi
@@ -141,13 +141,12 @@ keep_capability:
     jb next_capability
 
 # Variables that begin with one of the allowed names and =; execute-again.ts judges the values.
-    push $0
     mov %rbp, %r8
 next_variable:
     mov (%r8), %rdx
     add $8, %r8
     test %rdx, %rdx
-    jz push_path
+    jz push_constants
     lea allowed(%rip), %rdi
 next_name:
     cmpb $0, (%rdi)
@@ -170,12 +169,60 @@ skip_name:
 push_variable:
     push %rdx
     jmp next_variable
-push_path:
-    lea path(%rip), %rax
-    push %rax
-    mov %rsp, %rdx
+push_constants:
+    lea constants(%rip), %rdx
+next_constant:
+    cmpb $0, (%rdx)
+    je push_arguments
+    push %rdx
+skip_constant:
+    inc %rdx
+    cmpb $0, -1(%rdx)
+    jne skip_constant
+    jmp next_constant
 
+# Another user than root has no bounding set to lose, and keeps the environment; added are the settings that it does not have.
+push_environment:
+    mov %rbp, %r8
+next_kept:
+    mov (%r8), %rdx
+    add $8, %r8
+    test %rdx, %rdx
+    jz push_settings
+    push %rdx
+    jmp next_kept
+push_settings:
+    lea settings(%rip), %rdx
+next_setting:
+    cmpb $0, (%rdx)
+    je push_arguments
+    mov %rbp, %r8
+next_present:
+    mov (%r8), %rdi
+    add $8, %r8
+    test %rdi, %rdi
+    jz push_setting
+    mov %rdx, %rsi
+compare_name:
+    mov (%rsi), %al
+    cmp %al, (%rdi)
+    jne next_present
+    inc %rsi
+    inc %rdi
+    cmp $EQUALS, %al
+    jne compare_name
+    jmp skip_setting
+push_setting:
+    push %rdx
+skip_setting:
+    inc %rdx
+    cmpb $0, -1(%rdx)
+    jne skip_setting
+    jmp next_setting
+
+# The environment begins with what was pushed last.
 push_arguments:
+    mov %rsp, %rdx
     push $0
     mov %r12, %rcx
 next_argument:

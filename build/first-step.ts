@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AssemblyState } from '@defasm/core';
-import { ALLOWED, CLEAN_PATH } from '../src/system/environment.ts';
+import { ALLOWED, CONSTANTS, MALLOC_SETTINGS } from '../src/system/environment.ts';
 import { EXECUTED_AGAIN, NEEDED, PREPARED } from '../src/system/execute-again.ts';
 import { withEntry } from './elf.ts';
 
@@ -20,11 +20,16 @@ export function firstStep(entry: number): string {
   // The locale's variables: LANG and all that begin with LC_.
   const names = [...ALLOWED, 'LANG'].map((name) => `${name}=`);
   const string = (text: string): string => `.ascii "${text}\\0"\n`;
+  const table = (texts: readonly string[]): string => `${texts.map(string).join('')}.byte 0\n`;
+  const variables = (entries: Iterable<readonly [string, string]>): string =>
+    table([...entries].map(([name, value]) => `${name}=${value}`));
   return [
     `EXECUTED_AGAIN_LENGTH = ${EXECUTED_AGAIN.length}\nCAPABILITIES = ${kept}\nNODE = ${entry}\n`,
     readFileSync(join(import.meta.dirname, 'first-step.asm'), 'utf8'),
-    `prepared:\n${string(PREPARED)}path:\n${string(`PATH=${CLEAN_PATH}`)}`,
-    `allowed:\n${[...names, 'LC_'].map(string).join('')}.byte 0\n`,
+    `prepared:\n${string(PREPARED)}`,
+    `allowed:\n${table([...names, 'LC_'])}`,
+    `constants:\n${variables(CONSTANTS)}`,
+    `settings:\n${variables(Object.entries(MALLOC_SETTINGS))}`,
   ].join('');
 }
 

@@ -3,7 +3,7 @@
  * inherited descriptors, and, where util-linux is installed, without core dumps and with fewer capabilities to lose.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { cleanEnvironment, type Environment, uncleanVariables } from './environment.ts';
+import { cleanEnvironment, type Environment, uncleanVariables, withMallocSettings } from './environment.ts';
 
 /** First argument of the second execution. Internal. */
 export const EXECUTED_AGAIN = '--environment-cleaned';
@@ -49,7 +49,7 @@ export function executeAgain(start: StartingProcess): readonly string[] {
   }
   if (isRoot) return replace(restricting(true), [EXECUTED_AGAIN, ...args], cleanEnvironment(environment));
   const command = restricting(false);
-  return command.length === 0 ? args : replace(command, [EXECUTED_AGAIN, ...args], environment);
+  return command.length === 0 ? args : replace(command, [EXECUTED_AGAIN, ...args], withMallocSettings(environment));
 }
 
 /**

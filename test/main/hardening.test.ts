@@ -44,6 +44,9 @@ async function running(t: Test, start: PluginStart = {}): Promise<PluginProcess>
   return plugin;
 }
 
+/** Variables that the second execution sets. */
+const MALLOC = ['MALLOC_ARENA_MAX=2', 'MALLOC_MMAP_THRESHOLD_=65536', 'MALLOC_TRIM_THRESHOLD_=65536'];
+
 function environmentOf({ pid }: PluginProcess): readonly string[] {
   return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean).sort();
 }
@@ -60,7 +63,7 @@ t.test('every thread of a running plugin has given up root', { skip }, async (t)
     t.match(status, /\nGroups:\t65534 ?\n/);
     t.match(status, /\nCapPrm:\t0{16}\nCapEff:\t0{16}\n/);
   }
-  t.strictSame(environmentOf(plugin), ['LANG=C.UTF-8', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin']);
+  t.strictSame(environmentOf(plugin), ['LANG=C.UTF-8', ...MALLOC, 'PATH=/usr/sbin:/usr/bin:/sbin:/bin']);
   t.equal(plugin.stderr(), '');
 });
 
@@ -86,7 +89,7 @@ t.test('a hostile environment', { skip }, async (t) => {
       TZ: 'UTC',
     },
   });
-  t.strictSame(environmentOf(plugin), ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'TZ=UTC']);
+  t.strictSame(environmentOf(plugin), [...MALLOC, 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'TZ=UTC']);
   const loader = plugin
     .stderr()
     .split('\n')
@@ -161,7 +164,12 @@ t.test(
     const plugin = await running(t, {
       env: { TZ: ':/dev/watchdog', LANG: 'C.UTF-8', LC_ALL: '/tmp/x', TERM: 'xterm' },
     });
-    t.strictSame(environmentOf(plugin), ['LANG=C.UTF-8', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'TERM=xterm']);
+    t.strictSame(environmentOf(plugin), [
+      'LANG=C.UTF-8',
+      ...MALLOC,
+      'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
+      'TERM=xterm',
+    ]);
     const status = readFileSync(`/proc/${plugin.pid}/status`, 'utf8');
     t.match(status, /\nNoNewPrivs:\t1\n/);
     t.match(status, '\nCapBnd:\t00000000000000c3\n');
@@ -176,6 +184,7 @@ t.test('of variables with similar names, those that are allowed are kept', { ski
   const plugin = await running(t, { env: { ...refused, ...allowed } });
   t.strictSame(environmentOf(plugin), [
     'LC_TIME=C',
+    ...MALLOC,
     'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
     'RS_LOG_DIR=/a',
     'RS_LOG_LEVEL=',
@@ -365,6 +374,16 @@ t.test('unprivileged: root makes no directories, and gives itself up all the sam
   t.match(plugin.stderr(), 'Cannot write the log; logging to stderr');
 });
 
+t.test('another user keeps own settings of malloc', { skip }, async (t) => {
+  const directory = writeConfig({ options: cluster.options });
+  t.teardown(directory.remove);
+  execFileSync('chown', ['-R', 'nobody', directory.path]);
+  const env = { MALLOC_ARENA_MAX: '8', MALLOC_TRIM_THRESHOLD_: '' };
+  const plugin = await running(t, { directory, command: [...AS_NOBODY, EXECUTABLE], env });
+  const expected = ['MALLOC_ARENA_MAX=8', 'MALLOC_MMAP_THRESHOLD_=65536', 'MALLOC_TRIM_THRESHOLD_='];
+  t.strictSame(environmentOf(plugin), expected);
+});
+
 t.test('a start by another user than root', { skip }, async (t) => {
   const directory = writeConfig({ options: { ...cluster.options, 'server-user': 'no-such-user' } });
   t.teardown(directory.remove);
@@ -374,7 +393,7 @@ t.test('a start by another user than root', { skip }, async (t) => {
     command: [...AS_NOBODY, EXECUTABLE],
     env: { HOME: '/nonexistent', NODE_OPTIONS: '--require=/nonexistent.cjs' },
   });
-  t.strictSame(environmentOf(plugin), ['HOME=/nonexistent', 'NODE_OPTIONS=--require=/nonexistent.cjs']);
+  t.strictSame(environmentOf(plugin), ['HOME=/nonexistent', ...MALLOC, 'NODE_OPTIONS=--require=/nonexistent.cjs']);
   t.equal(lstatSync(directory.logFile).uid, NOBODY);
   t.equal(plugin.stderr(), '');
   t.match(

@@ -10,6 +10,9 @@ const HOSTILE = {
   UV_USE_IO_URING: '1',
   GCONV_PATH: '/home/mallory',
   HOME: '/root',
+  MALLOC_ARENA_MAX: '64',
+  MALLOC_CHECK_: '3',
+  constructor: 'x',
   LC_: 'x',
   LC_ALL: 'C.UTF-8',
   TZ: 'Europe/Zurich',
@@ -26,7 +29,11 @@ const CLEAN = {
   KUBERNETES_SERVICE_PORT: '443',
   RSTUDIO_CONFIG_DIR: '/etc/here',
   PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '65536',
+  MALLOC_TRIM_THRESHOLD_: '65536',
 };
+const CONSTANTS = ['MALLOC_ARENA_MAX', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'PATH'];
 
 t.test('keeps allowed variables only', async (t) => {
   t.strictSame(cleanEnvironment(HOSTILE), CLEAN);
@@ -35,10 +42,13 @@ t.test('keeps allowed variables only', async (t) => {
     'HOME',
     'LC_',
     'LD_PRELOAD',
+    'MALLOC_ARENA_MAX',
+    'MALLOC_CHECK_',
     'NODE_OPTIONS',
     'OPENSSL_CONF',
     'PATH',
     'UV_USE_IO_URING',
+    'constructor',
   ]);
   t.strictSame(uncleanVariables(CLEAN), []);
   t.strictSame(uncleanVariables({}), [], 'env -i is clean');
@@ -46,13 +56,13 @@ t.test('keeps allowed variables only', async (t) => {
 
 for (const path of ['/dev/watchdog', ':/tmp/x', ':../../tmp/x', '../../../tmp/x'])
   t.test(`does not keep a path as time zone: ${path}`, async (t) => {
-    t.strictSame(Object.keys(cleanEnvironment({ TZ: path })), ['PATH']);
+    t.strictSame(Object.keys(cleanEnvironment({ TZ: path })).sort(), CONSTANTS);
     t.strictSame(uncleanVariables({ TZ: path }), ['TZ']);
   });
 
 for (const [name, path] of Object.entries({ LANG: '/tmp/x', LC_ALL: '../x', LC_MESSAGES: 'x'.repeat(65) }))
   t.test(`does not keep a path as locale: ${name}`, async (t) => {
-    t.strictSame(Object.keys(cleanEnvironment({ [name]: path })), ['PATH']);
+    t.strictSame(Object.keys(cleanEnvironment({ [name]: path })).sort(), CONSTANTS);
     t.strictSame(uncleanVariables({ [name]: path }), [name]);
   });
 

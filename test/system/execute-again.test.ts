@@ -3,7 +3,8 @@ import t from 'tap';
 import { EXECUTED_AGAIN, executeAgain, PREPARED, restrictingCommand } from '../../src/system/execute-again.ts';
 
 const HOSTILE = { PATH: '/home/mallory/bin', LD_PRELOAD: '/home/mallory/evil.so', TZ: 'UTC' };
-const CLEAN = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TZ: 'UTC' };
+const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '65536' };
+const CLEAN = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TZ: 'UTC', ...MALLOC };
 const COMMAND = ['/usr/bin/restrict', '--'];
 
 /** The arguments that are returned, or how the program is executed again. */
@@ -69,8 +70,10 @@ t.test('after the first step root executes itself again if a value is not allowe
   ]);
 });
 
-t.test('another user keeps the environment', async (t) => {
-  t.same(start(false, HOSTILE, ['--a=b']), [COMMAND, [EXECUTED_AGAIN, '--a=b'], HOSTILE]);
+t.test('another user keeps the environment, with settings of malloc that it does not have', async (t) => {
+  t.same(start(false, HOSTILE, ['--a=b']), [COMMAND, [EXECUTED_AGAIN, '--a=b'], { ...HOSTILE, ...MALLOC }]);
+  const own = { ...HOSTILE, ...MALLOC, MALLOC_ARENA_MAX: '8' };
+  t.same(start(false, own, ['--a=b']), [COMMAND, [EXECUTED_AGAIN, '--a=b'], own]);
 });
 
 t.test('another user executes nothing again if there is no restricting command', async (t) => {

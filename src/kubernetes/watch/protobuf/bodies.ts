@@ -36,7 +36,16 @@ export class BodyReader {
   readonly #reader = new ProtobufReader();
 
   /** The object in a body, as in JSON but with the fields of field-table.ts only. Throws a ProtobufError. */
-  body(bytes: Uint8Array, part: Part = { start: 0, stop: bytes.length }): Readonly<Record<string, unknown>> {
+  body(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+    try {
+      return this.#body(bytes, { start: 0, stop: bytes.length });
+    } finally {
+      // A page of a list has some MB.
+      this.#reader.release();
+    }
+  }
+
+  #body(bytes: Uint8Array, part: Part): Readonly<Record<string, unknown>> {
     const start = part.start + MAGIC.length;
     if (start > part.stop || MAGIC.some((byte, index) => bytes[part.start + index] !== byte)) {
       throw new ProtobufError('protobuf-envelope', 'a body does not start with the magic bytes of Kubernetes');
@@ -63,7 +72,7 @@ export class BodyReader {
   event(frame: Uint8Array): { readonly type: unknown; readonly object: unknown } {
     const { type, object } = this.#reader.read(frame, WATCH_EVENT);
     const raw = (object as { raw?: Part } | undefined)?.raw;
-    return { type, object: raw === undefined ? undefined : this.body(frame, raw) };
+    return { type, object: raw === undefined ? undefined : this.#body(frame, raw) };
   }
 }
 

@@ -82,6 +82,7 @@ const LENGTH = 2;
 const FIXED32 = 5;
 /** Longest string that is cached: `True`, `PodScheduled`, an image, a user. Longer strings seldom repeat. */
 const SHORT = 32;
+const NO_BYTES = Buffer.alloc(0);
 /** Tag of field 1 as a number: the seconds of a Time. */
 const SECONDS = 8;
 /** Tag of field 1 as text: the key of an entry. */
@@ -90,8 +91,8 @@ const TEXT_KEY = 10;
 /** Reads messages and caches values that repeat. */
 export class ProtobufReader {
   readonly #cache = new ValueCache();
-  #bytes: Buffer = Buffer.alloc(0);
-  #view = new DataView<ArrayBufferLike>(new ArrayBuffer(0));
+  #bytes: Buffer = NO_BYTES;
+  #view = new DataView<ArrayBufferLike>(NO_BYTES.buffer);
   #at = 0;
 
   /** Reads the message in this part of the bytes into `target`. Throws a ProtobufError if it is malformed. */
@@ -108,6 +109,12 @@ export class ProtobufReader {
     this.#at = part.start;
     this.#message(message, part.stop, target, 0);
     return target;
+  }
+
+  /** Keeps no reference to the bytes that were read last. */
+  release(): void {
+    this.#bytes = NO_BYTES;
+    this.#view = new DataView<ArrayBufferLike>(NO_BYTES.buffer);
   }
 
   /** Reads the fields up to `end` into `target`. */

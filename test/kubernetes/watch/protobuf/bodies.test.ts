@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import t from 'tap';
 import { projectJob, projectPod, projectService } from '../../../../src/jobs/view/projection.ts';
@@ -65,6 +67,28 @@ t.test('given recorded bodies, they read as their JSON does', async (t) => {
   for (const name of ['job', 'job-list', 'pod-list', 'pod-list-page1', 'service', 'status-404']) {
     t.strictSame(new BodyReader().body(bytesOf(name)), readable(jsonOf(name)), name);
   }
+});
+
+/** Collects all garbage. */
+async function collect(): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const collectNow: unknown = runInNewContext('globalThis.gc');
+  for (let round = 0; round < 5; round++) {
+    await new Promise(setImmediate);
+    if (typeof collectNow === 'function') collectNow();
+  }
+}
+
+t.test('given a body that was read, its bytes are released', async (t) => {
+  const reader = new BodyReader();
+  const read = (): WeakRef<ArrayBufferLike> => {
+    const bytes = Uint8Array.from(bytesOf('pod-list'));
+    reader.body(bytes);
+    return new WeakRef(bytes.buffer);
+  };
+  const bytes = read();
+  await collect();
+  t.equal(bytes.deref(), undefined);
 });
 
 t.test('given a recorded pod, what is read of it is literally this', async (t) => {
