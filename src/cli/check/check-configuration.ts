@@ -5,6 +5,7 @@ import { type ClusterAccess, readClusterAccess } from '../../config/options/clus
 import { type LoggingConf, type LogSettings, logSettings, readLoggingConf } from '../../config/options/logging-conf.ts';
 import { type Options, rootDirectories, serverUserProblem } from '../../config/options/options.ts';
 import { type PolicyFiles, readPolicyFiles } from '../../config/profiles/policy-files.ts';
+import type { Profiles } from '../../config/profiles/profiles.ts';
 import { missingGroups } from '../../config/profiles/user-profile.ts';
 import {
   COMMAND_LINE,
@@ -180,14 +181,17 @@ export function checkOpenFiles(limits?: string): Checked<true> {
   return only(warning(found, "set LimitNOFILE=65536 in the launcher's unit: systemctl edit rstudio-launcher"));
 }
 
-/** The plugin looks up the user of each job with its groups, so without name services no new user can submit a job. */
-async function nameServices({ serverUser }: Options, users: Users): Promise<readonly Finding[]> {
+/** Name services without an answer, where profiles depend on them: on groups or ids of users, or only on their names. */
+async function nameServices({ sections }: Profiles, serverUser: string, users: Users): Promise<readonly Finding[]> {
+  const isNeeded = sections.some(({ kind, settings }) => kind === 'group' || settings.get('run-as')?.value === 'own');
+  if (!isNeeded && !sections.some(({ kind }) => kind === 'user')) return [];
   const answers = await Promise.allSettled([users.user(serverUser), users.group(UNKNOWN_GROUP)]);
   const failed = answers.find((answer) => answer.status === 'rejected');
   if (failed === undefined) return [];
   const words = failed.reason instanceof Error ? failed.reason.message : String(failed.reason);
   const remedy = `start the name services of this host (SSSD, LDAP); test with: getent group ${UNKNOWN_GROUP}; id ${serverUser}`;
-  return [failure(`${words}: jobs of users that were not looked up before are refused`, remedy)];
+  if (isNeeded) return [failure(`${words}: jobs of users that were not looked up before are refused`, remedy)];
+  return [warning(`${words}: a submit of a user that was not looked up before waits for it`, remedy)];
 }
 
 /** Profiles, resource profiles and override files, read as at the plugin's start. */
@@ -199,8 +203,8 @@ export async function checkProfiles(
   try {
     const { files, warnings } = readPolicyFiles(options);
     const { profiles, resourceProfiles } = files;
-    const groups = await missingGroups(profiles, users);
-    const unanswered = await nameServices(options, users);
+    const unanswered = await nameServices(profiles, options.serverUser, users);
+    const groups = unanswered.length > 0 ? [] : await missingGroups(profiles, users);
     return {
       findings: [
         ...fileFindings(
