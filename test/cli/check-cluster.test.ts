@@ -142,6 +142,15 @@ t.test('a binding that makes every service account an administrator', async (t) 
   t.equal(outcome.code, 0);
 });
 
+t.test('rbac is named with the account of the token, and the cluster that is not the default', async (t) => {
+  const token = cluster.accounts.issue('rstudio', 'workbench');
+  const options = { 'auth-token': token, 'plugin-name': 'gpu' };
+  t.match(
+    linesOf(await check(t, documentedRules('rstudio'), { options }), 'accounts')[0],
+    ' -> run: rstudio-kubernetes-launcher rbac --plugin-name=gpu --account workbench | kubectl apply -f -; then delete that binding',
+  );
+});
+
 /** The lines of step `launchers` with one job for each of these instance ids; '' is a job without the label. */
 async function launchers(t: Test, ...instances: readonly string[]): Promise<readonly string[]> {
   const jobs = instances.map((instance, index) =>

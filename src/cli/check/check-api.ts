@@ -19,7 +19,7 @@ import { type Random, randomText } from '../../system/random.ts';
 import { type NeededRule, neededRules, ruleText } from '../rbac-rules.ts';
 import { NEWEST_MINOR } from '../version.ts';
 import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
-import { describeToken, renewal } from './check-token.ts';
+import { describeToken, grantCommand, renewal } from './check-token.ts';
 
 /** Minor versions of Kubernetes 1: kubernetes-objects.md, head. */
 const OLDEST = 20;
@@ -171,11 +171,13 @@ async function review(client: Client, { rule, verb }: Pick<Reviewed, 'rule' | 'v
 export async function checkNamespace(
   client: Client,
   reviewed: readonly Reviewed[],
-  { account }: TokenClaims,
-  { origins }: Options,
+  claims: TokenClaims,
+  options: Options,
   random: Random,
 ): Promise<Checked<true>> {
   const { namespace } = client;
+  const { account } = claims;
+  const { origins } = options;
   try {
     const { warnings } = await client.create(JOBS, sample(`check-${randomText(random, 10)}`), { dryRun: true });
     if (warnings.length === 0) return only(ok(`namespace ${namespace} accepts jobs (dry run)`));
@@ -189,7 +191,7 @@ export async function checkNamespace(
       // The manifest of rbac would create a namespace that was written by mistake, with another account in it.
       const remedy =
         account === undefined || account.namespace === namespace
-          ? 'correct the option, or run: rstudio-kubernetes-launcher rbac | kubectl apply -f -'
+          ? `correct the option, or run: ${grantCommand(claims, options)}`
           : `the token belongs to namespace ${account.namespace}: set kubernetes-namespace=${account.namespace}, or bind the account in namespace ${namespace}: subjects: [{kind: ServiceAccount, name: ${account.name}, namespace: ${account.namespace}}]`;
       return { findings: [failure(found, remedy)] };
     }

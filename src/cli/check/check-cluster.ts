@@ -14,7 +14,8 @@ import { type Checked, type Finding, failure, ok, only, warning } from './check-
 /** The nodes; `unknown` without the permission to list them. */
 export type KnownNodes = readonly Node[] | 'unknown';
 
-export async function checkNodes(client: Client): Promise<Checked<KnownNodes>> {
+/** `grant`: the command that grants the permissions. */
+export async function checkNodes(client: Client, grant: string): Promise<Checked<KnownNodes>> {
   try {
     const { items } = await client.list(NODES);
     const ready = items.filter(isReady);
@@ -28,7 +29,7 @@ export async function checkNodes(client: Client): Promise<Checked<KnownNodes>> {
     if (!isForbidden(error)) return { findings: [failedCall(error)] };
     const found = 'no permission to list nodes: external addresses, labels and readiness of nodes are unknown';
     return {
-      findings: [warning(found, 'optional; to grant it, run: rstudio-kubernetes-launcher rbac | kubectl apply -f -')],
+      findings: [warning(found, `optional; to grant it, run: ${grant}`)],
       value: 'unknown',
     };
   }
@@ -155,8 +156,8 @@ export function sharedRole(reviewed: readonly Reviewed[]): SharedRole | undefine
   return { group, binding: `${kind} ${name}`, role };
 }
 
-/** A binding to a group of accounts gives its permissions to every job. */
-export function checkAccounts(reviewed: readonly Reviewed[], namespace: string): Checked<true> {
+/** A binding to a group of accounts gives its permissions to every job. `grant`: the command that grants them to one. */
+export function checkAccounts(reviewed: readonly Reviewed[], namespace: string, grant: string): Checked<true> {
   const shared = sharedRole(reviewed);
   if (shared === undefined) return only(ok("only the plugin's account has these permissions"));
   const { group, binding, role } = shared;
@@ -165,6 +166,6 @@ export function checkAccounts(reviewed: readonly Reviewed[], namespace: string):
       ? `is an administrator of namespace ${namespace}`
       : `has the plugin's permissions in namespace ${namespace}`;
   const found = `${binding} grants role ${role} to group ${group}: every job with a service account's token ${power}`;
-  const remedy = 'run: rstudio-kubernetes-launcher rbac | kubectl apply -f -; then delete that binding';
+  const remedy = `run: ${grant}; then delete that binding`;
   return only(warning(found, remedy));
 }

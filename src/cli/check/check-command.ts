@@ -39,7 +39,7 @@ import { all, CheckReport, only } from './check-report.ts';
 import { checkSections } from './check-sections.ts';
 import { checkTemplateFiles, checkTemplateJobs, renderedSample } from './check-templates.ts';
 import { checkTls } from './check-tls.ts';
-import { checkToken } from './check-token.ts';
+import { checkToken, grantCommand } from './check-token.ts';
 import { checkImages, checkResourceProfiles, checkUser, checkUserConstraints, checkUserJob } from './check-user.ts';
 import { rootOnNode } from './root-on-node.ts';
 import { runTestJob, TEST_JOB_MS } from './test-job.ts';
@@ -138,11 +138,12 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
     const isEmpty = namespace === undefined && reviewed !== undefined && hasNothing(reviewed);
     const permitted = isEmpty ? undefined : api;
     await step('permissions', all(permitted, reviewed), ([, known]) => checkPermissions(known, account));
-    const nodes = await step('nodes', api, checkNodes);
+    const grant = options === undefined ? '' : grantCommand(claims ?? {}, options);
+    const nodes = await step('nodes', api, (from) => checkNodes(from, grant));
     await step('metrics', permitted, checkMetrics);
     await step('constraints', all(files, nodes), ([of, known]) => checkConstraints(of, known));
     await step('launchers', permitted, checkInstances);
-    await step('accounts', all(reviewed, access), ([known, { namespace }]) => checkAccounts(known, namespace));
+    await step('accounts', all(reviewed, access), ([known, { namespace }]) => checkAccounts(known, namespace, grant));
 
     const strong = reviewed !== undefined && sharedRole(reviewed)?.role === 'cluster-admin';
     const name = args.flags.get('user');

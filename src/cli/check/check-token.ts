@@ -36,6 +36,14 @@ export function renewal({ account }: TokenClaims, { authTokenPath, kubernetesNam
   return `write the token that does not expire, from the Secret that rbac creates: ${lasting} > ${authTokenPath}; or let a timer run: ${passing} > ${authTokenPath}`;
 }
 
+/** The command that grants the permissions to the account of the token. */
+export function grantCommand({ account }: TokenClaims, { pluginName }: Pick<Options, 'pluginName'>): string {
+  const cluster = pluginName === 'kubernetes' ? '' : ` --plugin-name=${pluginName}`;
+  const name = account?.name ?? 'job-launcher';
+  const other = name === 'job-launcher' ? '' : ` --account ${name}`;
+  return `rstudio-kubernetes-launcher rbac${cluster}${other} | kubectl apply -f -`;
+}
+
 /** The token as the client uses it, and its claims. */
 export function checkToken(options: Options, isServerUser: boolean, context: CommandContext): Checked<TokenClaims> {
   const refused = tokenRefusal(options, context);
