@@ -1,9 +1,9 @@
 /** The reference of options and keys as Markdown tables for docs/reference.md, generated from the tables that parse them. */
 import { PROFILE_KEYS, profileRow } from '../profiles/profile-table.ts';
-import { RESOURCE_PROFILE_TABLE } from '../profiles/resource-profiles.ts';
+import { RESOURCE_PROFILE_TABLE, type ResourceProfileRow } from '../profiles/resource-profiles.ts';
 import { OPTION_NAMES, optionRow } from './option-table.ts';
 
-/** Three tables: options, keys of profiles, keys of resource profiles (all from newer documentation). */
+/** Three tables: options, keys of profiles, keys of resource profiles. */
 export function referenceMarkdown(): string {
   return [
     'Origin: `documented` for the first-party plugin, `newer` in its later documentation, `SDK` of the public plugin SDKs, `ours` for this plugin only.\n',
@@ -26,7 +26,12 @@ export function referenceMarkdown(): string {
     '\n## Keys of resource profiles\n',
     table(
       ['key', 'value', 'meaning', 'origin'],
-      Object.entries(RESOURCE_PROFILE_TABLE).map(([key, { kind, doc }]) => [code(key), kind.allowed, doc, 'newer']),
+      Object.entries<ResourceProfileRow>(RESOURCE_PROFILE_TABLE).map(([key, { kind, doc, isOurs = false }]) => [
+        code(key),
+        kind.allowed,
+        doc,
+        isOurs ? 'ours' : 'newer',
+      ]),
     ),
   ].join('\n');
 }

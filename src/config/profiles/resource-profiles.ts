@@ -46,6 +46,13 @@ const CHOSEN_CONSTRAINTS: ValueKind<readonly Constraint[]> = {
   },
 };
 
+/** A key of the resource profiles file. */
+export interface ResourceProfileRow extends SettingRow {
+  readonly doc: string;
+  /** The first-party plugin does not know it; default: its newer documentation has it. */
+  readonly isOurs?: boolean;
+}
+
 /** Every key of the resource profiles file, in the order of the reference. */
 export const RESOURCE_PROFILE_TABLE = {
   name: { kind: TEXT, doc: 'Name that users see; default: the name of the section.' },
@@ -59,9 +66,10 @@ export const RESOURCE_PROFILE_TABLE = {
   tolerations: {
     kind: TOLERATIONS,
     doc: 'key=value:Effect, key:Effect or key: node taints that these jobs tolerate too.',
+    isOurs: true,
   },
-  'node-selector': { kind: NODE_LABELS, doc: 'key=value: required node labels, not shown to users.' },
-} as const satisfies Readonly<Record<string, SettingRow & { readonly doc: string }>>;
+  'node-selector': { kind: NODE_LABELS, doc: 'key=value: required node labels, not shown to users.', isOurs: true },
+} as const satisfies Readonly<Record<string, ResourceProfileRow>>;
 
 interface LoadedResourceProfiles {
   /** In the order of the file. */

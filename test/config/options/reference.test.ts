@@ -90,3 +90,12 @@ t.test('the reference names everything', async (t) => {
     ),
   );
 });
+
+t.test('two keys of resource profiles are ours: an administrator removes them to switch back', async (t) => {
+  const [, rows = ''] = referenceMarkdown().split('## Keys of resource profiles');
+  const ours = rows.split('\n').filter((line) => line.endsWith(' | ours |'));
+  t.strictSame(
+    ours.map((line) => line.split(' ')[1]),
+    ['`tolerations`', '`node-selector`'],
+  );
+});
