@@ -301,7 +301,7 @@ export function writtenFields(fields: readonly string[]): readonly (keyof Job)[]
 
 /** Writes these fields of jobs for a launcher of this minor version. */
 export function jobWriter(minor: number, fields: readonly string[]): (job: Job) => object {
-  const table = Object.fromEntries(writtenFields(fields).map((name) => [name, JOB[name]]));
+  const table = fields.length === 0 ? JOB : Object.fromEntries(writtenFields(fields).map((name) => [name, JOB[name]]));
   return (job) => writeFields(table, job, minor);
 }
 

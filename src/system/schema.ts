@@ -149,10 +149,24 @@ export type InferRead<F extends Fields> = Infer<Omit<F, MarkedKeys<F, 'reported'
 /** What is saved of it. Fields that are empty are absent. */
 export type InferPersisted<F extends Fields> = Partial<Infer<Pick<F, MarkedKeys<F, 'persisted'>>>>;
 
+type Entry = readonly [name: string, schema: AnySchema];
+
+const ENTRIES = new WeakMap<Fields, readonly Entry[]>();
+
+/** The entries of a table, listed once: a submit reads and writes by ten tables, and their lists were 8 % of its garbage. */
+function entriesOf(fields: Fields): readonly Entry[] {
+  let entries = ENTRIES.get(fields);
+  if (entries === undefined) {
+    entries = Object.entries(fields);
+    ENTRIES.set(fields, entries);
+  }
+  return entries;
+}
+
 /** Reads an object by its table. Throws FieldError. */
 export function readFields<F extends Fields>(fields: F, from: Readonly<Record<string, unknown>>): InferRead<F> {
   const values: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(fields)) {
+  for (const [name, field] of entriesOf(fields)) {
     const given = Object.hasOwn(from, name) ? from[name] : undefined;
     const isReported = field.marks.has('reported');
     if (given !== undefined && given !== null) {
@@ -168,7 +182,7 @@ export function readFields<F extends Fields>(fields: F, from: Readonly<Record<st
 
 /** The values of the fields that have a default. */
 function defaultsOf<F extends Fields>(fields: F): Partial<InferRead<F>> {
-  const defaults = Object.entries(fields).filter(([, { presence }]) => presence === 'default');
+  const defaults = entriesOf(fields).filter(([, { presence }]) => presence === 'default');
   return Object.fromEntries(defaults.map(([name, { fallback }]) => [name, fallback])) as Partial<InferRead<F>>;
 }
 
@@ -176,7 +190,7 @@ function defaultsOf<F extends Fields>(fields: F): Partial<InferRead<F>> {
 export function persistFields<F extends Fields>(fields: F, values: Infer<F> | InferRead<F>): InferPersisted<F> {
   const saved: Record<string, unknown> = {};
   const given: Readonly<Record<string, unknown>> = values;
-  for (const [name, { marks }] of Object.entries(fields)) {
+  for (const [name, { marks }] of entriesOf(fields)) {
     const value = given[name];
     if (marks.has('persisted') && !isEmptyValue(value) && value !== false) saved[name] = value;
   }
@@ -185,7 +199,7 @@ export function persistFields<F extends Fields>(fields: F, values: Infer<F> | In
 
 /** The table of the fields that are saved. */
 export function persistedFields<F extends Fields>(fields: F): Pick<F, MarkedKeys<F, 'persisted'>> {
-  const kept = Object.entries(fields).filter(([, { marks }]) => marks.has('persisted'));
+  const kept = entriesOf(fields).filter(([, { marks }]) => marks.has('persisted'));
   return Object.fromEntries(kept) as Pick<F, MarkedKeys<F, 'persisted'>>;
 }
 
@@ -196,7 +210,7 @@ export function restoreFields<F extends Fields>(
   malformed: (name: string) => void,
 ): Partial<Infer<F>> {
   const values: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(fields)) {
+  for (const [name, field] of entriesOf(fields)) {
     if (!Object.hasOwn(from, name)) continue;
     const value = field.restore(from[name], () => malformed(name));
     if (value !== undefined) values[name] = value;
@@ -374,7 +388,7 @@ export function object<F extends Fields>(fields: F): Schema<Infer<F>> {
     restore: (value, malformed) => {
       const given = isObject(value) ? value : {};
       const restored = restoreFields(fields, given, malformed);
-      const isUsable = Object.entries(fields).every(
+      const isUsable = entriesOf(fields).every(
         ([name, { presence }]) =>
           Object.hasOwn(restored, name) || (presence !== 'required' && !Object.hasOwn(given, name)),
       );
@@ -389,7 +403,7 @@ export function object<F extends Fields>(fields: F): Schema<Infer<F>> {
 export function writeFields<F extends Fields>(fields: F, value: Partial<Infer<F>>, minor: number): object {
   const json: Record<string, unknown> = {};
   const values: Readonly<Record<string, unknown>> = value;
-  for (const [name, field] of Object.entries(fields)) {
+  for (const [name, field] of entriesOf(fields)) {
     if (values[name] !== undefined) json[name] = field.write(values[name], minor);
   }
   return json;
@@ -399,7 +413,7 @@ export function writeFields<F extends Fields>(fields: F, value: Partial<Infer<F>
 export function showFields<F extends Fields>(fields: F, value: Infer<F>): object {
   const json: Record<string, unknown> = {};
   const values: Readonly<Record<string, unknown>> = value;
-  for (const [name, field] of Object.entries(fields)) {
+  for (const [name, field] of entriesOf(fields)) {
     if (!field.marks.has('hidden') && values[name] !== undefined) json[name] = field.show(values[name]);
   }
   return json;
