@@ -3,11 +3,14 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { Agent, request } from 'node:https';
 import { startCluster } from '../cluster/cluster.ts';
 
+/** The namespace of the plugin that is attacked, and of the one that is not. */
+export type Namespace = 'attacked' | 'quiet';
+
 interface ClusterAddress {
   readonly url: string;
+  /** May do everything in both namespaces. */
   readonly token: string;
   readonly ca: string;
-  readonly namespace: string;
 }
 
 export interface ClusterProcess extends ClusterAddress {
@@ -59,9 +62,13 @@ async function closed(child: ChildProcess): Promise<void> {
 }
 
 if (process.argv.includes('--serve')) {
-  const cluster = await startCluster({ speed: 4, cpuPerNode: '1000', memoryPerNode: '1000Gi' });
-  const { url, token, ca, namespace } = cluster;
-  process.send?.({ url, token, ca, namespace });
+  const namespaces: { namespace: Namespace; namespaces: Namespace[] } = {
+    namespace: 'attacked',
+    namespaces: ['quiet'],
+  };
+  const cluster = await startCluster({ ...namespaces, speed: 4, cpuPerNode: '1000', memoryPerNode: '1000Gi' });
+  const { url, adminToken, ca } = cluster;
+  process.send?.({ url, token: adminToken, ca });
   process.on('message', () =>
     cluster.faults.add({ fault: { type: 'stall', bytes: 0 }, path: /^(?!.*\/log\b)/, times: Number.POSITIVE_INFINITY }),
   );

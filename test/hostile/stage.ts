@@ -1,10 +1,14 @@
-/** What an attack meets: the executable on a simulated cluster, an ordinary user beside the attacker, and meters. */
+/**
+ * What an attack meets: the executable on a simulated cluster, an ordinary user beside the attacker, and meters. A second
+ * plugin on the same cluster is not attacked, and the ordinary user sends each request to both, one after the other: what the
+ * machine and the cluster do meanwhile makes both slow, so that only the attack makes a difference.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../support/eventually.ts';
 import { createLauncher, type Frame, type Launcher } from '../support/launcher.ts';
 import { type PluginProcess, startPlugin } from '../support/plugin.ts';
-import { type ClusterProcess, startClusterProcess } from './cluster-process.ts';
+import { type ClusterProcess, type Namespace, startClusterProcess } from './cluster-process.ts';
 import { type Kind, type Latency, type OrdinaryUser, ordinaryUser } from './ordinary.ts';
 
 export const ATTACKER = 'mallory';
@@ -14,15 +18,23 @@ const HEARTBEAT_SECONDS = 1;
 const FIRST_ID = 1_000_000;
 const isForAttacker = (head: string): boolean => /"requestId":\d{7}/.test(head);
 
-/** The ordinary user pauses for this time between rounds. */
+/** The ordinary user pauses for this time between requests, and between rounds. */
+const PAUSE_MS = 2;
 const ROUND_PAUSE_MS = 20;
 const METER_MS = 100;
-/** Fewer rounds prove nothing; on a busy machine they take longer, up to a limit. */
-const LEAST_ROUNDS = 20;
+/** A busy machine gets more time for the rounds that are wanted, up to this. */
 const LONGEST_MS = 60_000;
+/** Before anything is measured, so that both plugins have compiled their code. */
+const WARM_UP_ROUNDS = 10;
+
+/** One request to each plugin, within the same moment. */
+export interface Pair {
+  readonly attacked: Latency;
+  readonly quiet: Latency;
+}
 
 export interface Readings {
-  readonly latencies: ReadonlyMap<Kind, readonly Latency[]>;
+  readonly pairs: ReadonlyMap<Kind, readonly Pair[]>;
   /** The longest time without a heartbeat while the launcher reads, in milliseconds, without waits for a core. */
   readonly heartbeatGap: number;
   /** How late a timer of this program was at most, because other processes were on the cores. */
@@ -45,11 +57,11 @@ export interface Stage {
   readonly setReading: (isReading: boolean) => void;
   /**
    * Does what the ordinary user does, until `work` is done, and reads the meters meanwhile. `work` goes on until its signal
-   * is aborted: after this time and enough rounds of requests.
+   * is aborted: after this time and so many rounds of requests.
    */
   readonly measure: (
     kinds: readonly Kind[],
-    ms: number,
+    least: { readonly ms: number; readonly rounds: number },
     work: (over: AbortSignal) => Promise<void>,
   ) => Promise<Readings>;
   /** Submits for the attacker and waits for the state. */
@@ -69,18 +81,22 @@ export async function openStage(): Promise<Stage> {
   }
 }
 
-async function stageOf(cluster: ClusterProcess): Promise<Stage> {
-  const plugin = await startPlugin({
+function start(cluster: ClusterProcess, namespace: Namespace): Promise<PluginProcess> {
+  return startPlugin({
     isDropped: isForAttacker,
     options: {
       'api-url': cluster.url,
       'auth-token': cluster.token,
       'certificate-authority': Buffer.from(cluster.ca).toString('base64'),
-      'kubernetes-namespace': cluster.namespace,
+      'kubernetes-namespace': namespace,
       'heartbeat-interval-seconds': String(HEARTBEAT_SECONDS),
       'log-level': 'INFO',
     },
   });
+}
+
+async function stageOf(cluster: ClusterProcess): Promise<Stage> {
+  const [plugin, other] = await Promise.all([start(cluster, 'attacked'), start(cluster, 'quiet')]);
   const launcher = createLauncher(plugin.wire);
   let lastId = FIRST_ID;
   let lastHeartbeat = pluginTime(plugin.pid);
@@ -91,8 +107,13 @@ async function stageOf(cluster: ClusterProcess): Promise<Stage> {
     heartbeatGap = Math.max(heartbeatGap, now - lastHeartbeat);
     lastHeartbeat = now;
   });
-  await launcher.bootstrap();
-  const user = await ordinaryUser(launcher, cluster, () => workedMs(plugin.pid));
+  const otherLauncher = createLauncher(other.wire);
+  await Promise.all([launcher.bootstrap(), otherLauncher.bootstrap()]);
+  const users: Users = {
+    attacked: await ordinaryUser(launcher, cluster, 'attacked', () => workedMs(plugin.pid)),
+    quiet: await ordinaryUser(otherLauncher, cluster, 'quiet', () => workedMs(other.pid)),
+  };
+  for (let round = 0; round < WARM_UP_ROUNDS; round++) await oneRound(users, ALL_KINDS, round, () => {});
 
   return {
     launcher,
@@ -107,17 +128,17 @@ async function stageOf(cluster: ClusterProcess): Promise<Stage> {
       else heartbeatGap = Math.max(heartbeatGap, pluginTime(plugin.pid) - lastHeartbeat);
       plugin.setReading(isReading);
     },
-    measure: async (kinds, ms, work) => {
+    measure: async (kinds, least, work) => {
       const enough = new AbortController();
       const over = new AbortController();
       heartbeatGap = 0;
       lastHeartbeat = pluginTime(plugin.pid);
       const latest = performance.now() + LONGEST_MS;
       let rounds = 0;
-      const requests = requestsUntil(over.signal, user, kinds, () => rounds++);
+      const requests = requestsUntil(over.signal, users, kinds, () => rounds++);
       const meters = metersUntil(over.signal, plugin.pid);
-      const waiting = sleep(ms).then(async () => {
-        while (kinds.length > 0 && rounds < LEAST_ROUNDS && performance.now() < latest) await sleep(METER_MS);
+      const waiting = sleep(least.ms).then(async () => {
+        while (kinds.length > 0 && rounds < least.rounds && performance.now() < latest) await sleep(METER_MS);
         enough.abort();
       });
       await work(enough.signal).finally(() => over.abort());
@@ -140,28 +161,46 @@ async function stageOf(cluster: ClusterProcess): Promise<Stage> {
       return readdirSync(directory).flatMap((name) => readFileSync(`${directory}/${name}`, 'utf8').split('\n'));
     },
     close: async () => {
-      await plugin.close();
+      await Promise.all([plugin.close(), other.close()]);
       await cluster.close();
     },
   };
 }
 
+type Users = Readonly<Record<Namespace, OrdinaryUser>>;
+
+const ALL_KINDS: readonly Kind[] = ['list', 'status', 'output', 'submit', 'control', 'past'];
+
+/** One request of each kind to both plugins, to each of them first in turn. Rejects with the first error. */
+async function oneRound(
+  users: Users,
+  kinds: readonly Kind[],
+  round: number,
+  note: (kind: Kind, pair: Pair) => void,
+): Promise<void> {
+  for (const kind of kinds) {
+    const first = round % 2 === 0 ? await users.quiet[kind]() : undefined;
+    const attacked = await users.attacked[kind]();
+    note(kind, { attacked, quiet: first ?? (await users.quiet[kind]()) });
+    await sleep(PAUSE_MS);
+  }
+}
+
 async function requestsUntil(
   signal: AbortSignal,
-  user: OrdinaryUser,
+  users: Users,
   kinds: readonly Kind[],
   onRound: () => void,
-): Promise<Pick<Readings, 'latencies' | 'errors'>> {
-  const latencies = new Map<Kind, Latency[]>(kinds.map((kind) => [kind, []]));
+): Promise<Pick<Readings, 'pairs' | 'errors'>> {
+  const pairs = new Map<Kind, Pair[]>(kinds.map((kind) => [kind, []]));
   const errors: string[] = [];
-  while (!signal.aborted) {
-    await user
-      .round(kinds, (kind, latency) => latencies.get(kind)?.push(latency))
-      .catch((error: unknown) => errors.push(String(error)));
+  for (let round = 0; !signal.aborted; round++) {
+    const note = (kind: Kind, pair: Pair): void => void pairs.get(kind)?.push(pair);
+    await oneRound(users, kinds, round, note).catch((error: unknown) => errors.push(String(error)));
     onRound();
     await sleep(ROUND_PAUSE_MS);
   }
-  return { latencies, errors };
+  return { pairs, errors };
 }
 
 async function metersUntil(signal: AbortSignal, pid: number): Promise<Pick<Readings, 'memory' | 'cpu' | 'ownDelay'>> {
