@@ -54,8 +54,8 @@ export class StatusStreams {
   /** Requests that wait for the first list of jobs; the last one of an id counts. */
   readonly #waiting = new Map<RequestId, symbol>();
   readonly #subscriptions = new Map<RequestId, Subscription>();
-  /** By the job id of the request. */
-  readonly #byJob = new Map<string, Set<Subscription>>();
+  /** By user, then by the job id of the request: a user with many streams costs the changes of other users nothing. */
+  readonly #byUser = new Map<Requester, Map<string, Set<Subscription>>>();
   /** Latest state of jobs that changed and were not sent yet, in the order of their first change. */
   readonly #changed = new Map<string, Job>();
   /** Subscriptions that wait for their current states: those of one user one after the other, users in turn. */
@@ -119,7 +119,7 @@ export class StatusStreams {
     this.#closed = true;
     this.#unsubscribe();
     this.#subscriptions.clear();
-    this.#byJob.clear();
+    this.#byUser.clear();
     this.#starting.clear();
     this.#changed.clear();
   }
@@ -130,17 +130,19 @@ export class StatusStreams {
     if (known !== undefined) this.#remove(known);
     const subscription = { requestId, requester, jobId, seqId: known?.seqId ?? 0, started: false };
     this.#subscriptions.set(requestId, subscription);
-    const same = this.#byJob.get(jobId) ?? new Set();
-    this.#byJob.set(jobId, same.add(subscription));
+    const ofUser = this.#byUser.get(requester) ?? new Map<string, Set<Subscription>>();
+    this.#byUser.set(requester, ofUser.set(jobId, (ofUser.get(jobId) ?? new Set()).add(subscription)));
     this.#starting.set(requester, (this.#starting.get(requester) ?? new Set()).add(subscription));
     this.#pump();
   }
 
   #remove(subscription: Subscription): void {
     this.#subscriptions.delete(subscription.requestId);
-    const same = this.#byJob.get(subscription.jobId);
+    const ofUser = this.#byUser.get(subscription.requester);
+    const same = ofUser?.get(subscription.jobId);
     same?.delete(subscription);
-    if (same?.size === 0) this.#byJob.delete(subscription.jobId);
+    if (same?.size === 0) ofUser?.delete(subscription.jobId);
+    if (ofUser?.size === 0) this.#byUser.delete(subscription.requester);
     this.#stopStarting(subscription);
   }
 
@@ -202,16 +204,21 @@ export class StatusStreams {
 
   /** The next change that a subscriber may see. */
   #nextChange(): Delivery | undefined {
-    const { jobs } = this.#options;
     for (const [id, job] of this.#changed) {
       this.#changed.delete(id);
-      const asked = [...(this.#byJob.get('*') ?? []), ...(this.#byJob.get(id) ?? [])];
-      const subscriptions = asked.filter(({ started, requester }) => started && jobs.visible(job, requester));
+      const subscriptions = this.#subscriptionsTo(job).filter(({ started }) => started);
       if (subscriptions.length === 0) continue;
       for (const { remaining } of subscriptions) remaining?.delete(id);
-      return { job, subscriptions: subscriptions.sort((a, b) => compareRequestIds(a.requestId, b.requestId)) };
+      return { job, subscriptions: subscriptions.toSorted((a, b) => compareRequestIds(a.requestId, b.requestId)) };
     }
     return undefined;
+  }
+
+  #subscriptionsTo(job: Job): readonly Subscription[] {
+    return [...this.#byUser].flatMap(([requester, byJob]) => {
+      const asked = [byJob.get('*'), byJob.get(job.id)].filter((same) => same !== undefined);
+      return asked.length > 0 && this.#options.jobs.visible(job, requester) ? asked.flatMap((same) => [...same]) : [];
+    });
   }
 
   /** The next current state that a new subscription still has to receive: one state for each user in turn. */

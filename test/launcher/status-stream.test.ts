@@ -319,3 +319,20 @@ t.test('[flow-status] a message has at most 1,000 sequences', async (t) => {
   );
   await launcher.end();
 });
+
+t.test('a change asks once for each user whether they see the job, however many streams they have', async (t) => {
+  const fake = createFakeJobs();
+  const asked: string[] = [];
+  const visible: FakeJobs['visible'] = (job, requester) => {
+    asked.push(requester);
+    return fake.visible(job, requester);
+  };
+  const launcher = await startLauncher({ jobs: { ...fake, visible } });
+  for (let id = 1; id <= 100; id++) await launcher.ask(status(id, '*', id % 2 === 0 ? 'bob' : 'eve'));
+  await launcher.ask(status(101, '*', '*'));
+  fake.put({ id: 'job-1', status: 'Pending', user: 'bob' });
+  const [message] = await launcher.received();
+  t.match(message, { sequences: { length: 51 } });
+  t.same(asked.toSorted(), ['*', 'bob', 'eve']);
+  await launcher.end();
+});
