@@ -73,9 +73,8 @@ export function createUsers({
     meanwhile: 'users that were looked up before keep their groups; requests that need an unknown user are refused',
     restored: 'Name services of this host answer again',
   });
-  const run = (program: string, args: readonly string[]): Promise<Outcome> => programs.run(program, args);
-
-  const findUser = async (name: string): Promise<SystemUser | undefined> => {
+  const findUser = async (name: string, signal: AbortSignal): Promise<SystemUser | undefined> => {
+    const run = (program: string, args: readonly string[]): Promise<Outcome> => programs.run(program, args, signal);
     const line = await entry(run, getent, 'passwd', name);
     const [canonical = '', , uid, gid] = line?.split(':') ?? [];
     if (line === undefined || !isAnswerTo(name, canonical)) return undefined;
@@ -87,7 +86,8 @@ export function createUsers({
     const groups = outcome.output.trim().split(/\s+/).map(number);
     return { name: canonical, uid: number(uid), gid: primary, groups: new Set([primary, ...groups]) };
   };
-  const findGroup = async (name: string): Promise<number | undefined> => {
+  const findGroup = async (name: string, signal: AbortSignal): Promise<number | undefined> => {
+    const run = (program: string, args: readonly string[]): Promise<Outcome> => programs.run(program, args, signal);
     const line = await entry(run, getent, 'group', name);
     const [canonical = '', , gid] = line?.split(':') ?? [];
     return line === undefined || !isAnswerTo(name, canonical) ? undefined : number(gid);
@@ -150,7 +150,7 @@ function cached<T>(
   clock: Clock,
   slots: LookupSlots,
   outage: Outage,
-  look: (name: string) => Promise<T | undefined>,
+  look: (name: string, signal: AbortSignal) => Promise<T | undefined>,
 ): (name: string, user?: string) => Promise<T | undefined> {
   const answers = new Map<string, Cached<T | undefined>>();
   /** Lookups that have started, by name. */
@@ -168,9 +168,9 @@ function cached<T>(
     const known = answers.get(name);
     return known !== undefined && clock.monotonic() < known.until ? known : undefined;
   };
-  const start = async (name: string): Promise<T | undefined> => {
+  const start = async (name: string, signal: AbortSignal): Promise<T | undefined> => {
     try {
-      const value = await look(name);
+      const value = await look(name, signal);
       outage.works();
       failures.delete(name);
       remember(answers, name, { value, until: clock.monotonic() + (value === undefined ? UNKNOWN_MS : FOUND_MS) });
@@ -184,16 +184,16 @@ function cached<T>(
     }
   };
   /** In its slot: another user's lookup may have started meanwhile, or have the answer. */
-  const inSlot = async (name: string): Promise<T | undefined> => {
+  const inSlot = async (name: string, signal: AbortSignal): Promise<T | undefined> => {
     const known = fresh(name);
     if (known !== undefined) return known.value;
-    const lookup = running.get(name) ?? start(name);
+    const lookup = running.get(name) ?? start(name, signal);
     running.set(name, lookup);
     return lookup;
   };
   const refresh = async (name: string, user: string): Promise<T | undefined> => {
     try {
-      return await (running.get(name) ?? slots.run(experience(name), user, () => inSlot(name)));
+      return await (running.get(name) ?? slots.run(experience(name), user, (signal) => inSlot(name, signal)));
     } catch (error) {
       const stale = answers.get(name);
       if (stale?.value === undefined) throw error;
@@ -252,7 +252,8 @@ class Programs {
     for (const child of this.#children) child.kill('SIGKILL');
   }
 
-  async run(program: string, args: readonly string[]): Promise<Outcome> {
+  /** Rejects with the reason of the signal when that is aborted. */
+  async run(program: string, args: readonly string[], signal: AbortSignal): Promise<Outcome> {
     this.#canEndWithPlugin ??= this.#spawn([...ENDS_WITH_PLUGIN, SETPRIV, '--version'], SETPRIV, SETPRIV_MS).then(
       ({ code }) => code === 0,
       () => {
@@ -261,11 +262,17 @@ class Programs {
       },
     );
     const prefix = (await this.#canEndWithPlugin) ? ENDS_WITH_PLUGIN : [];
-    return this.#spawn([...prefix, program, ...args], program, this.#timeoutMs);
+    return this.#spawn([...prefix, program, ...args], program, this.#timeoutMs, signal);
   }
 
-  #spawn([file = '', ...args]: readonly string[], program: string, timeoutMs: number): Promise<Outcome> {
+  #spawn(
+    [file = '', ...args]: readonly string[],
+    program: string,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<Outcome> {
     if (this.#isClosed) return Promise.reject(new UserLookupError('the plugin is exiting'));
+    if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       // If no descriptors are left, the child has no streams, and an error event follows.
       const child: ChildProcess = spawn(file, args, {
@@ -281,10 +288,19 @@ class Programs {
         child.stdout?.destroy();
       };
       // Rejects without waiting for the exit: a program that waits in the kernel for a dead file server may never exit.
-      const cancel = this.#clock.after(timeoutMs, () => {
+      const cancelTimer = this.#clock.after(timeoutMs, () => {
         stop();
         reject(new UserLookupError(`${program} gave no answer within ${timeoutMs / 1000} s`));
       });
+      const aborted = (): void => {
+        stop();
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', aborted);
+      const cancel = (): void => {
+        cancelTimer();
+        signal?.removeEventListener('abort', aborted);
+      };
       child.on('error', (error) => {
         cancel();
         if (child.pid === undefined) this.#children.delete(child);

@@ -95,6 +95,16 @@ t.test(
   },
 );
 
+t.test('70 users without an answer give up slots to a user who was never looked up', { skip }, async (t) => {
+  const { plugin, launcher, hung } = await started(t);
+  for (let i = 0; i < 70; i++) requestNobodyAwaits(launcher.clusterInfo(`hung-${i}`));
+  await eventually(() => hung().length > 4);
+  const { messageType } = await launcher.clusterInfo('carol');
+  t.equal(messageType, 8);
+  await plugin.logged(/no answer within 1 s, and other lookups wait/);
+  t.ok(hung().length <= 12, `${hung().length} lookups`);
+});
+
 const ENDS: readonly [name: string, end: (plugin: PluginProcess) => void][] = [
   ['killed with SIGKILL', ({ kill }) => kill('SIGKILL')],
   ['ended by its launcher', ({ endInput }) => endInput()],
