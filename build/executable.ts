@@ -75,7 +75,10 @@ function makeBlob(root: string, architecture: Architecture, directory: string): 
 
 const MOST_RECORDINGS = 8;
 
-/** Records until a result occurs a second time: on a host that stalls for a second, other timers run during a start. */
+/**
+ * Records until a result occurs a second time: on a host that stalls for a second, other timers run during a start. If none
+ * does, the last one is as good for a start, but another build makes other bytes.
+ */
 function recordTwice(file: string, record: () => void): void {
   const found = new Set<string>();
   for (let attempt = 0; attempt < MOST_RECORDINGS; attempt++) {
@@ -84,7 +87,9 @@ function recordTwice(file: string, record: () => void): void {
     if (found.has(digest)) return;
     found.add(digest);
   }
-  throw new Error(`the code cache of a start differed in each of ${MOST_RECORDINGS} recordings`);
+  console.warn(
+    `the code cache of a start differed in each of ${MOST_RECORDINGS} recordings: other builds have other bytes`,
+  );
 }
 
 /**

@@ -102,7 +102,7 @@ export async function runPlugin(
   await nextTurn();
   limitHeapAndCompiler();
   const followed = running.run(ending.signal);
-  void client.reportOutages(ending.signal);
+  void running.mayCall(ending.signal).then(() => client.reportOutages(ending.signal));
   void logWhenSynced(running, client, options.apiUrl, log, ending.signal);
   void warnAboutMissingGroups(reloadable, users, log);
   void settle(running, ending.signal);
@@ -116,10 +116,17 @@ export async function runPlugin(
 }
 
 /** Logs the cluster and its version after the first synchronization. Never rejects. */
-async function logWhenSynced(jobs: Jobs, client: Client, url: string, log: Logger, signal: AbortSignal): Promise<void> {
+async function logWhenSynced(
+  jobs: RunningJobs,
+  client: Client,
+  url: string,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   const cluster = { url, namespace: client.namespace };
   try {
     await jobs.synced(signal);
+    await jobs.mayCall(signal);
     const { gitVersion: kubernetes } = await client.version({ signal });
     log.notice('Synced with the cluster', { ...cluster, kubernetes });
   } catch (error) {

@@ -2,9 +2,10 @@
  * Composition of jobs/: the reflectors, the repository, the operations and the reconciler. `run` follows the cluster until its
  * signal is aborted.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Client, EVENTS, JOBS, PODS, type Projected, type Reflector, SERVICES } from '../kubernetes/contract.ts';
 import { scopedClient } from '../kubernetes/decorate-client.ts';
-import { atMost, untilAborted } from '../system/async.ts';
+import { atMost, untilAborted, within } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
@@ -45,12 +46,20 @@ interface JobsDependencies {
 export interface RunningJobs extends Jobs {
   /** Follows the cluster until the signal is aborted; never rejects. Called once. */
   readonly run: (signal: AbortSignal) => Promise<void>;
-  /** The same, but changes nothing by itself: for commands beside a running plugin. Called instead of `run`. */
+  /** Resolves when other requests may be sent: after the first lists, which Bootstrap waits for, but soon in any case. Never rejects. */
+  readonly mayCall: (signal: AbortSignal) => Promise<void>;
+  /** The same as `run`, but changes nothing by itself: for commands beside a running plugin. Called instead of `run`. */
   readonly observe: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Reasons of events that do not explain the state of a job (docs/kubernetes-objects.md section 7). */
 const IGNORED_EVENTS = ['Scheduled', 'Pulled', 'Created', 'Started', 'SuccessfulCreate', 'Completed'];
+
+/** Other requests wait so long for the first lists. */
+const LISTS_FIRST_MS = 1_000;
+
+/** Turns of the event loop until the answer to Bootstrap is written, after the first lists. */
+const ANSWER_TURNS = 4;
 
 /** Connections for calls are few, and submits of users need them, too. */
 const MAX_UNDO_ATTEMPTS = 4;
@@ -119,6 +128,15 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     repository.open();
   }
 
+  async function mayCall(signal: AbortSignal): Promise<void> {
+    const listed = async (until: AbortSignal): Promise<void> => {
+      await jobs.tried(until);
+      if (jobs.state().lastError === undefined) await pods.tried(until);
+    };
+    await within(clock, LISTS_FIRST_MS, listed, signal).catch(() => {});
+    for (let turn = 0; turn < ANSWER_TURNS; turn++) await nextTurn();
+  }
+
   /** Starts after the first list of jobs: which pods are kept depends on it. */
   async function runPods(signal: AbortSignal): Promise<void> {
     await jobs.synced(signal).catch(() => {});
@@ -161,7 +179,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
         runPods(signal),
         runWhileAllowed(services, 'services', signal),
         runWhileAllowed(events, 'events', signal),
-        permissions.run(signal),
+        mayCall(signal).then(() => permissions.run(signal)),
         reconcile(rules, signal),
       ]);
     } finally {
@@ -181,6 +199,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     usage: createUsage(context),
     network: createNetwork(context),
     clusterInfo: (requester) => dependencies.policy.clusterInfo(requester),
+    mayCall,
     run: (signal) => follow(createRules(context, inputs), signal),
     observe: (signal) => follow([confirmFinalState(context)], signal),
   };

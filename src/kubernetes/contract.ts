@@ -262,6 +262,8 @@ export interface Reflector<P extends Projected> {
   readonly state: () => ReflectorState;
   /** Resolves after the first complete list. */
   readonly synced: (signal: AbortSignal) => Promise<void>;
+  /** Resolves after the first list, also if it failed. */
+  readonly tried: (signal: AbortSignal) => Promise<void>;
   /** Resolves when everything up to this resourceVersion has been seen (compared as integers, one kind only). */
   readonly reached: (resourceVersion: string, signal: AbortSignal) => Promise<void>;
   /**

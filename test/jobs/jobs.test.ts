@@ -1,7 +1,8 @@
 /** A job is created once or not at all, and reported from the objects of the cluster: nothing is in memory only. */
 import t from 'tap';
-import { JOBS as JOBS_KIND, PODS, SECRETS, SERVICES } from '../../src/kubernetes/contract.ts';
+import { type Client, JOBS as JOBS_KIND, PODS, SECRETS, SERVICES } from '../../src/kubernetes/contract.ts';
 import { eventually } from '../support/eventually.ts';
+import { fakeClock } from '../support/fake-clock.ts';
 import { fastClock, hasState, startWorld, terminal } from './instance.ts';
 import { request } from './requests.ts';
 
@@ -219,3 +220,35 @@ t.test('missing permissions switch off one feature each, named once', async (t) 
   cluster.access.setRules(documented);
   await stop(one);
 });
+
+for (const [until, ms] of [
+  ['the first lists', 0],
+  ['a second without them', 1_000],
+] as const) {
+  t.test(`permissions are not reviewed until ${until}`, async (t) => {
+    const clock = fakeClock(0);
+    const held = Promise.withResolvers<void>();
+    let reviews = 0;
+    const wrap = (client: Client): Client => ({
+      ...client,
+      allowed: (...args) => {
+        reviews++;
+        return client.allowed(...args);
+      },
+      reflector: (options) => {
+        const reflector = client.reflector(options);
+        const run = (signal: AbortSignal): Promise<void> => held.promise.then(() => reflector.run(signal));
+        return options.resource.plural === 'pods' ? { ...reflector, run } : reflector;
+      },
+    });
+    const one = await instance({ clock, wrap, waits: false });
+    await eventually(() => one.log.some(({ sentence }) => sentence === 'Watch in sync'), 'the list of jobs');
+    clock.advance(999);
+    t.equal(reviews, 0);
+    if (ms === 0) held.resolve();
+    else clock.advance(1);
+    await eventually(() => reviews > 0, 'a review');
+    held.resolve();
+    await stop(one);
+  });
+}

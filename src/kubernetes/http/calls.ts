@@ -85,12 +85,7 @@ export class Calls {
     try {
       arm();
       return await this.within('GET', request.path, silence, MAX_PAGE_TIMEOUTS * timeoutMs, async (signal) => {
-        const response = await transport.send({
-          ...request,
-          method: 'GET',
-          headersMs: timeoutMs,
-          signal,
-        });
+        const response = await transport.list({ ...request, headersMs: timeoutMs, signal });
         return { contentType: response.contentType, bytes: await response.bytes(arm) };
       });
     } finally {

@@ -1,6 +1,5 @@
 /** Connections through an HTTP proxy: CONNECT, then TLS to the API server inside the tunnel, end to end. */
-import { request as httpRequest, type RequestOptions } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { RequestOptions } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { Deadline } from '../../system/async.ts';
@@ -57,8 +56,11 @@ function connectProxy(proxy: URL, target: URL, signal: AbortSignal): Promise<Soc
     signal,
   };
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  // Loaded for a proxy only: a start is faster without them.
   const request =
-    proxy.protocol === 'https:' ? httpsRequest({ ...options, ...tlsSettings({ verify: true }) }) : httpRequest(options);
+    proxy.protocol === 'https:'
+      ? process.getBuiltinModule('node:https').request({ ...options, ...tlsSettings({ verify: true }) })
+      : process.getBuiltinModule('node:http').request(options);
   request.once('connect', ({ statusCode = 0, statusMessage = '' }, socket: Socket, head: Buffer) => {
     if (statusCode >= 200 && statusCode < 300) {
       if (head.length > 0) socket.unshift(head);

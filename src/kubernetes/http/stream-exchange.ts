@@ -99,11 +99,18 @@ export class StreamExchange {
     }
   }
 
+  /** The complete body; undefined if it is longer than `maxBytes`. `onProgress` is called when bytes arrive. */
+  async complete(maxBytes: number, onProgress?: () => void): Promise<Buffer | undefined> {
+    const first = await this.first(maxBytes + 1, onProgress);
+    return first.length > maxBytes ? undefined : first;
+  }
+
   /** The first bytes of the body; the rest is discarded. */
-  async first(maxBytes: number): Promise<Buffer> {
+  async first(maxBytes: number, onProgress = (): void => {}): Promise<Buffer> {
     const parts: Buffer[] = [];
     let length = 0;
     for await (const part of this.body()) {
+      onProgress();
       parts.push(Buffer.from(part));
       length += part.length;
       if (length >= maxBytes) break;

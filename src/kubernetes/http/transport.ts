@@ -1,6 +1,6 @@
 /** Transport: HTTP/1.1 requests to the API server with tokens and deadlines, calls over undici and streams over sockets of their own. */
 import type { Socket } from 'node:net';
-import Pool from 'undici/lib/dispatcher/pool.js';
+import type { Pool } from 'undici';
 import type { Clock } from '../../system/clock.ts';
 import { redactAnswer } from '../../system/redact.ts';
 import {
@@ -82,6 +82,8 @@ export interface Transport {
   readonly send: (request: ApiRequest) => Promise<ApiResponse>;
   /** The same for a GET request with an answer that is read as it arrives, over a connection of its own. */
   readonly stream: (request: StreamRequest) => Promise<StreamResponse>;
+  /** The same with the complete body: for lists, after which a watch uses the connection. */
+  readonly list: (request: StreamRequest) => Promise<ApiResponse>;
   readonly serverTime: () => number | undefined;
   /** Ends all connections. */
   readonly close: () => Promise<void>;
@@ -113,24 +115,29 @@ export function createTransport(options: TransportOptions): Transport {
   const tunnel =
     proxy &&
     ((signal?: AbortSignal) => openTunnel({ proxy, target: apiUrl, tls, timeoutMs, keepAliveMs, clock, signal }));
-  const pool = new Pool(origin, {
-    connections: CALL_CONNECTIONS,
-    pipelining: 1,
-    allowH2: false,
-    keepAliveTimeout: timings.idleConnection,
-    keepAliveMaxTimeout: timings.idleConnection,
-    // The reader of a body decides how long it may be silent.
-    bodyTimeout: 0,
-    connect:
-      tunnel === undefined
-        ? { timeout: timeoutMs, keepAlive: true, keepAliveInitialDelay: keepAliveMs, ...tls }
-        : (_options, callback) => {
-            tunnel().then(
-              (socket) => callback(null, socket),
-              (error: Error) => callback(error, null),
-            );
-          },
-  });
+  const createPool = async (): Promise<Pool> => {
+    // Loaded for the first call: lists and watches need none, and a start is faster without it.
+    const { default: CallPool } = await import('undici/lib/dispatcher/pool.js');
+    return new CallPool(origin, {
+      connections: CALL_CONNECTIONS,
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout: timings.idleConnection,
+      keepAliveMaxTimeout: timings.idleConnection,
+      // The reader of a body decides how long it may be silent.
+      bodyTimeout: 0,
+      connect:
+        tunnel === undefined
+          ? { timeout: timeoutMs, keepAlive: true, keepAliveInitialDelay: keepAliveMs, ...tls }
+          : (_options, callback) => {
+              tunnel().then(
+                (socket) => callback(null, socket),
+                (error: Error) => callback(error, null),
+              );
+            },
+    });
+  };
+  let pool: Promise<Pool> | undefined;
   const connections = new StreamConnections({
     target: apiUrl,
     tls,
@@ -197,6 +204,39 @@ export function createTransport(options: TransportOptions): Transport {
     }
   }
 
+  const streamed = (request: StreamRequest): Promise<Answered<StreamExchange>> =>
+    authorized({ ...request, method: 'GET' }, (target, headers) => {
+      const lines = Object.entries({ host: apiUrl.host, ...headers }).map(([name, value]) => `${name}: ${value}`);
+      const { headersMs, signal } = request;
+      return StreamExchange.send(
+        connections,
+        { lines: [`GET ${target} HTTP/1.1`, ...lines], headersMs, clock },
+        signal,
+      );
+    });
+
+  const complete = (
+    { exchange, head, failure }: Answered<Exchange | StreamExchange>,
+    method: ApiRequest['method'],
+    path: string,
+  ): ApiResponse => ({
+    ...head,
+    bytes: async (onProgress) => {
+      const body = await exchange.complete(MAX_BODY_BYTES, onProgress).catch((error: unknown) => {
+        throw failure(error);
+      });
+      if (body !== undefined) return body;
+      throw new KubernetesError({
+        code: 'bad-answer',
+        method,
+        path: prefix + path,
+        status: head.status,
+        reason: ANSWER_TOO_LONG,
+        text: `the answer is longer than ${MAX_BODY_BYTES / 1024 / 1024} MiB`,
+      });
+    },
+  });
+
   return {
     origin,
     prefix,
@@ -205,38 +245,16 @@ export function createTransport(options: TransportOptions): Transport {
     tunnel,
     send: async (api) => {
       const { method, headersMs: headersTimeout, signal } = api;
-      const { exchange, head, failure } = await authorized(api, (path, headers) => {
+      const answered = await authorized(api, async (path, headers) => {
+        pool ??= createPool();
         const options = { method, path, headers, body: api.body?.text ?? null, headersTimeout };
-        return Exchange.send(pool, options, signal);
+        return Exchange.send(await pool, options, signal);
       });
-      return {
-        ...head,
-        bytes: async (onProgress) => {
-          const body = await exchange.complete(MAX_BODY_BYTES, onProgress).catch((error: unknown) => {
-            throw failure(error);
-          });
-          if (body !== undefined) return body;
-          throw new KubernetesError({
-            code: 'bad-answer',
-            method,
-            path: prefix + api.path,
-            status: head.status,
-            reason: ANSWER_TOO_LONG,
-            text: `the answer is longer than ${MAX_BODY_BYTES / 1024 / 1024} MiB`,
-          });
-        },
-      };
+      return complete(answered, method, api.path);
     },
+    list: async (request) => complete(await streamed(request), 'GET', request.path),
     stream: async (request) => {
-      const { headersMs, signal } = request;
-      const { exchange, head, failure } = await authorized({ ...request, method: 'GET' }, (target, headers) => {
-        const lines = Object.entries({ host: apiUrl.host, ...headers }).map(([name, value]) => `${name}: ${value}`);
-        return StreamExchange.send(
-          connections,
-          { lines: [`GET ${target} HTTP/1.1`, ...lines], headersMs, clock },
-          signal,
-        );
-      });
+      const { exchange, head, failure } = await streamed(request);
       return {
         ...head,
         body: async function* () {
@@ -254,7 +272,7 @@ export function createTransport(options: TransportOptions): Transport {
     close: async () => {
       const reason = new Error('the client was closed');
       connections.close(reason);
-      await pool.destroy(reason);
+      await (await pool)?.destroy(reason);
     },
   };
 }

@@ -143,6 +143,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     if (failures === 1 && !isShared) log.warning(sentence, { kind: name, error });
     else log.debug(sentence, { kind: name, failures, error });
     synced = false;
+    progress.notify();
   }
 
   /** `silentMs`: the watch before was silent for this time. */
@@ -262,6 +263,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     get: (uid) => store.get(uid),
     state: (): ReflectorState => ({ synced, lastError }),
     synced: (signal) => until(() => listed, signal),
+    tried: (signal) => until(() => listed || lastError !== undefined, signal),
     reached: (version, signal) =>
       until(() => listed && store.version !== undefined && !isNewer(version, store.version), signal),
     offer: (object, { isListed = false, isWatched = true } = {}) => {

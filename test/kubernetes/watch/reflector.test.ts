@@ -328,6 +328,21 @@ t.test('synced and reached end with their signals', async (t) => {
   t.equal(w.reflector.state().synced, false);
 });
 
+t.test('tried resolves after the first list, also if it fails', async (t) => {
+  const failing = await watching(t, [({ answer }) => answer(500, {})]);
+  await failing.reflector.tried(AbortSignal.timeout(60_000));
+  t.equal(failing.reflector.state().synced, false);
+  t.match(failing.reflector.state().lastError, { code: 'server-error' });
+  const working = await watching(t, [lists(5, [])]);
+  await working.reflector.tried(AbortSignal.timeout(60_000));
+  t.equal(working.reflector.state().synced, true);
+  const waiting = await watching(t, [() => {}]);
+  const leaving = new AbortController();
+  const wait = waiting.reflector.tried(leaving.signal);
+  leaving.abort(new Error('no longer wanted'));
+  await t.rejects(wait, { message: 'no longer wanted' });
+});
+
 const DENIED = 'pods is forbidden: User "system:serviceaccount:rstudio:job-launcher" cannot list resource "pods"';
 
 t.test('without permission to list, a watch without a version replays all objects', async (t) => {
