@@ -346,18 +346,47 @@ export function projectEvent(event: Event): EventView {
 /** Milliseconds since 1970 of an API time; undefined for none, and for 1970 itself, which means "never". */
 export function time(text: string | undefined | null): number | undefined {
   if (text === undefined || text === null) return undefined;
-  const milliseconds = WHOLE_SECONDS.test(text) ? wholeSeconds(text) : Date.parse(text);
+  const milliseconds = wholeSeconds(text) ?? Date.parse(text);
   return Number.isNaN(milliseconds) || milliseconds === 0 ? undefined : milliseconds;
 }
 
-/** As nearly all times are written; they are most of what is read of a pod, and Date.parse takes twice as long. */
-const WHOLE_SECONDS = /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
-
-function wholeSeconds(text: string): number {
-  const two = (at: number): number => text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 11 * ZERO;
-  return Date.UTC(two(0) * 100 + two(2), two(5) - 1, two(8), two(11), two(14), two(17));
+/**
+ * A time of 20 characters, as nearly all are written, from 1970 on; undefined for others. Times are most of what is read of
+ * a pod: with Date.UTC or Date.parse an event of a watch takes 5 % more CPU time.
+ */
+function wholeSeconds(text: string): number | undefined {
+  if (text.length !== TIME_FORMAT.length) return undefined;
+  for (const [at, code] of TIME_SEPARATORS) if (text.charCodeAt(at) !== code) return undefined;
+  const year = two(text, 0) * 100 + two(text, 2);
+  const month = two(text, 5);
+  const day = two(text, 8);
+  const seconds = two(text, 11) * 3600 + two(text, 14) * 60 + two(text, 17);
+  if (!(year >= 1970 && month >= 1 && month <= 12 && day >= 1 && seconds >= 0)) return undefined;
+  return (daysBefore(year, month) + day - 1) * 86_400_000 + seconds * 1000;
 }
 
+const TIME_FORMAT = '0000-00-00T00:00:00Z';
+const TIME_SEPARATORS = [...TIME_FORMAT].flatMap((character, at): readonly (readonly [number, number])[] =>
+  character === '0' ? [] : [[at, character.charCodeAt(0)]],
+);
+
+/** Two digits as a number; NaN for other characters. */
+function two(text: string, at: number): number {
+  const high = text.charCodeAt(at) - ZERO;
+  const low = text.charCodeAt(at + 1) - ZERO;
+  return high >= 0 && high <= 9 && low >= 0 && low <= 9 ? high * 10 + low : Number.NaN;
+}
+
+/** Days from 1970 to the first of a month. Years start in March here, so that the leap day is the last. */
+function daysBefore(year: number, month: number): number {
+  const years = month < 3 ? year - 1 : year;
+  const months = month < 3 ? month + 9 : month - 3;
+  const leapDays = Math.floor(years / 4) - Math.floor(years / 100) + Math.floor(years / 400);
+  return years * 365 + leapDays + Math.floor((153 * months + 2) / 5) - DAYS_TO_1970;
+}
+
+/** Days from 1 March of the year 0 to 1970. */
+const DAYS_TO_1970 = 719_468;
 /** Character code of the digit 0. */
 const ZERO = 48;
 

@@ -47,6 +47,8 @@ export class Watches<T extends KubernetesObject> {
   /** Monotonic time at which this watch became silent, and the silent time of the watches before it. */
   #quietSince = 0;
   #quietBefore = 0;
+  /** A bookmark of the current version has arrived. */
+  #isAlive = false;
   #relistAt = Number.POSITIVE_INFINITY;
   /** The version at which a watch last sent something that is not an event. */
   #brokenAt: string | undefined;
@@ -148,16 +150,28 @@ export class Watches<T extends KubernetesObject> {
 
   /** Processes received bytes. Returns what follows if the watch must end, undefined if it continues. */
   #take(bytes: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
-    for (const line of decoder.split(bytes)) {
-      const end = this.#event(line, decoder, authorization);
-      if (end !== undefined) return end;
+    const before = this.#options.version();
+    this.#isAlive = false;
+    try {
+      for (const line of decoder.split(bytes)) {
+        const end = this.#event(line, decoder, authorization);
+        if (end !== undefined) return end;
+      }
+      return undefined;
+    } finally {
+      // Once for all events that arrived together.
+      const hasAdvanced = this.#options.version() !== before;
+      if (hasAdvanced || this.#isAlive) {
+        this.#quietSince = this.#options.clock.monotonic();
+        this.#quietBefore = 0;
+      }
+      if (hasAdvanced) this.#options.onWorking();
     }
-    return undefined;
   }
 
   /** Processes one event. Returns what follows if the watch must end, undefined if it continues. */
   #event(line: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
-    const { clock, log, path, resource } = this.#options;
+    const { log, path, resource } = this.#options;
     let event: RawEvent;
     try {
       event = decoder.event(line);
@@ -171,9 +185,10 @@ export class Watches<T extends KubernetesObject> {
     }
     const version = object?.metadata?.resourceVersion;
     if (object === undefined || typeof version !== 'string') return this.#broken(this.#badLine(line));
-    const before = this.#options.version();
     switch (event.type) {
       case 'BOOKMARK':
+        // Of the same version it shows that the server is alive; an event of an old version may be a replay.
+        if (version === this.#options.version()) this.#isAlive = true;
         this.#options.onBookmark(version);
         break;
       case 'ADDED':
@@ -184,13 +199,6 @@ export class Watches<T extends KubernetesObject> {
       default:
         log.warning('Ignoring a watch event of unknown type', { kind: resource.plural, type: event.type });
     }
-    const hasAdvanced = this.#options.version() !== before;
-    // A bookmark of the same version shows that the server is alive; an event of an old version may be a replay.
-    if (hasAdvanced || (event.type === 'BOOKMARK' && version === before)) {
-      this.#quietSince = clock.monotonic();
-      this.#quietBefore = 0;
-    }
-    if (hasAdvanced) this.#options.onWorking();
     return undefined;
   }
 

@@ -6,6 +6,12 @@ import { projectJob, projectOurPod, time } from '../../../src/jobs/view/projecti
 t.test('times of the API are milliseconds; 1970 and malformed times are undefined', async (t) => {
   t.equal(time('2026-11-23T18:40:12Z'), 1_795_459_212_000);
   t.equal(time('2026-11-23T18:40:12.345678Z'), 1_795_459_212_345);
+  t.equal(time('1970-01-01T00:00:01Z'), 1_000);
+  t.equal(time('2000-02-29T23:59:59Z'), 951_868_799_000);
+  t.equal(time('2100-03-01T00:00:00Z'), 4_107_542_400_000);
+  t.equal(time('9999-12-31T23:59:59Z'), 253_402_300_799_000);
+  t.equal(time('2026-11-2xT18:40:12Z'), undefined);
+  t.equal(time('2026-13-01T18:40:12Z'), undefined);
   t.equal(time('0050-01-01T00:00:00Z'), -60_589_296_000_000);
   t.equal(time('1970-01-01T00:00:00Z'), undefined);
   t.equal(time('soon'), undefined);

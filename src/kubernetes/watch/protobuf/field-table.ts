@@ -75,7 +75,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   Pod: '1 metadata PodMeta, 2 spec PodSpec, 3 status PodStatus',
   PodMeta:
     '1 name text^, 5 uid text^, 6 resourceVersion text^, 8 creationTimestamp time, 9 deletionTimestamp time, ' +
-    '10 deletionGracePeriodSeconds number!, 11 labels podLabels, 13 ownerReferences Owner*',
+    '10 deletionGracePeriodSeconds number!, 11 labels podLabels, 13 ownerReferences PodOwner*',
+  PodOwner: '1 kind text!, 4 uid text!, 6 controller flag!',
   Owner: '1 kind text!, 3 name text!, 4 uid text!, 6 controller flag!',
   PodSpec:
     '2 containers PodContainer*, 5 activeDeadlineSeconds number!, 10 nodeName text, 12 hostPID flag, ' +

@@ -101,9 +101,7 @@ t.test('given a recorded pod, what is read of it is literally this', async (t) =
         resourceVersion: '18537',
         creationTimestamp: '2026-11-23T18:40:12Z',
         labels: { 'app.kubernetes.io/managed-by': 'launcher' },
-        ownerReferences: [
-          { kind: 'Job', name: 'protobuf-sample', uid: '4e481d85-5333-4c0e-9bea-8343d9a5958b', controller: true },
-        ],
+        ownerReferences: [{ kind: 'Job', uid: '4e481d85-5333-4c0e-9bea-8343d9a5958b', controller: true }],
       },
       spec: {
         containers: [
