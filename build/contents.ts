@@ -52,6 +52,7 @@ export function writeContents(stage: string, release: Release): void {
   for (const file of readdirSync(join(root, 'fixtures/config'))) {
     if (/\.(conf|yaml)$/.test(file)) copyFileSync(join(root, 'fixtures/config', file), join(stage, 'config', file));
   }
+  cpSync(join(root, 'fixtures/templates'), join(stage, 'config/templates'), { recursive: true });
   write(`man/${name}.8`, manPage());
   write(`completions/${name}.bash`, completionScript('bash', COMMANDS));
   write(`completions/_${name}`, completionScript('zsh', COMMANDS));

@@ -80,6 +80,9 @@ t.test('the unpacked package runs in a root directory with nothing but its libra
     'docs/reference.md',
     'THIRD-PARTY-LICENSES',
     'config/rbac.yaml',
+    'config/templates/job.tpl',
+    'config/templates/service.tpl',
+    'config/templates/site-data.tpl',
     'sbom.cdx.json',
     'BUILDINFO',
   ]) {
