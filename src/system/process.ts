@@ -1,11 +1,16 @@
 /** The process itself: its arguments, root, executing the program again, and the exit after an unexpected error. */
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import type { Environment } from './environment.ts';
 import type { Log } from './log.ts';
 
 /** In the single executable the first argument is not a script. */
 function isSingleExecutable(): boolean {
   return process.getBuiltinModule('node:sea')?.isSea() ?? false;
+}
+
+/** The file of this program, also if another one has its name by now; undefined if Node.js runs it from a script. */
+export function programFile(): Stats | undefined {
+  return isSingleExecutable() ? statSync('/proc/self/exe') : undefined;
 }
 
 /** The arguments of the plugin. */

@@ -8,6 +8,7 @@ import { effectiveProfile, NOBODY } from '../../config/profiles/profiles.ts';
 import { connect } from '../../jobs/connect.ts';
 import type { Policy } from '../../jobs/policy/policy.ts';
 import type { Client } from '../../kubernetes/contract.ts';
+import { programFile } from '../../system/process.ts';
 import type { Arguments } from '../arguments.ts';
 import type { Command } from '../command-contract.ts';
 import { policyOf } from '../command-policy.ts';
@@ -32,6 +33,7 @@ import {
   checkServerUser,
 } from './check-configuration.ts';
 import { checkRunningPlugin } from './check-hardening.ts';
+import { checkLauncherConf, findLauncherConf } from './check-launcher-conf.ts';
 import { checkNamedObjects } from './check-named-objects.ts';
 import { checkName, checkTcp, endpointOf } from './check-network.ts';
 import { checkOverrideLists, writtenOverrides } from './check-overrides.ts';
@@ -96,6 +98,10 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
   const asWhom = all(options, isServerUser);
   await step('open-files', options, () => checkOpenFiles());
   await step('directories', asWhom, ([given, isIt]) => checkDirectories(given, isIt));
+  const launcherConf = options === undefined ? undefined : findLauncherConf(options, context.environment);
+  if (launcherConf !== undefined) {
+    await step('launcher-conf', options, (given) => checkLauncherConf(launcherConf, given, programFile()));
+  }
   await step('hardening', options, (given) => checkRunningPlugin(given));
   const files = await step('profiles', asWhom, ([given, isIt]) => checkProfiles(given, isIt, context));
   const isTemplating = options?.useTemplating === true;
