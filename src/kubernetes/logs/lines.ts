@@ -1,6 +1,7 @@
 /** Lines of a log with timestamps: removes the timestamps and what was delivered before. */
 import type { LogPosition, Resume } from './position.ts';
-import { compareStamps, type ReadStamp, type Stamp, StampReader, USUAL_LENGTH } from './stamps.ts';
+import { compareStamps, type ReadStamp, type Stamp, StampReader } from './stamps.ts';
+import { LONG_LINE_BYTES, UsualLines } from './usual-lines.ts';
 
 const NEWLINE = 10;
 const NO_BYTES = Buffer.alloc(0);
@@ -12,8 +13,8 @@ const NO_BYTES = Buffer.alloc(0);
  */
 const RECORD_BYTES = 16 * 1024;
 
-/** Lines that are longer may consist of records. */
-const LONG_LINE_BYTES = RECORD_BYTES / 2;
+/** Smaller joined bytes get a buffer of this size. */
+const MIN_JOINED_BYTES = 4 * 1024;
 
 /** Longest error text of a kubelet that is kept. */
 const ERROR_TEXT_BYTES = 500;
@@ -27,6 +28,8 @@ export class StampedLines {
   readonly #resume: Resume;
   /** Bytes that may be the start of a timestamp. */
   #held: Buffer = NO_BYTES;
+  /** For bytes that were held and those after them, used again: new ones would make V8 collect garbage for each few MB. */
+  #joined: Buffer = NO_BYTES;
   #expecting: 'line' | 'content' = 'line';
   #stamp: ReadStamp | undefined;
   /** Bytes of the line that are to be dropped; Infinity: all. */
@@ -38,6 +41,7 @@ export class StampedLines {
   #lineBytes = 0;
   #errorText: string | undefined;
   #hasOutput = false;
+  readonly #usual = new UsualLines();
 
   constructor(position: LogPosition) {
     this.#position = position;
@@ -65,9 +69,9 @@ export class StampedLines {
     return this.#resume.reached && !isCutInDelivered;
   }
 
-  /** The new ones of these bytes, without timestamps; they are moved within the buffer. */
+  /** The new ones of these bytes, without timestamps; they are moved within the buffer, and valid until the next call. */
   push(received: Buffer): Buffer {
-    const bytes = this.#held.length === 0 ? received : Buffer.concat([this.#held, received]);
+    const bytes = this.#held.length === 0 ? received : this.#join(this.#held, received);
     this.#held = NO_BYTES;
     if (this.#errorText === undefined) return this.#take(bytes);
     this.#errorText = (this.#errorText + bytes.toString('utf8')).slice(0, ERROR_TEXT_BYTES);
@@ -92,6 +96,14 @@ export class StampedLines {
     return NO_BYTES;
   }
 
+  #join(held: Buffer, received: Buffer): Buffer {
+    const length = held.length + received.length;
+    if (this.#joined.length < length) this.#joined = Buffer.allocUnsafeSlow(Math.max(length, MIN_JOINED_BYTES));
+    this.#joined.set(held);
+    this.#joined.set(received, held.length);
+    return this.#joined.subarray(0, length);
+  }
+
   #take(bytes: Buffer): Buffer {
     const stamps = new StampReader(bytes);
     const days = new DaySearch(bytes);
@@ -99,14 +111,8 @@ export class StampedLines {
     let i = 0;
     while (i < bytes.length) {
       if (this.#expecting === 'line') {
-        const end = this.#endOfShortLine(bytes, stamps, i);
-        if (end !== -1) {
-          bytes.copyWithin(written, i + USUAL_LENGTH, end);
-          written += end - i - USUAL_LENGTH;
-          i = end;
-          continue;
-        }
-        const found = stamps.at(i, this.#stamp);
+        const before = this.#stamp;
+        const found = stamps.at(i, before);
         if (found === 'short') {
           this.#held = Buffer.from(bytes.subarray(i));
           break;
@@ -114,6 +120,14 @@ export class StampedLines {
         if (found === undefined) {
           this.#errorText = bytes.toString('utf8', i, i + ERROR_TEXT_BYTES);
           break;
+        }
+        if (before?.second === found.second && this.#resume.isOver && !this.#position.hasRecordStamps) {
+          const usual = this.#usual.take(bytes, i, written, this.#position);
+          if (usual !== undefined) {
+            this.#hasOutput = true;
+            ({ read: i, written } = usual);
+            continue;
+          }
         }
         this.#beginLine(found);
         i += found.length;
@@ -150,23 +164,6 @@ export class StampedLines {
       }
     }
     return bytes.subarray(0, written);
-  }
-
-  /**
-   * Counts a new complete short line with the second of the line before, and returns its end; -1: it is another line. Most lines
-   * are such lines: they take half the CPU time without objects for each.
-   */
-  #endOfShortLine(bytes: Buffer, stamps: StampReader, start: number): number {
-    const before = this.#stamp;
-    if (before === undefined || !this.#resume.isOver || this.#position.hasRecordStamps) return -1;
-    const nanos = stamps.nanosIn(before.second, start);
-    if (nanos === -1) return -1;
-    const content = start + USUAL_LENGTH;
-    const newline = bytes.indexOf(NEWLINE, content);
-    if (newline === -1 || newline - content >= LONG_LINE_BYTES) return -1;
-    this.#hasOutput = true;
-    this.#position.next(nanos);
-    return newline + 1;
   }
 
   /**

@@ -9,7 +9,7 @@ const MARGIN_S = 10;
 /** Seconds with output that are counted; more than are needed for the margin. */
 const MAX_SECONDS = 32;
 /** Timestamps of delivered lines that are kept for a log with a removed start. */
-const MAX_RECENT = 64;
+export const MAX_RECENT = 64;
 
 /** The last timestamps of delivered lines, as numbers: an object for each line would be garbage for each line. */
 class RecentStamps {
@@ -134,25 +134,33 @@ export class LogPosition {
 
   /** The open line has ended. */
   complete(isLong: boolean): void {
-    this.#open = undefined;
-    this.#equal++;
-    this.#lastLineWasLong = isLong;
-    const second = this.#lastSecond;
-    this.#countOf(second).lines++;
-    const all = this.#all;
-    if (all !== undefined && (all.second === undefined || second >= all.second)) all.lines++;
+    this.#complete(1, 1, isLong);
   }
 
-  /** A complete short line with a timestamp of the second of the line before was delivered: `begin`, `deliver` and `complete`. */
-  next(nanos: number): void {
-    if (nanos !== this.#lastNanos) this.#setLast(this.#lastSecond, nanos);
-    this.complete(false);
+  /**
+   * Complete short lines with timestamps of the second of the line before were delivered, each with `begin`, `deliver` and
+   * `complete`. `nanos`: of those lines that differ from the line before them, at least the last MAX_RECENT; `equal`: the lines
+   * with the last timestamp.
+   */
+  completeLines(lines: number, nanos: readonly number[], equal: number): void {
+    for (const each of nanos) if (each !== this.#lastNanos) this.#setLast(this.#lastSecond, each);
+    this.#complete(lines, equal, false);
   }
 
   /** The node has removed lines: the log since this second now starts with this timestamp, and N lines of it were delivered. */
   rebase(since: number | undefined, head: Stamp, lines: number): void {
     this.#all = { second: since, head, lines };
     this.#seconds = [];
+  }
+
+  #complete(lines: number, equal: number, isLong: boolean): void {
+    this.#open = undefined;
+    this.#equal += equal;
+    this.#lastLineWasLong = isLong;
+    const second = this.#lastSecond;
+    this.#countOf(second).lines += lines;
+    const all = this.#all;
+    if (all !== undefined && (all.second === undefined || second >= all.second)) all.lines += lines;
   }
 
   #setLast(second: number, nanos: number): void {

@@ -17,7 +17,8 @@ const LONGEST_STAMP = 36;
 const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) /;
 const SHAPE = '0000-00-00T00:00:00';
 /** Nodes write nine digits, `Z` and the space. */
-export const USUAL_LENGTH = SHAPE.length + 12;
+export const NANO_DIGITS = 9;
+export const USUAL_LENGTH = SHAPE.length + 1 + NANO_DIGITS + 2;
 const ZERO = 48;
 const NINE = 57;
 /** `Z `. */

@@ -12,6 +12,25 @@ function parse(text: string): { readonly body: string; readonly parser: AnswerPa
   return { body: bytes.toString('latin1', 0, parser.push(bytes, 0, bytes.length)), parser };
 }
 
+/** The same in reads of this size; the state after each of them is part of it. */
+function readIn(
+  answer: Buffer,
+  size: number,
+): { readonly body: string; readonly error?: string; readonly complete?: boolean } {
+  const parser = new AnswerParser();
+  let body = '';
+  try {
+    for (let at = 0; at < answer.length; at += size) {
+      const bytes = Buffer.from(answer.subarray(at, at + size));
+      body += bytes.toString('latin1', 0, parser.push(bytes, 0, bytes.length));
+    }
+    return { body, complete: parser.isComplete };
+  } catch (error) {
+    // What came before the error in the same read is not returned.
+    return { body: '', error: String(error) };
+  }
+}
+
 t.test('every split of a recorded stream gives the body and the headers', async (t) => {
   for (const answer of recordedAnswers()) {
     const expected = parse(answer.toString('latin1')).body;
@@ -50,6 +69,27 @@ t.test('chunks, extensions and trailers are removed', async (t) => {
   t.equal(body, 'abcde');
   t.equal(parser.isComplete, true);
   t.equal(parser.isReusable, true);
+});
+
+t.test('many chunks of one read are the same as chunks in small reads, and as what undici reads', async (t) => {
+  const random = randomOf(7);
+  const below = (most: number): number => Math.floor(random() * most);
+  let errors = 0;
+  for (let round = 0; round < 150; round++) {
+    const chunks = Array.from({ length: 1 + below(200) }, () => {
+      const content = 'c'.repeat(below(20) === 0 ? 1 + below(90_000) : 1 + below(300));
+      const size = content.length.toString(16).padStart(below(9), '0');
+      const unusual = below(300);
+      return `${unusual === 1 ? `${size};a=b` : unusual === 2 ? `${size}g` : size.toUpperCase()}\r${unusual === 3 ? '' : '\n'}${content}\r\n`;
+    });
+    const answer = Buffer.from(`${CHUNKED}${chunks.join('')}0\r\n\r\n`, 'latin1');
+    const cut = below(3) === 0 ? answer.length - below(400) : answer.length;
+    const [small, large] = [700, 60_000 + below(200_000)].map((size) => readIn(answer.subarray(0, cut), size));
+    t.strictSame(large, small);
+    if (cut === answer.length && round % 10 === 0) t.equal(await disagreement([answer]), undefined);
+    if (small?.error !== undefined) errors++;
+  }
+  t.ok(errors > 10 && errors < 140, `${errors} were malformed`);
 });
 
 t.test('a body of Content-Length ends with its last byte', async (t) => {

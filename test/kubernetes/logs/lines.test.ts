@@ -18,7 +18,7 @@ function read(
   cut = false,
 ): { text: string; lines: StampedLines } {
   const lines = new StampedLines(position);
-  const out = pieces.map((piece) => lines.push(Buffer.from(piece)));
+  const out: Buffer[] = pieces.map((piece) => Buffer.from(lines.push(Buffer.from(piece))));
   if (!cut) out.push(lines.end());
   return { text: Buffer.concat(out).toString('latin1'), lines };
 }
@@ -370,7 +370,7 @@ t.test('any log, cut anywhere, any number of times, arrives once and complete', 
           const part = whole.subarray(0, cut);
           const reader = new StampedLines(position);
           for (let start = 0; start < part.length; start += piece)
-            got.push(reader.push(part.subarray(start, start + piece)));
+            got.push(Buffer.from(reader.push(part.subarray(start, start + piece))));
           if (part.length === whole.length) got.push(reader.end());
         });
         const reader = new StampedLines(position);
