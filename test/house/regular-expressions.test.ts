@@ -30,35 +30,31 @@ function cpuMs(): number {
   return (user + system) / 1000;
 }
 
-/** A context of its own can interrupt an expression; all texts are tried in one run, because each run costs a thread. */
-const context = createContext({ expression: /x/, texts: [''], costs: [0], cpuMs });
+/** A context of its own can interrupt an expression; many texts are tried in one run, because each run costs a thread. */
+const context = createContext({ expression: /x/, texts: [''], costs: [0], enough: 0, cpuMs });
 const run = new Script(`{
   let before = cpuMs();
   for (const text of texts) {
     text.replace(expression, '');
     const after = cpuMs();
     costs.push(after - before);
+    if (after - before > enough) break;
     before = after;
   }
 }`);
 
-/** Milliseconds of CPU that the expression takes on each text; those after one that takes too long are missing. */
-function costsOf(expression: RegExp, texts: readonly string[]): readonly number[] {
+/** Milliseconds of CPU that the expression takes on each text, up to the first one that takes more than `enough`. */
+function costsOf(expression: RegExp, texts: readonly string[], enough: number): readonly number[] {
   const costs: number[] = [];
-  while (costs.length < texts.length) {
-    const done = costs.length;
-    const before = cpuMs();
-    Object.assign(context, { expression, texts: texts.slice(done), costs });
-    try {
-      run.runInContext(context, { timeout: TIMEOUT_MS });
-    } catch (error) {
-      // An error of another context is no Error of this one.
-      if (!String(error).includes('timed out')) throw error;
-      const interrupted = costs.slice(done).reduce((rest, cost) => rest - cost, cpuMs() - before);
-      costs.push(interrupted);
-      // On a busy host a text may be interrupted that has hardly begun.
-      if (interrupted > MOST_CPU_MS) break;
-    }
+  const before = cpuMs();
+  Object.assign(context, { expression, texts, costs, enough });
+  try {
+    run.runInContext(context, { timeout: TIMEOUT_MS });
+  } catch (error) {
+    // An error of another context is no Error of this one.
+    if (!String(error).includes('timed out')) throw error;
+    // On a busy host a text may be interrupted that has hardly begun.
+    costs.push(costs.reduce((rest, cost) => rest - cost, cpuMs() - before));
   }
   return costs;
 }
@@ -98,17 +94,16 @@ function adversaries(expression: RegExp): readonly Adversary[] {
 /** The first long string on which the expression takes too long. */
 function slow(expression: RegExp): { readonly ms: number; readonly text: string } | undefined {
   const all = adversaries(expression);
-  const short = costsOf(
-    expression,
-    all.map((one) => textOf(one, SHORT)),
-  );
-  for (const [at, before = 0] of short.entries()) {
-    const adversary = all[at];
-    if (adversary === undefined || before <= SUSPICIOUS_CPU_MS) continue;
-    const text = textOf(adversary, LONG);
-    const [ms = 0] = costsOf(expression, [text]);
-    const [again = before] = costsOf(expression, [textOf(adversary, SHORT)]);
-    const isSteep = ms > LEAST_CPU_MS && ms > TIMES_AS_LONG * Math.min(before, again);
+  const texts = all.map((one) => textOf(one, SHORT));
+  const costOf = (text: string): number => costsOf(expression, [text], 0)[0] ?? 0;
+  for (let done = 0; done < texts.length; ) {
+    const costs = costsOf(expression, texts.slice(done), SUSPICIOUS_CPU_MS);
+    done += costs.length;
+    const [before = 0, suspect] = [costs.at(-1), all[done - 1]];
+    if (suspect === undefined || before <= SUSPICIOUS_CPU_MS) continue;
+    const text = textOf(suspect, LONG);
+    const ms = costOf(text);
+    const isSteep = ms > LEAST_CPU_MS && ms > TIMES_AS_LONG * Math.min(before, costOf(textOf(suspect, SHORT)));
     if (isSteep || ms > MOST_CPU_MS) return { ms, text };
   }
   return undefined;
