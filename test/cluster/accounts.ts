@@ -25,7 +25,7 @@ export interface Accounts {
   readonly userOf: (token: string) => User | undefined;
 }
 
-export function createAccounts(): Accounts {
+export function createAccounts(clock: () => number): Accounts {
   const users = new Map<string, { user: User; expires: number }>();
   const uids = new Map<string, string>();
 
@@ -41,7 +41,7 @@ export function createAccounts(): Accounts {
   }
 
   function issue(user: User, seconds: number | undefined): string {
-    const now = Math.floor(Date.now() / 1000);
+    const now = Math.floor(clock() / 1000);
     const claims = {
       aud: ['https://kubernetes.default.svc'],
       iss: 'https://kubernetes.default.svc',
@@ -52,7 +52,7 @@ export function createAccounts(): Accounts {
     };
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
     const token = `${part({ alg: 'RS256', kid: 'simulated' })}.${part(claims)}.${Buffer.from(randomUUID()).toString('base64url')}`;
-    users.set(token, { user, expires: seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + seconds * 1000 });
+    users.set(token, { user, expires: seconds === undefined ? Number.POSITIVE_INFINITY : clock() + seconds * 1000 });
     return token;
   }
 
@@ -67,7 +67,7 @@ export function createAccounts(): Accounts {
     },
     userOf: (token) => {
       const entry = users.get(token);
-      return entry !== undefined && entry.expires > Date.now() ? entry.user : undefined;
+      return entry !== undefined && entry.expires > clock() ? entry.user : undefined;
     },
   };
 }

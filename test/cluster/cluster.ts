@@ -32,6 +32,7 @@ import { createPrograms } from './kubelet/programs.ts';
 import { createReaper } from './kubelet/reaper.ts';
 import { nodeDraft } from './nodes.ts';
 import { createPace } from './pace.ts';
+import { type ClusterClock, machineClock } from './timers.ts';
 
 export interface ClusterOptions {
   /** Default 0: any free one. */
@@ -51,6 +52,8 @@ export interface ClusterOptions {
   readonly speed?: number;
   /** Divides the seconds that objects ask for (grace periods, deadlines). Default 1. */
   readonly timeScale?: number;
+  /** Default: this machine's. */
+  readonly clock?: ClusterClock;
   /** Decides about images before their names do. */
   readonly images?: ImageRule;
   /** A directory of programs that stand for those of images (kubelet/programs.ts). */
@@ -68,6 +71,7 @@ export interface ClusterOptions {
 }
 
 export interface SimulatedCluster extends Controls {
+  readonly clock: ClusterClock;
   /** `https://127.0.0.1:PORT`. */
   readonly url: string;
   /** PEM of its own authority. */
@@ -99,7 +103,8 @@ const LAUNCHER_ACCOUNT = 'job-launcher';
 export async function startCluster(options: ClusterOptions = {}): Promise<SimulatedCluster> {
   const namespace = options.namespace ?? 'rstudio';
   const random = options.random ?? Math.random;
-  const pace = createPace(options.speed ?? 1, options.timeScale ?? 1);
+  const clock = options.clock ?? machineClock;
+  const pace = createPace(options.speed ?? 1, options.timeScale ?? 1, clock);
   const directory = mkdtempSync(join(tmpdir(), 'simulated-cluster-'));
   // Containers run as other users and must be able to pass through.
   chmodSync(directory, 0o711);
@@ -107,15 +112,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
   const programs = createPrograms(options.programs, join(directory, 'programs'));
 
   const journal = createJournal();
-  const store = createStore(journal, options.historyLength);
-  const accounts = createAccounts();
+  const store = createStore(journal, clock.now, options.historyLength);
+  const accounts = createAccounts(clock.now);
   const access = createAccess(documentedRules(namespace));
   const events = createEventRecorder(store);
   const admission = createAdmission(store, random);
   const guard = createGuard();
   const reaper = createReaper();
   const kubelets = new Map<string, Kubelet>();
-  const metrics = createMetrics(() => kubelets.values(), access);
+  const metrics = createMetrics(() => kubelets.values(), access, clock);
 
   for (const name of [namespace, 'default', ...(options.namespaces ?? [])]) addNamespace(store, name);
   const firstToken = options.token ?? accounts.issue(namespace, LAUNCHER_ACCOUNT);
@@ -141,6 +146,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
         memory: options.memoryPerNode ?? '256Gi',
         pods: '900',
         labels: { az: 'us-east', region: 'us', ...options.nodeLabels },
+        nowMs: clock.now(),
       }),
     );
     const parts = {
@@ -158,7 +164,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
   }
 
   const identity = createIdentity();
-  const faults = createFaults(options.seed ?? 1);
+  const faults = createFaults(options.seed ?? 1, clock);
   const nodeController = createNodeController(store, events, pace);
   let agent: 'available' | 'away' = 'available';
   let token = firstToken;
@@ -176,7 +182,6 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
     intercept: faults.intercept,
     watchOptions: (path) => ({
       ...faults.watchOptions(path),
-      timeScale: pace.timeScale,
       ...(options.bookmarkMs === undefined ? {} : { bookmarkMs: options.bookmarkMs }),
     }),
     version: { ...VERSION, ...options.version },
@@ -200,6 +205,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
   }
 
   const controls = createControls({
+    clock,
     store,
     accounts,
     admission,
@@ -219,6 +225,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Simula
 
   return {
     ...controls,
+    clock,
     url: `https://127.0.0.1:${server.port()}`,
     ca: identity.ca,
     token: firstToken,

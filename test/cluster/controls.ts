@@ -11,6 +11,7 @@ import type { Draft, Store } from './api/store.ts';
 import type { NodeController } from './controllers/nodes.ts';
 import type { Kubelet } from './kubelet/kubelet.ts';
 import { type Pod, timestamp } from './model.ts';
+import type { ClusterClock } from './timers.ts';
 
 interface RestartOptions {
   /** `cut`: connections break in the middle (SIGKILL); `clean`: watches end, then it goes (SIGTERM). Default cut. */
@@ -53,6 +54,7 @@ export interface Controls {
 }
 
 interface ControlParts {
+  readonly clock: ClusterClock;
   readonly store: Store;
   readonly accounts: Accounts;
   readonly admission: Admission;
@@ -88,7 +90,7 @@ export function createControls(parts: ControlParts): Controls {
     },
     restartApi: async ({ how = 'cut', history = 'lost', versionsBack = 0, downMs = 0 } = {}) => {
       await server.stop(how);
-      if (downMs > 0) await new Promise((resolve) => setTimeout(resolve, downMs));
+      if (downMs > 0) await new Promise<void>((resolve) => parts.clock.after(downMs, resolve));
       if (versionsBack > 0) store.setRevision(store.revision() - versionsBack);
       await controls.startApi(history);
     },
@@ -145,7 +147,7 @@ export function createControls(parts: ControlParts): Controls {
       const found = store.get(NAMESPACES, '', name);
       if (found === undefined) throw new Error(`no such namespace: ${name}`);
       store.edit(NAMESPACES, found, ({ metadata }) => {
-        metadata.deletionTimestamp = timestamp(Date.now());
+        metadata.deletionTimestamp = timestamp(store.now());
         metadata.finalizers = ['kubernetes'];
       });
     },

@@ -12,10 +12,12 @@ interface NodeOptions {
   readonly memory: string;
   readonly pods: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
 }
 
-export function nodeDraft({ name, address, cpu, memory, pods, labels }: NodeOptions): Draft<ClusterNode> {
-  const now = timestamp(Date.now());
+export function nodeDraft({ name, address, cpu, memory, pods, labels, nowMs }: NodeOptions): Draft<ClusterNode> {
+  const now = timestamp(nowMs);
   const machine = createHash('md5').update(name).digest('hex');
   const capacity = { cpu, 'hugepages-1Gi': '0', 'hugepages-2Mi': '0', memory, pods };
   const fine = (type: string, status: string, reason: string, message: string) => ({

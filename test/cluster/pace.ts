@@ -3,7 +3,10 @@
  * 23, 24); `speed` divides them. What a user wrote in seconds (grace periods, deadlines) is divided by `timeScale`,
  * which tests of long waits raise; it stays 1 otherwise, so that stop and kill behave as users know them.
  */
+import type { ClusterClock } from './timers.ts';
+
 export interface Pace {
+  readonly clock: ClusterClock;
   readonly speed: number;
   readonly timeScale: number;
   /** A delay of the cluster itself. */
@@ -59,8 +62,9 @@ const DELAYS = {
   quotaRetry: 1000,
 } as const;
 
-export function createPace(speed: number, timeScale: number): Pace {
+export function createPace(speed: number, timeScale: number, clock: ClusterClock): Pace {
   return {
+    clock,
     speed,
     timeScale,
     delay: (name) => DELAYS[name] / speed,

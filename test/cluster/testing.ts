@@ -8,6 +8,7 @@ import type { Resource } from './api/resources.ts';
 import { PODS } from './api/resources.ts';
 import type { SimulatedCluster } from './cluster.ts';
 import type { Pod, StoredObject } from './model.ts';
+import type { ClusterClock } from './timers.ts';
 
 export interface CallAnswer {
   readonly status: number;
@@ -41,8 +42,6 @@ interface StreamOptions {
   readonly timed?: readonly { readonly at: number; readonly data: Buffer }[];
   /** Cuts the connection after this long. */
   readonly limitMs?: number;
-  /** Asked then, and again: whether the connection is cut later. */
-  readonly staysOpen?: () => boolean;
   /** Called with each frame that holds something, and when the connection stands (with ''). */
   readonly onOutput?: (text: string) => void;
   /** Sent after the connection is open; `null` closes stdin (v5). */
@@ -77,7 +76,7 @@ export function createCaller(cluster: SimulatedCluster): Caller {
         },
         body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
       });
-      const { text, end } = await bodyOf(answer.body, limitMs);
+      const { text, end } = await bodyOf(answer.body, limitMs, cluster.clock);
       const isJson = String(answer.headers['content-type']).startsWith('application/json');
       const { statusCode: status } = answer;
       return {
@@ -97,7 +96,6 @@ export function createCaller(cluster: SimulatedCluster): Caller {
         input = [],
         timed = [],
         limitMs,
-        staysOpen = () => false,
         onOutput,
       } = {},
     ) =>
@@ -114,21 +112,16 @@ export function createCaller(cluster: SimulatedCluster): Caller {
           }
         });
         if (limitMs !== undefined) {
-          const cut = (): void => {
-            if (staysOpen()) limit = setTimeout(cut, 25);
-            else socket.terminate();
-          };
-          let limit = setTimeout(cut, limitMs);
-          socket.on('close', () => clearTimeout(limit));
+          const cancel = cluster.clock.after(limitMs, () => socket.terminate());
+          socket.on('close', cancel);
         }
         socket.setMaxListeners(0);
         socket.on('open', () => {
           for (const { at, data } of timed) {
-            const timer = setTimeout(
-              () => socket.readyState === socket.OPEN && socket.send(data),
-              Math.max(0, at - Date.now()),
-            );
-            socket.on('close', () => clearTimeout(timer));
+            const cancel = cluster.clock.after(Math.max(0, at - cluster.clock.now()), () => {
+              if (socket.readyState === socket.OPEN) socket.send(data);
+            });
+            socket.on('close', cancel);
           }
         });
         socket.on('message', (data: Buffer) => {
@@ -155,7 +148,11 @@ export function createCaller(cluster: SimulatedCluster): Caller {
   };
 }
 
-async function bodyOf(body: Readable, limitMs: number | undefined): Promise<Pick<CallAnswer, 'text' | 'end'>> {
+async function bodyOf(
+  body: Readable,
+  limitMs: number | undefined,
+  clock: ClusterClock,
+): Promise<Pick<CallAnswer, 'text' | 'end'>> {
   const chunks: Buffer[] = [];
   let end: CallAnswer['end'] = 'clean';
   let isCut = false;
@@ -163,14 +160,14 @@ async function bodyOf(body: Readable, limitMs: number | undefined): Promise<Pick
     isCut = true;
     body.destroy();
   };
-  const timer = limitMs === undefined ? undefined : setTimeout(cut, limitMs);
+  const cancel = limitMs === undefined ? undefined : clock.after(limitMs, cut);
   try {
     for await (const chunk of body) chunks.push(chunk);
   } catch (error) {
     if (limitMs === undefined) throw error;
     end = isCut ? 'ours' : 'broken';
   } finally {
-    clearTimeout(timer);
+    cancel?.();
   }
   return { text: Buffer.concat(chunks).toString(), end };
 }

@@ -5,34 +5,26 @@
 import t from 'tap';
 import { documentedRules } from '../api/access.ts';
 import { PRIORITY_CLASSES } from '../api/resources.ts';
-import { type SimulatedCluster, startCluster } from '../cluster.ts';
-import { type Caller, createCaller } from '../testing.ts';
-import { DONE_TO_THE_CLUSTER } from './byhand.ts';
+import { startCluster } from '../cluster.ts';
+import { seededRandom } from '../faults/faults.ts';
+import { createCaller } from '../testing.ts';
+import { type DrivenClock, drivenClock } from './drive.ts';
 import type { Outcome } from './exchange.ts';
-import { type History, recordHistory } from './history.ts';
+import { recordHistory } from './history.ts';
 import { recordedImages } from './images.ts';
-import { type Exchange, exchangesOf, scenarioNames } from './recordings.ts';
+import { type Exchange, exchangesOf, scenarioNames, startOf } from './recordings.ts';
 import { replay } from './replay.ts';
 import { numbersOf, readTable } from './table.ts';
 
 /** The recorder had prepared it: the launcher's account was bound there, too. */
 const QUOTA_NAMESPACE = 'rs-quota';
 
-/** How many times faster than the recorded cluster the simulated one is, at the first two attempts. */
-const FAST = 10;
-/** At the last attempt: what comes late on a busy machine comes late by less. */
-const SLOW = 3;
+type Parts = Parameters<typeof replay>[0];
 
-/** Scenarios that change nodes or rights, fill a node, or list what is of others, too. */
-const ALONE = ['06-config-errors', '13-eviction', '20-discovery', '22-nodes', '23-preemption', ...DONE_TO_THE_CLUSTER];
-
-async function withCluster<T>(
-  scale: number,
-  work: (cluster: SimulatedCluster, caller: Caller, history: History) => Promise<T>,
-): Promise<T> {
+async function withCluster<T>(clock: DrivenClock, start: number, work: (parts: Parts) => Promise<T>): Promise<T> {
   const cluster = await startCluster({
-    speed: scale,
-    timeScale: scale,
+    clock: clock.showing(start),
+    random: seededRandom(1),
     cpuPerNode: '2',
     memoryPerNode: '24581696Ki',
     namespaces: [QUOTA_NAMESPACE],
@@ -46,7 +38,7 @@ async function withCluster<T>(
   const caller = createCaller(cluster);
   const history = recordHistory(cluster);
   try {
-    return await work(cluster, caller, history);
+    return await work({ cluster, clock, caller, history });
   } finally {
     history.close();
     await caller.close();
@@ -68,7 +60,6 @@ function skipped({ row, exchanges }: (typeof scenarios)[number]): Set<number> {
   return new Set([...numbersOf(row.notMakeable), ...questions.map(({ n }) => n)]);
 }
 
-// Nearly all of it is waiting: the recordings say how long, and the machine how many second attempts.
 t.setTimeout(900_000);
 
 t.test('every scenario is in the table, and its numbers add up', (t) => {
@@ -105,77 +96,23 @@ t.test('every scenario is in the table, and its numbers add up', (t) => {
   t.end();
 });
 
-async function disagreements(
-  cluster: SimulatedCluster,
-  caller: Caller,
-  history: History,
-  scenario: (typeof scenarios)[number],
-  scale: number,
-): Promise<Outcome[]> {
-  const differing = new Set(numbersOf(scenario.row.differs));
-  const selection = { skip: skipped(scenario), differing, scale };
-  const outcomes = await replay(cluster, caller, history, scenario.name, scenario.exchanges, selection);
-  return outcomes.filter(({ n, same }) => !same && !differing.has(n));
-}
-
 function tell(exchanges: readonly Exchange[], { n, expected, actual }: Outcome): string {
   const { method, path } = exchanges.find((one) => one.n === n) ?? { method: '', path: '' };
   return `exchange ${n}, ${method} ${path}\nrecorded:\n${expected}\nhere:\n${actual}`;
 }
 
-/** More at a time would keep each other waiting. */
-const AT_A_TIME = 8;
-
-/** Replays scenarios in one cluster, some side by side; tells of each as soon as it is over. */
-function replayAll(
-  of: typeof scenarios,
-  scale: number,
-  tell: (scenario: (typeof scenarios)[number], bad: Outcome[]) => void,
-) {
-  return withCluster(scale, async (cluster, caller, history) => {
-    const queue = [...of];
-    async function work(): Promise<void> {
-      for (let scenario = queue.shift(); scenario !== undefined; scenario = queue.shift()) {
-        tell(scenario, await disagreements(cluster, caller, history, scenario, scale));
-      }
-    }
-    await Promise.all(Array.from({ length: Math.min(AT_A_TIME, of.length) }, work));
-  });
+/** Replays a scenario in a cluster of its own; returns what does not agree. */
+async function disagreements(clock: DrivenClock, scenario: (typeof scenarios)[number]): Promise<string[]> {
+  const { name, exchanges, row } = scenario;
+  const differing = new Set(numbersOf(row.differs));
+  const selection = { skip: skipped(scenario), differing };
+  const outcomes = await withCluster(clock, startOf(name), (parts) => replay(parts, name, exchanges, selection));
+  return outcomes.filter(({ n, same }) => !same && !differing.has(n)).map((one) => tell(exchanges, one));
 }
 
-const lengthOf = ({ exchanges }: (typeof scenarios)[number]): number => Math.max(...exchanges.map(({ t }) => t ?? 0));
-
-/** So many clusters for second attempts, beside what still goes on. */
-const LANES = 3;
-
 t.test('all other exchanges agree', async (t) => {
-  // The longest first: no worker is left with one at the end.
-  const all = [...scenarios].sort((a, b) => lengthOf(b) - lengthOf(a));
-  const outcomes = new Map<string, Outcome[]>();
-  // Under load an answer may come a moment late: what did not agree is tried again at once, and in the end by itself and slowly.
-  const lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
-  const again: string[] = [];
-  const note = ({ name }: (typeof scenarios)[number], bad: Outcome[]): void => void outcomes.set(name, bad);
-  const first = (scenario: (typeof scenarios)[number], bad: Outcome[]): void => {
-    note(scenario, bad);
-    if (bad.length === 0) return;
-    const lane = again.push(scenario.name) % LANES;
-    lanes[lane] = (lanes[lane] ?? Promise.resolve()).then(() => replayAll([scenario], FAST, note));
-  };
-  const alone = all.filter(({ name }) => ALONE.includes(name));
-  const together = all.filter((scenario) => !alone.includes(scenario));
-  await Promise.all([together, ...alone.map((one) => [one])].map((some) => replayAll(some, FAST, first)));
-  await Promise.all(lanes);
-  const last = all.filter(({ name }) => outcomes.get(name)?.length !== 0);
-  for (const one of last) await replayAll([one], SLOW, note);
-  t.comment(
-    `tried again at once: ${again.join(' ') || 'none'}; by themselves: ${last.map(({ name }) => name).join(' ') || 'none'}`,
-  );
-  for (const { name, exchanges } of scenarios) {
-    t.strictSame(
-      (outcomes.get(name) ?? []).map((one) => tell(exchanges, one)),
-      [],
-      name,
-    );
-  }
+  const clock = drivenClock();
+  t.teardown(clock.close);
+  const found = await clock.drive(Promise.all(scenarios.map((scenario) => disagreements(clock, scenario))));
+  for (const [index, { name }] of scenarios.entries()) t.strictSame(found[index], [], name);
 });

@@ -57,8 +57,6 @@ const TO_THE_CLUSTER: Readonly<Record<string, readonly ByHand[]>> = {
   ],
 };
 
-export const DONE_TO_THE_CLUSTER = Object.keys(TO_THE_CLUSTER);
-
 export function doneByHand(scenario: string, exchanges: readonly Exchange[]): ByHand[] {
   return [
     ...(TO_THE_CLUSTER[scenario] ?? []),

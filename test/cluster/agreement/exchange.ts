@@ -6,11 +6,12 @@ import { PODS } from '../api/resources.ts';
 import type { SimulatedCluster } from '../cluster.ts';
 import type { CallAnswer, Caller } from '../testing.ts';
 import { answered, describe, endOf, recordedAnswer } from './describe.ts';
+import type { DrivenClock } from './drive.ts';
 import type { History } from './history.ts';
 import { normal } from './normal.ts';
 import { type Names, ownPath, ownUids, ownVersions, type RecordedPod, remember, renamed, tokenOf } from './own.ts';
 import type { Exchange } from './recordings.ts';
-import { became, CONNECT_MS, LIMIT_MS, PATIENCE_MS, POLL_MS, sleep, within } from './waits.ts';
+import { became, LIMIT_MS, PATIENCE_MS, POLL_MS, within } from './waits.ts';
 
 export interface Outcome {
   readonly n: number;
@@ -23,14 +24,13 @@ export interface Outcome {
 /** What the exchanges of one replay share. */
 export interface Replay {
   readonly cluster: SimulatedCluster;
+  readonly clock: DrivenClock;
   readonly caller: Caller;
   readonly history: History;
   readonly pods: readonly RecordedPod[];
   readonly names: Names;
   /** Known to differ: nothing is waited for. */
   readonly differing: ReadonlySet<number>;
-  /** How many times faster than the recorded cluster this one is. */
-  readonly scale: number;
 }
 
 /** @param onBegun called when a stream stands and, if it showed anything, has shown something */
@@ -38,15 +38,31 @@ export async function exchange(replay: Replay, recorded: Exchange, onBegun: () =
   const { n } = recorded;
   const expected = renamed(recordedAnswer(recorded), replay.names);
   try {
-    const path = await ownPath(wholePath(recorded), replay.pods, replay.names, replay.history);
+    const path = await ownPath(replay, wholePath(recorded));
     if (recorded.protocol !== undefined || recorded.status === 101) {
-      const actual = await stream(replay, recorded, path, onBegun);
-      return { n, same: actual === expected, expected, actual };
+      return await refusedOrNot(replay, recorded, expected, () => stream(replay, recorded, path, onBegun));
     }
     return await request(replay, recorded, path, expected);
   } catch (error) {
     const actual = recorded.status === null && isRefused(error) ? recordedAnswer(recorded) : String(error);
     return { n, same: actual === expected, expected, actual };
+  }
+}
+
+/** A connection that was refused is tried until its recorded end: at some moment of it the answer was given. */
+async function refusedOrNot(
+  { clock, differing }: Replay,
+  recorded: Exchange,
+  expected: string,
+  send: () => Promise<string>,
+): Promise<Outcome> {
+  const { n, status } = recorded;
+  const last = clock.now() + (status === 101 || differing.has(n) ? 0 : lengthOf(recorded));
+  for (;;) {
+    const actual = await send();
+    const same = actual === expected;
+    if (same || clock.now() >= last) return { n, same, expected, actual };
+    await clock.sleep(1);
   }
 }
 
@@ -61,21 +77,21 @@ function isRefused(error: unknown): boolean {
 }
 
 async function request(replay: Replay, recorded: Exchange, path: string, expected: string): Promise<Outcome> {
-  const { cluster, names, history, differing, scale } = replay;
+  const { clock, names, history, differing } = replay;
   const { n, method } = recorded;
   const isFollowed = endOf(recorded) !== undefined && path.includes('/log?');
-  if (path.endsWith('/eviction') || isFollowed) await untilStarted(cluster, path);
+  if (path.endsWith('/eviction') || isFollowed) await untilStarted(replay, path);
   if (isFollowed && path.includes('tailLines=')) await untilWritten(replay, recorded, path);
-  if (method !== 'GET') await stateBefore(history, recorded, path, names);
-  const deadline = Date.now() + (differing.has(n) ? 0 : (PATIENCE_MS * 10) / scale);
+  if (method !== 'GET') await stateBefore(replay, recorded, path);
+  const deadline = clock.now() + (differing.has(n) ? 0 : PATIENCE_MS);
   for (;;) {
-    const answer = await within(LIMIT_MS + 2 * lengthOf(recorded, replay.scale), send(replay, recorded, path));
+    const answer = await within(clock, LIMIT_MS + 2 * lengthOf(recorded), send(replay, recorded, path));
     const actual = describe(answered(recorded, answer));
     remember(recorded, answer, names);
     const same = actual === renamed(expected, names) || wasSo(recorded, answer, history, path, names);
-    if (same || method !== 'GET' || endOf(recorded) !== undefined || Date.now() > deadline)
+    if (same || method !== 'GET' || endOf(recorded) !== undefined || clock.now() > deadline)
       return { n, same, expected, actual };
-    await sleep(POLL_MS);
+    await clock.sleep(POLL_MS);
   }
 }
 
@@ -93,46 +109,42 @@ function wasSo(recorded: Exchange, own: CallAnswer, history: History, path: stri
 }
 
 /** The recorder connected when the container ran. */
-async function untilStarted(cluster: SimulatedCluster, path: string): Promise<void> {
+async function untilStarted(replay: Replay, path: string): Promise<void> {
   const name = /\/pods\/([^/]+)/.exec(path)?.[1];
-  await became(() => {
-    const pod = cluster.store.list(PODS).find(({ metadata }) => metadata.name === name);
+  await became(replay, () => {
+    const pod = replay.cluster.store.list(PODS).find(({ metadata }) => metadata.name === name);
     return (
       pod?.status.containerStatuses?.some(({ started, state }) => started || state?.terminated !== undefined) ?? false
     );
   });
 }
 
-/** The last lines of a log are followed when the program has written the recorded ones: on a busy machine it is later. */
-async function untilWritten({ cluster, caller, scale }: Replay, recorded: Exchange, path: string): Promise<void> {
+/** The last lines of a log are followed when the program has written the recorded ones. */
+async function untilWritten({ cluster, caller, clock }: Replay, recorded: Exchange, path: string): Promise<void> {
   const wanted = /^\d{4}-\S+( [^\n]+)/.exec(recorded.text ?? '')?.[1];
   const complete = path.replace(/&(follow|tailLines)=\w+/g, '');
-  const deadline = Date.now() + (PATIENCE_MS * 10) / scale;
-  while (wanted !== undefined && Date.now() < deadline) {
+  const deadline = clock.now() + PATIENCE_MS;
+  while (wanted !== undefined && clock.now() < deadline) {
     const { text } = await caller.call('GET', complete, undefined, { token: tokenOf(cluster, recorded) });
     if (text.includes(wanted)) return;
-    await sleep(POLL_MS);
+    await clock.sleep(POLL_MS);
   }
 }
 
 /** A change whose answer shows a status is sent when the object has, or had, that status. */
-async function stateBefore(history: History, { answer, method }: Exchange, path: string, names: Names): Promise<void> {
+async function stateBefore(replay: Replay, { answer, method }: Exchange, path: string): Promise<void> {
   if (method === 'POST' || !/\/(jobs|pods)\//.test(path)) return;
   if (!isObject(answer) || !isObject(answer['status'])) return;
-  const wanted = renamed(JSON.stringify(normal(answer['status'])), names);
-  await became(() => history.hadStatus(path, wanted));
-}
-
-function lengthOfTexts({ frames = [] }: Exchange): number {
-  return frames.reduce((sum, [, text]) => sum + text.length, 0);
+  const wanted = renamed(JSON.stringify(normal(answer['status'])), replay.names);
+  await became(replay, () => replay.history.hadStatus(path, wanted));
 }
 
 /** Milliseconds that the answer may take to its recorded end here. */
-function lengthOf({ t, until }: Exchange, scale: number): number {
-  return until === undefined ? 0 : Math.max(0, until - (t ?? 0)) / scale;
+function lengthOf({ t, until }: Exchange): number {
+  return until === undefined ? 0 : Math.max(0, until - (t ?? 0));
 }
 
-function send({ cluster, caller, names, scale }: Replay, recorded: Exchange, path: string): Promise<CallAnswer> {
+function send({ cluster, caller, names }: Replay, recorded: Exchange, path: string): Promise<CallAnswer> {
   const { method, body, type, accept } = recorded;
   return caller.call(
     method ?? 'GET',
@@ -142,48 +154,39 @@ function send({ cluster, caller, names, scale }: Replay, recorded: Exchange, pat
       token: tokenOf(cluster, recorded),
       ...(type === undefined ? {} : { contentType: type }),
       ...(accept === undefined ? {} : { headers: { accept } }),
-      ...limitOf(recorded, scale),
+      ...limitOf(recorded),
     },
   );
 }
 
 /** What the recorder cut off is cut off here; other streams have some time more than they took. */
-function limitOf(recorded: Exchange, scale: number): { limitMs?: number } {
+function limitOf(recorded: Exchange): { limitMs?: number } {
   const end = endOf(recorded);
   if (end === undefined) return {};
-  return { limitMs: lengthOf(recorded, scale) + (end === 'ours' ? 0 : LIMIT_MS) };
+  return { limitMs: lengthOf(recorded) + (end === 'ours' ? 0 : LIMIT_MS) };
 }
 
-async function stream(
-  { cluster, caller, differing, scale }: Replay,
-  recorded: Exchange,
-  path: string,
-  onBegun: () => void,
-): Promise<string> {
-  if (recorded.status === 101) await untilStarted(cluster, path);
+async function stream(replay: Replay, recorded: Exchange, path: string, onBegun: () => void): Promise<string> {
+  const { cluster, caller } = replay;
+  if (recorded.status === 101) await untilStarted(replay, path);
   const protocols = (recorded.protocol ?? '')
     .split(',')
     .map((one) => one.trim())
     .filter((one) => one !== '');
-  const opened = Date.now();
+  const opened = cluster.clock.now();
   const input = (recorded.sent ?? []).map(([t, _opcode, hex]) => ({
-    at: opened + (t - (recorded.t ?? 0)) / scale,
+    at: opened + (t - (recorded.t ?? 0)),
     data: Buffer.from(hex, 'hex'),
   }));
   // What the recorder closed is closed here; anything else ends by itself.
   const isOurs = /client closed|recorder/.test(recorded.end ?? '');
-  const limitMs = lengthOf(recorded, scale) + (isOurs ? CONNECT_MS : LIMIT_MS);
+  const limitMs = lengthOf(recorded) + (isOurs ? 0 : LIMIT_MS);
   const token = tokenOf(cluster, recorded);
   const isSilent = (recorded.frames ?? []).every(([, text]) => text === '');
-  // On a busy machine the recorded output comes later, and the recorder saw all of it before it closed.
-  let missing = isOurs && !differing.has(recorded.n) ? lengthOfTexts(recorded) : 0;
-  const latest = opened + limitMs + PATIENCE_MS;
   const onOutput = (text: string): void => {
-    missing -= text.length;
     if (isSilent || text !== '') onBegun();
   };
-  const staysOpen = (): boolean => missing > 0 && Date.now() < latest;
-  const result = await caller.stream(path, { token, protocols, timed: input, limitMs, staysOpen, onOutput });
+  const result = await caller.stream(path, { token, protocols, timed: input, limitMs, onOutput });
   if (result.status === undefined) return describe({ status: 101, frames: result.frames });
   const isJson = (result.text ?? '').startsWith('{');
   const body = isJson ? { answer: JSON.parse(result.text ?? '') as Json } : { text: result.text ?? '' };

@@ -79,19 +79,3 @@ export function normalText(text: string): string {
     .replace(/\(\d+\)/g, '(<n>)')
     .replace(/current: \d+/g, 'current: <n>');
 }
-
-/** `sleep 20` -> `sleep 2`. */
-export function faster<T>(value: T, scale: number): T {
-  const text = JSON.stringify(value);
-  const scaled = text.replace(
-    /\bsleep (\d+(?:\.\d+)?)/g,
-    (_all, seconds: string) => `sleep ${Number(seconds) / scale}`,
-  );
-  // The same shape with other numbers inside its texts.
-  return JSON.parse(
-    scaled.replace(
-      /"(sleep)","(\d+)"/g,
-      (_all, sleep: string, seconds: string) => `"${sleep}","${Number(seconds) / scale}"`,
-    ),
-  );
-}

@@ -5,7 +5,7 @@ import { isObject, type Json } from '../api/patch.ts';
 import { JOBS, PODS } from '../api/resources.ts';
 import type { SimulatedCluster } from '../cluster.ts';
 import type { CallAnswer } from '../testing.ts';
-import type { History } from './history.ts';
+import type { Replay } from './exchange.ts';
 import { type Exchange, watchLinesOf } from './recordings.ts';
 import { became } from './waits.ts';
 
@@ -116,17 +116,13 @@ export function recordedPods(scenario: string, exchanges: readonly Exchange[]): 
 }
 
 /** The recorded path for this cluster; waits for the pod that it names. */
-export async function ownPath(
-  recorded: string,
-  pods: readonly RecordedPod[],
-  names: Names,
-  history: History,
-): Promise<string> {
+export async function ownPath(replay: Replay, recorded: string): Promise<string> {
+  const { names, pods, history } = replay;
   const path = ownVersion(renamed(recorded, names), names);
   const pod = pods.find(({ name }) => recorded.includes(name));
   if (pod === undefined) return path;
   const own = renamed(pod.job, names);
-  await became(() => history.podsOf(own)[pod.index] !== undefined);
+  await became(replay, () => history.podsOf(own)[pod.index] !== undefined);
   return path.replaceAll(renamed(pod.name, names), history.podsOf(own)[pod.index] ?? pod.name);
 }
 

@@ -2,7 +2,7 @@
  * The recorded exchanges with a real cluster, as fixtures/recordings holds them: trimmed to what is compared.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import type { Json } from '../api/patch.ts';
+import { isObject, type Json } from '../api/patch.ts';
 import type { WatchLine } from './stages.ts';
 
 export interface Exchange {
@@ -47,6 +47,26 @@ export function exchangesOf(scenario: string): Exchange[] {
     .trim()
     .split('\n');
   return lines.map((line) => JSON.parse(line));
+}
+
+/** Where a scenario shows no time. */
+const ABOUT_THEN = Date.UTC(2026, 10, 23);
+
+/** When a scenario began, milliseconds since 1970: as the objects that were made show it, the scheduler's events best. */
+export function startOf(scenario: string): number {
+  const events = watchLinesOf(scenario, 'events', Number.POSITIVE_INFINITY).flatMap(({ t, type, object }) =>
+    type === 'ADDED' ? startBy(t, isObject(object) ? object['eventTime'] : null) : [],
+  );
+  const made = exchangesOf(scenario).flatMap(({ t, method, status, answer }) => {
+    if (method !== 'POST' || status !== 201 || !isObject(answer) || !isObject(answer['metadata'])) return [];
+    return startBy(t ?? 0, answer['metadata']['creationTimestamp']);
+  });
+  // What was dated later than it was seen says more: it was seen late, or its fraction of a second is not known.
+  return Math.max(...([events, made, [ABOUT_THEN]].find(({ length }) => length > 0) ?? []));
+}
+
+function startBy(t: number, dated: Json | undefined): number[] {
+  return typeof dated === 'string' ? [Date.parse(dated) - t] : [];
 }
 
 /** The lines of the watch of a kind that ran beside a scenario, up to a time; none came where there is no file. */

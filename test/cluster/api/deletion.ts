@@ -41,7 +41,7 @@ export function deleteObject(store: Store, resource: Resource, object: StoredObj
     store.edit(resource, object, ({ metadata }) => {
       metadata.finalizers = finalizers;
       if (metadata.deletionTimestamp !== undefined) return;
-      metadata.deletionTimestamp = timestamp(Date.now());
+      metadata.deletionTimestamp = timestamp(store.now());
       metadata.deletionGracePeriodSeconds = 0;
       if (metadata.generation !== undefined) metadata.generation += 1;
     }) ?? object
@@ -54,7 +54,7 @@ function endNamespace(store: Store, namespace: StoredObject): object {
     NAMESPACES,
     namespace,
     (draft) => {
-      draft.metadata.deletionTimestamp ??= timestamp(Date.now());
+      draft.metadata.deletionTimestamp ??= timestamp(store.now());
       draft.status = { phase: 'Terminating' };
     },
     'held',
@@ -93,7 +93,7 @@ function deletePod(store: Store, object: StoredObject, options: DeleteOptions): 
       const grace = idle ? 0 : asked < 0 ? 1 : asked;
       if (metadata.deletionTimestamp !== undefined && grace >= (metadata.deletionGracePeriodSeconds ?? 0)) return;
       if (metadata.deletionTimestamp === undefined) metadata.generation = (metadata.generation ?? 0) + 1;
-      metadata.deletionTimestamp = timestamp(Date.now() + grace * 1000);
+      metadata.deletionTimestamp = timestamp(store.now() + grace * 1000);
       metadata.deletionGracePeriodSeconds = grace;
     },
     'held',

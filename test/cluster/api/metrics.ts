@@ -5,6 +5,7 @@ import type { User } from '../accounts.ts';
 import type { Kubelet } from '../kubelet/kubelet.ts';
 import type { PodWorker } from '../kubelet/worker.ts';
 import { timestamp } from '../model.ts';
+import { type ClusterClock, createTimers } from '../timers.ts';
 import { type Access, denied } from './access.ts';
 import { labelSelector } from './selectors.ts';
 import { ApiError } from './status.ts';
@@ -28,10 +29,15 @@ interface Sample {
   readonly windowMs: number;
 }
 
-export function createMetrics(kubelets: () => Iterable<Kubelet>, access: Access, sampleMs = 1000): Metrics {
+export function createMetrics(
+  kubelets: () => Iterable<Kubelet>,
+  access: Access,
+  clock: ClusterClock,
+  sampleMs = 1000,
+): Metrics {
   const samples = new Map<string, Sample>();
   let state: 'absent' | 'present' = 'absent';
-  let timer: NodeJS.Timeout | undefined;
+  let timers = createTimers(clock);
 
   function workers(): PodWorker[] {
     return [...kubelets()].flatMap((kubelet) => [...kubelet.workers()]);
@@ -46,7 +52,7 @@ export function createMetrics(kubelets: () => Iterable<Kubelet>, access: Access,
           continue;
         }
         const before = samples.get(key);
-        const at = Date.now();
+        const at = clock.now();
         const usage = running.usage();
         const windowMs = at - (before?.at ?? running.startedAt);
         const cores = Math.max(0, usage.cpuMs - (before?.cpuMs ?? 0)) / Math.max(windowMs, 1);
@@ -127,11 +133,13 @@ export function createMetrics(kubelets: () => Iterable<Kubelet>, access: Access,
     },
     setState: (next) => {
       state = next;
-      clearInterval(timer);
-      timer = next === 'present' ? setInterval(sampleAll, sampleMs) : undefined;
-      if (next === 'present') sampleAll();
+      timers.close();
+      if (next === 'absent') return;
+      timers = createTimers(clock);
+      timers.every(sampleMs, sampleAll);
+      sampleAll();
     },
-    close: () => clearInterval(timer),
+    close: () => timers.close(),
   };
 }
 

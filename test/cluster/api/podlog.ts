@@ -2,7 +2,6 @@
  * GET pods/NAME/log (kubernetes-facts.md 85 to 95).
  */
 import type { ServerResponse } from 'node:http';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Kubelet } from '../kubelet/kubelet.ts';
 import type { ContainerLog, LogOptions } from '../kubelet/log.ts';
 import type { ContainerRecord } from '../kubelet/status.ts';
@@ -44,7 +43,7 @@ export async function serveLog(
   response: ServerResponse,
 ): Promise<void> {
   const { name } = pod.metadata;
-  const options = logOptions(name, query);
+  const options = logOptions(name, query, pace.clock.now());
   const container = containerName(pod, query.get('container'));
   if (pod.spec.nodeName === undefined) {
     response.writeHead(204, { 'Cache-Control': 'no-cache, private' });
@@ -96,7 +95,7 @@ async function follow(
       if (log.finished() && !response.writableNeedDrain) break;
       await more;
     }
-    if (log.finished()) await wait(pace.delay('followEnd'));
+    if (log.finished()) await new Promise<void>((resolve) => pace.clock.after(pace.delay('followEnd'), resolve));
     response.end();
   } finally {
     for (const unlisten of stop) unlisten();
@@ -140,7 +139,7 @@ function notStarted(pod: string, container: string, record: ContainerRecord | un
   return badRequest(`container "${container}" in pod "${pod}" is waiting to start: ${WAITING_TEXTS[reason] ?? reason}`);
 }
 
-function logOptions(pod: string, query: URLSearchParams): LogOptions {
+function logOptions(pod: string, query: URLSearchParams, now: number): LogOptions {
   const refuse = (field: string, message: string, reason = 'FieldValueInvalid'): ApiError =>
     invalid('PodLogOptions', '', pod, [{ reason, message, field }]);
   const number = (name: string, minimum: 0 | 1): number | undefined => {
@@ -166,7 +165,7 @@ function logOptions(pod: string, query: URLSearchParams): LogOptions {
       'FieldValueForbidden',
     );
   }
-  const from = sinceMs ?? (sinceSeconds === undefined ? undefined : Date.now() - sinceSeconds * 1000);
+  const from = sinceMs ?? (sinceSeconds === undefined ? undefined : now - sinceSeconds * 1000);
   const tailLines = number('tailLines', 0);
   const limitBytes = number('limitBytes', 1);
   return {

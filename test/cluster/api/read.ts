@@ -1,7 +1,6 @@
 /**
  * GET of one object and of lists: selectors, pages, versions (kubernetes-facts.md 96 to 98, 101).
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import type { StoredObject } from '../model.ts';
 import type { Pace } from '../pace.ts';
 import type { Target } from './request.ts';
@@ -61,7 +60,7 @@ export async function listObjects(
   }
   const from = token ? decodeToken(token) : undefined;
   if (asked !== undefined && asked > store.revision()) {
-    await wait(pace.delay('futureVersion'));
+    await new Promise<void>((resolve) => pace.clock.after(pace.delay('futureVersion'), resolve));
     if (asked > store.revision()) throw tooLargeVersion(asked, store.revision());
   }
   const revision = from !== undefined && from.rv > 0 ? from.rv : match === 'Exact' && asked ? asked : store.revision();

@@ -77,7 +77,7 @@ export function createApiServer(parts: ServerParts): ApiServer {
   function entryOf(request: IncomingMessage): RequestEntry {
     const token = request.headers.authorization?.replace(/^Bearer\s+/i, '');
     const user = token === undefined ? ANONYMOUS : accounts.userOf(token);
-    const entry = { at: Date.now(), method: request.method ?? '', path: request.url ?? '', user: user?.name ?? '' };
+    const entry = { at: store.now(), method: request.method ?? '', path: request.url ?? '', user: user?.name ?? '' };
     journal.requestSeen(entry);
     return entry;
   }
@@ -161,7 +161,10 @@ export function createApiServer(parts: ServerParts): ApiServer {
 
   function watch(target: Target, query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
     const encoding = encodings(request.headers.accept, target.resource.kind);
-    const open = serveWatch(store, target, query, response, { ...parts.watchOptions(request.url ?? ''), encoding });
+    const open = serveWatch(store, target, query, response, parts.pace, {
+      ...parts.watchOptions(request.url ?? ''),
+      encoding,
+    });
     watches.add(open);
     response.on('close', () => watches.delete(open));
   }
@@ -199,6 +202,8 @@ export function createApiServer(parts: ServerParts): ApiServer {
 
   const upgrade = createUpgrade({ ...parts, userOf, entryOf, podOf });
 
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => parts.pace.clock.after(ms, resolve));
+
   function create(): Server {
     const { cert, key } = parts.identity;
     const made = createServer({ cert, key, ALPNProtocols: ['http/1.1'], keepAliveTimeout: 180_000, requestTimeout: 0 });
@@ -233,12 +238,12 @@ export function createApiServer(parts: ServerParts): ApiServer {
       if (closing === undefined) return;
       server = undefined;
       const closed = new Promise<void>((resolve) => closing.close(() => resolve()));
-      if (lingerMs > 0) await new Promise((resolve) => setTimeout(resolve, lingerMs));
+      if (lingerMs > 0) await pause(lingerMs);
       if (how === 'clean') {
         for (const open of [...watches]) open.end();
         for (const response of responses) if (response.headersSent) response.end();
       } else for (const socket of sockets) socket.destroy();
-      await Promise.race([new Promise((resolve) => setTimeout(resolve, 50)), closed]);
+      await Promise.race([pause(50), closed]);
       for (const socket of sockets) socket.destroy();
       await closed;
     },

@@ -23,6 +23,8 @@ export type Draft<T extends StoredObject> = Omit<T, 'metadata' | 'kind' | 'apiVe
 };
 
 export interface Store {
+  /** What the cluster's clock says, milliseconds since 1970. */
+  readonly now: () => number;
   /** The version of the newest write. */
   readonly revision: () => number;
   readonly get: <T extends StoredObject>(resource: Resource<T>, namespace: string, name: string) => T | undefined;
@@ -65,7 +67,7 @@ interface Kind {
 
 const FIRST_REVISION = 1000;
 
-export function createStore(journal: JournalWriter, historyLength = 20_000): Store {
+export function createStore(journal: JournalWriter, now: () => number, historyLength = 20_000): Store {
   const kinds = new Map<string, Kind>();
   let revision = FIRST_REVISION;
 
@@ -90,7 +92,7 @@ export function createStore(journal: JournalWriter, historyLength = 20_000): Sto
       kind.floor = dropped.at(-1)?.revision ?? kind.floor;
     }
     const entry = {
-      at: Date.now(),
+      at: now(),
       kind: resource.kind,
       namespace: change.object.metadata.namespace ?? '',
       name: change.object.metadata.name,
@@ -132,6 +134,7 @@ export function createStore(journal: JournalWriter, historyLength = 20_000): Sto
   }
 
   return {
+    now,
     revision: () => revision,
     get: find,
     list: <T extends StoredObject>(resource: Resource<T>, namespace?: string) =>
@@ -150,7 +153,7 @@ export function createStore(journal: JournalWriter, historyLength = 20_000): Sto
           uid: metadata.uid ?? randomUUID(),
           resourceVersion: String(revision),
           ...(resource.generation ? { generation: 1 } : {}),
-          creationTimestamp: timestamp(Date.now()),
+          creationTimestamp: timestamp(now()),
         },
         ...structuredClone(content),
       } as unknown as T;

@@ -131,9 +131,17 @@ export function serveExec(
   stdin?.on('error', () => {});
   if (query.get('stdin') === 'true') {
     channels.onInput(
-      (data) => new Promise((resolve) => (stdin === null ? resolve() : stdin.write(data, () => resolve()))),
+      (data) =>
+        new Promise((resolve) => {
+          running.touch();
+          if (stdin === null) resolve();
+          else stdin.write(data, () => resolve());
+        }),
     );
-    channels.onInputEnd(() => stdin?.end());
+    channels.onInputEnd(() => {
+      running.touch();
+      stdin?.end();
+    });
   } else stdin?.end();
   const unlisten = kubelet.onDown(() => channels.abort());
   child.on('close', (code, signal) => {
@@ -170,9 +178,9 @@ export function serveAttach(
     channels.abort();
   });
   void running.ended.then(() => {
-    setTimeout(() => {
+    pace.clock.after(pace.delay('attachEnd'), () => {
       deaf();
       channels.finish(SUCCESS);
-    }, pace.delay('attachEnd'));
+    });
   });
 }

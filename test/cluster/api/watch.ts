@@ -3,6 +3,8 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { StoredObject } from '../model.ts';
+import type { Pace } from '../pace.ts';
+import { createTimers } from '../timers.ts';
 import { commonHeaders } from './answer.ts';
 import { type Encoding, JSON_ENCODING } from './encodings.ts';
 import type { Target } from './request.ts';
@@ -35,8 +37,6 @@ export interface WatchOptions {
   /** Called for each line before it is written; what it returns is written instead (duplicates, for one). */
   readonly lines?: (line: Line) => readonly Line[];
   readonly bookmarkMs?: number;
-  /** Divides all seconds (pace.ts); default 1. */
-  readonly timeScale?: number;
   /** Default JSON. */
   readonly encoding?: Encoding;
 }
@@ -46,6 +46,7 @@ export function serveWatch(
   { resource, namespace }: Target,
   query: URLSearchParams,
   response: ServerResponse,
+  pace: Pace,
   options: WatchOptions = {},
 ): OpenWatch {
   const matches = bothSelectors(resource, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
@@ -56,20 +57,20 @@ export function serveWatch(
   const from = watchVersion(query.get('resourceVersion'));
   // Who asks for bookmarks and names no version is told the end of what is there, too (recorded in 22-nodes).
   const initial = asked || (from === 0 && bookmarks && !query.has('sendInitialEvents'));
-  const scale = options.timeScale ?? 1;
+  const scale = pace.timeScale;
   const timeoutMs = (Number(query.get('timeoutSeconds') || DEFAULT_TIMEOUT_S) * 1000) / scale;
 
   const encoding = options.encoding ?? JSON_ENCODING;
   response.writeHead(200, commonHeaders(encoding.streamType));
   response.flushHeaders();
 
-  const timers: NodeJS.Timeout[] = [];
+  const timers = createTimers(pace.clock);
   let unlisten: (() => void) | undefined;
   let ended = false;
   let seen = from;
 
   function stop(): void {
-    for (const timer of timers) clearTimeout(timer);
+    timers.close();
     unlisten?.();
   }
   function end(): void {
@@ -108,7 +109,7 @@ export function serveWatch(
     ended = true;
     stop();
   });
-  timers.push(setTimeout(end, timeoutMs));
+  timers.after(timeoutMs, end);
 
   if (from > 0 && !initial) {
     if (from > store.revision()) {
@@ -131,9 +132,9 @@ export function serveWatch(
   unlisten = store.listen(resource, forward);
   if (bookmarks) {
     const every = options.bookmarkMs ?? BOOKMARK_MS / scale;
-    timers.push(setInterval(bookmark, every));
+    timers.every(every, bookmark);
     if (timeoutMs * scale > Math.max(...LAST_BOOKMARKS_MS)) {
-      for (const before of LAST_BOOKMARKS_MS) timers.push(setTimeout(bookmark, timeoutMs - before / scale));
+      for (const before of LAST_BOOKMARKS_MS) timers.after(timeoutMs - before / scale, bookmark);
     }
   }
   return { resource, response, end, write };

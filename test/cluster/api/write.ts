@@ -45,7 +45,7 @@ export function createWriter(store: Store, admission: Admission, validation: Val
     if (query.get('dryRun') === 'All') {
       const { metadata, ...rest } = draft;
       const generation = resource.generation ? { generation: 1 } : {};
-      const created = { ...metadata, ...generation, creationTimestamp: timestamp(Date.now()) };
+      const created = { ...metadata, ...generation, creationTimestamp: timestamp(store.now()) };
       const stored = { kind: resource.kind, apiVersion: apiVersionOf(resource), metadata: created, ...rest };
       return { code: 201, object: stored, warnings: told };
     }

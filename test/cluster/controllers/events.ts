@@ -28,7 +28,7 @@ export interface EventRecorder {
 
 export function createEventRecorder(store: Store): EventRecorder {
   const known = new Map<string, ClusterEvent>();
-  let serial = BigInt(Date.now()) * 1_000_000n;
+  let serial = BigInt(Math.floor(store.now())) * 1_000_000n;
 
   function draft(about: StoredObject, text: EventText): Draft<ClusterEvent> {
     serial += 1_000_003n;
@@ -58,7 +58,7 @@ export function createEventRecorder(store: Store): EventRecorder {
 
   return {
     record: (source, about, text) => {
-      const now = timestamp(Date.now());
+      const now = timestamp(store.now());
       const key = [about.metadata.uid, text.fieldPath, text.reason, text.message, source.component].join('\n');
       const before = known.get(key);
       const counted =
@@ -84,7 +84,7 @@ export function createEventRecorder(store: Store): EventRecorder {
     recordNew: (component, action, about, text) => {
       store.create(EVENTS, {
         ...draft(about, text),
-        eventTime: microTime(Date.now()),
+        eventTime: microTime(store.now()),
         action,
         reportingComponent: component,
         reportingInstance: `${component}-simulated`,

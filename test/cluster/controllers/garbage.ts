@@ -14,7 +14,7 @@ import type { Controller } from './jobs.ts';
 const DEPENDENTS: readonly Resource[] = [PODS, SERVICES, SECRETS];
 
 export function startGarbageCollector(store: Store, pace: Pace): Controller {
-  const timers = createTimers();
+  const timers = createTimers(pace.clock);
   const later = (run: () => void): void => {
     timers.after(pace.delay('garbage'), run);
   };
@@ -95,7 +95,7 @@ export function startGarbageCollector(store: Store, pace: Pace): Controller {
     const end = job.status.conditions?.find(
       ({ type: kind, status }) => status === 'True' && (kind === 'Complete' || kind === 'Failed'),
     );
-    const left = Date.parse(end?.lastTransitionTime ?? '') + pace.seconds(seconds) - Date.now();
+    const left = Date.parse(end?.lastTransitionTime ?? '') + pace.seconds(seconds) - store.now();
     timers.after(Math.max(left, 0) + pace.delay('garbage'), () => {
       const current = store.get(JOBS, job.metadata.namespace ?? '', job.metadata.name);
       if (current?.metadata.uid !== job.metadata.uid || current.metadata.deletionTimestamp !== undefined) return;

@@ -39,7 +39,7 @@ export interface Controller {
 }
 
 export function startJobController(store: Store, admission: Admission, events: EventRecorder, pace: Pace): Controller {
-  const timers = createTimers();
+  const timers = createTimers(pace.clock);
   const queue = createQueue(timers, sync);
   const jobPods = createJobPods(store, admission, events);
   /** Seconds of the next back-off after a pod could not be made, per Job. */
@@ -147,7 +147,7 @@ export function startJobController(store: Store, admission: Admission, events: E
       verdict === undefined
         ? undefined
         : { ...verdict, type: verdict.type === 'Complete' ? 'SuccessCriteriaMet' : 'FailureTarget' };
-    if (target !== undefined) setCondition(status, target);
+    if (target !== undefined) setCondition(status, target, store.now());
     status.uncountedTerminatedPods = {
       ...(uncounted.succeeded.length > 0 ? { succeeded: uncounted.succeeded } : {}),
       ...(uncounted.failed.length > 0 ? { failed: uncounted.failed } : {}),
@@ -164,8 +164,8 @@ export function startJobController(store: Store, admission: Admission, events: E
     }
     const quiet = (status.terminating ?? 0) === 0 && status.active === undefined;
     if (verdict !== undefined && quiet) {
-      setCondition(status, verdict);
-      if (verdict.type === 'Complete') status.completionTime = timestamp(Date.now());
+      setCondition(status, verdict, store.now());
+      if (verdict.type === 'Complete') status.completionTime = timestamp(store.now());
       stored = write(stored, status);
       if (stored !== undefined) tellEnd(stored, verdict);
     } else if (pending) write(stored, status);
@@ -188,18 +188,20 @@ export function startJobController(store: Store, admission: Admission, events: E
   function suspend(job: Job, status: JobStatus): void {
     if (status.startTime !== undefined) delete status.startTime;
     if (jobCondition(job, 'Suspended') === 'True') return;
-    setCondition(status, { type: 'Suspended', status: 'True', reason: 'JobSuspended', message: 'Job suspended' });
+    const condition = { type: 'Suspended', status: 'True', reason: 'JobSuspended', message: 'Job suspended' };
+    setCondition(status, condition, store.now());
     events.record(SOURCE, job, { type: 'Normal', reason: 'Suspended', message: 'Job suspended' });
   }
 
   /** Whether it was suspended until now. */
   function resume(key: string, status: JobStatus): boolean {
     if (status.startTime === undefined) {
-      status.startTime = timestamp(Date.now());
-      starts.set(key, Date.now());
+      status.startTime = timestamp(store.now());
+      starts.set(key, store.now());
     }
     if (!status.conditions?.some((one) => one.type === 'Suspended' && one.status === 'True')) return false;
-    setCondition(status, { type: 'Suspended', status: 'False', reason: 'JobResumed', message: 'Job resumed' });
+    const condition = { type: 'Suspended', status: 'False', reason: 'JobResumed', message: 'Job resumed' };
+    setCondition(status, condition, store.now());
     return true;
   }
 

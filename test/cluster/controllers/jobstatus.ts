@@ -13,8 +13,9 @@ export function addTo(status: JobStatus, key: 'succeeded' | 'failed', more: numb
 export function setCondition(
   status: JobStatus,
   { type, reason, message, ...rest }: { type: string; status?: string; reason: string; message: string },
+  nowMs: number,
 ): void {
-  const now = timestamp(Date.now());
+  const now = timestamp(nowMs);
   const wanted = rest.status ?? 'True';
   const conditions = status.conditions ?? [];
   const index = conditions.findIndex((one) => one.type === type);

@@ -13,7 +13,7 @@ import { createQueue } from './queue.ts';
 const CONTENT = RESOURCES.filter(({ namespaced }) => namespaced);
 
 export function startNamespaceController(store: Store, pace: Pace): Controller {
-  const timers = createTimers();
+  const timers = createTimers(pace.clock);
   const queue = createQueue(timers, sync);
 
   function sync(name: string): void {

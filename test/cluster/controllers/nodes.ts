@@ -22,7 +22,7 @@ const UNREACHABLE = 'node.kubernetes.io/unreachable';
 const SILENT = { status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' };
 
 export function createNodeController(store: Store, events: EventRecorder, pace: Pace): NodeController {
-  const timers = createTimers();
+  const timers = createTimers(pace.clock);
   /** Node, or uid of a pod -> what calls off what is to happen to it. */
   const waiting = new Map<string, () => void>();
   /** Pods, by uid, that were told to go. */
@@ -40,7 +40,7 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
   function setTaints(name: string, effects: readonly string[]): void {
     edit(name, ({ spec }) => {
       const others = (spec.taints ?? []).filter(({ key }) => key !== UNREACHABLE);
-      const own = effects.map((effect) => ({ key: UNREACHABLE, effect, timeAdded: timestamp(Date.now()) }));
+      const own = effects.map((effect) => ({ key: UNREACHABLE, effect, timeAdded: timestamp(store.now()) }));
       const taints = [...others, ...own];
       if (taints.length > 0) spec.taints = taints;
       else delete spec.taints;
@@ -57,7 +57,7 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
     lost.set(name, node.status.conditions ?? []);
     edit(name, ({ status }) => {
       for (const condition of status.conditions ?? []) {
-        Object.assign(condition, { ...SILENT, lastTransitionTime: timestamp(Date.now()) });
+        Object.assign(condition, { ...SILENT, lastTransitionTime: timestamp(store.now()) });
       }
     });
     tainted.add(name);
@@ -74,7 +74,7 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
     store.edit<Pod>(PODS, pod, (draft) => {
       for (const condition of draft.status.conditions ?? []) {
         if (condition.type !== 'Ready') continue;
-        Object.assign(condition, { status: 'False', lastTransitionTime: timestamp(Date.now()) });
+        Object.assign(condition, { status: 'False', lastTransitionTime: timestamp(store.now()) });
       }
     });
   }
@@ -120,7 +120,7 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
     const others = (node.spec.taints ?? []).filter(({ key }) => key !== CORDONED);
     const tainted = others.length !== (node.spec.taints ?? []).length;
     if (tainted === (node.spec.unschedulable === true)) return;
-    const taint = { key: CORDONED, effect: 'NoSchedule', timeAdded: timestamp(Date.now()) };
+    const taint = { key: CORDONED, effect: 'NoSchedule', timeAdded: timestamp(store.now()) };
     store.edit<ClusterNode>(NODES, node, ({ spec }) => {
       const taints = tainted ? others : [...others, taint];
       if (taints.length > 0) spec.taints = taints;
@@ -157,7 +157,7 @@ export function createNodeController(store: Store, events: EventRecorder, pace: 
       if (before === undefined) return;
       lost.delete(name);
       edit(name, ({ status }) => {
-        status.conditions = before.map((condition) => ({ ...condition, lastTransitionTime: timestamp(Date.now()) }));
+        status.conditions = before.map((condition) => ({ ...condition, lastTransitionTime: timestamp(store.now()) }));
       });
       setTaints(name, ['NoExecute']);
       timers.after(pace.delay('taintRemoval'), () => {

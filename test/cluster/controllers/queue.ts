@@ -11,7 +11,7 @@ export function createQueue(timers: Timers, work: (key: string) => void): WorkQu
   const due = new Map<string, { at: number; cancel: () => void }>();
   return {
     add: (key, delayMs) => {
-      const at = Date.now() + delayMs;
+      const at = timers.now() + delayMs;
       const waiting = due.get(key);
       if (waiting !== undefined && waiting.at <= at) return;
       waiting?.cancel();

@@ -10,7 +10,7 @@ import type { Controller } from './jobs.ts';
 import { createQueue } from './queue.ts';
 
 export function startQuotaController(store: Store, pace: Pace): Controller {
-  const timers = createTimers();
+  const timers = createTimers(pace.clock);
   const queue = createQueue(timers, sync);
 
   function sync(namespace: string): void {

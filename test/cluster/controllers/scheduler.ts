@@ -15,7 +15,7 @@ import { createQueue } from './queue.ts';
 const NAME = 'default-scheduler';
 
 export function startScheduler(store: Store, events: EventRecorder, pace: Pace): Controller {
-  const timers = createTimers();
+  const timers = createTimers(pace.clock);
   const queue = createQueue(timers, schedule);
   const soon = (pod: { metadata: { namespace?: string; name: string } }): void =>
     queue.add(`${pod.metadata.namespace}/${pod.metadata.name}`, pace.delay('schedule'));
@@ -63,7 +63,7 @@ export function startScheduler(store: Store, events: EventRecorder, pace: Pace):
   function bind(pod: Pod, node: ClusterNode): void {
     const bound = store.edit<Pod>(PODS, pod, (draft) => {
       draft.spec.nodeName = node.metadata.name;
-      draft.status.conditions = [scheduledCondition('True')];
+      draft.status.conditions = [scheduledCondition('True', store.now())];
       delete draft.status.nominatedNodeName;
     });
     if (bound === undefined) return;
@@ -81,7 +81,7 @@ export function startScheduler(store: Store, events: EventRecorder, pace: Pace):
     events.recordNew(NAME, 'Scheduling', pod, { type: 'Warning', reason: 'FailedScheduling', message });
     store.edit<Pod>(PODS, pod, (draft) => {
       const condition = {
-        ...scheduledCondition('False'),
+        ...scheduledCondition('False', store.now()),
         observedGeneration: pod.metadata.generation ?? 1,
         reason: 'Unschedulable',
         message,
@@ -121,7 +121,7 @@ export function startScheduler(store: Store, events: EventRecorder, pace: Pace):
       victim,
       ({ metadata, spec }) => {
         const grace = spec.terminationGracePeriodSeconds ?? 30;
-        metadata.deletionTimestamp = timestamp(Date.now() + grace * 1000);
+        metadata.deletionTimestamp = timestamp(store.now() + grace * 1000);
         metadata.deletionGracePeriodSeconds = grace;
         metadata.generation = (metadata.generation ?? 1) + 1;
       },
@@ -153,7 +153,7 @@ export function disrupt(store: Store, pod: Pod, reason: string, message: string)
       observedGeneration: draft.metadata.generation ?? 1,
       status: 'True',
       lastProbeTime: null,
-      lastTransitionTime: timestamp(Date.now()),
+      lastTransitionTime: timestamp(store.now()),
       reason,
       message,
     };
@@ -165,8 +165,8 @@ export function disrupt(store: Store, pod: Pod, reason: string, message: string)
 
 type Condition = NonNullable<Pod['status']['conditions']>[number];
 
-function scheduledCondition(status: 'True' | 'False'): Condition {
-  const condition = { type: 'PodScheduled', status, lastProbeTime: null, lastTransitionTime: timestamp(Date.now()) };
+function scheduledCondition(status: 'True' | 'False', now: number): Condition {
+  const condition = { type: 'PodScheduled', status, lastProbeTime: null, lastTransitionTime: timestamp(now) };
   // lastProbeTime is always null in the API; the type knows only absent.
   return condition as unknown as Condition;
 }

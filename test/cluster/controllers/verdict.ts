@@ -39,7 +39,7 @@ export function timeLeft(job: Job, startedAt: number | undefined, pace: Pace): n
   if (seconds === undefined || startTime === undefined) return undefined;
   // The start is known in whole seconds; where seconds are scaled down that would be far too rough.
   const start = pace.timeScale === 1 ? Date.parse(startTime) : (startedAt ?? Date.parse(startTime));
-  return start + pace.seconds(seconds) - Date.now();
+  return start + pace.seconds(seconds) - pace.clock.now();
 }
 
 export function isRemoved(pod: Pod): boolean {

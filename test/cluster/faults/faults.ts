@@ -3,6 +3,7 @@
  */
 import type { Intercept } from '../api/server.ts';
 import type { WatchOptions } from '../api/watch.ts';
+import type { ClusterClock } from '../timers.ts';
 import type { Fault, FaultRule } from './rules.ts';
 import { strike } from './strike.ts';
 
@@ -28,7 +29,7 @@ interface Active {
   hits: number;
 }
 
-export function createFaults(seed: number): FaultSwitchboard {
+export function createFaults(seed: number, clock: ClusterClock): FaultSwitchboard {
   let active: readonly Active[] = [];
   const random = seededRandom(seed);
 
@@ -66,8 +67,8 @@ export function createFaults(seed: number): FaultSwitchboard {
       const fault = find(entry.method, entry.path, ({ type }) => type !== 'duplicateEvents');
       if (fault === undefined) return false;
       entry.fault = fault.type;
-      if (fault.type === 'delay') await new Promise((resolve) => setTimeout(resolve, fault.ms));
-      return strike(fault, socket, response);
+      if (fault.type === 'delay') await new Promise<void>((resolve) => clock.after(fault.ms, resolve));
+      return strike(fault, socket, response, clock);
     },
     watchOptions: (path) => {
       const doubled = find('GET', path, ({ type }) => type === 'duplicateEvents') !== undefined;

@@ -3,10 +3,16 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { type ClusterClock, createTimers } from '../timers.ts';
 import type { Fault } from './rules.ts';
 
 /** Called before the request is carried out; true if it is not to be. */
-export function strike(fault: Fault, socket: Socket, response: ServerResponse | undefined): boolean {
+export function strike(
+  fault: Fault,
+  socket: Socket,
+  response: ServerResponse | undefined,
+  clock: ClusterClock,
+): boolean {
   switch (fault.type) {
     case 'answer':
       falseAnswer(fault.answer, socket, response);
@@ -32,7 +38,7 @@ export function strike(fault: Fault, socket: Socket, response: ServerResponse | 
       if (response !== undefined) limit(response, fault.bytes === 0 ? -1 : fault.bytes, () => {});
       return response === undefined;
     case 'slow':
-      if (response !== undefined) slowDown(response, fault.bytes, fault.ms);
+      if (response !== undefined) slowDown(response, fault.bytes, fault.ms, clock);
       return false;
     case 'duplicateEvents':
     case 'delay':
@@ -112,20 +118,21 @@ function limit(response: ServerResponse, bytes: number, then: (end: () => void) 
 }
 
 /** Sends the body in small pieces with pauses. */
-function slowDown(response: ServerResponse, bytes: number, ms: number): void {
+function slowDown(response: ServerResponse, bytes: number, ms: number, clock: ClusterClock): void {
   const write = response.write.bind(response);
   const end = response.end.bind(response);
   const pieces: Buffer[] = [];
   let ending = false;
-  const timer = setInterval(() => {
+  const timers = createTimers(clock);
+  timers.every(ms, () => {
     const piece = pieces.shift();
     if (piece !== undefined) write(piece);
     else if (ending) {
-      clearInterval(timer);
+      timers.close();
       end();
     }
-  }, ms);
-  response.on('close', () => clearInterval(timer));
+  });
+  response.on('close', () => timers.close());
 
   function queue(data: Data | undefined): void {
     const buffer = data === undefined ? Buffer.alloc(0) : Buffer.from(data);

@@ -5,10 +5,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, chownSync, constants as fsConstants, mkdirSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import type { ClusterClock } from '../timers.ts';
 import type { Guard } from './guard.ts';
 import type { ContainerLog } from './log.ts';
 import { cpuMs, hasVariable, infoOf, listProcesses, membersOf, residentBytes } from './processes.ts';
 import type { Reaper } from './reaper.ts';
+import { createRest } from './rest.ts';
 
 /** Who the processes run as, where the simulator is root. */
 export interface Identity {
@@ -17,6 +19,7 @@ export interface Identity {
 }
 
 interface ContainerOptions {
+  readonly clock: ClusterClock;
   readonly command: readonly string[];
   readonly env: ReadonlyMap<string, string>;
   readonly workingDir: string | undefined;
@@ -61,6 +64,8 @@ export interface RunningContainer {
   readonly signalMain: (signal: NodeJS.Signals) => void;
   /** Starts a further process in it. */
   readonly exec: (command: readonly string[]) => ChildProcess;
+  /** A process of it gets input from somebody else (rest.ts). */
+  readonly touch: () => void;
   /** Input; resolves when the process may take more. Dropped without an error after `closeInput` (kubernetes-facts.md 133). */
   readonly input: (data: Buffer) => Promise<void>;
   readonly closeInput: () => void;
@@ -74,7 +79,7 @@ const DRAIN_MS = 2000;
 
 /** @throws StartError */
 export function startContainer(options: ContainerOptions): RunningContainer {
-  const { command, guard, log, identity } = options;
+  const { command, clock, guard, log, identity } = options;
   const [program = ''] = command;
   checkTexts(options);
   const cwd = workingDirectory(options);
@@ -84,14 +89,26 @@ export function startContainer(options: ContainerOptions): RunningContainer {
   let outOfMemory = false;
   let over = false;
 
-  const child = start(command, options.stdin ? 'pipe' : 'ignore');
+  const rest = createRest({
+    clock,
+    guard,
+    members: () => membersOf(sessions, listProcesses()),
+    whileBusy: () => {
+      if (options.memoryLimit !== undefined) checkMemory(options.memoryLimit);
+    },
+  });
+  const child = first();
   const pid = child.pid;
-  if (pid === undefined) throw new StartError(startErrorText(program, options.env) ?? `exec: "${program}": cannot run`);
-  const startedAt = Date.now();
+  if (pid === undefined) {
+    rest.close();
+    throw new StartError(startErrorText(program, options.env) ?? `exec: "${program}": cannot run`);
+  }
+  const startedAt = clock.now();
   const firstTick = sessions.get(pid) ?? 0;
 
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream]?.on('data', (chunk: Buffer) => {
+      rest.touch();
       log.write(stream, chunk);
       for (const listener of [...listeners]) listener(stream, chunk);
     });
@@ -103,20 +120,30 @@ export function startContainer(options: ContainerOptions): RunningContainer {
     const [file = '', ...args] = argv;
     const problem = startErrorText(file, options.env);
     if (problem !== undefined) throw new StartError(problem);
-    const started = spawn(file, args, {
+    const made = spawn(file, args, {
       cwd,
       env,
       detached: true,
-      stdio: [stdin, 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe', ...(clock.containers === undefined ? [] : ['pipe' as const])],
       ...(identity === undefined ? {} : identity),
     });
-    started.on('error', () => {});
-    if (started.pid !== undefined) {
-      guard.register(started.pid);
-      sessions.set(started.pid, infoOf(started.pid)?.startedAt ?? 0);
-      options.reaper.watch(started.pid);
+    made.on('error', () => {});
+    if (made.pid !== undefined) {
+      guard.register(made.pid);
+      sessions.set(made.pid, infoOf(made.pid)?.startedAt ?? 0);
+      options.reaper.watch(made.pid);
+      rest.started(made);
     }
-    return started;
+    return made;
+  }
+
+  function first(): ChildProcess {
+    try {
+      return start(command, options.stdin ? 'pipe' : 'ignore');
+    } catch (error) {
+      rest.close();
+      throw error;
+    }
   }
 
   const marker = `HOSTNAME=${options.env.get('HOSTNAME')}`;
@@ -135,6 +162,7 @@ export function startContainer(options: ContainerOptions): RunningContainer {
   /** The kernel kills all in one go; here each is stopped first, so that a shell has no time to say that a child was killed. */
   function signalAll(signal: NodeJS.Signals | 0): void {
     const all = members();
+    rest.touch();
     for (const member of all) guard.register(member);
     const targets = signal === 'SIGKILL' ? all.filter((member) => guard.signal(member, 'SIGSTOP')) : all;
     for (const member of targets) guard.signal(member, signal);
@@ -151,7 +179,9 @@ export function startContainer(options: ContainerOptions): RunningContainer {
   }
 
   const { memoryLimit } = options;
-  const watcher = memoryLimit === undefined ? undefined : setInterval(() => checkMemory(memoryLimit), OOM_CHECK_MS);
+  // Where time is driven it is looked at whenever a process works.
+  const isLookedAt = memoryLimit !== undefined && clock.containers === undefined;
+  const watcher = isLookedAt ? setInterval(() => checkMemory(memoryLimit), OOM_CHECK_MS) : undefined;
 
   const ended = new Promise<ContainerEnd>((resolve) => {
     let exitCode = 0;
@@ -162,13 +192,13 @@ export function startContainer(options: ContainerOptions): RunningContainer {
       // With its main process a container ends as a whole.
       signalAll('SIGKILL');
       const drain = setTimeout(() => {
-        child.stdout?.destroy();
-        child.stderr?.destroy();
+        for (const stream of child.stdio) stream?.destroy();
       }, DRAIN_MS);
       child.on('close', () => clearTimeout(drain));
     });
     child.on('close', () => {
       log.finish();
+      rest.close();
       for (const session of sessions.keys()) {
         guard.forget(session);
         options.reaper.forget(session);
@@ -186,16 +216,20 @@ export function startContainer(options: ContainerOptions): RunningContainer {
     hasEnded: () => over,
     signalAll,
     signalMain: (signal) => {
+      rest.touch();
       if (!over) guard.signal(pid, signal);
     },
     exec: (argv) => start(argv, 'pipe'),
+    touch: rest.touch,
     input: (data) =>
       new Promise((resolve) => {
         const { stdin } = child;
+        rest.touch();
         if (stdin === null || stdin.writableEnded || stdin.destroyed) resolve();
         else stdin.write(data, () => resolve());
       }),
     closeInput: () => {
+      rest.touch();
       child.stdin?.end();
     },
     onOutput: (listener) => {

@@ -16,10 +16,10 @@ export class ConfigError extends Error {
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** @throws ConfigError */
-export function environmentOf(store: Store, pod: Pod, container: Container): Map<string, string> {
+/** @param programs a folder that comes first in PATH @throws ConfigError */
+export function environmentOf(store: Store, pod: Pod, container: Container, programs?: string): Map<string, string> {
   const variables = new Map<string, string>([
-    ['PATH', PATH],
+    ['PATH', programs === undefined ? PATH : `${programs}:${PATH}`],
     ['HOSTNAME', pod.metadata.name],
     ['HOME', '/'],
     ...serviceLinks(store, pod),

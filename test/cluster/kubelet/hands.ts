@@ -24,4 +24,6 @@ export interface PodHands {
   ) => void;
   /** Waits, unless the pod is to end: then it throws, and the step is over. */
   readonly pause: (ms: number) => Promise<void>;
+  /** From its sandbox to the start of a container, or to why it cannot start. */
+  readonly setMaking: (isMaking: boolean) => void;
 }

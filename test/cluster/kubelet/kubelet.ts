@@ -45,8 +45,8 @@ export interface NodeContext extends KubeletOptions {
   readonly wasCut: (running: RunningContainer) => boolean;
   readonly reportLater: (worker: PodWorker) => void;
   readonly nextAddress: () => string;
-  /** How far its clock is ahead; container logs have its time. */
-  readonly clockMs: () => number;
+  /** What its clock says, with a fraction: container logs have its time. */
+  readonly preciseMs: () => number;
   readonly deletePod: (pod: Pod) => void;
   readonly forget: (worker: PodWorker) => void;
   /** Whether a process has a handler for TERM: as PID 1 it is not ended by it otherwise. */
@@ -96,7 +96,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       else waiting.push(run);
     },
     wasCut: (running) => cutOff.has(running),
-    clockMs: () => aheadMs,
+    preciseMs: () => options.pace.clock.precise() + aheadMs,
     reportLater: (worker) => unreported.add(worker),
     nextAddress: () => {
       addresses += 1;
@@ -144,7 +144,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     },
     hostIP: options.hostIP,
     isAlive: () => alive,
-    isStarting: () => Date.now() < knowsPodsAt,
+    isStarting: () => store.now() < knowsPodsAt,
     worker: (uid) => workers.get(uid),
     workers: () => workers.values(),
     kill,
@@ -162,7 +162,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     },
     start: () => {
       alive = true;
-      knowsPodsAt = Date.now() + options.pace.delay('kubeletStart');
+      knowsPodsAt = store.now() + options.pace.delay('kubeletStart');
       const reports = [...unreported];
       unreported.clear();
       for (const worker of reports) worker.report();

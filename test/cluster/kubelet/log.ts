@@ -2,6 +2,8 @@
  * The log of a container as the runtime keeps it: records of at most 16 KiB with a time of nanoseconds (kubernetes-facts.md 85 to 92),
  * rotated at 10 MiB (kubernetes-facts.md 95a).
  */
+import { machineClock } from '../timers.ts';
+
 export interface LogOptions {
   readonly timestamps: boolean;
   /** Milliseconds since 1970; whole seconds, inclusive. */
@@ -40,10 +42,10 @@ const RECORD_BYTES = 16 * 1024;
 const ROTATE_BYTES = 10 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
-/** `clockMs`: how far the clock of its node is ahead. */
+/** `preciseMs`: what the clock of its node says, with a fraction. */
 export function createLog(
   stored: (data: Buffer) => void,
-  clockMs: () => number = () => 0,
+  preciseMs: () => number = machineClock.precise,
   rotateBytes = ROTATE_BYTES,
 ): ContainerLog {
   /** Records before `first` are gone, those before `fileStart` are only for cursors that are still there. */
@@ -56,7 +58,7 @@ export function createLog(
   const listeners = new Set<() => void>();
 
   function add(data: Buffer): void {
-    const { stamp, ms } = now(clockMs());
+    const { stamp, ms } = stampOf(preciseMs());
     const bytes = withoutCarriageReturn(data);
     if (fileBytes >= rotateBytes) rotate();
     records.push({ stamp, ms, data: bytes });
@@ -151,8 +153,8 @@ export function createLog(
 }
 
 /** RFC 3339, always nine digits, UTC (kubernetes-facts.md 88). */
-function now(aheadMs: number): { stamp: string; ms: number } {
-  const ns = BigInt(Math.round((performance.timeOrigin + performance.now() + aheadMs) * 1e6));
+function stampOf(preciseMs: number): { stamp: string; ms: number } {
+  const ns = BigInt(Math.round(preciseMs * 1e6));
   const ms = Number(ns / 1_000_000n);
   const digits = (ns % 1_000_000_000n).toString().padStart(9, '0');
   return { stamp: `${new Date(ms).toISOString().slice(0, 19)}.${digits}Z`, ms };

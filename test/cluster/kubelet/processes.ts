@@ -17,14 +17,46 @@ export function listProcesses(): ProcessInfo[] {
 
 /** Undefined where the process has gone meanwhile. */
 export function infoOf(pid: number): ProcessInfo | undefined {
-  const text = readProc(pid, 'stat');
-  // The command name stands in parentheses and may hold anything.
-  const fields = text
-    ?.slice(text.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
+  const fields = fieldsOf(pid)?.map(Number);
   const [, parent = 0, , session = 0] = fields ?? [];
   return fields === undefined ? undefined : { pid, parent, session, startedAt: fields[19] ?? 0 };
+}
+
+/** Its state, and what comes after it in /proc/PID/stat. */
+function fieldsOf(pid: number): string[] | undefined {
+  const text = readProc(pid, 'stat');
+  // The command name stands in parentheses and may hold anything.
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+export interface LookedAt {
+  /** As ps shows it: `S` waits, `T` is stopped, `Z` has ended, anything else works. */
+  readonly state: string;
+  readonly cpuMs: number;
+  /** How often it has worked: the same number, and it has not worked meanwhile. */
+  readonly turns: string;
+  /** What it waits for, as far as the kernel says; `machine`: it goes on by itself. */
+  readonly waitsFor: 'process' | 'input' | 'machine' | undefined;
+}
+
+/** What a process does now; undefined if it is gone. */
+export function lookAt(pid: number): LookedAt | undefined {
+  const fields = fieldsOf(pid);
+  if (fields === undefined) return undefined;
+  const [state = ''] = fields;
+  return {
+    state,
+    cpuMs: cpuOf(fields),
+    turns: readProc(pid, 'schedstat')?.split(' ')[2] ?? '',
+    waitsFor: state === 'S' ? reasonOf(readProc(pid, 'wchan') ?? '') : undefined,
+  };
+}
+
+/** @param place the function of the kernel that a process waits in */
+function reasonOf(place: string): LookedAt['waitsFor'] {
+  if (/nanosleep|pipe_write/.test(place)) return 'machine';
+  if (/^(do|kernel)_wait/.test(place)) return 'process';
+  return /read|poll|select|data_wait/.test(place) ? 'input' : undefined;
 }
 
 /** Bytes of memory a process holds now. */
@@ -35,8 +67,10 @@ export function residentBytes(pid: number): number {
 
 /** Milliseconds of processor time, in user mode and for it in the kernel. */
 export function cpuMs(pid: number): number {
-  const text = readProc(pid, 'stat');
-  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ') ?? [];
+  return cpuOf(fieldsOf(pid) ?? []);
+}
+
+function cpuOf(fields: readonly string[]): number {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
 }
 

@@ -13,7 +13,7 @@ interface Puller {
   readonly wait: (one: ContainerRecord, reason: string, message: string, event: string) => Promise<void>;
 }
 
-export function createPuller({ context, note, pause, report }: PodHands): Puller {
+export function createPuller({ context, note, pause, report, setMaking }: PodHands): Puller {
   const { pace } = context;
 
   async function image(one: ContainerRecord): Promise<void> {
@@ -53,6 +53,7 @@ export function createPuller({ context, note, pause, report }: PodHands): Puller
     await pause(pace.delay('pullFailure'));
     note(spec, 'Warning', 'Failed', `Failed to pull image "${spec.image}": ${why}`);
     note(spec, 'Warning', 'Failed', 'Error: ErrImagePull');
+    setMaking(false);
     await pause(pace.delay('firstRetry'));
     one.state = { waiting: { reason: 'ErrImagePull', message: why } };
     report();
@@ -62,15 +63,18 @@ export function createPuller({ context, note, pause, report }: PodHands): Puller
     await pause(pace.delay('retry'));
     one.state = { waiting: { reason: 'ImagePullBackOff', message: `${backOff}: ErrImagePull: ${why}` } };
     report();
+    setMaking(true);
   }
 
   async function wait(one: ContainerRecord, reason: string, message: string, event: string): Promise<void> {
     note(one.spec, 'Warning', 'Failed', event);
+    setMaking(false);
     const before = one.state.waiting?.reason;
     if (before !== reason) await pause(pace.delay('firstRetry'));
     one.state = { waiting: { reason, message } };
     report();
     await pause(pace.delay('retry'));
+    setMaking(true);
   }
 
   return { image, wait };

@@ -20,24 +20,26 @@ const OCI =
 
 /** Returns what starts a container of the pod: until it runs, or has failed to start for good. */
 export function createStarter(hands: PodHands): (one: ContainerRecord) => Promise<void> {
-  const { context, pod, containers, logs, report, note, pause } = hands;
+  const { context, pod, containers, logs, report, note, pause, setMaking } = hands;
   const { store, pace, journal } = context;
   const { image, wait } = createPuller(hands);
 
   async function startOne(one: ContainerRecord): Promise<void> {
+    setMaking(true);
     await image(one);
     const { spec } = one;
     for (;;) {
       try {
-        const env = environmentOf(store, pod(), spec);
+        const env = environmentOf(store, pod(), spec, pace.clock.containers?.programs);
         await pause(pace.delay('createContainer'));
         one.id = `containerd://${randomBytes(32).toString('hex')}`;
         note(spec, 'Normal', 'Created', 'Container created');
         await pause(pace.delay('startContainer'));
         launch(one, env);
         note(spec, 'Normal', 'Started', 'Container started');
+        setMaking(false);
         await pause(pace.delay('reportRunning'));
-        if (one.state.waiting !== undefined) one.state = { running: { startedAt: timestamp(Date.now()) } };
+        if (one.state.waiting !== undefined) one.state = { running: { startedAt: timestamp(store.now()) } };
         report();
         return;
       } catch (error) {
@@ -58,11 +60,12 @@ export function createStarter(hands: PodHands): (one: ContainerRecord) => Promis
       throw new StartError(`exec: "${command[0]}": the simulated kubelet refuses commands that signal pid -1`);
     }
     const where = { pod: pod().metadata.name, podUid: pod().metadata.uid, container: spec.name };
-    const log = createLog((data) => journal.wrote(where, data), context.clockMs);
+    const log = createLog((data) => journal.wrote(where, data), context.preciseMs);
     logs.set(spec.name, log);
     const identity = identityOf(pod(), spec);
     const limit = spec.resources?.limits?.['memory'];
     const running: RunningContainer = startContainer({
+      clock: pace.clock,
       command,
       env,
       workingDir: spec.workingDir,
@@ -84,7 +87,7 @@ export function createStarter(hands: PodHands): (one: ContainerRecord) => Promis
     };
     journal.processStarted(entry);
     void running.ended.then(({ exitCode }) => {
-      entry.endedAt = Date.now();
+      entry.endedAt = store.now();
       entry.exitCode = exitCode;
     });
   }
@@ -98,10 +101,11 @@ export function createStarter(hands: PodHands): (one: ContainerRecord) => Promis
         reason: 'StartError',
         message: `${OCI}${why}`,
         startedAt: '1970-01-01T00:00:00Z',
-        finishedAt: timestamp(Date.now()),
+        finishedAt: timestamp(store.now()),
         ...containerId(one),
       },
     };
+    setMaking(false);
     await pause(pace.delay('reportStartError'));
     report();
   }

@@ -54,7 +54,9 @@ function phaseOf(record: PodRecord): Phase {
 export function podStatus(record: PodRecord, pod: Pod, now: number): Pod['status'] {
   const actual = phaseOf(record);
   const final = actual === 'Succeeded' || actual === 'Failed';
-  const phase = final && !record.tornDown ? shownBefore(pod) : actual;
+  // Who is ended by the kubelet keeps its phase until that is done.
+  const isKept = final || record.reason !== undefined;
+  const phase = isKept && !record.tornDown ? shownBefore(pod) : actual;
   const before = pod.status;
   const generation = pod.metadata.generation ?? 1;
   const address = record.addressShown && record.podIP !== undefined ? record.podIP : before.podIP;

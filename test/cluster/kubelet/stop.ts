@@ -24,7 +24,7 @@ export async function stopAll(
       const kill = timers.after(context.pace.seconds(graceSeconds), () => running.signalAll('SIGKILL'));
       const end = await running.ended;
       kill();
-      one.state = { terminated: terminated(one, running, end, timestamp(Date.now())) };
+      one.state = { terminated: terminated(one, running, end, timestamp(context.store.now())) };
     }),
   );
 }

@@ -45,8 +45,8 @@ class Interrupted extends Error {}
 
 export function startPod(context: NodeContext, first: Pod): PodWorker {
   const { store, events, pace } = context;
-  const timers: Timers = createTimers();
-  const startedAt = Date.now();
+  const timers: Timers = createTimers(pace.clock);
+  const startedAt = store.now();
   const source = { component: 'kubelet', host: context.nodeName };
   const containers = new Map<string, RunningContainer>();
   const logs = new Map<string, ContainerLog>();
@@ -72,6 +72,9 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
   let cancelDeadline: () => void = () => {};
   /** Blocked by a volume: a deadline has no effect until this is over (kubernetes-facts.md 38). */
   let deafUntil = 0;
+  /** The kubelet makes the pod: it sees a deadline only when it has done that (kubernetes-facts.md 39). */
+  let isMaking = false;
+  let late: Ending | undefined;
   let closed = false;
 
   function report(): void {
@@ -80,7 +83,7 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
       return;
     }
     const stored = store.edit<Pod>(PODS, pod, (draft) => {
-      draft.status = podStatus(record, draft, Date.now());
+      draft.status = podStatus(record, draft, store.now());
     });
     if (stored !== undefined) pod = stored;
   }
@@ -105,7 +108,14 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     return result;
   }
 
-  const hands: PodHands = { context, pod: () => pod, containers, logs, report, note, pause };
+  function setMaking(next: boolean): void {
+    isMaking = next;
+    if (isMaking || late === undefined) return;
+    end(late);
+    late = undefined;
+  }
+
+  const hands: PodHands = { context, pod: () => pod, containers, logs, report, note, pause, setMaking };
   const startOne = createStarter(hands);
 
   function end(next: Ending): void {
@@ -114,9 +124,13 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
       if (next.type === 'deleted') ending = next;
       return;
     }
-    const wait = next.type === 'deadline' ? deafUntil - Date.now() : 0;
+    const wait = next.type === 'deadline' ? deafUntil - store.now() : 0;
     if (wait > 0) {
       cancelDeadline = timers.after(wait, () => end(next));
+      return;
+    }
+    if (next.type === 'deadline' && isMaking) {
+      late = next;
       return;
     }
     ending = next;
@@ -129,7 +143,7 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     if (seconds === undefined || record.tornDown) return;
     // The start is known in whole seconds; where seconds are scaled down that would be far too rough.
     const start = pace.timeScale === 1 ? Date.parse(record.startTime) : startedAt;
-    const left = start + pace.seconds(seconds) - Date.now();
+    const left = start + pace.seconds(seconds) - store.now();
     cancelDeadline = timers.after(Math.max(left, 0), () => context.whenAlive(() => end({ type: 'deadline' })));
   }
 
@@ -138,6 +152,7 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     report();
     watchDeadline();
     await volumes();
+    setMaking(true);
     await pause(pace.delay('sandbox'));
     record.sandboxReady = true;
     record.podIP = context.nextAddress();
@@ -163,7 +178,7 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
   }
 
   async function volumes(): Promise<void> {
-    deafUntil = Date.now() + pace.delay('volumeWait');
+    deafUntil = store.now() + pace.delay('volumeWait');
     for (let wait = pace.delay('volumeRetry'); ; wait = Math.min(wait * 2, 240 * pace.delay('volumeRetry'))) {
       const problem = missingVolume(store, pod);
       if (problem === undefined) break;
@@ -186,7 +201,7 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     const end = await running.ended;
     // The runtime finds out when it is back, and only that it is over.
     if (context.wasCut(running)) await context.alive();
-    const finishedAt = timestamp(Date.now());
+    const finishedAt = timestamp(store.now());
     if (ending !== undefined) return true;
     one.state = { terminated: terminated(one, running, context.wasCut(running) ? 'unknown' : end, finishedAt) };
     await timers.sleep(pace.delay('reportEnd'));
@@ -208,6 +223,13 @@ export function startPod(context: NodeContext, first: Pod): PodWorker {
     const all = [...record.initContainers, ...record.containers];
     const alive = all.filter(({ spec, state }) => containers.has(spec.name) && !isTerminated(state));
     const neverStarted = all.filter(({ spec }) => !containers.has(spec.name));
+    // What has started, but was not reported yet.
+    for (const one of alive) {
+      const startedAt = containers.get(one.spec.name)?.startedAt;
+      if (one.state.waiting !== undefined && startedAt !== undefined) {
+        one.state = { running: { startedAt: timestamp(startedAt) } };
+      }
+    }
     const hadVolumes = record.sandboxReady;
     record.ending = why.type !== 'deleted';
     if (why.type === 'deadline') {
