@@ -3,7 +3,15 @@
  * objects, never from the clock of this host.
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
-import type { ContainerStatus, Event, Pod, PodSpec, PodStatus, Service } from 'kubernetes-types/core/v1.d.ts';
+import type {
+  ContainerStateRunning,
+  ContainerStatus,
+  Event,
+  Pod,
+  PodSpec,
+  PodStatus,
+  Service,
+} from 'kubernetes-types/core/v1.d.ts';
 import type { ObjectMeta, OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
 import type { Projected } from '../../kubernetes/contract.ts';
 import { compactList } from '../../system/omit-empty.ts';
@@ -215,14 +223,17 @@ type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
 
 function projectContainer(name: string, image: string, status: ContainerStatus | undefined): ContainerView {
   const { waiting, running, terminated } = status?.state ?? {};
-  const view: Draft<ContainerView> = { name, image };
+  // Most containers run; a field that is added to an object later takes 32 bytes more.
+  const view: Draft<ContainerView> =
+    running === undefined ? { name, image } : { name, image, running: projectRunning(running) };
   if (waiting !== undefined) view.waiting = { reason: waiting.reason ?? '', message: waiting.message ?? '' };
-  if (running !== undefined) {
-    const startedAt = time(running.startedAt);
-    view.running = startedAt === undefined ? {} : { startedAt };
-  }
   if (terminated !== undefined) view.terminated = projectTerminated(terminated);
   return view;
+}
+
+function projectRunning(running: ContainerStateRunning): NonNullable<ContainerView['running']> {
+  const startedAt = time(running.startedAt);
+  return startedAt === undefined ? {} : { startedAt };
 }
 
 function projectTerminated(end: NonNullable<NonNullable<ContainerStatus['state']>['terminated']>): Terminated {

@@ -168,10 +168,11 @@ export class ProtobufReader {
   /** The cached value of the same bytes, or the value read now. */
   #cached(type: unknown, field: Field, stop: number, depth: number): unknown {
     const start = this.#at;
-    const slot = this.#cache.slot(this.#view, start, stop);
-    if (this.#cache.holds(slot, type, this.#view, start, stop)) return this.#cache.value(slot);
+    const pair = this.#cache.pair(this.#view, start, stop);
+    const slot = this.#cache.find(pair, type, this.#view, start, stop);
+    if (slot !== undefined) return this.#cache.value(slot);
     const value = this.#value(field, stop, depth);
-    this.#cache.keep(slot, type, this.#view, start, stop, value);
+    this.#cache.keep(pair, type, this.#view, start, stop, value);
     return value;
   }
 

@@ -15,23 +15,32 @@ interface CachedValue {
 }
 
 /**
- * Finds recent values by their bytes, which is faster than decoding them and keeps one copy. Each value has one slot, which
- * the next value with the same hash replaces. All bytes are compared, so that values are never confused.
+ * Finds recent values by their bytes, which is faster than decoding them and keeps one copy. Each value has a pair of slots,
+ * so that two values of each object that have the same hash do not replace each other. All bytes are compared: values are
+ * never confused.
  */
 export class ValueCache {
   readonly #keys = new DataView(new ArrayBuffer(SLOTS * LONGEST));
   readonly #values = new Array<CachedValue | undefined>(SLOTS).fill(undefined);
+  /** Which slot of its pair the next value takes. */
+  #turn = 0;
 
-  /** The slot of these bytes, at most LONGEST of them. */
-  slot(bytes: DataView, start: number, stop: number): number {
+  /** The first slot of the pair for these bytes, at most LONGEST of them. */
+  pair(bytes: DataView, start: number, stop: number): number {
     let hash = 0;
     let at = start;
     for (; at <= stop - WORD; at += WORD) hash = mixed(hash ^ bytes.getInt32(at));
     for (; at < stop; at++) hash = mixed(hash ^ bytes.getUint8(at));
-    return hash & (SLOTS - 1);
+    return hash & (SLOTS - 2);
   }
 
-  holds(slot: number, type: unknown, bytes: DataView, start: number, stop: number): boolean {
+  /** The slot of the pair that holds this value; undefined if none does. */
+  find(pair: number, type: unknown, bytes: DataView, start: number, stop: number): number | undefined {
+    if (this.#holds(pair, type, bytes, start, stop)) return pair;
+    return this.#holds(pair + 1, type, bytes, start, stop) ? pair + 1 : undefined;
+  }
+
+  #holds(slot: number, type: unknown, bytes: DataView, start: number, stop: number): boolean {
     const cached = this.#values[slot];
     if (cached === undefined || cached.type !== type || cached.length !== stop - start) return false;
     const offset = slot * LONGEST - start;
@@ -41,7 +50,9 @@ export class ValueCache {
     return true;
   }
 
-  keep(slot: number, type: unknown, bytes: DataView, start: number, stop: number, value: unknown): void {
+  keep(pair: number, type: unknown, bytes: DataView, start: number, stop: number, value: unknown): void {
+    this.#turn ^= 1;
+    const slot = pair + this.#turn;
     const offset = slot * LONGEST - start;
     for (let at = start; at < stop; at++) this.#keys.setUint8(offset + at, bytes.getUint8(at));
     this.#values[slot] = { type, length: stop - start, value };
