@@ -85,6 +85,22 @@ t.test('a sample job that the templates cannot make is named with the reason', a
   ]);
 });
 
+t.test('templates that make no job are reported once, whatever sections and users there are', async (t) => {
+  const files = {
+    'job.tpl': jobTemplate('', '         volumeMounts: []\n'),
+    'launcher.kubernetes.profiles.conf': '[*]\n[root]\n',
+  };
+  const outcome = await check(t, SMALLEST, { options: OPTIONS, files }, ['--user', 'root', '--submit-test-job']);
+  const failed = outcome.lines.filter((line) => line.startsWith('failed'));
+  t.equal(failed.length, 1);
+  t.match(
+    failed[0],
+    /^failed {3}template-jobs {3}a small job; a job with exe, .* cannot be used for this job: did not find expected '-' indicator/,
+  );
+  const skipped = outcome.lines.filter((line) => line.startsWith('skipped')).join('\n');
+  for (const step of ['sections', 'user-job', 'test-job']) t.match(skipped, step);
+});
+
 t.test('an object that the API server refuses is reported', async (t) => {
   const files = {
     'job.tpl': jobTemplate(

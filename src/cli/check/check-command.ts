@@ -167,21 +167,23 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
         return checkNamedObjects(of, to.client, rendered);
       });
     }
+    // Without an API server the templates alone are tried; where it refuses the namespace, it refuses every job.
+    const allowed = asked !== undefined && namespace === undefined ? undefined : usable;
+    const isMade = isTemplating
+      ? await step('template-jobs', all(files, allowed), ([of, given]) =>
+          checkTemplateJobs(of, { options: given, context, api: asked }),
+        )
+      : true;
+    /** The options, if a job can be made with the templates: the same mistake is not reported for each section and user. */
+    const forJobs = isMade === undefined ? undefined : usable;
     if (hasSections) {
-      await step('sections', all(files, usable, asked, namespace), ([of, given, to]) =>
+      await step('sections', all(files, forJobs, asked, namespace), ([of, given, to]) =>
         checkSections(of, { options: given, context, api: to }),
       );
     }
     if (overrides.length > 0) {
-      await step('overrides', all(files, usable), ([of, given]) =>
+      await step('overrides', all(files, forJobs), ([of, given]) =>
         checkOverrideLists(overrides, of, { options: given, context, api: asked }),
-      );
-    }
-    if (isTemplating) {
-      // Without an API server the templates alone are tried; where it refuses the namespace, it refuses every job.
-      const allowed = asked !== undefined && namespace === undefined ? undefined : usable;
-      await step('template-jobs', all(files, allowed), ([of, given]) =>
-        checkTemplateJobs(of, { options: given, context, api: asked }),
       );
     }
     if (name === undefined) {
@@ -189,11 +191,11 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
         only(rootOnNode('a user without a section', effectiveProfile(profiles, NOBODY), strong)),
       );
     } else {
-      await checkOneUser(step, { name, files, policy, options: usable, nodes, asked, strong }, context);
+      await checkOneUser(step, { name, files, policy, options: forJobs, nodes, asked, strong }, context);
     }
     if (withJob) {
       const image = args.flags.get('image');
-      await step('test-job', all(asked, files, policy, usable), ([to, of, rules, given]) =>
+      await step('test-job', all(asked, files, policy, forJobs), ([to, of, rules, given]) =>
         runTestJob({ ...to, files: of, policy: rules, options: given, user: name ?? given.serverUser, image }, context),
       );
     }
