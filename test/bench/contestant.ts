@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
+import { withMallocSettings } from '../../src/system/environment.ts';
 import type { Findings, Task } from './contestants/talk.ts';
 import { cpuSeconds, memory } from './usage.ts';
 
@@ -36,7 +37,7 @@ export interface Contestants {
   readonly run: (name: ContestantName, task: Partial<Task>, begin?: () => Promise<void>) => Promise<Measured>;
 }
 
-/** As the executable is started and sets itself (limits.ts), and with a way to collect garbage on purpose. */
+/** As the executable is started and sets itself (process-limits.ts, environment.ts), and with a way to collect garbage on purpose. */
 const { execArgv }: { execArgv: readonly string[] } = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../sea-config.json'), 'utf8'),
 );
@@ -66,7 +67,8 @@ export async function makeContestants(directory: string): Promise<Contestants> {
   return {
     run: async (name, task, begin) => {
       const args = [...NODE_OPTIONS(name), join(directory, `${name}.cjs`), JSON.stringify(task)];
-      const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+      const env = OURS.has(name) ? withMallocSettings(process.env) : process.env;
+      const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'], env });
       const pid = child.pid ?? 0;
       const ended = new Promise<never>((_, reject) => {
         child.on('exit', () => reject(new Error(`the contestant ${name} ended early`)));

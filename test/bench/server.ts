@@ -25,6 +25,8 @@ export interface World {
   readonly jsonOnly?: boolean;
   /** Bytes of the log of every container, without time stamps. */
   readonly logBytes?: number;
+  /** Milliseconds that a create takes, if not those of the recorded cluster. */
+  readonly writeMs?: number;
 }
 
 export type Order =
@@ -116,7 +118,7 @@ async function create(request: IncomingMessage, response: ServerResponse): Promi
     creationTimestamp: '2026-11-23T18:40:12Z',
   };
   const answer = JSON.stringify({ ...object, status: {} });
-  setTimeout(() => send(response, 201, answer), WRITE_MS);
+  setTimeout(() => send(response, 201, answer), world.writeMs ?? WRITE_MS);
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

@@ -11,6 +11,7 @@ interface Busy<T> {
 
 export interface Server {
   readonly url: string;
+  readonly pid: number;
   readonly have: (world: World) => Promise<void>;
   readonly change: (events: number, different: number, perSecond?: number) => Promise<void>;
   /** Runs something; reports which part of one core the server needed meanwhile, and how many requests it served. */
@@ -54,6 +55,7 @@ export async function startServer(): Promise<Server> {
   const { port } = await report('listen');
   return {
     url: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
     have: async (world) => void (await order({ do: 'have', world })),
     change: async (events, different, perSecond) => {
       const pace = perSecond === undefined ? {} : { perSecond };

@@ -8,7 +8,7 @@ import { done, ready, taskOf } from './talk.ts';
 
 /** Instead of 5 s, so that there are many rounds in a short time. */
 const ROUND_MS = 250;
-const ROUNDS = 12;
+const ROUNDS = 8;
 const UPKEEP_MS = 5_000;
 
 const { url, count, parallel } = taskOf();

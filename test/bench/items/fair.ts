@@ -7,12 +7,12 @@ import { mainThreadMicros } from '../usage.ts';
 const JOBS = 10_000;
 const FEW_JOBS = 100;
 const STREAMS = 1_000;
-const EVENTS = 10_000;
+const EVENTS = 5_000;
 const PER_SECOND = 2_000;
 /** Jobs of the user that lists them, and lists. */
 const OWN_JOBS = 10;
-const BATCHES = 40;
-const LISTS_OF_A_BATCH = 100;
+const BATCHES = 20;
+const LISTS_OF_A_BATCH = 50;
 
 interface Upkeep {
   /** Milliseconds. */
@@ -23,7 +23,7 @@ interface Upkeep {
 
 /** Rounds of upkeep, then changes of a job with this number of output streams. */
 async function upkeep({ server, contestants, quick }: Bench, streams: number): Promise<Upkeep> {
-  const count = EVENTS / (quick ? 4 : 1);
+  const count = EVENTS / (quick ? 2 : 1);
   await server.have({ jobs: JOBS });
   const task = { url: server.url, count, parallel: streams };
   const { findings } = await contestants.run('keep-jobs', task, () => server.change(count, 1, PER_SECOND));
@@ -33,7 +33,7 @@ async function upkeep({ server, contestants, quick }: Bench, streams: number): P
 
 /** Microseconds of the main thread for a list of the user's jobs, beside this number of jobs of others. */
 async function listCpu({ server, quick }: Bench, jobs: number): Promise<number> {
-  const lists = LISTS_OF_A_BATCH / (quick ? 4 : 1);
+  const lists = LISTS_OF_A_BATCH / (quick ? 2 : 1);
   await server.have({ jobs });
   const plugin = await startMeasured(server.url);
   try {

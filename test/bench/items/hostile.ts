@@ -94,7 +94,7 @@ async function longestPauses(
     const found: number[] = [];
     for (const [shape, job] of Object.entries(shapes)) {
       progress(`${how} ${shape}`);
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, 100));
       longest = 0;
       const request = { name: 'hostile', command: 'true', container: { image: 'busybox:1' }, ...job };
       await plugin.launcher.submit('mallory', request).catch(() => undefined);

@@ -9,7 +9,7 @@ const JOBS = 1_000;
 const SETTLE_MS = 20_000;
 
 export const idle: Item = async ({ server, runs, quick, progress }) => {
-  const seconds = quick ? 10 : 40;
+  const seconds = quick ? 10 : 20;
   await server.have({ jobs: JOBS });
   progress(`idle with ${JOBS} running jobs, ${runs} plugins for ${seconds} s`);
   const plugins = await Promise.all(Array.from({ length: runs }, () => startMeasured(server.url)));

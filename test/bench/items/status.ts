@@ -1,14 +1,24 @@
 /** e. From the server's write of a change to our frame. */
-import { expect, type Item } from '../item.ts';
+import { type Bench, expect, type Item } from '../item.ts';
 import { MOMENT } from '../objects.ts';
 import { startMeasured } from '../plugin.ts';
-import type { Reach } from '../report.ts';
+import { beginRealTime } from '../priority.ts';
+import type { Reach, Row } from '../report.ts';
 import { median, percentile } from '../statistics.ts';
 
 const PER_SECOND = 1_000;
 const JOBS = 1_000;
 
-export const status: Item = async ({ server, runs, quick, progress, busy }) => {
+export const status: Item = async (bench) => {
+  const end = beginRealTime(bench);
+  try {
+    return await changes(bench);
+  } finally {
+    end();
+  }
+};
+
+async function changes({ server, runs, quick, progress, busy }: Bench): Promise<readonly Row[]> {
   const events = PER_SECOND * (quick ? 2 : 4);
   await server.have({ jobs: JOBS });
   const p50: number[] = [];
@@ -51,4 +61,4 @@ export const status: Item = async ({ server, runs, quick, progress, busy }) => {
     ratio: false,
   });
   return [row('change to status frame, p50', p50, 'known'), row('change to status frame, p99', p99, { most: 5 })];
-};
+}
