@@ -23,9 +23,27 @@ export function startScript(source: Buffer, codeCache?: Buffer): Script {
   });
 }
 
+/** Modules of Node.js that a start does not need, or needs for some options only: together they take 10 ms. */
+const LAZY = ['crypto', 'tls', 'http', 'https', 'fs/promises', 'child_process'].map((name) => `node:${name}`);
+
 /** Runs the script. */
 export function loadStart(script: Script): StartModule {
   const module: { exports: unknown } = { exports: {} };
-  script.runInThisContext()((name: string) => process.getBuiltinModule(name), module);
+  const load = (name: string): unknown => process.getBuiltinModule(name);
+  script.runInThisContext()((name: string) => (LAZY.includes(name) ? whenUsed(() => load(name)) : load(name)), module);
   return module.exports as StartModule;
+}
+
+/** An object that is loaded when one of its properties is read, as the bundle reads what it imports by name. */
+function whenUsed(load: () => unknown): object {
+  let loaded: object | undefined;
+  return new Proxy(
+    {},
+    {
+      get: (_target, name) => {
+        loaded ??= Object(load()) as object;
+        return Reflect.get(loaded, name);
+      },
+    },
+  );
 }

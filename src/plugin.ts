@@ -23,7 +23,7 @@ import type { Jobs } from './jobs/contract.ts';
 import { createJobs, type RunningJobs } from './jobs/jobs.ts';
 import { serviceAccountNames } from './jobs/policy/cluster-info.ts';
 import { createPolicy } from './jobs/policy/policy.ts';
-import { Templates } from './jobs/templates.ts';
+import type { Templates } from './jobs/templates.ts';
 import type { Client } from './kubernetes/contract.ts';
 import { instrumentedClient } from './kubernetes/decorate-client.ts';
 import { tokenSubject } from './kubernetes/http/credentials.ts';
@@ -35,7 +35,7 @@ import { sleep, systemClock } from './system/clock.ts';
 import type { Logger } from './system/logger.ts';
 import { exitOnCrash } from './system/process.ts';
 import { collectGarbage, limitHeapAndCompiler, openFileLimit } from './system/process-limits.ts';
-import { randomText, systemRandom } from './system/random.ts';
+import { jitter, randomText, systemRandom } from './system/random.ts';
 import { createUsers, type Users } from './system/users.ts';
 
 /** Exit code after a broken frame; every other end of the session is a success. */
@@ -55,7 +55,7 @@ export async function runPlugin(
 ): Promise<number> {
   const { files, warnings } = readPolicyFiles(options);
   for (const warning of warnings) log.warning(advise(warning));
-  const templates = options.useTemplating ? new Templates(options, log, () => systemClock.now()) : undefined;
+  const templates = options.useTemplating ? await readTemplates(options, log) : undefined;
   const reloadable = createReloadable({
     options,
     files,
@@ -67,7 +67,7 @@ export async function runPlugin(
   if (options.authTokenPath !== undefined) readTokenFile(options.authTokenPath, options);
   for (const warning of clusterFileWarnings(options)) log.warning(advise(warning));
   const client = instrumentedClient(
-    connect(options, { clock: systemClock, random: systemRandom, log }),
+    connect(options, { clock: systemClock, random: jitter, log }),
     systemClock,
     (seconds) => latencies.observe(seconds),
   );
@@ -113,6 +113,12 @@ export async function runPlugin(
   // Final states that were announced and not saved are saved last.
   await within(systemClock, CLOSE_MS, () => followed.then(client.close));
   return reason === 'broken-frame' ? EXIT_BROKEN_FRAME : 0;
+}
+
+/** Their code is loaded only if they are used: a start is faster without it. */
+async function readTemplates(options: Options, log: Logger): Promise<Templates> {
+  const { Templates: SiteTemplates } = await import('./jobs/templates.ts');
+  return new SiteTemplates(options, log, () => systemClock.now());
 }
 
 /** Logs the cluster and its version after the first synchronization. Never rejects. */
@@ -191,7 +197,7 @@ function followJobs(
     clock: systemClock,
     random: systemRandom,
     log: locatingLog(log, options),
-    processId: `${hostname()}/${options.pluginName}/${randomText(systemRandom, 8)}`,
+    processId: `${hostname()}/${options.pluginName}/${randomText(jitter, 8)}`,
   });
 }
 

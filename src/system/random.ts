@@ -7,6 +7,9 @@ export type Random = () => number;
 /** Unpredictable numbers, for names and ids. */
 export const systemRandom: Random = () => randomInt(2 ** 47) / 2 ** 47;
 
+/** Predictable numbers, for pauses. They do not need node:crypto, which takes 5 ms of a start. */
+export const jitter: Random = Math.random;
+
 /** `length` random characters of `alphabet` (default: lower-case letters and digits). */
 export function randomText(random: Random, length: number, alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789'): string {
   let text = '';
