@@ -138,11 +138,15 @@ class LogFile implements LogSink {
     const isFull = this.#file.bytes > 0 && this.#file.bytes + text.length > bytes;
     const isDue = rotate && (isFull || this.#clock.now() - this.#file.began >= ageMs);
     if (isDue || this.#clock.monotonic() - this.#lookedAt >= LOOK_EVERY_MS) this.#follow(isDue);
+    let written: number;
     try {
-      writeSync(this.#file.descriptor, text);
+      written = writeSync(this.#file.descriptor, text);
     } catch (cause) {
       throw new Error(`cannot write to ${this.#path}`, { cause });
     }
+    // A full disk takes the beginning of a line first.
+    if (written < text.length)
+      throw new Error(`cannot write to ${this.#path}: it took ${written} of ${text.length} bytes`);
     this.#file.bytes += text.length;
   }
 
@@ -208,6 +212,7 @@ function openForAppending(path: string, mode: number, clock: Clock): OpenFile {
     if (isNew) fchmodSync(descriptor, mode & 0o644);
     const stats = fstatSync(descriptor);
     refuseForeignFile(path, stats);
+    if (stats.size > 0 && !endsWithNewline(path, stats.size)) writeSync(descriptor, '\n');
     return { descriptor, inode: stats.ino, bytes: stats.size, began: beginning(path) ?? clock.now() };
   } catch (error) {
     closeSync(descriptor);
@@ -231,6 +236,18 @@ function refuseForeignDirectory(directory: string): void {
   if (![0, process.getuid?.()].includes(uid)) throw new Error(`${directory} belongs to user ${uid}`);
   if ((mode & 0o002) !== 0) {
     throw new Error(`every user can write to ${directory}: chmod o-w ${directory}`);
+  }
+}
+
+/** Is the last line complete? */
+function endsWithNewline(path: string, size: number): boolean {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const last = Buffer.alloc(1);
+    readSync(descriptor, last, 0, 1, size - 1);
+    return last.toString('latin1') === '\n';
+  } finally {
+    closeSync(descriptor);
   }
 }
 

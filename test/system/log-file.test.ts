@@ -237,3 +237,27 @@ t.test('a clock that jumps a year ahead, and back', async (t) => {
   t.notOk(existsSync(file('.5')), 'what is old by the right clock goes');
   sink.close();
 });
+
+t.test('a line that a full disk takes in part fails, and the next one begins on a line of its own', async (t) => {
+  const directory = t.testdir();
+  const file = join(directory, `${PROGRAM}.log`);
+  const clock = fakeClock(NOON);
+  const sink = openLogFile({ directory, program: PROGRAM, clock });
+  sink.write('complete', 'INFO');
+  const { writeSync } = fs;
+  t.teardown(() => {
+    fs.writeSync = writeSync;
+    syncBuiltinESMExports();
+  });
+  fs.writeSync = ((descriptor: number, bytes: Buffer) =>
+    writeSync(descriptor, bytes.subarray(0, 4))) as typeof writeSync;
+  syncBuiltinESMExports();
+  t.throws(() => sink.write('in part', 'INFO'), { message: `cannot write to ${file}: it took 4 of 8 bytes` });
+  fs.writeSync = writeSync;
+  syncBuiltinESMExports();
+  sink.close();
+  const next = openLogFile({ directory, program: PROGRAM, clock });
+  next.write('later', 'INFO');
+  next.close();
+  t.equal(readFileSync(file, 'utf8'), 'complete\nin p\nlater\n');
+});
