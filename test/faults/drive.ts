@@ -19,6 +19,8 @@ export interface Driving {
   readonly cluster: SimulatedCluster;
   readonly instances: readonly Instance[];
   readonly random: () => number;
+  /** Chooses an instance for a submit; default: all alike. */
+  readonly submitter?: () => Instance;
   /** When another client may delete a job. */
   readonly deletion: (action: () => Promise<void> | void) => void;
   /** No more time. */
@@ -31,13 +33,14 @@ export interface Driving {
 export async function drive(record: JobRecord, options: Driving): Promise<void> {
   const { instances, over, random } = options;
   const { assignment } = record;
-  const submitter = oneOf(instances, random);
+  const submitter = options.submitter?.() ?? oneOf(instances, random);
   if (assignment.adopted !== undefined)
     record.id = await createAdopted(options.cluster, assignment, assignment.adopted, USER);
   while (record.id === undefined && record.refusals.length < SUBMITS && !over.aborted) {
     try {
       const job = { name: assignment.name, user: USER, container: { image: 'busybox' }, ...assignment.job };
       record.id = (await submitter.uncut((launcher) => launcher.submit(USER, job))).id;
+      record.submittedBy = submitter.name;
     } catch (error) {
       record.refusals.push(error instanceof Error ? error.message : String(error));
       await sleep(500);
@@ -51,7 +54,10 @@ export async function drive(record: JobRecord, options: Driving): Promise<void> 
   if (assignment.action !== undefined) {
     const wanted = assignment.action === 'cancel' ? 'Pending' : 'Running';
     const frame = await actor.ledger.until(id, (each) => each.status === wanted || isEnd(each), over);
-    if (frame?.status === wanted) await act(assignment.action, id, actor, options, record);
+    if (frame?.status === wanted) {
+      record.actedAt = Date.now();
+      await act(assignment.action, id, actor, options, record);
+    }
   }
   if (assignment.kind === 'with input') await rescue(record, id, actor, options);
   await told(id, options);

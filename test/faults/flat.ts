@@ -15,7 +15,8 @@ interface Measure {
 /**
  * The load is the same all the time, so that quarters differ by chance only: the medians of RSS by up to 7 MB, those of
  * sockets by 8 (logs read at the same time; connections are kept for a minute). A leak of 6 KB a job, or of one socket in
- * 200 jobs, is more than the bounds after half an hour; so is anything larger, sooner.
+ * 200 jobs, is more than the bounds after half an hour; so is anything larger, sooner. What a process keeps of the last
+ * 1,000 jobs (final states, uids of deleted objects) is 1.5 MB, and grows no more then.
  */
 const MEASURES: readonly Measure[] = [
   { name: 'RSS', unit: ' MB', of: ({ megabytes }) => megabytes, count: 'memory growing', part: 0.1, more: 12 },

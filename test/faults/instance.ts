@@ -2,7 +2,8 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SimulatedCluster } from '../cluster/cluster.ts';
-import { createLauncher, type Launcher } from '../support/launcher.ts';
+import { eventually } from '../support/eventually.ts';
+import { createLauncher, type Frame, type Launcher } from '../support/launcher.ts';
 import { type PluginProcess, startPlugin } from '../support/plugin.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { connectionsTo } from './process.ts';
@@ -50,9 +51,11 @@ export interface Instance {
   readonly launcher: () => Promise<Launcher>;
   /** Work that no restart cuts: a submit with a lost answer would leave a job that no client knows. */
   readonly uncut: <T>(work: (launcher: Launcher) => Promise<T>) => Promise<T>;
+  /** Sends a request without waiting for its answer. */
+  readonly send: (frame: Frame) => void;
   readonly end: (way: Way) => Promise<Ending>;
-  /** Ends it while jobs run and streams are open, and starts it again. */
-  readonly restart: (way: Way) => Promise<Ending>;
+  /** Ends it while jobs run and streams are open, when `isReady` has resolved, and starts it again. */
+  readonly restart: (way: Way, isReady: () => Promise<unknown>) => Promise<Ending>;
   readonly close: () => Promise<void>;
 }
 
@@ -91,15 +94,17 @@ export async function startInstance(start: InstanceOptions): Promise<Instance> {
     const launcher = createLauncher(process.wire, DEADLINE_MS);
     await launcher.bootstrap();
     launcher.status('*', '*', ledger.take);
-    await launcher.jobs('*');
+    // On a busy machine the first lists take longer than the 10 s for which a request waits.
+    await eventually(() => launcher.jobs('*').catch(() => undefined), 'the jobs are listed', DEADLINE_MS);
     return { process, launcher };
   }
 
   let life = begin();
   let { process } = await life;
 
-  async function end(way: Way): Promise<Ending> {
+  async function end(way: Way, isReady?: () => Promise<unknown>): Promise<Ending> {
     await Promise.allSettled([...uncut]);
+    await isReady?.();
     const begin = performance.now();
     ENDINGS[way](process);
     const { code } = await withinMs(END_MS, process.exit, { code: -1, signal: null });
@@ -120,11 +125,12 @@ export async function startInstance(start: InstanceOptions): Promise<Instance> {
       uncut.add(working);
       return working.finally(() => uncut.delete(working));
     },
+    send: (frame) => process.wire.send(frame),
     end,
-    restart: async (way) => {
+    restart: async (way, isReady) => {
       const next = Promise.withResolvers<Awaited<typeof life>>();
       life = next.promise;
-      const ending = await end(way);
+      const ending = await end(way, isReady);
       ledger.turnPage();
       next.resolve(begin());
       ({ process } = await life);

@@ -32,7 +32,7 @@ export interface Ledger {
   readonly gaps: () => number;
 }
 
-export const isEnd = ({ status }: StatusFrame): boolean => TERMINAL.has(status);
+export const isEnd = ({ status }: Pick<StatusFrame, 'status'>): boolean => TERMINAL.has(status);
 
 export function createLedger(): Ledger {
   const earlier: ReadonlyMap<string, readonly StatusFrame[]>[] = [];

@@ -1,14 +1,17 @@
 /** The load of a soak: jobs at a steady pace, each judged and forgotten once it is over. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { JOBS } from '../cluster/api/resources.ts';
 import { LauncherError } from '../support/launcher.ts';
 import { type Driving, drive, podOf, read, USER } from './drive.ts';
 import type { Instance } from './instance.ts';
 import { judgeOutput } from './judge.ts';
 import { type JobRecord, newRecord } from './record.ts';
 import type { Wrong } from './tally.ts';
-import { type Assignment, assignment, session } from './workload.ts';
+import { type Assignment, session, steadyAssignment } from './workload.ts';
 
 interface LoadOptions extends Omit<Driving, 'reads'> {
+  /** The instance that makes its jobs by templates, and a label that those have. */
+  readonly templated: { readonly instance: Instance; readonly label: string };
   /** How long jobs are submitted. */
   readonly ms: number;
   readonly wrong: Wrong;
@@ -47,7 +50,7 @@ export function startLoad(options: LoadOptions): Load {
   let pausedMs = 0;
 
   function next(index: number, secondsLeft: number): Assignment {
-    if (sessions >= SESSIONS || secondsLeft < SESSION_S.least) return assignment(index, random);
+    if (sessions >= SESSIONS || secondsLeft < SESSION_S.least) return steadyAssignment(index, random);
     sessions++;
     const seconds = SESSION_S.least + random() * (SESSION_S.most - SESSION_S.least);
     return session(index, random, Math.min(seconds, secondsLeft));
@@ -89,13 +92,17 @@ export function startLoad(options: LoadOptions): Load {
 }
 
 /** Looks at a job after its end, while its pod is there, and judges what it wrote: there is much output. */
-async function finish(record: JobRecord, { cluster, instances, random, over, wrong }: LoadOptions): Promise<void> {
+async function finish(record: JobRecord, options: LoadOptions): Promise<void> {
+  const { cluster, instances, random, over, wrong, templated } = options;
   const { id } = record;
   if (id === undefined) return;
   if (!over.aborted && random() < READ_AGAIN) await instances[0]?.uncut((launcher) => read(launcher, record));
   for (const instance of instances) await show(instance, record, id);
   if (record.readings.some(({ end }) => end === undefined)) wrong('outputs refused', `${id}: a stream did not end`);
   judgeOutput(cluster, record, podOf(cluster, id), wrong);
+  const labels = cluster.store.get(JOBS, cluster.namespace, id)?.metadata.labels ?? { [templated.label]: '' };
+  if (record.submittedBy === templated.instance.name && labels[templated.label] === undefined)
+    wrong('templates unused', `${id} has no label ${templated.label}`);
   for (const reading of record.readings) reading.text = '';
 }
 

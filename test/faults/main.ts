@@ -14,8 +14,10 @@ Runs the built executable against the simulated cluster under faults, and compar
 Without an option: a storm, 300 jobs and 2000 faults of every kind. Exit 0 if nothing was wrong, else 1.
 
   --soak MINUTES   a steady load of 200 jobs a minute and light faults for so long, and some minutes more until all have
-                   expired; two instances, one of which is started again now and then. Memory, file descriptors and
-                   sockets must not grow (with fewer than 5 minutes that says little)
+                   expired; two instances, one of which is started again now and then. A third of the jobs is made by
+                   templates, a tenth is adopted. After the first minute a hostile user sends 300 requests a second.
+                   Memory, file descriptors and sockets must not grow (with fewer than 5 minutes that says little), and
+                   the requests of an ordinary user must not take much longer than before the attack
   --short          a storm of a minute: 40 jobs, 200 faults
   --planted        storms against executables with a defect each, all of which must be found; with --soak MINUTES
                    soaks against some that leak

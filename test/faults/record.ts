@@ -6,6 +6,10 @@ export interface JobRecord {
   readonly assignment: Assignment;
   /** Its id, once a submit was answered with one. */
   id: string | undefined;
+  /** The instance that submitted it. */
+  submittedBy: string | undefined;
+  /** When another client or a user began to end it. */
+  actedAt: number | undefined;
   /** Errors with which submits were answered. */
   readonly refusals: string[];
   /** Each time that its output was read, the first time from its beginning on. */
@@ -31,5 +35,15 @@ interface Shown {
 }
 
 export function newRecord(assignment: Assignment): JobRecord {
-  return { assignment, id: undefined, refusals: [], readings: [], inputLost: false, problems: [], shown: [] };
+  return {
+    assignment,
+    id: undefined,
+    submittedBy: undefined,
+    actedAt: undefined,
+    refusals: [],
+    readings: [],
+    inputLost: false,
+    problems: [],
+    shown: [],
+  };
 }

@@ -5,9 +5,11 @@ import type { JobFrame } from '../support/launcher.ts';
 import { judgeFlat } from './flat.ts';
 import { type Ending, type Instance, NEEDED_CONNECTIONS } from './instance.ts';
 import { judgeState, processesOf } from './judge.ts';
+import { isOfOtherUser } from './other-users.ts';
 import type { Sample } from './process.ts';
 import type { JobRecord } from './record.ts';
 import { judgeConnections, judgeEnding, judgeGaps, judgeInput, judgeMade, remarksOf } from './remains.ts';
+import { CLOCK_STEP_MS } from './storm.ts';
 import type { Wrong } from './tally.ts';
 
 /** What is known of an instance in the end. */
@@ -32,9 +34,9 @@ interface SoakEvidence {
 }
 
 /** Objects of a failed submit have to be deleted after this time. */
-const UNDONE_MS = 75_000;
-/** Final states are saved in full seconds; of a pod that was deleted with the Job's decision, which precedes the end of the process. */
-const EARLY_MS = 5_000;
+export const UNDONE_MS = 75_000;
+/** Ends are saved in full seconds of a node's clock, which may have stepped back; the time of the server is known to a second. */
+const EARLY_MS = CLOCK_STEP_MS + 2_500;
 
 /** Returns what is worth knowing and not wrong. Outputs were judged when each job was over. */
 export function judgeSoak(evidence: SoakEvidence, wrong: Wrong): readonly string[] {
@@ -71,11 +73,12 @@ export function leftOvers({ store, namespace }: SimulatedCluster): readonly stri
 function judgeExpiry({ cluster, records, expiryMs }: SoakEvidence, wrong: Wrong): void {
   for (const name of leftOvers(cluster)) wrong('jobs not expired', `${name} is left`);
   const deleted = deletions(cluster);
-  for (const { id, assignment } of records) {
+  for (const { id, assignment, actedAt = Number.POSITIVE_INFINITY } of records) {
     if (id === undefined || assignment.action === 'delete-job') continue;
-    const endedAt = processesOf(cluster, id)[0]?.endedAt;
+    // With a pod that is being deleted, a job ends with the Job's decision, before the process does.
+    const endedAt = Math.min(processesOf(cluster, id)[0]?.endedAt ?? Number.NaN, actedAt);
     const deletedAt = deleted.get(id);
-    if (endedAt === undefined || deletedAt === undefined || deletedAt >= endedAt + expiryMs - EARLY_MS) continue;
+    if (Number.isNaN(endedAt) || deletedAt === undefined || deletedAt >= endedAt + expiryMs - EARLY_MS) continue;
     wrong('jobs missing', `${id} was deleted ${((deletedAt - endedAt) / 1000).toFixed(1)} s after its end`);
   }
 }
@@ -85,7 +88,7 @@ function judgeGhosts(cluster: SimulatedCluster, records: readonly JobRecord[], w
   const accepted = new Set(records.map(({ id }) => id));
   const deleted = deletions(cluster);
   for (const { kind, name, at } of cluster.journal.created) {
-    if (kind !== 'Job' || accepted.has(name)) continue;
+    if (kind !== 'Job' || accepted.has(name) || isOfOtherUser(name)) continue;
     const deletedAt = deleted.get(name) ?? Number.POSITIVE_INFINITY;
     if (deletedAt - at > UNDONE_MS) wrong('ghost jobs', `${name} was there, and no submit was answered with it`);
   }

@@ -1,14 +1,16 @@
 /**
  * A soak: the same load for a long time, light faults, two instances of the executable on one namespace, one of which is
- * started again now and then. Nothing may grow, and both have to report the right final state of every job.
+ * started again now and then; a third of the jobs by templates, a tenth adopted, and a hostile user all the time. Nothing
+ * may grow, both instances have to report the right final state of every job, and no other user waits much longer.
  */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EVENTS } from '../cluster/api/resources.ts';
+import { EVENTS, JOBS } from '../cluster/api/resources.ts';
 import { type SimulatedCluster, startCluster } from '../cluster/cluster.ts';
 import { seededRandom } from '../cluster/faults/faults.ts';
+import { eventually } from '../support/eventually.ts';
 import {
   connectionsLeft,
   type Ending,
@@ -19,9 +21,11 @@ import {
   writeToken,
 } from './instance.ts';
 import { startLoad } from './load.ts';
+import { isOfOtherUser, startOtherUsers } from './other-users.ts';
 import { type Sample, sampleOf } from './process.ts';
+import type { JobRecord } from './record.ts';
 import type { RunReport } from './run.ts';
-import { judgeSoak, leftOvers } from './soak-verdict.ts';
+import { judgeSoak, leftOvers, UNDONE_MS } from './soak-verdict.ts';
 import { LIGHT, startStorm } from './storm.ts';
 import { createTally, SOAK_COUNTS } from './tally.ts';
 
@@ -39,7 +43,7 @@ export interface SoakOptions {
 const DISTURB_MS = 40_000;
 const RESTART_MS = 75_000;
 const SAMPLE_MS = 2_000;
-/** Before the first sample: caches fill, connections are made. A quarter of the load at most. */
+/** Before the attack and the first sample: caches fill, connections are made. A quarter of the load at most. */
 const WARM_UP_MS = 60_000;
 const SAY_MS = 30_000;
 const SETTLE_MS = 120_000;
@@ -51,6 +55,11 @@ const EXPIRED_MS = EXPIRY_MS + 90_000;
 const EVENTS_MS = 120_000;
 const FORGET_MS = 10_000;
 const HOUR_MS = 3_600_000;
+/** The part of the submits that goes to the instance with templates. */
+const TEMPLATED = 1 / 3;
+const TEMPLATES = new URL('../../fixtures/templates/', import.meta.url);
+/** A label of site-data.tpl. */
+const TEMPLATE_LABEL = 'site/department';
 
 export async function soak(options: SoakOptions): Promise<RunReport> {
   const directory = mkdtempSync(join(tmpdir(), 'soak-'));
@@ -60,12 +69,19 @@ export async function soak(options: SoakOptions): Promise<RunReport> {
   writeToken(tokenFile, cluster.currentToken());
   const instances: Instance[] = [];
   try {
+    const templates = writeTemplates(directory);
     for (const name of ['first', 'second']) {
       const instance = await startInstance({
         cluster,
         tokenFile,
         name,
-        options: { 'job-expiry-hours': String(EXPIRY_MS / HOUR_MS), 'log-level': 'INFO' },
+        options: {
+          'job-expiry-hours': String(EXPIRY_MS / HOUR_MS),
+          'log-level': 'INFO',
+          // A busy machine: calls without an answer in time are faults that nobody ordered.
+          'request-timeout-seconds': '20',
+          ...(name === 'first' ? { 'use-templating': '1', 'template-path': templates } : {}),
+        },
         command: options.command,
         onLog: (log) => options.onLog?.(`== ${name}\n${log}`),
       });
@@ -82,8 +98,20 @@ export async function soak(options: SoakOptions): Promise<RunReport> {
 interface Soaking extends SoakOptions {
   readonly cluster: SimulatedCluster;
   readonly tokenFile: string;
-  /** The last one is started again now and then. */
+  /** The first one has templates; the last one is started again now and then. */
   readonly instances: readonly Instance[];
+}
+
+/** The sample templates, with Services as the other instance makes them. Returns their directory. */
+function writeTemplates(directory: string): string {
+  const path = join(directory, 'templates');
+  mkdirSync(path, { mode: 0o755 });
+  for (const name of readdirSync(TEMPLATES)) {
+    const text = readFileSync(new URL(name, TEMPLATES), 'utf8');
+    const sited = text.replace('"serviceType": "ClusterIP"', '"serviceType": "LoadBalancer"');
+    writeFileSync(join(path, name), sited, { mode: 0o644 });
+  }
+  return path;
 }
 
 async function soaked(options: Soaking): Promise<RunReport> {
@@ -102,10 +130,15 @@ async function soaked(options: Soaking): Promise<RunReport> {
     everyMs: DISTURB_MS,
     onToken: (token) => writeToken(options.tokenFile, token),
   });
+  const [first, second] = instances;
+  if (first === undefined || second === undefined) throw new Error('BUG: a soak has two instances');
+  const others = startOtherUsers(first, cluster);
   const load = startLoad({
     cluster,
     instances,
     random,
+    submitter: () => (random() < TEMPLATED ? first : second),
+    templated: { instance: first, label: TEMPLATE_LABEL },
     deletion: (action) => action(),
     over: over.signal,
     ms: loadMs,
@@ -115,13 +148,14 @@ async function soaked(options: Soaking): Promise<RunReport> {
   const endings: Ending[] = [];
   const busy = processorsBusy();
 
+  let isWarm = false;
   const submitting = new AbortController();
   const meanwhile = [
     every(RESTART_MS, submitting.signal, async () => {
-      endings.push(await restarted(instances.at(-1), endings.length));
+      endings.push(await restarted(second, endings.length, () => undone(cluster, load.records)));
     }),
     every(SAMPLE_MS, submitting.signal, () => {
-      if (seconds() * 1000 < warmUpMs) return;
+      if (!isWarm) return;
       for (const [index, { pid }] of instances.entries()) samples[index]?.push(...present(sampleOf(pid())));
     }),
     every(FORGET_MS, submitting.signal, () => forgetEvents(cluster)),
@@ -131,9 +165,15 @@ async function soaked(options: Soaking): Promise<RunReport> {
       log(`${Math.round(seconds())} s: ${done}, ${endings.length} restarts; ${now.join('; ')}`);
     }),
   ];
-  await Promise.race([load.submitted, Promise.all(meanwhile)]);
+  const attacking = sleep(warmUpMs)
+    .then(others.attack)
+    .then(() => {
+      isWarm = true;
+    });
+  await Promise.race([Promise.all([load.submitted, attacking]), Promise.all(meanwhile)]);
   submitting.abort();
   await Promise.all(meanwhile);
+  await others.end();
   const paused = `submits paused for ${Math.round(load.pausedMs() / 1000)} s`;
   const machine = `processors ${Math.round(busy() * 100)} % busy, ${paused}`;
   await storm.end();
@@ -168,7 +208,7 @@ async function soaked(options: Soaking): Promise<RunReport> {
     jobs: load.records.length,
     faults: storm.counts(),
     seconds: seconds(),
-    verdict: verdict([restartsOf(endings), ...remarks, machine]),
+    verdict: verdict([restartsOf(endings), madeBy(load.records), ...remarks, others.judge(wrong), machine]),
   };
 }
 
@@ -189,15 +229,31 @@ function forgetEvents({ store }: SimulatedCluster): void {
 }
 
 /** Starts it again, in another way each time. */
-async function restarted(instance: Instance | undefined, index: number): Promise<Ending> {
+async function restarted(instance: Instance, index: number, isReady: () => Promise<unknown>): Promise<Ending> {
   const way = WAYS[index % WAYS.length];
-  if (instance === undefined || way === undefined) throw new Error('BUG: nothing to start again');
-  return instance.restart(way);
+  if (way === undefined) throw new Error('BUG: no way to end a process');
+  return instance.restart(way, isReady);
+}
+
+/** Waits until the Jobs of failed submits are deleted: a process that ends meanwhile leaves them. */
+async function undone({ store, namespace }: SimulatedCluster, records: readonly JobRecord[]): Promise<void> {
+  const isAccepted = (name: string): boolean => isOfOtherUser(name) || records.some(({ id }) => id === name);
+  const names = store.list(JOBS).flatMap(({ metadata: { name } }) => (isAccepted(name) ? [] : name));
+  const isGone = (name: string): boolean => isAccepted(name) || store.get(JOBS, namespace, name) === undefined;
+  await eventually(() => names.every(isGone), 'the Jobs of failed submits are deleted', UNDONE_MS).catch(
+    () => undefined,
+  );
 }
 
 function restartsOf(endings: readonly Ending[]): string {
   const each = WAYS.map((way) => `${way} ${endings.filter((one) => one.way === way).length}`);
   return `${endings.length} restarts (${each.join(', ')})`;
+}
+
+function madeBy(records: readonly JobRecord[]): string {
+  const templated = records.filter(({ submittedBy }) => submittedBy === 'first').length;
+  const adopted = records.filter(({ assignment }) => assignment.adopted !== undefined).length;
+  return `${templated} jobs by templates, ${adopted} adopted`;
 }
 
 function told(sample: Sample | undefined): string {

@@ -114,7 +114,7 @@ const REPLAY_MS = 2_000;
 /** Watches are opened again after at most half a minute. */
 const LONGEST_PAUSE_MS = 40_000;
 /** Less than the seconds that a resumed log is read again: a larger step that is not seen before a cut loses lines on any kubelet. */
-const CLOCK_STEP_MS = 4_000;
+export const CLOCK_STEP_MS = 4_000;
 
 export function startStorm({ cluster, weather, random, everyMs, onToken }: StormOptions): Storm {
   const active: { readonly name: string; readonly fault: ActiveFault }[] = [];

@@ -20,8 +20,14 @@ const COMMON = [
   'memory growing',
 ] as const;
 
-/** And in a soak: two instances, the same load all the time, and everything expires. */
-const OF_A_SOAK = ['jobs not expired', 'descriptors growing', 'sockets growing'] as const;
+/** And in a soak: two instances, the same load all the time, a hostile user, and everything expires. */
+const OF_A_SOAK = [
+  'jobs not expired',
+  'descriptors growing',
+  'sockets growing',
+  'templates unused',
+  'requests slow',
+] as const;
 
 export type Count = (typeof COMMON)[number] | (typeof OF_A_SOAK)[number];
 

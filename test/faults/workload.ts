@@ -186,6 +186,16 @@ export function assignment(index: number, random: () => number): Assignment {
   return assigned(KINDS[index] ?? drawn(random), index, random);
 }
 
+/** In a soak, what part of the jobs another plugin creates. */
+const ADOPTED = 0.1;
+
+/** The first kinds come one after the other, then by their shares, and one of ten is adopted. */
+export function steadyAssignment(index: number, random: () => number): Assignment {
+  const isAdopted = random() < ADOPTED;
+  const kinds = KINDS.filter(({ adopted }) => (adopted !== undefined) === isAdopted);
+  return assigned(KINDS[index] ?? drawn(random, kinds), index, random);
+}
+
 function assigned(kind: Kind, index: number, random: () => number): Assignment {
   const name = `f${String(index).padStart(4, '0')}`;
   return {
@@ -199,9 +209,9 @@ function assigned(kind: Kind, index: number, random: () => number): Assignment {
   };
 }
 
-function drawn(random: () => number): Kind {
-  let left = random() * KINDS.reduce((sum, { share }) => sum + share, 0);
-  for (const kind of KINDS) {
+function drawn(random: () => number, kinds = KINDS): Kind {
+  let left = random() * kinds.reduce((sum, { share }) => sum + share, 0);
+  for (const kind of kinds) {
     left -= kind.share;
     if (left < 0) return kind;
   }

@@ -4,7 +4,7 @@
  */
 import { eventually } from '../support/eventually.ts';
 import type { Launcher } from '../support/launcher.ts';
-import type { ClusterProcess, Namespace } from './cluster-process.ts';
+import type { ClusterProcess } from './cluster-process.ts';
 
 const USER = 'bob';
 /** Each kind of request with the number of calls to the API server that it needs, one after the other. */
@@ -35,8 +35,8 @@ const PENDING = {
 /** `worked`: milliseconds for which the plugin's event loop has worked. */
 export async function ordinaryUser(
   launcher: Launcher,
-  cluster: ClusterProcess,
-  namespace: Namespace,
+  cluster: Pick<ClusterProcess, 'get'>,
+  namespace: string,
   worked: () => number,
 ): Promise<OrdinaryUser> {
   const { id } = await launcher.submit(USER, { name: 'ordinary', command: 'echo text', container });

@@ -227,7 +227,8 @@ function mainThread(pid: number): { readonly worked: number; readonly waited: nu
   return { worked: Number(worked) / 1e6, waited: Number(waited) / 1e6 };
 }
 
-const workedMs = (pid: number): number => mainThread(pid).worked;
+/** Milliseconds for which the main thread was on a core. */
+export const workedMs = (pid: number): number => mainThread(pid).worked;
 
 /** A clock that stops while the plugin waits for a core: other processes of the machine do not make a heartbeat late. */
 const pluginTime = (pid: number): number => performance.now() - mainThread(pid).waited;
