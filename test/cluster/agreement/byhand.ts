@@ -32,7 +32,7 @@ const TO_THE_CLUSTER: Readonly<Record<string, readonly ByHand[]>> = {
     { t: 10_000, act: (cluster) => cluster.startKubelet() },
   ],
   '19c-apiserver-restart': [
-    { t: 3500, act: (cluster) => void cluster.stopApi('clean', 5750) },
+    { t: 3500, act: (cluster) => void cluster.stopApi('clean', 57_750) },
     { t: 64_000, act: (cluster) => cluster.startApi('lost') },
     { t: 69_450, act: (cluster) => cluster.stopApi('cut') },
     { t: 75_000, act: (cluster) => cluster.startApi('lost') },

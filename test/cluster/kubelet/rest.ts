@@ -75,13 +75,14 @@ export function createRest({ clock, guard, members, whileBusy }: RestOptions): R
 
   function sleeps(pid: number, leader: number, seconds: number): void {
     // Whoever writes this is a program of the container: it is believed only what the machine says, too.
-    if (infoOf(pid)?.session !== leader) return;
-    guard.register(pid);
+    const isOfContainer = (): boolean => infoOf(pid)?.session === leader;
+    if (!isOfContainer()) return;
     sleepers.set(pid, leader);
     touch();
     clock.after(seconds * 1000, () => {
-      if (!sleepers.delete(pid)) return;
+      if (!sleepers.delete(pid) || !isOfContainer()) return;
       touch();
+      guard.register(pid);
       guard.signal(pid, 'SIGUSR2');
     });
   }
@@ -153,6 +154,7 @@ export function createRest({ clock, guard, members, whileBusy }: RestOptions): R
       child.on('exit', touch);
       child.on('close', () => {
         leaders.delete(pid);
+        for (const [sleeper, leader] of sleepers) if (leader === pid) sleepers.delete(sleeper);
         touch();
       });
     },
