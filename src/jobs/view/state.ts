@@ -248,7 +248,7 @@ const TABLE: readonly Row[] = [
     seen: 'its container terminated with ContainerStatusUnknown or Unknown (node or runtime restarted)',
     state: 'Killed if it ran, else Failed',
     statusCode: 'the reason',
-    details: 'no exit code; whether it ran may be unknown after a restart of the plugin: Failed',
+    details: 'no exit code',
     when: ({ terminated }) => terminated !== undefined && STATUS_LOST.has(terminated.reason),
     outcome: (i) => ({
       state: killedOr('Failed', i),

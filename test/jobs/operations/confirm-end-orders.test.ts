@@ -1,4 +1,7 @@
-/** A Job that another client deletes has one final state, in whatever order and with whatever gaps an instance sees it. */
+/**
+ * A job that ends without its own doing (its Job is deleted, its pod is evicted, its node restarts) has one final state, in
+ * whatever order and with whatever gaps an instance sees it.
+ */
 import { setImmediate } from 'node:timers/promises';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Event, Pod } from 'kubernetes-types/core/v1.d.ts';
@@ -59,6 +62,18 @@ const READY = job({ active: 1, ready: 1 });
 const FOREGROUND = job({ active: 1, ready: 0 }, { deletionTimestamp: AT, finalizers: ['foregroundDeletion'] });
 const NEVER_RAN = [pod(undefined, {}, LEAVING), gone(pod(undefined, {}, LEAVING))];
 
+const FAILED = job({
+  conditions: [{ type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded', lastTransitionTime: AT }],
+});
+/** Of these, the kubelet or the API server has dropped what ran before. */
+const UNKNOWN = { terminated: { exitCode: 137, reason: 'ContainerStatusUnknown', finishedAt: AT } };
+const LOST = pod(UNKNOWN, { phase: 'Failed' });
+const EVICTED = pod(undefined, {
+  phase: 'Failed',
+  reason: 'Evicted',
+  message: 'The node was low on resource: memory.',
+});
+
 interface History {
   readonly name: string;
   readonly steps: readonly Step[];
@@ -97,6 +112,14 @@ const HISTORIES: readonly History[] = [
     steps: [...BEGIN, FOREGROUND, ...NEVER_RAN, gone(FOREGROUND)],
     end: CANCELED,
   },
+  {
+    name: 'its node restarts while it runs',
+    steps: [...BEGIN, STARTED, RUNNING, LOST, FAILED],
+    end: 'Killed/ContainerStatusUnknown',
+  },
+  { name: 'its node restarts before it runs', steps: [...BEGIN, LOST, FAILED], end: 'Failed/ContainerStatusUnknown' },
+  { name: 'evicted while it runs', steps: [...BEGIN, STARTED, RUNNING, EVICTED, FAILED], end: 'Killed/Evicted' },
+  { name: 'evicted before it runs', steps: [...BEGIN, EVICTED, FAILED], end: 'Failed/Evicted' },
 ];
 
 /** What an instance sees of a history, and when: the number of steps that each watch is late, and an outage of both. */
