@@ -1,5 +1,5 @@
 /**
- * `node record-start.ts SOURCE CACHE` writes V8's code cache of the functions that a start compiles: it runs the start as a
+ * `node record-start.ts SOURCE CACHE` writes V8's code cache of the functions that a start compiles: it runs some commands and the start as a
  * user without privileges against an API server without jobs, until Bootstrap is answered and all watches are open.
  * `--verify` compiles the source with this cache instead.
  */
@@ -12,6 +12,8 @@ import { loadStart, startScript } from './start-script.ts';
 
 const NOBODY = 65_534;
 const BOOTSTRAP = { messageType: 1, requestId: 0, version: { major: 3, minor: 10, patch: 0 } };
+/** Commands that are recorded, too. */
+const COMMANDS = [['jobs'], ['profile', 'nobody']];
 /** A start that has not come so far by then fails the build. */
 const DEADLINE_MS = 60_000;
 /** From the last answer to the end: all timers of up to a second run, and none of five seconds. */
@@ -51,7 +53,11 @@ function createApiServer(watched: () => void): Server {
       );
       response.flushHeaders();
       watched();
-    } else if (kind !== undefined && apiVersion !== undefined) {
+    } else if (
+      kind !== undefined &&
+      apiVersion !== undefined &&
+      request.headers.accept?.includes('protobuf') === true
+    ) {
       response.setHeader('content-type', 'application/vnd.kubernetes.protobuf').end(emptyList(apiVersion, kind));
     } else {
       const answer =
@@ -129,8 +135,17 @@ if (process.getuid?.() === 0) {
 process.getBuiltinModule('node:v8').setFlagsFromString = () => {};
 Object.defineProperty(process, 'stdin', { value: input });
 Object.defineProperty(process, 'stdout', { value: output });
+const { start } = loadStart(script);
+const run = (...args: readonly string[]): Promise<number> =>
+  start([...args, `--config-file=${configFile}`], (line) => console.error(line));
+for (const command of COMMANDS) {
+  const code = await run(...command);
+  if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}`);
+}
+isAnswered = false;
+watches = 0;
 const frame = Buffer.from(JSON.stringify(BOOTSTRAP));
 const length = Buffer.alloc(4);
 length.writeUInt32BE(frame.length);
 input.write(Buffer.concat([length, frame]));
-process.exit(await loadStart(script).start([`--config-file=${configFile}`], (line) => console.error(line)));
+process.exit(await run());
