@@ -205,10 +205,12 @@ function changeAtPace(
   return new Promise((resolve) => {
     const start = process.hrtime.bigint();
     let sent = 0;
+    let moment = 0;
     const timer = setInterval(() => {
       const due = Math.min(events, (Number(process.hrtime.bigint() - start) / 1e9) * perSecond);
       for (; sent < due; sent++) {
-        const moment = Number(process.hrtime.bigint() / 1000n);
+        // No two are equal: the plugin would see no change.
+        moment = Math.max(moment + 1, Number(process.hrtime.bigint() / 1000n));
         response.write(template.make(sent % different, FIRST_VERSION + 1 + sent, moment));
       }
       if (sent < events) return;
