@@ -66,7 +66,7 @@ const FAILED = job({
   conditions: [{ type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded', lastTransitionTime: AT }],
 });
 /** Of these, the kubelet or the API server has dropped what ran before. */
-const UNKNOWN = { terminated: { exitCode: 137, reason: 'ContainerStatusUnknown', finishedAt: AT } };
+const UNKNOWN = { terminated: { exitCode: 255, reason: 'Unknown', finishedAt: AT } };
 const LOST = pod(UNKNOWN, { phase: 'Failed' });
 const EVICTED = pod(undefined, {
   phase: 'Failed',
@@ -115,9 +115,9 @@ const HISTORIES: readonly History[] = [
   {
     name: 'its node restarts while it runs',
     steps: [...BEGIN, STARTED, RUNNING, LOST, FAILED],
-    end: 'Killed/ContainerStatusUnknown',
+    end: 'Killed/Unknown',
   },
-  { name: 'its node restarts before it runs', steps: [...BEGIN, LOST, FAILED], end: 'Failed/ContainerStatusUnknown' },
+  { name: 'its node restarts before it runs', steps: [...BEGIN, LOST, FAILED], end: 'Failed/Unknown' },
   { name: 'evicted while it runs', steps: [...BEGIN, STARTED, RUNNING, EVICTED, FAILED], end: 'Killed/Evicted' },
   { name: 'evicted before it runs', steps: [...BEGIN, EVICTED, FAILED], end: 'Failed/Evicted' },
 ];
