@@ -83,7 +83,7 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
         log,
         timings,
         path: resourcePath(PODS, namespace, subject.pod, 'log'),
-        stampsRecords: serverMinor === undefined || serverMinor < NO_RECORD_STAMPS_SINCE,
+        stampsRecords: () => serverMinor === undefined || serverMinor < NO_RECORD_STAMPS_SINCE,
         findPod: (findSignal) => objects.get(PODS, subject.pod, { signal: findSignal }),
       }),
     exec: (pod, container, command, execOptions) => {

@@ -159,15 +159,17 @@ export class OutputStreams {
   }
 
   /** The same chunks; the first one is read when it is the user's turn to open a connection. */
-  async *#opened(output: AsyncIterable<Uint8Array>, requester: Requester): AsyncGenerator<Uint8Array, void, undefined> {
+  #opened(output: AsyncIterable<Uint8Array>, requester: Requester): AsyncIterable<Uint8Array> {
     const chunks = output[Symbol.asyncIterator]();
-    try {
-      for (let next = await this.#first(chunks, requester); next.done !== true; next = await chunks.next()) {
-        yield next.value;
-      }
-    } finally {
-      await chunks.return?.();
-    }
+    let isFirst = true;
+    const next = (): Promise<IteratorResult<Uint8Array>> => {
+      if (!isFirst) return chunks.next();
+      isFirst = false;
+      return this.#first(chunks, requester);
+    };
+    const end = async (): Promise<IteratorResult<Uint8Array>> =>
+      (await chunks.return?.()) ?? { done: true, value: undefined };
+    return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
   }
 
   #first(chunks: AsyncIterator<Uint8Array>, requester: Requester): Promise<IteratorResult<Uint8Array>> {

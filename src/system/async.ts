@@ -41,14 +41,14 @@ export class Deadline {
     if (this.#cancel === undefined || this.#due < this.#timerDue) this.#startTimer(ms);
   }
 
-  /** Removes the time limit until the next `set`. */
+  /** Removes the time limit until the next `set`. A timer that runs is kept for it: streams call both for each chunk. */
   clear(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
+    this.#due = Number.POSITIVE_INFINITY;
   }
 
   end(): void {
-    this.clear();
+    this.#cancel?.();
+    this.#cancel = undefined;
     this.#parent?.removeEventListener('abort', this.#follow);
   }
 
@@ -58,8 +58,8 @@ export class Deadline {
     this.#cancel = this.#clock.after(Math.min(ms, MAX_TIMER_MS), () => {
       this.#cancel = undefined;
       const left = this.#due - this.#clock.monotonic();
-      if (left > 0) this.#startTimer(left);
-      else this.#expire();
+      if (left <= 0) this.#expire();
+      else if (left !== Number.POSITIVE_INFINITY) this.#startTimer(left);
     });
   }
 

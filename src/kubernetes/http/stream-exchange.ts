@@ -80,19 +80,31 @@ export class StreamExchange {
 
   /**
    * The body as it arrives, each part valid until the next one is requested. Bytes received before a failure are delivered.
-   * Leaving the loop early closes the connection.
+   * Leaving the loop early closes the connection. Throws what `explain` makes of the reason of an incomplete answer.
    */
-  async *body(): AsyncGenerator<Buffer, void> {
+  async *body(explain: (reason: unknown) => unknown = (reason) => reason): AsyncGenerator<Buffer, void> {
     try {
       for (;;) {
         while (this.#length === 0 && !this.#ended) {
           this.#resume();
           await this.#news();
         }
-        this.#signal.throwIfAborted();
-        if (this.#length > 0) yield* this.#taken();
-        else if (this.#failure !== undefined) throw this.#failure;
-        else return;
+        if (this.#signal.aborted) throw explain(this.#signal.reason);
+        if (this.#length === 0) {
+          if (this.#failure !== undefined) throw explain(this.#failure);
+          return;
+        }
+        // The buffer is the reader's until it requests the next part.
+        const bytes = this.#bytes;
+        const taken = bytes.subarray(0, this.#length);
+        this.#bytes = NO_BYTES;
+        this.#length = 0;
+        if (!this.#connections.isFull) this.#resume();
+        try {
+          yield taken;
+        } finally {
+          this.#connections.recycle(bytes);
+        }
       }
     } finally {
       this.discard();
@@ -174,20 +186,6 @@ export class StreamExchange {
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#connections.recycle(this.#bytes);
     this.#bytes = larger;
-  }
-
-  /** Takes the received bytes, and their buffer until the reader has used them. */
-  *#taken(): Generator<Buffer, void> {
-    const bytes = this.#bytes;
-    const taken = bytes.subarray(0, this.#length);
-    this.#bytes = NO_BYTES;
-    this.#length = 0;
-    if (!this.#connections.isFull) this.#resume();
-    try {
-      yield taken;
-    } finally {
-      this.#connections.recycle(bytes);
-    }
   }
 
   #pause(): void {

@@ -257,13 +257,7 @@ export function createTransport(options: TransportOptions): Transport {
       const { exchange, head, failure } = await streamed(request);
       return {
         ...head,
-        body: async function* () {
-          try {
-            yield* exchange.body();
-          } catch (error) {
-            throw failure(error);
-          }
-        },
+        body: () => exchange.body(failure),
         discard: () => exchange.discard(),
       };
     },

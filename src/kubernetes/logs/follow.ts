@@ -32,8 +32,8 @@ interface LogDependencies {
   readonly timings: Timings;
   /** `.../pods/NAME/log`. */
   readonly path: string;
-  /** False if the kubelets of this server write no timestamps within long lines. */
-  readonly stampsRecords: boolean;
+  /** False if the kubelets of this server write no timestamps within long lines: known when its version is. */
+  readonly stampsRecords: () => boolean;
   /** Resolves if the pod exists; rejects with its 404 or another error. */
   readonly findPod: (signal: AbortSignal) => Promise<unknown>;
 }
@@ -73,7 +73,7 @@ export async function* followLog(
 ): AsyncGenerator<Uint8Array, void> {
   const { clock, random, log, timings } = dependencies;
   const fields = { pod: subject.pod, container: subject.container };
-  const position = new LogPosition(dependencies.stampsRecords);
+  const position = new LogPosition();
   const pauses = new Backoff(clock, random, { first: timings.logWaitFirst, longest: timings.logWaitLongest });
   /** Failures in a row. */
   let failures = 0;
@@ -191,12 +191,18 @@ export async function* followLog(
         deadline.clear();
         waiting = false;
         bytes += received.length;
-        yield* deliver(lines.push(received), lines);
+        // The version may be read after a log that is opened at the start.
+        if (!dependencies.stampsRecords()) position.hasRecordStamps = false;
+        const text = lines.push(received);
+        noteProgress(text, lines);
+        if (text.length > 0) yield text;
         if (lines.errorText !== undefined) break;
         waiting = true;
         arm();
       }
-      yield* deliver(lines.end(), lines);
+      const rest = lines.end();
+      noteProgress(rest, lines);
+      if (rest.length > 0) yield rest;
       if (lines.errorText !== undefined) return { outcome: 'error-text', error: errorOfText(lines.errorText) };
       return { outcome: 'end', isComplete: lines.isComplete, hasOutput: lines.hasOutput, bytes };
     } catch (error) {
@@ -210,7 +216,8 @@ export async function* followLog(
     }
   }
 
-  function* deliver(bytes: Buffer, lines: StampedLines): Generator<Uint8Array, void> {
+  /** Logs a gap, and forgets earlier failures if there is output. */
+  function noteProgress(output: Buffer, lines: StampedLines): void {
     const { gap } = lines;
     if (gap !== undefined && reportedGap !== stampText(gap.to)) {
       reportedGap = stampText(gap.to);
@@ -220,11 +227,10 @@ export async function* followLog(
         ...between,
       });
     }
-    if (bytes.length === 0) return;
+    if (output.length === 0) return;
     lastFailure = undefined;
     failures = 0;
     pauses.reset();
-    yield bytes;
   }
 
   /** Sleeps, or until the container ends. */

@@ -223,3 +223,29 @@ t.test('the pace of the reader is the pace of the source', async (t) => {
   await finished.promise;
   t.equal(bytes, (total / block.length) * (block.length - 31));
 });
+
+t.test(
+  'a log that was opened before the version of the server is known: text like timestamps is kept from then on',
+  async (t) => {
+    const known = new Signal();
+    const ended = new AbortController();
+    const last = `${S(20)} then ${S(40)} now\n`;
+    const server = await apiServer(t, async ({ response, url, answer }) => {
+      if (url.pathname === '/version') return answer(200, { major: '1', minor: '34', gitVersion: 'v1.34.1' });
+      begins(response);
+      response.write(`${S(1)} first ${S(2)} record\n`);
+      if (url.searchParams.has('follow')) await known.promise;
+      response.end(last);
+      ended.abort();
+    });
+    const client = clientOf(t, server.url);
+    const reader = client.followLog({ pod: 'p', container: 'c', ended: ended.signal }, new AbortController().signal);
+    let text = '';
+    for await (const chunk of reader) {
+      text += Buffer.from(chunk).toString('latin1');
+      await client.version();
+      known.give();
+    }
+    t.equal(text, `first record\nthen ${S(40)} now\n`);
+  },
+);
