@@ -39,6 +39,7 @@ export async function takeSnapshot(
   { allEvents }: { readonly allEvents: boolean },
 ): Promise<Snapshot> {
   const ours: Selection = { labelSelector: OURS };
+  const refused = new Set<string>();
   const optional = async <T extends KubernetesObject>(
     resource: Resource<T>,
     selection: Selection,
@@ -47,7 +48,9 @@ export async function takeSnapshot(
       return await client.list(resource, selection);
     } catch (error) {
       if (!isForbidden(error)) throw error;
-      warn(`warning: no permission to list ${resource.plural}; reasons or addresses may be missing`);
+      if (!refused.has(resource.plural))
+        warn(`warning: no permission to list ${resource.plural}; reasons or addresses may be missing`);
+      refused.add(resource.plural);
       return { items: [], resourceVersion: '' };
     }
   };
