@@ -8,10 +8,11 @@ import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { type AnsweredRequest, answerTo, CALL_API, NEED_JOBS, type Reload } from './answers.ts';
 import { InFlightRequests, type RefuseStream } from './in-flight.ts';
+import { LARGE_FRAME_BYTES, LargeFrames } from './large-frames.ts';
 import { OutputStreams } from './output-stream.ts';
 import type { PluginMetrics } from './plugin-metrics.ts';
 import { NO_REQUEST, type RequestId } from './request-id.ts';
-import { parseRequest, type Request, type RequestOf, type StreamKind } from './requests.ts';
+import { parseRequest, type Request, type RequestOf, readHead, type StreamKind } from './requests.ts';
 import {
   API_VERSION,
   bootstrapResponse,
@@ -36,6 +37,13 @@ interface ConversationOptions {
   readonly maxOutputStreams: number;
   readonly reload: Reload;
   readonly metrics: () => PluginMetrics;
+  /** Called for a large frame that is not JSON. */
+  readonly broken: (error: unknown) => void;
+}
+
+interface LargeFrame {
+  readonly body: Buffer;
+  readonly user: string;
 }
 
 /** Longest text of an Error; errors from elsewhere can be long. */
@@ -55,6 +63,7 @@ export class Conversation {
   readonly #ended = new AbortController();
   readonly #inFlight: InFlightRequests;
   readonly #streams: Readonly<{ statusStream: StatusStreams; outputStream: OutputStreams; usageStream: UsageStreams }>;
+  readonly #large: LargeFrames<LargeFrame>;
   readonly #reload: Reload;
   readonly #bootstrapped = Promise.withResolvers<void>();
   #isBootstrapped = false;
@@ -80,11 +89,38 @@ export class Conversation {
       outputStream: new OutputStreams({ ...common, clock, limit: options.maxOutputStreams }),
       usageStream: new UsageStreams(common),
     };
+    this.#large = new LargeFrames((frame) => this.#receiveLarge(frame));
     this.#reload = atMost(1, options.reload);
   }
 
-  /** Handles the body of one frame. Throws BrokenFrameError if it is not JSON. */
+  /** Handles the body of one frame, or a copy of a large one later. Throws BrokenFrameError if it is not JSON. */
   receive(body: Buffer): void {
+    const head = body.length < LARGE_FRAME_BYTES ? undefined : readHead(body);
+    if (head === undefined) {
+      this.#receive(body);
+      return;
+    }
+    const { requestId, user } = head;
+    const denial = this.#inFlight.hold(user, body.length);
+    if (denial === undefined) this.#large.add(user, { body: Buffer.from(body), user });
+    else void this.#inFlight.refuse(requestId, user, new JobError('unknown', denial));
+  }
+
+  /** Bytes of the launcher have arrived: large frames wait for smaller ones among them. */
+  arrived(): void {
+    this.#large.arrived();
+  }
+
+  #receiveLarge({ body, user }: LargeFrame): void {
+    this.#inFlight.letGo(user, body.length);
+    try {
+      this.#receive(body);
+    } catch (error) {
+      this.#options.broken(error);
+    }
+  }
+
+  #receive(body: Buffer): void {
     const { log } = this.#options;
     const parsed = parseRequest(body);
     const bytes = body.length;
@@ -109,13 +145,14 @@ export class Conversation {
 
   /** Resolves when no request is open. */
   async allAnswered(): Promise<void> {
-    while (this.#inFlight.open > 0) await this.#inFlight.changed();
+    while (this.#inFlight.open + this.#large.count > 0) await this.#inFlight.changed();
   }
 
   /** Ends streams and timers; open requests stay unanswered. */
   close(): void {
     this.#ended.abort(new Error('the conversation with the launcher has ended'));
     for (const streams of Object.values(this.#streams)) streams.close();
+    this.#large.close();
     this.#inFlight.close();
   }
 

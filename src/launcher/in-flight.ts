@@ -111,6 +111,16 @@ export class InFlightRequests {
     return promise;
   }
 
+  /** Counts the bytes of a request that is not parsed yet; returns the reason if it must be refused. */
+  hold(user: string, bytes: number): string | undefined {
+    return this.#bytes.take(user, bytes);
+  }
+
+  /** The request is parsed now. */
+  letGo(user: string, bytes: number): void {
+    this.#bytes.giveBack(user, bytes);
+  }
+
   /** Answers with an Error, if it is still wanted when it is written. */
   refuse(requestId: RequestId, user: string, error: unknown, isWanted = () => true): Promise<void> {
     const { errorResponse } = this.#options;

@@ -211,6 +211,20 @@ export function parseRequest(body: Buffer): ParsedRequest {
   }
 }
 
+/** What is known of a message before it is parsed. */
+interface MessageHead {
+  readonly requestId: RequestId;
+  readonly user: string;
+}
+
+/** Undefined for a message that is refused or dropped without parsing, if its head shows that. */
+export function readHead(body: Buffer): MessageHead | undefined {
+  const { excess, requestId: id, username } = scanJson(body, true);
+  const requestId = readRequestId(id);
+  if (requestId === undefined || excess !== undefined) return undefined;
+  return { requestId, user: trimWhitespace(username) };
+}
+
 const MESSAGE = { messageType: integer() };
 const CANCEL = { cancel: boolean().default(false) };
 

@@ -86,9 +86,11 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
     // Types, ids and sizes only: bodies hold the environment of jobs.
     written: ({ kind, requestId }, bytes) => log.debug('Sent response', { kind, requestId, bytes }),
   });
+  const broken = Promise.withResolvers<never>();
   const conversation = new Conversation({
     ...options,
     writer,
+    broken: broken.reject,
     maxOutputStreams: options.maxOutputStreams ?? MAX_OUTPUT_STREAMS,
   });
 
@@ -96,6 +98,7 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
     const reader = new FrameReader(maxMessageSize);
     let turnEnds = clock.monotonic() + TURN_MS;
     for await (const bytes of input.iterator({ destroyOnReturn: false })) {
+      conversation.arrived();
       for (const body of reader.push(bytes)) {
         conversation.receive(body);
         await conversation.room();
@@ -115,14 +118,16 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
 
   // The reader handles errors while it reads; later ones do not matter.
   input.on('error', () => {});
-  const inputEnded = read().catch((error: unknown): SessionEnd => {
+  const failed = (error: unknown): SessionEnd => {
     if (error instanceof BrokenFrameError) {
       log.error('Launcher sent a broken frame; ending the session', { error });
       return { reason: 'broken-frame', error };
     }
     if (!closed.signal.aborted) log.warning('Reading from the launcher failed; ending the session', { error });
     return { reason: 'input-ended' };
-  });
+  };
+  const inputEnded = read().catch(failed);
+  const inputBroken = broken.promise.catch(failed);
   const outputFailed = new Promise<SessionEnd>((resolve) => {
     output.on('error', (error) => resolve({ reason: 'output-failed', error }));
     output.once('close', () => resolve({ reason: 'output-failed', error: new Error('the output was closed') }));
@@ -130,9 +135,14 @@ export function createLauncherSession(options: LauncherSessionOptions): Launcher
   const closing = untilAborted(closed.signal).then((): SessionEnd => ({ reason: 'closed' }));
 
   const run = async (): Promise<SessionEnd> => {
-    const end = await Promise.race([inputEnded, outputFailed, closing]);
+    let end = await Promise.race([inputEnded, inputBroken, outputFailed, closing]);
     if (end.reason === 'input-ended') {
-      await within(clock, LAST_ANSWERS_MS, () => Promise.race([conversation.allAnswered(), outputFailed, closing]));
+      const found = inputBroken.then((brokenEnd) => {
+        end = brokenEnd;
+      });
+      await within(clock, LAST_ANSWERS_MS, () =>
+        Promise.race([conversation.allAnswered(), found, outputFailed, closing]),
+      );
     }
     closed.abort();
     unread.close();

@@ -133,6 +133,22 @@ export const ATTACKS: readonly Attack[] = [
     },
   },
   {
+    name: 'large-submits',
+    what: '330 submits of 260 kB at once, 86 MB, and again',
+    kinds: ALL,
+    memory: 500,
+    run: async (stage, over) => {
+      // Many values take long to parse. Without an image they are refused.
+      const environment = many(8_000, (i) => ({ name: `V${i}`, value: 'value' }));
+      const job = submit({ environment, container: { image: '' } });
+      await repeatedly(over, 500, () => {
+        for (let i = 0; i < 330; i++) stage.send(job);
+        // No faster than they are read.
+        return stage.launcher.jobs('eve');
+      });
+    },
+  },
+  {
     name: 'lists',
     what: 'four jobs of 1.2 MB, and lists of all jobs again and again',
     kinds: ALL,

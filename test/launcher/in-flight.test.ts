@@ -11,6 +11,11 @@ async function drained(input: PassThrough): Promise<boolean> {
   return input.writableLength < 1024;
 }
 
+/** One of them is handled in an iteration of the event loop. */
+async function largeFramesHandled(count: number): Promise<void> {
+  for (let frame = 0; frame < count; frame++) await settle();
+}
+
 t.test('[flow-requests] 48 requests of one user alone are in progress; others do not wait', async (t) => {
   const { jobs, held } = heldJobs();
   const launcher = await startLauncher({ jobs });
@@ -122,6 +127,7 @@ t.test('[flow-shares] bytes of open requests are limited to 64 MiB', async (t) =
   jobs.put({ id: 'job-1' });
   const large = (id: number) => ({ ...network(id), filler: 'x'.repeat(4 * 1024 * 1024) });
   for (let id = 1; id <= 16; id++) launcher.send(large(id));
+  await largeFramesHandled(16);
   t.same(await launcher.received(), []);
   t.match(await launcher.ask(large(17)), [
     {
@@ -143,6 +149,7 @@ t.test(
     jobs.put({ id: 'job-1' });
     const filler = Array.from({ length: 90_000 }, () => []);
     for (let id = 1; id <= 12; id++) launcher.send({ ...network(id), filler });
+    await largeFramesHandled(12);
     t.same(await launcher.received(), []);
     t.match(await launcher.ask({ ...network(13), filler }), [
       { requestId: 13, errorMessage: /^there are 67108864 bytes of open requests already/ },

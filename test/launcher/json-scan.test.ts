@@ -1,4 +1,4 @@
-/** Size and request id of a message, read from its bytes. */
+/** Size, request id and user of a message, read from its bytes. */
 import fc from 'fast-check';
 import t from 'tap';
 import { scanJson } from '../../src/launcher/json-scan.ts';
@@ -56,5 +56,20 @@ t.test('the request id of any object is the one that JSON.parse reads', (t) => {
       else t.equal(requestId, undefined);
     }),
   );
+  t.end();
+});
+
+t.test('the user is the last string of the outermost object under this name', (t) => {
+  const cases: readonly (readonly [string, string])[] = [
+    ['{"username":"alice"}', 'alice'],
+    ['{ "username" : "a\\"\\u00e9 b" }', 'a"é b'],
+    ['{"username":"a","username":"b","c":"d"}', 'b'],
+    ['{"username":"a","username":1,"c":"d"}', ''],
+    ['{"username":["a"],"c":"d"}', ''],
+    ['{"job":{"username":"a"},"c":"username","d":"e"}', ''],
+    [`{"username":"${'x'.repeat(4_094)}"}`, 'x'.repeat(4_094)],
+    [`{"username":"${'x'.repeat(5_000)}"}`, ''],
+  ];
+  for (const [json, user] of cases) t.equal(scan(json).username, user, json.slice(0, 60));
   t.end();
 });
