@@ -160,3 +160,27 @@ t.test('[answer-shortened] a list that fits is complete', async (t) => {
   );
   await launcher.end();
 });
+
+t.test('[answer-shortened] names of large objects are read once, not for each list', async (t) => {
+  const launcher = await startLauncher();
+  let reads = 0;
+  const entries = Array.from({ length: 5_000 }, (_, i): [string, string] => [`name-${i}`, 'x'.repeat(100)]);
+  for (let id = 1; id <= 20; id++) {
+    const annotations = new Proxy(Object.fromEntries(entries), {
+      ownKeys: (target) => {
+        reads++;
+        return Reflect.ownKeys(target);
+      },
+    });
+    launcher.jobs.put({ id: `job-${id}`, metadata: { job: { annotations } } });
+  }
+  const [first] = await jobsOf(launcher, list(1));
+  t.match(first, {
+    metadata: { job: { annotations: { 'name-0': 'x'.repeat(64), '...': '(shortened from 5000 entries)' } } },
+  });
+  const before = reads;
+  t.ok(before <= 20, `${before} reads`);
+  t.equal((await jobsOf(launcher, list(2))).length, 20);
+  t.equal(reads, before);
+  await launcher.end();
+});
