@@ -70,7 +70,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Closes the connection if the body has not ended. */
   discard(): void {
-    this.#abort(new Error('the rest of the answer is not needed'));
+    if (!this.#ended) this.#abort(new Error('the rest of the answer is not needed'));
     this.#chunks = [];
   }
 

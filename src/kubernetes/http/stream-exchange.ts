@@ -132,7 +132,7 @@ export class StreamExchange {
 
   /** Closes the connection if the body has not ended. */
   discard(): void {
-    this.#abort(new Error('the rest of the answer is not needed'));
+    if (!this.#ended) this.#abort(new Error('the rest of the answer is not needed'));
     this.#connections.recycle(this.#bytes);
     this.#length = 0;
     this.#bytes = NO_BYTES;
