@@ -63,7 +63,7 @@ async function startOnce(bench: Bench, how: Start, jobs: number): Promise<number
   }
 }
 
-/** An executable that is made as the plugin is, and only writes a byte. */
+/** An executable that is made as the plugin is, but without its first step: it starts Node.js at once, and only writes a byte. */
 function makeEmpty(directory: string): string {
   writeFileSync(join(directory, 'main.cjs'), "process.stdout.write('.');\n");
   makeExecutable({ root: ROOT, node: nodeBinary(ROOT, 'x64'), directory, name: 'empty' });
