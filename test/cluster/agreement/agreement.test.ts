@@ -6,7 +6,6 @@ import t from 'tap';
 import { documentedRules } from '../api/access.ts';
 import { PRIORITY_CLASSES } from '../api/resources.ts';
 import { startCluster } from '../cluster.ts';
-import { seededRandom } from '../faults/faults.ts';
 import { createCaller } from '../testing.ts';
 import { type DrivenClock, drivenClock } from './drive.ts';
 import type { Outcome } from './exchange.ts';
@@ -24,7 +23,6 @@ type Parts = Parameters<typeof replay>[0];
 async function withCluster<T>(clock: DrivenClock, start: number, work: (parts: Parts) => Promise<T>): Promise<T> {
   const cluster = await startCluster({
     clock: clock.showing(start),
-    random: seededRandom(1),
     cpuPerNode: '2',
     memoryPerNode: '24581696Ki',
     namespaces: [QUOTA_NAMESPACE],

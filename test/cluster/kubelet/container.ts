@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { ClusterClock } from '../timers.ts';
 import type { Guard } from './guard.ts';
 import type { ContainerLog } from './log.ts';
-import { cpuMs, hasVariable, infoOf, listProcesses, membersOf, residentBytes } from './processes.ts';
+import { cpuMs, forgetProcesses, hasVariable, infoOf, listProcesses, membersOf, residentBytes } from './processes.ts';
 import type { Reaper } from './reaper.ts';
 import { createRest } from './rest.ts';
 
@@ -93,8 +93,9 @@ export function startContainer(options: ContainerOptions): RunningContainer {
     clock,
     guard,
     members: () => membersOf(sessions, listProcesses()),
-    whileBusy: () => {
-      if (options.memoryLimit !== undefined) checkMemory(options.memoryLimit);
+    whileBusy: (looks) => {
+      // Few programs take more than a look to start.
+      if (options.memoryLimit !== undefined && looks > 1) checkMemory(options.memoryLimit);
     },
   });
   const child = first();
@@ -128,6 +129,7 @@ export function startContainer(options: ContainerOptions): RunningContainer {
       ...(identity === undefined ? {} : identity),
     });
     made.on('error', () => {});
+    forgetProcesses();
     if (made.pid !== undefined) {
       guard.register(made.pid);
       sessions.set(made.pid, infoOf(made.pid)?.startedAt ?? 0);

@@ -11,7 +11,23 @@ interface ProcessInfo {
   readonly startedAt: number;
 }
 
-export function listProcesses(): ProcessInfo[] {
+let shared: readonly ProcessInfo[] | undefined;
+
+/** All there are. It takes long: who asks in the same turn of the event loop gets the same answer. */
+export function listProcesses(): readonly ProcessInfo[] {
+  if (shared === undefined) {
+    shared = readProcesses();
+    setImmediate(forgetProcesses);
+  }
+  return shared;
+}
+
+/** One was started: whoever asks next sees it. */
+export function forgetProcesses(): void {
+  shared = undefined;
+}
+
+function readProcesses(): ProcessInfo[] {
   return readdirSync('/proc').flatMap((entry) => (/^\d+$/.test(entry) ? (infoOf(Number(entry)) ?? []) : []));
 }
 

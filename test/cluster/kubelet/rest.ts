@@ -46,8 +46,8 @@ interface RestOptions {
   readonly guard: Guard;
   /** All its processes, for where the leaders of its sessions do not tell enough; slow. */
   readonly members: () => readonly number[];
-  /** Called while it is not at rest. */
-  readonly whileBusy: () => void;
+  /** Called while it is not at rest, with how often it was not in a row. */
+  readonly whileBusy: (looks: number) => void;
 }
 
 function isStill({ state, waitsFor }: LookedAt): boolean {
@@ -63,6 +63,7 @@ export function createRest({ clock, guard, members, whileBusy }: RestOptions): R
   /** Milliseconds of processor time that a busy process had used when it was first seen so. */
   const busySince = new Map<number, number>();
   let isTouched = true;
+  let busyLooks = 0;
   /** How often in a row the leaders did not tell enough. */
   let unclear = 0;
   /** What all its processes had done when they were last looked at. */
@@ -129,7 +130,8 @@ export function createRest({ clock, guard, members, whileBusy }: RestOptions): R
     unclear = isUnclear ? unclear + 1 : 0;
     const isStill = isUnclear ? unclear > PATIENT_LOOKS && areAllStill() : !found.includes(false);
     if (isStill) isTouched = false;
-    else whileBusy();
+    busyLooks = isStill ? 0 : busyLooks + 1;
+    if (!isStill) whileBusy(busyLooks);
     return isStill;
   }
 
