@@ -33,6 +33,8 @@ async function runEvents(args: Arguments, context: CommandContext, terminal: Ter
     const found = findJob(snapshot, id, undefined, options.kubernetesNamespace);
     const now = client.serverTime() ?? context.clock.now();
     if (args.flags.has('json')) terminal.write(`${cleanJson(found.events, 2)}\n`);
+    else if (!found.canListEvents)
+      terminal.say(`Events of job ${clean(id)} are not known without permission to list them.`);
     else if (found.events.length === 0) terminal.say(`Kubernetes has no events of job ${clean(id)}.`);
     else terminal.write(eventTable(found.events, now, terminal));
     return EXIT_OK;

@@ -134,7 +134,8 @@ function podTimes({ metadata, spec, status }: Pod): readonly (readonly [number, 
 const MOST_WARNINGS = 5;
 
 /** The newest warnings, each text once. */
-function reported({ events, pods }: JobDetail): readonly string[] {
+function reported({ events, pods, canListEvents }: JobDetail): readonly string[] {
+  if (!canListEvents) return ['Not known without permission to list events.'];
   const warnings = events.filter((event) => event.warning && isInformative(event));
   const sentences = new Set(warnings.map(({ reason, message, of }) => `${reason} of ${of}: ${message}`));
   if (sentences.size > 0) return [...sentences].slice(-MOST_WARNINGS);

@@ -27,6 +27,7 @@ export interface JobDetail {
   readonly pods: readonly Pod[];
   /** The oldest first. */
   readonly events: readonly JobEvent[];
+  readonly canListEvents: boolean;
 }
 
 const second = (ms: number): number => Math.floor(ms / 1000);
@@ -41,7 +42,8 @@ export function findJob(snapshot: Snapshot, id: string, user: string | undefined
   }
   const pods = snapshot.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === record.uid));
   const uids = [record.uid, ...pods.map(({ metadata }) => metadata?.uid)];
-  return { namespace, job: jobOf(record), record, pods, events: eventsOf(snapshot.events, uids) };
+  const { canListEvents } = snapshot;
+  return { namespace, job: jobOf(record), record, pods, events: eventsOf(snapshot.events, uids), canListEvents };
 }
 
 function eventsOf(events: readonly Event[], uids: readonly (string | undefined)[]): readonly JobEvent[] {

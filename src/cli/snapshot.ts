@@ -24,6 +24,8 @@ export interface Snapshot {
   readonly repository: Repository;
   readonly pods: readonly Pod[];
   readonly events: readonly Event[];
+  /** Without permission to list them, `events` is empty. */
+  readonly canListEvents: boolean;
 }
 
 /** Events that explain a state: warnings, and image pulls. */
@@ -91,5 +93,5 @@ export async function takeSnapshot(
   repository.open();
   // Everything was read a moment ago: no final state needs to be confirmed by another read.
   for (const record of [...repository.records()]) repository.confirm(record, { exists: true, ran: false });
-  return { repository, pods, events: readable };
+  return { repository, pods, events: readable, canListEvents: !refused.has(EVENTS.plural) };
 }

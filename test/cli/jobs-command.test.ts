@@ -1,6 +1,7 @@
 /** `jobs`, `events`, `explain` and `top` show jobs as the plugin sees them, without secrets; connection errors come at once. */
 import { createServer } from 'node:http';
 import t from 'tap';
+import { chartRules } from '../cluster/api/access.ts';
 import { JOBS } from '../cluster/api/resources.ts';
 import { listen, NOBODY, NOWHERE, run } from './harness.ts';
 import { startJobsCluster } from './jobs-cluster.ts';
@@ -328,6 +329,19 @@ t.test('nothing secret is shown of any field', async (t) => {
     mounts: places,
     initContainers: [{ name: 'first', exe: 'true', environment: ['PASSWORD'], mounts: places }],
   });
+});
+
+t.test('an account that cannot list events does not say that there are none', async (t) => {
+  cluster.access.setRules(chartRules(cluster.namespace));
+  const warning = 'warning: no permission to list events; reasons or addresses may be missing\n';
+  const events = await command(t, ['events', running]);
+  t.strictSame(
+    [events.code, events.err],
+    [0, `${warning}Events of job ${running} are not known without permission to list them.\n`],
+  );
+  const explained = await command(t, ['explain', running]);
+  t.match(explained.out, 'What the cluster reported\n  Not known without permission to list events.\n');
+  t.equal(explained.err, warning);
 });
 
 t.test('an account that cannot list jobs', async (t) => {
