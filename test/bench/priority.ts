@@ -1,4 +1,7 @@
-/** Real-time priority, so that times do not depend on what else the machine does (Linux, as root). */
+/**
+ * Real-time priority, so that times do not depend on what else the machine does (Linux, as root). Of each second in which
+ * they need all cores, Linux gives 50 ms to other processes all the same.
+ */
 import { spawnSync } from 'node:child_process';
 import type { Bench } from './item.ts';
 
