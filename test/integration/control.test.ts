@@ -1,5 +1,6 @@
 /** Stop, kill and cancel end a job as each promises, and are refused where the state of the job does not allow them. */
 import t from 'tap';
+import { LauncherError } from '../support/launcher.ts';
 import { refused, setUp } from './harness.ts';
 
 const world = await setUp(t);
@@ -78,7 +79,13 @@ t.test('a pending job can be canceled only', async (t) => {
 
 t.test('canceled directly after the submit', async (t) => {
   const { id } = await world.submit({ command: forever });
-  const answer = await launcher.control(user, id, 'cancel');
-  t.equal(answer.complete, true);
+  const answer = await launcher.control(user, id, 'cancel').catch((error: LauncherError) => error);
+  if (answer instanceof LauncherError && world.cluster.simulated === undefined) {
+    // A node may be faster than the busy machine of the test.
+    t.match(answer, { errorCode: 8, message: / is Running: cancel is for jobs that are Pending\.$/ });
+    t.same(await launcher.control(user, id, 'kill'), { complete: true, message: '' });
+    return;
+  }
+  t.match(answer, { complete: true });
   await world.until(id, 'Canceled');
 });
