@@ -98,9 +98,8 @@ export function createRest({ clock, guard, members, whileBusy }: RestOptions): R
   function restOf(pid: number): boolean | undefined {
     const seen = lookAt(pid);
     if (seen === undefined || seen.state === 'Z') {
-      sleepers.delete(pid);
-      // The end of a leader is over when all that it wrote was read.
-      return !leaders.has(pid);
+      // Who waited for it goes on now; the end of a leader is over when all that it wrote was read.
+      return !sleepers.delete(pid) && !leaders.has(pid);
     }
     if (seen.state === 'T') return true;
     if (seen.state !== 'S' || seen.waitsFor === 'machine') return isEndless(pid, seen);
