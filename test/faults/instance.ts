@@ -95,7 +95,7 @@ export async function startInstance(start: InstanceOptions): Promise<Instance> {
     await launcher.bootstrap();
     launcher.status('*', '*', ledger.take);
     // On a busy machine the first lists take longer than the 10 s for which a request waits.
-    await eventually(() => launcher.jobs('*').catch(() => undefined), 'the jobs are listed', DEADLINE_MS);
+    await eventually(() => launcher.jobs('*').catch(() => undefined), 'the jobs are listed', 3 * DEADLINE_MS);
     return { process, launcher };
   }
 
