@@ -5,7 +5,7 @@
  */
 import type { Container as KubernetesContainer, SecurityContext, Volume } from 'kubernetes-types/core/v1.d.ts';
 import { type Allowed, capabilityName } from '../../config/profiles/profile-kinds.ts';
-import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
+import { type EffectiveProfile, numberSetting } from '../../config/profiles/profiles.ts';
 import type { TokenSubject } from '../../kubernetes/http/credentials.ts';
 import type { SystemUser } from '../../system/users.ts';
 import type { Container, JobRequest } from '../job.ts';
@@ -222,8 +222,18 @@ function checkMetadataInitContainers(request: JobRequest, subject: PolicySubject
     if (!profile.allowHostPorts.value && hostPort !== undefined)
       refuseBy(`${where}: a host port is not allowed`, 'allow-host-ports', profile);
     if (profile.podSecurity.value === 'restricted') checkProbes(init, where, profile);
+    // Kubernetes adds the amounts of such containers to those of the job.
+    if (fieldOf(init, 'restartPolicy') === 'Always') checkUnlimited(where, profile);
     checkSecurityContext(init.securityContext ?? {}, where, subject);
   }
+}
+
+/** Throws for a container that runs beside the job where the profile limits what a job gets. */
+function checkUnlimited(where: string, profile: EffectiveProfile): void {
+  const sentence = `${where}: restartPolicy Always is not allowed, because it runs beside the job with the limits of the job once more`;
+  for (const key of ['max-cpus', 'max-mem-mb', 'max-cpus-request', 'max-mem-mb-request'] as const)
+    if (numberSetting(profile, key).value > 0) refuseBy(sentence, key, profile);
+  if (!profile.allowCustomResources.value) refuseBy(sentence, 'allow-custom-resources', profile);
 }
 
 /** The node sends the requests of probes and hooks, with a host to any server that it can reach. */

@@ -122,6 +122,28 @@ t.test('where mounts are restricted, an init container of metadata mounts volume
   t.equal(refused('', job), 'allowed');
 });
 
+t.test(
+  'where amounts are limited, an init container of metadata cannot run beside the job with limits of its own',
+  async (t) => {
+    const beside = withInits({ ...COMPONENT, restartPolicy: 'Always' });
+    const said = (key: string): string =>
+      `${where}: restartPolicy Always is not allowed, because it runs beside the job with the limits of the job once more (${key}, F:2).`;
+    for (const [key, line] of [
+      ['max-cpus', 'max-cpus=2'],
+      ['max-mem-mb', 'max-mem-mb=512'],
+      ['max-cpus-request', 'max-cpus-request=2'],
+      ['max-mem-mb-request', 'max-mem-mb-request=512'],
+    ] as const)
+      t.equal(refused(line, beside), said(key));
+    t.equal(
+      refused('allow-custom-resources=0', { ...beside, resourceProfile: 'small' }),
+      said('allow-custom-resources'),
+    );
+    t.equal(refused('max-cpus=2', withInits(COMPONENT)), 'allowed');
+    t.equal(refused('default-cpus=2', beside), 'allowed');
+  },
+);
+
 t.test('malformed init containers of metadata are refused by field', async (t) => {
   const rows: readonly (readonly [unknown, string])[] = [
     [{}, 'metadata.pod.initContainers must be a list of containers.'],
