@@ -183,7 +183,7 @@ function followJobs(
   let subject = tokenSubject(authToken ?? '');
   return createJobs({
     client,
-    templates: templates && (() => templates.current()),
+    templates: templates && ((user) => templates.current(user)),
     policy: createPolicy({
       files: reloadable.files,
       users,

@@ -30,8 +30,8 @@ export interface JobsContext {
   readonly events: Reflector<EventView>;
   readonly policy: Policy;
   readonly permissions: Permissions;
-  /** The launcher templates for one job; undefined: `use-templating` is off. */
-  readonly templates?: (() => TemplateContext) | undefined;
+  /** The launcher templates for one job of a user; undefined: `use-templating` is off. */
+  readonly templates?: ((user: string) => TemplateContext) | undefined;
   /** The current values; a reload changes them. */
   readonly options: () => JobsOptions;
   readonly clock: Clock;

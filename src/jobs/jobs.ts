@@ -32,8 +32,8 @@ import { Repository } from './view/repository.ts';
 interface JobsDependencies {
   readonly client: Client;
   readonly policy: Policy;
-  /** The launcher templates for one job; undefined: `use-templating` is off. */
-  readonly templates?: (() => TemplateContext) | undefined;
+  /** The launcher templates for one job of a user; undefined: `use-templating` is off. */
+  readonly templates?: ((user: string) => TemplateContext) | undefined;
   /** The current values; a reload changes them. */
   readonly options: () => JobsOptions;
   readonly clock: Clock;

@@ -63,8 +63,9 @@ function contextOf(
   turns: Turns,
   now: number,
   onChanges: TemplateContext['onChanges'],
+  user = '',
 ): TemplateContext {
-  const slices = new Slices(turns, threadTime);
+  const slices = new Slices(turns, threadTime, user);
   return { set, now, slices, cpuTime: slices.cpuTime, onChanges };
 }
 
@@ -101,12 +102,13 @@ export class Templates {
     this.#report();
   }
 
-  /** The templates for one job; files that changed are read before. */
-  current(): TemplateContext {
+  /** The templates for one job of this user; files that changed are read before. */
+  current(user: string): TemplateContext {
     this.#refresh();
-    return contextOf(this.#loaded.set, this.#turns, this.#now(), (template, changes) => {
+    const report: TemplateContext['onChanges'] = (template, changes) => {
       for (const change of changes) this.#once(`${template}: ${change}`, () => this.#logChange(template, change));
-    });
+    };
+    return contextOf(this.#loaded.set, this.#turns, this.#now(), report, user);
   }
 
   #logChange(template: string, change: string): void {

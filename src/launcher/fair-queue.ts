@@ -2,42 +2,11 @@
  * Fair queuing of requests by user, as the API server does it: when more is asked than may be in progress, users are served
  * round robin, and one user alone cannot take all places.
  */
+import { RoundRobin } from '../system/round-robin.ts';
 import { SharedLimit } from './shares.ts';
 
 /** Starts a request; it calls `done` once when its place is free again. */
 type Start = (done: () => void) => void;
-
-/** Items in a queue per user; `shift` takes one item of each user in turn. */
-export class RoundRobin<T> {
-  /** Only users with items, in the order in which they are served. */
-  readonly #queues = new Map<string, T[]>();
-
-  push(user: string, item: T): void {
-    const queue = this.#queues.get(user);
-    if (queue === undefined) this.#queues.set(user, [item]);
-    else queue.push(item);
-  }
-
-  /** The next item of the first user that `mayTake` accepts. */
-  shift(mayTake: (user: string) => boolean = () => true): { readonly user: string; readonly item: T } | undefined {
-    for (const [user, queue] of this.#queues) {
-      if (!mayTake(user)) continue;
-      const item = queue.shift();
-      this.#queues.delete(user);
-      if (queue.length > 0) this.#queues.set(user, queue);
-      if (item !== undefined) return { user, item };
-    }
-    return undefined;
-  }
-
-  get isEmpty(): boolean {
-    return this.#queues.size === 0;
-  }
-
-  has(user: string): boolean {
-    return this.#queues.has(user);
-  }
-}
 
 /** Places of requests in progress: users share them as any other limit, but who is above the share waits. */
 export class FairQueue {

@@ -2,7 +2,7 @@
  * Frames that take long to parse, such as submits with a large environment: they wait while the launcher sends more, so that
  * a small request behind them is answered first, and users take turns.
  */
-import { RoundRobin } from './fair-queue.ts';
+import { RoundRobin } from '../system/round-robin.ts';
 
 /** Smaller frames are handled when they are read. */
 export const LARGE_FRAME_BYTES = 64 * 1024;

@@ -3,7 +3,7 @@
  * does not read, only functions that build responses wait in memory.
  */
 import type { Writable } from 'node:stream';
-import { RoundRobin } from './fair-queue.ts';
+import { RoundRobin } from '../system/round-robin.ts';
 import { type BuiltFrame, FrameBuilder, HEADER_BYTES } from './frames.ts';
 import { encode, isCounted, type Response } from './responses.ts';
 

@@ -1,7 +1,8 @@
 /**
  * Computations that take longer than the event loop may pause: generators that yield where other work may run. They take
- * turns, one slice in an iteration of the event loop.
+ * turns, one slice in an iteration of the event loop, and so do their users.
  */
+import { RoundRobin } from './round-robin.ts';
 
 /** Yields where other work may run, with a promise where the computation has to wait for it. */
 export type Sliced<T> = Generator<Promise<void> | undefined, T, undefined>;
@@ -18,21 +19,21 @@ export function runAtOnce<T>(work: Sliced<T>): T {
 /** Milliseconds of CPU after which other work runs. */
 const SLICE_MS = 8;
 
-/** Turns of all computations that share an event loop. */
+/** Turns of all computations that share an event loop: one of each user, then the next one of each. */
 export class Turns {
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new RoundRobin<() => void>();
 
   /** Resolves in an iteration of the event loop of which no other turn is a part. */
-  next(): Promise<void> {
+  next(user: string): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      if (this.#waiting.length === 1) setImmediate(this.#give);
+      if (this.#waiting.isEmpty) setImmediate(this.#give);
+      this.#waiting.push(user, resolve);
     });
   }
 
   readonly #give = (): void => {
-    this.#waiting.shift()?.();
-    if (this.#waiting.length > 0) setImmediate(this.#give);
+    this.#waiting.shift()?.item();
+    if (!this.#waiting.isEmpty) setImmediate(this.#give);
   };
 }
 
@@ -40,13 +41,15 @@ export class Turns {
 export class Slices {
   readonly #turns: Turns;
   readonly #cpu: () => number;
+  readonly #user: string;
   #spent = 0;
   #from: number | undefined;
 
-  /** `cpu`: milliseconds of CPU time of this thread. */
-  constructor(turns: Turns, cpu: () => number) {
+  /** `cpu`: milliseconds of CPU time of this thread; `user`: the user of the job. */
+  constructor(turns: Turns, cpu: () => number, user = '') {
     this.#turns = turns;
     this.#cpu = cpu;
+    this.#user = user;
   }
 
   /** Milliseconds of CPU time. */
@@ -54,12 +57,12 @@ export class Slices {
 
   async run<T>(work: Sliced<T>, signal?: AbortSignal): Promise<T> {
     for (;;) {
-      await this.#turns.next();
+      await this.#turns.next(this.#user);
       signal?.throwIfAborted();
       const slice = this.#slice(work);
       if (slice.done === true) {
         // What follows a long computation is often long too, such as sending its result.
-        if (this.#spent > SLICE_MS) await this.#turns.next();
+        if (this.#spent > SLICE_MS) await this.#turns.next(this.#user);
         return slice.value;
       }
       await slice.value;

@@ -35,7 +35,7 @@ function said(directory: string): string {
 }
 
 const render = ({ templates }: Opened, name = 'job.tpl'): string => {
-  const { set, now, cpuTime } = templates.current();
+  const { set, now, cpuTime } = templates.current('jane');
   return runAtOnce(set.render(name, runAtOnce(toTemplateData({})), { now, monotonic: cpuTime })).text;
 };
 
@@ -62,7 +62,7 @@ t.test('a template with an error stops the start, naming file and line', async (
 
 t.test('a directory that does not exist has no templates', async (t) => {
   const { templates } = open('/nonexistent/templates');
-  t.equal(templates.current().set.has('job.tpl'), false);
+  t.equal(templates.current('jane').set.has('job.tpl'), false);
 });
 
 t.test('a changed file is used for the next job', async (t) => {
@@ -111,7 +111,7 @@ t.test('templates that all vanish stay in use until a reload', async (t) => {
     ['Templates changed and have an error; keeping the previous ones: DIR: has no templates'],
   );
   opened.templates.prepare()();
-  t.equal(opened.templates.current().set.has('job.tpl'), false);
+  t.equal(opened.templates.current('jane').set.has('job.tpl'), false);
 });
 
 t.test('a reload takes changed templates into use when everything else was read', async (t) => {
@@ -139,14 +139,14 @@ t.test('two definitions of one name are a warning', async (t) => {
 
 t.test('a change that the plugin makes is logged once', async (t) => {
   const opened = open(directoryOf(t, { 'job.tpl': 'x' }));
-  for (let count = 0; count < 3; count++) opened.templates.current().onChanges('job.tpl', ['spec.backoffLimit']);
+  for (let count = 0; count < 3; count++) opened.templates.current('jane').onChanges('job.tpl', ['spec.backoffLimit']);
   t.equal(opened.lines.filter((line) => line === 'A template renders a field that the plugin sets itself').length, 1);
 });
 
 t.test('a Service that no template renders is logged once', async (t) => {
   const opened = open(directoryOf(t, { 'job.tpl': 'x' }));
   for (let count = 0; count < 3; count++)
-    opened.templates.current().onChanges('service.tpl', ['it renders no Service']);
+    opened.templates.current('jane').onChanges('service.tpl', ['it renders no Service']);
   t.equal(
     opened.lines.filter((line) => line === 'A template renders nothing; jobs with ports get no Service').length,
     1,

@@ -38,6 +38,24 @@ t.test('computations of several jobs take turns, one slice in an iteration of th
   t.same(made, ['a0', 'b0', 'a1', 'b1', 'a2', 'b2']);
 });
 
+t.test('users take turns: a user with many computations delays another one by one slice at a time', async (t) => {
+  const turns = new Turns();
+  const made: string[] = [];
+  let cpu = 0;
+  const run = (user: string) =>
+    new Slices(turns, () => cpu, user).run(
+      steps(2, () => {
+        made.push(user);
+        cpu += 20;
+      }),
+    );
+  const many = Promise.all(Array.from({ length: 36 }, () => run('eve')));
+  await setImmediate();
+  await Promise.all([run('bob'), many]);
+  t.equal(made.length, 74);
+  t.same(made.slice(0, 6), ['eve', 'eve', 'bob', 'eve', 'bob', 'eve']);
+});
+
 t.test('steps that are short share a slice', async (t) => {
   let cpu = 0;
   let made = 0;

@@ -62,7 +62,7 @@ export async function submit(
 /** Creates the Job, its Service and its Secret before the signal is aborted, or deletes them. */
 async function create(context: JobsContext, inputs: Inputs, resolved: ResolvedJob, signal: AbortSignal): Promise<Job> {
   const { client, repository, random, options } = context;
-  const job = newJob(resolved, options(), random, context.templates?.());
+  const job = newJob(resolved, options(), random, context.templates?.(resolved.request.user));
   const { id } = job;
   repository.hide(id);
   let isSent = false;

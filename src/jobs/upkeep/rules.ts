@@ -184,7 +184,7 @@ async function missingService(
   stored: KubernetesJob,
 ): Promise<Service | undefined> {
   const { serviceType, jobExpiryHours, shareProcessNamespace } = options();
-  const current = templates?.();
+  const current = templates?.(request.user);
   if (current?.set.has('service.tpl') !== true)
     return buildService({ request, ...profileMetadataOf(stored) }, name, serviceType);
   const resolved = await policy.resolve({ ...request, environment: [] }, '*');
