@@ -51,7 +51,8 @@ export function* buildJob(resolved: ResolvedJob, context: ManifestContext): Slic
   if (templates?.set.has('job.tpl') === true) {
     const job = yield* jobFromTemplate(resolved, templates, context, (reserved) => {
       const generated = generateJob(resolved, context, { reserved, isTemplate: true });
-      // A template does not shorten an argument: what no program can be started with is not rendered three times.
+      // A template shortens neither annotations nor arguments: what cannot be created is not rendered three times.
+      checkAnnotations(generated);
       checkArguments(generated);
       return generated;
     });
@@ -190,8 +191,7 @@ function podAnnotations(request: JobRequest): Record<string, string> {
 
 function* checkSizes(job: KubernetesJob): Sliced<void> {
   yield;
-  checkAnnotationSize(job.metadata?.annotations ?? {});
-  checkAnnotationSize(job.spec?.template.metadata?.annotations ?? {});
+  checkAnnotations(job);
   checkArguments(job);
   yield;
   const size = Buffer.byteLength(JSON.stringify(job));
@@ -199,6 +199,11 @@ function* checkSizes(job: KubernetesJob): Sliced<void> {
     refuse(
       `The job has ${size} bytes as a Kubernetes Job (most of it environment or args); ${JOB_LIMIT} can be stored.`,
     );
+}
+
+function checkAnnotations({ metadata, spec }: KubernetesJob): void {
+  checkAnnotationSize(metadata?.annotations ?? {});
+  checkAnnotationSize(spec?.template.metadata?.annotations ?? {});
 }
 
 function checkArguments(job: KubernetesJob): void {

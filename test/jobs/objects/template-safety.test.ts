@@ -46,6 +46,13 @@ t.test('line breaks in a value that is written without quotes are refused', asyn
   t.match(refusedBy(env, { environment }), /^The template job\.tpl:\d+:\d+ cannot be used for this job: /);
 });
 
+t.test('a job whose tags do not fit into its annotations is refused before anything is rendered', async (t) => {
+  t.match(
+    refusedBy('{{ fail "rendered" }}', { tags: ['['.repeat(300_000)] }),
+    /^The job's description has 3000\d\d bytes, more than the 245760 that Kubernetes stores .* USER_TAG_0\.$/,
+  );
+});
+
 t.test('a field among many is found', async (t) => {
   const args = ['a', 'b: c', 'd', '#e', '- f'];
   const written = template(
