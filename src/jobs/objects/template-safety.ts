@@ -52,7 +52,7 @@ export function* renderSafely(
   }
   if (agreed === undefined) {
     trials.decodesJson = isUnwritten(decoded, output);
-    agreed = yield* trials.agreement(withJson(plan, risky, output), rendered);
+    agreed = yield* trials.agreement(yield* withJson(plan, risky, output), rendered);
   }
   if (agreed === undefined) throw yield* trials.refusal(risky, plan, rendered);
   yield;
@@ -97,13 +97,19 @@ const JSON_BEGIN = /^\s*[[{]/;
  * The plan with JSON strings as harmless JSON, for templates that parse them (`fromJson` reports no error). Not those that
  * the output has, with whatever spaces: written as they are, their structure would be the one of the template.
  */
-function withJson(plan: Plan, risky: readonly RiskyText[], output: string): Plan {
+function* withJson(plan: Plan, risky: readonly RiskyText[], output: string): Sliced<Plan> {
   const written = plain(output);
-  const parsed = risky
-    .filter(({ text }) => JSON_BEGIN.test(text) && harmlessJson(text, 'J') !== undefined)
-    .slice(0, MOST_JSON)
-    .filter(({ text }) => !written.includes(plain(text)));
-  return new Map([...plan, ...parsed.map(({ key }): [number, 'json'] => [key, 'json'])]);
+  const all = new Map(plan);
+  let count = 0;
+  for (const { key, text } of risky) {
+    if (count === MOST_JSON) break;
+    if (!JSON_BEGIN.test(text)) continue;
+    yield;
+    if (harmlessJson(text, 'J') === undefined) continue;
+    count++;
+    if (!written.includes(plain(text))) all.set(key, 'json');
+  }
+  return all;
 }
 
 interface RiskyText {

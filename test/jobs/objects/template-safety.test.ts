@@ -2,7 +2,9 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { JobRequest } from '../../../src/jobs/job.ts';
-import { JOB_TEMPLATE, refusedBy, rendered } from './templating.ts';
+import { buildJob } from '../../../src/jobs/objects/to-job.ts';
+import { CONTEXT, resolved } from '../requests.ts';
+import { JOB_TEMPLATE, refusedBy, rendered, templatesOf } from './templating.ts';
 
 const template = (lines: string) => `apiVersion: batch/v1
 kind: Job
@@ -46,7 +48,7 @@ t.test('line breaks in a value that is written without quotes are refused', asyn
   t.match(refusedBy(env, { environment }), /^The template job\.tpl:\d+:\d+ cannot be used for this job: /);
 });
 
-t.test('a job whose tags do not fit into its annotations is refused before anything is rendered', async (t) => {
+t.test('a job with tags that do not fit into its annotations is refused before anything is rendered', async (t) => {
   t.match(
     refusedBy('{{ fail "rendered" }}', { tags: ['['.repeat(300_000)] }),
     /^The job's description has 3000\d\d bytes, more than the 245760 that Kubernetes stores .* USER_TAG_0\.$/,
@@ -67,6 +69,26 @@ t.test('text that the template parses as JSON stays JSON', async (t) => {
   );
   const environment = [{ name: 'SETTINGS', value: '{"a": "x: {y}"}' }];
   t.equal(rendered(parsing, { environment }).pod.containers[0]?.env?.[0]?.value, 'x: {y}');
+});
+
+/** Places where other work may run while a job is refused. */
+function pausesOf(values: readonly string[]): number {
+  const environment = values.map((value, index) => ({ name: `V${index}`, value }));
+  const request = resolved({ command: 'true', name: 'x", privileged: "true', environment });
+  const building = buildJob(request, { ...CONTEXT, templates: templatesOf({ 'job.tpl': TITLE }) });
+  let count = 0;
+  try {
+    while (building.next().done !== true) count++;
+  } catch {
+    return count;
+  }
+  return 0;
+}
+
+t.test('other work may run before each text that is read as JSON', async (t) => {
+  const json = pausesOf(Array.from({ length: 20 }, () => '["a"]'));
+  const other = pausesOf(Array.from({ length: 20 }, () => 'x"a"]'));
+  t.equal(json - other, 20);
 });
 
 t.test('a part of parsed JSON that changes what the template says is refused', async (t) => {
