@@ -163,6 +163,8 @@ export function startContainer(options: ContainerOptions): RunningContainer {
 
   /** The kernel kills all in one go; here each is stopped first, so that a shell has no time to say that a child was killed. */
   function signalAll(signal: NodeJS.Signals | 0): void {
+    // A process that began after others had asked would miss the signal.
+    forgetProcesses();
     const all = members();
     rest.touch();
     for (const member of all) guard.register(member);
