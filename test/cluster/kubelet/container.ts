@@ -8,7 +8,16 @@ import { join } from 'node:path';
 import type { ClusterClock } from '../timers.ts';
 import type { Guard } from './guard.ts';
 import type { ContainerLog } from './log.ts';
-import { cpuMs, forgetProcesses, hasVariable, infoOf, listProcesses, membersOf, residentBytes } from './processes.ts';
+import {
+  cpuMs,
+  forgetProcesses,
+  hasVariable,
+  infoOf,
+  listProcesses,
+  lookAt,
+  membersOf,
+  residentBytes,
+} from './processes.ts';
 import type { Reaper } from './reaper.ts';
 import { createRest } from './rest.ts';
 
@@ -74,6 +83,9 @@ export interface RunningContainer {
 }
 
 const OOM_CHECK_MS = 50;
+/** How long the first program of a container is watched without a break, where time is driven. */
+const FIRST_LOOKS_MS = 1_000;
+const NOTHING = new Int32Array(new SharedArrayBuffer(4));
 /** How long output may still come after the main process is gone. */
 const DRAIN_MS = 2000;
 
@@ -182,8 +194,23 @@ export function startContainer(options: ContainerOptions): RunningContainer {
     guard.signal(largest.member, 'SIGKILL');
   }
 
+  /** Looks until the first program waits: on a busy machine one that takes a lot and ends would not be seen otherwise. */
+  function watchFirst(mainPid: number, limit: number): void {
+    const end = performance.now() + FIRST_LOOKS_MS;
+    while (performance.now() < end) {
+      const seen = lookAt(mainPid);
+      if (seen === undefined || 'SZT'.includes(seen.state)) return;
+      if (residentBytes(mainPid) > limit) {
+        checkMemory(limit);
+        return;
+      }
+      Atomics.wait(NOTHING, 0, 0, 1);
+    }
+  }
+
   const { memoryLimit } = options;
   // Where time is driven it is looked at whenever a process works.
+  if (memoryLimit !== undefined && clock.containers !== undefined) watchFirst(pid, memoryLimit);
   const isLookedAt = memoryLimit !== undefined && clock.containers === undefined;
   const watcher = isLookedAt ? setInterval(() => checkMemory(memoryLimit), OOM_CHECK_MS) : undefined;
 
