@@ -3,8 +3,10 @@
  * get on pods/log.
  */
 import { isUtf8 } from 'node:buffer';
+import { Backoff } from '../../kubernetes/http/backoff.ts';
 import { isForbidden, KubernetesError } from '../../kubernetes/kubernetes-error.ts';
 import { waitFor } from '../../system/async.ts';
+import { sleep } from '../../system/clock.ts';
 import type { JobsContext } from '../context.ts';
 import type { Requester } from '../contract.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
@@ -12,6 +14,9 @@ import { podEnded, podRan } from '../view/observation.ts';
 import type { PodView } from '../view/projection.ts';
 import { isTerminal, type JobRecord } from '../view/record.ts';
 import { readPods } from './confirm-end.ts';
+
+const LIST_ATTEMPTS = 5;
+const LIST_PAUSES = { first: 500, longest: 4_000 };
 
 /** Throws JobError 'job-not-found' or 'output-not-found' at once; the log is read only as it is consumed. */
 export function output(
@@ -47,10 +52,7 @@ async function* read(context: JobsContext, record: JobRecord, signal: AbortSigna
       }
       // The watch of pods may be behind the watch of jobs, which reported the end.
       hasReadPods = true;
-      await readPods(context, record.job, signal).catch((error: unknown) => {
-        signal.throwIfAborted();
-        throw jobErrorOf(error, `The output of job ${record.id} cannot be read`);
-      });
+      await listPods(context, record, signal);
       continue;
     }
     done.add(pod.uid);
@@ -71,6 +73,21 @@ async function* read(context: JobsContext, record: JobRecord, signal: AbortSigna
       if (!(error instanceof KubernetesError && error.code === 'not-found'))
         throw jobErrorOf(error, `The output of job ${record.id} cannot be read`);
       lost = error;
+    }
+  }
+}
+
+/** Lists the pods of a job, again where that fails for a while for a reason that the client reports at once: a token, a proxy. */
+async function listPods(context: JobsContext, record: JobRecord, signal: AbortSignal): Promise<void> {
+  const backoff = new Backoff(context.clock, context.random, LIST_PAUSES);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await readPods(context, record.job, signal);
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (attempt === LIST_ATTEMPTS) throw jobErrorOf(error, `The output of job ${record.id} cannot be read`);
+      await sleep(context.clock, backoff.next(error), signal);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** The output of a job has complete characters, whatever the chunks in which its log arrives. */
 import t from 'tap';
+import type { Client } from '../../../src/kubernetes/contract.ts';
 import { JOBS, PODS } from '../../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -51,12 +52,17 @@ t.test(
 );
 
 /** Suspends and resumes a job while an instance has no watch of pods; resolves with its output there. */
-async function resumedUnwatched(command: string, firstOutput: string): Promise<string> {
+async function resumedUnwatched(
+  command: string,
+  firstOutput: string,
+  list?: (client: Client) => Client['list'],
+): Promise<string> {
   const other = await instance({ token: cluster.adminToken });
   const watching = new AbortController();
   const one = await instance({
     wrap: (client) => ({
       ...client,
+      ...(list === undefined ? {} : { list: list(client) }),
       reflector: (options) => {
         const reflector = client.reflector(options);
         if (options.resource.kind !== PODS.kind) return reflector;
@@ -88,6 +94,20 @@ t.test('the end of a resumed job is known before its next pod: the log of that p
 
 t.test('the end of a resumed job is known before its next pod, and its first pod had no log', async (t) => {
   t.equal(await resumedUnwatched('sleep 2; echo out', ''), 'out\n');
+});
+
+t.test('a list of its pods that fails thrice, for a token or a page of a proxy, is sent again', async (t) => {
+  const errors = (['unauthorized', 'bad-answer', 'unauthorized'] as const).map(
+    (code) => new KubernetesError({ code, method: 'GET', path: '/pods', text: 'not now' }),
+  );
+  const list = (client: Client) =>
+    (async (...all: Parameters<Client['list']>) => {
+      const error = all[0].kind === PODS.kind ? errors.shift() : undefined;
+      if (error !== undefined) throw error;
+      return client.list(...all);
+    }) as Client['list'];
+  t.equal(await resumedUnwatched('sleep 2; echo out', '', list), 'out\n');
+  t.equal(errors.length, 0);
 });
 
 t.test('a job that ended, with a deleted pod, has no output any more', async (t) => {
