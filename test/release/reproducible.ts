@@ -10,7 +10,16 @@ import { nodeBinary } from '../../build/node-binary.ts';
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
 
-const SOURCES = ['src', 'build', 'docs', 'fixtures/config', 'package.json', 'package-lock.json', 'sea-config.json'];
+const SOURCES = [
+  'src',
+  'build',
+  'docs',
+  'fixtures/config',
+  'fixtures/templates',
+  'package.json',
+  'package-lock.json',
+  'sea-config.json',
+];
 const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'LICENSE'];
 const PACKAGES = [
   'esbuild',
