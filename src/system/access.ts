@@ -88,7 +88,7 @@ export function directoryDenial(path: string): AccessDenial | undefined {
   if (stats?.isDirectory() === false) return notDirectory(path);
   if (stats !== undefined)
     return allows(path, constants.W_OK | constants.X_OK) ? undefined : accessDenial(path, 'write');
-  const existing = directoriesAbove(path).findLast((directory) => existsSync(directory)) ?? '/';
+  const existing = existingPart(path);
   if (!statSync(existing).isDirectory()) return notDirectory(existing);
   if (allows(existing, constants.W_OK | constants.X_OK)) return undefined;
   if (isReadOnly(existing)) return readOnly(existing);
@@ -107,8 +107,12 @@ export function fileDenial(path: string): AccessDenial | undefined {
 
 /** Is the file system of this directory, or of the one that it will be made in, full? */
 export function isFull(path: string): boolean {
-  const existing = [...directoriesAbove(path), path].findLast((directory) => existsSync(directory)) ?? '/';
-  return statfsSync(existing).bavail === 0;
+  return statfsSync(existingPart(path)).bavail === 0;
+}
+
+/** This path, or the nearest directory above it that exists. */
+function existingPart(path: string): string {
+  return [...directoriesAbove(path), path].findLast((part) => existsSync(part)) ?? '/';
 }
 
 /** The parent directories, from `/` down. */

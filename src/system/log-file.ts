@@ -240,25 +240,20 @@ function refuseForeignDirectory(directory: string): void {
 }
 
 /** Is the last line complete? */
-function endsWithNewline(path: string, size: number): boolean {
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const last = Buffer.alloc(1);
-    readSync(descriptor, last, 0, 1, size - 1);
-    return last.toString('latin1') === '\n';
-  } finally {
-    closeSync(descriptor);
-  }
-}
+const endsWithNewline = (path: string, size: number): boolean => textOf(path, size - 1, 1) === '\n';
 
 /** The time stamp of the first line (text or JSON); undefined for an empty file. */
 function beginning(path: string): number | undefined {
+  const stamp = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z/.exec(textOf(path, 0, 64))?.[0];
+  return stamp === undefined ? undefined : Date.parse(stamp);
+}
+
+/** Up to this number of bytes of a file as Latin-1. */
+function textOf(path: string, position: number, length: number): string {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    const head = Buffer.alloc(64);
-    const text = head.toString('latin1', 0, readSync(descriptor, head));
-    const stamp = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z/.exec(text)?.[0];
-    return stamp === undefined ? undefined : Date.parse(stamp);
+    const bytes = Buffer.alloc(length);
+    return bytes.toString('latin1', 0, readSync(descriptor, bytes, 0, length, position));
   } finally {
     closeSync(descriptor);
   }

@@ -1,9 +1,8 @@
 /** Input reaches a container whole and once, and then its end; what cannot be passed on is an error, not silence. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import type { WebSocket } from 'ws';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
+import { collectAllGarbage } from '../../support/garbage.ts';
 import { Signal } from '../server.ts';
 import { frame, SUCCESS, serving, V4, V5 } from './channels.ts';
 
@@ -120,16 +119,6 @@ t.test('attach: a server that freezes after the upgrade', async (t) => {
   await t.rejects(v4.client.attachInput('p', 'c', Buffer.alloc(1_000), { timeoutMs: 150 }), { code: 'timeout' });
 });
 
-/** Collects all garbage. */
-async function collect(): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const collectNow: unknown = runInNewContext('globalThis.gc');
-  for (let round = 0; round < 5; round++) {
-    await new Promise(setImmediate);
-    if (typeof collectNow === 'function') collectNow();
-  }
-}
-
 t.test('attach v5: delivered input is released while the container runs', async (t) => {
   const { client } = await serving(t, V5, () => {});
   const deliver = async (): Promise<WeakRef<Uint8Array>> => {
@@ -138,6 +127,6 @@ t.test('attach v5: delivered input is released while the container runs', async 
     return new WeakRef(input);
   };
   const input = await deliver();
-  await collect();
+  await collectAllGarbage();
   t.equal(input.deref(), undefined);
 });

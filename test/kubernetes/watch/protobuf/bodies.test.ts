@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import t from 'tap';
 import { projectJob, projectPod, projectService } from '../../../../src/jobs/view/projection.ts';
@@ -11,6 +9,7 @@ import { BodyReader, FrameSplitter } from '../../../../src/kubernetes/watch/prot
 import { OBJECTS } from '../../../../src/kubernetes/watch/protobuf/field-table.ts';
 import { type Message, ProtobufError } from '../../../../src/kubernetes/watch/protobuf/reader.ts';
 import { ProtobufWriter, readSchema } from '../../../cluster/protobuf.ts';
+import { collectAllGarbage } from '../../../support/garbage.ts';
 import { anyObject } from './objects.ts';
 
 const recorded = join(import.meta.dirname, '../../../../fixtures/protobuf');
@@ -69,16 +68,6 @@ t.test('given recorded bodies, they read as their JSON does', async (t) => {
   }
 });
 
-/** Collects all garbage. */
-async function collect(): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const collectNow: unknown = runInNewContext('globalThis.gc');
-  for (let round = 0; round < 5; round++) {
-    await new Promise(setImmediate);
-    if (typeof collectNow === 'function') collectNow();
-  }
-}
-
 t.test('given a body that was read, its bytes are released', async (t) => {
   const reader = new BodyReader();
   const read = (): WeakRef<ArrayBufferLike> => {
@@ -87,7 +76,7 @@ t.test('given a body that was read, its bytes are released', async (t) => {
     return new WeakRef(bytes.buffer);
   };
   const bytes = read();
-  await collect();
+  await collectAllGarbage();
   t.equal(bytes.deref(), undefined);
 });
 
