@@ -3,13 +3,13 @@
  * The suites are played.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { eventually } from '../support/eventually.ts';
 import { type Result, runAll, type Surroundings, tableOf } from './run.ts';
-import { SUITES, type Suite } from './suites.ts';
+import { runBy, SUITES, type Suite } from './suites.ts';
 
 const sh = (name: string, script: string, more: Partial<Suite> = {}): Suite => ({
   name,
@@ -122,6 +122,23 @@ t.test('the suites are scripts of this checkout', async (t) => {
     tests.filter((script) => !run.includes(script)),
     ['test:everything'],
   );
+});
+
+t.test('--real: a program that sets variables runs the suite that needs them, and no other', async (t) => {
+  const { directory, surroundings, log } = stage(t);
+  const enter = join(directory, 'enter');
+  writeFileSync(enter, '#!/bin/sh\nFAR_AWAY=there exec "$@"\n', { mode: 0o755 });
+  const suites = [sh('real', 'echo "at $FAR_AWAY"', { needs: ['FAR_AWAY'] }), sh('other', 'echo "at $FAR_AWAY"')];
+  const results = await runAll(
+    suites.map((suite) => runBy(enter, suite)),
+    surroundings,
+  );
+  t.strictSame(
+    results.map(({ result }) => result),
+    ['ok', 'ok'],
+  );
+  t.equal(log('1-real.log'), 'at there\n');
+  t.equal(log('2-other.log'), 'at \n');
 });
 
 t.test('what is typed wrongly: one sentence, exit code 2', async (t) => {

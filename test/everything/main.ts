@@ -4,7 +4,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runAll, tableOf } from './run.ts';
-import { SUITES, type Suite } from './suites.ts';
+import { runBy, SUITES, type Suite } from './suites.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -12,10 +12,11 @@ const EXIT_USAGE = 2;
 const NAMES = [...new Set(SUITES.map(({ name }) => name))];
 const HELP = `Usage: npm run test:everything -- [options]
 
-Runs all suites one after another, whatever becomes of each, and prints a table at the end. On two cores that takes half
-an hour. Exit 0 if none failed, 1 if one did, 2 if what was typed is wrong, 128 and its number after a signal.
+Runs all suites one after another, whatever becomes of each, and prints a table at the end. On two cores that takes an
+hour. Exit 0 if none failed, 1 if one did, 2 if what was typed is wrong, 128 and its number after a signal.
 
   --only NAME,NAME  these suites alone, in the order below
+  --real PROGRAM    runs the suite real by this program, which sets its variables: PROGRAM npm run test:cluster
   --help            this text
 
 Suites:
@@ -23,13 +24,18 @@ ${NAMES.map((name) => `  ${name.padEnd(10)} ${SUITES.find((suite) => suite.name 
 `;
 
 function readArguments(): { readonly help: boolean; readonly suites: readonly Suite[] } {
-  const { only, help } = parseArgs({
-    options: { only: { type: 'string', multiple: true }, help: { type: 'boolean', default: false } },
+  const { only, real, help } = parseArgs({
+    options: {
+      only: { type: 'string', multiple: true },
+      real: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
   }).values;
   const chosen = only?.flatMap((names) => names.split(','));
   const unknown = chosen?.filter((name) => !NAMES.includes(name)) ?? [];
   if (unknown.length > 0) throw new Error(`--only takes ${NAMES.join(', ')}, not ${unknown.join(', ')}`);
-  return { help, suites: SUITES.filter(({ name }) => chosen?.includes(name) ?? true) };
+  const suites = SUITES.filter(({ name }) => chosen?.includes(name) ?? true);
+  return { help, suites: real === undefined ? suites : suites.map((suite) => runBy(real, suite)) };
 }
 
 async function run(suites: readonly Suite[]): Promise<void> {

@@ -20,24 +20,36 @@ const npm = (script: string, ...args: readonly string[]): readonly string[] => [
 
 const TAP = /^# \{ (total: .*) \}$/gm;
 
+/** The same suite, run by a program that sets the variables which it needs: `PROGRAM npm run test:cluster`. */
+export function runBy(program: string, { needs, ...suite }: Suite): Suite {
+  return needs === undefined ? suite : { ...suite, command: [program, ...suite.command] };
+}
+
 /** Each run takes a seed of its own, and says which. */
 const FAULTS: Suite = {
   name: 'faults',
-  what: 'the executable under 2,000 faults, with three seeds',
+  what: 'the executable under 2,000 faults, with five seeds',
   command: npm('test:faults'),
   counts: /^(?:green|RED): (seed .* faults) \(/gm,
 };
 
 export const SUITES: readonly Suite[] = [
   { name: 'check', what: 'types, lint, format, reference', command: npm('check'), counts: /^(Checked \d+ files)/gm },
-  { name: 'test', what: 'npm test', command: npm('test'), counts: TAP },
-  { name: 'long', what: '200,000 mutated messages', command: npm('test:long'), counts: TAP },
+  { name: 'test', what: 'npm test, with the recorded renderings of templates', command: npm('test'), counts: TAP },
+  {
+    name: 'long',
+    what: '200,000 mutated messages and 100,000 mutated streams',
+    command: npm('test:long'),
+    counts: TAP,
+  },
   {
     name: 'mutants',
     what: 'small defects in src, of which tests may miss a few',
-    command: npm('test:mutants', '--count', '20', '--allow', '4'),
+    command: npm('test:mutants', '--count', '100', '--allow', '10'),
     counts: /^(\d+ defects planted, \d+ survived)/gm,
   },
+  FAULTS,
+  FAULTS,
   FAULTS,
   FAULTS,
   FAULTS,
@@ -61,7 +73,7 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: 'real',
-    what: 'test:cluster on the cluster that CLUSTER_API_URL and its like name',
+    what: 'test:cluster on the cluster that CLUSTER_API_URL and its like name, or --real',
     command: npm('test:cluster'),
     counts: TAP,
     needs: ['CLUSTER_API_URL', 'CLUSTER_TOKEN_FILE', 'CLUSTER_CA_FILE'],
@@ -75,8 +87,8 @@ export const SUITES: readonly Suite[] = [
   { name: 'deno', what: 'Node, Deno and the executable', command: npm('test:deno'), counts: TAP },
   {
     name: 'bench',
-    what: 'what it costs, quickly',
-    command: npm('bench', '--quick'),
+    what: 'what it costs beside others',
+    command: npm('bench'),
     counts: /^(\d+ of \d+ reached), in/gm,
   },
   {

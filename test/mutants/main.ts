@@ -1,6 +1,6 @@
 /**
  * Measures what the tests notice: plants one small defect at a time in a copy of the tree, runs the nearest tests, and prints
- * the defects that no test noticed. `npm run test:mutants -- --count 40 --seed 1 --files 'src/jobs/**' --allow 0`.
+ * the defects that no test noticed. `npm run test:mutants -- --count 40 --seed 1 --files 'src/jobs/**' --allow 0 --copies 2`.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -24,18 +24,21 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     files: { type: 'string', default: 'src/**/*.ts' },
     allow: { type: 'string', default: '0' },
+    copies: { type: 'string', default: '2' },
   },
 });
 
-const tree = mkdtempSync(join(tmpdir(), 'mutants-'));
-process.on('exit', () => rmSync(tree, { recursive: true, force: true }));
+const running = new Set<() => void>();
+const trees = Array.from({ length: Number(values.copies) }, copyOfTheTree);
+process.on('exit', () => {
+  for (const kill of running) kill();
+  for (const tree of trees) rmSync(tree, { recursive: true, force: true });
+});
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
-for (const name of COPIED) cpSync(join(root, name), join(tree, name), { recursive: true });
-for (const name of LINKED) symlinkSync(join(root, name), join(tree, name));
 
 const sources = readSources(['src', 'test']);
 const random = seeded(Number(values.seed));
-const isSound = new Map<string, boolean>();
+const isSound = new Map<string, Promise<boolean>>();
 const survivors: string[] = [];
 
 const mutants = chosen(
@@ -45,28 +48,39 @@ const mutants = chosen(
     .flatMap((path) => mutantsOf(path, readFileSync(join(root, path), 'utf8'))),
   Number(values.count),
 );
-for (const [index, mutant] of mutants.entries()) {
-  const caught = await noticed(mutant);
-  console.error(`${index + 1}/${mutants.length} ${mutant.path}:${mutant.line} ${caught ?? 'SURVIVED'}`);
-  if (caught === undefined) survivors.push(described(mutant));
-}
+const queue = mutants.entries();
+await Promise.all(
+  trees.map(async (tree) => {
+    for (const [index, mutant] of queue) {
+      const caught = await noticed(tree, mutant);
+      console.error(`${index + 1}/${mutants.length} ${mutant.path}:${mutant.line} ${caught ?? 'SURVIVED'}`);
+      if (caught === undefined) survivors.push(described(mutant));
+    }
+  }),
+);
 console.log(survivors.join('\n'));
 console.log(`${mutants.length} defects planted, ${survivors.length} survived (seed ${values.seed})`);
 process.exitCode = survivors.length > Number(values.allow) ? 1 : 0;
 
+function copyOfTheTree(): string {
+  const tree = mkdtempSync(join(tmpdir(), 'mutants-'));
+  for (const name of COPIED) cpSync(join(root, name), join(tree, name), { recursive: true });
+  for (const name of LINKED) symlinkSync(join(root, name), join(tree, name));
+  return tree;
+}
+
 /** The test that fails with this defect; undefined: none does. */
-async function noticed(mutant: Mutant): Promise<string | undefined> {
+async function noticed(tree: string, mutant: Mutant): Promise<string | undefined> {
   const file = join(tree, mutant.path);
   const text = readFileSync(file, 'utf8');
   for (const test of nearestTests(mutant.path, sources, TESTS_PER_MUTANT)) {
-    if (!isSound.has(test)) isSound.set(test, await passes(test));
-    if (isSound.get(test) === false) {
+    if (!(await sound(tree, test))) {
       console.error(`not used, because it fails without a defect: ${test}`);
       continue;
     }
     writeFileSync(file, plant(text, mutant));
     try {
-      if (!(await passes(test))) return `noticed by ${test}`;
+      if (!(await passes(tree, test))) return `noticed by ${test}`;
     } finally {
       writeFileSync(file, text);
     }
@@ -74,12 +88,19 @@ async function noticed(mutant: Mutant): Promise<string | undefined> {
   return undefined;
 }
 
-function passes(test: string): Promise<boolean> {
+/** Whether the test passes without a defect: tried once, in the tree that needs it first. */
+function sound(tree: string, test: string): Promise<boolean> {
+  const known = isSound.get(test) ?? passes(tree, test);
+  isSound.set(test, known);
+  return known;
+}
+
+function passes(tree: string, test: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const child = spawn(process.execPath, ['--max-old-space-size=2048', test], {
     cwd: tree,
     stdio: 'ignore',
-    env: { ...process.env, TAP_BAIL: '1' },
+    env: { ...process.env, TAP_BAIL: '1', TAP_TIMEOUT: String(TEST_WITHIN_MS / 1_000) },
     detached: true,
   });
   const kill = (): void => {
@@ -89,9 +110,11 @@ function passes(test: string): Promise<boolean> {
       // It has ended.
     }
   };
+  running.add(kill);
   const timer = setTimeout(kill, TEST_WITHIN_MS);
   child.on('close', (code) => {
     clearTimeout(timer);
+    running.delete(kill);
     kill();
     resolve(code === 0);
   });
