@@ -77,20 +77,6 @@ function asJson({ name, user, sections, profile: of }: UserReport) {
 
 /** A value as it would be written in a profiles file, a default as the reference has it; `-` for none. */
 function valueText({ key, value, origin }: KeyedSetting): string {
-  const { fallback, shown } = profileRow(key);
-  if (origin === undefined || value === fallback) return shown || '-';
-  if (typeof value === 'boolean') return value ? '1' : '0';
-  if (!Array.isArray(value)) return String(value);
-  // What is not listed is not allowed, or there is just no list.
-  if (value.length === 0) return fallback === 'any' ? 'none' : shown || '-';
-  return value.map(itemText).join(',');
-}
-
-/** Constraints, tolerations, key=value pairs, overrides. */
-function itemText(item: unknown): string {
-  if (typeof item !== 'object' || item === null) return String(item);
-  const { name, key, value, effect, pointer, file } = item as Readonly<Record<string, string | undefined>>;
-  if (pointer !== undefined) return `"${pointer}":"${file}"`;
-  if (name !== undefined) return value === undefined ? name : `${name}:${value}`;
-  return `${key}${value === undefined ? '' : `=${value}`}${effect === undefined ? '' : `:${effect}`}`;
+  const { fallback, shown, kind } = profileRow(key);
+  return (origin === undefined || value === fallback ? shown : kind.write(value)) || '-';
 }

@@ -62,6 +62,7 @@ const API_PATH = /\/(?:api|api\/v1|apis)$/;
 
 const API_URL: ValueKind<string> = {
   allowed: 'an http or https URL without user info, query and fragment, such as https://10.0.0.1:6443',
+  write: String,
   parse: (text) => {
     const reason = API_URL.allowed;
     if (!/^https?:\/\/[^\s\\]+$/i.test(text) || !URL.canParse(text)) return { ok: false, reason };

@@ -43,22 +43,26 @@ export const IMAGE: ValueKind<string> = kind('an image name without whitespace a
 
 export const NAME: ValueKind<string> = kind('a name', (text) => text);
 
-const CONSTRAINT: ValueKind<Constraint> = kind('key:value or key, as the labels of nodes are written', (text) => {
-  // Neither keys nor values of labels have these characters; labels are written with = elsewhere.
-  const separator = text.search(/[:=]/);
-  const name = (separator < 0 ? text : text.slice(0, separator)).trim();
-  if (!isLabelKey(name)) return undefined;
-  if (separator < 0) return { name };
-  const value = text.slice(separator + 1).trim();
-  return value !== '' && isLabelValue(value) ? { name, value } : undefined;
-});
+const CONSTRAINT: ValueKind<Constraint> = kind(
+  'key:value or key, as the labels of nodes are written',
+  (text) => {
+    // Neither keys nor values of labels have these characters; labels are written with = elsewhere.
+    const separator = text.search(/[:=]/);
+    const name = (separator < 0 ? text : text.slice(0, separator)).trim();
+    if (!isLabelKey(name)) return undefined;
+    if (separator < 0) return { name };
+    const value = text.slice(separator + 1).trim();
+    return value !== '' && isLabelValue(value) ? { name, value } : undefined;
+  },
+  ({ name, value }) => (value === undefined ? name : `${name}:${value}`),
+);
 
 /** `key:value` choices and free `key`s. */
-export const CONSTRAINTS = listOf(CONSTRAINT, ({ name, value }) => JSON.stringify([name, value]));
+export const CONSTRAINTS = listOf(CONSTRAINT);
 
 const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] as const;
 
-const TOLERATION: ValueKind<Toleration> = kind(
+const TOLERATION = kind<Toleration>(
   `key=value:Effect, key:Effect or key, with the effect ${EFFECTS.join(', ')}`,
   (text) => {
     const [, key = '', value, written] = /^([^=:]+)(?:=([^:]*))?(?::([A-Za-z]+))?$/.exec(text) ?? [];
@@ -68,9 +72,11 @@ const TOLERATION: ValueKind<Toleration> = kind(
     if (value === undefined) return { key, operator: 'Exists', ...withEffect };
     return isLabelValue(value) ? { key, operator: 'Equal', value, ...withEffect } : undefined;
   },
+  ({ key, value, effect }) =>
+    `${key}${value === undefined ? '' : `=${value}`}${effect === undefined ? '' : `:${effect}`}`,
 );
 
-export const TOLERATIONS = listOf(TOLERATION, (each) => JSON.stringify(each));
+export const TOLERATIONS = listOf(TOLERATION);
 
 export const VOLUME_KIND: ValueKind<string> = kind('a kind of Kubernetes volume such as configMap', (text) =>
   /^[a-z][A-Za-z0-9]{0,62}$/.test(text) ? text : undefined,
@@ -98,12 +104,16 @@ export function fillPlaceholders(
 }
 
 function keyValue(allowed: string, isValue: (value: string) => boolean): ValueKind<KeyValue> {
-  return kind(allowed, (text) => {
-    const equals = text.indexOf('=');
-    const key = text.slice(0, equals).trim();
-    const value = text.slice(equals + 1).trim();
-    return equals > 0 && isLabelKey(key) && isValue(value) ? { key, value } : undefined;
-  });
+  return kind(
+    allowed,
+    (text) => {
+      const equals = text.indexOf('=');
+      const key = text.slice(0, equals).trim();
+      const value = text.slice(equals + 1).trim();
+      return equals > 0 && isLabelKey(key) && isValue(value) ? { key, value } : undefined;
+    },
+    ({ key, value }) => `${key}=${value}`,
+  );
 }
 
 const knownPlaceholders = (text: string): boolean =>
@@ -111,9 +121,9 @@ const knownPlaceholders = (text: string): boolean =>
 
 export const placeholders = PLACEHOLDERS.map((name) => `{${name}}`).join(', ');
 const pairs = (item: ValueKind<KeyValue>, reserved?: 'label' | 'annotation'): ValueKind<readonly KeyValue[]> => {
-  const items = listOf(item, ({ key, value }) => JSON.stringify([key, value]));
+  const items = listOf(item);
   return {
-    allowed: items.allowed,
+    ...items,
     parse: (text) => {
       const parsed = items.parse(text);
       if (!parsed.ok) return parsed;
@@ -156,8 +166,11 @@ function listOr<T>(item: ValueKind<string>, words: Readonly<Record<string, T>>):
   const names = Object.keys(words);
   const items = listOf(item);
   const prefix = `${names.join(', ')} or `;
+  const wordOf = (value: T | readonly string[]): string | undefined =>
+    names.find((name) => (Array.isArray(value) && value.length === 0 ? name === 'none' : words[name] === value));
   return {
     allowed: `${prefix}${items.allowed}`,
+    write: (value) => wordOf(value) ?? items.write(value as readonly string[]),
     parse: (text) => {
       if (Object.hasOwn(words, text)) return { ok: true, value: words[text] as T };
       const parsed = items.parse(text);
@@ -184,11 +197,15 @@ export const REASON: ValueKind<string> = kind('a reason of Kubernetes such as In
   /^[A-Z][A-Za-z]{1,99}$/.test(text) ? text : undefined,
 );
 
-export const AUTOMOUNT: ValueKind<boolean | 'auto'> = kind(`auto, ${BOOLEAN.allowed}`, (text) => {
-  if (text === 'auto') return text;
-  const parsed = BOOLEAN.parse(text);
-  return parsed.ok ? parsed.value : undefined;
-});
+export const AUTOMOUNT: ValueKind<boolean | 'auto'> = kind(
+  `auto, ${BOOLEAN.allowed}`,
+  (text) => {
+    if (text === 'auto') return text;
+    const parsed = BOOLEAN.parse(text);
+    return parsed.ok ? parsed.value : undefined;
+  },
+  (value) => (value === 'auto' ? value : BOOLEAN.write(value)),
+);
 
 /** Labels and annotations that only the plugin sets (kubernetes-objects.md section 1, "Keys of ours"). */
 const RESERVED: readonly RegExp[] = [

@@ -131,7 +131,11 @@ export const PROFILE_TABLE = {
   'max-amd-gpus': row('documented', GPU_COUNT, 0, '0', 'Maximum of AMD GPUs of a job; 0 = no GPUs.'),
   'job-json-overrides': row<readonly OverrideReference[]>(
     'documented',
-    { allowed: '"pointer":"file","pointer2":"file2"', parse: parseOverrideReferences },
+    {
+      allowed: '"pointer":"file","pointer2":"file2"',
+      write: (overrides) => overrides.map(({ pointer, file }) => `"${pointer}":"${file}"`).join(','),
+      parse: parseOverrideReferences,
+    },
     [],
     '',
     'JSON files to insert into every Job, each with the JSON pointer of its place.',

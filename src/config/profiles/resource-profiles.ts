@@ -36,6 +36,7 @@ export interface ResourceProfile extends Origin {
 
 const CHOSEN_CONSTRAINTS: ValueKind<readonly Constraint[]> = {
   allowed: 'a comma-separated list, each key:value',
+  write: CONSTRAINTS.write,
   parse: (text) => {
     const parsed = CONSTRAINTS.parse(text);
     if (!parsed.ok) return parsed;

@@ -18,12 +18,19 @@ export interface ValueKind<T> {
   /** What is allowed, for errors and the reference: "a whole number, 0 or more". */
   readonly allowed: string;
   readonly parse: (text: string) => ParsedValue<T>;
+  /** The text that `parse` reads as this value. */
+  write(value: T): string;
 }
 
-/** Makes a kind of a function that returns undefined for values that are not allowed. */
-export function kind<T>(allowed: string, read: (text: string) => T | undefined): ValueKind<T> {
+/** Makes a kind of a function that returns undefined for values that are not allowed. Objects need a `write`. */
+export function kind<T>(
+  allowed: string,
+  read: (text: string) => T | undefined,
+  write: (value: T) => string = String,
+): ValueKind<T> {
   return {
     allowed,
+    write,
     parse: (text) => {
       const value = read(text);
       return value === undefined ? { ok: false, reason: allowed } : { ok: true, value };
@@ -36,8 +43,10 @@ const TRUTH: ReadonlyMap<string, boolean> = new Map([
   ...['0', 'false', 'no', 'off'].map((word) => [word, false] as const),
 ]);
 
-export const BOOLEAN: ValueKind<boolean> = kind('1 or 0 (also true, false, yes, no, on, off)', (text) =>
-  TRUTH.get(text.toLowerCase()),
+export const BOOLEAN: ValueKind<boolean> = kind(
+  '1 or 0 (also true, false, yes, no, on, off)',
+  (text) => TRUTH.get(text.toLowerCase()),
+  (value) => (value ? '1' : '0'),
 );
 
 /** Any text. */
@@ -95,11 +104,12 @@ export function oneOf<const T extends string>(...words: readonly T[]): ValueKind
 /** An absolute path. */
 export const PATH: ValueKind<string> = kind('an absolute path', (text) => (text.startsWith('/') ? text : undefined));
 
-/** Items separated by commas. An empty item is refused; a repeated item counts once, with a warning. `same` is an item's identity. */
-export function listOf<T>(item: ValueKind<T>, same: (value: T) => string = String): ValueKind<readonly T[]> {
+/** Items separated by commas. An empty item is refused; a repeated item counts once, with a warning. */
+export function listOf<T>(item: ValueKind<T>): ValueKind<readonly T[]> {
   const allowed = `a comma-separated list, each ${item.allowed}`;
   return {
     allowed,
+    write: (items) => items.map((each) => item.write(each)).join(','),
     parse: (text) => {
       const kept = new Map<string, T>();
       const doubled: string[] = [];
@@ -107,7 +117,7 @@ export function listOf<T>(item: ValueKind<T>, same: (value: T) => string = Strin
         if (part === '') return { ok: false, reason: `${allowed}; an item is empty` };
         const parsed = item.parse(part);
         if (!parsed.ok) return { ok: false, reason: `${allowed}; "${part}" is not` };
-        const key = same(parsed.value);
+        const key = item.write(parsed.value);
         if (kept.has(key)) doubled.push(part);
         else kept.set(key, parsed.value);
       }

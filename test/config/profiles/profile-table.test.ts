@@ -1,6 +1,6 @@
 /** Each key of profiles has the documented default, takes what it should, and refuses anything else with the line and why. */
 import t from 'tap';
-import { PROFILE_KEYS } from '../../../src/config/profiles/profile-table.ts';
+import { PROFILE_KEYS, type ProfileKey, profileRow } from '../../../src/config/profiles/profile-table.ts';
 import {
   type EffectiveProfile,
   effectiveProfile,
@@ -274,6 +274,9 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       const { profiles } = parseProfiles('F', `[*]\n${key} = ${text}`);
       const setting = effectiveProfile(profiles, NOBODY)[camel(key) as keyof EffectiveProfile];
       t.same(setting, { value, origin: { file: 'F', line: 2 } }, `${key}=${text}`);
+      const { kind } = profileRow(key as ProfileKey);
+      const printed = kind.parse(kind.write(value));
+      t.same(printed.ok && printed.value, value, `${key}=${text}: what \`profile\` prints can be written`);
     }
     for (const [text, said] of Object.entries(bad)) {
       const echo = text === '' ? '' : `"${text}" `;
