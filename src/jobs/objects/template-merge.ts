@@ -131,7 +131,9 @@ const UNREPORTED = /^(?:USER_TAG_.*|stdin)$/;
 function mergePod(rendered: PodSpec, generated: KubernetesJob, resolved: ResolvedJob, changes: Changes): PodSpec {
   const ours = generated.spec?.template.spec ?? { containers: [] };
   const { request, profile } = resolved;
-  const spec: PodSpec = { ...rendered };
+  const { volumes: _volumes, serviceAccountName: _account, automountServiceAccountToken: _token, ...others } = ours;
+  // What the template does not set is as the job and its profile have it; fields with a rule of their own follow.
+  const spec: PodSpec = { ...others, ...withoutNull(rendered) };
   const isOnHost = request.host !== '' && rendered.nodeName === request.host;
   if (isOnHost) {
     changes.list.push('spec.template.spec.nodeName (a node affinity instead)');
@@ -158,21 +160,19 @@ function mergePod(rendered: PodSpec, generated: KubernetesJob, resolved: Resolve
         ours.initContainers ?? [],
         profile.runAs.value === 'own',
       ),
-      enableServiceLinks: rendered.enableServiceLinks ?? ours.enableServiceLinks,
-      shareProcessNamespace: rendered.shareProcessNamespace ?? ours.shareProcessNamespace,
       securityContext:
         profile.runAs.value === 'own'
           ? { ...rendered.securityContext, ...ours.securityContext }
           : { ...ours.securityContext, ...rendered.securityContext },
       nodeSelector: { ...ours.nodeSelector, ...rendered.nodeSelector },
       affinity: request.host === '' ? rendered.affinity : mergedAffinity(rendered, ours),
-      tolerations: rendered.tolerations ?? ours.tolerations,
-      imagePullSecrets: rendered.imagePullSecrets ?? ours.imagePullSecrets,
-      priorityClassName: rendered.priorityClassName ?? ours.priorityClassName,
-      activeDeadlineSeconds: rendered.activeDeadlineSeconds ?? ours.activeDeadlineSeconds,
     }),
   };
 }
+
+/** Kubernetes reads a field that is null as one that is not set. */
+const withoutNull = (spec: PodSpec): PodSpec =>
+  Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== null)) as unknown as PodSpec;
 
 /** The affinity of the template with the job's node as a required node, unless the template requires nodes itself. */
 function mergedAffinity(rendered: PodSpec, ours: PodSpec): PodSpec['affinity'] {

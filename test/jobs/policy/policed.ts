@@ -5,6 +5,7 @@ import { effectiveProfile, parseProfiles } from '../../../src/config/profiles/pr
 import { parseResourceProfiles } from '../../../src/config/profiles/resource-profiles.ts';
 import type { JobRequest, ResourceLimit } from '../../../src/jobs/job.ts';
 import { JobError } from '../../../src/jobs/job-error.ts';
+import type { TemplateContext } from '../../../src/jobs/objects/template-objects.ts';
 import { buildJob } from '../../../src/jobs/objects/to-job.ts';
 import { type PolicyInput, resolveJob } from '../../../src/jobs/policy/policy.ts';
 import { runAtOnce } from '../../../src/system/slices.ts';
@@ -46,6 +47,7 @@ export function make(
   lines: string,
   request: Partial<JobRequest> = {},
   input: Partial<PolicyInput> = {},
+  templates?: TemplateContext,
 ): KubernetesJob {
   const { profiles } = parseProfiles('F', `[*]\n${lines}`);
   const resolved = resolveJob({
@@ -65,6 +67,7 @@ export function make(
     jobExpiryHours: 24,
     shareProcessNamespace: true,
     minor: 30,
+    templates,
   };
   return runAtOnce(buildJob(resolved, context));
 }
