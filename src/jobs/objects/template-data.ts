@@ -13,8 +13,9 @@ import type { Value } from '../../templates/values.ts';
 import type { JobRequest } from '../job.ts';
 import { refuse } from '../job-error.ts';
 import { doubleDollars } from './command.ts';
+import { metadataInitContainers } from './metadata.ts';
 import type { Amounts, ResolvedJob } from './resolved.ts';
-import { accountOf } from './to-pod.ts';
+import { accountOf, accountsOf, secretsOf } from './to-pod.ts';
 
 /** The longest name that templates can take. */
 const NAME_LENGTH = 70;
@@ -266,9 +267,10 @@ export function checkSyntax(request: JobRequest): void {
     if (!isLabelValue(value)) refuse(`placementConstraints[${index}].value is not the value of a node label.`);
   }
   if (request.host !== '' && !OBJECT_NAME.parse(request.host).ok) refuse('host is not the name of a node.');
-  const account = accountOf(request.config);
-  if (account !== undefined && !OBJECT_NAME.parse(account).ok)
+  if (accountsOf(request.config).some((account) => !OBJECT_NAME.parse(account).ok))
     refuse('config serviceAccountName is not the name of a service account.');
+  if (secretsOf(request.config).some(({ variable }) => !VARIABLE.test(variable)))
+    refuse('config secret does not name a variable.');
   checkImageName(request.container?.image ?? '', 'container.image');
   for (const name of [...(request.container?.capabilitiesAdd ?? []), ...(request.container?.capabilitiesDrop ?? [])])
     if (!CAPABILITY_NAME.test(name)) refuse('container: a capability is not the name of one.');
@@ -279,6 +281,8 @@ export function checkSyntax(request: JobRequest): void {
     checkImageName(init.image, `${field}.image`);
     checkVariables(init.environment, `${field}.environment`);
   }
+  for (const [index, init] of metadataInitContainers(request).entries())
+    checkImageName(init.image ?? '', `metadata.pod.initContainers[${index}].image`);
   for (const [index, mount] of request.mounts.entries()) checkKeys(mount.source, `mounts[${index}].source`);
   for (const [index, init] of request.initContainers.entries())
     for (const mount of init.mounts) checkKeys(mount.source, `initContainers[${index}].mounts`);

@@ -4,10 +4,12 @@
  */
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
+import { isObject } from '../../system/json.ts';
 import type { Sliced, Slices } from '../../system/slices.ts';
 import {
   checkShape,
   type RenderedObject,
+  renderObject,
   type TemplateName,
   type Templating,
   templateRefusal,
@@ -44,6 +46,13 @@ export function* jobFromTemplate(
     safe = yield* render(generated);
   }
   if (safe === undefined) throw templateRefusal('job.tpl', 'it renders nothing');
+  const inits = generated.spec?.template.spec?.initContainers ?? [];
+  if (inits.length > 0) {
+    const own = new Set(yield* ownInitContainers(resolved, generated, templates, context));
+    const doubled = inits.find(({ name }) => own.has(name));
+    if (doubled !== undefined)
+      throw templateRefusal('job.tpl', `its init container ${doubled.name} has the name of one of the job`);
+  }
   checkShape(safe.rendered, 'batch/v1', 'Job');
   yield;
   const { object, changes } = mergeJob(safe.rendered.object as KubernetesJob, generated, resolved);
@@ -52,6 +61,29 @@ export function* jobFromTemplate(
   yield;
   templates.onChanges('job.tpl', changes);
   return object;
+}
+
+/**
+ * Names of init containers that the template has without the job: it renders them also for a job without any. Those of
+ * the job get the limits and the security of the job.
+ */
+function* ownInitContainers(
+  resolved: ResolvedJob,
+  generated: KubernetesJob,
+  templates: TemplateContext,
+  context: TemplateDataContext,
+): Sliced<readonly unknown[]> {
+  const { metadata } = resolved.request;
+  const pod = metadata?.['pod'];
+  const request = {
+    ...resolved.request,
+    initContainers: [],
+    ...(isObject(pod) ? { metadata: { ...metadata, pod: { ...pod, initContainers: [] } } } : {}),
+  };
+  const data = templateData({ ...resolved, request }, generated, context);
+  const rendered = yield* renderObject(templates, 'job.tpl', data, (_, text) => text);
+  const inits = valueAt(rendered?.object, ['spec', 'template', 'spec', 'initContainers']);
+  return (Array.isArray(inits) ? inits : []).map((init: unknown) => valueAt(init, ['name']));
 }
 
 /** Names of volumes that both the job and the template use. */

@@ -130,7 +130,7 @@ function* riskyTexts(data: TemplateData): Sliced<readonly RiskyText[]> {
 
 /** Characters that YAML could read as structure where they are. */
 const STRUCTURE =
-  /[\n\r\u0085\u2028\u2029\t[\]{},"'`]|:(?=[ \t\n\r\u0085\u2028\u2029]|$)|(?<=[ \t\n\r\u0085\u2028\u2029])#/g;
+  /[\n\r\u0085\u2028\u2029\t[\]{},"'`\\]|:(?=[ \t\n\r\u0085\u2028\u2029]|$)|(?<=[ \t\n\r\u0085\u2028\u2029])#/g;
 
 /** Markers of documents, of list items and keys, and indicators of anchors, tags, block scalars and comments. */
 const BEGINNING = /^(?:---|\.\.\.|[-?:](?=$|[ \t])|[&*!|>%@#])/;

@@ -10,7 +10,7 @@ import type {
   Volume,
 } from 'kubernetes-types/core/v1.d.ts';
 import type { EffectiveProfile } from '../../config/profiles/profiles.ts';
-import { OBJECT_NAME } from '../../config/text/kinds.ts';
+import { type CamelCase, camelCase, OBJECT_NAME } from '../../config/text/kinds.ts';
 import { isObject } from '../../system/json.ts';
 import { omitEmpty } from '../../system/omit-empty.ts';
 import type { InitContainer, JobConfig, JobRequest, NameValue } from '../job.ts';
@@ -53,7 +53,7 @@ export function podSpec(
     restartPolicy: 'Never',
     ...omitEmpty({ initContainers: [...inits.map(({ container: init }) => init), ...brought] }),
     containers: [container],
-    ...omitEmpty({ volumes: volumes.volumes() }),
+    ...omitEmpty({ volumes: volumes.volumes().map((volume) => pulled(volume, profile)) }),
     enableServiceLinks: false,
     ...omitEmpty({
       automountServiceAccountToken: automount === 'auto' ? (account === undefined ? false : undefined) : automount,
@@ -128,24 +128,43 @@ function constrained({ resources: _, ...init }: Container, resolved: ResolvedJob
   return {
     ...init,
     ...omitEmpty({
-      imagePullPolicy: init.imagePullPolicy ?? resolved.profile.imagePullPolicy.value,
+      imagePullPolicy: resolved.profile.imagePullPolicy.value ?? init.imagePullPolicy,
       resources: resources(resolved, false),
       securityContext: { ...init.securityContext, ...required },
     }),
   };
 }
 
+/** A volume of an image is pulled as the profile says. */
+function pulled(volume: Volume & { readonly image?: unknown }, { imagePullPolicy }: EffectiveProfile): Volume {
+  const { value: pullPolicy } = imagePullPolicy;
+  if (!isObject(volume.image) || pullPolicy === undefined) return volume;
+  return Object.assign({ ...volume }, { image: { ...volume.image, pullPolicy } });
+}
+
+/** Keys that restrict what a job mounts, or reads from what is mounted. */
+const MOUNT_KEYS = ['mount-types', 'volume-kinds', 'host-paths', 'claims', 'config-maps', 'secrets'] as const;
+
 /** Where a profile restricts mounts, a container of `metadata` uses no volume that an override or a template adds. */
 function checkVolumeNames({ name, ...init }: Container, volumes: readonly Volume[], profile: EffectiveProfile): void {
-  if (profile.mountTypes.value === 'any' && profile.volumeKinds.value === 'any') return;
+  const key = MOUNT_KEYS.find((each) => profile[camelCase(each) as CamelCase<typeof each>].value !== 'any');
+  if (key === undefined) return;
   const names = new Set(volumes.map((volume) => volume.name));
-  const used: readonly unknown[] = [init.volumeMounts ?? [], init.volumeDevices ?? []].flat();
-  const foreign = used.map((each) => (isObject(each) ? String(each['name']) : '')).find((each) => !names.has(each));
+  const used: readonly unknown[] = [
+    ...[init.volumeMounts ?? [], init.volumeDevices ?? []].flat().map((each) => valueIn(each, 'name')),
+    ...[init.env ?? []].flat().flatMap((each) => {
+      const file = valueIn(valueIn(each, 'valueFrom'), 'fileKeyRef');
+      return file === undefined || file === null ? [] : [valueIn(file, 'volumeName')];
+    }),
+  ];
+  const foreign = used.map(String).find((each) => !names.has(each));
   if (foreign === undefined) return;
   const where = `metadata.pod.initContainers (${name}): volume ${foreign}`;
-  const key = profile.mountTypes.value === 'any' ? 'volume-kinds' : 'mount-types';
   refuseBy(`${where} is not one of the mounts of the job`, key, profile);
 }
+
+const valueIn = (object: unknown, field: string): unknown =>
+  isObject(object) && Object.hasOwn(object, field) ? object[field] : undefined;
 
 /** Names of variables that every Kubernetes accepts or that its API server judges itself. */
 const isVariable = (name: string): boolean => name !== '' && !name.includes('=');
@@ -186,10 +205,13 @@ function secretEnvironment(config: readonly JobConfig[]): EnvVar[] {
   }));
 }
 
-/** The service account that the job itself names. */
-export function accountOf(config: readonly JobConfig[]): string | undefined {
-  return config.findLast(({ name, value }) => name === 'serviceAccountName' && value !== '')?.value;
+/** The service accounts that the job itself names. */
+export function accountsOf(config: readonly JobConfig[]): readonly string[] {
+  return config.flatMap(({ name, value }) => (name === 'serviceAccountName' && value !== '' ? [value] : []));
 }
+
+/** The one that is used: the last one. */
+export const accountOf = (config: readonly JobConfig[]): string | undefined => accountsOf(config).at(-1);
 
 const cpus = (millis: number): string => (millis % 1000 === 0 ? String(millis / 1000) : `${millis}m`);
 

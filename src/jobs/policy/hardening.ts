@@ -12,7 +12,7 @@ import type { Container, JobRequest } from '../job.ts';
 import { by, refuse, refuseBy } from '../job-error.ts';
 import { metadataInitContainers, metadataOf } from '../objects/metadata.ts';
 import { mountTypeOf, mountTypesOf, volumeKindOf } from '../objects/mount-types.ts';
-import { accountOf, secretsOf } from '../objects/to-pod.ts';
+import { accountOf, accountsOf, secretsOf } from '../objects/to-pod.ts';
 import { podVolumes } from '../objects/volumes.ts';
 
 /** The user of a job and what applies to them. */
@@ -84,13 +84,14 @@ function checkCapability(text: string, where: string, profile: EffectiveProfile)
     refuseBy(`${where}: ${text} is not allowed`, 'drop-capabilities', profile);
 }
 
+/** The last one is used; a template may read another one. */
 function checkAccount({ config }: JobRequest, { profile, ownAccount }: PolicySubject): void {
-  const account = accountOf(config);
-  if (account === undefined) return;
-  if (account === ownAccount?.name)
-    refuse(`serviceAccountName ${account} is the plugin's own and cannot be used by jobs.`);
-  if (account !== profile.serviceAccount.value && !allows(profile.serviceAccounts.value, account)) {
-    refuseBy(`serviceAccountName ${account} is not allowed`, 'service-accounts', profile);
+  for (const account of accountsOf(config)) {
+    if (account === ownAccount?.name)
+      refuse(`serviceAccountName ${account} is the plugin's own and cannot be used by jobs.`);
+    if (account !== profile.serviceAccount.value && !allows(profile.serviceAccounts.value, account)) {
+      refuseBy(`serviceAccountName ${account} is not allowed`, 'service-accounts', profile);
+    }
   }
 }
 
@@ -104,11 +105,17 @@ function holdsToken({ name: account, secret }: TokenSubject, name: string): bool
   return name === secret || (name.startsWith(account) && TOKEN_SECRET.test(name.slice(account.length)));
 }
 
-function checkSecret(name: string, where: string, { profile, ownAccount }: PolicySubject): void {
+function checkSecret(name: string, where: string, subject: PolicySubject): void {
+  checkForeignSecret(name, where, subject);
+  const { profile } = subject;
+  if (!allows(profile.secrets.value, name)) refuseBy(`${where}: Secret ${name} is not allowed`, 'secrets', profile);
+}
+
+/** Throws for a Secret that no job ever gets. */
+function checkForeignSecret(name: string, where: string, { ownAccount }: PolicySubject): void {
   if (INPUT_SECRET.test(name)) refuse(`${where}: Secret ${name} holds the input of a job and cannot be used.`);
   if (ownAccount !== undefined && holdsToken(ownAccount, name))
     refuse(`${where}: Secret ${name} holds a token of the plugin and cannot be used by jobs.`);
-  if (!allows(profile.secrets.value, name)) refuseBy(`${where}: Secret ${name} is not allowed`, 'secrets', profile);
 }
 
 function checkSecrets({ config }: JobRequest, subject: PolicySubject): void {
@@ -123,6 +130,7 @@ function checkMounts(request: JobRequest, subject: PolicySubject): void {
     volumes.mount([mount]);
     for (const volume of volumes.volumes()) {
       checkMountType(mount.type, volume, where, subject.profile);
+      checkClaimMetadata(volume, where, subject.profile);
       checkVolume(volume, where, request, subject);
     }
   }
@@ -139,6 +147,13 @@ function checkMountType(type: string, { name: _, ...volume }: Volume, where: str
   if (refused !== undefined) refuseBy(`${where} is not allowed (it is a ${refused} mount)`, 'mount-types', profile);
   if (mountTypeOf(type) === undefined && !allows(profile.volumeKinds.value, kind))
     refuseBy(`${where}: a volume of kind ${kind} is not allowed`, 'volume-kinds', profile);
+}
+
+/** The claim of an ephemeral volume is an object with labels and annotations of its own. */
+function checkClaimMetadata({ ephemeral }: Volume, where: string, profile: EffectiveProfile): void {
+  const metadata = fieldOf(fieldOf(ephemeral, 'volumeClaimTemplate'), 'metadata') ?? null;
+  if (metadata !== null && !profile.allowMetadata.value)
+    refuseBy(`${where}: metadata of a volume claim is not allowed`, 'allow-metadata', profile);
 }
 
 function checkVolume(volume: Volume, where: string, request: JobRequest, subject: PolicySubject): void {
@@ -171,7 +186,10 @@ function checkReferences(found: References, where: string, request: JobRequest, 
   }
 }
 
-/** Checks those of an object's references that are among these names. */
+/**
+ * Checks those of an object's references that are among these names; of the others, that none is a Secret that no job
+ * ever gets: a template makes other names of text (`nospace`, `lower`).
+ */
 export function checkNames(
   object: unknown,
   names: ReadonlySet<string>,
@@ -180,6 +198,7 @@ export function checkNames(
   subject: PolicySubject,
 ): void {
   const all = findReferences(object);
+  for (const secret of all.secrets) checkForeignSecret(secret, where, subject);
   const kept = (list: readonly string[]): string[] => list.filter((name) => names.has(name));
   const found: References = {
     hostPaths: kept(all.hostPaths),
@@ -315,6 +334,8 @@ function findReferences(object: unknown): References {
       if (key === 'serviceAccountToken' || key === 'podCertificate') found.accountToken = true;
       if (key === 'persistentVolumeClaim') found.claims.push(...named('claimName'));
       if (/^configMap((Key)?Ref)?$/.test(key)) found.configMaps.push(...named('name'));
+      // The volume of the pod that a variable is read from is judged with the mounts of its container.
+      if (key === 'fileKeyRef') continue;
       if (key === 'volumeName') found.volumes.push(...stringsOf(inner));
       // A claim that copies another claim or a snapshot, or that selects a persistent volume by its labels.
       if (key === 'dataSource' || key === 'dataSourceRef')

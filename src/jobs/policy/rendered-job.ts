@@ -50,7 +50,7 @@ export function checkRenderedJob(
       checkMaximum(container, maximum, profile);
     }
   }
-  if (fromJob.length > 0) checkNames(spec, new Set(fromJob), 'The rendered Job', request, subject);
+  checkNames(spec, new Set(fromJob), 'The rendered Job', request, subject);
 }
 
 function checkMaximum({ name, resources }: Container, maximum: Maximum, profile: EffectiveProfile): void {

@@ -1,5 +1,6 @@
 /** What the plugin needs is put into what a template renders; nothing of the job is lost silently. */
 import t from 'tap';
+import type { JobRequest } from '../../../src/jobs/job.ts';
 import { JOB_TEMPLATE, refusedBy, rendered, renderedService, SERVICE_TEMPLATE } from './templating.ts';
 
 const POD = `
@@ -108,6 +109,10 @@ t.test('input opens stdin, and its text is in no object', async (t) => {
 
 const INIT = { name: 'i', image: 'init:1', command: 'true', exe: '', args: [], mounts: [], environment: [] };
 
+/** As a template that renders the init containers of the job writes them, each with these fields. */
+const initsOfJob = (fields: string): string =>
+  `      initContainers: [{{ range .Job.initContainers }}{name: {{ .name }}, image: init:1, ${fields}}{{ end }}]\n`;
+
 t.test('init containers of the job that the template leaves out are put in, with the limits of the job', async (t) => {
   const { pod } = rendered(
     least('', '      initContainers: [{name: own, image: own:1}]\n'),
@@ -133,9 +138,8 @@ t.test('lists that the template leaves empty are as absent', async (t) => {
 });
 
 t.test('an init container of the job that the template renders keeps the limits and security of the job', async (t) => {
-  const inits = '      initContainers: [{name: i, image: init:1, resources: {limits: {cpu: 64}}}]\n';
   const { pod } = rendered(
-    least('', inits),
+    least('', initsOfJob('resources: {limits: {cpu: 64}}')),
     { initContainers: [INIT] },
     { limits: { cpuMillis: 500 }, lines: 'run-as-non-root=1' },
   );
@@ -150,9 +154,8 @@ t.test('an init container of the job that the template renders keeps the limits 
 });
 
 t.test('run-as=own holds for init containers of the job, whatever user the template gives them', async (t) => {
-  const inits = '      initContainers: [{name: i, image: init:1, securityContext: {runAsUser: 0, runAsGroup: 0}}]\n';
   const { pod } = rendered(
-    least('', inits),
+    least('', initsOfJob('securityContext: {runAsUser: 0, runAsGroup: 0}')),
     { initContainers: [INIT], container: { image: 'r:4', runAsUserId: 1001 } },
     { lines: 'run-as=own' },
   );
@@ -288,4 +291,19 @@ t.test('an empty service.tpl means no Service', async (t) => {
     service: undefined,
     changes: ['service.tpl: it renders no Service'],
   });
+});
+
+t.test('an init container of the job with the name of one of the template is refused', async (t) => {
+  const text = JOB_TEMPLATE.replace(
+    '      containers:\n',
+    '      initContainers: [{name: setup, image: "setup:1", securityContext: {runAsUser: 0}}]\n      containers:\n',
+  );
+  const of = (name: string): Partial<JobRequest> => ({
+    metadata: { pod: { initContainers: [{ name, image: 'setup:1', securityContext: { runAsUser: 5 } }] } },
+  });
+  const why =
+    'The template job.tpl cannot be used for this job: its init container setup has the name of one of the job.';
+  t.equal(refusedBy(text, of('setup')), why);
+  t.equal(refusedBy(text, { initContainers: [{ ...INIT, name: 'setup' }] }), why);
+  t.equal(refusedBy(text, of('other')), 'allowed');
 });

@@ -129,6 +129,20 @@ t.test('names with another syntax than that of Kubernetes are refused by field',
       { config: [{ name: 'serviceAccountName', value: 'a: b' }] },
       'config serviceAccountName is not the name of a service account.',
     ],
+    [
+      {
+        config: [
+          { name: 'serviceAccountName', value: 'a\nhostNetwork: true' },
+          { name: 'serviceAccountName', value: 'b' },
+        ],
+      },
+      'config serviceAccountName is not the name of a service account.',
+    ],
+    [{ config: [{ name: 'secret', value: 's:k:A\n- B' }] }, 'config secret does not name a variable.'],
+    [
+      { metadata: { pod: { initContainers: [{ name: 'a', image: 'i\nsecurityContext: {privileged: true}' }] } } },
+      'metadata.pod.initContainers[0].image is not the name of an image.',
+    ],
     [{ container: { image: 'a b' } }, 'container.image is not the name of an image.'],
     [{ container: { image: 'a', capabilitiesAdd: ['A, B'] } }, 'container: a capability is not the name of one.'],
     [{ environment: [{ name: 'A: B', value: '' }] }, 'environment[0].name is not the name of a variable.'],
@@ -161,7 +175,7 @@ t.test('no text changes the structure of a template that quotes nothing', async 
   const naive = template(
     '          workingDir: {{ .Job.workingDirectory }}\n          env: [{name: A, value: {{ .Job.group }}}]',
   );
-  const text = fc.string({ unit: fc.constantFrom(...'ab:#-?,[]{}"\'`&*!|>%@ \n\t'), maxLength: 12 });
+  const text = fc.string({ unit: fc.constantFrom(...'ab:#-?,[]{}"\'`&*!|>%@ \n\t\\'), maxLength: 12 });
   fc.assert(
     fc.property(text, text, (workingDirectory, group) => {
       const request = { workingDirectory, group };

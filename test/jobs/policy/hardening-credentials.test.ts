@@ -40,6 +40,21 @@ t.test('service-accounts allows accounts by name', async (t) => {
   t.equal(refused('service-accounts=none', {}), 'allowed');
 });
 
+t.test('every account that a job names is judged: a template may read another one than the last', async (t) => {
+  const accounts = (...values: readonly string[]): Partial<JobRequest> => ({
+    config: values.map((value) => ({ name: 'serviceAccountName', value })),
+  });
+  t.equal(
+    refused('', accounts('job-launcher', 'x')),
+    "serviceAccountName job-launcher is the plugin's own and cannot be used by jobs.",
+  );
+  t.equal(
+    refused('service-accounts=a,b', accounts('c', 'b')),
+    'serviceAccountName c is not allowed (service-accounts, F:2).',
+  );
+  t.equal(refused('service-accounts=a,b', accounts('a', 'b')), 'allowed');
+});
+
 t.test('secrets allows Secrets by name', async (t) => {
   t.equal(refused('', secret('db:password')), 'allowed');
   t.equal(refused('secrets=db', secret('db:password:PW')), 'allowed');

@@ -7,7 +7,7 @@ import { JobError } from '../../../src/jobs/job-error.ts';
 import { resolveJob } from '../../../src/jobs/policy/policy.ts';
 import { templatesOf } from '../objects/templating.ts';
 import { builtJob, CONTEXT } from '../requests.ts';
-import { INIT, OWN_ACCOUNT, REQUEST, RESOURCES } from './policed.ts';
+import { INIT, mount, OWN_ACCOUNT, REQUEST, RESOURCES } from './policed.ts';
 
 const template = (container: string, pod = '') => `apiVersion: batch/v1
 kind: Job
@@ -96,7 +96,7 @@ t.test('containers of the template itself are the decision of its author', async
 });
 
 t.test('init containers of the job are judged, too', async (t) => {
-  const inits = '      initContainers: [{name: i, image: other:1}]';
+  const inits = '      initContainers: [{{ range .Job.initContainers }}{name: {{ .name }}, image: other:1}{{ end }}]';
   t.match(
     refused(template(IMAGE, inits), 'allow-unknown-images=0\ncontainer-images=r:4,init:1', { initContainers: [INIT] }),
     /^Image other:1 is not one of /,
@@ -114,5 +114,41 @@ t.test('a Secret that text of the job names is judged', async (t) => {
       workingDirectory: "it's",
     }),
     'allowed',
+  );
+});
+
+t.test('a Secret that no job gets is refused however its name came about', async (t) => {
+  const volumes = '      volumes: {{ nospace (toJson .Job.volumes) }}';
+  const mounts = '          volumeMounts: {{ toJson .Job.volumeMounts }}';
+  const named = (secretName: string) => mount('passthrough', { secret: { secretName } });
+  t.equal(
+    refused(template(IMAGE + mounts, volumes), '', named('job-launcher -token')),
+    'The rendered Job: Secret job-launcher-token holds a token of the plugin and cannot be used by jobs.',
+  );
+  t.equal(
+    refused(template(IMAGE + mounts, volumes), '', named('a-job-0123456789 -stdin')),
+    'The rendered Job: Secret a-job-0123456789-stdin holds the input of a job and cannot be used.',
+  );
+  t.equal(refused(template(IMAGE + mounts, volumes), '', named('keys')), 'allowed');
+});
+
+t.test('a name or path with escapes, which the quotes of the template decode, is judged as it is sent', async (t) => {
+  const pod = `      volumes:
+        {{- range .Job.volumes }}
+        - {name: {{ .name }}, secret: {secretName: "{{ .secret.secretName }}"}}
+        {{- end }}`;
+  const mounts = `${IMAGE}          volumeMounts: {{ toJson .Job.volumeMounts }}`;
+  const secret = mount('passthrough', { secret: { secretName: 'job-launcher-t\\x6fken' } });
+  t.equal(
+    refused(template(mounts, pod), '', secret),
+    'The rendered Job: Secret job-launcher-token holds a token of the plugin and cannot be used by jobs.',
+  );
+  const path = `      volumes:
+        {{- range .Job.volumes }}
+        - {name: {{ .name }}, hostPath: {path: "{{ .hostPath.path }}"}}
+        {{- end }}`;
+  t.equal(
+    refused(template(mounts, path), 'host-paths=/data', mount('host', { path: '/data/\\x2e\\x2e/etc' })),
+    'The rendered Job: host path "/data/../etc" must be absolute and without "..".',
   );
 });
