@@ -55,7 +55,7 @@ export function resolveJob(input: PolicyInput): ResolvedJob {
     },
     image,
     ...resolveAmounts(request.resourceLimits, profile, given),
-    ...profileSettings({ ...request, resourceProfile }, profile, given),
+    ...profileSettings({ ...request, resourceProfile, group: input.group }, profile, given),
     overrides,
     checkResult: (job, fromJob) => checkRenderedJob(job, fromJob, request, input, isNamedProfile(given, profile)),
   };
@@ -87,7 +87,7 @@ function imageOf(request: JobRequest, profile: EffectiveProfile): string {
   return image;
 }
 
-/** What a job gets from the profile of its user and from its resource profile. */
+/** What a job gets from the profile of its user and from its resource profile. The user is in the group of the request. */
 export function profileSettings(
   request: JobRequest,
   profile: EffectiveProfile,
@@ -206,11 +206,12 @@ export function createPolicy({ files, users, ownAccount, serviceAccounts }: Poli
   };
 }
 
-/** The group that the job names, if allowed names depend on it and its user is in it; else ''. */
+/** The group that the job names, if names or labels depend on it and its user is in it; else ''. */
 async function confirmedGroup({ user, group }: JobRequest, profile: EffectiveProfile, users: Users): Promise<string> {
-  const depends = [profile.claims.value, profile.configMaps.value].some(
-    (allowed) => allowed !== 'any' && allowed.some((name) => name.includes('{group}')),
-  );
+  const { claims, configMaps, jobLabels, jobAnnotations } = profile;
+  const names = [claims.value, configMaps.value].flatMap((allowed) => (allowed === 'any' ? [] : allowed));
+  const values = [...jobLabels.value, ...jobAnnotations.value].map(({ value }) => value);
+  const depends = [...names, ...values].some((text) => text.includes('{group}'));
   if (!depends || group === '') return '';
   const member = await users.user(user);
   const gid = member && (await users.group(group, user));

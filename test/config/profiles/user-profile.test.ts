@@ -109,3 +109,28 @@ t.test('the current policy: what is not the fault of users is Error 0', async (t
     `F:3: job-json-overrides: ${directory}/o.json does not exist`,
   ]);
 });
+
+t.test('{group} in labels and annotations is a group of the user', async (t) => {
+  const { profiles } = parseProfiles(
+    'F',
+    '[*]\ndefault-container-image=r:4\njob-labels=team={group}\njob-annotations=note=of {group}\n',
+  );
+  const jane: SystemUser = { name: 'jane', uid: 1, gid: 1, groups: new Set([1, 50]) };
+  const policy = createPolicy({
+    files: () => ({ profiles, resourceProfiles: [] }),
+    users: nameServices({ jane }, { staff: 50, finance: 51 }),
+    ownAccount: () => undefined,
+    serviceAccounts: async () => [],
+  });
+  const marks = async (user: string, group: string): Promise<unknown> => {
+    const { labels, annotations } = await policy.resolve(
+      { ...EMPTY_REQUEST, name: '', user, group, command: 'true' },
+      user,
+    );
+    return [labels, annotations];
+  };
+  t.strictSame(await marks('jane', 'staff'), [{ team: 'staff' }, { note: 'of staff' }]);
+  t.strictSame(await marks('jane', 'finance'), [{ team: '' }, { note: 'of ' }]);
+  t.strictSame(await marks('jane', 'no-such-group'), [{ team: '' }, { note: 'of ' }]);
+  t.strictSame(await marks('unknown', 'staff'), [{ team: '' }, { note: 'of ' }]);
+});

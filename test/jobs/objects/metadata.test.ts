@@ -31,6 +31,20 @@ t.test(
   },
 );
 
+t.test('image-pull-policy holds for init containers of metadata and for volumes of images', async (t) => {
+  const image = { image: { reference: 'data:1', pullPolicy: 'Never' } };
+  const request = {
+    ...withInits({ ...COMPONENT, volumeMounts: [], imagePullPolicy: 'Never' }),
+    ...mount('passthrough', image),
+  };
+  const pod = spec(make('image-pull-policy=Always', request));
+  t.equal(pod.initContainers?.[0]?.imagePullPolicy, 'Always');
+  t.strictSame(pod.volumes, [{ name: 'mount0', image: { reference: 'data:1', pullPolicy: 'Always' } }]);
+  const free = spec(make('', request));
+  t.equal(free.initContainers?.[0]?.imagePullPolicy, 'Never');
+  t.strictSame(free.volumes, [{ name: 'mount0', ...image }]);
+});
+
 t.test('resources of an init container of metadata count for nothing', async (t) => {
   const { initContainers } = spec(make('', withInits({ ...COMPONENT, resources: { limits: { cpu: '64' } } })));
   t.strictSame(initContainers, [COMPONENT]);
@@ -117,6 +131,22 @@ t.test('where mounts are restricted, an init container of metadata mounts volume
     refused('volume-kinds=emptyDir', device),
     `${where}: volume disk is not one of the mounts of the job (volume-kinds, F:2).`,
   );
+  const file = (volumeName: string) => ({
+    ...COMPONENT,
+    volumeMounts: [],
+    env: [{ name: 'A', valueFrom: { fileKeyRef: { volumeName, path: 'p', key: 'k' } } }],
+  });
+  t.equal(
+    refused('mount-types=nfs', withInits(file('license'))),
+    `${where}: volume license is not one of the mounts of the job (mount-types, F:2).`,
+  );
+  for (const key of ['host-paths', 'claims', 'config-maps', 'secrets'])
+    t.equal(
+      refused(`${key}=none`, withInits(COMPONENT)),
+      `${where}: volume home is not one of the mounts of the job (${key}, F:2).`,
+    );
+  const scratch = mount('passthrough', { emptyDir: {} });
+  t.equal(refused('claims=none', { ...scratch, ...withInits(file('mount0')) }), 'allowed');
   const own = { ...COMPONENT, volumeMounts: [{ name: 'mount0', mountPath: '/to' }] };
   t.equal(refused('mount-types=nfs', { ...job, ...withInits(own) }), 'allowed');
   t.equal(refused('', job), 'allowed');

@@ -146,3 +146,14 @@ t.test('claims: a claim from a snapshot, from another namespace, or by labels is
   t.equal(refused(lines, copyOf({ dataSourceRef: elsewhere })), said('home-jane'));
   t.equal(refused(lines, copyOf({ selector: { matchLabels: { tier: 'gold' } } })), said('selected by labels'));
 });
+
+t.test('allow-metadata=0: a new claim has no labels and annotations of the job', async (t) => {
+  const claimed = (more: Record<string, unknown>) =>
+    mount('passthrough', { ephemeral: { volumeClaimTemplate: { ...more, spec: { accessModes: ['ReadWriteOnce'] } } } });
+  t.equal(
+    refused('allow-metadata=0', claimed({ metadata: { annotations: { a: 'b' } } })),
+    'The passthrough mount at /m: metadata of a volume claim is not allowed (allow-metadata, F:2).',
+  );
+  t.equal(refused('allow-metadata=0', claimed({})), 'allowed');
+  t.equal(refused('', claimed({ metadata: { labels: { a: 'b' } } })), 'allowed');
+});

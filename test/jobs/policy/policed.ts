@@ -57,7 +57,7 @@ export function make(
     resourceProfiles: parseResourceProfiles('R', RESOURCES).profiles,
     user: JANE,
     ownAccount: OWN_ACCOUNT,
-    group: '',
+    group: 'staff',
     overrides: [],
     ...input,
   });
