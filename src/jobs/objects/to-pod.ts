@@ -190,7 +190,7 @@ export function secretsOf(config: readonly JobConfig[]): { secret: string; key: 
   return config
     .filter(({ name }) => name === 'secret')
     .map(({ value }) => {
-      const [secret = '', key = '', variable = key, ...more] = value.split(':');
+      const [secret = '', key = '', variable = key, ...more] = value.split(':', 4);
       // Not quoted: what has another form may be a secret itself.
       if (!OBJECT_NAME.parse(secret).ok || !SECRET_KEY.test(key) || !isVariable(variable) || more.length > 0)
         return refuse('config secret must be secretName:key or secretName:key:ENV_NAME.');

@@ -279,7 +279,11 @@ function checkSecurityContext(security: SecurityContext, where: string, { profil
 
 const listIn = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
+/** PATH_MAX of Linux, with its NUL. */
+const LONGEST_PATH = 4096;
+
 function checkHostPath(path: string, where: string, profile: EffectiveProfile): void {
+  if (path.length >= LONGEST_PATH) refuse(`${where}: a host path has at most ${LONGEST_PATH - 1} bytes.`);
   const parts = segments(path);
   if (!path.startsWith('/') || parts.includes('..')) {
     refuse(`${where}: host path "${path}" must be absolute and without "..".`);

@@ -32,6 +32,7 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'tags, 10,000': { tags: many(10_000, (i) => `tag ${i}`) },
   'arguments, 50,000': { args: many(50_000, (i) => `argument ${i}`) },
   'label of 50,000 letters': { metadata: { job: { labels: { app: `env[0].value: A${'a'.repeat(50_000)}` } } } },
+  'name of 4 MB of letters that are 18 (refused)': { name: '\ufdfa'.repeat(1_300_000) },
   'text of 1 MB without spaces': { command: 'x'.repeat(1_000_000) },
 };
 

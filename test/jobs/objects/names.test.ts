@@ -34,6 +34,7 @@ t.test('names are always valid', async (t) => {
   t.equal(newJobName('3rd', zero), 'job-3rd-aaaaaaaaaa');
   t.equal(newJobName(`${'a'.repeat(39)}-b`, zero), `${'a'.repeat(39)}-aaaaaaaaaa`);
   t.equal(newJobName('日本', zero), 'job-aaaaaaaaaa');
+  t.equal(newJobName(`${' '.repeat(999)}ab`, zero), 'a-aaaaaaaaaa', 'no more than 1,000 characters are read');
   t.equal(labelValue(`${'x'.repeat(62)}-y`), 'x'.repeat(62));
   t.equal(labelValue('DOMAIN\\jane doe'), 'DOMAIN-jane-doe');
 });

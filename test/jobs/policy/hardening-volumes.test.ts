@@ -157,3 +157,9 @@ t.test('allow-metadata=0: a new claim has no labels and annotations of the job',
   t.equal(refused('allow-metadata=0', claimed({})), 'allowed');
   t.equal(refused('', claimed({ metadata: { labels: { a: 'b' } } })), 'allowed');
 });
+
+t.test('a host path that Linux cannot open is refused', async (t) => {
+  const of = (length: number) => mount('host', { path: '/'.padEnd(length, 'a') });
+  t.equal(refused('', of(4096)), 'The host mount at /m: a host path has at most 4095 bytes.');
+  t.equal(refused('', of(4095)), 'allowed');
+});
