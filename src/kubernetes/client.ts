@@ -118,7 +118,7 @@ export function createClient(options: ClientOptions, { clock, random, log }: Cli
     reportOutages: (signal) => apiHealth.probe(objects.version, signal),
     close: async () => {
       for (const socket of sockets) socket.terminate();
-      await transport.close();
+      transport.close();
     },
   };
 }

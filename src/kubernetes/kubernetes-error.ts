@@ -220,7 +220,7 @@ function retryAfterSeconds(header: string | undefined, detail: unknown): number 
   return typeof detail === 'number' && detail >= 0 ? detail : undefined;
 }
 
-const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'headers-timeout']);
+const HEADERS_TIMEOUT = 'headers-timeout';
 
 /** Codes of answers that are not HTTP/1.1. */
 const MALFORMED: ReadonlySet<string> = new Set(['not-http', 'malformed-answer']);
@@ -233,11 +233,11 @@ export function errorOfConnection(
   if (error instanceof KubernetesError) return error;
   const systemCode = connectionCode(error);
   removeNodeAdvice(error);
-  const isOtherProtocol = record(error)['name'] === 'HTTPParserError' || systemCode === NO_HTTP1;
+  const isOtherProtocol = systemCode === NO_HTTP1;
   const message = isOtherProtocol ? 'the server does not speak HTTP/1.1' : connectionMessage(error) || systemCode;
   let code: KubernetesErrorCode = call.answered ? 'interrupted' : 'unreachable';
   if (isOtherProtocol || MALFORMED.has(systemCode)) code = 'bad-answer';
-  else if (TIMEOUTS.has(systemCode)) code = 'timeout';
+  else if (systemCode === HEADERS_TIMEOUT) code = 'timeout';
   else if (isTlsCode(systemCode)) code = 'tls';
   return new KubernetesError({
     code,
@@ -264,7 +264,7 @@ function connectionMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The code of a connection error from the system or undici, '' if it has none; of several addresses the code of the first. */
+/** The code of a connection error, '' if it has none; of several addresses the code of the first. */
 function connectionCode(error: unknown): string {
   const code = text(record(error)['code']);
   if (code !== '') return code;

@@ -187,22 +187,59 @@ export async function repeat(
   }
 }
 
+/** Places for a number of tasks; further ones wait in the order of their calls of `take`. */
+export class Places {
+  #free: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Resolves with a place, for `giveBack`. Rejects with the signal's reason if it is aborted before. */
+  async take(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#free > 0) {
+      this.#free--;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiting.delete(enter);
+        reject(signal?.reason);
+      };
+      const enter = (): void => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      this.#waiting.add(enter);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  giveBack(): void {
+    const [enter] = this.#waiting;
+    if (enter === undefined) {
+      this.#free++;
+      return;
+    }
+    this.#waiting.delete(enter);
+    enter();
+  }
+}
+
 /** The same function, of which at most this many calls run at the same time, in the order of the calls. */
 export function atMost<A extends readonly unknown[], R>(
   limit: number,
   run: (...args: A) => Promise<R>,
 ): (...args: A) => Promise<R> {
-  const waiting: (() => void)[] = [];
-  let running = 0;
+  const places = new Places(limit);
   return async (...args) => {
-    if (running < limit) running++;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
+    await places.take();
     try {
       return await run(...args);
     } finally {
-      const next = waiting.shift();
-      if (next === undefined) running--;
-      else next();
+      places.giveBack();
     }
   };
 }

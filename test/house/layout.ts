@@ -51,7 +51,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 export const WIRING = ['src/main.ts', 'src/plugin.ts', 'src/start.ts'];
 
 /** The packages that src/ may use; each is bundled into the executable. */
-export const PACKAGES = ['ini', 'jsonpointer', 'kubernetes-types', 'undici', 'ws'];
+export const PACKAGES = ['ini', 'jsonpointer', 'kubernetes-types', 'ws'];
 
 /** Tests without a file of src/ whose name they begin with. */
 export const UNMIRRORED = [

@@ -272,8 +272,8 @@ t.test('the code of a failed connection gives the code of its error', async (t) 
     errorOfConnection(Object.assign(new Error('words'), { code }), CONNECTING).code;
   t.equal(codeOf('ECONNREFUSED'), 'unreachable');
   t.equal(codeOf('ENOTFOUND'), 'unreachable');
-  t.equal(codeOf('UND_ERR_CONNECT_TIMEOUT'), 'unreachable');
-  t.equal(codeOf('UND_ERR_HEADERS_TIMEOUT'), 'timeout');
+  t.equal(codeOf('connect-timeout'), 'unreachable');
+  t.equal(codeOf('headers-timeout'), 'timeout');
   for (const code of [
     'CERT_HAS_EXPIRED',
     'UNABLE_TO_VERIFY_LEAF_SIGNATURE',

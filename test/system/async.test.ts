@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
-import { atMost, Deadline, Listeners, repeat, untilAborted, waitFor, within } from '../../src/system/async.ts';
+import { atMost, Deadline, Listeners, Places, repeat, untilAborted, waitFor, within } from '../../src/system/async.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 
 const never = (): Promise<never> => new Promise(() => {});
@@ -213,3 +213,28 @@ t.test('of five calls two run at the same time, in order, also after one that re
     ['fulfilled', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled'],
   );
 });
+
+t.test(
+  'a task that waits for a place leaves with the reason of its signal, and the next one gets the place',
+  async (t) => {
+    const places = new Places(1);
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    const entered: string[] = [];
+    await places.take();
+    const leaving = places.take(controller.signal);
+    const next = places.take().then(() => entered.push('next'));
+    const last = places.take().then(() => entered.push('last'));
+    controller.abort(reason);
+    await t.rejects(leaving, reason);
+    await t.rejects(places.take(controller.signal), reason, 'it does not even wait');
+    places.giveBack();
+    await next;
+    t.strictSame(entered, ['next']);
+    places.giveBack();
+    await last;
+    places.giveBack();
+    await places.take();
+    t.strictSame(entered, ['next', 'last']);
+  },
+);

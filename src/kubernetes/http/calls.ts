@@ -85,8 +85,8 @@ export class Calls {
     try {
       arm();
       return await this.within('GET', request.path, silence, MAX_PAGE_TIMEOUTS * timeoutMs, async (signal) => {
-        const response = await transport.list({ ...request, headersMs: timeoutMs, signal });
-        return { contentType: response.contentType, bytes: await response.bytes(arm) };
+        const { contentType, bytes } = await transport.list({ ...request, headersMs: timeoutMs, signal }, arm);
+        return { contentType, bytes };
       });
     } finally {
       silence.end();
@@ -115,9 +115,9 @@ export class Calls {
   }
 }
 
-async function parsed<T>(response: ApiResponse, method: string, path: string): Promise<Answer<T>> {
+function parsed<T>(response: ApiResponse, method: string, path: string): Answer<T> {
   const { status, warnings, date } = response;
-  const text = (await response.bytes()).toString('utf8');
+  const text = response.bytes.toString('utf8');
   const refused = (code: KubernetesErrorCode, what: string): KubernetesError =>
     new KubernetesError({ code, method, path, status, text: what });
   let object: unknown;

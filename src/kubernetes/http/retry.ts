@@ -97,7 +97,7 @@ function afterLostAnswer(error: unknown): unknown {
   return new KubernetesError({ code: 'interrupted', method, path, text, cause: error });
 }
 
-const REFUSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
+const REFUSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'connect-timeout']);
 
 function isInternal(error: unknown): boolean {
   return error instanceof KubernetesError && error.status === 500;

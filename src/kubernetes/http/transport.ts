@@ -1,6 +1,6 @@
-/** Transport: HTTP/1.1 requests to the API server with tokens and deadlines, calls over undici and streams over sockets of their own. */
+/** Transport: HTTP/1.1 requests to the API server with tokens and deadlines, a connection for each request. */
 import type { Socket } from 'node:net';
-import type { Pool } from 'undici';
+import { Places } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
 import { redactAnswer } from '../../system/redact.ts';
 import {
@@ -11,11 +11,10 @@ import {
   isUnauthorized,
   KubernetesError,
 } from '../kubernetes-error.ts';
+import { Connections } from './connections.ts';
 import type { TokenSource } from './credentials.ts';
 import { Exchange } from './exchange.ts';
 import { openTunnel } from './proxy.ts';
-import { StreamConnections } from './stream-connections.ts';
-import { StreamExchange } from './stream-exchange.ts';
 import type { Timings } from './timings.ts';
 import type { TlsSettings } from './tls.ts';
 
@@ -49,9 +48,9 @@ interface AnswerHead {
   readonly authorization: string | undefined;
 }
 
+/** An answer with its complete body, up to 64 MiB. */
 export interface ApiResponse extends AnswerHead {
-  /** The complete body, up to 64 MiB; `onProgress` is called when bytes arrive. Called once for each answer. */
-  readonly bytes: (onProgress?: () => void) => Promise<Buffer>;
+  readonly bytes: Buffer;
 }
 
 /** Each answer is consumed by either `body` or `discard`. */
@@ -80,13 +79,13 @@ export interface Transport {
    * its reason. After a 401 the token is read again, and if it has changed, the request is sent once more.
    */
   readonly send: (request: ApiRequest) => Promise<ApiResponse>;
-  /** The same for a GET request with an answer that is read as it arrives, over a connection of its own. */
+  /** The same for a GET request with an answer that is read as it arrives; it does not count as a call. */
   readonly stream: (request: StreamRequest) => Promise<StreamResponse>;
-  /** The same with the complete body: for lists, after which a watch uses the connection. */
-  readonly list: (request: StreamRequest) => Promise<ApiResponse>;
+  /** The same with the complete body, for lists; `onProgress` is called when bytes arrive. */
+  readonly list: (request: StreamRequest, onProgress: () => void) => Promise<ApiResponse>;
   readonly serverTime: () => number | undefined;
   /** Ends all connections. */
-  readonly close: () => Promise<void>;
+  readonly close: () => void;
 }
 
 interface TransportOptions {
@@ -100,7 +99,7 @@ interface TransportOptions {
 }
 
 /** Concurrent calls; more are queued. A class of students starts this many sessions at once. */
-const CALL_CONNECTIONS = 64;
+const MAX_CALLS = 64;
 const ERROR_BODY_BYTES = 64 * 1024;
 /** Longest body that is kept in memory. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -115,30 +114,8 @@ export function createTransport(options: TransportOptions): Transport {
   const tunnel =
     proxy &&
     ((signal?: AbortSignal) => openTunnel({ proxy, target: apiUrl, tls, timeoutMs, keepAliveMs, clock, signal }));
-  const createPool = async (): Promise<Pool> => {
-    // Loaded for the first call: lists and watches need none, and a start is faster without it.
-    const { default: CallPool } = await import('undici/lib/dispatcher/pool.js');
-    return new CallPool(origin, {
-      connections: CALL_CONNECTIONS,
-      pipelining: 1,
-      allowH2: false,
-      keepAliveTimeout: timings.idleConnection,
-      keepAliveMaxTimeout: timings.idleConnection,
-      // The reader of a body decides how long it may be silent.
-      bodyTimeout: 0,
-      connect:
-        tunnel === undefined
-          ? { timeout: timeoutMs, keepAlive: true, keepAliveInitialDelay: keepAliveMs, ...tls }
-          : (_options, callback) => {
-              tunnel().then(
-                (socket) => callback(null, socket),
-                (error: Error) => callback(error, null),
-              );
-            },
-    });
-  };
-  let pool: Promise<Pool> | undefined;
-  const connections = new StreamConnections({
+  const calls = new Places(MAX_CALLS);
+  const connections = new Connections({
     target: apiUrl,
     tls,
     tunnel,
@@ -150,24 +127,23 @@ export function createTransport(options: TransportOptions): Transport {
   let lastDate: { readonly date: number; readonly at: number } | undefined;
 
   /** Sends a request once; a status of 300 and above is an error. */
-  async function attempt<E extends Exchange | StreamExchange>(
-    api: ApiRequest,
-    authorization: string | undefined,
-    exchanges: (target: string, headers: Readonly<Record<string, string>>) => Promise<E>,
-  ): Promise<Answered<E>> {
+  async function attempt(api: ApiRequest, authorization: string | undefined): Promise<Answered> {
     const path = prefix + api.path;
     const call = { method: api.method, path, origin };
     const failure = (error: unknown, answered: boolean): unknown =>
       api.signal.aborted ? api.signal.reason : errorOfConnection(error, { ...call, answered });
-    const headers = {
-      accept: api.accept ?? 'application/json',
-      'user-agent': USER_AGENT,
-      ...(authorization === undefined ? {} : { authorization }),
-      ...(api.body === undefined ? {} : { 'content-type': api.body.type }),
-    };
-    let exchange: E;
+    const { method, query = '', accept = 'application/json', body, headersMs, signal } = api;
+    const lines = [
+      `${method} ${path}${query} HTTP/1.1`,
+      `host: ${apiUrl.host}`,
+      `accept: ${accept}`,
+      `user-agent: ${USER_AGENT}`,
+    ];
+    if (authorization !== undefined) lines.push(`authorization: ${authorization}`);
+    if (body !== undefined) lines.push(`content-type: ${body.type}`);
+    let exchange: Exchange;
     try {
-      exchange = await exchanges(path + (api.query ?? ''), headers);
+      exchange = await Exchange.send(connections, { lines, body: body?.text, headersMs, clock }, signal);
     } catch (error) {
       throw failure(error, false);
     }
@@ -178,64 +154,45 @@ export function createTransport(options: TransportOptions): Transport {
       if (date !== undefined) lastDate = { date, at: clock.monotonic() };
       return { exchange, head, failure: (error) => failure(error, true) };
     }
-    const body = await exchange.first(ERROR_BODY_BYTES).catch((error: unknown) => {
+    const text = await exchange.first(ERROR_BODY_BYTES).catch((error: unknown) => {
       throw failure(error, true);
     });
     const [retryAfter] = exchange.header('retry-after');
-    const refused = { method: api.method, path, status, retryAfter, authorization };
-    const decoded = api.status?.(body, contentType);
+    const refused = { method, path, status, retryAfter, authorization };
+    const decoded = api.status?.(text, contentType);
     const [location] = status < 400 ? exchange.header('location') : [];
     if (location !== undefined) throw errorOfAnswer(`it redirects to ${location}`, refused);
-    throw decoded === undefined ? errorOfAnswer(body.toString('utf8'), refused) : errorOfStatus(decoded, refused);
+    throw decoded === undefined ? errorOfAnswer(text.toString('utf8'), refused) : errorOfStatus(decoded, refused);
   }
 
   /** Sends a request; after a 401 once more if the token has changed. */
-  async function authorized<E extends Exchange | StreamExchange>(
-    api: ApiRequest,
-    exchanges: (target: string, headers: Readonly<Record<string, string>>) => Promise<E>,
-  ): Promise<Answered<E>> {
+  async function authorized(api: ApiRequest): Promise<Answered> {
     api.signal.throwIfAborted();
     const authorization = await token.authorization();
     try {
-      return await attempt(api, authorization, exchanges);
+      return await attempt(api, authorization);
     } catch (error) {
       if (!isUnauthorized(error) || !(await token.changedSince(authorization))) throw error;
-      return attempt(api, await token.authorization(), exchanges);
+      return attempt(api, await token.authorization());
     }
   }
 
-  const streamed = (request: StreamRequest): Promise<Answered<StreamExchange>> =>
-    authorized({ ...request, method: 'GET' }, (target, headers) => {
-      const lines = Object.entries({ host: apiUrl.host, ...headers }).map(([name, value]) => `${name}: ${value}`);
-      const { headersMs, signal } = request;
-      return StreamExchange.send(
-        connections,
-        { lines: [`GET ${target} HTTP/1.1`, ...lines], headersMs, clock },
-        signal,
-      );
+  /** The same with the complete body. */
+  async function complete(api: ApiRequest, onProgress?: () => void): Promise<ApiResponse> {
+    const { exchange, head, failure } = await authorized(api);
+    const bytes = await exchange.complete(MAX_BODY_BYTES, onProgress).catch((error: unknown) => {
+      throw failure(error);
     });
-
-  const complete = (
-    { exchange, head, failure }: Answered<Exchange | StreamExchange>,
-    method: ApiRequest['method'],
-    path: string,
-  ): ApiResponse => ({
-    ...head,
-    bytes: async (onProgress) => {
-      const body = await exchange.complete(MAX_BODY_BYTES, onProgress).catch((error: unknown) => {
-        throw failure(error);
-      });
-      if (body !== undefined) return body;
-      throw new KubernetesError({
-        code: 'bad-answer',
-        method,
-        path: prefix + path,
-        status: head.status,
-        reason: ANSWER_TOO_LONG,
-        text: `the answer is longer than ${MAX_BODY_BYTES / 1024 / 1024} MiB`,
-      });
-    },
-  });
+    if (bytes !== undefined) return { ...head, bytes };
+    throw new KubernetesError({
+      code: 'bad-answer',
+      method: api.method,
+      path: prefix + api.path,
+      status: head.status,
+      reason: ANSWER_TOO_LONG,
+      text: `the answer is longer than ${MAX_BODY_BYTES / 1024 / 1024} MiB`,
+    });
+  }
 
   return {
     origin,
@@ -244,17 +201,16 @@ export function createTransport(options: TransportOptions): Transport {
     token,
     tunnel,
     send: async (api) => {
-      const { method, headersMs: headersTimeout, signal } = api;
-      const answered = await authorized(api, async (path, headers) => {
-        pool ??= createPool();
-        const options = { method, path, headers, body: api.body?.text ?? null, headersTimeout };
-        return Exchange.send(await pool, options, signal);
-      });
-      return complete(answered, method, api.path);
+      await calls.take(api.signal);
+      try {
+        return await complete(api);
+      } finally {
+        calls.giveBack();
+      }
     },
-    list: async (request) => complete(await streamed(request), 'GET', request.path),
+    list: (request, onProgress) => complete({ ...request, method: 'GET' }, onProgress),
     stream: async (request) => {
-      const { exchange, head, failure } = await streamed(request);
+      const { exchange, head, failure } = await authorized({ ...request, method: 'GET' });
       return {
         ...head,
         body: () => exchange.body(failure),
@@ -263,23 +219,19 @@ export function createTransport(options: TransportOptions): Transport {
     },
     serverTime: () =>
       lastDate === undefined ? undefined : lastDate.date + Math.round(clock.monotonic() - lastDate.at),
-    close: async () => {
-      const reason = new Error('the client was closed');
-      connections.close(reason);
-      await (await pool)?.destroy(reason);
-    },
+    close: () => connections.close(new Error('the client was closed')),
   };
 }
 
 /** An answer below 300. */
-interface Answered<E> {
-  readonly exchange: E;
+interface Answered {
+  readonly exchange: Exchange;
   readonly head: AnswerHead;
   /** The error of a body that could not be read. */
   readonly failure: (error: unknown) => unknown;
 }
 
-function headOf(exchange: Exchange | StreamExchange, authorization: string | undefined): AnswerHead {
+function headOf(exchange: Exchange, authorization: string | undefined): AnswerHead {
   return {
     status: exchange.status,
     contentType: exchange.header('content-type')[0] ?? '',

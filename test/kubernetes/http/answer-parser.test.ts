@@ -1,7 +1,7 @@
 /** The parser of answers: bodies without framing however they are cut, and errors with the rule that is violated. */
 import t from 'tap';
 import { AnswerParser } from '../../../src/kubernetes/http/answer-parser.ts';
-import { disagreement, mutated, randomOf, readByStream, readByUndici, recordedAnswers } from './readers.ts';
+import { disagreement, mutated, randomOf, readByOurs, readByUndici, recordedAnswers } from './readers.ts';
 
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
 
@@ -49,7 +49,7 @@ t.test('every split of a recorded stream gives the body and the headers', async 
 t.test('recorded streams byte by byte are what undici reads', async (t) => {
   for (const answer of recordedAnswers()) {
     const pieces = Array.from(answer, (byte) => Buffer.from([byte]));
-    const found = await readByStream(pieces);
+    const found = await readByOurs(pieces);
     t.equal(found.outcome, 'answer');
     t.same(found, await readByUndici([answer]));
   }

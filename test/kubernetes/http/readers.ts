@@ -1,10 +1,10 @@
-/** Two readers of HTTP answers over the same bytes: the one of streams, and undici as the reference. */
+/** Two readers of HTTP answers over the same bytes: ours, and undici as the reference. */
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { Client } from 'undici';
-import { StreamConnections } from '../../../src/kubernetes/http/stream-connections.ts';
-import { StreamExchange } from '../../../src/kubernetes/http/stream-exchange.ts';
+import { Connections } from '../../../src/kubernetes/http/connections.ts';
+import { Exchange } from '../../../src/kubernetes/http/exchange.ts';
 import { systemClock } from '../../../src/system/clock.ts';
 
 /** What a reader makes of an answer. */
@@ -65,9 +65,9 @@ async function outcomeOf(read: Promise<Read>): Promise<Read> {
   }
 }
 
-/** The reader of streams. */
-export function readByStream(pieces: readonly Buffer[]): Promise<Read> {
-  const connections = new StreamConnections({
+/** The reader of the client. */
+export function readByOurs(pieces: readonly Buffer[]): Promise<Read> {
+  const connections = new Connections({
     target: new URL('http://server'),
     tls: undefined,
     tunnel: async () => socketOf(pieces),
@@ -79,7 +79,7 @@ export function readByStream(pieces: readonly Buffer[]): Promise<Read> {
   const read = async (): Promise<Read> => {
     const request = { lines: ['GET / HTTP/1.1', 'host: server'], headersMs: PATIENCE_MS, clock: systemClock };
     try {
-      const exchange = await StreamExchange.send(connections, request, new AbortController().signal);
+      const exchange = await Exchange.send(connections, request, new AbortController().signal);
       const parts: Buffer[] = [];
       for await (const part of exchange.body()) parts.push(part);
       const body = Buffer.concat(parts).toString('latin1');
@@ -203,9 +203,9 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** What is wrong with the reader of streams for these bytes; undefined: it returns what undici returns, or an error. */
+/** What is wrong with our reader for these bytes; undefined: it returns what undici returns, or an error. */
 export async function disagreement(pieces: readonly Buffer[]): Promise<string | undefined> {
-  const found = await readByStream(pieces);
+  const found = await readByOurs(pieces);
   if (found.outcome === 'error') return found.error.message === 'the reader hangs' ? 'it hangs' : undefined;
   const reference = await readByUndici(pieces);
   if (JSON.stringify(found) === JSON.stringify(reference)) return undefined;

@@ -181,11 +181,11 @@ t.test('a body that freezes ends at the deadline', async (t) => {
     response.writeHead(200, { 'content-type': 'application/json' });
     response.write('{"metadata":');
   });
-  const error = await failure(client.get(JOBS, 'job-1', { timeoutMs: 80 }));
+  const error = await failure(client.get(JOBS, 'job-1', { timeoutMs: 2_000 }));
   t.equal(error.code, 'timeout');
   t.equal(
     error.message,
-    'The Kubernetes API server did not answer in time: 0.08 s [GET /apis/batch/v1/namespaces/rstudio/jobs/job-1]',
+    'The Kubernetes API server did not answer in time: 2 s [GET /apis/batch/v1/namespaces/rstudio/jobs/job-1]',
   );
 });
 

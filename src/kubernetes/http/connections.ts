@@ -1,4 +1,4 @@
-/** Connections for streams: each request has its own, which is kept for another request after an orderly end. */
+/** Connections to the API server: each request has its own, which is kept for another request after an orderly end. */
 import { isIP, type Socket, connect as tcpConnect } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { Deadline } from '../../system/async.ts';
@@ -8,8 +8,8 @@ import type { TlsSettings } from './tls.ts';
 
 /** The buffer of all reads. */
 const READ_BYTES = 64 * 1024;
-/** Unused connections that are kept. */
-const MAX_IDLE = 16;
+/** Unused connections that are kept: as many as there are calls at a time. */
+const MAX_IDLE = 64;
 const SMALL_BYTES = 16 * 1024;
 /** A large buffer for received bytes, and how many unused ones are kept. */
 const LARGE_BYTES = 320 * 1024;
@@ -19,25 +19,25 @@ const MAX_LARGE = 4;
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
 /** No answer, or a connection that ended too early. */
-export class StreamError extends Error {
-  override readonly name = 'StreamError';
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
   readonly code: 'connect-timeout' | 'headers-timeout' | 'closed';
 
-  constructor(code: StreamError['code'], message: string) {
+  constructor(code: ConnectionError['code'], message: string) {
     super(message);
     this.code = code;
   }
 }
 
 /** The request that a connection serves. */
-interface StreamReceiver {
+interface Receiver {
   /** The bytes are valid during the call. */
   readonly onBytes: (bytes: Buffer) => void;
   /** No more bytes follow; undefined: the server has closed its side in order. */
   readonly onEnd: (error: Error | undefined) => void;
 }
 
-interface StreamConnectionsOptions {
+interface ConnectionsOptions {
   /** URL of the API server. */
   readonly target: URL;
   /** Undefined for plain HTTP. */
@@ -53,15 +53,15 @@ interface StreamConnectionsOptions {
 }
 
 /** One socket, used by one request at a time. */
-export class StreamConnection {
+export class Connection {
   /** Undefined: the connection is not used. */
-  #receiver: StreamReceiver | undefined;
+  #receiver: Receiver | undefined;
   #socket: Socket | undefined;
   #isEnded = false;
-  readonly #onEnded: (connection: StreamConnection) => void;
+  readonly #onEnded: (connection: Connection) => void;
   #cancelIdle: (() => void) | undefined;
 
-  constructor(onEnded: (connection: StreamConnection) => void) {
+  constructor(onEnded: (connection: Connection) => void) {
     this.#onEnded = onEnded;
   }
 
@@ -70,7 +70,7 @@ export class StreamConnection {
     socket.on('data', (bytes: Buffer) => this.take(bytes));
     socket.once('end', () => this.#end(undefined));
     socket.on('error', (error) => this.#end(error));
-    socket.once('close', () => this.#end(new StreamError('closed', 'other side closed')));
+    socket.once('close', () => this.#end(new ConnectionError('closed', 'other side closed')));
   }
 
   /** For each read of the socket. */
@@ -81,12 +81,12 @@ export class StreamConnection {
   }
 
   /** Sends a request; the receiver gets what follows. */
-  use(receiver: StreamReceiver, request: string): void {
+  use(receiver: Receiver, request: string): void {
     this.#cancelIdle?.();
     this.#receiver = receiver;
     this.#socket?.ref();
-    if (this.#isEnded) receiver.onEnd(new StreamError('closed', 'other side closed'));
-    else this.#socket?.write(request, 'latin1');
+    if (this.#isEnded) receiver.onEnd(new ConnectionError('closed', 'other side closed'));
+    else this.#socket?.write(request);
   }
 
   pause(): void {
@@ -127,12 +127,12 @@ export class StreamConnection {
   }
 }
 
-export class StreamConnections {
-  readonly #options: StreamConnectionsOptions;
+export class Connections {
+  readonly #options: ConnectionsOptions;
   /** Shared by all sockets: the bytes of a read are copied before the next read. */
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  readonly #open = new Set<StreamConnection>();
-  readonly #idle: StreamConnection[] = [];
+  readonly #open = new Set<Connection>();
+  readonly #idle: Connection[] = [];
   readonly #large: Buffer[] = [];
   /** The size of all buffers that are used. */
   #held = 0;
@@ -140,25 +140,25 @@ export class StreamConnections {
   #session: Buffer | undefined;
   #closed = false;
 
-  constructor(options: StreamConnectionsOptions) {
+  constructor(options: ConnectionsOptions) {
     this.#options = options;
   }
 
   /** A connection that was used before; undefined if there is none. */
-  reuse(): StreamConnection | undefined {
+  reuse(): Connection | undefined {
     return this.#idle.pop();
   }
 
-  /** Opens a connection. Rejects with a StreamError, the signal's reason, or an error of the system, TLS or the proxy. */
-  async open(signal: AbortSignal): Promise<StreamConnection> {
+  /** Opens a connection. Rejects with a ConnectionError, the signal's reason, or an error of the system, TLS or the proxy. */
+  async open(signal: AbortSignal): Promise<Connection> {
     const { tunnel } = this.#options;
-    const connection = new StreamConnection((ended) => this.#forget(ended));
+    const connection = new Connection((ended) => this.#forget(ended));
     this.#open.add(connection);
     try {
       if (tunnel === undefined) await this.#connect(connection, signal);
       else connection.attach(await tunnel(signal));
       signal.throwIfAborted();
-      if (this.#closed) throw new StreamError('closed', 'the client was closed');
+      if (this.#closed) throw new ConnectionError('closed', 'the client was closed');
       return connection;
     } catch (error) {
       connection.destroy();
@@ -193,7 +193,7 @@ export class StreamConnections {
   }
 
   /** For a connection after an orderly answer. */
-  keep(connection: StreamConnection): void {
+  keep(connection: Connection): void {
     if (this.#closed || this.#idle.length >= MAX_IDLE) {
       connection.destroy();
       return;
@@ -208,13 +208,13 @@ export class StreamConnections {
     for (const connection of [...this.#open]) connection.fail(reason);
   }
 
-  #forget(connection: StreamConnection): void {
+  #forget(connection: Connection): void {
     this.#open.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at !== -1) this.#idle.splice(at, 1);
   }
 
-  async #connect(connection: StreamConnection, signal: AbortSignal): Promise<void> {
+  async #connect(connection: Connection, signal: AbortSignal): Promise<void> {
     const { target, tls, clock, connectMs, keepAliveMs } = this.#options;
     const host = hostOf(target);
     const buffer = this.#buffer;
@@ -233,7 +233,7 @@ export class StreamConnections {
     const deadline = new Deadline(clock, signal);
     deadline.set(
       connectMs,
-      () => new StreamError('connect-timeout', `no connection to ${target.host} after ${connectMs / 1000} s`),
+      () => new ConnectionError('connect-timeout', `no connection to ${target.host} after ${connectMs / 1000} s`),
     );
     const name = isIP(host) === 0 ? { servername: host } : {};
     const session = this.#session === undefined ? {} : { session: this.#session };
@@ -247,7 +247,7 @@ export class StreamConnections {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = (): void => reject(deadline.signal.reason);
     deadline.signal.addEventListener('abort', onAbort, { once: true });
-    const onClose = (): void => reject(new StreamError('closed', 'other side closed'));
+    const onClose = (): void => reject(new ConnectionError('closed', 'other side closed'));
     socket
       .once(tls === undefined ? 'connect' : 'secureConnect', resolve)
       .once('error', reject)
