@@ -25,6 +25,8 @@ const EXIT_START_ERROR = 1;
 const EXIT_USAGE = 2;
 const STDIN = 0;
 const AS_ROOT = 'start it as root, as the launcher does; it drops privileges to server-user';
+/** Lines below WARNING are written together so much later: one system call for many submits. */
+const LOG_DELAY_MS = 5;
 const START_FAILED = 'Plugin start failed; exiting';
 
 /** Writes a line to stderr; opened before privileges are dropped. */
@@ -170,6 +172,7 @@ async function openLog(options: Options, conf: LoggingConf, writeStderr: WriteSt
     clock: systemClock,
     open: () => open(destination),
     fallback: writeStderr,
+    later: (run) => void setTimeout(run, LOG_DELAY_MS),
   });
   const apply = (changed: RunningSettings): void => {
     const settings = logSettings({ ...options, ...changed }, conf);

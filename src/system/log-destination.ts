@@ -34,7 +34,7 @@ export function openDestination(
   const pid = file.hasPid ? { pid: process.pid } : {};
   const sink: LogSink =
     type === 'stderr'
-      ? { write: writeStderr, close: () => {} }
+      ? { write: (lines) => lines.forEach(writeStderr), close: () => {} }
       : openLogFile({ directory, program, ...pid, clock, limits: file });
   return warnSyslog ? new SinkWithSyslog(sink, options) : sink;
 }
@@ -54,12 +54,12 @@ class SinkWithSyslog implements LogSink {
     this.#options = options;
   }
 
-  write(line: string, level: LogRecord['level']): void {
-    this.#sink.write(line, level);
+  write(lines: readonly string[], level: LogRecord['level']): void {
+    this.#sink.write(lines, level);
     if ((level !== 'WARNING' && level !== 'ERROR') || this.#options.clock.monotonic() < this.#retryAt) return;
     try {
       this.#syslog ??= openSyslog(this.#options);
-      this.#syslog.write(line, level);
+      this.#syslog.write(lines, level);
     } catch (error) {
       this.#syslog?.close();
       this.#syslog = undefined;

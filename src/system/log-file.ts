@@ -132,8 +132,8 @@ class LogFile implements LogSink {
     this.#file = openForAppending(path, limits.mode, clock);
   }
 
-  write(line: string): void {
-    const text = Buffer.from(`${line}\n`);
+  write(lines: readonly string[]): void {
+    const text = Buffer.from(`${lines.join('\n')}\n`);
     const { rotate, bytes, ageMs } = this.#limits;
     const isFull = this.#file.bytes > 0 && this.#file.bytes + text.length > bytes;
     const isDue = rotate && (isFull || this.#clock.now() - this.#file.began >= ageMs);

@@ -9,13 +9,16 @@ const REPEAT_MS = 60_000;
 
 /** Destination of lines, which have no newline at the end. */
 export interface LogSink {
-  /** Throws if the line cannot be written. */
-  readonly write: (line: string, level: LogRecord['level']) => void;
+  /** Throws if the lines cannot be written. */
+  readonly write: (lines: readonly string[], level: LogRecord['level']) => void;
   readonly close: () => void;
 }
 
 /** Time until a failed sink is opened again. */
 const RETRY_MS = 60_000;
+
+/** Lines that are written together. */
+const MAX_WAITING = 100;
 
 interface LoggerOptions {
   readonly level: LogLevel;
@@ -25,6 +28,11 @@ interface LoggerOptions {
   readonly open: () => LogSink;
   /** Destination while there is no sink; default: stderr. */
   readonly fallback?: (line: string) => void;
+  /**
+   * Runs a function a moment later: lines below WARNING are formatted and written together then, so that no answer waits for them.
+   * Default: at once.
+   */
+  readonly later?: (run: () => void) => void;
 }
 
 /** A log, with the functions for its owner. */
@@ -41,31 +49,49 @@ export interface Logger extends Log {
  * are written once a minute, with the number of repetitions.
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const { format, clock, fallback = writeToStderr } = options;
+  const { format, clock, fallback = writeToStderr, later = (run) => run() } = options;
   let { level, open } = options;
   let sink: LogSink | undefined;
   let retryAt = Number.NEGATIVE_INFINITY;
+  let waiting: LogRecord[] = [];
   const repeated = new Map<string, { record: LogRecord; times: number; cancel: () => void }>();
 
   const allows = (wanted: LogLevel): boolean => LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(wanted);
 
   function write(record: LogRecord): void {
-    const line = format(record);
-    const failure = writeToSink(line, record.level);
+    waiting.push(record);
+    const isUrgent = record.level === 'WARNING' || record.level === 'ERROR';
+    if (isUrgent || waiting.length >= MAX_WAITING) writeWaiting();
+    else if (waiting.length === 1) later(writeWaiting);
+  }
+
+  function writeWaiting(): void {
+    const records = waiting;
+    waiting = [];
+    let begin = 0;
+    for (const [index, { level: as }] of records.entries()) {
+      if (records[index + 1]?.level === as) continue;
+      writeLines(records.slice(begin, index + 1).map(format), as);
+      begin = index + 1;
+    }
+  }
+
+  function writeLines(lines: readonly string[], as: LogRecord['level']): void {
+    const failure = writeToSink(lines, as);
     if (failure === undefined) return;
     if (failure instanceof Error) {
       const sentence = 'Cannot write the log; logging to stderr';
       fallback(format({ time: clock.now(), level: 'WARNING', sentence, fields: { error: failure } }));
     }
-    fallback(line);
+    for (const line of lines) fallback(line);
   }
 
-  /** Returns undefined if it was written, an Error if that failed, and 'waiting' until the next attempt. */
-  function writeToSink(line: string, as: LogRecord['level']): Error | 'waiting' | undefined {
+  /** Returns undefined if they were written, an Error if that failed, and 'waiting' until the next attempt. */
+  function writeToSink(lines: readonly string[], as: LogRecord['level']): Error | 'waiting' | undefined {
     if (sink === undefined && clock.monotonic() < retryAt) return 'waiting';
     try {
       sink ??= open();
-      sink.write(line, as);
+      sink.write(lines, as);
       return undefined;
     } catch (error) {
       closeSink();
@@ -122,12 +148,14 @@ export function createLogger(options: LoggerOptions): Logger {
       level = wanted;
     },
     setSink: (other) => {
+      writeWaiting();
       closeSink();
       open = other;
       retryAt = Number.NEGATIVE_INFINITY;
     },
     close: () => {
       for (const key of [...repeated.keys()]) forget(key);
+      writeWaiting();
       closeSink();
     },
   };

@@ -61,12 +61,12 @@ class Syslog implements LogSink {
     this.#child = this.#start();
   }
 
-  write(line: string, level: LogLevel): void {
+  write(lines: readonly string[], level: LogLevel): void {
     if (this.#error !== undefined) this.#restart(this.#error);
     const { stdin } = this.#child;
     if (stdin === null) throw new Error(`${this.#logger} has no stdin`);
     if (stdin.writableLength > MOST_WAITING) throw new Error(`${this.#logger} does not read its input`);
-    stdin.write(`<${FACILITY + SEVERITIES[level]}>${line}\n`);
+    stdin.write(lines.map((line) => `<${FACILITY + SEVERITIES[level]}>${line}\n`).join(''));
   }
 
   close(): void {

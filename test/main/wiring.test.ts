@@ -46,7 +46,10 @@ t.test('a permission that is missing, and granted again, is logged at every leve
     level: 'ERROR',
     format: textFormat('p'),
     clock,
-    open: () => ({ write: (line) => void lines.push(line.slice(line.indexOf('] ') + 2)), close: () => {} }),
+    open: () => ({
+      write: (written) => void lines.push(...written.map((line) => line.slice(line.indexOf('] ') + 2))),
+      close: () => {},
+    }),
   });
   let granted = false;
   const unused = clientOf(t, 'http://127.0.0.1:9');

@@ -14,7 +14,7 @@ export function memoryLogger(level: LogLevel, format: LogFormat = textFormat(PRO
     level,
     format,
     clock,
-    open: () => ({ write: (line) => lines.push(line), close: () => {} }),
+    open: () => ({ write: (written) => lines.push(...written), close: () => {} }),
   });
   return { clock, lines, log };
 }

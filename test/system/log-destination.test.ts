@@ -24,13 +24,13 @@ t.test(
       onSyslogError: (error) => errors.push(error),
       logger: '/nonexistent/logger',
     });
-    sink.write('a line', 'INFO');
+    sink.write(['a line'], 'INFO');
     t.equal(errors.length, 0);
-    sink.write('a warning', 'WARNING');
-    sink.write('an error', 'ERROR');
+    sink.write(['a warning'], 'WARNING');
+    sink.write(['an error'], 'ERROR');
     t.match(errors, [{ message: '/nonexistent/logger does not exist: install util-linux, or change logging.conf' }]);
     clock.advance(60_000);
-    sink.write('a later warning', 'WARNING');
+    sink.write(['a later warning'], 'WARNING');
     t.equal(errors.length, 2);
     t.equal(readFileSync(`${directory}/plugin.log`, 'utf8'), 'a line\na warning\nan error\na later warning\n');
     sink.close();

@@ -32,14 +32,14 @@ t.test('rotates by size and age, follows a file that is moved away, deletes old 
 
   let sink = openLogFile({ directory, program: PROGRAM, clock });
   t.equal(statSync(file).mode & 0o777, 0o600);
-  sink.write(`${stamp()} first`, 'INFO');
+  sink.write([`${stamp()} first`], 'INFO');
   clock.advance(86_400_000 - 1);
-  sink.write(`${stamp()} last of the day`, 'INFO');
+  sink.write([`${stamp()} last of the day`], 'INFO');
   t.notOk(existsSync(old(1)));
   sink.close();
   sink = openLogFile({ directory, program: PROGRAM, clock });
   clock.advance(1);
-  sink.write(`${stamp()} next day`, 'INFO');
+  sink.write([`${stamp()} next day`], 'INFO');
   t.equal(
     readFileSync(old(1), 'utf8'),
     '2026-01-02T12:00:00.000Z line first\n2026-01-03T11:59:59.999Z line last of the day\n',
@@ -48,17 +48,17 @@ t.test('rotates by size and age, follows a file that is moved away, deletes old 
   t.equal(readFileSync(file, 'utf8'), '2026-01-03T12:00:00.000Z line next day\n');
 
   const large = 'x'.repeat(999_990);
-  sink.write(large, 'INFO');
-  sink.write(large, 'INFO');
+  sink.write([large], 'INFO');
+  sink.write([large], 'INFO');
   t.equal(statSync(file).size, 999_991, 'two of them and the first line would be 2,000,000 bytes and more');
   t.equal(statSync(old(1)).size, 999_991 + 39);
   t.match(readFileSync(old(2), 'utf8'), 'first');
 
   renameSync(file, join(directory, 'moved-by-logrotate'));
-  sink.write('within a second', 'INFO');
+  sink.write(['within a second'], 'INFO');
   t.match(readFileSync(join(directory, 'moved-by-logrotate'), 'utf8'), /\nwithin a second\n$/);
   clock.advance(1_000);
-  sink.write('after the move', 'INFO');
+  sink.write(['after the move'], 'INFO');
   t.equal(readFileSync(file, 'utf8'), 'after the move\n');
 
   for (let i = 1; i <= 100; i++) writeFileSync(old(i), `old ${i}`);
@@ -67,7 +67,7 @@ t.test('rotates by size and age, follows a file that is moved away, deletes old 
   utimesSync(old(50), expired, expired);
   writeFileSync(join(directory, `${PROGRAM}.x.log`), 'not ours');
   clock.advance(86_400_000);
-  sink.write(stamp(), 'INFO');
+  sink.write([stamp()], 'INFO');
   const names = readdirSync(directory);
   t.notOk(names.includes(`${PROGRAM}.101.log`), 'at most 100');
   t.equal(readFileSync(old(1), 'utf8'), 'after the move\n');
@@ -134,7 +134,7 @@ t.test('limits of logging.conf: mode, size, number and age', async (t) => {
   const clock = fakeClock(NOON);
   const limits = { mode: 0o666, rotate: true, bytes: 10, ageMs: DAY, files: 1, keptMs: DAY };
   const sink = openLogFile({ directory, program: 'p', clock, limits });
-  for (const line of ['one', 'three', 'four', 'five', 'six']) sink.write(line, 'INFO');
+  for (const line of ['one', 'three', 'four', 'five', 'six']) sink.write([line], 'INFO');
   sink.close();
   t.equal(statSync(join(directory, 'p.log')).mode & 0o777, 0o644);
   t.equal(readFileSync(join(directory, 'p.log'), 'utf8'), 'six\n');
@@ -159,7 +159,7 @@ t.test('log-file-include-pid: files of earlier processes are deleted by number a
     utimesSync(join(directory, name), (NOON - age * DAY) / 1000, (NOON - age * DAY) / 1000);
   }
   const sink = openLogFile({ directory, program: 'p', pid: 15, clock, limits });
-  sink.write('a line', 'INFO');
+  sink.write(['a line'], 'INFO');
   sink.close();
   t.same(readdirSync(directory).sort(), ['p-12.log', 'p-13.log', 'p-15.log', 'p-x.log', 'q-14.log']);
 });
@@ -176,7 +176,7 @@ t.test('given old files that another process deletes at the same time, the log i
   syncBuiltinESMExports();
   const limits = { mode: 0o600, rotate: true, bytes: 5, ageMs: DAY, files: 3, keptMs: DAY };
   const sink = openLogFile({ directory, program: 'p', pid: 15, clock: fakeClock(), limits });
-  for (const line of ['one', 'two']) sink.write(line, 'INFO');
+  for (const line of ['one', 'two']) sink.write([line], 'INFO');
   sink.close();
   t.same(list(directory).sort(), ['p-14.log', 'p-15.1.log', 'p-15.2.log', 'p-15.log']);
   t.equal(readFileSync(join(directory, 'p-15.2.log'), 'utf8'), 'old');
@@ -194,7 +194,7 @@ t.test('rotate=0 keeps one file', async (t) => {
   const directory = t.testdir({});
   const limits = { mode: 0o600, rotate: false, bytes: 5, ageMs: 1, files: 1, keptMs: 1 };
   const sink = openLogFile({ directory, program: 'p', clock: fakeClock(NOON), limits });
-  for (const line of ['one', 'two']) sink.write(line, 'INFO');
+  for (const line of ['one', 'two']) sink.write([line], 'INFO');
   sink.close();
   t.equal(readFileSync(join(directory, 'p.log'), 'utf8'), 'one\ntwo\n');
 });
@@ -209,7 +209,7 @@ t.test('a clock that jumps a year ahead, and back', async (t) => {
   const sink = openLogFile({ directory, program: 'plugin', clock: { ...clock, now } });
   /** The system gives the file the time of its clock. */
   const write = (line: string): void => {
-    sink.write(`${new Date(now()).toISOString()} ${line}`, 'INFO');
+    sink.write([`${new Date(now()).toISOString()} ${line}`], 'INFO');
     touch('', now());
   };
   for (const [name, age] of [
@@ -243,7 +243,7 @@ t.test('a line that a full disk takes in part fails, and the next one begins on 
   const file = join(directory, `${PROGRAM}.log`);
   const clock = fakeClock(NOON);
   const sink = openLogFile({ directory, program: PROGRAM, clock });
-  sink.write('complete', 'INFO');
+  sink.write(['complete'], 'INFO');
   const { writeSync } = fs;
   t.teardown(() => {
     fs.writeSync = writeSync;
@@ -252,12 +252,12 @@ t.test('a line that a full disk takes in part fails, and the next one begins on 
   fs.writeSync = ((descriptor: number, bytes: Buffer) =>
     writeSync(descriptor, bytes.subarray(0, 4))) as typeof writeSync;
   syncBuiltinESMExports();
-  t.throws(() => sink.write('in part', 'INFO'), { message: `cannot write to ${file}: it took 4 of 8 bytes` });
+  t.throws(() => sink.write(['in part'], 'INFO'), { message: `cannot write to ${file}: it took 4 of 8 bytes` });
   fs.writeSync = writeSync;
   syncBuiltinESMExports();
   sink.close();
   const next = openLogFile({ directory, program: PROGRAM, clock });
-  next.write('later', 'INFO');
+  next.write(['later'], 'INFO');
   next.close();
   t.equal(readFileSync(file, 'utf8'), 'complete\nin p\nlater\n');
 });

@@ -77,7 +77,7 @@ t.test('a log that cannot be written goes on elsewhere, and comes back', async (
     clock,
     open: () => {
       if (broken) throw new Error('EACCES: /var/log');
-      return { write: (line) => file.push(line), close: () => {} };
+      return { write: (lines) => file.push(...lines), close: () => {} };
     },
     fallback: (line) => stderr.push(line),
   });
@@ -90,3 +90,40 @@ t.test('a log that cannot be written goes on elsewhere, and comes back', async (
   t.strictSame(file, ['three ']);
   log.close();
 });
+
+t.test(
+  'lines wait for each other: written together later, in order, and at once before a warning, a new sink and the end',
+  async (t) => {
+    const written: string[] = [];
+    const due: (() => void)[] = [];
+    const sinkOf = (name: string) => () => ({
+      write: (lines: readonly string[], level: string) => void written.push(`${name} ${level} ${lines.join(' ')}`),
+      close: () => void written.push(`${name} closed`),
+    });
+    const log = createLogger({
+      level: 'DEBUG',
+      format: ({ sentence, fields }) => `${sentence}${fields['n'] ?? ''}`,
+      clock: fakeClock(NOON),
+      open: sinkOf('a'),
+      later: (run) => void due.push(run),
+    });
+    log.info('one');
+    log.notice('two');
+    t.strictSame(written, []);
+    due.shift()?.();
+    t.strictSame(written.splice(0), ['a INFO one two']);
+    log.info('three');
+    log.debug('four');
+    log.warning('five');
+    t.strictSame(written.splice(0), ['a INFO three', 'a DEBUG four', 'a WARNING five']);
+    due.shift()?.();
+    t.strictSame(written, [], 'nothing is written twice');
+    for (let n = 0; n < 100; n++) log.info('', { n });
+    t.match(written.splice(0), [/^a INFO 0 1 2 .* 98 99$/], 'no more than 100 wait');
+    log.info('six');
+    log.setSink(sinkOf('b'));
+    log.info('seven');
+    log.close();
+    t.strictSame(written, ['a INFO six', 'a closed', 'b INFO seven', 'b closed']);
+  },
+);

@@ -21,7 +21,7 @@ function fakeLogger(test: Test, script: string): { logger: string; output: () =>
 t.test('each line has the priority of its level in facility daemon', async (t) => {
   const { logger, output } = fakeLogger(t, 'echo "$@" >FILE; exec cat >>FILE');
   const syslog = openSyslog({ program: 'plugin', clock: fakeClock(), logger, socket: SOCKET });
-  for (const level of ['ERROR', 'WARNING', 'INFO', 'DEBUG'] as const) syslog.write(`a ${level}`, level);
+  for (const level of ['ERROR', 'WARNING', 'INFO', 'DEBUG'] as const) syslog.write([`a ${level}`], level);
   syslog.close();
   const lines = '<27>a ERROR\n<28>a WARNING\n<30>a INFO\n<31>a DEBUG\n';
   t.ok(await eventually(() => output() === `--prio-prefix --tag plugin\n${lines}`));
@@ -31,10 +31,10 @@ t.test('a child that exits is started again, once a second', async (t) => {
   const { logger, output } = fakeLogger(t, 'head -n 1 >>FILE');
   const clock = fakeClock();
   const syslog = openSyslog({ program: 'plugin', clock, logger, socket: SOCKET });
-  syslog.write('one', 'INFO');
+  syslog.write(['one'], 'INFO');
   const failure = await eventually(() => {
     try {
-      syslog.write('more', 'INFO');
+      syslog.write(['more'], 'INFO');
       return false;
     } catch (error) {
       return error;
@@ -42,7 +42,7 @@ t.test('a child that exits is started again, once a second', async (t) => {
   });
   t.match(failure, { message: `${logger} exited with code 0` });
   clock.advance(1_000);
-  syslog.write('two', 'INFO');
+  syslog.write(['two'], 'INFO');
   t.ok(await eventually(() => output() === '<30>one\n<30>two\n'));
 });
 
@@ -63,7 +63,7 @@ t.test('lines up to 1 MB wait for a slow child', async (t) => {
   const { logger, output } = fakeLogger(t, 'sleep 0.2; exec cat >>FILE');
   const syslog = openSyslog({ program: 'plugin', clock: fakeClock(), logger, socket: SOCKET });
   const line = 'x'.repeat(10_000);
-  for (let i = 0; i < 50; i++) syslog.write(line, 'INFO');
+  for (let i = 0; i < 50; i++) syslog.write([line], 'INFO');
   syslog.close();
   t.ok(await eventually(() => output().length === 50 * 10_005));
 });
