@@ -240,6 +240,12 @@ t.test('--submit-test-job names a missing priority class', async (t) => {
   );
 });
 
+t.test('--submit-test-job with --user submits a job of this user', async (t) => {
+  const files = { 'launcher.kubernetes.profiles.conf': '[daemon]\npriority-class=nosuch\n' };
+  const outcome = await check(t, SMALLEST, { files }, ['--submit-test-job', '--user', 'daemon']);
+  t.match(linesOf(outcome, 'test-job')[0], /^failed test-job check-\w+ cannot start: .*nosuch.*/);
+});
+
 t.test('a service account and a pull Secret that do not exist, and a priority class that cannot be read', async (t) => {
   const files = {
     'launcher.kubernetes.profiles.conf':

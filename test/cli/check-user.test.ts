@@ -143,6 +143,17 @@ t.test('overrides that the API server accepts', async (t) => {
   ]);
 });
 
+t.test('overrides of two sections that the API server accepts', async (t) => {
+  const files = {
+    ...OVERRIDE_FILES,
+    'launcher.kubernetes.profiles.conf': `[*]\n${override('hostAliases', 'aliases')}\n[jane]\n${override('hostAliases/-', 'alias')}\n`,
+    'alias.json': '{"ip":"10.0.0.2","hostnames":["b"]}',
+  };
+  t.strictSame(linesOf(await check(t, SMALLEST, { files }), 'overrides'), [
+    'ok overrides each of 2 lists of overrides of the profiles can be applied, and the API server accepts the job (dry run)',
+  ]);
+});
+
 t.test('a profile that allows no job', async (t) => {
   const files = {
     'launcher.kubernetes.profiles.conf':

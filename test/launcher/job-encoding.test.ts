@@ -150,6 +150,19 @@ t.test('[answer-shortened] the answer for one job is complete, or Error 2', asyn
   await launcher.end();
 });
 
+t.test('[answer-shortened] an answer of one byte more than a message is Error 2', async (t) => {
+  const launcher = await startLauncher();
+  launcher.jobs.put({ id: 'job-1', ...large(1000) });
+  launcher.send(list(1, 'job-1'));
+  const [small = ''] = await launcher.texts();
+  const rest = Buffer.byteLength(small) - 1000;
+  launcher.jobs.put({ id: 'job-1', ...large(5_242_881 - rest) });
+  t.match(await launcher.ask(list(2, 'job-1')), [{ requestId: 2, errorCode: 2 }]);
+  launcher.jobs.put({ id: 'job-1', ...large(5_242_881 - rest - 200) });
+  t.equal((await jobsOf(launcher, list(3, 'job-1'))).length, 1);
+  await launcher.end();
+});
+
 t.test('[answer-shortened] a list that fits is complete', async (t) => {
   const launcher = await startLauncher();
   for (let id = 1; id <= 3; id++) launcher.jobs.put({ id: `job-${id}`, ...large(1.3 * MB) });

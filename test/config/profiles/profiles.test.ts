@@ -156,6 +156,14 @@ t.test('a default above the maximum of another section is a warning, if a user c
   }
 });
 
+t.test('warnings of all kinds are in the order of their lines', async (t) => {
+  const text = '[@g]\ndefault-nvidia-gpus=1\ndefault-cpus=3\n[@h]\ndefault-amd-gpus=1\n[u]\nmax-cpus=2';
+  t.same(
+    parseProfiles('F', text).warnings.map(({ line, option }) => `${line} ${option}`),
+    ['2 default-nvidia-gpus', '3 default-cpus', '5 default-amd-gpus'],
+  );
+});
+
 t.test('a default above the maximum of another section becomes that maximum', async (t) => {
   for (const [low, high, key] of PAIRS) {
     const { profiles } = parseProfiles('F', `[@g]\n${low}=3\n[u]\n${high}=2`);

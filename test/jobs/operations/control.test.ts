@@ -1,12 +1,18 @@
 /** A stop, kill or cancel is done once, by any instance, also after a crash; one that comes too late is removed from the job. */
 import t from 'tap';
-import type { Client } from '../../../src/kubernetes/contract.ts';
+import type { Client, KubernetesObject } from '../../../src/kubernetes/contract.ts';
 import { JOBS as JOBS_KIND } from '../../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fastClock, hasState, startWorld, terminal } from '../instance.ts';
 
 const { cluster, admin, instance, stop, annotation, podOf } = await startWorld(t);
+
+/** Of a pod whose program has ended by itself. */
+const ENDED = {
+  phase: 'Failed',
+  containerStatuses: [{ name: 'rs-launcher-container', state: { terminated: { exitCode: 3, reason: 'Error' } } }],
+};
 
 t.test('stop, kill and cancel, by two instances at once', async (t) => {
   const one = await instance();
@@ -152,6 +158,26 @@ t.test('a cancel of a job that has just ended is refused', async (t) => {
   await t.rejects(behind.jobs.control(canceled, 'alice', 'cancel'), { code: 'invalid-job-state' });
   t.equal(await annotation(canceled, 'control'), undefined, 'not left behind');
   await stop(behind);
+});
+
+t.test('a cancel of a job whose pod has just ended is refused, although its Job does not say so yet', async (t) => {
+  let seen: KubernetesObject | undefined;
+  const one = await instance({
+    wrap: (client) => ({
+      ...client,
+      list: async (kind, query, options) => {
+        const found = await client.list(kind, query, options);
+        if (kind.plural !== 'pods' || seen === undefined) return found;
+        return { ...found, items: [{ ...seen, status: ENDED }] } as unknown as typeof found;
+      },
+    }),
+  });
+  const id = await one.submit({ command: 'true', placementConstraints: [{ name: 'region', value: 'moon' }] });
+  await one.until(id, ({ statusMessage }) => statusMessage.startsWith('0/1 nodes are available'));
+  seen = await podOf(id);
+  await t.rejects(one.jobs.control(id, 'alice', 'cancel'), { code: 'invalid-job-state' });
+  t.equal(await annotation(id, 'control'), undefined, 'not left behind');
+  await stop(one);
 });
 
 t.test('a kill of a job that ends by itself at that moment', async (t) => {

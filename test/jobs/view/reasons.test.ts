@@ -80,6 +80,10 @@ t.test('words', async (t) => {
   t.equal(waiting('Strange', ''), 'Strange');
   t.match(pullCause('failed to authorize: 401 Unauthorized'), /^no access: /);
   t.equal(
+    pullCause('failed to do request: Head "https://r": dial tcp: timeout'),
+    'Head "https://r": dial tcp: timeout',
+  );
+  t.equal(
     startFailure(
       'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/no/such/exe": stat /no/such/exe: no such file or directory',
     ),
