@@ -84,6 +84,10 @@ t.test('[field-errors] an error says which field of which message, what was ther
       'invalid-request: get jobs (message type 3): startTime is "yesterday"; it must be a date such as 2026-01-02T03:04:05Z',
     ],
     [
+      { messageType: 3, startTime: 'y'.repeat(61) },
+      `invalid-request: get jobs (message type 3): startTime is "${'y'.repeat(60)}…"; it must be a date such as 2026-01-02T03:04:05Z`,
+    ],
+    [
       { messageType: 3, endTime: '' },
       'invalid-request: get jobs (message type 3): endTime is ""; it must be a date such as 2026-01-02T03:04:05Z',
     ],

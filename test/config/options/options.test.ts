@@ -47,6 +47,16 @@ t.test('unknown-options=warn starts with a file of a newer plugin', async (t) =>
   ]);
 });
 
+t.test('an unknown option may be one of a newer plugin; a misspelled one is not', async (t) => {
+  const directory = t.testdir({ 'launcher.kubernetes.conf': `${REACH}fech-limit=3\nnew-thing=1\n` });
+  chmodSync(`${directory}/launcher.kubernetes.conf`, 0o600);
+  const result = await loadOptions({ ...environment, env: { RSTUDIO_CONFIG_DIR: directory } });
+  t.same(!result.ok && result.problems.map(({ option, remedy }) => [option, remedy]), [
+    ['fech-limit', undefined],
+    ['new-thing', 'fix this line; if the file is for a newer first-party plugin, add unknown-options=warn'],
+  ]);
+});
+
 t.test('a key of profiles in the options file is named as such', async (t) => {
   const remedy = 'move this line below [*] in the profiles file: it is a key of profiles';
   const text = `${REACH}max-cpus=2\njob-json-overrides="/spec/x":"/etc/x.json"\n`;

@@ -160,7 +160,7 @@ t.test('a cancel of a job that has just ended is refused', async (t) => {
   await stop(behind);
 });
 
-t.test('a cancel of a job whose pod has just ended is refused, although its Job does not say so yet', async (t) => {
+t.test('a cancel beside a pod that has just ended is refused, although the Job does not say so yet', async (t) => {
   let seen: KubernetesObject | undefined;
   const one = await instance({
     wrap: (client) => ({

@@ -119,6 +119,7 @@ t.test('the certificates of the host are those of the first bundle with a certif
   mkdirSync(`${directory}/dir`);
   const paths = ['missing.pem', 'empty.pem', 'second.pem', 'third.pem'].map((name) => `${directory}/${name}`);
   t.equal(systemRoots(paths), ca);
+  t.throws(() => systemRoots([`${directory}/dir`, ...paths]), { code: 'EISDIR' }, 'a bundle that cannot be read');
 });
 
 t.test('a host without a bundle has the certificates of Node.js', async (t) => {
