@@ -1,5 +1,5 @@
 /** Requests for objects: get, list, create, patch, delete, access reviews, and the server's version. */
-import type { Client, Permission, WriteOptions } from './contract.ts';
+import type { Client, KubernetesObject, Permission, Resource, WriteOptions } from './contract.ts';
 import type { Calls } from './http/calls.ts';
 import type { ApiRequest } from './http/transport.ts';
 import { isAlreadyExists, isNotFound, KubernetesError } from './kubernetes-error.ts';
@@ -14,8 +14,10 @@ const CLUSTER_WIDE: ReadonlySet<string> = new Set(['nodes', 'namespaces']);
 type Objects = Pick<Client, 'get' | 'list' | 'create' | 'patch' | 'delete' | 'allowed' | 'version'>;
 
 export function createObjects(calls: Calls, namespace: string, fetchLimit: number): Objects {
-  const get: Client['get'] = (resource, name, options) =>
-    calls.send({ method: 'GET', path: resourcePath(resource, namespace, name), idempotent: true, options });
+  const getOf = <T extends KubernetesObject>(resource: Resource<T>, name: string) =>
+    ({ method: 'GET', path: resourcePath(resource, namespace, name), idempotent: true }) as const;
+
+  const get: Client['get'] = (resource, name, options) => calls.send({ ...getOf(resource, name), options });
 
   const create: Client['create'] = (resource, object, options = {}) => {
     const { isOurs } = options;
@@ -24,17 +26,19 @@ export function createObjects(calls: Calls, namespace: string, fetchLimit: numbe
     const timeoutMs = options.timeoutMs ?? calls.timeoutMs;
     return calls.within('POST', path, options, timeoutMs, async (signal) => {
       try {
-        return await calls.send({
+        return await calls.sendUntil({
           method: 'POST',
           path,
           query: writeQuery(options),
           body: json(object),
           idempotent: isOurs !== undefined && name !== undefined,
-          options,
+          timeoutMs,
+          signal,
         });
       } catch (error) {
         if (isOurs === undefined || name === undefined || !isAlreadyExists(error)) throw error;
-        const stored = await get(resource, name, { signal, timeoutMs }).catch((cause: unknown) => {
+        const found = calls.sendUntil<typeof object>({ ...getOf(resource, name), timeoutMs, signal });
+        const stored = await found.catch((cause: unknown) => {
           signal.throwIfAborted();
           if (isNotFound(cause)) throw error;
           if (!(cause instanceof KubernetesError)) throw cause;
@@ -56,13 +60,7 @@ export function createObjects(calls: Calls, namespace: string, fetchLimit: numbe
         selection,
         fetchLimit,
         get: async (path, query) => {
-          const answer = await calls.send({
-            method: 'GET',
-            path,
-            query,
-            idempotent: true,
-            options: { signal, timeoutMs },
-          });
+          const answer = await calls.sendUntil({ method: 'GET', path, query, idempotent: true, timeoutMs, signal });
           return answer.object;
         },
       }),

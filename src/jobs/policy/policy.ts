@@ -188,10 +188,12 @@ export function createPolicy({ files, users, ownAccount, serviceAccounts }: Poli
   return {
     resolve: async (request, requester) => {
       const { profiles, resourceProfiles } = files();
-      const known = await lookUp(() => userProfile(profiles, users, request.user));
-      const overrides = await lookUp(async () => readOverrides(known.profile.jobJsonOverrides));
-      const group = await lookUp(() => confirmedGroup(request, known.profile, users));
-      return resolveJob({ ...known, request, requester, resourceProfiles, overrides, group, ownAccount: ownAccount() });
+      const found = await lookUp(async () => {
+        const known = await userProfile(profiles, users, request.user);
+        const overrides = readOverrides(known.profile.jobJsonOverrides);
+        return { ...known, overrides, group: await confirmedGroup(request, known.profile, users) };
+      });
+      return resolveJob({ ...found, request, requester, resourceProfiles, ownAccount: ownAccount() });
     },
     clusterInfo: async (requester) => {
       const { profiles, resourceProfiles } = files();

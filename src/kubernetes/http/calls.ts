@@ -17,7 +17,6 @@ interface Call {
   readonly body?: ApiRequest['body'];
   /** True if it may be sent twice. */
   readonly idempotent: boolean;
-  readonly options: CallOptions | undefined;
 }
 
 /** Request for a page of a list, in the content types that the reflector decodes. */
@@ -53,13 +52,18 @@ export class Calls {
   }
 
   /** Sends a request until its deadline, with retries, and parses the complete body. */
-  send<T>(call: Call): Promise<Answer<T>> {
+  send<T>({ options, ...call }: Call & { readonly options: CallOptions | undefined }): Promise<Answer<T>> {
+    const timeoutMs = options?.timeoutMs ?? this.timeoutMs;
+    return this.within(call.method, call.path, options, timeoutMs, (signal) =>
+      this.sendUntil<T>({ ...call, timeoutMs, signal }),
+    );
+  }
+
+  /** The same as a part of several calls with one deadline, that of the signal. */
+  sendUntil<T>(call: Call & { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<Answer<T>> {
     const { transport, clock, random, timings } = this.#dependencies;
-    const timeoutMs = call.options?.timeoutMs ?? this.timeoutMs;
-    const { method, path, query, body, idempotent } = call;
-    const fullPath = transport.prefix + path;
-    const retries = { clock, random, timings, timeoutMs, idempotent, signal: call.options?.signal };
-    return withRetries({ ...retries, method, path: fullPath }, async (signal) => {
+    const { method, path, query, body, idempotent, timeoutMs, signal } = call;
+    return withRetries({ clock, random, timings, method, idempotent, signal }, async () => {
       const response = await transport.send({
         method,
         path,
@@ -69,7 +73,7 @@ export class Calls {
         headersMs: Math.ceil(timeoutMs / 2),
         signal,
       });
-      return parsed<T>(response, method, fullPath);
+      return parsed<T>(response, method, transport.prefix + path);
     });
   }
 
@@ -101,10 +105,12 @@ export class Calls {
     timeoutMs: number | undefined,
     run: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const deadline = new Deadline(this.#dependencies.clock, options?.signal);
+    const { clock, transport } = this.#dependencies;
+    const deadline = new Deadline(clock, options?.signal);
     if (timeoutMs !== undefined) {
       const text = `${timeoutMs / 1000} s`;
-      deadline.set(timeoutMs, () => new KubernetesError({ code: 'timeout', method, path, text }));
+      const fullPath = transport.prefix + path;
+      deadline.set(timeoutMs, () => new KubernetesError({ code: 'timeout', method, path: fullPath, text }));
     }
     try {
       deadline.signal.throwIfAborted();

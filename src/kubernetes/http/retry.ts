@@ -1,6 +1,5 @@
 /** Retries: which failures are retried, and for how long. */
 
-import { Deadline } from '../../system/async.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import type { Random } from '../../system/random.ts';
 import {
@@ -19,10 +18,8 @@ interface RetryOptions {
   readonly timings: Timings;
   /** Every method but GET changes something. */
   readonly method: string;
-  readonly path: string;
-  /** Of all attempts. */
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+  /** Ends all attempts. */
+  readonly signal: AbortSignal;
   /** True if it may be sent twice; otherwise it is retried only if it certainly was not carried out. */
   readonly idempotent: boolean;
 }
@@ -34,17 +31,14 @@ const MAX_REFUSALS = 1;
 const MAX_INTERNAL_ERRORS = 5;
 
 /**
- * Repeats an attempt until it succeeds, fails permanently, or the deadline passes. Refused connections, lost answers, 429 and
+ * Repeats an attempt until it succeeds, fails permanently, or the signal is aborted. Refused connections, lost answers, 429 and
  * 5xx are retried; a 403 of the authorizer is retried once. A write that is refused after an attempt with a lost answer
  * rejects as 'interrupted', because that attempt may have been carried out.
  */
-export async function withRetries<T>(options: RetryOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const { clock, timings, method, path } = options;
-  const deadline = new Deadline(clock, options.signal);
+export async function withRetries<T>(options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
+  const { clock, timings, method, signal } = options;
   const backoff = new Backoff(clock, options.random, { first: timings.retryFirst, longest: timings.retryLongest });
   let last: unknown;
-  const text = `${options.timeoutMs / 1000} s`;
-  deadline.set(options.timeoutMs, () => new KubernetesError({ code: 'timeout', method, path, text }));
   const begun = clock.monotonic();
   let refusals = 0;
   let failures = 0;
@@ -52,24 +46,22 @@ export async function withRetries<T>(options: RetryOptions, attempt: (signal: Ab
   try {
     for (;;) {
       try {
-        return await attempt(deadline.signal);
+        return await attempt();
       } catch (error) {
         answerLost ||= method !== 'GET' && isTransient(error) && !wasNotSent(error);
-        deadline.signal.throwIfAborted();
+        signal.throwIfAborted();
         const again = options.idempotent ? isTransient(error) : wasNotSent(error);
         if (isMissingPermission(error) ? ++refusals > MAX_REFUSALS : !again)
           throw answerLost && !isTransient(error) ? afterLostAnswer(error) : error;
         if (isInternal(error) && ++failures > MAX_INTERNAL_ERRORS) throw error;
         if (wasNotReached(error) && clock.monotonic() - begun >= timings.retryNotReached) throw error;
         last = error;
-        await sleep(clock, backoff.next(error), deadline.signal);
+        await sleep(clock, backoff.next(error), signal);
       }
     }
   } catch (error) {
     // The deadline may be that of several calls, and then its error does not include the failure of this call.
-    throw error === deadline.signal.reason ? afterFailure(error, last) : error;
-  } finally {
-    deadline.end();
+    throw error === signal.reason ? afterFailure(error, last) : error;
   }
 }
 
