@@ -133,6 +133,13 @@ export function checkAnnotationSize(annotations: Readonly<Record<string, string>
   );
 }
 
+/** Refuses, before any work on them, metadata and mounts that no annotation holds. */
+export function checkDescription({ metadata, mounts, initContainers }: JobRequest): void {
+  if (metadata !== undefined) checkAnnotationSize({ [METADATA_ANNOTATION]: JSON.stringify(metadata) });
+  const all = [mounts, ...initContainers.map((init) => init.mounts)].filter((each) => each.length > 0);
+  if (all.length > 0) checkAnnotationSize({ [RECORD_ANNOTATION]: all.map((each) => JSON.stringify(each)).join('') });
+}
+
 /** The fields of a job that an annotation holds, in words. */
 const FIELD_OF: Readonly<Record<string, string>> = {
   [NAME_ANNOTATION]: 'the name',

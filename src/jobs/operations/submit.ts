@@ -17,7 +17,7 @@ import type { JobsContext, JobsOptions } from '../context.ts';
 import type { Requester } from '../contract.ts';
 import type { Job, JobRequest } from '../job.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
-import { SUBMISSION_ANNOTATION } from '../objects/annotations.ts';
+import { checkDescription, SUBMISSION_ANNOTATION } from '../objects/annotations.ts';
 import { newJobName } from '../objects/names.ts';
 import type { ResolvedJob } from '../objects/resolved.ts';
 import { needsService, withOwnerReference } from '../objects/service.ts';
@@ -45,6 +45,7 @@ export async function submit(
 ): Promise<Job> {
   const owned = withOwner(request, requester);
   checkFeatures(context, owned);
+  checkDescription(owned);
   const deadline = new Deadline(context.clock, context.signal);
   deadline.set(
     Math.max(0, timeoutMs - ANSWER_MS),

@@ -24,6 +24,15 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'mounts, 16,000 of one name (refused)': {
     mounts: many(16_000, (i) => ({ mountPath: '/', type: 'x', source: { a: i }, name: 'a' })),
   },
+  'mount with a source of 90,000 fields (refused)': {
+    mounts: [
+      {
+        mountPath: '/',
+        type: 'passthrough',
+        source: { csi: { driver: 'd', volumeAttributes: Object.fromEntries(many(90_000, (i) => [`k${i}`, 'v'])) } },
+      },
+    ],
+  },
   'resource limits, 32,000 (refused)': { resourceLimits: many(32_000, (i) => ({ type: `t${i}`, value: '1' })) },
   'ports, 1,000': { exposedPorts: many(1_000, (i) => ({ targetPort: i + 1 })) },
   'init containers, 100': {

@@ -34,6 +34,19 @@ t.test('a Service that the Job does not own refuses the job', async (t) => {
   await t.rejects(one.submit({ command: 'sleep 600', exposedPorts }), { message: /already exists/ });
 });
 
+t.test('mounts and metadata that no annotation holds are refused before any work on them', async (t) => {
+  const one = await instance();
+  const bad = { mountPath: '/x', readOnly: false, type: 'passthrough', source: {}, shape: 'flat' } as const;
+  const large = { ...bad, source: { csi: { driver: 'd', volumeAttributes: { a: 'x'.repeat(250_000) } } } };
+  await t.rejects(one.submit({ mounts: [bad] }), { message: /^The passthrough mount at \/x: source is empty/ });
+  await t.rejects(one.submit({ mounts: [bad, large] }), {
+    message: /^The job's description has 250\d{3} bytes, .* most of it is config, mounts and the other lists\.$/,
+  });
+  await t.rejects(one.submit({ mounts: [bad], metadata: { a: 'x'.repeat(250_000) } }), {
+    message: /^The job's description has 250\d{3} bytes, .* most of it is metadata\.$/,
+  });
+});
+
 const silent = (method: string): KubernetesError =>
   new KubernetesError({ code: 'timeout', method, path: '/', text: 'no answer' });
 
