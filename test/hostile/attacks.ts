@@ -11,6 +11,8 @@ export interface Attack {
   readonly kinds: readonly Kind[];
   /** The launcher does not read meanwhile: the ordinary user is measured directly afterwards. */
   readonly isUnread?: true;
+  /** Both plugins make their jobs with the sample templates. */
+  readonly templates?: true;
   /** The most memory that the plugin needs, in MB. */
   readonly memory: number;
   /** Attacks until it is over. Throws if the attack had an effect that it must not have. */
@@ -84,6 +86,24 @@ export const ATTACKS: readonly Attack[] = [
         stage.send(submit({ ...SHAPES[next++ % SHAPES.length] }));
         // No faster than the simulated cluster, which is not what is attacked.
         return stage.cluster.get('/version');
+      });
+    },
+  },
+  {
+    name: 'templates',
+    what: 'submits that take long to render with templates',
+    kinds: ALL,
+    templates: true,
+    memory: 500,
+    run: async (stage, over) => {
+      // Text that could be structure of YAML is rendered three times, and the job a fourth time without its init container.
+      const environment = many(8_000, (i) => ({ name: `V${i}`, value: 'va"l' }));
+      const initContainers = [{ name: 'first', image: 'busybox', command: 'true' }];
+      const resourceLimits = [{ type: 'cpuCount', value: '100000' }];
+      await repeatedly(over, 500, () => {
+        stage.send(submit({ environment, initContainers, resourceLimits }));
+        // No faster than they are read.
+        return stage.launcher.jobs('eve');
       });
     },
   },

@@ -62,7 +62,7 @@ process.exitCode = failed === 0 ? 0 : 1;
 async function isWithinBounds(attack: Attack): Promise<boolean> {
   console.log(`${attack.name}: ${attack.what}`);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const stage = await openStage();
+    const stage = await openStage(attack.templates === true);
     try {
       const problems = await problemsOf(stage, attack);
       for (const problem of problems) console.log(`     ${problem}`);

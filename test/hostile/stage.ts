@@ -4,6 +4,7 @@
  * machine and the cluster do meanwhile makes both slow, so that only the attack makes a difference.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../support/eventually.ts';
 import { createLauncher, type Frame, type Launcher } from '../support/launcher.ts';
@@ -71,17 +72,22 @@ export interface Stage {
   readonly close: () => Promise<void>;
 }
 
-export async function openStage(): Promise<Stage> {
+/** `hasTemplates`: the plugins make their jobs with the sample templates. */
+export async function openStage(hasTemplates: boolean): Promise<Stage> {
   const cluster = await startClusterProcess();
   try {
-    return await stageOf(cluster);
+    return await stageOf(cluster, hasTemplates ? { 'use-templating': '1', 'template-path': TEMPLATES } : {});
   } catch (error) {
     await cluster.close();
     throw error;
   }
 }
 
-function start(cluster: ClusterProcess, namespace: Namespace): Promise<PluginProcess> {
+const TEMPLATES = resolve(import.meta.dirname, '../../fixtures/templates');
+
+type PluginOptions = Readonly<Record<string, string>>;
+
+function start(cluster: ClusterProcess, namespace: Namespace, options: PluginOptions): Promise<PluginProcess> {
   return startPlugin({
     isDropped: isForAttacker,
     options: {
@@ -91,12 +97,13 @@ function start(cluster: ClusterProcess, namespace: Namespace): Promise<PluginPro
       'kubernetes-namespace': namespace,
       'heartbeat-interval-seconds': String(HEARTBEAT_SECONDS),
       'log-level': 'INFO',
+      ...options,
     },
   });
 }
 
-async function stageOf(cluster: ClusterProcess): Promise<Stage> {
-  const [plugin, other] = await Promise.all([start(cluster, 'attacked'), start(cluster, 'quiet')]);
+async function stageOf(cluster: ClusterProcess, options: PluginOptions): Promise<Stage> {
+  const [plugin, other] = await Promise.all([start(cluster, 'attacked', options), start(cluster, 'quiet', options)]);
   const launcher = createLauncher(plugin.wire);
   let lastId = FIRST_ID;
   let lastHeartbeat = pluginTime(plugin.pid);
