@@ -1,7 +1,9 @@
 /** Through the API alone, a job goes from create to end as on a real cluster. */
 import t from 'tap';
+import { eventually } from '../support/eventually.ts';
 import { JOBS, PODS } from './api/resources.ts';
 import { startCluster } from './cluster.ts';
+import { lookAt } from './kubelet/processes.ts';
 import { isFinishedJob } from './model.ts';
 import {
   CONTAINER,
@@ -111,6 +113,31 @@ t.test('exec: output, exit code, a program that does not exist, refusals before 
     status: 400,
     body: { message: 'Upgrade request required' },
   });
+});
+
+t.test('the end of a container leaves a later one of another pod alone, though it has the same HOSTNAME', async (t) => {
+  const same = { env: [{ name: 'HOSTNAME', value: 'twin' }] };
+  await call('POST', JOBS_PATH, jobBody('first-twin', ['/bin/sh', '-c', 'sleep 300'], {}, same));
+  const { metadata } = await untilPod(cluster, 'first-twin', isRunning);
+  await call('POST', JOBS_PATH, jobBody('second-twin', ['/bin/sleep', '300'], {}, same));
+  await untilPod(cluster, 'second-twin', isRunning);
+  await stream(execPath(metadata.name, '/bin/sh', '-c', 'kill -KILL -1'));
+  await untilPod(cluster, 'first-twin', hasEnded);
+  await call('POST', JOBS_PATH, jobBody('after-twins', ['/bin/true']));
+  await untilPod(cluster, 'after-twins', hasEnded);
+  t.ok(isRunning(await untilPod(cluster, 'second-twin', () => true)));
+});
+
+t.test('a process that left the session of its container ends with it', async (t) => {
+  const command = 'sh -c "setsid sleep 303 & echo \\$!"; sleep 300';
+  await call('POST', JOBS_PATH, jobBody('strays', ['/bin/sh', '-c', command]));
+  const { metadata } = await untilPod(cluster, 'strays', isRunning);
+  const log = async (): Promise<string> => (await call('GET', `${PODS_PATH}/${metadata.name}/log`)).text;
+  const stray = Number(await eventually(async () => (await log()) || undefined));
+  t.equal(lookAt(stray)?.state, 'S');
+  await stream(execPath(metadata.name, '/bin/sh', '-c', 'kill -KILL -1'));
+  await untilPod(cluster, 'strays', hasEnded);
+  await eventually(() => 'ZX'.includes(lookAt(stray)?.state ?? 'X'));
 });
 
 t.test('attach: input reaches the process, the close ends it', async (t) => {

@@ -31,6 +31,7 @@ interface ContainerOptions {
   readonly clock: ClusterClock;
   readonly command: readonly string[];
   readonly env: ReadonlyMap<string, string>;
+  readonly podUid: string;
   readonly workingDir: string | undefined;
   readonly stdin: boolean;
   /** Its own directory: working directory where none is given, and below it those that the machine does not have. */
@@ -40,7 +41,7 @@ interface ContainerOptions {
   readonly user: number;
   /** Bytes; processes above it are killed as the kernel does. */
   readonly memoryLimit: number | undefined;
-  /** No other container of the pod runs: what carries the pod's HOSTNAME is of this one. */
+  /** No other container of the pod runs: what carries the pod's uid is of this one. */
   readonly isAlone: () => boolean;
   readonly log: ContainerLog;
   readonly guard: Guard;
@@ -83,6 +84,8 @@ export interface RunningContainer {
 }
 
 const OOM_CHECK_MS = 50;
+/** The variable by which processes are found that left their session. */
+const POD_VARIABLE = 'SIMULATED_POD_UID';
 /** How long the first program of a container is watched without a break, where time is driven. */
 const FIRST_LOOKS_MS = 1_000;
 const NOTHING = new Int32Array(new SharedArrayBuffer(4));
@@ -95,7 +98,8 @@ export function startContainer(options: ContainerOptions): RunningContainer {
   const [program = ''] = command;
   checkTexts(options);
   const cwd = workingDirectory(options);
-  const env = Object.fromEntries(options.env);
+  // Pods of other clusters on this machine may have the same name.
+  const env = { ...Object.fromEntries(options.env), [POD_VARIABLE]: options.podUid };
   const sessions = new Map<number, number>();
   const listeners = new Set<OutputListener>();
   let outOfMemory = false;
@@ -160,7 +164,7 @@ export function startContainer(options: ContainerOptions): RunningContainer {
     }
   }
 
-  const marker = `HOSTNAME=${options.env.get('HOSTNAME')}`;
+  const marker = `${POD_VARIABLE}=${options.podUid}`;
 
   /** Its sessions, what is below them, and strays that left both. */
   function members(): number[] {

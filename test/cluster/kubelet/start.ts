@@ -68,6 +68,7 @@ export function createStarter(hands: PodHands): (one: ContainerRecord) => Promis
       clock: pace.clock,
       command,
       env,
+      podUid: pod().metadata.uid,
       workingDir: spec.workingDir,
       stdin: spec.stdin ?? false,
       directory: makeDirectory(join(context.directory, pod().metadata.uid, spec.name), identity),
