@@ -92,6 +92,24 @@ const NOTHING = new Int32Array(new SharedArrayBuffer(4));
 /** How long output may still come after the main process is gone. */
 const DRAIN_MS = 2000;
 
+/** The checks of all containers with a limit; they run in one turn of the event loop and read /proc once. */
+const memoryChecks = new Set<() => void>();
+let memoryWatcher: NodeJS.Timeout | undefined;
+
+/** Calls `check` every OOM_CHECK_MS; returns what ends that. */
+function watchMemory(check: () => void): () => void {
+  memoryChecks.add(check);
+  memoryWatcher ??= setInterval(() => {
+    for (const each of memoryChecks) each();
+  }, OOM_CHECK_MS);
+  return () => {
+    memoryChecks.delete(check);
+    if (memoryChecks.size > 0) return;
+    clearInterval(memoryWatcher);
+    memoryWatcher = undefined;
+  };
+}
+
 /** @throws StartError */
 export function startContainer(options: ContainerOptions): RunningContainer {
   const { command, clock, guard, log, identity } = options;
@@ -189,7 +207,7 @@ export function startContainer(options: ContainerOptions): RunningContainer {
   }
 
   function checkMemory(limit: number): void {
-    const sizes = members().map((member) => ({ member, bytes: residentBytes(member) }));
+    const sizes = membersOf(sessions, listProcesses()).map((member) => ({ member, bytes: residentBytes(member) }));
     const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
     const largest = sizes.sort((a, b) => b.bytes - a.bytes)[0];
     if (total <= limit || largest === undefined) return;
@@ -216,13 +234,13 @@ export function startContainer(options: ContainerOptions): RunningContainer {
   // Where time is driven it is looked at whenever a process works.
   if (memoryLimit !== undefined && clock.containers !== undefined) watchFirst(pid, memoryLimit);
   const isLookedAt = memoryLimit !== undefined && clock.containers === undefined;
-  const watcher = isLookedAt ? setInterval(() => checkMemory(memoryLimit), OOM_CHECK_MS) : undefined;
+  const unwatch = isLookedAt ? watchMemory(() => checkMemory(memoryLimit)) : undefined;
 
   const ended = new Promise<ContainerEnd>((resolve) => {
     let exitCode = 0;
     child.on('exit', (code, signal) => {
       over = true;
-      clearInterval(watcher);
+      unwatch?.();
       exitCode = signal === null ? (code ?? 0) : 128 + constants.signals[signal];
       // With its main process a container ends as a whole.
       signalAll('SIGKILL');
