@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { PROGRAM, versionText } from './cli/version.ts';
+import { errorMessage } from './system/errors.ts';
 import { escapeControls } from './system/escape.ts';
 import { executeAgain, restrictingCommand } from './system/execute-again.ts';
 import { isStartedByRoot } from './system/privileges.ts';
@@ -38,7 +39,7 @@ main().then(
   // Output for the launcher is flushed; open handles must not keep the process alive.
   (code) => process.exit(code),
   (error: unknown) => {
-    writeStderr(`${PROGRAM}: ${escapeControls(error instanceof Error ? error.message : String(error))}`);
+    writeStderr(`${PROGRAM}: ${escapeControls(errorMessage(error))}`);
     process.exit(EXIT_START_ERROR);
   },
 );

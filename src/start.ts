@@ -13,6 +13,7 @@ import { advise, ConfigError, optionPlace, type Problem } from './config/text/pr
 import { directoryDenial, otherUser } from './system/access.ts';
 import { systemClock } from './system/clock.ts';
 import { makeDirectory, makeDirectoryAsRoot } from './system/directories.ts';
+import { errorMessage } from './system/errors.ts';
 import { escapeControls } from './system/escape.ts';
 import { hasNoNewPrivileges } from './system/execute-again.ts';
 import { openDestination } from './system/log-destination.ts';
@@ -199,6 +200,6 @@ function checkScratchPath(path: string, log: Logger): void {
 /** For the process that started the plugin, one problem a line; the log has more. */
 function startErrors(error: unknown): readonly string[] {
   const found = error instanceof ConfigError ? error.problems.map(advise) : [];
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   return (found.length > 0 ? found : [message]).map((line) => `${PROGRAM}: ${escapeControls(line)}`);
 }

@@ -17,6 +17,7 @@ import { inputSecretName } from '../jobs/operations/input.ts';
 import { newJob } from '../jobs/operations/submit.ts';
 import { openTemplates } from '../jobs/templates.ts';
 import { type Client, JOBS, SERVICES } from '../kubernetes/contract.ts';
+import { errorCode, errorMessage } from '../system/errors.ts';
 import { type Arguments, UsageError } from './arguments.ts';
 import { connectCommand } from './command-client.ts';
 import { type Command, EXIT_FAILED, EXIT_OK } from './command-contract.ts';
@@ -111,7 +112,7 @@ async function readRequest({ words, flags }: Arguments, context: CommandContext)
   try {
     request = context.readJob(job);
   } catch (error) {
-    throw new JobError('invalid-request', `job: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new JobError('invalid-request', `job: ${errorMessage(error)}`, {
       cause: error,
     });
   }
@@ -124,9 +125,8 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      throw new UsageError(`render: ${clean(file)} does not exist`);
-    const words = error instanceof Error ? error.message : String(error);
+    if (errorCode(error) === 'ENOENT') throw new UsageError(`render: ${clean(file)} does not exist`);
+    const words = errorMessage(error);
     const hint = words.startsWith('EACCES') ? '; pass it on stdin: render - <FILE' : '';
     throw new UsageError(`render: ${clean(words)}${hint}`);
   }

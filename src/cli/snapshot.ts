@@ -17,6 +17,7 @@ import {
   type Selection,
 } from '../kubernetes/contract.ts';
 import { isForbidden } from '../kubernetes/kubernetes-error.ts';
+import { errorMessage } from '../system/errors.ts';
 import { clean } from './terminal.ts';
 
 /** The lists that were read, and the repository built from them. */
@@ -76,7 +77,7 @@ export async function takeSnapshot(
         if (object !== undefined) onEvent({ type: 'ADDED', object });
         return object !== undefined;
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = errorMessage(error);
         warn(clean(`warning: skipping ${kind} ${item.metadata?.name ?? ''}, which cannot be parsed: ${why}`));
         return false;
       }

@@ -4,6 +4,7 @@
  * fields (log-format.ts).
  */
 import type { Clock } from '../system/clock.ts';
+import { errorMessage } from '../system/errors.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import type { ControlOperation, Jobs, Requester } from './contract.ts';
 import { JobError } from './job-error.ts';
@@ -142,5 +143,5 @@ class LimitedLines {
 function refusal(error: unknown): { readonly code: string; readonly reason: string } {
   return error instanceof JobError
     ? { code: error.code, reason: error.logged }
-    : { code: 'unexpected', reason: error instanceof Error ? error.message : String(error) };
+    : { code: 'unexpected', reason: errorMessage(error) };
 }

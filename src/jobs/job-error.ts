@@ -6,6 +6,7 @@ import { type CamelCase, camelCase } from '../config/text/kinds.ts';
 import { place } from '../config/text/problem.ts';
 import type { Setting } from '../config/text/settings.ts';
 import { isForbidden, isInvalid, KubernetesError } from '../kubernetes/kubernetes-error.ts';
+import { errorMessage } from '../system/errors.ts';
 import { UserFacingError } from '../system/user-facing-error.ts';
 
 /** Reason of a refusal; launcher/ maps each to its number (docs/launcher-plugin-api.md section 9). */
@@ -50,15 +51,13 @@ export class JobError extends UserFacingError {
 export function jobErrorOf(error: unknown, what: string, forLog = (text: string): string => text): JobError {
   if (error instanceof JobError) return error;
   if (!(error instanceof KubernetesError))
-    return new JobError('unknown', `${what}: ${messageOf(error)}`, { cause: error });
+    return new JobError('unknown', `${what}: ${errorMessage(error)}`, { cause: error });
   const { text, message } = error;
   const code: JobErrorCode = isInvalid(error) ? 'invalid-request' : 'unknown';
   // Refusals of the server are clear to users; connection errors need the client's sentence around them.
   const reason = isInvalid(error) || isForbidden(error) ? text : message;
   return new JobError(code, `${what}: ${reason}`, { cause: error, logged: `${what}: ${forLog(reason)}` });
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Throws JobError 'invalid-request'. */
 export function refuse(sentence: string): never {

@@ -7,6 +7,7 @@ import { type Client, EVENTS, JOBS, PODS, type Projected, type Reflector, SERVIC
 import { scopedClient } from '../kubernetes/decorate-client.ts';
 import { atMost, untilAborted, within } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
+import { errorMessage } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import type { JobsContext, JobsOptions } from './context.ts';
@@ -122,8 +123,8 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
       await Promise.all([jobs.synced(signal), pods.synced(signal)]);
     } catch (error) {
       const last = jobs.state().lastError ?? pods.state().lastError ?? error;
-      const reason = last instanceof Error ? last.message : String(last);
-      throw new JobError('unknown', `The jobs in Kubernetes have not been listed yet: ${reason}`, { cause: last });
+      const message = `The jobs in Kubernetes have not been listed yet: ${errorMessage(last)}`;
+      throw new JobError('unknown', message, { cause: last });
     }
     repository.open();
   }

@@ -3,6 +3,7 @@
  * message of the server's Status where there is one.
  */
 
+import { errorMessage } from '../system/errors.ts';
 import { isObject } from '../system/json.ts';
 import { firstLine, redactAnswer } from '../system/redact.ts';
 import { UserFacingError } from '../system/user-facing-error.ts';
@@ -261,7 +262,7 @@ const NO_HTTP1 = 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL';
 function connectionMessage(error: unknown): string {
   const { code, reason } = record(error);
   if (text(code).startsWith('ERR_SSL_') && text(reason) !== '') return text(reason);
-  return error instanceof Error ? error.message : String(error);
+  return errorMessage(error);
 }
 
 /** The code of a connection error, '' if it has none; of several addresses the code of the first. */

@@ -11,6 +11,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { errorCode } from './errors.ts';
 import { pathSteps } from './file-writers.ts';
 
 /** As the SDKs create them (protocol 1.5): only the owner may write. */
@@ -33,7 +34,7 @@ export function makeDirectoryAsRoot(path: string, owner: Owner): void {
     try {
       mkdirSync(directory, { mode: 0o700 });
     } catch (error) {
-      if (hasCode(error, 'EEXIST')) return;
+      if (errorCode(error) === 'EEXIST') return;
       throw error;
     }
     const descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
@@ -67,7 +68,7 @@ export function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { mode: MODE });
   } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error;
+    if (errorCode(error) !== 'EEXIST') throw error;
   }
 }
 
@@ -89,8 +90,4 @@ function isTrustedDirectory(stats: Stats): boolean {
   const writableByOthers = (stats.mode & 0o022) !== 0;
   const sticky = (stats.mode & 0o1000) !== 0;
   return stats.isDirectory() && stats.uid === 0 && (!writableByOthers || sticky);
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -18,6 +18,7 @@ import { basename, join } from 'node:path';
 import { directoryDenial, fileDenial, ownUser } from './access.ts';
 import type { Clock } from './clock.ts';
 import { makeDirectory } from './directories.ts';
+import { errorCode } from './errors.ts';
 import type { LogSink } from './logger.ts';
 
 const DAY_MS = 86_400_000;
@@ -190,7 +191,7 @@ function renameIfThere(path: string, to: string): void {
   try {
     renameSync(path, to);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (errorCode(error) !== 'ENOENT') throw error;
   }
 }
 

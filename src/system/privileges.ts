@@ -1,6 +1,7 @@
 /** Drops root privileges permanently and verifies it (architecture.md section 7). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { errorCode, errorMessage } from './errors.ts';
 import { UserFacingError } from './user-facing-error.ts';
 
 /** The user that the process becomes. */
@@ -73,7 +74,7 @@ export function becomeUser({ name, uid, gid, home }: ServerUser): void {
     setuid(uid);
   } catch (cause) {
     if (errorCode(cause) === 'EPERM') throw missingCapability(name, cause);
-    throw new PrivilegeError(`cannot become server-user "${name}": ${messageOf(cause)}`, { cause });
+    throw new PrivilegeError(`cannot become server-user "${name}": ${errorMessage(cause)}`, { cause });
   }
   const left = remainingPrivileges();
   if (left.length > 0) throw new PrivilegeError(`privileges were not dropped: ${left.join('; ')}`);
@@ -198,10 +199,6 @@ function missingCapability(name: string, cause: unknown): PrivilegeError {
   });
 }
 
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
 function canReturn(setuid: (id: number) => void): boolean {
   try {
     setuid(0);
@@ -209,8 +206,4 @@ function canReturn(setuid: (id: number) => void): boolean {
   } catch {
     return false;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 /** Writes lines to the inherited stderr, even if its reader is slow or does not read at all. */
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { errorCode } from './errors.ts';
 
 const STDERR = 2;
 
@@ -56,7 +57,7 @@ function put(descriptor: number, bytes: Buffer, patienceMs: number): Buffer {
     try {
       left = left.subarray(writeSync(descriptor, left));
     } catch (error) {
-      const isFull = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
+      const isFull = errorCode(error) === 'EAGAIN';
       if (!isFull) return Buffer.alloc(0);
       if (performance.now() >= latest) return left;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);

@@ -19,6 +19,7 @@ import {
 import { suggestion } from '../../config/text/suggest.ts';
 import { directoryDenial, fileDenial, isFull, otherUser, ownUser } from '../../system/access.ts';
 import { isMadeByRoot } from '../../system/directories.ts';
+import { errorMessage } from '../../system/errors.ts';
 import { PrivilegeError } from '../../system/privileges.ts';
 import { openFileLimit } from '../../system/process-limits.ts';
 import { syslogDenial } from '../../system/syslog.ts';
@@ -188,7 +189,7 @@ async function nameServices({ sections }: Profiles, serverUser: string, users: U
   const answers = await Promise.allSettled([users.user(serverUser), users.group(UNKNOWN_GROUP)]);
   const failed = answers.find((answer) => answer.status === 'rejected');
   if (failed === undefined) return [];
-  const words = failed.reason instanceof Error ? failed.reason.message : String(failed.reason);
+  const words = errorMessage(failed.reason);
   const remedy = `start the name services of this host (SSSD, LDAP); test with: getent group ${UNKNOWN_GROUP}; id ${serverUser}`;
   if (isNeeded) return [failure(`${words}: jobs of users that were not looked up before are refused`, remedy)];
   return [warning(`${words}: a submit of a user that was not looked up before waits for it`, remedy)];

@@ -5,6 +5,7 @@ import type { Options } from '../../config/options/options.ts';
 import { optionPlace } from '../../config/text/problem.ts';
 import { openTunnel } from '../../kubernetes/http/proxy.ts';
 import type { Clock } from '../../system/clock.ts';
+import { errorCode, errorMessage } from '../../system/errors.ts';
 import type { CommandContext } from '../command-session.ts';
 import { type Checked, failure, ok, only } from './check-report.ts';
 
@@ -138,7 +139,7 @@ async function connection(
       (await throughProxy(url, proxy.url, clock)).destroy();
       return only(ok(`${text} accepts connections through the proxy ${proxy.url.host} (https-proxy)`));
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorMessage(error);
       const remedy = `correct https-proxy, let the proxy allow CONNECT to ${text}, or add the host to no-proxy`;
       return { findings: [failure(`${proxy.origin}: ${why}`, remedy)] };
     }
@@ -168,5 +169,5 @@ function attempt(host: string, port: number, clock: Clock): Promise<string> {
 }
 
 export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  return errorCode(error) || String(error);
 }

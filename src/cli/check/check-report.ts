@@ -1,6 +1,7 @@
 /** Report of `check`: runs steps with a common deadline and prints their findings, one line each or as JSON. */
 import { Deadline, untilAborted } from '../../system/async.ts';
 import type { Clock } from '../../system/clock.ts';
+import { errorMessage } from '../../system/errors.ts';
 import { EXIT_FAILED, EXIT_OK } from '../command-contract.ts';
 import { type Color, clean, cleanJson, paint, type Terminal } from '../terminal.ts';
 import { fold } from '../text-columns.ts';
@@ -95,7 +96,7 @@ export class CheckReport {
       for (const finding of findings) this.#add(name, finding);
       return value;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorMessage(error);
       this.#add(name, failure(message, signal.aborted ? SLOW : UNEXPECTED));
       return undefined;
     }

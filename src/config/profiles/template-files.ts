@@ -5,6 +5,7 @@
 import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { accessDenial, ownUser } from '../../system/access.ts';
+import { errorCode } from '../../system/errors.ts';
 import { Mounts } from '../../system/file-writers.ts';
 import { fileError, type Naming, namingOf, readNamedFile } from '../text/file.ts';
 import { checkWriters, ownTrust, type TrustedWriters } from '../text/file-trust.ts';
@@ -181,6 +182,6 @@ export function templateFilesState({ templatePath }: Pick<TemplateFileOptions, '
       })
       .join('\n');
   } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    return errorCode(error) || String(error);
   }
 }

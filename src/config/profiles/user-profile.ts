@@ -1,4 +1,6 @@
 /** The profile of a user, with the groups that the system's name services report (configuration.md section 2). */
+
+import { errorMessage } from '../../system/errors.ts';
 import { UserLookupError } from '../../system/lookup-slots.ts';
 import type { SystemUser, Users } from '../../system/users.ts';
 import { type Problem, problem } from '../text/problem.ts';
@@ -62,7 +64,7 @@ export async function missingGroups({ sections }: Profiles, users: Users): Promi
   for (const section of sections.filter(({ kind }) => kind === 'group')) {
     const message = await users.group(section.name).then(
       (gid) => (gid === undefined ? `group ${section.name} does not exist on this host` : undefined),
-      (error: unknown) => `cannot look up group ${section.name}: ${error instanceof Error ? error.message : error}`,
+      (error: unknown) => `cannot look up group ${section.name}: ${errorMessage(error)}`,
     );
     if (message !== undefined) found.push(problem(section, '', message));
   }

@@ -1,5 +1,6 @@
 /** Tokens: the one sent with each request, read again when its file changes and after a 401, and the claims of a JWT. */
 import { readFile, stat } from 'node:fs/promises';
+import { errorMessage } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { KubernetesError } from '../kubernetes-error.ts';
 
@@ -35,7 +36,7 @@ export function tokenSource(credentials: Credentials, log: Log): TokenSource {
       return known.header;
     } catch (error) {
       if (known === undefined) {
-        const message = error instanceof Error ? error.message : String(error);
+        const message = errorMessage(error);
         throw new KubernetesError({ code: 'credentials', method: 'read', path, text: message, cause: error });
       }
       if (!warned) log.warning('Cannot read the token file; using the last token', { path, error });

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { errorCode } from '../../system/errors.ts';
 
 export interface TlsOptions {
   /** Certificates in PEM to trust instead of the host's. */
@@ -27,8 +28,7 @@ export function systemRoots(bundles: readonly string[] = SYSTEM_BUNDLES): string
       const pem = readFileSync(bundle, 'utf8');
       if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')))
-        throw error;
+      if (!['ENOENT', 'ENOTDIR'].includes(errorCode(error))) throw error;
     }
   }
   return rootCertificates.join('\n');

@@ -1,4 +1,5 @@
 /** Lists and watches as bytes: protobuf where the server speaks it, else JSON, behind the same decoder. */
+import { errorMessage } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { type ProtobufDecoder, protobufDecoder } from './protobuf/bodies.ts';
 
@@ -100,7 +101,7 @@ export class Encodings {
           error,
         },
       );
-    return new DecodeError('not-protobuf', error instanceof Error ? error.message : String(error), error);
+    return new DecodeError('not-protobuf', errorMessage(error), error);
   }
 }
 

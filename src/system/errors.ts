@@ -1,0 +1,10 @@
+/** What was thrown, as text: anything can be thrown, and errors of the operating system have a code. */
+
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** `ENOENT`; '' for an error without a code. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
