@@ -10,7 +10,7 @@ import { sleep } from '../../system/clock.ts';
 import type { JobsContext } from '../context.ts';
 import { CONTAINER_NAME, JOB_NAME_LABEL } from '../objects/annotations.ts';
 import { podEnded } from '../view/observation.ts';
-import { type JobView, projectJob, projectPod } from '../view/projection.ts';
+import { type JobView, type PodView, projectJob, projectPod } from '../view/projection.ts';
 import type { Confirmed, JobRecord } from '../view/record.ts';
 
 /** How long the watch of pods may take to catch up with a list. */
@@ -106,12 +106,12 @@ type Identity = Pick<JobView, 'name' | 'uid'>;
 async function readJobAndPods(context: ReadContext, job: Identity): Promise<boolean> {
   const { pods, clock, signal, log } = context;
   const exists = await readJob(context, job);
-  const version = await readPods(context, job, signal);
+  const { resourceVersion } = await readPods(context, job, signal);
   const reached = await within(
     clock,
     CATCH_UP_MS,
     async (deadline) => {
-      await pods.reached(version, deadline);
+      await pods.reached(resourceVersion, deadline);
       return true;
     },
     signal,
@@ -134,16 +134,14 @@ async function readJob({ client, jobs, signal }: ReadContext, job: Identity): Pr
   return true;
 }
 
-/** Takes in the newest pods of a job, without waiting for their watch; returns the resource version of the list. */
+/** Takes in the newest pods of a job, without waiting for their watch; returns them, and the resource version of the list. */
 export async function readPods(
   { client, pods }: Pick<JobsContext, 'client' | 'pods'>,
   { name, uid }: Identity,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<{ readonly found: readonly PodView[]; readonly resourceVersion: string }> {
   const list = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${name}` }, { signal });
-  for (const pod of list.items) {
-    const view = projectPod(pod);
-    if (view.jobUid === uid) pods.offer(view, { isListed: true });
-  }
-  return list.resourceVersion;
+  const found = list.items.map(projectPod).filter(({ jobUid }) => jobUid === uid);
+  for (const view of found) pods.offer(view, { isListed: true });
+  return { found, resourceVersion: list.resourceVersion };
 }

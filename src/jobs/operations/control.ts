@@ -2,15 +2,15 @@
  * Stop, kill and cancel (docs/kubernetes-objects.md section 5). The request is recorded on the Job before it is done, so
  * that every instance knows the reason of the end. Needs patch on jobs, list on pods, and the permissions of stop-kill.ts.
  */
-import { PODS } from '../../kubernetes/contract.ts';
 import type { JobsContext } from '../context.ts';
 import type { ControlOperation, ControlResult, Requester } from '../contract.ts';
 import type { JobState } from '../job.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
-import { CONTROL_ANNOTATION, type ControlRecord, JOB_NAME_LABEL } from '../objects/annotations.ts';
+import { CONTROL_ANNOTATION, type ControlRecord } from '../objects/annotations.ts';
 import { endedByItself } from '../view/observation.ts';
-import { type JobView, projectPod } from '../view/projection.ts';
+import type { JobView } from '../view/projection.ts';
 import type { JobRecord } from '../view/record.ts';
+import { readPods } from './confirm-end.ts';
 import { type JobPatch, patchJob } from './patch-job.ts';
 import { act } from './stop-kill.ts';
 
@@ -126,7 +126,6 @@ export async function cancel(
   user: Requester,
   reason?: string,
 ): Promise<ControlResult> {
-  const { client, pods, signal } = context;
   let before: ControlRecord | undefined;
   const intent = {
     ...newRecord(context, 'cancel', user),
@@ -140,10 +139,8 @@ export async function cancel(
     return { annotations: annotation(intent), spec: { suspend: true, parallelism: 0 } };
   });
   if (patched === undefined) throw tooLate(record.id, 'cancel');
-  const found = await client.list(PODS, { labelSelector: `${JOB_NAME_LABEL}=${record.id}` }, { signal });
-  const views = found.items.map(projectPod).filter(({ jobUid }) => jobUid === record.uid);
-  for (const pod of views) pods.offer(pod, { isListed: true });
-  if (patched.finished || views.some(endedByItself)) {
+  const { found } = await readPods(context, record.job, context.signal);
+  if (patched.finished || found.some(endedByItself)) {
     await restoreControl(context, record, { intent, before });
     throw tooLate(record.id, 'cancel');
   }
