@@ -18,6 +18,7 @@ import {
   type Response,
   reloadResponse,
 } from './responses.ts';
+import type { SlicedBuild } from './sliced-build.ts';
 
 /** Seven options as the launcher sends them; an absent field was not sent and keeps its last value. */
 export type InheritedSettings = Omit<InferRead<typeof INHERITED_SETTINGS>, 'includePluginMetricsIntervalSeconds'>;
@@ -40,7 +41,7 @@ interface AnswerContext {
 type AnsweredKind = Exclude<RequestKind, StreamKind | 'heartbeat' | 'bootstrap'>;
 
 /** Builds the response when it is about to be written; undefined if no client waits for it. Throws JobError. */
-export type MakeAnswer = () => Response | undefined;
+export type MakeAnswer = () => Response | SlicedBuild<Response> | undefined;
 
 /** A request of one of these kinds. */
 export type AnsweredRequest = { [K in AnsweredKind]: RequestOf<K> }[AnsweredKind];
@@ -78,19 +79,28 @@ const ANSWERS: Answers = {
       context.timeLeft(),
       requestUsername || username,
     );
-    const { maxMessageSize, minor } = context;
-    return () => jobsResponse(requestId, encodeJob(submitted, { maxMessageSize, minor: minor(), fields: [] }));
+    const { jobs, maxMessageSize, minor } = context;
+    return function* () {
+      const json = encodeJob(submitted, jobs.onChange, { maxMessageSize, minor: minor(), fields: [] });
+      return jobsResponse(requestId, yield* json);
+    };
   },
 
-  getJobs: async (request, context) => () => {
-    const { requestId, jobId, username, fields } = request;
-    const { jobs, log, maxMessageSize, minor } = context;
-    const list = { maxMessageSize, minor: minor(), fields };
-    if (jobId !== '*') return jobsResponse(requestId, encodeJob(jobs.find(jobId, username), list));
-    const skipped = (job: Job, error: unknown): void =>
-      log.error('BUG: job cannot be encoded; skipping it in the list', { job: job.id, error });
-    return jobsResponse(requestId, encodeJobs(filterJobs(jobs.list(username), request), list, skipped));
-  },
+  getJobs: async (request, context) =>
+    function* () {
+      const { requestId, jobId, username, fields } = request;
+      const { jobs, log, maxMessageSize, minor } = context;
+      const { onChange } = jobs;
+      const list = { maxMessageSize, minor: minor(), fields };
+      if (jobId !== '*') {
+        return jobsResponse(requestId, yield* encodeJob(jobs.find(jobId, username), onChange, list));
+      }
+      const skipped = (job: Job, error: unknown): void =>
+        log.error('BUG: job cannot be encoded; skipping it in the list', { job: job.id, error });
+      const accepts = jobFilter(request);
+      const found = filterJobs(jobs.list(username), accepts);
+      return jobsResponse(requestId, yield* encodeJobs({ jobs: found, accepts, onChange }, list, skipped));
+    },
 
   control: async ({ requestId, jobId, username, requestUsername, operation }, { jobs }) => {
     const result = await jobs.control(jobId, username, operation, requestUsername || username);
@@ -151,20 +161,21 @@ interface JobFilter {
   readonly statuses: readonly (JobState | '')[];
 }
 
-/** The jobs that meet all conditions, by id in byte order. Request and jobs may have thousands of tags. */
-export function filterJobs(jobs: readonly Job[], filter: JobFilter): readonly Job[] {
+/** Does a job meet all conditions? Request and jobs may have thousands of tags. */
+export function jobFilter(filter: JobFilter): (job: Job) => boolean {
   const { startTime = Number.NEGATIVE_INFINITY, endTime = Number.POSITIVE_INFINITY } = filter;
   const tags = new Set(filter.tags);
   const statuses = new Set(filter.statuses);
-  return jobs
-    .filter(
-      (job) =>
-        (statuses.size === 0 || statuses.has(job.status)) &&
-        job.submissionTime >= startTime &&
-        job.submissionTime <= endTime &&
-        (tags.size === 0 || hasAll(job.tags, tags)),
-    )
-    .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  return (job) =>
+    (statuses.size === 0 || statuses.has(job.status)) &&
+    job.submissionTime >= startTime &&
+    job.submissionTime <= endTime &&
+    (tags.size === 0 || hasAll(job.tags, tags));
+}
+
+/** The jobs that are accepted, by id in byte order. */
+export function filterJobs(jobs: readonly Job[], accepts: (job: Job) => boolean): readonly Job[] {
+  return jobs.filter(accepts).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
 function hasAll(tags: readonly string[], wanted: ReadonlySet<string>): boolean {

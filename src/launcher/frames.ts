@@ -3,6 +3,7 @@
  * body, JSON in UTF-8. Both directions use them; a pipe may split and join them anywhere.
  */
 
+import type { JsonPieces } from './json-pieces.ts';
 import { MAX_JSON_BYTES_PER_BYTE, writeJsonText } from './json-text.ts';
 
 export const HEADER_BYTES = 4;
@@ -18,7 +19,9 @@ export type FrameBody = readonly (string | Uint8Array)[];
 
 /** A frame, and what is to be called when it was written. */
 export interface BuiltFrame {
-  readonly bytes: Buffer;
+  readonly parts: readonly Buffer[];
+  /** Bytes of all parts. */
+  readonly length: number;
   readonly release: () => void;
 }
 
@@ -30,7 +33,8 @@ const MAX_UNUSED = 4;
 export class FrameBuilder {
   readonly #unused: Buffer[] = [];
 
-  build(body: FrameBody): BuiltFrame {
+  build(body: FrameBody | { readonly json: JsonPieces }): BuiltFrame {
+    if ('json' in body) return this.#ofPieces(body.json);
     const hasText = body.some((part) => typeof part !== 'string');
     const most = HEADER_BYTES + body.reduce((length, part) => length + mostBytes(part), 0);
     const isShared = hasText && most > Buffer.poolSize && most <= TEXT_FRAME_BYTES;
@@ -44,11 +48,29 @@ export class FrameBuilder {
     }
     buffer.writeUInt32BE(end - HEADER_BYTES, 0);
     return {
-      bytes: buffer.subarray(0, end),
+      parts: [buffer.subarray(0, end)],
+      length: end,
       release: () => {
         if (isShared && this.#unused.length < MAX_UNUSED) this.#unused.push(buffer);
       },
     };
+  }
+
+  /** What is in UTF-8 already is not copied. */
+  #ofPieces(pieces: JsonPieces): BuiltFrame {
+    if (!pieces.some(Buffer.isBuffer)) return this.build([pieces.join('')]);
+    const parts = [Buffer.allocUnsafe(HEADER_BYTES)];
+    let text = '';
+    for (const piece of [...pieces, Buffer.alloc(0)]) {
+      if (typeof piece === 'string') text += piece;
+      else {
+        parts.push(Buffer.from(text), piece);
+        text = '';
+      }
+    }
+    const length = parts.reduce((bytes, part) => bytes + part.length, 0);
+    parts[0]?.writeUInt32BE(length - HEADER_BYTES);
+    return { parts: parts.filter((part) => part.length > 0), length, release: () => {} };
   }
 }
 

@@ -17,6 +17,7 @@ import {
   MAX_REQUESTS_IN_PROGRESS,
 } from './session-limits.ts';
 import { SharedLimit } from './shares.ts';
+import type { SlicedBuild } from './sliced-build.ts';
 import type { Writer } from './writer.ts';
 
 /** Answers a request for a stream with an Error, if it is still wanted when the Error is written. */
@@ -162,11 +163,13 @@ export class InFlightRequests {
   async #write(requestId: RequestId, user: string, make: MakeAnswer): Promise<void> {
     const { writer, errorResponse } = this.#options;
     this.#waiting++;
+    const orError = (error: unknown): Response => errorResponse(requestId, error);
     await writer.send(() => {
       try {
-        return make();
+        const made = make();
+        return made !== undefined && 'next' in made ? slicedOr(made, orError) : made;
       } catch (error) {
-        return errorResponse(requestId, error);
+        return orError(error);
       }
     }, user);
     this.#waiting--;
@@ -175,5 +178,13 @@ export class InFlightRequests {
 
   #notify(): void {
     for (const waiter of this.#waiters.splice(0)) waiter();
+  }
+}
+
+function* slicedOr(build: SlicedBuild<Response>, orError: (error: unknown) => Response): SlicedBuild<Response> {
+  try {
+    return yield* build;
+  } catch (error) {
+    return orError(error);
   }
 }

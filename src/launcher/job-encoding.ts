@@ -1,10 +1,14 @@
 /**
- * Jobs as JSON for one message. In a list that does not fit, long strings and lists are shortened, the longest first, so that
- * one user's large jobs do not keep others from seeing a list (launcher-plugin-api.md section 0).
+ * Jobs as JSON for one message, built in slices: a list of large jobs takes as long as hundreds of other answers. In a list
+ * that does not fit, long strings and lists are shortened, so that one user's large jobs do not keep others from seeing a
+ * list (launcher-plugin-api.md section 0).
  */
+import type { Jobs } from '../jobs/contract.ts';
 import { type Job, jobWriter, writtenFields } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
-import { isObject } from '../system/json.ts';
+import { LEVELS, type Level, LONG_FIELDS, leastBytesOfJob, shortenedJob, WHOLE } from './job-levels.ts';
+import { type JsonPieces, JsonText, writeJson } from './json-pieces.ts';
+import { Pace, type SlicedBuild } from './sliced-build.ts';
 
 interface JobListContext {
   readonly maxMessageSize: number;
@@ -14,209 +18,226 @@ interface JobListContext {
   readonly fields: readonly string[];
 }
 
+export interface JobList {
+  /** By id in byte order. */
+  readonly jobs: readonly Job[];
+  /** Is a job that has changed meanwhile still in the list? */
+  readonly accepts: (job: Job) => boolean;
+  readonly onChange: Jobs['onChange'];
+}
+
 /** Upper bound for all of a list of jobs but the jobs. */
 const ENVELOPE_BYTES = 200;
 
-/** How much of a job is in a list. */
-interface Level {
-  /** Longest string of LONG_FIELDS; those of other fields have at least MIN_OTHER_CHARACTERS. */
-  readonly characters: number;
-  /** Most items of a list, and entries of an object. */
-  readonly items: number;
-}
+/** A job with more than this is written in slices. */
+const LARGE_JOB_BYTES = 64 * 1024;
 
-const LONG_FIELDS: ReadonlySet<string> = new Set(['args', 'command', 'environment', 'initContainers', 'metadata']);
-const COMPLETE_FIELDS: ReadonlySet<string> = new Set(['id', 'user', 'status', 'submissionTime', 'lastUpdateTime']);
-const MIN_OTHER_CHARACTERS = 1024;
+/** Neighbors in a list share chunks of this size: what is encoded again when one of them changes meanwhile. */
+const CHUNK_BYTES = 8 * 1024;
 
-const WHOLE: Level = { characters: Number.POSITIVE_INFINITY, items: Number.POSITIVE_INFINITY };
-
-/** Tried in this order: the longest strings are cut first, then the longest lists. */
-const LEVELS: readonly Level[] = [
-  WHOLE,
-  ...[256 * 1024, 64 * 1024, 16 * 1024, 4096, 1024, 256, 64].map((characters) => ({
-    characters,
-    items: Number.POSITIVE_INFINITY,
-  })),
-  ...[4096, 1024, 256, 64, 16].map((items) => ({ characters: 64, items })),
-];
+/** For each job, beside the bytes of its JSON: what reading its fields costs. */
+const BYTES_OF_A_JOB = 256;
 
 /** The job as JSON, complete. Throws JobError if it does not fit into one message. */
-export function encodeJob(job: Job, context: JobListContext): readonly string[] {
-  const json = JSON.stringify(jobWriter(context.minor, context.fields)(job));
-  if (Buffer.byteLength(json) + ENVELOPE_BYTES > context.maxMessageSize) throw tooLarge('the job does', context);
-  return [json];
+export function* encodeJob(job: Job, onChange: Jobs['onChange'], context: JobListContext): SlicedBuild<JsonPieces> {
+  const raise = (_: Job, error: unknown): never => {
+    throw error;
+  };
+  const list = new ChangingList({ jobs: [job], accepts: () => true, onChange });
+  try {
+    const pieces = yield* encodedWithin(list, WHOLE, context, raise);
+    if (pieces === undefined) throw tooLarge('the job does', context);
+    return pieces;
+  } finally {
+    list.end();
+  }
 }
 
 /**
- * Each job as JSON. Throws JobError if they do not fit into one message with short values. `skipped` is called for each job
- * that cannot be encoded.
+ * Each job as JSON, in the state at the end. Throws JobError if they do not fit into one message with short values. `skipped`
+ * is called for each job that cannot be encoded.
  */
-export function encodeJobs(
-  jobs: readonly Job[],
+export function* encodeJobs(
+  list: JobList,
   context: JobListContext,
   skipped: (job: Job, error: unknown) => void,
-): readonly string[] {
-  for (const level of LEVELS.slice(firstLevel(jobs, context))) {
-    const encoded = encodedWithin(jobs, level, context, skipped);
-    if (encoded !== undefined) return encoded;
+): SlicedBuild<JsonPieces> {
+  const changing = new ChangingList(list);
+  try {
+    for (const level of LEVELS.slice(yield* firstLevel(list.jobs, context))) {
+      const encoded = yield* encodedWithin(changing, level, context, skipped);
+      if (encoded !== undefined) return encoded;
+    }
+    throw tooLarge(`the ${list.jobs.length} jobs do`, context);
+  } finally {
+    changing.end();
   }
-  throw tooLarge(`the ${jobs.length} jobs do`, context);
 }
 
 /** Index of the first level at which the jobs may fit: strings are counted without being encoded. */
-function firstLevel(jobs: readonly Job[], context: JobListContext): number {
+function* firstLevel(jobs: readonly Job[], context: JobListContext): SlicedBuild<number> {
   const names = writtenFields(context.fields);
-  if (mayFit(jobs, names, WHOLE, context)) return 0;
+  const long = names.filter((name) => LONG_FIELDS.has(name));
+  if (yield* mayFit(jobs, long, WHOLE, context)) return 0;
   let tooLarge = 0;
   let enough = LEVELS.length;
   while (enough - tooLarge > 1) {
     const middle = (tooLarge + enough) >> 1;
-    if (mayFit(jobs, names, LEVELS[middle], context)) enough = middle;
+    if (yield* mayFit(jobs, names, LEVELS[middle] ?? WHOLE, context)) enough = middle;
     else tooLarge = middle;
   }
   return enough;
 }
 
-function mayFit(
+function* mayFit(
   jobs: readonly Job[],
   names: readonly (keyof Job)[],
-  level: Level | undefined,
+  level: Level,
   { maxMessageSize }: JobListContext,
-): boolean {
+): SlicedBuild<boolean> {
+  const pace = new Pace();
   let bytes = 0;
   for (const job of jobs) {
-    for (const name of names) if (name !== 'stdin') bytes += leastBytes(job[name], limitsOf(name, level ?? WHOLE));
+    const added = leastBytesOfJob(job, names, level);
+    bytes += added;
     if (bytes > maxMessageSize) return false;
+    if (pace.isOver((added + BYTES_OF_A_JOB) / 8)) yield 'more';
   }
   return true;
 }
 
-/** Items and names from which on a value is large. */
-const LARGE_ITEMS = 64;
+/** A list whose jobs change while it is encoded. */
+class ChangingList {
+  readonly length: number;
+  /** Called with the index of each job that changes. */
+  changed: (index: number) => void = () => {};
+  /** Must be called. */
+  readonly end: () => void;
+  readonly #list: JobList;
+  readonly #latest = new Map<string, Job>();
 
-/**
- * Of large values, which are the same objects in each list: what counting 500 jobs with thousands of names took 1.5 s for.
- * By the longest string and the most items that are counted.
- */
-const LEAST_BYTES = new WeakMap<object, Map<string, number>>();
-const NAMES = new WeakMap<object, readonly string[]>();
-
-function namesOf(value: object): readonly string[] {
-  const known = NAMES.get(value);
-  if (known !== undefined) return known;
-  const names = Object.keys(value);
-  if (names.length >= LARGE_ITEMS) NAMES.set(value, names);
-  return names;
-}
-
-/** Lower bound for the JSON of a value: empty values may be left out, and characters have one byte at least. */
-function leastBytes(value: unknown, level: Level): number {
-  if (typeof value === 'string') return value === '' ? 0 : Math.min(value.length, level.characters) + 2;
-  if (Array.isArray(value)) return counted(value, value.length, level, leastBytesOfList);
-  return isObject(value) ? counted(value, namesOf(value).length, level, leastBytesOfObject) : 0;
-}
-
-function counted<T extends object>(
-  value: T,
-  size: number,
-  level: Level,
-  count: (value: T, level: Level) => number,
-): number {
-  if (size < LARGE_ITEMS) return count(value, level);
-  const known = LEAST_BYTES.get(value) ?? new Map<string, number>();
-  const key = `${level.characters} ${level.items}`;
-  const bytes = known.get(key) ?? count(value, level);
-  LEAST_BYTES.set(value, known.set(key, bytes));
-  return bytes;
-}
-
-function leastBytesOfList(list: readonly unknown[], level: Level): number {
-  const length = Math.min(list.length, level.items);
-  let bytes = length;
-  for (let i = 0; i < length; i++) bytes += leastBytes(list[i], level);
-  return bytes;
-}
-
-function leastBytesOfObject(object: Readonly<Record<string, unknown>>, level: Level): number {
-  const names = namesOf(object);
-  const length = Math.min(names.length, level.items);
-  let bytes = 0;
-  for (let i = 0; i < length; i++) {
-    const name = names[i] ?? '';
-    const inner = leastBytes(object[name], level);
-    if (inner > 0) bytes += inner + Math.min(name.length, level.characters) + 3;
+  constructor(list: JobList) {
+    this.#list = list;
+    this.length = list.jobs.length;
+    this.end = list.onChange((job) => {
+      const index = indexOf(job.id, list.jobs);
+      if (index === undefined) return;
+      this.#latest.set(job.id, job);
+      this.changed(index);
+    });
   }
-  return bytes;
+
+  /** The job as it is now; undefined: it is no longer in the list. */
+  at(index: number): Job | undefined {
+    const listed = this.#list.jobs[index];
+    const job = listed && (this.#latest.get(listed.id) ?? listed);
+    return job !== undefined && this.#list.accepts(job) ? job : undefined;
+  }
 }
 
-/** The jobs at this level; undefined if they do not fit. */
-function encodedWithin(
-  jobs: readonly Job[],
+/** Neighboring jobs of a list, and their JSON. */
+interface Chunk {
+  readonly from: number;
+  to: number;
+  json: JsonText;
+}
+
+/** The jobs at this level, those that change meanwhile as they are at the end; undefined if they do not fit. */
+function* encodedWithin(
+  list: ChangingList,
   level: Level,
-  { maxMessageSize, minor, fields }: JobListContext,
+  context: JobListContext,
   skipped: (job: Job, error: unknown) => void,
-): readonly string[] | undefined {
+): SlicedBuild<JsonPieces | undefined> {
+  const write = jobEncoder(level, context);
+  const chunks: Chunk[] = [];
+  const stale = new Set<Chunk>();
+  const failures = new Map<string, () => void>();
+  let bytes = ENVELOPE_BYTES;
+
+  function* fill(chunk: Chunk, end: number, most: number): SlicedBuild<void> {
+    const json = new JsonText();
+    for (chunk.to = chunk.from; chunk.to < end && json.bytes < most; ) {
+      const job = list.at(chunk.to++);
+      if (job === undefined) continue;
+      const before = json.mark();
+      try {
+        yield* write(job, json);
+      } catch (error) {
+        json.backTo(before);
+        failures.set(job.id, () => skipped(job, error));
+      }
+    }
+    json.end();
+    bytes += json.bytes - chunk.json.bytes;
+    chunk.json = json;
+  }
+
+  list.changed = (index) => {
+    const chunk = chunks.findLast(({ from }) => from <= index);
+    if (chunk !== undefined && index < chunk.to) stale.add(chunk);
+  };
+  for (let from = 0; from < list.length; from = chunks.at(-1)?.to ?? list.length) {
+    const chunk: Chunk = { from, to: from, json: new JsonText() };
+    chunks.push(chunk);
+    yield* fill(chunk, list.length, CHUNK_BYTES);
+    if (bytes > context.maxMessageSize) return undefined;
+  }
+  // However often the jobs change, this ends.
+  let pauses = chunks.length;
+  for (let hasPaused = true; hasPaused; ) {
+    yield 'ready';
+    hasPaused = false;
+    for (const chunk of stale) {
+      stale.delete(chunk);
+      for (const pause of fill(chunk, chunk.to, Number.POSITIVE_INFINITY)) {
+        if (pauses-- <= 0) continue;
+        hasPaused = true;
+        yield pause;
+      }
+      if (bytes > context.maxMessageSize) return undefined;
+    }
+  }
+  for (const report of failures.values()) report();
+  return withoutComma(chunks.flatMap(({ json }) => json.pieces));
+}
+
+/** Writes a job with a comma before it. */
+function jobEncoder(level: Level, { minor, fields }: JobListContext): (job: Job, json: JsonText) => SlicedBuild<void> {
+  const pace = new Pace();
   const write = jobWriter(minor, fields);
   const names = writtenFields(fields);
-  const encoded: string[] = [];
-  const failures: (() => void)[] = [];
-  let bytes = ENVELOPE_BYTES;
-  for (const job of jobs) {
-    try {
-      const json = JSON.stringify(write(level === WHOLE ? job : shortenedJob(job, names, level)));
-      bytes += Buffer.byteLength(json) + 1;
-      encoded.push(json);
-    } catch (error) {
-      failures.push(() => skipped(job, error));
+  const long = names.filter((name) => LONG_FIELDS.has(name));
+  return function* (job, json) {
+    const form = level === WHOLE ? job : shortenedJob(job, names, level);
+    const isLarge = leastBytesOfJob(form, long, WHOLE) > LARGE_JOB_BYTES;
+    const value = write(form);
+    json.add(',');
+    if (isLarge) {
+      yield* writeJson(value, json, pace);
+      return;
     }
-    if (bytes > maxMessageSize) return undefined;
+    const text = JSON.stringify(value);
+    json.add(text);
+    if (pace.isOver(text.length + BYTES_OF_A_JOB)) yield 'more';
+  };
+}
+
+/** Index of the job of this id; undefined: it is not in the list. */
+function indexOf(id: string, jobs: readonly Job[]): number | undefined {
+  let from = 0;
+  let end = jobs.length;
+  while (from < end) {
+    const middle = (from + end) >> 1;
+    if ((jobs[middle]?.id ?? '') < id) from = middle + 1;
+    else end = middle;
   }
-  for (const report of failures) report();
-  return encoded;
+  return jobs[from]?.id === id ? from : undefined;
 }
 
-function limitsOf(field: string, level: Level): Level {
-  if (COMPLETE_FIELDS.has(field)) return WHOLE;
-  return LONG_FIELDS.has(field) ? level : { ...level, characters: Math.max(level.characters, MIN_OTHER_CHARACTERS) };
-}
-
-/** Before it is written: sorting thousands of tags takes longer than cutting them. */
-function shortenedJob(job: Job, names: readonly (keyof Job)[], level: Level): Job {
-  const fields = Object.fromEntries(names.map((name) => [name, shortened(job[name], limitsOf(name, level))]));
-  return { ...job, ...fields };
-}
-
-/** The value with strings and lists in it cut; what is cut has a mark that says so. */
-function shortened(value: unknown, level: Level): unknown {
-  const { characters, items } = level;
-  if (typeof value === 'string') return shortText(value, characters);
-  if (Array.isArray(value)) {
-    // Ids of groups: at most 1,000.
-    if (typeof value[0] === 'number') return value;
-    const kept = value.slice(0, items).map((item) => shortened(item, level));
-    return value.length <= items ? kept : withMark(kept, `... (shortened from ${value.length} items)`);
-  }
-  if (!isObject(value)) return value;
-  const names = namesOf(value);
-  const kept = names
-    .slice(0, items)
-    .map((name): [string, unknown] => [shortText(name, characters), shortened(value[name], level)]);
-  if (names.length > items) kept.push(['...', `(shortened from ${names.length} entries)`]);
-  return Object.fromEntries(kept);
-}
-
-function shortText(text: string, characters: number): string {
-  if (text.length <= characters) return text;
-  return `${text.slice(0, characters).toWellFormed()}... (shortened from ${text.length} characters)`;
-}
-
-/** The list with a mark at its end: an item of its own among strings, else in the first string of the last item. */
-function withMark(list: readonly unknown[], mark: string): readonly unknown[] {
-  const last = list.at(-1);
-  if (!isObject(last)) return [...list, mark];
-  const [name, text] = Object.entries(last).find(([, value]) => typeof value === 'string') ?? ['...', ''];
-  return [...list.slice(0, -1), { ...last, [name]: `${text}${mark}` }];
+function withoutComma([first, ...others]: JsonPieces): JsonPieces {
+  if (first === undefined) return [];
+  return [typeof first === 'string' ? first.slice(1) : first.subarray(1), ...others];
 }
 
 function tooLarge(what: string, { maxMessageSize }: JobListContext): JobError {

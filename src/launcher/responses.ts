@@ -7,6 +7,7 @@ import { CONFIG, type Job, PLACEMENT_CONSTRAINT, RESOURCE_LIMIT } from '../jobs/
 import type { JobErrorCode } from '../jobs/job-error.ts';
 import { boolean, list, object, text, writeFields } from '../system/schema.ts';
 import type { FrameBody } from './frames.ts';
+import type { JsonPieces } from './json-pieces.ts';
 import type { PluginMetrics } from './plugin-metrics.ts';
 import { NO_REQUEST, type RequestId } from './request-id.ts';
 import type { OutputType } from './requests.ts';
@@ -39,8 +40,11 @@ const UNCOUNTED: ReadonlySet<ResponseKind> = new Set(['error', 'heartbeat', 'met
 export interface Response {
   readonly kind: ResponseKind;
   readonly requestId: RequestId;
-  /** The fields after requestId and responseId, as JSON: `"a":1,"b":2`, or ''. Job output is UTF-8 text between two of these. */
-  readonly fields: string | readonly [before: string, text: Uint8Array, after: string];
+  /**
+   * The fields after requestId and responseId, as JSON: `"a":1,"b":2`, or ''. Job output is UTF-8 text between two of these;
+   * jobs are in pieces.
+   */
+  readonly fields: string | readonly [before: string, text: Uint8Array, after: string] | { readonly json: JsonPieces };
 }
 
 /** Error codes of section 9. */
@@ -65,9 +69,13 @@ export interface Sequence {
 }
 
 /** The JSON of a response with its number. */
-export function encode({ kind, requestId, fields }: Response, responseId: number): FrameBody {
+export function encode(
+  { kind, requestId, fields }: Response,
+  responseId: number,
+): FrameBody | { readonly json: JsonPieces } {
   const head = `{"messageType":${NUMBERS[kind]},"requestId":${requestId},"responseId":${responseId}`;
   if (typeof fields === 'string') return [`${head}${fields === '' ? '' : `,${fields}`}}`];
+  if ('json' in fields) return { json: [`${head},`, ...fields.json, '}'] };
   const [before, text, after] = fields;
   return [`${head},${before}`, text, `${after}}`];
 }
@@ -89,9 +97,9 @@ export function bootstrapResponse(requestId: RequestId): Response {
   return { kind: 'bootstrap', requestId, fields: fieldsOf({ version: API_VERSION }) };
 }
 
-/** `jobs`: each as JSON. */
-export function jobsResponse(requestId: RequestId, jobs: readonly string[]): Response {
-  return { kind: 'jobs', requestId, fields: `"jobs":[${jobs.join(',')}]` };
+/** `jobs`: their JSON, with commas between them. */
+export function jobsResponse(requestId: RequestId, jobs: JsonPieces): Response {
+  return { kind: 'jobs', requestId, fields: { json: ['"jobs":[', ...jobs, ']'] } };
 }
 
 export function statusResponse(sequences: readonly Sequence[], job: Job, statusMessage: string): Response {

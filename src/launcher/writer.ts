@@ -6,13 +6,14 @@ import type { Writable } from 'node:stream';
 import { RoundRobin } from '../system/round-robin.ts';
 import { type BuiltFrame, FrameBuilder, HEADER_BYTES } from './frames.ts';
 import { encode, isCounted, type Response } from './responses.ts';
+import type { SlicedBuild } from './sliced-build.ts';
 
 /** Builds a response when it is about to be written; undefined, or an error: nothing is written. */
-type MakeResponse = () => Response | undefined;
+type MakeResponse = () => Response | SlicedBuild<Response> | undefined;
 
 /**
- * A heartbeat is the next message that is written. Answers and states are written before job output, and that before the
- * answers of a user with a large answer before: one user's large lists delay another user by one message at most.
+ * A heartbeat is the next message that is written. Answers and states are written before job output, and that before answers
+ * that took more than one slice to build: one user's large lists delay another user by one slice and one message at most.
  */
 const CLASSES = ['heartbeat', 'answer', 'bulk', 'large'] as const;
 type Class = (typeof CLASSES)[number];
@@ -24,8 +25,8 @@ const OTHERS_IN_A_ROW = 8;
 /** Bytes that are written in one turn of the event loop: with a launcher that reads fast, writing would never end. */
 const MAX_BYTES_IN_A_TURN = 64 * 1024;
 
-/** An answer of this size or more is large. */
-const LARGE_BYTES = 64 * 1024;
+/** Users with an answer in memory that is built in slices; those of other users wait. */
+const MAX_BUILDS = 8;
 
 interface WriterOptions {
   readonly output: Writable;
@@ -45,6 +46,14 @@ interface QueuedResponse {
   readonly written: () => void;
 }
 
+/** A response that is built in slices. */
+interface Build {
+  readonly steps: SlicedBuild<Response>;
+  readonly written: () => void;
+  /** Its next step is taken when it may be written. */
+  isReady: boolean;
+}
+
 export class Writer {
   /** The largest body in bytes (option `max-message-size`). */
   readonly maxMessageSize: number;
@@ -57,8 +66,11 @@ export class Writer {
   };
   /** Messages that were written while a message of this class waited. */
   readonly #passedBy = { heartbeat: 0, answer: 0, bulk: 0, large: 0 };
-  /** Users with a last answer that was large. */
-  readonly #usersOfLarge = new Set<string>();
+  /** Builds that are not ready, one step of one user in an iteration of the event loop. */
+  readonly #builds = new RoundRobin<Build>();
+  /** The build of each user that was begun and is not written. */
+  readonly #begun = new Map<string, Build>();
+  #isStepDue = false;
   readonly #frames = new FrameBuilder();
   #responseId = 0;
   #isFull = false;
@@ -88,8 +100,7 @@ export class Writer {
         resolve();
         return;
       }
-      const own = priority === 'answer' && this.#usersOfLarge.has(user) ? 'large' : priority;
-      this.#queues[own].push(user, { make, written: resolve });
+      this.#queues[priority].push(user, { make, written: resolve });
       this.#pump();
     });
   }
@@ -99,12 +110,13 @@ export class Writer {
     this.#closed = true;
     this.#uncork();
     this.#options.output.off('drain', this.#onDrain);
-    for (const queue of Object.values(this.#queues)) {
+    for (const queue of [...Object.values(this.#queues), this.#builds]) {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) next.item.written();
     }
+    for (const { steps } of this.#begun.values()) steps.return(undefined as never);
   }
 
-  /** Before a large answer is built, requests that have arrived are read: their answers are written first. */
+  /** Before a large answer is written, requests that have arrived are read: their answers are written first. */
   #pumpNextTurn(): void {
     if (this.#isPumpDue) return;
     this.#isPumpDue = true;
@@ -129,16 +141,81 @@ export class Writer {
       }
       const next = from && this.#take(from);
       if (next === undefined) return;
-      const bytes = this.#write(next.item.make);
-      if (from !== 'bulk') this.#remember(next.user, bytes);
-      next.item.written();
+      this.#advance(next.user, next.item);
       mayBeLarge = false;
     }
   }
 
-  #remember(user: string, bytes: number): void {
-    if (user !== '' && bytes >= LARGE_BYTES) this.#usersOfLarge.add(user);
-    else this.#usersOfLarge.delete(user);
+  /** Writes the response, or begins to build it. */
+  #advance(user: string, { make, written }: QueuedResponse): void {
+    const made = this.#tried(make);
+    if (made === undefined || !('next' in made)) {
+      this.#write(made);
+      written();
+      return;
+    }
+    const begun = this.#begun.get(user);
+    const build = begun?.steps === made ? begun : { steps: made, written, isReady: false };
+    // A small list is complete after its first slice. Those of a user with a large one wait for it.
+    if (build !== begun && (begun !== undefined || this.#builds.has(user))) {
+      this.#builds.push(user, build);
+      return;
+    }
+    const first = this.#step(build);
+    const last = first === 'ready' ? this.#step(build) : first;
+    if (last === 'more' || last === 'ready') {
+      build.isReady = false;
+      this.#builds.putBack(user, build);
+      this.#countBytes(MAX_BYTES_IN_A_TURN);
+    } else {
+      this.#begun.delete(user);
+      this.#write(last);
+      written();
+    }
+    this.#stepNextTurn();
+  }
+
+  #step({ steps }: Build): 'more' | 'ready' | Response | undefined {
+    return this.#tried(() => steps.next().value);
+  }
+
+  #tried<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.#options.failed(error);
+      return undefined;
+    }
+  }
+
+  #stepNextTurn(): void {
+    if (this.#isStepDue || this.#builds.isEmpty) return;
+    this.#isStepDue = true;
+    setImmediate(() => {
+      this.#isStepDue = false;
+      this.#stepOne();
+    });
+  }
+
+  #stepOne(): void {
+    const mayStep = (user: string): boolean => {
+      const begun = this.#begun.get(user);
+      return begun === undefined ? this.#begun.size < MAX_BUILDS : !begun.isReady;
+    };
+    const next = this.#builds.shift(mayStep);
+    if (next === undefined) return;
+    const { user, item } = next;
+    this.#begun.set(user, item);
+    const step = this.#step(item);
+    if (step === 'more') this.#builds.putBack(user, item);
+    else {
+      item.isReady = step === 'ready';
+      if (!item.isReady) this.#begun.delete(user);
+      const make = (): Response | SlicedBuild<Response> | undefined => (step === 'ready' ? item.steps : step);
+      this.#queues.large.push(user, { make, written: item.written });
+      this.#pump();
+    }
+    this.#stepNextTurn();
   }
 
   /** The class of the next message; undefined: none waits. */
@@ -153,44 +230,41 @@ export class Writer {
     return this.#queues[from].shift();
   }
 
-  /** Returns the size of the message; 0: nothing was written. */
-  #write(make: MakeResponse): number {
+  #write(response: Response | undefined): void {
     const { output, tooLarge, written } = this.#options;
-    const next = this.#built(make);
-    if (next === undefined) return 0;
-    const { response, bytes, release } = next;
-    const bodyBytes = bytes.length - HEADER_BYTES;
+    const frame = response && this.#tried(() => this.#frameOf(response));
+    if (response === undefined || frame === undefined) return;
+    const { parts, length, release } = frame;
+    const bodyBytes = length - HEADER_BYTES;
     if (bodyBytes > this.maxMessageSize) {
       release();
-      const instead = tooLarge(response, bodyBytes);
-      return instead === undefined ? 0 : this.#write(() => instead);
+      this.#write(tooLarge(response, bodyBytes));
+      return;
     }
     if (isCounted(response)) this.#responseId++;
+    this.#countBytes(length);
     this.#cork();
-    this.#bytesInTurn += bytes.length;
-    this.#isFull = !output.write(bytes, release);
+    for (const [index, part] of parts.entries()) {
+      this.#isFull = !output.write(part, index === parts.length - 1 ? release : undefined);
+    }
     if (this.#isFull) {
       this.#uncork();
       this.#options.full?.(true);
     }
-    written?.(response, bytes.length);
-    return bytes.length;
+    written?.(response, length);
   }
 
-  #built(make: MakeResponse): (BuiltFrame & { readonly response: Response }) | undefined {
-    try {
-      const response = make();
-      const responseId = response !== undefined && isCounted(response) ? this.#responseId : 0;
-      return response && { response, ...this.#frames.build(encode(response, responseId)) };
-    } catch (error) {
-      this.#options.failed(error);
-      return undefined;
-    }
+  #frameOf(response: Response): BuiltFrame {
+    return this.#frames.build(encode(response, isCounted(response) ? this.#responseId : 0));
+  }
+
+  #countBytes(bytes: number): void {
+    if (this.#bytesInTurn === 0) setImmediate(() => this.#endTurn());
+    this.#bytesInTurn += bytes;
   }
 
   /** Messages of one turn of the event loop leave together: one system call for many answers. */
   #cork(): void {
-    if (this.#bytesInTurn === 0) setImmediate(() => this.#endTurn());
     if (this.#corked) return;
     this.#corked = true;
     this.#options.output.cork();

@@ -11,6 +11,13 @@ export class RoundRobin<T> {
     else queue.push(item);
   }
 
+  /** Puts an item back that was taken: it is the next one of its user. */
+  putBack(user: string, item: T): void {
+    const queue = this.#queues.get(user);
+    if (queue === undefined) this.#queues.set(user, [item]);
+    else queue.unshift(item);
+  }
+
   /** The next item of the first user that `mayTake` accepts. */
   shift(mayTake: (user: string) => boolean = () => true): { readonly user: string; readonly item: T } | undefined {
     for (const [user, queue] of this.#queues) {

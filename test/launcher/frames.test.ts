@@ -2,9 +2,10 @@
 
 import fc from 'fast-check';
 import t from 'tap';
-import { FrameBuilder, FrameReader } from '../../src/launcher/frames.ts';
+import { type BuiltFrame, FrameBuilder, FrameReader } from '../../src/launcher/frames.ts';
 
-const frame = (body: string): Buffer => new FrameBuilder().build([body]).bytes;
+const bytesOf = ({ parts }: BuiltFrame): Buffer => Buffer.concat(parts);
+const frame = (body: string): Buffer => bytesOf(new FrameBuilder().build([body]));
 
 t.test('[frame-split] frames arrive complete, however the pipe splits and joins them', (t) => {
   fc.assert(
@@ -50,7 +51,7 @@ t.test('text becomes a JSON string in the frame, and a frame that was not writte
   const builder = new FrameBuilder();
   const texts = ['a "quoted" line\n', '\u0000'.repeat(20_000), 'x'.repeat(300_000), 'é'.repeat(3)];
   const frames = texts.map((text) => builder.build(['{"output":', Buffer.from(text), '}']));
-  for (const [index, { bytes }] of frames.entries()) {
+  for (const [index, bytes] of frames.map(bytesOf).entries()) {
     t.equal(bytes.readUInt32BE(0), bytes.length - 4);
     t.same(JSON.parse(bytes.toString('utf8', 4)), { output: texts[index] });
   }
@@ -61,6 +62,17 @@ t.test('the buffer of a frame of job output is used again after it was written',
   const text = Buffer.alloc(100_000, 'x');
   const first = builder.build([text]);
   first.release();
-  t.equal(builder.build([text]).bytes.buffer, first.bytes.buffer);
-  t.not(builder.build([text]).bytes.buffer, first.bytes.buffer);
+  t.equal(builder.build([text]).parts[0]?.buffer, first.parts[0]?.buffer);
+  t.not(builder.build([text]).parts[0]?.buffer, first.parts[0]?.buffer);
+});
+
+t.test('JSON in UTF-8 is written as it is, between text', async (t) => {
+  const json = Buffer.from('"é"');
+  const frame = new FrameBuilder().build({ json: ['{"a":', '[', json, ',', json, ']', '}'] });
+  t.same(frame.parts.map(String).slice(1), ['{"a":[', '"é"', ',', '"é"', ']}']);
+  t.ok(frame.parts.includes(json), 'it is not copied');
+  const bytes = bytesOf(frame);
+  t.equal(frame.length, bytes.length);
+  t.equal(bytes.readUInt32BE(0), bytes.length - 4);
+  t.same([...bytes.subarray(4)], [...Buffer.from('{"a":["é","é"]}')]);
 });

@@ -1,6 +1,11 @@
 /** A list of all jobs is answered although some jobs are large: long values are shortened, the longest first. */
+import fc from 'fast-check';
 import t from 'tap';
-import type { JobRequest } from '../../src/jobs/job.ts';
+import type { Job, JobRequest } from '../../src/jobs/job.ts';
+import { encodeJobs, type JobList } from '../../src/launcher/job-encoding.ts';
+import { JsonText, writeJson } from '../../src/launcher/json-pieces.ts';
+import { Pace } from '../../src/launcher/sliced-build.ts';
+import { aJob } from './fake-jobs.ts';
 import { type Launcher, list, type Message, startLauncher } from './harness.ts';
 
 const MB = 1_000_000;
@@ -11,11 +16,17 @@ const large = (length: number): Pick<JobRequest, 'environment'> => ({
   ],
 });
 
-/** The jobs of the only answer. */
+async function answerOf(launcher: Launcher): Promise<string> {
+  let texts: readonly string[] = [];
+  while (texts.length === 0) texts = await launcher.texts();
+  t.equal(texts.length, 1);
+  return texts[0] ?? '';
+}
+
+/** The jobs of the only answer, which is built in many iterations of the event loop. */
 async function jobsOf(launcher: Launcher, request: Message): Promise<readonly Message[]> {
   launcher.send(request);
-  const [text = '', ...others] = await launcher.texts();
-  t.same(others, []);
+  const text = await answerOf(launcher);
   t.ok(Buffer.byteLength(text) <= 5 * 1024 * 1024, `${Buffer.byteLength(text)} bytes`);
   return (JSON.parse(text) as { jobs: readonly Message[] }).jobs;
 }
@@ -144,9 +155,12 @@ t.test('[answer-shortened] the answer for one job is complete, or Error 2', asyn
   launcher.jobs.put({ id: 'job-2', ...large(6 * MB) });
   const [job = {}] = await jobsOf(launcher, list(1, 'job-1'));
   t.equal(values(job)[0]?.length, 4 * MB);
-  t.match(await launcher.ask(list(2, 'job-2')), [
-    { requestId: 2, errorCode: 2, errorMessage: /^the job does not fit into a message of 5242880 bytes/ },
-  ]);
+  launcher.send(list(2, 'job-2'));
+  t.match(JSON.parse(await answerOf(launcher)), {
+    requestId: 2,
+    errorCode: 2,
+    errorMessage: /^the job does not fit into a message of 5242880 bytes/,
+  });
   await launcher.end();
 });
 
@@ -196,4 +210,131 @@ t.test('[answer-shortened] names of large objects are read once, not for each li
   t.equal((await jobsOf(launcher, list(2))).length, 20);
   t.equal(reads, before);
   await launcher.end();
+});
+
+const context = { maxMessageSize: 5 * 1024 * 1024, minor: 10, fields: [] };
+const skipped = (_: unknown, error: unknown): never => {
+  throw error;
+};
+
+/** Builds the list, calls `between` at each pause, and returns its jobs and the number of pauses. */
+function built(
+  list: JobList,
+  between: (pause: number) => void = () => {},
+): { jobs: readonly Message[]; pauses: number } {
+  const build = encodeJobs(list, context, skipped);
+  for (let pauses = 0; ; pauses++) {
+    const { done, value } = build.next();
+    if (done === true) return { jobs: JSON.parse(`[${value.map(String).join('')}]`), pauses };
+    between(pauses + 1);
+  }
+}
+
+/** A list of jobs, and what changes one of them. */
+function changing(jobs: readonly Job[], accepts = (_: Job): boolean => true) {
+  const listeners = new Set<(job: Job) => void>();
+  const onChange = (listener: (job: Job) => void) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  };
+  const change = (job: Job): void => {
+    for (const listener of listeners) listener(job);
+  };
+  return { list: { jobs, accepts, onChange }, change, listeners };
+}
+
+const numbered = (count: number, more: Partial<Job> = {}): readonly Job[] =>
+  many(count, (index) => aJob({ id: `job-${1000 + index}`, ...more }));
+
+t.test('[flow-shares] while the list of one user is built, another user is answered', async (t) => {
+  const launcher = await startLauncher();
+  for (let id = 1; id <= 4; id++) launcher.jobs.put({ id: `job-${id}`, user: 'alice', ...large(MB) });
+  launcher.jobs.put({ id: 'job-5', user: 'bob' });
+  launcher.send(list(1), list(2), { ...list(3), username: 'bob' }, list(4, 'job-9'));
+  const ids: unknown[] = [];
+  while (ids.length < 4) ids.push(...(await launcher.received()).map(({ requestId }) => requestId));
+  t.strictSame(ids, [3, 4, 1, 2]);
+  await launcher.end();
+});
+
+t.test('[flow-shares] a list of 5 MB pauses after each 64 KiB, also within a job', async (t) => {
+  const cases = [
+    { value: 'x'.repeat(1.2 * MB), least: 70 },
+    { value: '"\n'.repeat(0.3 * MB), least: 70 },
+    { value: '😀'.repeat(0.3 * MB), least: 35 },
+  ];
+  for (const { value, least } of cases) {
+    const jobs = numbered(4, { environment: [{ name: 'LARGE', value }] });
+    const { jobs: found, pauses } = built(changing(jobs).list);
+    t.ok(found.length === 4 && found.every((job) => values(job)[0] === value));
+    t.ok(pauses >= least, `${pauses} pauses`);
+  }
+  const environment = many(10_000, (index) => ({ name: `VARIABLE_${index}`, value: 'v'.repeat(60) }));
+  const jobs = numbered(4, { environment });
+  const { jobs: found, pauses } = built(changing(jobs).list);
+  t.strictSame(found[3]?.['environment'], environment);
+  t.ok(pauses >= 50, `${pauses} pauses`);
+  t.ok(built(changing(numbered(10_000)).list).pauses >= 80);
+});
+
+t.test('[flow-shares] a list that is built in slices has each job in its state at the end', async (t) => {
+  const jobs = numbered(2_000);
+  const { list, change, listeners } = changing(jobs, ({ status }) => status !== 'Failed');
+  const states = (found: readonly Message[]): unknown[] => [
+    jobs.length - found.length,
+    ...new Set(found.map(({ status }) => status)),
+  ];
+  t.strictSame(states(built(list).jobs), [0, 'Pending']);
+  const half = built(list, (pause) => {
+    if (pause === 5) for (const job of jobs) change({ ...job, status: 'Running' });
+    if (pause === 7) for (const job of jobs.slice(0, 10)) change({ ...job, status: 'Failed' });
+  });
+  t.strictSame(states(half.jobs), [10, 'Running']);
+  t.strictSame(
+    half.jobs.map(({ id }) => id),
+    jobs.slice(10).map(({ id }) => id),
+  );
+  t.equal(listeners.size, 0);
+});
+
+t.test('[flow-shares] a list ends, however often its jobs change', async (t) => {
+  const jobs = numbered(500, { tags: many(100, (index) => `tag ${index}`) });
+  const { list, change, listeners } = changing(jobs);
+  let last = '';
+  const { jobs: found } = built(list, (pause) => {
+    last = `${pause}`;
+    for (const job of jobs) change({ ...job, statusMessage: last });
+  });
+  t.strictSame([...new Set(found.map(({ statusMessage }) => statusMessage))], [last]);
+  t.equal(listeners.size, 0);
+});
+
+t.test('[flow-shares] a job that changes with each slice of it ends in its last state', async (t) => {
+  const [job = aJob({ id: 'job-1' })] = numbered(1, large(MB));
+  const { list, change } = changing([job]);
+  let last = '';
+  const { jobs: found } = built(list, (pause) => {
+    last = `${pause}`;
+    change({ ...job, statusMessage: last });
+  });
+  t.match(found, [{ statusMessage: last }]);
+});
+
+t.test('JSON in pieces is the JSON of JSON.stringify', async () => {
+  const long = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }).map((text) => text.repeat(2_000));
+  const value = fc.oneof(
+    long,
+    fc.array(long, { maxLength: 5 }),
+    fc.dictionary(fc.string(), fc.oneof(long, fc.jsonValue())),
+  );
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), value), (object) => {
+      const json = new JsonText();
+      const pace = new Pace();
+      for (const _ of writeJson(object, json, pace));
+      json.end();
+      return json.pieces.map(String).join('') === JSON.stringify(object);
+    }),
+    { numRuns: 100 },
+  );
 });

@@ -4,7 +4,8 @@ import { PassThrough } from 'node:stream';
 import t from 'tap';
 import { JobError } from '../../src/jobs/job-error.ts';
 import type { RequestId } from '../../src/launcher/request-id.ts';
-import { heartbeatResponse, jobsResponse } from '../../src/launcher/responses.ts';
+import { heartbeatResponse, jobsResponse, type Response } from '../../src/launcher/responses.ts';
+import type { SlicedBuild } from '../../src/launcher/sliced-build.ts';
 import { Writer } from '../../src/launcher/writer.ts';
 import { createFakeJobs } from './fake-jobs.ts';
 import { type Message, network, on, settle, startLauncher } from './harness.ts';
@@ -138,18 +139,120 @@ t.test('[flow-shares] job output is written after eight answers at the latest', 
   t.same(await allIds(paused), [1, 2, 3, 4, 5, 6, 7, 8, 9, 100, 10, 11, 12, 13, 14, 15, 16, 17, 101, 18, 19, 20]);
 });
 
-t.test('[flow-shares] the answers of a user with large answers come after the answers of others', async (t) => {
-  const output = new PassThrough({ highWaterMark: 1 });
-  const writer = new Writer({ output, maxMessageSize: 200_000, tooLarge: () => undefined, failed: () => {} });
-  const large = JSON.stringify('x'.repeat(100_000));
-  const send = (id: number, user: string, jobs: readonly string[]) =>
-    void writer.send(() => jobsResponse(String(id) as RequestId, jobs), user);
-  send(1, 'alice', [large]);
-  for (let id = 2; id <= 4; id++) send(id, 'alice', [large]);
-  for (let id = 11; id <= 13; id++) send(id, 'bob', []);
-  const ids = (): number[] =>
-    [...String(output.read() ?? '').matchAll(/"requestId":(\d+)/g)].map(([, id]) => Number(id));
-  t.same(await allIds({ writer, ids }), [1, 11, 12, 13, 2, 3, 4]);
+/** A build of this many slices, which notes each step; its answer has the jobs of the moment in which it is written. */
+function* build(
+  id: number,
+  slices: number,
+  steps: string[],
+  jobs = (): readonly string[] => [],
+): SlicedBuild<Response> {
+  try {
+    for (let slice = 1; slice <= slices; slice++) {
+      steps.push(`${id}.${slice}`);
+      yield 'more';
+    }
+    yield 'ready';
+    steps.push(`${id} written`);
+    return jobsResponse(String(id) as RequestId, jobs());
+  } finally {
+    steps.push(`${id} over`);
+  }
+}
+
+/** A writer to an output that is read, the steps of its builds, and what it wrote. */
+function buildingWriter(highWaterMark = 1_000_000) {
+  const output = new PassThrough({ highWaterMark });
+  const steps: string[] = [];
+  const failed: unknown[] = [];
+  const tooLarge = (): undefined => undefined;
+  const writer = new Writer({ output, maxMessageSize: 200_000, tooLarge, failed: (error) => failed.push(error) });
+  const send = (id: number, slices: number, user: string, jobs?: () => readonly string[]): void =>
+    void writer.send(() => build(id, slices, steps, jobs), user).then(() => steps.push(`${id} sent`));
+  const turn = async (): Promise<string[]> => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return steps.splice(0);
+  };
+  return { writer, output, steps, failed, send, turn };
+}
+
+t.test(
+  '[flow-shares] a response of one slice is written at once, a longer one step by step, after others',
+  async (t) => {
+    const { writer, steps, send, turn } = buildingWriter();
+    send(1, 0, 'bob');
+    t.strictSame(steps.splice(0), ['1 written', '1 over']);
+    send(2, 3, 'alice');
+    send(3, 0, 'bob');
+    t.strictSame(await turn(), ['2.1', '1 sent', '3 written', '3 over', '3 sent', '2.2']);
+    t.strictSame(await turn(), ['2.3']);
+    send(4, 0, 'bob');
+    t.strictSame(await turn(), ['4 written', '4 over', '4 sent']);
+    t.strictSame(await turn(), ['2 written', '2 over', '2 sent']);
+    writer.close();
+  },
+);
+
+t.test('[flow-shares] users take turns, and each has one build in memory', async (t) => {
+  const { writer, send, turn } = buildingWriter();
+  for (let id = 1; id <= 3; id++) send(id, 4, 'alice');
+  send(11, 3, 'bob');
+  const all: string[] = [];
+  for (let count = 0; count < 40; count++) all.push(...(await turn()));
+  t.strictSame(
+    all.filter((step) => step.includes('.')),
+    [
+      ...['1.1', '11.1', '1.2', '11.2', '1.3', '11.3', '1.4'],
+      ...['2.1', '2.2', '2.3', '2.4', '3.1', '3.2', '3.3', '3.4'],
+    ],
+  );
+  t.strictSame(
+    all.filter((step) => step.endsWith('written')),
+    ['11 written', '1 written', '2 written', '3 written'],
+  );
+  writer.close();
+});
+
+t.test('[flow-shares] builds of eight users are in memory; others have their first slice only', async (t) => {
+  const { writer, send, turn } = buildingWriter();
+  for (let user = 1; user <= 10; user++) send(user, 5, `user-${user}`);
+  const all: string[] = [];
+  for (let count = 0; count < 100; count++) all.push(...(await turn()));
+  const secondOf = (id: number): number => all.indexOf(`${id}.2`);
+  const firstWritten = all.findIndex((step) => step.endsWith('written'));
+  t.ok([1, 2, 3, 4, 5, 6, 7, 8].every((id) => secondOf(id) < firstWritten));
+  t.ok(secondOf(9) > firstWritten);
+  t.ok(secondOf(10) > firstWritten);
+  t.equal(all.filter((step) => step.endsWith('written')).length, 10);
+  writer.close();
+});
+
+t.test('[flow-shares] a build ends at the moment of writing', async (t) => {
+  const { writer, output, steps, send, turn } = buildingWriter(1);
+  let jobs = ['"old"'];
+  send(1, 2, 'alice', () => jobs);
+  void writer.send(() => jobsResponse('2' as RequestId, ['"x"']), 'bob', 'bulk');
+  for (let count = 0; count < 10; count++) await turn();
+  t.match(String(output.read()), /"requestId":2/);
+  jobs = ['"new"'];
+  for (let count = 0; count < 10; count++) await turn();
+  t.match(String(output.read()), /"jobs":\["new"\]/);
+  writer.close();
+  t.same(steps, []);
+});
+
+t.test('[flow-shares] a build that fails is skipped, and one that is not written is ended', async (t) => {
+  const { writer, failed, send, turn } = buildingWriter();
+  send(1, 2, 'alice', () => raise('broken'));
+  send(2, 9, 'bob');
+  const all: string[] = [];
+  for (let count = 0; count < 8; count++) all.push(...(await turn()));
+  t.strictSame(
+    all.filter((step) => step.startsWith('1')),
+    ['1.1', '1.2', '1 written', '1 over', '1 sent'],
+  );
+  t.strictSame(failed, [new TypeError('broken')]);
+  writer.close();
+  t.strictSame(await turn(), ['2 over', '2 sent']);
 });
 
 t.test('[flow-heartbeat] a heartbeat is the next message, whatever waits', async (t) => {
