@@ -30,10 +30,15 @@ interface Subscription {
   /** An id, or '*'. */
   readonly jobId: string;
   seqId: number;
-  /** False until its current states begin to be sent: they include every earlier change. */
-  started: boolean;
-  /** Job ids that it still has to receive, while its current states are sent. */
-  remaining?: Set<string> | undefined;
+  /** Undefined until its current states begin to be sent: they include every earlier change. */
+  start?: Start;
+}
+
+/** Current states that are sent to subscriptions of one user to the same jobs. */
+interface Start {
+  readonly subscriptions: readonly Subscription[];
+  /** Job ids that they still have to receive. */
+  readonly remaining: Set<string>;
 }
 
 /** A state that is to be sent to these subscriptions. */
@@ -41,6 +46,21 @@ interface Delivery {
   readonly job: Job;
   readonly subscriptions: readonly Subscription[];
 }
+
+/** What waits to be sent because of one user. */
+interface Feed {
+  /** Jobs of this user that changed, in the order of their first change. */
+  readonly changed: Set<string>;
+  /** Subscriptions of this user that wait for their current states, by the job id of the request. */
+  readonly starting: Map<string, Set<Subscription>>;
+  start?: Start | undefined;
+  /** What did not fit into one message. */
+  rest?: Delivery | undefined;
+  changesFirst: boolean;
+}
+
+/** If so many subscriptions of one user to the same jobs wait, they receive current states together. */
+const MIN_TOGETHER = 16;
 
 /** Upper bound for the parts of a status message that are not counted one by one. */
 const ENVELOPE_BYTES = 400;
@@ -56,13 +76,10 @@ export class StatusStreams {
   readonly #subscriptions = new Map<RequestId, Subscription>();
   /** By user, then by the job id of the request: a user with many streams costs the changes of other users nothing. */
   readonly #byUser = new Map<Requester, Map<string, Set<Subscription>>>();
-  /** Latest state of jobs that changed and were not sent yet, in the order of their first change. */
+  /** Latest state of jobs that changed and were not sent yet. */
   readonly #changed = new Map<string, Job>();
-  /** Subscriptions that wait for their current states: those of one user one after the other, users in turn. */
-  readonly #starting = new Map<Requester, Set<Subscription>>();
-  /** What did not fit into one message. */
-  #delivery: Delivery | undefined;
-  #changesFirst = true;
+  /** Of users for whom something waits: one message of each in turn. */
+  readonly #feeds = new Map<Requester, Feed>();
   #isBootstrapped = false;
   #isWriting = false;
   #closed = false;
@@ -71,6 +88,7 @@ export class StatusStreams {
     this.#options = options;
     this.#unsubscribe = options.jobs.onChange((job) => {
       if (this.#subscriptions.size === 0) return;
+      if (!this.#changed.has(job.id)) this.#feedOf(job.user).changed.add(job.id);
       this.#changed.set(job.id, job);
       this.#pump();
     });
@@ -120,7 +138,7 @@ export class StatusStreams {
     this.#unsubscribe();
     this.#subscriptions.clear();
     this.#byUser.clear();
-    this.#starting.clear();
+    this.#feeds.clear();
     this.#changed.clear();
   }
 
@@ -128,11 +146,12 @@ export class StatusStreams {
     if (jobId !== '*') this.#options.jobs.find(jobId, requester);
     const known = this.#subscriptions.get(requestId);
     if (known !== undefined) this.#remove(known);
-    const subscription = { requestId, requester, jobId, seqId: known?.seqId ?? 0, started: false };
+    const subscription = { requestId, requester, jobId, seqId: known?.seqId ?? 0 };
     this.#subscriptions.set(requestId, subscription);
     const ofUser = this.#byUser.get(requester) ?? new Map<string, Set<Subscription>>();
     this.#byUser.set(requester, ofUser.set(jobId, (ofUser.get(jobId) ?? new Set()).add(subscription)));
-    this.#starting.set(requester, (this.#starting.get(requester) ?? new Set()).add(subscription));
+    const { starting } = this.#feedOf(requester);
+    starting.set(jobId, (starting.get(jobId) ?? new Set()).add(subscription));
     this.#pump();
   }
 
@@ -143,7 +162,14 @@ export class StatusStreams {
     same?.delete(subscription);
     if (same?.size === 0) ofUser?.delete(subscription.jobId);
     if (ofUser?.size === 0) this.#byUser.delete(subscription.requester);
-    this.#stopStarting(subscription);
+    const feed = this.#feeds.get(subscription.requester);
+    if (feed !== undefined) stopWaiting(feed, subscription);
+  }
+
+  #feedOf(user: Requester): Feed {
+    const feed = this.#feeds.get(user) ?? { changed: new Set(), starting: new Map(), changesFirst: false };
+    this.#feeds.set(user, feed);
+    return feed;
   }
 
   /** Gives the place of a request back that neither waits nor has a subscription. */
@@ -152,13 +178,6 @@ export class StatusStreams {
     if (holder === undefined || this.#waiting.has(requestId) || this.#subscriptions.has(requestId)) return;
     this.#holders.delete(requestId);
     this.#places.giveBack(holder);
-  }
-
-  #stopStarting(subscription: Subscription): void {
-    subscription.remaining = undefined;
-    const ofUser = this.#starting.get(subscription.requester);
-    ofUser?.delete(subscription);
-    if (ofUser?.size === 0) this.#starting.delete(subscription.requester);
   }
 
   /** Sends at once what it can; the rest, in its latest state, when the launcher has read. */
@@ -176,16 +195,29 @@ export class StatusStreams {
   }
 
   #isIdle(): boolean {
-    return this.#closed || (this.#delivery === undefined && this.#changed.size === 0 && this.#starting.size === 0);
+    return this.#closed || this.#feeds.size === 0;
   }
 
   #nextMessage(): Response | undefined {
-    for (let next = this.#nextDelivery(); next !== undefined; next = this.#nextDelivery()) {
+    for (const [user, feed] of this.#feeds) {
+      const message = this.#nextMessageOf(feed);
+      this.#feeds.delete(user);
+      if (message === undefined) continue;
+      if (!isEmpty(feed)) this.#feeds.set(user, feed);
+      return message;
+    }
+    return undefined;
+  }
+
+  /** Undefined: nothing waits in this feed. */
+  #nextMessageOf(feed: Feed): Response | undefined {
+    for (let next = this.#nextDelivery(feed); next !== undefined; next = this.#nextDelivery(feed)) {
       const { job, subscriptions } = next;
-      this.#delivery = undefined;
-      const isActive = (one: Subscription): boolean => this.#subscriptions.get(one.requestId) === one;
+      feed.rest = undefined;
       try {
-        const message = this.#messageOf(job, subscriptions.filter(isActive));
+        const active = subscriptions.filter((one) => this.#isActive(one));
+        const message = this.#messageOf(job, active);
+        if (active.length > 0) feed.rest = { job, subscriptions: active };
         if (message !== undefined) return message;
       } catch (error) {
         this.#logBug(job.id, error);
@@ -194,21 +226,30 @@ export class StatusStreams {
     return undefined;
   }
 
-  #nextDelivery(): Delivery | undefined {
-    if (this.#delivery !== undefined) return this.#delivery;
-    this.#changesFirst = !this.#changesFirst;
-    return this.#changesFirst
-      ? (this.#nextChange() ?? this.#nextCurrent())
-      : (this.#nextCurrent() ?? this.#nextChange());
+  #isActive(subscription: Subscription): boolean {
+    return this.#subscriptions.get(subscription.requestId) === subscription;
+  }
+
+  #nextDelivery(feed: Feed): Delivery | undefined {
+    if (feed.rest !== undefined) return feed.rest;
+    feed.changesFirst = !feed.changesFirst;
+    return feed.changesFirst
+      ? (this.#nextChange(feed) ?? this.#nextCurrent(feed))
+      : (this.#nextCurrent(feed) ?? this.#nextChange(feed));
   }
 
   /** The next change that a subscriber may see. */
-  #nextChange(): Delivery | undefined {
-    for (const [id, job] of this.#changed) {
+  #nextChange(feed: Feed): Delivery | undefined {
+    for (const id of feed.changed) {
+      feed.changed.delete(id);
+      const job = this.#changed.get(id);
       this.#changed.delete(id);
-      const subscriptions = this.#subscriptionsTo(job).filter(({ started }) => started);
+      if (job === undefined) continue;
+      const subscriptions = this.#subscriptionsTo(job).filter(({ start }) => start !== undefined);
       if (subscriptions.length === 0) continue;
-      for (const { remaining } of subscriptions) remaining?.delete(id);
+      for (const { start } of subscriptions) start?.remaining.delete(id);
+      // An earlier state must not follow.
+      for (const other of this.#feeds.values()) if (other.rest?.job.id === id) other.rest = undefined;
       return { job, subscriptions: subscriptions.toSorted((a, b) => compareRequestIds(a.requestId, b.requestId)) };
     }
     return undefined;
@@ -221,44 +262,50 @@ export class StatusStreams {
     });
   }
 
-  /** The next current state that a new subscription still has to receive: one state for each user in turn. */
-  #nextCurrent(): Delivery | undefined {
-    for (const [requester, subscriptions] of this.#starting) {
-      for (const subscription of subscriptions) {
-        const job = this.#nextStateFor(subscription);
-        if (job === undefined) continue;
-        this.#starting.delete(requester);
-        this.#starting.set(requester, subscriptions);
-        return { job, subscriptions: [subscription] };
+  /** The next current state that new subscriptions still have to receive. */
+  #nextCurrent(feed: Feed): Delivery | undefined {
+    for (;;) {
+      feed.start ??= this.#nextStart(feed);
+      if (feed.start === undefined) return undefined;
+      const { subscriptions, remaining } = feed.start;
+      const requester = subscriptions.find((one) => this.#isActive(one))?.requester;
+      for (const id of remaining) {
+        remaining.delete(id);
+        const job = requester === undefined ? undefined : this.#visibleJob(id, requester);
+        if (job !== undefined) return { job, subscriptions };
+      }
+      feed.start = undefined;
+    }
+  }
+
+  /** Those that wait for the same jobs start together if they are many. Refuses those whose jobs cannot be listed. */
+  #nextStart(feed: Feed): Start | undefined {
+    for (const same of feed.starting.values()) {
+      const subscriptions = [...same]
+        .slice(0, same.size < MIN_TOGETHER ? 1 : MAX_SEQUENCES)
+        .sort((a, b) => compareRequestIds(a.requestId, b.requestId));
+      for (const subscription of subscriptions) stopWaiting(feed, subscription);
+      try {
+        const [first] = subscriptions;
+        const start = { subscriptions, remaining: first === undefined ? new Set<string>() : this.#startStates(first) };
+        for (const subscription of subscriptions) subscription.start = start;
+        return start;
+      } catch (error) {
+        for (const subscription of subscriptions) this.#refuse(subscription, error);
       }
     }
     return undefined;
   }
 
-  /** Undefined: the subscription has its current states, or was refused. */
-  #nextStateFor(subscription: Subscription): Job | undefined {
+  #refuse(subscription: Subscription, error: unknown): void {
     const { requestId, requester } = subscription;
-    try {
-      subscription.remaining ??= this.#startStates(subscription);
-    } catch (error) {
-      this.#remove(subscription);
-      this.#release(requestId);
-      void this.#options.refuse(requestId, requester, error);
-      return undefined;
-    }
-    for (const id of subscription.remaining) {
-      subscription.remaining.delete(id);
-      const job = this.#visibleJob(id, requester);
-      if (job !== undefined) return job;
-    }
-    this.#stopStarting(subscription);
-    return undefined;
+    this.#remove(subscription);
+    this.#release(requestId);
+    void this.#options.refuse(requestId, requester, error);
   }
 
   /** Ids of the jobs to send, without those that have a change to be sent to all subscribers. */
-  #startStates(subscription: Subscription): Set<string> {
-    const { jobId, requester } = subscription;
-    subscription.started = true;
+  #startStates({ jobId, requester }: Subscription): Set<string> {
     const ids = jobId === '*' ? this.#options.jobs.list(requester).map(({ id }) => id) : [jobId];
     return new Set(ids.filter((id) => !this.#changed.has(id)));
   }
@@ -272,7 +319,7 @@ export class StatusStreams {
     }
   }
 
-  /** One message with as many subscriptions as fit; the others follow. The state's message is cut if it alone does not fit. */
+  /** One message with as many subscriptions as fit, which are removed from `active`. The state's message is cut if it alone does not fit. */
   #messageOf(job: Job, active: Subscription[]): Response | undefined {
     const { maxMessageSize } = this.#options.writer;
     const room = maxMessageSize - ENVELOPE_BYTES - Buffer.byteLength(JSON.stringify([job.id, job.name]));
@@ -280,7 +327,6 @@ export class StatusStreams {
     const free = room - Buffer.byteLength(JSON.stringify(statusMessage));
     const now = active.splice(0, Math.min(MAX_SEQUENCES, sequencesThatFit(free)));
     if (now.length === 0) return undefined;
-    if (active.length > 0) this.#delivery = { job, subscriptions: active };
     const sequences = now.map((subscription) => ({
       requestId: subscription.requestId,
       seqId: ++subscription.seqId,
@@ -291,4 +337,14 @@ export class StatusStreams {
   #logBug(job: string, error: unknown): void {
     this.#options.log.error('BUG: cannot report a job state; skipping it until the job changes', { job, error });
   }
+}
+
+function stopWaiting({ starting }: Feed, subscription: Subscription): void {
+  const same = starting.get(subscription.jobId);
+  same?.delete(subscription);
+  if (same?.size === 0) starting.delete(subscription.jobId);
+}
+
+function isEmpty({ changed, starting, start, rest }: Feed): boolean {
+  return changed.size === 0 && starting.size === 0 && rest === undefined && (start?.remaining.size ?? 0) === 0;
 }

@@ -1,6 +1,7 @@
 /** Status streams send current states, then changes; one message serves all who may see the job. */
 import t from 'tap';
 import type { RequestId } from '../../src/launcher/request-id.ts';
+import type { Response } from '../../src/launcher/responses.ts';
 import { StatusStreams } from '../../src/launcher/status-stream.ts';
 import { silentLog } from '../../src/system/log.ts';
 import { createFakeJobs, type FakeJobs } from './fake-jobs.ts';
@@ -281,6 +282,104 @@ t.test('[stream-shares] current states are sent to one user after the other', as
   await launcher.end();
 });
 
+/** Streams of which nothing is sent before `resume`; their messages are `count x id status`. */
+async function waiting(launcher: Launcher): Promise<{ sent: () => Promise<string[]> }> {
+  launcher.jobs.put({ id: 'job-x', user: 'carol', status: 'Running' });
+  launcher.jobs.outputOf('job-x').push('x'.repeat(100_000));
+  launcher.pause();
+  await launcher.ask({ messageType: 6, requestId: 9, ...on('job-x', 'carol') });
+  return {
+    sent: async () => {
+      launcher.resume();
+      const all: Message[] = [];
+      for (let some = await launcher.received(); some.length > 0; some = await launcher.received()) all.push(...some);
+      return all
+        .filter(({ messageType }) => messageType === 3)
+        .map(({ sequences, id, status }) => `${(sequences as unknown[]).length} x ${id} ${status}`);
+    },
+  };
+}
+
+t.test('[stream-shares] many streams of a user for the same jobs receive current states together', async (t) => {
+  const launcher = await startLauncher();
+  for (const id of ['job-1', 'job-2']) launcher.jobs.put({ id });
+  launcher.jobs.put({ id: 'job-b', user: 'bob' });
+  const { sent } = await waiting(launcher);
+  for (let id = 1001; id <= 2500; id++) launcher.send(status(id, '*'));
+  for (let id = 101; id <= 115; id++) launcher.send(status(id, 'job-1'));
+  await launcher.ask(status(3001, '*', 'bob'), cancel(4, 1500));
+  t.same(await sent(), [
+    '1000 x job-1 Pending',
+    '1 x job-b Pending',
+    '1000 x job-2 Pending',
+    '499 x job-1 Pending',
+    '499 x job-2 Pending',
+    ...Array.from({ length: 15 }, () => '1 x job-1 Pending'),
+  ]);
+  launcher.jobs.put({ id: 'job-1', status: 'Running' });
+  t.match(await launcher.received(), [{ sequences: { length: 1_000 } }, { sequences: { length: 514 } }]);
+  await launcher.end();
+});
+
+t.test('[stream-shares] changes of the jobs of one user are sent in turn with those of others', async (t) => {
+  const launcher = await startLauncher();
+  for (const id of ['job-1', 'job-2']) launcher.jobs.put({ id });
+  launcher.jobs.put({ id: 'job-b', user: 'bob' });
+  for (let id = 1001; id <= 3500; id++) launcher.send(status(id, '*'));
+  launcher.send(status(1, '*', 'bob'));
+  while ((await launcher.received()).length > 0);
+  const { sent } = await waiting(launcher);
+  for (const id of ['job-1', 'job-2', 'job-b']) launcher.jobs.put({ id, status: 'Running' });
+  t.same(await sent(), [
+    '1000 x job-1 Running',
+    '1 x job-b Running',
+    '1000 x job-1 Running',
+    '500 x job-1 Running',
+    '1000 x job-2 Running',
+    '1000 x job-2 Running',
+    '500 x job-2 Running',
+  ]);
+  await launcher.end();
+});
+
+t.test('[status-order] the rest of a state that did not fit is not sent after a later state', async (t) => {
+  const jobs = createFakeJobs();
+  for (const id of ['job-1', 'job-2', 'job-3']) jobs.put({ id });
+  const queue: (() => Response | undefined)[] = [];
+  const { promise: written, resolve } = Promise.withResolvers<void>();
+  const streams = new StatusStreams({
+    jobs,
+    writer: {
+      isFree: false,
+      maxMessageSize: 2_000,
+      send: (make) => {
+        queue.push(make as () => Response | undefined);
+        return written;
+      },
+    },
+    log: silentLog,
+    bootstrapped: Promise.resolve(),
+    synced: async () => {},
+    refuse: async () => {},
+  });
+  /** `count x id status` of the next message. */
+  const next = (): string => {
+    const { sequences, id, status } = JSON.parse(`{${queue[0]?.()?.fields}}`);
+    return `${sequences.length} x ${id} ${status}`;
+  };
+  streams.start('1' as RequestId, '*', 'alice');
+  await settle();
+  t.same(next(), '1 x job-1 Pending');
+  for (let id = 101; id <= 130; id++) streams.start(String(id) as RequestId, 'job-1', '*');
+  await settle();
+  t.same([next(), next()], ['1 x job-2 Pending', '25 x job-1 Pending']);
+  jobs.put({ id: 'job-1', status: 'Finished' });
+  const rest = [next(), next(), next()];
+  t.same(rest, ['25 x job-1 Finished', '6 x job-1 Finished', '1 x job-3 Pending']);
+  streams.close();
+  resolve();
+});
+
 t.test('[flow-status] while the launcher does not read, one write waits, however many jobs change', async (t) => {
   const jobs = createFakeJobs();
   let waiting = 0;
@@ -311,7 +410,11 @@ t.test('[flow-status] a message has at most 1,000 sequences', async (t) => {
   const launcher = await startLauncher();
   launcher.jobs.put({ id: 'job-1' });
   for (let id = 1; id <= 2_500; id++) launcher.send(status(id, 'job-1'));
-  for (let count = 0; count < 2_500; ) count += (await launcher.received()).length;
+  for (let count = 0; count < 2_500; )
+    count +=
+      states(await launcher.received())
+        .join(' ')
+        .split(':').length - 1;
   launcher.jobs.put({ id: 'job-1', status: 'Running' });
   t.same(
     (await launcher.received()).map(({ sequences }) => (sequences as unknown[]).length),
