@@ -253,7 +253,7 @@ t.test('[flow-shares] while the list of one user is built, another user is answe
   launcher.send(list(1), list(2), { ...list(3), username: 'bob' }, list(4, 'job-9'));
   const ids: unknown[] = [];
   while (ids.length < 4) ids.push(...(await launcher.received()).map(({ requestId }) => requestId));
-  t.strictSame(ids, [3, 4, 1, 2]);
+  t.strictSame(ids, [3, 1, 2, 4], 'those of one user in order');
   await launcher.end();
 });
 

@@ -342,7 +342,7 @@ t.test('[stream-shares] changes of the jobs of one user are sent in turn with th
   await launcher.end();
 });
 
-t.test('[status-order] the rest of a state that did not fit is not sent after a later state', async (t) => {
+t.test('[flow-status] the rest of a state that did not fit is not sent after a later state', async (t) => {
   const jobs = createFakeJobs();
   for (const id of ['job-1', 'job-2', 'job-3']) jobs.put({ id });
   const queue: (() => Response | undefined)[] = [];
