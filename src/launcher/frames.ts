@@ -3,7 +3,7 @@
  * body, JSON in UTF-8. Both directions use them; a pipe may split and join them anywhere.
  */
 
-import type { JsonPieces } from './json-pieces.ts';
+import type { JsonChunks } from './json-chunks.ts';
 import { MAX_JSON_BYTES_PER_BYTE, writeJsonText } from './json-text.ts';
 
 export const HEADER_BYTES = 4;
@@ -33,8 +33,8 @@ const MAX_UNUSED = 4;
 export class FrameBuilder {
   readonly #unused: Buffer[] = [];
 
-  build(body: FrameBody | { readonly json: JsonPieces }): BuiltFrame {
-    if ('json' in body) return this.#ofPieces(body.json);
+  build(body: FrameBody | { readonly json: JsonChunks }): BuiltFrame {
+    if ('json' in body) return this.#ofChunks(body.json);
     const hasText = body.some((part) => typeof part !== 'string');
     const most = HEADER_BYTES + body.reduce((length, part) => length + mostBytes(part), 0);
     const isShared = hasText && most > Buffer.poolSize && most <= TEXT_FRAME_BYTES;
@@ -57,14 +57,14 @@ export class FrameBuilder {
   }
 
   /** What is in UTF-8 already is not copied. */
-  #ofPieces(pieces: JsonPieces): BuiltFrame {
-    if (!pieces.some(Buffer.isBuffer)) return this.build([pieces.join('')]);
+  #ofChunks(chunks: JsonChunks): BuiltFrame {
+    if (!chunks.some(Buffer.isBuffer)) return this.build([chunks.join('')]);
     const parts = [Buffer.allocUnsafe(HEADER_BYTES)];
     let text = '';
-    for (const piece of [...pieces, Buffer.alloc(0)]) {
-      if (typeof piece === 'string') text += piece;
+    for (const chunk of [...chunks, Buffer.alloc(0)]) {
+      if (typeof chunk === 'string') text += chunk;
       else {
-        parts.push(Buffer.from(text), piece);
+        parts.push(Buffer.from(text), chunk);
         text = '';
       }
     }

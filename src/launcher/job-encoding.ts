@@ -7,7 +7,7 @@ import type { Jobs } from '../jobs/contract.ts';
 import { type Job, jobWriter, writtenFields } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { LEVELS, type Level, LONG_FIELDS, leastBytesOfJob, shortenedJob, WHOLE } from './job-levels.ts';
-import { type JsonPieces, JsonText, writeJson } from './json-pieces.ts';
+import { type JsonChunks, JsonText, writeJson } from './json-chunks.ts';
 import { Pace, type SlicedBuild } from './sliced-build.ts';
 
 interface JobListContext {
@@ -32,22 +32,22 @@ const ENVELOPE_BYTES = 200;
 /** A job with more than this is written in slices. */
 const LARGE_JOB_BYTES = 64 * 1024;
 
-/** Neighbors in a list share chunks of this size: what is encoded again when one of them changes meanwhile. */
-const CHUNK_BYTES = 8 * 1024;
+/** Neighbors in a list share blocks of this size: what is encoded again when one of them changes meanwhile. */
+const BLOCK_BYTES = 8 * 1024;
 
 /** For each job, beside the bytes of its JSON: what reading its fields costs. */
 const BYTES_OF_A_JOB = 256;
 
 /** The job as JSON, complete. Throws JobError if it does not fit into one message. */
-export function* encodeJob(job: Job, onChange: Jobs['onChange'], context: JobListContext): SlicedBuild<JsonPieces> {
+export function* encodeJob(job: Job, onChange: Jobs['onChange'], context: JobListContext): SlicedBuild<JsonChunks> {
   const raise = (_: Job, error: unknown): never => {
     throw error;
   };
   const list = new ChangingList({ jobs: [job], accepts: () => true, onChange });
   try {
-    const pieces = yield* encodedWithin(list, WHOLE, context, raise);
-    if (pieces === undefined) throw tooLarge('the job does', context);
-    return pieces;
+    const chunks = yield* encodedWithin(list, WHOLE, context, raise);
+    if (chunks === undefined) throw tooLarge('the job does', context);
+    return chunks;
   } finally {
     list.end();
   }
@@ -61,7 +61,7 @@ export function* encodeJobs(
   list: JobList,
   context: JobListContext,
   skipped: (job: Job, error: unknown) => void,
-): SlicedBuild<JsonPieces> {
+): SlicedBuild<JsonChunks> {
   const changing = new ChangingList(list);
   try {
     for (const level of LEVELS.slice(yield* firstLevel(list.jobs, context))) {
@@ -106,7 +106,7 @@ function* mayFit(
   return true;
 }
 
-/** A list whose jobs change while it is encoded. */
+/** A list with jobs that change while it is encoded. */
 class ChangingList {
   readonly length: number;
   /** Called with the index of each job that changes. */
@@ -136,7 +136,7 @@ class ChangingList {
 }
 
 /** Neighboring jobs of a list, and their JSON. */
-interface Chunk {
+interface Block {
   readonly from: number;
   to: number;
   json: JsonText;
@@ -148,17 +148,17 @@ function* encodedWithin(
   level: Level,
   context: JobListContext,
   skipped: (job: Job, error: unknown) => void,
-): SlicedBuild<JsonPieces | undefined> {
+): SlicedBuild<JsonChunks | undefined> {
   const write = jobEncoder(level, context);
-  const chunks: Chunk[] = [];
-  const stale = new Set<Chunk>();
+  const blocks: Block[] = [];
+  const stale = new Set<Block>();
   const failures = new Map<string, () => void>();
   let bytes = ENVELOPE_BYTES;
 
-  function* fill(chunk: Chunk, end: number, most: number): SlicedBuild<void> {
+  function* fill(block: Block, end: number, most: number): SlicedBuild<void> {
     const json = new JsonText();
-    for (chunk.to = chunk.from; chunk.to < end && json.bytes < most; ) {
-      const job = list.at(chunk.to++);
+    for (block.to = block.from; block.to < end && json.bytes < most; ) {
+      const job = list.at(block.to++);
       if (job === undefined) continue;
       const before = json.mark();
       try {
@@ -169,28 +169,28 @@ function* encodedWithin(
       }
     }
     json.end();
-    bytes += json.bytes - chunk.json.bytes;
-    chunk.json = json;
+    bytes += json.bytes - block.json.bytes;
+    block.json = json;
   }
 
   list.changed = (index) => {
-    const chunk = chunks.findLast(({ from }) => from <= index);
-    if (chunk !== undefined && index < chunk.to) stale.add(chunk);
+    const block = blocks.findLast(({ from }) => from <= index);
+    if (block !== undefined && index < block.to) stale.add(block);
   };
-  for (let from = 0; from < list.length; from = chunks.at(-1)?.to ?? list.length) {
-    const chunk: Chunk = { from, to: from, json: new JsonText() };
-    chunks.push(chunk);
-    yield* fill(chunk, list.length, CHUNK_BYTES);
+  for (let from = 0; from < list.length; from = blocks.at(-1)?.to ?? list.length) {
+    const block: Block = { from, to: from, json: new JsonText() };
+    blocks.push(block);
+    yield* fill(block, list.length, BLOCK_BYTES);
     if (bytes > context.maxMessageSize) return undefined;
   }
   // However often the jobs change, this ends.
-  let pauses = chunks.length;
+  let pauses = blocks.length;
   for (let hasPaused = true; hasPaused; ) {
     yield 'ready';
     hasPaused = false;
-    for (const chunk of stale) {
-      stale.delete(chunk);
-      for (const pause of fill(chunk, chunk.to, Number.POSITIVE_INFINITY)) {
+    for (const block of stale) {
+      stale.delete(block);
+      for (const pause of fill(block, block.to, Number.POSITIVE_INFINITY)) {
         if (pauses-- <= 0) continue;
         hasPaused = true;
         yield pause;
@@ -199,7 +199,7 @@ function* encodedWithin(
     }
   }
   for (const report of failures.values()) report();
-  return withoutComma(chunks.flatMap(({ json }) => json.pieces));
+  return withoutComma(blocks.flatMap(({ json }) => json.chunks));
 }
 
 /** Writes a job with a comma before it. */
@@ -235,7 +235,7 @@ function indexOf(id: string, jobs: readonly Job[]): number | undefined {
   return jobs[from]?.id === id ? from : undefined;
 }
 
-function withoutComma([first, ...others]: JsonPieces): JsonPieces {
+function withoutComma([first, ...others]: JsonChunks): JsonChunks {
   if (first === undefined) return [];
   return [typeof first === 'string' ? first.slice(1) : first.subarray(1), ...others];
 }

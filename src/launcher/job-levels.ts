@@ -62,7 +62,7 @@ function namesOf(value: object): readonly string[] {
 }
 
 /** Lower bound for the JSON of a value: empty values may be left out, and characters have one byte at least. */
-export function leastBytes(value: unknown, level: Level): number {
+function leastBytes(value: unknown, level: Level): number {
   if (typeof value === 'string') return value === '' ? 0 : Math.min(value.length, level.characters) + 2;
   if (Array.isArray(value)) return counted(value, value.length, level, leastBytesOfList);
   return isObject(value) ? counted(value, namesOf(value).length, level, leastBytesOfObject) : 0;

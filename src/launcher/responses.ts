@@ -7,7 +7,7 @@ import { CONFIG, type Job, PLACEMENT_CONSTRAINT, RESOURCE_LIMIT } from '../jobs/
 import type { JobErrorCode } from '../jobs/job-error.ts';
 import { boolean, list, object, text, writeFields } from '../system/schema.ts';
 import type { FrameBody } from './frames.ts';
-import type { JsonPieces } from './json-pieces.ts';
+import type { JsonChunks } from './json-chunks.ts';
 import type { PluginMetrics } from './plugin-metrics.ts';
 import { NO_REQUEST, type RequestId } from './request-id.ts';
 import type { OutputType } from './requests.ts';
@@ -42,9 +42,9 @@ export interface Response {
   readonly requestId: RequestId;
   /**
    * The fields after requestId and responseId, as JSON: `"a":1,"b":2`, or ''. Job output is UTF-8 text between two of these;
-   * jobs are in pieces.
+   * jobs are in chunks.
    */
-  readonly fields: string | readonly [before: string, text: Uint8Array, after: string] | { readonly json: JsonPieces };
+  readonly fields: string | readonly [before: string, text: Uint8Array, after: string] | { readonly json: JsonChunks };
 }
 
 /** Error codes of section 9. */
@@ -72,7 +72,7 @@ export interface Sequence {
 export function encode(
   { kind, requestId, fields }: Response,
   responseId: number,
-): FrameBody | { readonly json: JsonPieces } {
+): FrameBody | { readonly json: JsonChunks } {
   const head = `{"messageType":${NUMBERS[kind]},"requestId":${requestId},"responseId":${responseId}`;
   if (typeof fields === 'string') return [`${head}${fields === '' ? '' : `,${fields}`}}`];
   if ('json' in fields) return { json: [`${head},`, ...fields.json, '}'] };
@@ -98,7 +98,7 @@ export function bootstrapResponse(requestId: RequestId): Response {
 }
 
 /** `jobs`: their JSON, with commas between them. */
-export function jobsResponse(requestId: RequestId, jobs: JsonPieces): Response {
+export function jobsResponse(requestId: RequestId, jobs: JsonChunks): Response {
   return { kind: 'jobs', requestId, fields: { json: ['"jobs":[', ...jobs, ']'] } };
 }
 

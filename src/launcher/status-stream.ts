@@ -59,7 +59,7 @@ interface Feed {
   changesFirst: boolean;
 }
 
-/** If so many subscriptions of one user to the same jobs wait, they receive current states together. */
+/** From this number of subscriptions on, those of one user to the same jobs receive current states together. */
 const MIN_TOGETHER = 16;
 
 /** Upper bound for the parts of a status message that are not counted one by one. */
@@ -78,7 +78,7 @@ export class StatusStreams {
   readonly #byUser = new Map<Requester, Map<string, Set<Subscription>>>();
   /** Latest state of jobs that changed and were not sent yet. */
   readonly #changed = new Map<string, Job>();
-  /** Of users for whom something waits: one message of each in turn. */
+  /** By user; only where something waits. One message of each is sent in turn. */
   readonly #feeds = new Map<Requester, Feed>();
   #isBootstrapped = false;
   #isWriting = false;
@@ -278,7 +278,7 @@ export class StatusStreams {
     }
   }
 
-  /** Those that wait for the same jobs start together if they are many. Refuses those whose jobs cannot be listed. */
+  /** Those that wait for the same jobs start together if they are many. Refuses them if their jobs cannot be listed. */
   #nextStart(feed: Feed): Start | undefined {
     for (const same of feed.starting.values()) {
       const subscriptions = [...same]

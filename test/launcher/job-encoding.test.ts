@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Job, JobRequest } from '../../src/jobs/job.ts';
 import { encodeJobs, type JobList } from '../../src/launcher/job-encoding.ts';
-import { JsonText, writeJson } from '../../src/launcher/json-pieces.ts';
+import { JsonText, writeJson } from '../../src/launcher/json-chunks.ts';
 import { Pace } from '../../src/launcher/sliced-build.ts';
 import { aJob } from './fake-jobs.ts';
 import { type Launcher, list, type Message, startLauncher } from './harness.ts';
@@ -320,7 +320,7 @@ t.test('[flow-shares] a job that changes with each slice of it ends in its last 
   t.match(found, [{ statusMessage: last }]);
 });
 
-t.test('JSON in pieces is the JSON of JSON.stringify', async () => {
+t.test('JSON in chunks is the JSON of JSON.stringify', async () => {
   const long = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }).map((text) => text.repeat(2_000));
   const value = fc.oneof(
     long,
@@ -333,7 +333,7 @@ t.test('JSON in pieces is the JSON of JSON.stringify', async () => {
       const pace = new Pace();
       for (const _ of writeJson(object, json, pace));
       json.end();
-      return json.pieces.map(String).join('') === JSON.stringify(object);
+      return json.chunks.map(String).join('') === JSON.stringify(object);
     }),
     { numRuns: 100 },
   );

@@ -1,12 +1,12 @@
-/** JSON in pieces, so that a large value is written in slices. */
+/** JSON in chunks, so that a large value is written in slices. */
 import { isObject } from '../system/json.ts';
 import type { Pace, SlicedBuild } from './sliced-build.ts';
 
 /** JSON in order, as text and in UTF-8. */
-export type JsonPieces = readonly (string | Buffer<ArrayBuffer>)[];
+export type JsonChunks = readonly (string | Buffer<ArrayBuffer>)[];
 
-/** Characters of a piece; a shorter text stays text, because small buffers cost more. */
-const PIECE_CHARACTERS = 8 * 1024;
+/** Characters of a chunk; a shorter text stays text, because small buffers cost more. */
+const CHUNK_CHARACTERS = 8 * 1024;
 
 /** Longer strings are written in parts. */
 const PART_CHARACTERS = 32 * 1024;
@@ -19,43 +19,43 @@ interface Mark {
 
 /** Collects JSON. */
 export class JsonText {
-  #pieces: (string | Buffer<ArrayBuffer>)[] = [];
+  #chunks: (string | Buffer<ArrayBuffer>)[] = [];
   #bytes = 0;
   #text = '';
 
-  get pieces(): JsonPieces {
-    return this.#pieces;
+  get chunks(): JsonChunks {
+    return this.#chunks;
   }
 
-  /** Bytes of the pieces, and characters of what is not a piece yet. */
+  /** Bytes of the chunks, and characters of what is not a chunk yet. */
   get bytes(): number {
     return this.#bytes + this.#text.length;
   }
 
   add(text: string): void {
     this.#text += text;
-    if (this.#text.length >= PIECE_CHARACTERS) this.#endPiece(Buffer.from(this.#text));
+    if (this.#text.length >= CHUNK_CHARACTERS) this.#endChunk(Buffer.from(this.#text));
   }
 
-  /** All that was added is in the pieces. */
+  /** All that was added is in the chunks. */
   end(): void {
-    if (this.#text !== '') this.#endPiece(this.#text);
+    if (this.#text !== '') this.#endChunk(this.#text);
   }
 
   mark(): Mark {
-    return { count: this.#pieces.length, bytes: this.#bytes, text: this.#text };
+    return { count: this.#chunks.length, bytes: this.#bytes, text: this.#text };
   }
 
   /** Drops what was added since. */
   backTo({ count, bytes, text }: Mark): void {
-    this.#pieces = this.#pieces.slice(0, count);
+    this.#chunks = this.#chunks.slice(0, count);
     this.#bytes = bytes;
     this.#text = text;
   }
 
-  #endPiece(piece: string | Buffer<ArrayBuffer>): void {
-    this.#pieces.push(piece);
-    this.#bytes += Buffer.byteLength(piece);
+  #endChunk(chunk: string | Buffer<ArrayBuffer>): void {
+    this.#chunks.push(chunk);
+    this.#bytes += Buffer.byteLength(chunk);
     this.#text = '';
   }
 }
@@ -103,7 +103,7 @@ function* writeString(text: string, json: JsonText, pace: Pace): SlicedBuild<voi
 
 const isHighSurrogate = (code: number): boolean => code >= 0xd800 && code < 0xdc00;
 
-/** What the strings and names of this value leave of so many characters; less than 0 if there are more. */
+/** `most` without the characters of the strings and names of this value; less than 0 if there are more. */
 function charactersLeft(value: unknown, most: number): number {
   if (typeof value === 'string') return most - value.length;
   if (Array.isArray(value)) {
