@@ -26,6 +26,7 @@ import { createPermissions, type Feature } from './permissions.ts';
 import { maySee, type Policy } from './policy/policy.ts';
 import { type Rule, runReconciler } from './upkeep/reconciler.ts';
 import { confirmFinalState, createRules } from './upkeep/rules.ts';
+import { projectKnownPod } from './view/known-pod.ts';
 import { projectEvent, projectJob, projectOurPod, projectService } from './view/projection.ts';
 import { type JobRecord, jobOf } from './view/record.ts';
 import { Repository } from './view/repository.ts';
@@ -81,6 +82,11 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
       resource: PODS,
       selection: { labelSelector: JOB_NAME_LABEL },
       project: (pod) => projectOurPod(pod, (uid) => repository.has(uid)),
+      projectKnown: (event, known) => {
+        const pod = projectKnownPod(event, known);
+        // Of a pod of another Job the label decides.
+        return pod !== undefined && repository.has(pod.jobUid) ? pod : undefined;
+      },
       onEvent: repository.applyPod,
     }),
     services: client.reflector({

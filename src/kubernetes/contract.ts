@@ -237,6 +237,11 @@ export interface ReflectorOptions<T extends KubernetesObject, P extends Projecte
    * of it is kept, and a known version of it is reported as deleted.
    */
   readonly project: (object: T) => P | undefined;
+  /**
+   * A faster way to the projection of an object of which a version is known: called before `project` with each event of a watch
+   * in protobuf, as it was sent. undefined: `project` decides.
+   */
+  readonly projectKnown?: (event: Buffer, known: (uid: string) => P | undefined) => P | undefined;
   readonly onEvent: (event: ReflectorEvent<P>) => void;
   /** The kind may be watched without permission to list it: a watch without a version starts with all objects. */
   readonly isListOptional?: true;

@@ -219,7 +219,7 @@ export function projectJob(job: KubernetesJob): JobView {
 }
 
 /** Filled in field by field: most are absent, and pods change more often than all other objects. */
-type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
+export type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
 
 function projectContainer(name: string, image: string, status: ContainerStatus | undefined): ContainerView {
   const { waiting, running, terminated } = status?.state ?? {};

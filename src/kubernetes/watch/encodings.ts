@@ -25,6 +25,7 @@ export interface RawEvent {
 
 /** Decoder of one answer. All functions throw a DecodeError. */
 export interface Decoder {
+  readonly isProtobuf: boolean;
   readonly body: (bytes: Uint8Array) => unknown;
   /** The events that this chunk of a watch completes, still encoded. */
   readonly split: (chunk: Uint8Array) => Iterable<Uint8Array>;
@@ -85,6 +86,7 @@ export class Encodings {
       }
     };
     return {
+      isProtobuf: true,
       body: (bytes) => attempt(() => protobuf.body(bytes)),
       // Collected, so that a frame that is too long counts here.
       split: (chunk) => attempt(() => [...split(chunk)]),
@@ -116,6 +118,7 @@ function jsonDecoder(): Decoder {
     }
   };
   return {
+    isProtobuf: false,
     body: parse,
     split: (chunk) => splitter.push(chunk),
     event: (bytes) => (parse(bytes) ?? {}) as RawEvent,

@@ -48,7 +48,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
   dependencies: ReflectorDependencies,
 ): Reflector<P> {
   const { clock, random, timings, apiHealth } = dependencies;
-  const { resource, selection, project } = options;
+  const { resource, selection, project, projectKnown } = options;
   const path = resourcePath(resource, dependencies.namespace);
   const name = resource.plural;
   const log = dependencies.log;
@@ -81,6 +81,7 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
     }
   };
   const store = new Store<P>(emit);
+  const known = (uid: string): P | undefined => store.get(uid);
   const watches = new Watches<T>({
     transport: dependencies.transport,
     clock,
@@ -98,6 +99,13 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
       else if (projection !== 'unreadable' && type === 'DELETED') store.deleted(projection);
       else if (projection !== 'unreadable') store.changed(projection);
       progressed(version);
+    },
+    onKnown: (event) => {
+      const projection = projectedKnown(event);
+      if (projection === undefined) return false;
+      store.changed(projection);
+      progressed(projection.resourceVersion);
+      return true;
     },
     onBookmark: progressed,
     onWorking: () => {
@@ -212,6 +220,16 @@ export function createReflector<T extends KubernetesObject, P extends Projected>
         error,
       });
       return store.get(object.metadata.uid) ?? 'unreadable';
+    }
+  }
+
+  /** Undefined: it must be decoded. */
+  function projectedKnown(event: Uint8Array): P | undefined {
+    try {
+      return Buffer.isBuffer(event) ? projectKnown?.(event, known) : undefined;
+    } catch (error) {
+      log.error('BUG: cannot scan an event; decoding it', { kind: name, error });
+      return undefined;
     }
   }
 

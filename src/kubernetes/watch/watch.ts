@@ -33,6 +33,8 @@ interface WatchOptions<T extends KubernetesObject> {
   /** The version up to which everything was seen. */
   readonly version: () => string | undefined;
   readonly onEvent: (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T, version: string) => void;
+  /** Called first with each event in protobuf, as it was sent. False: it must be decoded. */
+  readonly onKnown?: (event: Uint8Array) => boolean;
   readonly onBookmark: (version: string) => void;
   /** The watch works: it has sent an event, or stayed open for a moment. */
   readonly onWorking: () => void;
@@ -171,7 +173,8 @@ export class Watches<T extends KubernetesObject> {
 
   /** Processes one event. Returns what follows if the watch must end, undefined if it continues. */
   #event(line: Uint8Array, decoder: Decoder, authorization: string | undefined): WatchEnd | undefined {
-    const { log, path, resource } = this.#options;
+    const { log, path, resource, onKnown } = this.#options;
+    if (decoder.isProtobuf && onKnown?.(line)) return undefined;
     let event: RawEvent;
     try {
       event = decoder.event(line);

@@ -1,6 +1,7 @@
 /** Ours: reflector and projection of pods. Which encoding is spoken, the server decides. */
 import { createHash } from 'node:crypto';
 import { PerformanceObserver } from 'node:perf_hooks';
+import { projectKnownPod } from '../../../src/jobs/view/known-pod.ts';
 import { projectPod } from '../../../src/jobs/view/projection.ts';
 import { PODS } from '../../../src/kubernetes/contract.ts';
 import { benchClient } from './ours.ts';
@@ -16,6 +17,7 @@ const reflector = benchClient(url).reflector({
   resource: PODS,
   selection: {},
   project: projectPod,
+  projectKnown: projectKnownPod,
   onEvent: ({ type }) => {
     if (type !== 'MODIFIED' || ++seen < count) return;
     const hash = createHash('sha256');

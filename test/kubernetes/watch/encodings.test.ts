@@ -1,7 +1,14 @@
 /** Lists and watches are read as protobuf where the server speaks it and it can be read, else as JSON. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import t, { type Test } from 'tap';
-import { EVENTS, JOBS, type KubernetesObject, type Resource } from '../../../src/kubernetes/contract.ts';
+import {
+  EVENTS,
+  JOBS,
+  type KubernetesObject,
+  type Projected,
+  type ReflectorOptions,
+  type Resource,
+} from '../../../src/kubernetes/contract.ts';
 import { ProtobufWriter, readSchema } from '../../cluster/protobuf.ts';
 import { apiServer, clientOf, type Exchange, recordingLog, status } from '../server.ts';
 
@@ -48,13 +55,18 @@ const streamsJson =
     for (const [type, object] of events) response.write(`${JSON.stringify({ type, object })}\n`);
   };
 
+interface Slim extends Projected {
+  readonly parallelism: number | undefined;
+}
+
 /** Follows jobs of a server that takes one step for each request, until so many events came. Returns what was seen. */
 async function follow(
   t: Test,
   steps: readonly Step[],
   count: number,
   resource: Resource<KubernetesObject> = JOBS,
-): Promise<{ requests: string[]; accepts: string[]; events: string[]; warnings: string[] }> {
+  projectKnown?: ReflectorOptions<Job, Slim>['projectKnown'],
+): Promise<{ requests: string[]; accepts: string[]; events: string[]; warnings: string[]; errors: string[] }> {
   const requests: string[] = [];
   const accepts: string[] = [];
   const events: string[] = [];
@@ -78,6 +90,7 @@ async function follow(
       resourceVersion: metadata?.resourceVersion ?? '',
       parallelism: spec?.parallelism,
     }),
+    ...(projectKnown === undefined ? {} : { projectKnown }),
     onEvent: (event) => {
       const { name, resourceVersion, parallelism } = event.object;
       events.push(`${event.type} ${name} ${resourceVersion} ${parallelism}`);
@@ -88,8 +101,8 @@ async function follow(
   await seen.promise;
   end.abort(new Error('enough'));
   await running;
-  const warnings = log.lines.filter(({ level }) => level === 'WARNING').map(({ sentence }) => sentence);
-  return { requests, accepts, events, warnings };
+  const logged = (which: string) => log.lines.filter(({ level }) => level === which).map(({ sentence }) => sentence);
+  return { requests, accepts, events, warnings: logged('WARNING'), errors: logged('ERROR') };
 }
 
 const TROUBLE = 'Watch failed; retrying';
@@ -121,6 +134,36 @@ t.test('given a server that speaks protobuf, lists and watches are read from it'
   ]);
   t.strictSame(warnings, [TROUBLE]);
 });
+
+t.test(
+  'given a projection of known objects, it is called first with each event in protobuf, and the rest is decoded',
+  async (t) => {
+    let calls = 0;
+    const { events, errors } = await follow(
+      t,
+      [
+        sends(200, list(10, job('a', 5, { parallelism: 1 }))),
+        streams(
+          ['MODIFIED', job('a', 11, { parallelism: 2 })],
+          ['MODIFIED', job('a', 12, { parallelism: 3 })],
+          ['MODIFIED', job('a', 13, { parallelism: 4 })],
+          ['DELETED', job('a', 14, { parallelism: 4 })],
+        ),
+      ],
+      5,
+      JOBS,
+      (event, known) => {
+        t.ok(event.includes('uid-a'));
+        t.equal(known('uid-b'), undefined);
+        const before = known('uid-a');
+        if (++calls === 2) throw new TypeError('cannot scan');
+        return calls === 1 && before !== undefined ? { ...before, resourceVersion: '11', parallelism: 90 } : undefined;
+      },
+    );
+    t.strictSame(events, ['ADDED a 5 1', 'MODIFIED a 11 90', 'MODIFIED a 12 3', 'MODIFIED a 13 4', 'DELETED a 14 4']);
+    t.strictSame(errors, ['BUG: cannot scan an event; decoding it']);
+  },
+);
 
 t.test('given a refusal in protobuf, it is understood', async (t) => {
   const expired = status(410, 'Expired', 'too old resource version: 10 (30)') as JsonObject;
