@@ -5,7 +5,7 @@ import type { LogRecord } from './log-format.ts';
 import type { LogSink } from './logger.ts';
 import { openSyslog } from './syslog.ts';
 
-interface LogDestination {
+export interface LogDestination {
   readonly type: 'file' | 'stderr' | 'syslog';
   /** Of the log file. */
   readonly directory: string;

@@ -3,7 +3,8 @@
  * which the first that sets a value decides (configuration.md section 1.1). Read after privileges were dropped.
  */
 import { LOG_LEVELS, type LogLevel } from '../../system/log.ts';
-import { LOG_FILE_LIMITS, type LogFileLimits } from '../../system/log-file.ts';
+import type { LogDestination } from '../../system/log-destination.ts';
+import { LOG_FILE_LIMITS } from '../../system/log-file.ts';
 import { readTextFile } from '../text/file.ts';
 import { checkWriters, ownTrust } from '../text/file-trust.ts';
 import { parseIni } from '../text/ini.ts';
@@ -91,14 +92,9 @@ export function loggingSources(
 }
 
 /** The log of this process. */
-export interface LogSettings {
+export interface LogSettings extends LogDestination {
   readonly level: LogLevel;
   readonly format: 'text' | 'json';
-  readonly type: 'file' | 'stderr' | 'syslog';
-  readonly directory: string;
-  readonly file: LogFileLimits & { readonly hasPid: boolean };
-  /** Warnings and errors go to syslog too. */
-  readonly warnSyslog: boolean;
   /** Where each key was decided; absent: the default. */
   readonly origins: ReadonlyMap<string, Origin>;
 }

@@ -9,7 +9,7 @@ import type { Log } from '../../system/log.ts';
 import type { ClusterInfo, ResourceProfileInfo } from '../contract.ts';
 import type { JobConfig, ResourceLimit } from '../job.ts';
 import { jobErrorOf } from '../job-error.ts';
-import { allows, imagesOf } from './hardening.ts';
+import { allows, allowsAccount, imagesOf } from './hardening.ts';
 
 interface ClusterFacts {
   readonly profile: EffectiveProfile;
@@ -58,11 +58,7 @@ export function clusterInfo(facts: ClusterFacts): ClusterInfo {
 function config({ profile, serviceAccounts, ownAccount }: ClusterFacts): readonly JobConfig[] {
   const secret: JobConfig = { name: 'secret', valueType: 'string', value: '' };
   if (serviceAccounts === undefined) return [secret];
-  const offered = serviceAccounts.filter(
-    (name) =>
-      name !== ownAccount?.name &&
-      (name === profile.serviceAccount.value || allows(profile.serviceAccounts.value, name)),
-  );
+  const offered = serviceAccounts.filter((name) => name !== ownAccount?.name && allowsAccount(name, profile));
   return [secret, { name: 'serviceAccountName', valueType: 'enum', value: offered.join(',') }];
 }
 

@@ -85,11 +85,16 @@ function checkCapability(text: string, where: string, profile: EffectiveProfile)
 }
 
 /** The last one is used; a template may read another one. */
+/** The account of the profile needs no entry in `service-accounts`. */
+export function allowsAccount(name: string, { serviceAccount, serviceAccounts }: EffectiveProfile): boolean {
+  return name === serviceAccount.value || allows(serviceAccounts.value, name);
+}
+
 function checkAccount({ config }: JobRequest, { profile, ownAccount }: PolicySubject): void {
   for (const account of accountsOf(config)) {
     if (account === ownAccount?.name)
       refuse(`serviceAccountName ${account} is the plugin's own and cannot be used by jobs.`);
-    if (account !== profile.serviceAccount.value && !allows(profile.serviceAccounts.value, account)) {
+    if (!allowsAccount(account, profile)) {
       refuseBy(`serviceAccountName ${account} is not allowed`, 'service-accounts', profile);
     }
   }
@@ -181,7 +186,7 @@ function checkReferences(found: References, where: string, request: JobRequest, 
   const account = accountOf(request.config) ?? profile.serviceAccount.value ?? 'default';
   const isOwn = account === ownAccount?.name;
   if (isOwn) refuse(`${where}: a token of ${account}, the plugin's own service account, cannot be used by jobs.`);
-  if (account !== profile.serviceAccount.value && !allows(profile.serviceAccounts.value, account)) {
+  if (!allowsAccount(account, profile)) {
     refuseBy(`${where}: a token of service account ${account} is not allowed`, 'service-accounts', profile);
   }
 }
