@@ -171,7 +171,8 @@ t.test('[answer-shortened] an answer of one byte more than a message is Error 2'
   const [small = ''] = await launcher.texts();
   const rest = Buffer.byteLength(small) - 1000;
   launcher.jobs.put({ id: 'job-1', ...large(5_242_881 - rest) });
-  t.match(await launcher.ask(list(2, 'job-1')), [{ requestId: 2, errorCode: 2 }]);
+  launcher.send(list(2, 'job-1'));
+  t.match(JSON.parse(await answerOf(launcher)), { requestId: 2, errorCode: 2 });
   launcher.jobs.put({ id: 'job-1', ...large(5_242_881 - rest - 200) });
   t.equal((await jobsOf(launcher, list(3, 'job-1'))).length, 1);
   await launcher.end();
