@@ -3,6 +3,7 @@
  * body, JSON in UTF-8. Both directions use them; a pipe may split and join them anywhere.
  */
 
+import { LargeBuffers } from '../system/loop-memory.ts';
 import type { JsonChunks } from './json-chunks.ts';
 import { MAX_JSON_BYTES_PER_BYTE, writeJsonText } from './json-text.ts';
 
@@ -25,53 +26,54 @@ export interface BuiltFrame {
   readonly release: () => void;
 }
 
-/** A buffer for frames with the text that a stream receives at once, and how many unused ones are kept. */
-const TEXT_FRAME_BYTES = 2 * 1024 * 1024;
-const MAX_UNUSED = 4;
+/** Frames with much text that are built or written at a time; the output takes one after another. */
+const textFrames = new LargeBuffers(2);
 
-/** Builds frames. The buffers of job output are used again: new ones would make V8 collect garbage for each few MB. */
-export class FrameBuilder {
-  readonly #unused: Buffer[] = [];
-
-  build(body: FrameBody | { readonly json: JsonChunks }): BuiltFrame {
-    if ('json' in body) return this.#ofChunks(body.json);
-    const hasText = body.some((part) => typeof part !== 'string');
-    const most = HEADER_BYTES + body.reduce((length, part) => length + mostBytes(part), 0);
-    const isShared = hasText && most > Buffer.poolSize && most <= TEXT_FRAME_BYTES;
-    const buffer = isShared
-      ? (this.#unused.pop() ?? Buffer.allocUnsafeSlow(TEXT_FRAME_BYTES))
-      : Buffer.allocUnsafe(most);
-    let end = HEADER_BYTES;
-    for (const part of body) {
-      if (typeof part === 'string') end += buffer.write(part, end);
-      else end = writeJsonText(part, buffer, end);
-    }
-    buffer.writeUInt32BE(end - HEADER_BYTES, 0);
-    return {
-      parts: [buffer.subarray(0, end)],
-      length: end,
-      release: () => {
-        if (isShared && this.#unused.length < MAX_UNUSED) this.#unused.push(buffer);
-      },
-    };
+/** Job output is written into large buffers: new ones would make V8 collect garbage for each few MB. */
+export function buildFrame(body: FrameBody | { readonly json: JsonChunks }): BuiltFrame {
+  if ('json' in body) return frameOfChunks(body.json);
+  const most = HEADER_BYTES + body.reduce((length, part) => length + mostBytes(part), 0);
+  const hasText = body.some((part) => typeof part !== 'string');
+  const large = hasText && most > Buffer.poolSize ? textFrames.take() : undefined;
+  if (large !== undefined) {
+    const bytes = frameIn(large, body);
+    const release = (): void => textFrames.give(large);
+    if (bytes !== undefined) return { parts: [bytes], length: bytes.length, release };
+    release();
   }
+  const bytes = frameIn(Buffer.allocUnsafe(most), body);
+  if (bytes === undefined) throw new Error('a frame is longer than its parts');
+  return { parts: [bytes], length: bytes.length, release: () => {} };
+}
 
-  /** What is in UTF-8 already is not copied. */
-  #ofChunks(chunks: JsonChunks): BuiltFrame {
-    if (!chunks.some(Buffer.isBuffer)) return this.build([chunks.join('')]);
-    const parts = [Buffer.allocUnsafe(HEADER_BYTES)];
-    let text = '';
-    for (const chunk of [...chunks, Buffer.alloc(0)]) {
-      if (typeof chunk === 'string') text += chunk;
-      else {
-        parts.push(Buffer.from(text), chunk);
-        text = '';
-      }
-    }
-    const length = parts.reduce((bytes, part) => bytes + part.length, 0);
-    parts[0]?.writeUInt32BE(length - HEADER_BYTES);
-    return { parts: parts.filter((part) => part.length > 0), length, release: () => {} };
+/** Undefined if it may not fit. */
+function frameIn(buffer: Buffer, body: FrameBody): Buffer | undefined {
+  let end = HEADER_BYTES;
+  for (const part of body) {
+    if (typeof part !== 'string') end = writeJsonText(part, buffer, end);
+    else if (Buffer.byteLength(part) > buffer.length - end) return undefined;
+    else end += buffer.write(part, end);
+    if (end === -1) return undefined;
   }
+  buffer.writeUInt32BE(end - HEADER_BYTES, 0);
+  return buffer.subarray(0, end);
+}
+
+/** What is in UTF-8 already is not copied. */
+function frameOfChunks(chunks: JsonChunks): BuiltFrame {
+  if (!chunks.some(Buffer.isBuffer)) return buildFrame([chunks.join('')]);
+  const parts = [Buffer.allocUnsafe(HEADER_BYTES)];
+  let text = '';
+  for (const chunk of [...chunks, Buffer.alloc(0)]) {
+    if (typeof chunk === 'string') text += chunk;
+    else {
+      parts.push(Buffer.from(text), chunk);
+      text = '';
+    }
+  }
+  const length = parts.reduce((bytes, part) => bytes + part.length, 0);
+  parts[0]?.writeUInt32BE(length - HEADER_BYTES);
+  return { parts: parts.filter((part) => part.length > 0), length, release: () => {} };
 }
 
 /** The exact size of JSON in bytes, and the largest that text can have. */

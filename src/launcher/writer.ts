@@ -4,7 +4,7 @@
  */
 import type { Writable } from 'node:stream';
 import { RoundRobin } from '../system/round-robin.ts';
-import { type BuiltFrame, FrameBuilder, HEADER_BYTES } from './frames.ts';
+import { type BuiltFrame, buildFrame, HEADER_BYTES } from './frames.ts';
 import { encode, isCounted, type Response } from './responses.ts';
 import type { SlicedBuild } from './sliced-build.ts';
 
@@ -71,7 +71,6 @@ export class Writer {
   /** The build of each user that was begun and is not written. */
   readonly #begun = new Map<string, Build>();
   #isStepDue = false;
-  readonly #frames = new FrameBuilder();
   #responseId = 0;
   #isFull = false;
   #isPumpDue = false;
@@ -255,7 +254,7 @@ export class Writer {
   }
 
   #frameOf(response: Response): BuiltFrame {
-    return this.#frames.build(encode(response, isCounted(response) ? this.#responseId : 0));
+    return buildFrame(encode(response, isCounted(response) ? this.#responseId : 0));
   }
 
   #countBytes(bytes: number): void {

@@ -3,42 +3,22 @@
  * CPU time, and V8 takes as much again to compile them. Each has a twin in JavaScript for short inputs, and for hosts without it.
  */
 
-/** Bytes that a loop takes at a time: input and output stay in the cache of the processor. */
-export const BLOCK_BYTES = 64 * 1024;
-/** Bytes that one byte may become. */
-const MAX_GROWTH = 6;
-/** Loops read and write up to this number of bytes after the end of what they need. */
-const SLACK_BYTES = 64;
-
-/** Where a loop finds its table, leaves its results, and reads and writes bytes. */
-export const TABLE = 0;
-export const RESULTS = 1024;
-export const INPUT = 2048;
-const OUTPUT = INPUT + BLOCK_BYTES + SLACK_BYTES;
-const PAGE_BYTES = 64 * 1024;
-const PAGES = Math.ceil((OUTPUT + MAX_GROWTH * BLOCK_BYTES + SLACK_BYTES) / PAGE_BYTES);
+import { BLOCK_BYTES, INPUT, loopMemory, OUTPUT, PAGES, RESULTS, TABLE, type WebAssemblyApi } from './loop-memory.ts';
 
 /** A loop in the text format of WebAssembly, as a list of lists. */
 type Node = string | readonly Node[];
 
-type Run = (input: number, end: number, output: number, state: number) => number;
-
-/** Of the global object, without the types of browsers. */
-interface WebAssemblyApi {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (
-    module: object,
-  ) => {
-    readonly exports: { readonly memory: { readonly buffer: ArrayBuffer }; readonly run: Run };
-  };
-}
+/** The loop with its table in the memory. */
+let tableOwner: ByteLoop | undefined;
 
 export class ByteLoop {
-  /** Has TABLE, RESULTS, INPUT and OUTPUT. */
+  /** Has TABLE and RESULTS. */
   readonly memory: Buffer;
+  readonly #buffer: ArrayBuffer;
+  readonly #table: Uint8Array;
   readonly #results: Int32Array;
-  readonly #run: Run;
-  #end = OUTPUT;
+  readonly #run: (input: number, end: number, output: number, state: number) => number;
+  #input = INPUT;
 
   /**
    * `text`: locals and instructions of a function in the text format of WebAssembly. The function has the parameters $at and $end
@@ -46,18 +26,33 @@ export class ByteLoop {
    */
   constructor(text: string, table: Uint8Array) {
     const api = Reflect.get(globalThis, 'WebAssembly') as WebAssemblyApi;
-    const { memory, run } = new api.Instance(new api.Module(moduleOf(text))).exports;
-    this.#run = run;
+    const memory = loopMemory();
+    if (memory === undefined) throw new Error('no memory for loops');
+    this.#run = new api.Instance(new api.Module(moduleOf(text)), { loop: { memory } }).exports.run;
+    this.#buffer = memory.buffer;
     this.memory = Buffer.from(memory.buffer);
-    this.memory.set(table, TABLE);
-    this.#results = new Int32Array(memory.buffer, RESULTS);
+    this.#table = table;
+    this.#results = new Int32Array(memory.buffer, RESULTS, (INPUT - RESULTS) / 4);
   }
 
-  /** Runs the loop with up to BLOCK_BYTES of these bytes, and returns the length of the output. */
-  run(bytes: Buffer, start: number, end: number, state = 0): number {
+  /**
+   * Runs the loop with these bytes and writes to `target`, which may be the same buffer; returns where the output ends. Takes
+   * BLOCK_BYTES at most, unless both are large buffers (loop-memory.ts): these are not copied.
+   */
+  run(bytes: Buffer, start: number, end: number, target: Buffer, at: number, state = 0): number {
+    if (this.#table.length > 0 && tableOwner !== this) {
+      this.memory.set(this.#table, TABLE);
+      tableOwner = this;
+    }
+    if (bytes.buffer === this.#buffer && target.buffer === this.#buffer) {
+      const { byteOffset } = bytes;
+      this.#input = byteOffset + start;
+      return this.#run(this.#input, byteOffset + end, target.byteOffset + at, state) - target.byteOffset;
+    }
+    this.#input = INPUT;
     const length = bytes.copy(this.memory, INPUT, start, Math.min(end, start + BLOCK_BYTES));
-    this.#end = this.#run(INPUT, INPUT + length, OUTPUT, state);
-    return this.#end - OUTPUT;
+    const written = this.#run(INPUT, INPUT + length, OUTPUT, state);
+    return at + this.memory.copy(target, at, OUTPUT, written);
   }
 
   /** A word that the loop has left in RESULTS. */
@@ -65,9 +60,9 @@ export class ByteLoop {
     return this.#results[index] ?? 0;
   }
 
-  /** Copies the output; returns where it ends. */
-  copy(target: Buffer, start: number): number {
-    return start + this.memory.copy(target, start, OUTPUT, this.#end);
+  /** An address of the input that the loop has left in RESULTS: bytes from `start`. */
+  distance(index: number): number {
+    return this.result(index) - this.#input;
   }
 }
 
@@ -138,7 +133,7 @@ const ELSE = 0x05;
 const END = 0x0b;
 const PARAMETERS = ['$at', '$end', '$out', '$state'];
 
-/** A module with a memory and one function. */
+/** A module with one function; the memory is given to it. */
 function moduleOf(text: string): Uint8Array<ArrayBuffer> {
   const i32 = TYPES['i32'] ?? 0;
   const code = body(parse(text));
@@ -148,9 +143,9 @@ function moduleOf(text: string): Uint8Array<ArrayBuffer> {
     ...Buffer.from('\0asm'),
     ...[1, 0, 0, 0],
     ...section(1, 1, 0x60, PARAMETERS.length, ...PARAMETERS.map(() => i32), 1, i32),
+    ...section(2, 1, ...name('loop'), ...name('memory'), 2, 1, ...unsigned(PAGES), ...unsigned(PAGES)),
     ...section(3, 1, 0),
-    ...section(5, 1, 1, PAGES, PAGES),
-    ...section(7, 2, ...name('memory'), 2, 0, ...name('run'), 0, 0),
+    ...section(7, 1, ...name('run'), 0, 0),
     ...section(10, 1, ...unsigned(code.length), ...code),
   ]);
 }

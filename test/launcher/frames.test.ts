@@ -2,10 +2,10 @@
 
 import fc from 'fast-check';
 import t from 'tap';
-import { type BuiltFrame, FrameBuilder, FrameReader } from '../../src/launcher/frames.ts';
+import { type BuiltFrame, buildFrame, FrameReader } from '../../src/launcher/frames.ts';
 
 const bytesOf = ({ parts }: BuiltFrame): Buffer => Buffer.concat(parts);
-const frame = (body: string): Buffer => bytesOf(new FrameBuilder().build([body]));
+const frame = (body: string): Buffer => bytesOf(buildFrame([body]));
 
 t.test('[frame-split] frames arrive complete, however the pipe splits and joins them', (t) => {
   fc.assert(
@@ -48,27 +48,44 @@ t.test('[frame-oversize] a length above the limit is refused at its header; the 
 });
 
 t.test('text becomes a JSON string in the frame, and a frame that was not written keeps its bytes', async (t) => {
-  const builder = new FrameBuilder();
   const texts = ['a "quoted" line\n', '\u0000'.repeat(20_000), 'x'.repeat(300_000), 'é'.repeat(3)];
-  const frames = texts.map((text) => builder.build(['{"output":', Buffer.from(text), '}']));
+  const frames = texts.map((text) => buildFrame(['{"output":', Buffer.from(text), '}']));
   for (const [index, bytes] of frames.map(bytesOf).entries()) {
     t.equal(bytes.readUInt32BE(0), bytes.length - 4);
     t.same(JSON.parse(bytes.toString('utf8', 4)), { output: texts[index] });
   }
+  for (const { release } of frames) release();
 });
 
 t.test('the buffer of a frame of job output is used again after it was written', async (t) => {
-  const builder = new FrameBuilder();
   const text = Buffer.alloc(100_000, 'x');
-  const first = builder.build([text]);
+  const [first, second] = [buildFrame([text]), buildFrame([text])];
   first.release();
-  t.equal(builder.build([text]).parts[0]?.buffer, first.parts[0]?.buffer);
-  t.not(builder.build([text]).parts[0]?.buffer, first.parts[0]?.buffer);
+  const third = buildFrame([text]);
+  t.equal(third.parts[0]?.buffer, first.parts[0]?.buffer);
+  t.equal(third.parts[0]?.byteOffset, first.parts[0]?.byteOffset);
+  t.not(third.parts[0]?.byteOffset, second.parts[0]?.byteOffset);
+  const others = [buildFrame([text]), buildFrame([text])];
+  for (const { parts } of others) t.not(parts[0]?.buffer, first.parts[0]?.buffer, 'all large buffers are used');
+  for (const { release } of [second, third, ...others]) release();
+  t.equal(buildFrame([text]).parts[0]?.buffer, first.parts[0]?.buffer);
+});
+
+t.test('text that becomes longer than a large buffer is in a frame of its own', async (t) => {
+  const text = Buffer.alloc(600_000, '"');
+  const built = buildFrame(['[', text, ']']);
+  const bytes = bytesOf(built);
+  t.equal(bytes.length, 4 + 1 + 1_200_002 + 1);
+  t.same(JSON.parse(bytes.toString('utf8', 4)), ['"'.repeat(600_000)]);
+  built.release();
+  const next = buildFrame(['[', Buffer.alloc(900_000, 'x'), ']']);
+  t.equal(next.length, 4 + 1 + 900_002 + 1);
+  next.release();
 });
 
 t.test('JSON in UTF-8 is written as it is, between text', async (t) => {
   const json = Buffer.from('"é"');
-  const frame = new FrameBuilder().build({ json: ['{"a":', '[', json, ',', json, ']', '}'] });
+  const frame = buildFrame({ json: ['{"a":', '[', json, ',', json, ']', '}'] });
   t.same(frame.parts.map(String).slice(1), ['{"a":[', '"é"', ',', '"é"', ']}']);
   t.ok(frame.parts.includes(json), 'it is not copied');
   const bytes = bytesOf(frame);

@@ -1,6 +1,7 @@
 /** Loops in WebAssembly: what their text means, and what is done where they do not work. */
 import t from 'tap';
-import { BLOCK_BYTES, ByteLoop, byteLoop, INPUT, RESULTS } from '../../src/system/byte-loop.ts';
+import { ByteLoop, byteLoop } from '../../src/system/byte-loop.ts';
+import { BLOCK_BYTES, LARGE_BYTES, LargeBuffers, RESULTS, TABLE } from '../../src/system/loop-memory.ts';
 
 /** Copies bytes until one is $state, adds one to each, and leaves their number in a result. */
 const UNTIL = `
@@ -21,30 +22,64 @@ const UNTIL = `
   (i32.store offset=${RESULTS + 4} (i32.const 0) (i32.const -70000))
   (local.get $out)`;
 
+/** As many bytes as the table begins with, and the number of bytes that were given. */
+const FIRST_OF_TABLE = `(i32.add (local.get $out) (i32.load8_u (i32.const ${TABLE})))`;
+const COUNT = `
+  (i32.store offset=${RESULTS} (i32.const 0) (i32.sub (local.get $end) (local.get $at)))
+  (local.get $out)`;
+
 t.test('a loop reads bytes, a state and a table, and leaves bytes and results', async (t) => {
   const loop = new ByteLoop(UNTIL, new Uint8Array());
   const bytes = Buffer.from('..abcxdef..');
-  t.equal(loop.run(bytes, 2, 9, 'x'.charCodeAt(0)), 3);
+  const out = Buffer.alloc(6, '-');
+  t.equal(loop.run(bytes, 2, 9, out, 2, 'x'.charCodeAt(0)), 5);
+  t.equal(out.toString(), '--bcd-');
   t.equal(loop.result(0), 3);
   t.equal(loop.result(1), -70_000, 'a negative constant');
-  const out = Buffer.alloc(6, '-');
-  t.equal(loop.copy(out, 2), 5);
-  t.equal(out.toString(), '--bcd-');
-  t.equal(loop.run(bytes, 2, 5), 3, 'to the end');
+  t.equal(loop.run(bytes, 2, 5, out, 0), 3, 'to the end');
 
-  const table = new ByteLoop('(i32.add (local.get $out) (i32.load8_u (i32.const 1)))', Uint8Array.of(5, 7));
-  t.equal(table.run(bytes, 0, 1), 7);
+  const first = new ByteLoop(FIRST_OF_TABLE, Uint8Array.of(5));
+  const second = new ByteLoop(FIRST_OF_TABLE, Uint8Array.of(7));
+  t.same(
+    [first, second, first].map((each) => each.run(bytes, 0, 1, Buffer.alloc(9), 0)),
+    [5, 7, 5],
+    'each has its table',
+  );
 });
 
-t.test('a loop takes one block at most', async (t) => {
-  const length = new ByteLoop(
-    '(i32.add (local.get $out) (i32.sub (local.get $end) (local.get $at)))',
-    new Uint8Array(),
-  );
-  t.equal(length.run(Buffer.alloc(BLOCK_BYTES + 10), 4, BLOCK_BYTES + 10), BLOCK_BYTES);
-  t.equal(length.run(Buffer.alloc(BLOCK_BYTES + 10), 20, BLOCK_BYTES + 10), BLOCK_BYTES - 10);
-  const start = new ByteLoop('(local.get $at)', new Uint8Array());
-  t.equal(start.run(Buffer.alloc(1), 0, 1) + start.memory.length > INPUT, true);
+t.test('a loop takes one block at most of what it copies', async (t) => {
+  const loop = new ByteLoop(COUNT, new Uint8Array());
+  const bytes = Buffer.alloc(BLOCK_BYTES + 10);
+  const counted = (from: number, source: Buffer = bytes, target: Buffer = bytes): number => {
+    loop.run(source, from, source.length, target, 0);
+    return loop.result(0);
+  };
+  t.equal(counted(4), BLOCK_BYTES);
+  t.equal(counted(20), BLOCK_BYTES - 10);
+  const buffers = new LargeBuffers(2);
+  const [one = bytes, other = bytes] = [buffers.take(), buffers.take()];
+  t.equal(counted(20, one, other), LARGE_BYTES - 20, 'large buffers are not copied');
+  t.equal(counted(20, one), BLOCK_BYTES);
+  t.equal(counted(20, bytes, other), BLOCK_BYTES - 10);
+});
+
+t.test('in large buffers a loop works as in others, within its input too', async (t) => {
+  const loop = new ByteLoop(UNTIL, new Uint8Array());
+  const buffers = new LargeBuffers(2);
+  const [one = Buffer.alloc(0), other = Buffer.alloc(0)] = [buffers.take(), buffers.take()];
+  t.equal(buffers.take(), undefined);
+  one.write('..abcxdef..');
+  const bytes = one.subarray(1);
+  t.equal(loop.run(bytes, 1, 8, other, 3, 'x'.charCodeAt(0)), 6);
+  t.equal(other.toString('latin1', 3, 6), 'bcd');
+  t.equal(loop.result(0), 3);
+  t.equal(loop.run(bytes, 1, 8, bytes, 0, 'x'.charCodeAt(0)), 3);
+  t.equal(bytes.toString('latin1', 0, 3), 'bcd');
+  buffers.give(Buffer.alloc(LARGE_BYTES));
+  t.equal(buffers.take(), undefined, 'of another memory');
+  buffers.give(other);
+  t.equal(buffers.take(), other);
+  t.throws(() => new LargeBuffers(9), { message: 'there are 8 large buffers' });
 });
 
 t.test('a loop that cannot be made is undefined, and is not tried again', async (t) => {

@@ -1,6 +1,6 @@
 /** Lines of a log with timestamps: removes the timestamps and what was delivered before. */
 import type { LogPosition, Resume } from './position.ts';
-import { compareStamps, type ReadStamp, type Stamp, StampReader } from './stamps.ts';
+import { compareStamps, LONGEST_STAMP, type ReadStamp, type Stamp, StampReader } from './stamps.ts';
 import { LONG_LINE_BYTES, UsualLines } from './usual-lines.ts';
 
 const NEWLINE = 10;
@@ -71,11 +71,20 @@ export class StampedLines {
 
   /** The new ones of these bytes, without timestamps; they are moved within the buffer, and valid until the next call. */
   push(received: Buffer): Buffer {
-    const bytes = this.#held.length === 0 ? received : this.#join(this.#held, received);
+    const held = this.#held;
+    if (held.length === 0) return this.#takeOrKeep(received);
     this.#held = NO_BYTES;
-    if (this.#errorText === undefined) return this.#take(bytes);
-    this.#errorText = (this.#errorText + bytes.toString('utf8')).slice(0, ERROR_TEXT_BYTES);
-    return NO_BYTES;
+    if (this.#expecting === 'line' && this.#errorText === undefined) {
+      // Usually the start of a timestamp: all bytes after it would be copied otherwise.
+      const head = Buffer.concat([held, received.subarray(0, LONGEST_STAMP)]);
+      const stamp = new StampReader(head).at(0, this.#stamp);
+      if (typeof stamp === 'object') {
+        this.#beginLine(stamp);
+        this.#expecting = 'content';
+        return this.#take(received, stamp.length - held.length);
+      }
+    }
+    return this.#takeOrKeep(this.#join(held, received));
   }
 
   /** For a regular end: the bytes held are content, or the error text of the kubelet. */
@@ -104,11 +113,18 @@ export class StampedLines {
     return this.#joined.subarray(0, length);
   }
 
-  #take(bytes: Buffer): Buffer {
+  /** What follows the error text of a kubelet is part of it. */
+  #takeOrKeep(bytes: Buffer): Buffer {
+    if (this.#errorText === undefined) return this.#take(bytes, 0);
+    this.#errorText = (this.#errorText + bytes.toString('utf8')).slice(0, ERROR_TEXT_BYTES);
+    return NO_BYTES;
+  }
+
+  #take(bytes: Buffer, start: number): Buffer {
     const stamps = new StampReader(bytes);
     const days = new DaySearch(bytes);
     let written = 0;
-    let i = 0;
+    let i = start;
     while (i < bytes.length) {
       if (this.#expecting === 'line') {
         const before = this.#stamp;

@@ -12,7 +12,7 @@ export interface ReadStamp extends Stamp {
 }
 
 /** With a zone in hours and the space; nodes usually write `Z`. */
-const LONGEST_STAMP = 36;
+export const LONGEST_STAMP = 36;
 
 const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) /;
 const SHAPE = '0000-00-00T00:00:00';

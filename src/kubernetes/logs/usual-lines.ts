@@ -1,5 +1,6 @@
 /** The usual lines of a log, many at a time: short, complete, and with timestamps of one second in the format of nodes. */
-import { BLOCK_BYTES, byteLoop, INPUT, RESULTS } from '../../system/byte-loop.ts';
+import { byteLoop } from '../../system/byte-loop.ts';
+import { LARGE_BYTES, RESULTS } from '../../system/loop-memory.ts';
 import { type LogPosition, MAX_RECENT } from './position.ts';
 import { NANO_DIGITS, USUAL_LENGTH } from './stamps.ts';
 
@@ -12,8 +13,10 @@ const NEWLINE = 10;
 const ZERO = 48;
 /** `2026-11-23T10:00:01.`: the length of what all lines begin with. */
 const SECOND_LENGTH = USUAL_LENGTH - NANO_DIGITS - 2;
-/** Results of the loop: where it has stopped, numbers of lines, and where the last MAX_RECENT different timestamps are. */
+/** Results of the loop: where it has stopped, numbers of lines, and the digits of the last MAX_RECENT different timestamps. */
 const [STOPPED, LINES, EQUAL, DIFFERENT, STAMPS] = [0, 1, 2, 3, 4] as const;
+/** Of the digits of one timestamp, with what follows them. */
+const DIGITS_BYTES = 16;
 const result = (index: number): number => RESULTS + 4 * index;
 
 /**
@@ -23,7 +26,8 @@ const result = (index: number): number => RESULTS + 4 * index;
 const lineLoop = byteLoop(`
   (local $second v128) (local $rest i32) (local $line i32) (local $written i32)
   (local $high i64) (local $low i32) (local $lastHigh i64) (local $lastLow i32)
-  (local $bytes v128) (local $found i32) (local $lines i32) (local $equal i32) (local $different i32)
+  (local $bytes v128) (local $digits v128) (local $newlines v128) (local $text i32) (local $found i32) (local $lines i32) (local $equal i32) (local $different i32)
+  (local.set $newlines (i8x16.splat (i32.const ${NEWLINE})))
   (local.set $second (v128.load (local.get $at)))
   (local.set $rest (i32.load offset=16 (local.get $at)))
   (block $done
@@ -35,28 +39,40 @@ const lineLoop = byteLoop(`
       (br_if $done (v128.any_true (v128.xor (v128.load (local.get $at)) (local.get $second))))
       (br_if $done (i32.ne (i32.load offset=16 (local.get $at)) (local.get $rest)))
       (local.set $high (i64.load offset=${SECOND_LENGTH} (local.get $at)))
+      (local.set $digits (v128.load offset=${SECOND_LENGTH} (local.get $at)))
       (local.set $low (i32.sub (i32.load8_u offset=${SECOND_LENGTH + 8} (local.get $at)) (i32.const ${ZERO})))
       (br_if $done (v128.any_true (i8x16.gt_u
         (i8x16.sub (i64x2.splat (local.get $high)) (i8x16.splat (i32.const ${ZERO})))
         (i8x16.splat (i32.const 9)))))
       (br_if $done (i32.gt_u (local.get $low) (i32.const 9)))
       (br_if $done (i32.ne (i32.load16_u offset=${USUAL_LENGTH - 2} (local.get $at)) (i32.const 0x205a)))
-      ;; The text with its newline, 16 bytes at a time.
+      ;; The newline, 32 bytes at a time. Nothing is written before it is found: the output may be the input.
       (local.set $at (i32.add (local.get $at) (i32.const ${USUAL_LENGTH})))
+      (local.set $text (local.get $at))
       (block $newline
-        (loop $text
+        (loop $search
           (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
-          (v128.store (local.get $out) (local.tee $bytes (v128.load (local.get $at))))
-          (br_if $newline (local.tee $found
-            (i8x16.bitmask (i8x16.eq (local.get $bytes) (i8x16.splat (i32.const ${NEWLINE}))))))
-          (local.set $at (i32.add (local.get $at) (i32.const 16)))
-          (local.set $out (i32.add (local.get $out) (i32.const 16)))
-          (br $text)))
-      (local.set $found (i32.add (i32.ctz (local.get $found)) (i32.const 1)))
-      (local.set $at (i32.add (local.get $at) (local.get $found)))
-      (local.set $out (i32.add (local.get $out) (local.get $found)))
+          (br_if $newline (v128.any_true (v128.or
+            (i8x16.eq (v128.load (local.get $at)) (local.get $newlines))
+            (i8x16.eq (v128.load offset=16 (local.get $at)) (local.get $newlines)))))
+          (local.set $at (i32.add (local.get $at) (i32.const 32)))
+          (br $search)))
+      (local.set $found (i8x16.bitmask (i8x16.eq (v128.load (local.get $at)) (local.get $newlines))))
+      (if (i32.eqz (local.get $found)) (then
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (local.set $found (i8x16.bitmask (i8x16.eq (v128.load (local.get $at)) (local.get $newlines))))))
+      (local.set $at (i32.add (local.get $at) (i32.add (i32.ctz (local.get $found)) (i32.const 1))))
       (br_if $done (i32.gt_u (local.get $at) (local.get $end)))
-      (br_if $done (i32.gt_u (i32.sub (local.get $out) (local.get $written)) (i32.const ${LONG_LINE_BYTES})))
+      (br_if $done (i32.gt_u (i32.sub (local.get $at) (local.get $text)) (i32.const ${LONG_LINE_BYTES})))
+      ;; The text. What is written after it is part of its timestamp, or was read.
+      (loop $copy
+        (local.set $bytes (v128.load (local.get $text)))
+        (v128.store offset=16 (local.get $out) (v128.load offset=16 (local.get $text)))
+        (v128.store (local.get $out) (local.get $bytes))
+        (local.set $text (i32.add (local.get $text) (i32.const 32)))
+        (local.set $out (i32.add (local.get $out) (i32.const 32)))
+        (br_if $copy (i32.lt_u (local.get $text) (local.get $at))))
+      (local.set $out (i32.sub (local.get $out) (i32.sub (local.get $text) (local.get $at))))
       ;; A complete short line.
       (local.set $lines (i32.add (local.get $lines) (i32.const 1)))
       (local.set $equal (i32.add (local.get $equal) (i32.const 1)))
@@ -66,9 +82,9 @@ const lineLoop = byteLoop(`
       (local.set $equal (i32.const 1))
       (local.set $lastHigh (local.get $high))
       (local.set $lastLow (local.get $low))
-      (i32.store offset=${result(STAMPS)}
-        (i32.shl (i32.and (local.get $different) (i32.const ${MAX_RECENT - 1})) (i32.const 2))
-        (local.get $line))
+      (v128.store offset=${result(STAMPS)}
+        (i32.shl (i32.and (local.get $different) (i32.const ${MAX_RECENT - 1})) (i32.const ${Math.log2(DIGITS_BYTES)}))
+        (local.get $digits))
       (local.set $different (i32.add (local.get $different) (i32.const 1)))
       (br $next)))
   (i32.store offset=${result(STOPPED)} (i32.const 0) (local.get $line))
@@ -94,17 +110,17 @@ export class UsualLines {
     const loop = bytes.length - start < MIN_BYTES ? undefined : lineLoop();
     if (loop === undefined) return undefined;
     const given = Math.min(this.#bytes, bytes.length - start);
-    loop.run(bytes, start, start + given);
+    const end = loop.run(bytes, start, start + given, bytes, written);
     const lines = loop.result(LINES);
-    const read = loop.result(STOPPED) - INPUT;
-    this.#bytes = read > given / 2 ? Math.min(BLOCK_BYTES, given * 2) : Math.max(MIN_BYTES, given >> 1);
+    const read = loop.distance(STOPPED);
+    this.#bytes = read > given / 2 ? Math.min(LARGE_BYTES, given * 2) : Math.max(MIN_BYTES, given >> 1);
     if (lines === 0) return undefined;
     const different = loop.result(DIFFERENT);
     const nanos: number[] = [];
     for (let i = Math.max(0, different - MAX_RECENT); i < different; i++)
-      nanos.push(nanosOf(loop.memory, loop.result(STAMPS + (i % MAX_RECENT)) + SECOND_LENGTH));
+      nanos.push(nanosOf(loop.memory, result(STAMPS) + (i % MAX_RECENT) * DIGITS_BYTES));
     position.completeLines(lines, nanos, loop.result(EQUAL));
-    return { read: start + read, written: loop.copy(bytes, written) };
+    return { read: start + read, written: end };
   }
 }
 
