@@ -3,8 +3,8 @@
 /** Yields 'more' where other work may run, and 'ready' when the next step may return the result: it is taken to write it. */
 export type SlicedBuild<T> = Generator<'more' | 'ready', T, undefined>;
 
-/** Bytes of JSON after which other work runs: a millisecond of CPU at most. */
-const SLICE_BYTES = 64 * 1024;
+/** Bytes of JSON after which other work runs: a few milliseconds of CPU at most. */
+const SLICE_BYTES = 256 * 1024;
 
 /** Counts the bytes of a slice. */
 export class Pace {
