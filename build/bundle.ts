@@ -1,7 +1,7 @@
-/** The bundles: all of src/ and the packages it uses in one file, and in two files for the executable. */
+/** The bundles: all of src/ and the packages it uses in one file, and in three files for the executable. */
 import { join } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
-import { BANNER, FOOTER, START_ASSET } from './start-script.ts';
+import { BANNER, FOOTER, PACKAGES, PACKAGES_ASSET, START_ASSET } from './start-script.ts';
 
 /** What went into a bundle. */
 interface Bundle {
@@ -40,7 +40,7 @@ export async function bundle(root: string, output: string, plugins: readonly Plu
   return { bytes: result?.bytes ?? 0, packages: [...new Set(packages)].sort() };
 }
 
-/** Bundles the same into two files for the executable: main.cjs, and src/start.ts as a script that main.cjs loads. */
+/** Bundles the same into three files for the executable: main.cjs, and as scripts src/start.ts, and the packages that are loaded later. */
 export async function bundleParts(root: string, directory: string): Promise<void> {
   const loader: Plugin = {
     name: 'loader',
@@ -48,9 +48,23 @@ export async function bundleParts(root: string, directory: string): Promise<void
       onResolve({ filter: /^\.\/start\.ts$/ }, () => ({ path: join(root, 'build/load-start.ts') }));
     },
   };
-  const common = { ...OPTIONS, absWorkingDir: root };
+  // A script has no import().
+  const common = { ...OPTIONS, absWorkingDir: root, supported: { 'dynamic-import': false } };
   const main = join(directory, 'main.cjs');
   await build({ ...common, entryPoints: ['src/main.ts'], outfile: main, plugins: [loader] });
   const script = { banner: { js: BANNER }, footer: { js: FOOTER } };
-  await build({ ...common, ...script, entryPoints: ['src/start.ts'], outfile: join(directory, START_ASSET) });
+  await build({
+    ...common,
+    ...script,
+    entryPoints: ['src/start.ts'],
+    external: PACKAGES,
+    outfile: join(directory, START_ASSET),
+  });
+  const loaders = PACKAGES.map((name) => `${JSON.stringify(name)}: () => require(${JSON.stringify(name)})`);
+  await build({
+    ...common,
+    ...script,
+    stdin: { contents: `module.exports = { ${loaders.join(', ')} };`, resolveDir: root },
+    outfile: join(directory, PACKAGES_ASSET),
+  });
 }

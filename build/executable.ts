@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { withoutSymbols } from './elf.ts';
 import { withFirstStep } from './first-step.ts';
 import type { Architecture, NodeBinary } from './node-binary.ts';
-import { CACHE_ASSET, START_ASSET } from './start-script.ts';
+import { COMMANDS_CACHE, PACKAGES_ASSET, PACKAGES_CACHE, START_ASSET, START_CACHE } from './start-script.ts';
 
 /** What Node.js searches for in its own file to find out that it carries an application. */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
@@ -57,21 +57,34 @@ function makeBlob(root: string, architecture: Architecture, directory: string): 
     });
   const assets: Record<string, string> = {};
   if (existsSync(join(directory, START_ASSET))) {
-    assets[START_ASSET] = START_ASSET;
-    if (architecture === 'x64') {
-      recordTwice(join(directory, CACHE_ASSET), () =>
-        // Without a fixed random seed, it contains hashes that differ from run to run. V8 compares all flags but the seed.
-        run('--random-seed=1', join(root, 'build/record-start.ts'), START_ASSET, CACHE_ASSET),
-      );
-      run(join(root, 'build/record-start.ts'), START_ASSET, CACHE_ASSET, '--verify');
-      assets[CACHE_ASSET] = CACHE_ASSET;
+    const caches = architecture === 'x64' ? [START_CACHE, PACKAGES_CACHE, COMMANDS_CACHE] : [];
+    const record = join(root, 'build/record-start.ts');
+    if (caches.length > 0) {
+      // Without a fixed random seed, they contain hashes that differ from run to run. V8 compares all flags but the seed.
+      const files = caches.map((name) => join(directory, name));
+      recordTwice(files, () => {
+        for (const what of ['start', 'commands']) run('--random-seed=1', record, what);
+      });
+      run(record, 'verify');
     }
+    for (const name of [START_ASSET, PACKAGES_ASSET, ...caches]) assets[name] = name;
   }
   const file = join(directory, 'sea-config.json');
   writeFileSync(file, JSON.stringify({ ...config, assets }));
+  const blob = join(directory, 'plugin.blob');
   run('--experimental-sea-config', file);
-  return join(directory, 'plugin.blob');
+  if (assets[START_CACHE] !== undefined) {
+    // V8 copies a code cache, 1 MB, whose address is not a multiple of 8.
+    const main = join(directory, 'main.cjs');
+    const at = readFileSync(blob).indexOf(readFileSync(join(directory, START_CACHE)));
+    writeFileSync(main, readFileSync(main, 'utf8') + ' '.repeat((ALIGNMENT - (at % ALIGNMENT)) % ALIGNMENT));
+    run('--experimental-sea-config', file);
+  }
+  return blob;
 }
+
+/** Of what V8 reads in place. The injected blob has this alignment. */
+const ALIGNMENT = 8;
 
 const MOST_RECORDINGS = 8;
 
@@ -79,11 +92,13 @@ const MOST_RECORDINGS = 8;
  * Records until a result occurs a second time: on a host that stalls for a second, other timers run during a start. If none
  * does, the last one is as good for a start, but another build makes other bytes.
  */
-function recordTwice(file: string, record: () => void): void {
+function recordTwice(files: readonly string[], record: () => void): void {
   const found = new Set<string>();
   for (let attempt = 0; attempt < MOST_RECORDINGS; attempt++) {
     record();
-    const digest = createHash('sha256').update(readFileSync(file)).digest('hex');
+    const hash = createHash('sha256');
+    for (const file of files) hash.update(readFileSync(file));
+    const digest = hash.digest('hex');
     if (found.has(digest)) return;
     found.add(digest);
   }

@@ -5,7 +5,6 @@
 import { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { Writable } from 'node:stream';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { clusterFileWarnings, readTokenFile } from './config/options/cluster.ts';
 import type { Options } from './config/options/options.ts';
 import {
@@ -98,10 +97,9 @@ export async function runPlugin(
   process.on('SIGINT', end);
   process.on('SIGHUP', () => reload());
 
-  // Answers the launcher's Bootstrap request, which has arrived, before the first connection to the cluster.
-  await nextTurn();
-  limitHeapAndCompiler();
   const followed = running.run(ending.signal);
+  // While the first connection to the cluster is opened.
+  limitHeapAndCompiler();
   void running.mayCall(ending.signal).then(() => client.reportOutages(ending.signal));
   void logWhenSynced(running, client, options.apiUrl, log, ending.signal);
   void warnAboutMissingGroups(reloadable, users, log);

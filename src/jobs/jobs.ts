@@ -2,10 +2,9 @@
  * Composition of jobs/: the reflectors, the repository, the operations and the reconciler. `run` follows the cluster until its
  * signal is aborted.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Client, EVENTS, JOBS, PODS, type Projected, type Reflector, SERVICES } from '../kubernetes/contract.ts';
 import { scopedClient } from '../kubernetes/decorate-client.ts';
-import { atMost, untilAborted, within } from '../system/async.ts';
+import { atMost, nextTurn, untilAborted, within } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import { errorMessage } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';

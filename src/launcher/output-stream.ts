@@ -2,9 +2,9 @@
  * Job output streams (launcher-plugin-api.md section 8.3): the output from its beginning, in frames that fit, then one
  * message that says it is complete. Logs are read as fast as the launcher reads.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Jobs, Requester } from '../jobs/contract.ts';
 import { JobError } from '../jobs/job-error.ts';
+import { nextTurn } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { FairQueue } from './fair-queue.ts';

@@ -2,9 +2,8 @@
  * Session with one launcher, from the first frame to the last: the entry point of this room.
  */
 import type { Readable, Writable } from 'node:stream';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Jobs } from '../jobs/contract.ts';
-import { untilAborted, within } from '../system/async.ts';
+import { nextTurn, untilAborted, within } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { Outage } from '../system/outage.ts';

@@ -228,6 +228,13 @@ export class Places {
   }
 }
 
+/** Resolves in the next turn of the event loop. `node:timers/promises` has the same, and a start takes longer with that module. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
 /** The same function, of which at most this many calls run at the same time, in the order of the calls. */
 export function atMost<A extends readonly unknown[], R>(
   limit: number,

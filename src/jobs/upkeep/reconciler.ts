@@ -2,10 +2,9 @@
  * Reconciler: what the plugin does for jobs without a request, whichever instance submitted them. All rules are evaluated
  * for all jobs every 5 s, prompt rules also after each update of a job; failed attempts are retried with backoff.
  */
-import { setImmediate } from 'node:timers/promises';
 import { Backoff } from '../../kubernetes/http/backoff.ts';
 import { isMissingPermission } from '../../kubernetes/kubernetes-error.ts';
-import { repeat, within } from '../../system/async.ts';
+import { nextTurn, repeat, within } from '../../system/async.ts';
 import type { JobsContext } from '../context.ts';
 import type { JobRecord } from '../view/record.ts';
 
@@ -60,7 +59,7 @@ export async function runReconciler(
       const records = [...repository.records()];
       for (let from = 0; from < records.length && !signal.aborted; from += BATCH) {
         for (const record of records.slice(from, from + BATCH)) for (const runner of runners) runner.evaluate(record);
-        await setImmediate();
+        await nextTurn();
       }
     });
   } finally {

@@ -155,7 +155,12 @@ const KINDS: Readonly<Record<string, Field['kind']>> = {
 
 const NOTHING: Message = { fields: [], reportsUnlisted: false, recurs: false };
 
+/** By type: most messages are fields of several others. */
+const messages = new Map<string, Message>();
+
 function messageOf(type: string): Message {
+  const known = messages.get(type);
+  if (known !== undefined) return known;
   const fields: (Field | undefined)[] = [];
   for (const field of MESSAGES[type]?.split(', ') ?? []) {
     const [, number, name = '', of = '', mark] = /^(\d+) (\S+) (\w+)([*!^]?)$/.exec(field) ?? [];
@@ -170,12 +175,14 @@ function messageOf(type: string): Message {
     };
   }
   const onlyKey = ONLY_KEYS[type];
-  return {
+  const message = {
     fields: Array.from(fields),
     reportsUnlisted: REPORTED.has(type),
     recurs: RECURRING.has(type),
     ...(onlyKey === undefined ? {} : { onlyKey: Buffer.from(onlyKey) }),
   };
+  messages.set(type, message);
+  return message;
 }
 
 /** The messages of kinds that can be read. */
