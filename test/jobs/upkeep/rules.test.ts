@@ -130,6 +130,7 @@ t.test('a reason of fail-pending-reasons fails a Pending job at once', async (t)
     statusMessage: 'image NOT VALID is not a valid image name',
   });
   t.match(JSON.parse((await annotation(id, 'result')) ?? ''), { state: 'Failed', cause: 'pending-reason' });
+  t.match(ourJob(id).spec, { suspend: true, parallelism: 0 });
   await eventually(async () => (await podOf(id)) === undefined);
   await stop(one);
 });
