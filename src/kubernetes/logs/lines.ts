@@ -137,7 +137,9 @@ export class StampedLines {
           this.#errorText = bytes.toString('utf8', i, i + ERROR_TEXT_BYTES);
           break;
         }
-        if (before?.second === found.second && this.#resume.isOver && !this.#position.hasRecordStamps) {
+        // The line before may be one that was dropped, of another second than the one that was delivered last.
+        const isUsual = before?.second === found.second && this.#position.lastSecond === found.second;
+        if (isUsual && this.#resume.isOver && !this.#position.hasRecordStamps) {
           const usual = this.#usual.take(bytes, i, written, this.#position);
           if (usual !== undefined) {
             this.#hasOutput = true;

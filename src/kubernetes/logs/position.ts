@@ -90,6 +90,11 @@ export class LogPosition {
     return Number.isNaN(this.#lastSecond) ? undefined : { second: this.#lastSecond, nanos: this.#lastNanos };
   }
 
+  /** Of the line that was delivered last; NaN: there was none. */
+  get lastSecond(): number {
+    return this.#lastSecond;
+  }
+
   /** True if the last line was delivered without its end. */
   get isInLine(): boolean {
     return this.#open !== undefined;
@@ -138,7 +143,7 @@ export class LogPosition {
   }
 
   /**
-   * Complete short lines with timestamps of the second of the line before were delivered, each with `begin`, `deliver` and
+   * Complete short lines with timestamps of `lastSecond` were delivered, each with `begin`, `deliver` and
    * `complete`. `nanos`: of those lines that differ from the line before them, at least the last MAX_RECENT; `equal`: the lines
    * with the last timestamp.
    */

@@ -99,7 +99,7 @@ export class UsualLines {
 
   /**
    * Moves lines from `start` to `written` without their timestamps, and updates the position. Returns where the next line and the
-   * output begin; undefined: the first line is not usual, or there are few bytes. The line before the first one has the same second.
+   * output begin; undefined: the first line is not usual, or there are few bytes. The line that was delivered before the first one has the same second.
    */
   take(
     bytes: Buffer,
