@@ -12,7 +12,7 @@ import { openStage, type Pair, type Readings, type Stage } from './stage.ts';
 /** The goal: the attack makes nothing slower than this. */
 const MAX_RATIO = 2;
 /**
- * What one turn of the plugin's event loop may work for others before it reads the request: 10 ms of reading, 8 ms of a
+ * What one turn of the plugin's event loop may work for others before it reads the request: 10 ms of reading, 2 ms of a
  * rendering with the rest of its step, and an answer of 64 KiB or an event of the cluster. Without it the bound for a list
  * from memory, which takes 1 ms, would be less than a clock of a busy machine can tell.
  */
