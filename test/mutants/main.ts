@@ -14,7 +14,7 @@ const root = resolve(import.meta.dirname, '../..');
 
 /** A test that takes longer has noticed the defect. */
 const TEST_WITHIN_MS = 120_000;
-const TESTS_PER_MUTANT = 8;
+const TESTS_PER_MUTANT = 16;
 const COPIED = ['src', 'test', 'build', 'docs', 'fixtures', 'package.json', 'tsconfig.json', '.taprc', 'README.md'];
 const LINKED = ['node_modules', 'dist'];
 

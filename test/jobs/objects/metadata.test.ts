@@ -79,6 +79,10 @@ t.test('user, capabilities and host ports of an init container of metadata are u
     refused('run-as=own', secured({ runAsUser: 7 })),
     `${where}: securityContext.runAsUser 7 is not allowed (run-as, F:2).`,
   );
+  t.equal(
+    refused('run-as=own', secured({ runAsGroup: 7 })),
+    `${where}: securityContext.runAsGroup 7 is not allowed (run-as, F:2).`,
+  );
   t.equal(refused('run-as=own', secured({ runAsUser: 1001, runAsGroup: 27 })), 'allowed');
   t.equal(
     refused('run-as-non-root=1', secured({ runAsUser: 0 })),

@@ -34,6 +34,7 @@ t.test('stop, kill and cancel, by two instances at once', async (t) => {
   ]);
   t.strictSame(await one.jobs.control(killed, 'alice', 'kill'), { complete: true, message: '' });
   t.strictSame(await two.jobs.control(pending, '*', 'cancel'), { complete: true, message: '' });
+  t.match((await admin.client.get(JOBS_KIND, pending)).object.spec, { suspend: true, parallelism: 0 });
   for (const each of [one, two]) {
     t.match(await each.until(stopped, terminal), { status: 'Finished', statusCode: 'Stopped', exitCode: 143 });
     t.match(await each.until(killed, terminal), { status: 'Killed', statusCode: 'Killed', exitCode: 137 });
