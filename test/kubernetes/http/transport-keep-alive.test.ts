@@ -6,13 +6,16 @@ import { JOBS } from '../../../src/kubernetes/contract.ts';
 import { createIdentity } from '../../cluster/authority.ts';
 import { apiServer, clientOf, JOB } from '../server.ts';
 
+/** Others to the same port may have been closed by the test of another file. */
+const ESTABLISHED = '01';
+
 /** Kernel timers of the connections to this port: 2 is keep-alive; the time left in hundredths of a second. */
 function timersTo(port: number): readonly { readonly timer: number; readonly left: number }[] {
   const remote = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   return readFileSync('/proc/net/tcp', 'utf8')
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
-    .filter((columns) => columns[2]?.endsWith(remote))
+    .filter(([, , address, state]) => address?.endsWith(remote) && state === ESTABLISHED)
     .map(([, , , , , timer = '']) => timer.split(':').map((part) => Number.parseInt(part, 16)))
     .map(([timer = 0, left = 0]) => ({ timer, left }));
 }
