@@ -24,8 +24,9 @@ const pins = pinned.map(([name, version]): Pin => {
   const kind = name.startsWith('node-linux-') ? 'node' : name in dependencies ? 'bundled' : 'build';
   return { name, version, kind, versions: versionsOf(name) };
 });
+const { arm64 }: { readonly arm64: { readonly sha256: string; readonly lacks?: string } } = binaries;
 const nodeVersions = pins.flatMap(({ kind, versions }) => (kind === 'node' ? versions : []));
-const judged = pins.map((pin) => ({ pin, ...judgePin(pin, nodeVersions, binaries.arm64.lacks) }));
+const judged = pins.map((pin) => ({ pin, ...judgePin(pin, nodeVersions, arm64.lacks) }));
 
 const rows = judged.map(({ pin, newest, verdict }) => [pin.name, pin.kind, pin.version, newest, verdict]);
 process.stdout.write(

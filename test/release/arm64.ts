@@ -48,7 +48,7 @@ t.test('node-binaries.json names what its Node.js is made of', { skip }, async (
 
 t.test('--version, check and a job from start to end on a simulated cluster', { skip }, async (t) => {
   const [program, args] = withEnvironment({}, [...PROGRAM, '--version']);
-  t.match((await run(program, args)).stdout, /^rstudio-kubernetes-launcher [\d.]+ \(.*, Node\.js 24\.22\.0\)\n$/);
+  t.match((await run(program, args)).stdout, /^rstudio-kubernetes-launcher [\d.]+ \(.*, Node\.js 24\.22\.3\)\n$/);
 
   const cluster = await startCluster({ speed: 20 });
   t.teardown(() => cluster.close());

@@ -64,6 +64,9 @@ t.test('0.1.0, this version, and 0.1.0 again show and control the same 200 runni
     });
   }
   await running(before.launcher, COUNT);
+  // The cluster writes this later than the state of the pod.
+  const isReady = ({ status }: { readonly status?: unknown }): boolean => (status as { ready?: number }).ready === 1;
+  await eventually(() => cluster.store.list(JOBS, cluster.namespace).every(isReady), 'all are ready', PATIENCE_MS);
   const known = await jobsOf(before.launcher);
   t.equal((await before.plugin.close()).code, 0);
   const stored = objectsOf(cluster);
