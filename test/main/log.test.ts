@@ -107,6 +107,8 @@ t.test('2,000 refused requests of a user add ten lines, of which the fields are 
   const { plugin, launcher } = await start(t, cluster, { options: { 'log-level': 'INFO' } });
   await launcher.submit('jane', { ...sleeper, name: 'kept', host: 'nowhere' });
   await plugin.logged(/Synced/);
+  // Lines below WARNING are written a few milliseconds later.
+  await plugin.logged(/name: kept/);
   const before = plugin.log();
   const refused = { messageType: 5, username: 'mallory', requestUsername: 'mallory', operation: 3 };
   // Small requests are answered before a large one.
