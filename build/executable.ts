@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { withoutSymbols } from './elf.ts';
 import { withFirstStep } from './first-step.ts';
 import type { Architecture, NodeBinary } from './node-binary.ts';
-import { COMMANDS_CACHE, PACKAGES_ASSET, PACKAGES_CACHE, START_ASSET, START_CACHE } from './start-script.ts';
+import { COMMANDS_CACHE, PACKAGES_ASSET, START_ASSET, START_CACHE } from './start-script.ts';
 
 /** What Node.js searches for in its own file to find out that it carries an application. */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
@@ -57,7 +57,7 @@ function makeBlob(root: string, architecture: Architecture, directory: string): 
     });
   const assets: Record<string, string> = {};
   if (existsSync(join(directory, START_ASSET))) {
-    const caches = architecture === 'x64' ? [START_CACHE, PACKAGES_CACHE, COMMANDS_CACHE] : [];
+    const caches = architecture === 'x64' ? [START_CACHE, COMMANDS_CACHE] : [];
     const record = join(root, 'build/record-start.ts');
     if (caches.length > 0) {
       // Without a fixed random seed, they contain hashes that differ from run to run. V8 compares all flags but the seed.

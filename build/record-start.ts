@@ -1,22 +1,14 @@
 /**
- * `node record-start.ts start` writes V8's code caches of the functions that a start compiles, as a user without privileges against an API
+ * `node record-start.ts start` writes V8's code cache of the functions that a start compiles, as a user without privileges against an API
  * server without jobs, until Bootstrap is answered and all watches are open; `commands` writes that of the functions that some commands
- * compile. `verify` compiles the sources with the caches instead. All files are in the current directory.
+ * compile. `verify` compiles the source with both caches instead. All files are in the current directory.
  */
 import { chownSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import {
-  bundleScript,
-  COMMANDS_CACHE,
-  loadStart,
-  PACKAGES_ASSET,
-  PACKAGES_CACHE,
-  START_ASSET,
-  START_CACHE,
-} from './start-script.ts';
+import { bundleScript, COMMANDS_CACHE, loadStart, PACKAGES_ASSET, START_ASSET, START_CACHE } from './start-script.ts';
 
 const NOBODY = 65_534;
 const BOOTSTRAP = { messageType: 1, requestId: 0, version: { major: 3, minor: 10, patch: 0 } };
@@ -77,24 +69,18 @@ function createApiServer(watched: () => void): Server {
   });
 }
 
-const SCRIPTS = [
-  [START_ASSET, START_CACHE],
-  [START_ASSET, COMMANDS_CACHE],
-  [PACKAGES_ASSET, PACKAGES_CACHE],
-] as const;
 const what = process.argv[2];
 if (what === 'verify') {
-  for (const [source, cache] of SCRIPTS) {
-    const { cachedDataRejected } = bundleScript(readFileSync(source), readFileSync(cache));
+  for (const cache of [START_CACHE, COMMANDS_CACHE]) {
+    const { cachedDataRejected } = bundleScript(readFileSync(START_ASSET), readFileSync(cache));
     if (cachedDataRejected !== false) throw new Error(`V8 rejects ${cache} with the flags of the executable`);
   }
   process.exit();
 }
 const script = bundleScript(readFileSync(START_ASSET));
-const packages = bundleScript(readFileSync(PACKAGES_ASSET));
-const written = what === 'start' ? { [START_CACHE]: script, [PACKAGES_CACHE]: packages } : { [COMMANDS_CACHE]: script };
 // Opened before privileges are dropped.
-const caches = Object.entries(written).map(([name, recorded]) => [openSync(name, 'w'), recorded] as const);
+const packages = readFileSync(PACKAGES_ASSET);
+const cache = openSync(what === 'start' ? START_CACHE : COMMANDS_CACHE, 'w');
 const directory = mkdtempSync(join(tmpdir(), 'record-start-'));
 const { setFlagsFromString } = process.getBuiltinModule('node:v8');
 for (const flag of UNSTEADY) setFlagsFromString(`--no-${flag}`);
@@ -102,8 +88,7 @@ process.on('exit', (code) => {
   // V8 writes its flags into the cache, and accepts it only with the same flags.
   for (const flag of UNSTEADY) setFlagsFromString(`--${flag}`);
   rmSync(directory, { recursive: true, force: true });
-  if (code !== 0) return;
-  for (const [file, recorded] of caches) writeFileSync(file, recorded.createCachedData());
+  if (code === 0) writeFileSync(cache, script.createCachedData());
 });
 setTimeout(() => {
   console.error('the start that is recorded has not ended');
@@ -154,7 +139,7 @@ if (process.getuid?.() === 0) {
 process.getBuiltinModule('node:v8').setFlagsFromString = () => {};
 Object.defineProperty(process, 'stdin', { value: input });
 Object.defineProperty(process, 'stdout', { value: output });
-const { start } = loadStart(script, () => packages);
+const { start } = loadStart(script, () => bundleScript(packages));
 const run = (...args: readonly string[]): Promise<number> =>
   start([...args, `--config-file=${configFile}`], (line) => console.error(line));
 if (what === 'start') {

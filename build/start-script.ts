@@ -6,12 +6,11 @@ interface StartModule {
   readonly start: (args: readonly string[], writeStderr: (line: string) => void) => Promise<number>;
 }
 
-/** Names of the executable's assets: two scripts and their code caches. A start reads only what it runs. */
+/** Names of the executable's assets: two scripts, and code caches of the first one. A start reads only what it runs. */
 export const START_ASSET = 'start.js';
 export const PACKAGES_ASSET = 'packages.js';
 export const START_CACHE = 'start.cache';
 export const COMMANDS_CACHE = 'commands.cache';
-export const PACKAGES_CACHE = 'packages.cache';
 
 /** What src/ imports of packages when it is used, by name: a script of its own, which is loaded then. */
 export const PACKAGES = ['ws'];

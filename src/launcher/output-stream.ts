@@ -4,7 +4,7 @@
  */
 import type { Jobs, Requester } from '../jobs/contract.ts';
 import { JobError } from '../jobs/job-error.ts';
-import { nextTurn } from '../system/async.ts';
+import { nextTurn, Places } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { FairQueue } from './fair-queue.ts';
@@ -49,16 +49,15 @@ export class OutputStreams {
   /** Streams that open a connection: many at once would stop the event loop for seconds. */
   readonly #opening = new FairQueue(MAX_STREAMS_OPENING);
   readonly #streams = new Map<RequestId, { readonly requester: Requester; readonly controller: AbortController }>();
-  /** Streams that hold a connection, those that were just canceled included. */
-  #open = 0;
+  /** Of connections, which streams that were just canceled still hold. */
+  readonly #connections: Places;
   /** Streams that were canceled and still have their connections. */
   readonly #canceled: AbortController[] = [];
-  /** Starts of streams that wait until a connection is free. */
-  readonly #waiting: (() => void)[] = [];
 
   constructor(options: OutputStreamsOptions) {
     this.#options = options;
     this.#places = new SharedLimit(options.limit, 'output streams', 'cancel some and ask again');
+    this.#connections = new Places(this.#places.capacity);
   }
 
   /** Starts a stream; does nothing if this id has one. A refusal is answered with an Error. */
@@ -71,7 +70,8 @@ export class OutputStreams {
     }
     const controller = new AbortController();
     this.#streams.set(requestId, { requester, controller });
-    void this.#takePlace()
+    void this.#connections
+      .take()
       .then(() =>
         this.#stream(
           requestId,
@@ -80,7 +80,7 @@ export class OutputStreams {
         ),
       )
       .finally(() => {
-        this.#freePlace();
+        this.#connections.giveBack();
         if (this.#streams.get(requestId)?.controller === controller) this.#remove(requestId);
       });
   }
@@ -113,17 +113,6 @@ export class OutputStreams {
     if (stream === undefined) return;
     this.#streams.delete(requestId);
     this.#places.giveBack(stream.requester);
-  }
-
-  async #takePlace(): Promise<void> {
-    if (this.#open >= this.#places.capacity) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#open++;
-  }
-
-  #freePlace(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#open--;
-    else next();
   }
 
   async #stream(

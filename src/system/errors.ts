@@ -8,3 +8,8 @@ export function errorMessage(error: unknown): string {
 export function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
+
+/** `ENOENT`; the error as text, if it has no code. */
+export function codeOrText(error: unknown): string {
+  return errorCode(error) || String(error);
+}

@@ -3,11 +3,13 @@
  * launcher would, and talks to it: as a console in a terminal, else as a tour that exits non-zero if anything was not as
  * it should be.
  */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { errorMessage } from '../../src/system/errors.ts';
 import { escapeControls } from '../../src/system/escape.ts';
 import { JOBS, SECRETS } from '../cluster/api/resources.ts';
 import { startCluster } from '../cluster/cluster.ts';
@@ -146,7 +148,7 @@ async function end(): Promise<void> {
 async function report(error: unknown): Promise<number> {
   if (error instanceof Interrupted) return error.exitCode;
   const started = await plugin?.catch(() => undefined);
-  console.error(`This was not as it should be: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`This was not as it should be: ${errorMessage(error)}`);
   console.error(started?.stderr() ?? '');
   console.error(started?.log().split('\n').slice(-30).join('\n') ?? '');
   return 1;

@@ -1,5 +1,7 @@
 /** One job from its submit to its end: what the launcher's side does to it, what the cluster suffers, what is read. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage } from '../../src/system/errors.ts';
 import { deleteObject } from '../cluster/api/deletion.ts';
 import { JOBS, PODS } from '../cluster/api/resources.ts';
 import type { SimulatedCluster } from '../cluster/cluster.ts';
@@ -42,7 +44,7 @@ export async function drive(record: JobRecord, options: Driving): Promise<void> 
       record.id = (await submitter.uncut((launcher) => launcher.submit(USER, job))).id;
       record.submittedBy = submitter.name;
     } catch (error) {
-      record.refusals.push(error instanceof Error ? error.message : String(error));
+      record.refusals.push(errorMessage(error));
       await sleep(500);
     }
   }

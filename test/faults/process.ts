@@ -1,5 +1,7 @@
 /** What the system says of an executable's process. As root and as its owner alike. */
+
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { errorCode } from '../../src/system/errors.ts';
 
 export interface Sample {
   /** Resident memory. */
@@ -57,7 +59,7 @@ function linkOf(path: string): string | undefined {
     return readlinkSync(path);
   } catch (error) {
     // Closed in this moment.
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -2,8 +2,10 @@
  * `npm run test:hostile`: one user does the worst that is possible, and an ordinary user beside must not notice. Prints the
  * latencies of the ordinary user, the heartbeats and the memory against their bounds; `-- --short`, `-- --only NAME,NAME`.
  */
+
 import { parseArgs } from 'node:util';
 import { untilAborted } from '../../src/system/async.ts';
+import { errorMessage } from '../../src/system/errors.ts';
 import { median } from '../bench/statistics.ts';
 import { ATTACKS, type Attack } from './attacks.ts';
 import { CALLS, type Kind } from './ordinary.ts';
@@ -97,7 +99,7 @@ async function problemsOf(stage: Stage, attack: Attack): Promise<readonly string
     try {
       await attack.run(stage, over);
     } catch (error) {
-      problems.push(error instanceof Error ? error.message : String(error));
+      problems.push(errorMessage(error));
     }
   });
   // While the launcher does not read there are no latencies: those right after it are compared.

@@ -1,6 +1,6 @@
 /** Text of what was thrown. */
 import t from 'tap';
-import { errorCode, errorMessage } from '../../src/system/errors.ts';
+import { codeOrText, errorCode, errorMessage } from '../../src/system/errors.ts';
 
 t.test('an error has its message, and anything else its text', async (t) => {
   t.strictSame([new Error('no'), 'text', undefined, { a: 1 }].map(errorMessage), [
@@ -14,4 +14,9 @@ t.test('an error has its message, and anything else its text', async (t) => {
 t.test('only errors have a code', async (t) => {
   const failed = Object.assign(new Error('no'), { code: 'ENOENT' });
   t.strictSame([failed, new Error('no'), { code: 'ENOENT' }, undefined].map(errorCode), ['ENOENT', '', '', '']);
+});
+
+t.test('without a code, an error has its text', async (t) => {
+  const failed = Object.assign(new Error('no'), { code: 'ENOENT' });
+  t.strictSame([failed, new Error('no'), undefined].map(codeOrText), ['ENOENT', 'Error: no', 'undefined']);
 });

@@ -5,7 +5,7 @@ import type { Options } from '../../config/options/options.ts';
 import { optionPlace } from '../../config/text/problem.ts';
 import { openTunnel } from '../../kubernetes/http/proxy.ts';
 import type { Clock } from '../../system/clock.ts';
-import { errorCode, errorMessage } from '../../system/errors.ts';
+import { codeOrText, errorMessage } from '../../system/errors.ts';
 import type { CommandContext } from '../command-session.ts';
 import { type Checked, failure, ok, only } from './check-report.ts';
 
@@ -79,7 +79,7 @@ export async function checkName(
     const addresses = found.map(({ address }) => address);
     return { findings: [ok(`${host} resolves to ${addresses.join(', ')}`)], value: addresses };
   } catch (error) {
-    const code = codeOf(error);
+    const code = codeOrText(error);
     const why = code === 'ENOTFOUND' ? 'does not resolve on this host' : `cannot be resolved (${code})`;
     const remedy = `correct api-url, or add the name to DNS or /etc/hosts; verify with: getent hosts ${host}`;
     return { findings: [failure(`${origin}: ${host} ${why}`, remedy)] };
@@ -164,10 +164,6 @@ function attempt(host: string, port: number, clock: Clock): Promise<string> {
       resolve(result);
     };
     socket.once('connect', () => done('connected'));
-    socket.once('error', (error) => done(codeOf(error)));
+    socket.once('error', (error) => done(codeOrText(error)));
   });
-}
-
-export function codeOf(error: unknown): string {
-  return errorCode(error) || String(error);
 }

@@ -7,7 +7,8 @@ import type { Options } from '../../config/options/options.ts';
 import { OUT_OF_DATE, tlsPlace } from '../../jobs/connect.ts';
 import { tlsSettings } from '../../kubernetes/http/tls.ts';
 import type { Clock } from '../../system/clock.ts';
-import { codeOf, type Endpoint, throughProxy } from './check-network.ts';
+import { codeOrText } from '../../system/errors.ts';
+import { type Endpoint, throughProxy } from './check-network.ts';
 import { type Checked, type Finding, failure, ok, only, warning } from './check-report.ts';
 
 const HANDSHAKE_MS = 4_000;
@@ -51,7 +52,7 @@ async function handshake(
   ca: string | undefined,
   clock: Clock,
 ): Promise<Shown | string> {
-  const tunnel = proxy && (await throughProxy(url, proxy.url, clock).catch(codeOf));
+  const tunnel = proxy && (await throughProxy(url, proxy.url, clock).catch(codeOrText));
   if (typeof tunnel === 'string') return tunnel;
   return await new Promise((resolve) => {
     const servername = isIP(host) === 0 ? { servername: host } : {};
@@ -68,7 +69,7 @@ async function handshake(
       resolve(result);
     };
     socket.once('secureConnect', () => done({ chain: chainOf(socket), problem: problemOf(socket) }));
-    socket.once('error', (error) => done(codeOf(error)));
+    socket.once('error', (error) => done(codeOrText(error)));
     socket.once('close', () => done('ECONNRESET'));
   });
 }
@@ -90,7 +91,7 @@ function chainOf(socket: TLSSocket): readonly X509Certificate[] {
 /** Node.js sets a code here, although the types say Error. */
 function problemOf({ authorizationError }: TLSSocket): string {
   const error: unknown = authorizationError;
-  return error instanceof Error ? codeOf(error) : error === null || error === undefined ? '' : String(error);
+  return error instanceof Error ? codeOrText(error) : error === null || error === undefined ? '' : String(error);
 }
 
 function noHandshake({ text }: Endpoint, code: string): Finding {

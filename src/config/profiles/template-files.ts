@@ -5,7 +5,7 @@
 import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { accessDenial, ownUser } from '../../system/access.ts';
-import { errorCode } from '../../system/errors.ts';
+import { codeOrText } from '../../system/errors.ts';
 import { Mounts } from '../../system/file-writers.ts';
 import { fileError, type Naming, namingOf, readNamedFile } from '../text/file.ts';
 import { checkWriters, ownTrust, type TrustedWriters } from '../text/file-trust.ts';
@@ -102,7 +102,7 @@ function templateNames(directory: string, by: Naming): readonly string[] | undef
       .filter((name) => isTemplateName(name) && !isSubdirectory(`${directory}/${name}`))
       .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    const code = codeOrText(cause);
     if (code === 'ENOENT' && by.option !== 'template-path') return undefined;
     if (code === 'ENOENT') throw fileError('unreadable', directory, by, 'does not exist', cause);
     if (code === 'ENOTDIR') throw fileError('invalid', directory, by, 'is not a directory', cause);
@@ -182,6 +182,6 @@ export function templateFilesState({ templatePath }: Pick<TemplateFileOptions, '
       })
       .join('\n');
   } catch (error) {
-    return errorCode(error) || String(error);
+    return codeOrText(error);
   }
 }

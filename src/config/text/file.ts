@@ -1,7 +1,7 @@
 /** Reads files that an administrator wrote: regular files only, without blocking, at most 1 MiB, UTF-8. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { accessDenial, ownUser } from '../../system/access.ts';
-import { errorCode } from '../../system/errors.ts';
+import { codeOrText } from '../../system/errors.ts';
 import { ConfigError, type Origin, problem } from './problem.ts';
 
 /** Most bytes of any configuration file. */
@@ -40,7 +40,7 @@ export function readTextFile(file: string, by?: Naming): TextFile | undefined {
     descriptor = openRegular(file, () => failed('invalid', 'is not a regular file'));
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
-    const code = errorCode(cause) || String(cause);
+    const code = codeOrText(cause);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     const { why, remedy } = accessDenial(file, 'read');
     throw fileError('unreadable', file, by, `cannot be read: ${ownUser().text} ${why} (${code})`, cause, remedy);
@@ -57,7 +57,7 @@ export function readTextFile(file: string, by?: Naming): TextFile | undefined {
     return { text: decode(bytes.subarray(0, length), failed), mode, uid, gid, dev, ino };
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    throw failed('unreadable', `cannot be read: ${errorCode(error) || String(error)}`, error);
+    throw failed('unreadable', `cannot be read: ${codeOrText(error)}`, error);
   } finally {
     closeSync(descriptor);
   }

@@ -84,12 +84,12 @@ function checkCapability(text: string, where: string, profile: EffectiveProfile)
     refuseBy(`${where}: ${text} is not allowed`, 'drop-capabilities', profile);
 }
 
-/** The last one is used; a template may read another one. */
 /** The account of the profile needs no entry in `service-accounts`. */
 export function allowsAccount(name: string, { serviceAccount, serviceAccounts }: EffectiveProfile): boolean {
   return name === serviceAccount.value || allows(serviceAccounts.value, name);
 }
 
+/** The last one is used; a template may read another one. */
 function checkAccount({ config }: JobRequest, { profile, ownAccount }: PolicySubject): void {
   for (const account of accountsOf(config)) {
     if (account === ownAccount?.name)

@@ -37,7 +37,7 @@ export class Exchange {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
   #isWaking = false;
-  readonly #onAbort = (): void => this.#abort(this.#signal.reason);
+  readonly #onAbort = (): void => this.#end(this.#signal.reason);
 
   private constructor(connections: Connections, connection: Connection, signal: AbortSignal) {
     this.#connections = connections;
@@ -138,7 +138,7 @@ export class Exchange {
 
   /** Closes the connection if the body has not ended. */
   discard(): void {
-    if (!this.#ended) this.#abort(new Error('the rest of the answer is not needed'));
+    if (!this.#ended) this.#end(new Error('the rest of the answer is not needed'));
     this.#connections.recycle(this.#bytes);
     this.#length = 0;
     this.#bytes = NO_BYTES;
@@ -147,7 +147,7 @@ export class Exchange {
   async #start({ lines, body, headersMs, clock }: HttpRequest): Promise<void> {
     this.#signal.addEventListener('abort', this.#onAbort, { once: true });
     const cancel = clock.after(headersMs, () =>
-      this.#abort(new ConnectionError('headers-timeout', `no answer after ${headersMs / 1000} s`)),
+      this.#end(new ConnectionError('headers-timeout', `no answer after ${headersMs / 1000} s`)),
     );
     const receiver = {
       onBytes: (bytes: Buffer) => this.#onBytes(bytes),
@@ -171,7 +171,7 @@ export class Exchange {
     try {
       this.#length = this.#parser.push(bytes, this.#bytes, this.#length);
     } catch (error) {
-      this.#abort(error instanceof Error ? error : new Error(String(error)));
+      this.#end(error instanceof Error ? error : new Error(String(error)));
       return;
     }
     if (this.#parser.status !== 0) this.#answered.resolve();
@@ -182,7 +182,7 @@ export class Exchange {
 
   #onEnd(error: Error | undefined): void {
     if (error === undefined && this.#parser.close()) this.#end(undefined);
-    else this.#abort(error ?? new ConnectionError('closed', 'other side closed'));
+    else this.#end(error ?? new ConnectionError('closed', 'other side closed'));
   }
 
   #reserve(bytes: number): void {
@@ -203,11 +203,6 @@ export class Exchange {
     if (!this.#isPaused) return;
     this.#isPaused = false;
     if (!this.#ended) this.#connection.resume();
-  }
-
-  #abort(reason: Error): void {
-    if (this.#ended) return;
-    this.#end(reason);
   }
 
   /** Keeps the connection after an orderly end, else closes it. */

@@ -1,6 +1,7 @@
 /**
  * One recorded request, sent to the simulated cluster, and whether the answer was the same.
  */
+import { errorCode } from '../../../src/system/errors.ts';
 import { isObject, type Json } from '../api/patch.ts';
 import { PODS } from '../api/resources.ts';
 import type { SimulatedCluster } from '../cluster.ts';
@@ -73,7 +74,7 @@ function wholePath({ path }: Exchange): string {
 
 /** What the recorder has of a connection that was refused is an exchange without a status. */
 function isRefused(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
+  return errorCode(error) === 'ECONNREFUSED';
 }
 
 async function request(replay: Replay, recorded: Exchange, path: string, expected: string): Promise<Outcome> {

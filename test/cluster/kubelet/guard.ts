@@ -2,6 +2,7 @@
  * The only place that signals processes. It refuses everything that could reach beyond the containers of this cluster:
  * the pids -1, 0 and 1, and every process and group that was not registered here.
  */
+import { errorCode } from '../../../src/system/errors.ts';
 export interface Guard {
   /** A process that was started for a container, or was found below one. */
   readonly register: (pid: number) => void;
@@ -34,7 +35,7 @@ export function createGuard(send: (pid: number, signal: NodeJS.Signals | 0) => v
         send(pid, signal);
         return true;
       } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ESRCH') {
+        if (errorCode(error) === 'ESRCH') {
           registered.delete(pid);
           return false;
         }

@@ -4,16 +4,9 @@ import t from 'tap';
 import type { JobRequest } from '../../../src/jobs/job.ts';
 import { buildJob } from '../../../src/jobs/objects/to-job.ts';
 import { CONTEXT, resolved } from '../requests.ts';
-import { JOB_TEMPLATE, refusedBy, rendered, templatesOf } from './templating.ts';
+import { BARE_TEMPLATE, JOB_TEMPLATE, refusedBy, rendered, templatesOf } from './templating.ts';
 
-const template = (lines: string) => `apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-        - name: rs-launcher-container
-          image: i:1
+const template = (lines: string) => `${BARE_TEMPLATE}          image: i:1
 ${lines}
 `;
 const TITLE = template('          env: [{name: TITLE, value: "{{ .Job.name }}"}]');

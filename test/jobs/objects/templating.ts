@@ -11,6 +11,16 @@ import { TEMPLATE_FUNCTIONS } from '../../../src/templates/functions/function-ta
 import { parseTemplates } from '../../../src/templates/language/set.ts';
 import { builtJob, CONTEXT, resolved } from '../requests.ts';
 
+/** A template that sets nothing that it need not set; what follows is of its container. */
+export const BARE_TEMPLATE = `apiVersion: batch/v1
+kind: Job
+spec:
+  template:
+    spec:
+      containers:
+        - name: rs-launcher-container
+`;
+
 /** A small template with the constructs that templates of sites use. */
 export const JOB_TEMPLATE = `# Version: 2.5.0
 apiVersion: batch/v1

@@ -9,7 +9,7 @@ import { effectiveProfile, NOBODY, parseProfiles } from '../../../src/config/pro
 import { parseResourceProfiles } from '../../../src/config/profiles/resource-profiles.ts';
 import type { JobRequest } from '../../../src/jobs/job.ts';
 import { clusterInfo } from '../../../src/jobs/policy/cluster-info.ts';
-import { templatesOf } from '../objects/templating.ts';
+import { BARE_TEMPLATE, templatesOf } from '../objects/templating.ts';
 import { schemaCheck } from '../requests.ts';
 import { limits, make, mount, OWN_ACCOUNT, RESOURCES, refused } from './policed.ts';
 
@@ -236,16 +236,6 @@ function difference(before: unknown, after: unknown, path: readonly string[] = [
   return Object.assign({}, ...[...names].map((name) => difference(before[name], after[name], [...path, name])));
 }
 
-/** A template that sets nothing that it need not set. */
-const BARE = `apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-        - name: rs-launcher-container
-`;
-
 const infoOf = (lines: string): unknown =>
   clusterInfo({
     profile: effectiveProfile(parseProfiles('F', `[*]\n${lines}`).profiles, NOBODY),
@@ -275,7 +265,7 @@ for (const key of PROFILE_KEYS) {
 
   if (typeof job === 'object')
     t.test(`${key} has its effect under a template that sets nothing of it`, async (t) => {
-      const templates = templatesOf({ 'job.tpl': BARE });
+      const templates = templatesOf({ 'job.tpl': BARE_TEMPLATE });
       t.strictSame(difference(make(before, request, {}, templates), make(after, request, {}, templates)), job);
     });
 }

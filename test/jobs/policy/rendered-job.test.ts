@@ -5,18 +5,11 @@ import { parseResourceProfiles } from '../../../src/config/profiles/resource-pro
 import type { JobRequest } from '../../../src/jobs/job.ts';
 import { JobError } from '../../../src/jobs/job-error.ts';
 import { resolveJob } from '../../../src/jobs/policy/policy.ts';
-import { templatesOf } from '../objects/templating.ts';
+import { BARE_TEMPLATE, templatesOf } from '../objects/templating.ts';
 import { builtJob, CONTEXT } from '../requests.ts';
 import { INIT, mount, OWN_ACCOUNT, REQUEST, RESOURCES } from './policed.ts';
 
-const template = (container: string, pod = '') => `apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-        - name: rs-launcher-container
-${container}
+const template = (container: string, pod = '') => `${BARE_TEMPLATE}${container}
 ${pod}`;
 
 /** The sentence that refuses a request under a template and a profile. */

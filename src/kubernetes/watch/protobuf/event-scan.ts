@@ -3,15 +3,10 @@
  * by the same tables, and all that is malformed or unusual is left to it.
  */
 import { ENVELOPE, OBJECTS, WATCH_EVENT } from './field-table.ts';
-import type { Message } from './reader.ts';
+import { FIXED32, FIXED64, LENGTH, type Message, VARINT } from './reader.ts';
 
 /** The event is malformed or unusual. Made once, because it means nothing but that BodyReader reads the event. */
 export const UNUSUAL = new Error('BodyReader reads this event');
-
-const VARINT = 0;
-const FIXED64 = 1;
-const LENGTH = 2;
-const FIXED32 = 5;
 
 /** Fields of a message in the tables; a field with a higher number is skipped. */
 const MAX_FIELDS = 32;

@@ -76,10 +76,11 @@ type Target = Record<string, unknown>;
 
 /** The deepest object in the tables has 9 levels. */
 const MAX_DEPTH = 32;
-const VARINT = 0;
-const FIXED64 = 1;
-const LENGTH = 2;
-const FIXED32 = 5;
+/** Wire types. */
+export const VARINT = 0;
+export const FIXED64 = 1;
+export const LENGTH = 2;
+export const FIXED32 = 5;
 /** Longest string that is cached: `True`, `PodScheduled`, an image, a user. Longer strings seldom repeat. */
 const SHORT = 32;
 const NO_BYTES = Buffer.alloc(0);
