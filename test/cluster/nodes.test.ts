@@ -1,5 +1,6 @@
 /** Of nodes that are away, come back, start anew or are gone, clients of the API see what a real cluster shows. */
 import t from 'tap';
+import { eventually } from '../support/eventually.ts';
 import { EVENTS, JOBS, NODES, PODS } from './api/resources.ts';
 import { type SimulatedCluster, startCluster } from './cluster.ts';
 import { isFinishedJob } from './model.ts';
@@ -65,6 +66,7 @@ t.test(
       const cat = (await untilPod(cluster, 'cat', isRunning)).metadata.name;
       const log = `${PODS_PATH}/${ticks}/log?container=${CONTAINER}`;
       const followed = call('GET', `${log}&follow=true&timestamps=true`, undefined, { limitMs: 20_000 });
+      await eventually(async () => (await call('GET', log)).text.startsWith('tick 1\n'));
       const attached = stream(`${PODS_PATH}/${cat}/attach?container=${CONTAINER}&stdin=true&stdout=true`, {
         input: ['one\n'],
         onOutput: (text) => text === 'one\n' && cluster.killKubelet(),

@@ -3,6 +3,7 @@
  * the pids -1, 0 and 1, and every process and group that was not registered here.
  */
 import { errorCode } from '../../../src/system/errors.ts';
+
 export interface Guard {
   /** A process that was started for a container, or was found below one. */
   readonly register: (pid: number) => void;
