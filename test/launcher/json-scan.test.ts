@@ -19,6 +19,34 @@ t.test('values are counted as JSON counts them', (t) => {
   t.end();
 });
 
+t.test('different names of fields are counted, and the same ones once', (t) => {
+  const excess = 'it holds more than 10000 different names of fields';
+  const fields = (count: number, colon = ':'): readonly string[] =>
+    Array.from({ length: count }, (_, index) => `"name ${index}"${colon}"a: b"`);
+  const shapes: readonly (readonly [string, (count: number) => string])[] = [
+    ['in one object', (count) => `{${fields(count).join()}}`],
+    ['with whitespace', (count) => `{${fields(count, ' \n: ').join()}}`],
+    ['in an object each', (count) => `[${fields(count).map((field) => `{${field}}`)}]`],
+    [
+      'twenty in an object',
+      (count) =>
+        `[${fields(count).map((field, i) => (i % 20 === 0 ? `{${field}` : i % 20 === 19 ? `${field}}` : field))}]`,
+    ],
+  ];
+  for (const [title, shape] of shapes) {
+    t.equal(scan(shape(10_000)).excess, undefined, title);
+    t.equal(scan(shape(12_000)).excess, excess, title);
+  }
+  const same = Array.from({ length: 20_000 }, (_, index) => `{"name":"v${index}","value":"name: ${index}"}`);
+  t.equal(scan(`[${same}]`).excess, undefined);
+  t.equal(
+    scan(`[${Array.from({ length: 50_000 }, (_, index) => `"${index}:"`)}]`).excess,
+    undefined,
+    'strings of a list',
+  );
+  t.end();
+});
+
 t.test('64 levels are possible, brackets in strings are none', (t) => {
   const nested = (levels: number): string => `${'[{"a":'.repeat(levels / 2)}"[[["${'}]'.repeat(levels / 2)}`;
   t.equal(scan(nested(64)).excess, undefined);
