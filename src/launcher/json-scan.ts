@@ -30,7 +30,7 @@ const SPACE = 0x20;
 const COLON = 0x3a;
 
 /** Most different names of fields. JSON.parse takes up to 3 us for each of them, a tenth of that where names come again. */
-export const MAX_NAMES = 10_000;
+const MAX_NAMES = 10_000;
 /** Bytes of a field, at least: two quotes, colon, value, comma. Shorter messages cannot have too many. */
 const FIELD_BYTES = 5;
 
@@ -113,7 +113,7 @@ class DifferentNames {
 }
 
 const SLOT_BITS = 16;
-/** Odd, and different in each process: nobody can choose names that have the same slot. */
+/** Not even, and different in each process: nobody can choose names that have the same slot. */
 const FACTOR = Math.floor(Math.random() * 2 ** 31) * 2 + 1;
 
 function behindWhitespace(body: Buffer, from: number): number {
