@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeExecutable } from '../../../build/executable.ts';
 import { nodeBinary } from '../../../build/node-binary.ts';
-import { EXECUTABLE, type PluginStart, writeConfig } from '../../support/plugin.ts';
+import { EXECUTABLE, withEnvironment, writeConfig } from '../../support/plugin.ts';
 import { type Bench, expect, type Item } from '../item.ts';
 import { benchOptions, startMeasured } from '../plugin.ts';
 import type { Row } from '../report.ts';
@@ -31,24 +31,31 @@ const FULL = {
 /** `nobody`, where the benchmark runs as root. */
 const NOBODY = 65534;
 
-type Start = Pick<PluginStart, 'env' | 'directory' | 'command'>;
+/** How both programs are executed. */
+interface Way {
+  readonly env: Readonly<Record<string, string>>;
+  /** Programs that execute it. */
+  readonly through: readonly string[];
+  /** Owner of the configuration. */
+  readonly uid: number;
+}
 
-/** Ways to start, by name. */
-const STARTS: Readonly<Record<string, (url: string) => Start>> = {
-  'root, full environment': () => ({ env: FULL }),
-  'root, clean environment': () => ({ env: {} }),
-  'not root': (url) => {
-    const directory = writeConfig({ options: benchOptions(url) });
-    for (const path of [directory.path, directory.configFile]) chownSync(path, NOBODY, NOBODY);
-    const ids = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
-    return { env: FULL, directory, command: ['/usr/bin/setpriv', ...ids, EXECUTABLE] };
-  },
+/** As whoever runs the benchmark. */
+const DIRECT: Way = { env: FULL, through: [], uid: process.getuid?.() ?? 0 };
+const IDS = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+const STARTS: Readonly<Record<string, Way>> = {
+  'root, full environment': DIRECT,
+  'root, clean environment': { env: {}, through: [], uid: 0 },
+  'not root': { env: FULL, through: ['/usr/bin/setpriv', ...IDS], uid: NOBODY },
 };
 /** Without root there is one way. */
-const waysToStart = (): readonly (readonly [string, (url: string) => Start])[] =>
-  process.getuid?.() === 0 ? Object.entries(STARTS) : [['not root', () => ({ env: FULL })]];
+const waysToStart = (): readonly (readonly [string, Way])[] =>
+  DIRECT.uid === 0 ? Object.entries(STARTS) : [['not root', DIRECT]];
 
-async function startOnce(bench: Bench, how: Start, jobs: number): Promise<number> {
+async function startOnce(bench: Bench, { env, through, uid }: Way, jobs: number): Promise<number> {
+  const directory = writeConfig({ options: benchOptions(bench.server.url) });
+  for (const path of [directory.path, directory.configFile]) chownSync(path, uid, uid);
+  const how = { env, directory, command: [...through, EXECUTABLE] };
   const start = performance.now();
   const plugin = await startMeasured(bench.server.url, how);
   try {
@@ -71,9 +78,10 @@ function makeEmpty(directory: string): string {
 }
 
 /** From exec to the first byte. */
-async function startEmpty(executable: string): Promise<number> {
+async function startEmpty(executable: string, { env, through }: Way): Promise<number> {
+  const [program, args] = withEnvironment(env, [...through, executable]);
   const start = performance.now();
-  const child = spawn(executable, { stdio: ['ignore', 'pipe', 'inherit'], env: {} });
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(child, 'exit');
   await once(child.stdout, 'data');
   const ms = performance.now() - start;
@@ -87,7 +95,8 @@ async function runCommand(url: string, command: readonly string[]): Promise<numb
   try {
     const start = performance.now();
     const args = [...command, `--config-file=${directory.configFile}`];
-    const child = spawn(EXECUTABLE, args, { stdio: ['ignore', 'ignore', 'pipe'], env: FULL });
+    const [program, all] = withEnvironment(FULL, [EXECUTABLE, ...args]);
+    const child = spawn(program, all, { stdio: ['ignore', 'ignore', 'pipe'] });
     child.stderr.resume();
     const [code] = await once(child, 'close');
     // check finds that the benchmark's server does not answer everything.
@@ -101,21 +110,29 @@ async function runCommand(url: string, command: readonly string[]): Promise<numb
 /** Each way alternately with the empty executable. */
 async function smallStarts(bench: Bench, empty: string): Promise<readonly Row[]> {
   const { url } = bench.server;
-  const ways: readonly (readonly [string, () => Promise<number>])[] = [
+  const ways: readonly (readonly [string, () => Promise<number>, () => Promise<number>])[] = [
     ...waysToStart().map(
-      ([name, make]) => [`exec to Bootstrap answer, ${name}`, () => startOnce(bench, make(url), 0)] as const,
+      ([name, way]) =>
+        [`exec to Bootstrap answer, ${name}`, () => startOnce(bench, way, 0), () => startEmpty(empty, way)] as const,
     ),
-    ...COMMANDS.map((command) => [`exec to the last line of ${command[0]}`, () => runCommand(url, command)] as const),
+    ...COMMANDS.map(
+      (command) =>
+        [
+          `exec to the last line of ${command[0]}`,
+          () => runCommand(url, command),
+          () => startEmpty(empty, DIRECT),
+        ] as const,
+    ),
   ];
   const rows: Row[] = [];
   await bench.server.have({ jobs: 0 });
-  for (const [what, measure] of ways) {
+  for (const [what, measure, measureEmpty] of ways) {
     const times: number[] = [];
     const emptyTimes: number[] = [];
     bench.progress(what);
     for (let round = 0; round < bench.runs * ROUNDS; round++) {
       times.push(await measure());
-      emptyTimes.push(await startEmpty(empty));
+      emptyTimes.push(await measureEmpty());
     }
     const [value, beside] = [median(times), median(emptyTimes)];
     const bars = [
@@ -143,7 +160,7 @@ export const start: Item = async (bench) => {
   const floor: number[] = [];
   for (let round = 1; round <= bench.runs; round++) {
     bench.progress(`start with ${jobs} jobs, run ${round}`);
-    ours.push(await startOnce(bench, { env: FULL }, jobs));
+    ours.push(await startOnce(bench, DIRECT, jobs));
     const fetched = await bench.contestants.run('fetch', { url: bench.server.url });
     floor.push(Number(fetched.findings['ms']));
   }
