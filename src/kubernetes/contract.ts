@@ -200,7 +200,7 @@ export interface Client {
    * prevented reading the log of an ended container for a minute.
    */
   readonly followLog: (subject: LogSubject, signal: AbortSignal) => AsyncIterable<Uint8Array>;
-  /** Runs a command in a container (needs `pods/exec`). Output after `maxOutputBytes` (default 65536) is dropped. */
+  /** Runs a command in a container (needs `pods/exec`). Output after `maxOutputBytes` (default 65536) is dropped; rejects if it writes more than 1 MiB. */
   readonly exec: (
     pod: string,
     container: string,

@@ -1,8 +1,11 @@
 /** Exec: runs a command in a container over a WebSocket. */
 import type { RawData, WebSocket } from 'ws';
 import type { ExecResult } from '../contract.ts';
-import { errorOfStatus, KubernetesError } from '../kubernetes-error.ts';
+import { ANSWER_TOO_LONG, errorOfStatus, KubernetesError } from '../kubernetes-error.ts';
 import { CHANNEL, type ChannelDependencies, openChannels } from './websocket.ts';
+
+/** A command that writes more is not read to its end: its image may hold any program. */
+const MOST_OUTPUT_BYTES = 1024 * 1024;
 
 interface ExecRequest {
   /** `.../pods/NAME/exec`. */
@@ -19,6 +22,7 @@ export async function exec(request: ExecRequest, dependencies: ChannelDependenci
   const { clock, timings } = dependencies;
   const output = new BoundedOutput(request.maxOutputBytes);
   let status: unknown;
+  let received = 0;
   let cancel = (): void => {};
   const frames = (frame: Buffer): void => {
     if (isStatus(frame)) {
@@ -26,12 +30,20 @@ export async function exec(request: ExecRequest, dependencies: ChannelDependenci
       // Output may follow the Status, because both are copied independently; a server may also leave the connection open.
       cancel();
       cancel = clock.after(timings.execClose, () => socket.terminate());
-    } else if (frame[0] === CHANNEL.stdout || frame[0] === CHANNEL.stderr) output.add(frame.subarray(1));
+      return;
+    }
+    received += frame.length;
+    if (received > MOST_OUTPUT_BYTES) socket.terminate();
+    else if (frame[0] === CHANNEL.stdout || frame[0] === CHANNEL.stderr) output.add(frame.subarray(1));
   };
   const path = dependencies.transport.prefix + request.path;
   try {
     const isComplete = (): boolean => status !== undefined;
     await untilClosed(socket, { method: 'EXEC', path, signal: request.signal, frames, isComplete });
+  } catch (error) {
+    if (received <= MOST_OUTPUT_BYTES) throw error;
+    const text = `the command wrote more than ${MOST_OUTPUT_BYTES} bytes`;
+    throw new KubernetesError({ code: 'bad-answer', method: 'EXEC', path, reason: ANSWER_TOO_LONG, text, cause: error });
   } finally {
     cancel();
   }

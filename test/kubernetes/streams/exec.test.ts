@@ -81,6 +81,28 @@ t.test('exec: output is bounded', async (t) => {
   t.equal((await client.exec('p', 'c', ['yes'], { maxOutputBytes: 10 })).output, 'xxxxxxxxxx');
 });
 
+t.test('exec: a command that writes without end is an error, and its connection is closed', async (t) => {
+  const closed = new Signal();
+  let sent = 0;
+  const { client } = await serving(t, V5, (socket) => {
+    socket.on('close', () => closed.give());
+    const flood = (): void => {
+      if (socket.readyState !== socket.OPEN) return;
+      sent += 16_384;
+      socket.send(frame(1 + (sent % 2), 'x'.repeat(16_384)), () => setImmediate(flood));
+    };
+    flood();
+  });
+  await t.rejects(client.exec('p', 'c', ['yes']), {
+    code: 'bad-answer',
+    reason: 'AnswerTooLong',
+    text: 'the command wrote more than 1048576 bytes',
+  });
+  await closed.promise;
+  // What had been read, and what the connection had room for.
+  t.ok(sent > 1_048_576 && sent < 20_000_000, `${sent} bytes were sent`);
+});
+
 t.test('exec: a connection that is lost before the Status is an error', async (t) => {
   const { client } = await serving(t, V5, (socket) => {
     socket.send(frame(1, 'begun'), () => socket.terminate());
