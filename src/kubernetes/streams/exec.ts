@@ -43,7 +43,14 @@ export async function exec(request: ExecRequest, dependencies: ChannelDependenci
   } catch (error) {
     if (received <= MOST_OUTPUT_BYTES) throw error;
     const text = `the command wrote more than ${MOST_OUTPUT_BYTES} bytes`;
-    throw new KubernetesError({ code: 'bad-answer', method: 'EXEC', path, reason: ANSWER_TOO_LONG, text, cause: error });
+    throw new KubernetesError({
+      code: 'bad-answer',
+      method: 'EXEC',
+      path,
+      reason: ANSWER_TOO_LONG,
+      text,
+      cause: error,
+    });
   } finally {
     cancel();
   }

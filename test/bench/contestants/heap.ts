@@ -1,3 +1,4 @@
+/** What the heap of a contestant holds. */
 import { readFileSync } from 'node:fs';
 import { PAGES } from '../../../src/system/loop-memory.ts';
 

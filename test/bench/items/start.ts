@@ -40,7 +40,7 @@ interface Way {
   readonly uid: number;
 }
 
-/** As whoever runs the benchmark. */
+/** As the benchmark runs. */
 const DIRECT: Way = { env: FULL, through: [], uid: process.getuid?.() ?? 0 };
 const IDS = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
 const STARTS: Readonly<Record<string, Way>> = {
