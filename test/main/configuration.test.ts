@@ -244,7 +244,7 @@ const all = await startWithAll(t);
 /** Debian and Red Hat call it differently. */
 const GROUP = execFileSync('id', ['-gn', 'nobody'], { encoding: 'utf8' }).trim();
 
-t.test('each option and key has its effect on what the cluster receives', async (t) => {
+t.test('options and keys of many kinds together have their effect on what the cluster receives', async (t) => {
   const { id } = await all.launcher.submit('nobody', {
     name: 'all of it',
     group: GROUP,
