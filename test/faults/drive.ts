@@ -204,7 +204,7 @@ async function readFrom(
 }
 
 /** Many times what a job writes: output that comes again and again would fill the memory of this process. */
-const MOST_TEXT = 4_000_000;
+const MOST_TEXT = 500_000;
 
 /** Reads the output from its beginning. Never rejects. */
 export async function read(launcher: Launcher, record: JobRecord): Promise<Reading> {
