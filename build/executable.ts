@@ -1,4 +1,4 @@
-/** The two bundles inside a copy of Node.js (sea-config.json). */
+/** The three bundles inside a copy of Node.js (sea-config.json). */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -43,8 +43,8 @@ export function makeExecutable({ root, node, directory, name }: ExecutableParts)
 }
 
 /**
- * Makes the blob that is injected: main.cjs, start.js and, for x86-64, the code cache of start.js. The cache of one
- * architecture can crash V8 on another.
+ * Makes the blob that is injected: main.cjs, start.js, packages.js and, for x86-64, the code caches of start.js. The cache of
+ * one architecture can crash V8 on another.
  */
 function makeBlob(root: string, architecture: Architecture, directory: string): string {
   const config: { execArgv: readonly string[] } = JSON.parse(readFileSync(join(root, 'sea-config.json'), 'utf8'));

@@ -26,7 +26,7 @@ interface Owner {
 /**
  * As root: creates a missing directory (scratch, log) with its missing parents and changes the owner of the last one. Does
  * nothing unless root owns the existing parents and nobody else can change them: another user may have prepared them to
- * redirect root. Never changes an existing directory. (architecture.md section 7, step 3.)
+ * redirect root. Never changes an existing directory. (architecture.md section 7, step 4.)
  */
 export function makeDirectoryAsRoot(path: string, owner: Owner): void {
   const missing = missingBelowTrusted(path);

@@ -1,6 +1,6 @@
 /**
  * The allowed environment variables of a start as root. LD_*, GCONV_PATH, NODE_*, UV_*, OPENSSL_* and others change what
- * the process does, so it executes itself again with allowed variables only (architecture.md section 7, step 1).
+ * the process does, so it executes itself again with allowed variables only (architecture.md section 7, step 2).
  */
 
 /**

@@ -63,7 +63,7 @@ export function findServerUser(name: string): ServerUser {
 }
 
 /**
- * Drops root privileges permanently in every thread and verifies it (architecture.md section 7, step 4). Throws
+ * Drops root privileges permanently in every thread and verifies it (architecture.md section 7, step 5). Throws
  * PrivilegeError if the verification fails.
  */
 export function becomeUser({ name, uid, gid, home }: ServerUser): void {

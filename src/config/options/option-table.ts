@@ -150,7 +150,7 @@ export const OPTION_TABLE = {
     'documented',
     PATH,
     '/var/lib/rstudio-launcher/NAME',
-    'Directory for files of the plugin. Created for the server user if it is missing; an existing directory is never changed.',
+    'Directory of the templates, unless template-path is set; the plugin writes nothing there. Created for the server user if it is missing; an existing directory is never changed.',
   ),
   'job-expiry-hours': row(
     'documented',
@@ -246,7 +246,7 @@ export const OPTION_TABLE = {
     'ours',
     seconds(1),
     5,
-    'Time between requests for pod metrics while a client streams resource usage, in seconds.',
+    'Time between requests for pod metrics while a client streams resource usage, in seconds; more than 15 counts as 15.',
   ),
   'heartbeat-interval-seconds': row('SDK', seconds(0), 5, 'Time between heartbeats; 0 means none.'),
   'plugin-metrics-interval-seconds': row(
