@@ -1,6 +1,6 @@
 /**
- * Parser of one HTTP/1.1 answer (RFC 9112): reads status and headers, and removes the framing of the body. The one
- * exception to "HTTP framing is a library's" (architecture.md section 2): undici's work for each chunk costs more than a line of a log.
+ * Parser of one HTTP/1.1 answer (RFC 9112): reads status and headers, and removes the framing of the body. It is no library's,
+ * because undici's work for each chunk costs more than a line of a log (architecture.md section 2).
  */
 import { byteLoop } from '../../system/byte-loop.ts';
 import { BLOCK_BYTES, RESULTS } from '../../system/loop-memory.ts';
