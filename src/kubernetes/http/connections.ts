@@ -96,6 +96,11 @@ export class Connection {
     else this.#socket?.write(request);
   }
 
+  /** True if the server has not taken the complete request: another one would wait behind it. */
+  get isSending(): boolean {
+    return (this.#socket?.writableLength ?? 0) > 0;
+  }
+
   pause(): void {
     this.#socket?.pause();
   }
@@ -158,13 +163,14 @@ export class Connections {
   /** Opens a connection. Rejects with a ConnectionError, the signal's reason, or an error of the system, TLS or the proxy. */
   async open(signal: AbortSignal): Promise<Connection> {
     const { tunnel } = this.#options;
+    this.#throwIfClosed();
     const connection = new Connection((ended) => this.#forget(ended));
     this.#open.add(connection);
     try {
       if (tunnel === undefined) await this.#connect(connection, signal);
       else connection.attach(await tunnel(signal));
       signal.throwIfAborted();
-      if (this.#closed) throw new ConnectionError('closed', 'the client was closed');
+      this.#throwIfClosed();
       return connection;
     } catch (error) {
       connection.destroy();
@@ -206,7 +212,7 @@ export class Connections {
 
   /** For a connection after an orderly answer. */
   keep(connection: Connection): void {
-    if (this.#closed || this.#idle.length >= MAX_IDLE) {
+    if (this.#closed || this.#idle.length >= MAX_IDLE || connection.isSending) {
       connection.destroy();
       return;
     }
@@ -214,10 +220,19 @@ export class Connections {
     connection.rest(this.#options.clock, this.#options.idleMs);
   }
 
+  /** After a request that got no answer: the connections that wait for another one may be as dead as its own. */
+  closeIdle(): void {
+    for (const connection of [...this.#idle]) connection.destroy();
+  }
+
   /** Closes all connections; their requests fail with this reason. */
   close(reason: Error): void {
     this.#closed = true;
     for (const connection of [...this.#open]) connection.fail(reason);
+  }
+
+  #throwIfClosed(): void {
+    if (this.#closed) throw new ConnectionError('closed', 'the client was closed');
   }
 
   #forget(connection: Connection): void {

@@ -58,6 +58,7 @@ export class Exchange {
         await exchange.#start(request);
         return exchange;
       } catch (error) {
+        if (isTimeout(error)) connections.closeIdle();
         // The server may close an unused connection at any time, even while the request is on its way. A change that it may
         // have made is not sent again here.
         const mayBeRepeated = request.body === undefined && !exchange.#hasReceived && !isTimeout(error);
@@ -155,7 +156,9 @@ export class Exchange {
     };
     try {
       const length = body === undefined ? '' : `content-length: ${Buffer.byteLength(body)}\r\n`;
-      this.#connection.use(receiver, `${lines.join('\r\n')}\r\n${length}\r\n${body ?? ''}`);
+      // A signal that was aborted since the connection was opened has no event any more.
+      if (this.#signal.aborted) this.#onAbort();
+      else this.#connection.use(receiver, `${lines.join('\r\n')}\r\n${length}\r\n${body ?? ''}`);
       await this.#answered.promise;
     } catch (error) {
       this.discard();

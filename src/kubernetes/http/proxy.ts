@@ -79,6 +79,8 @@ function connectProxy(proxy: URL, target: URL, signal: AbortSignal): Promise<Soc
 async function secure(tunnel: Socket, host: string, tls: TlsSettings, signal: AbortSignal): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onAbort = (): void => reject(signal.reason);
+  // A signal that was aborted since the tunnel was opened has no event any more.
+  if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort, { once: true });
   const name = isIP(host) === 0 ? { servername: host } : {};
   const socket = tlsConnect({ ...tls, ...name, socket: tunnel, host, ALPNProtocols: ['http/1.1'] });
