@@ -130,9 +130,9 @@ t.test('a signal that is aborted just after the proxy answered ends the tunnel',
     Socket.prototype.setKeepAlive = setKeepAlive;
   });
   // It is called between the two.
-  Socket.prototype.setKeepAlive = function (...options) {
-    if (options[1] === NEVER_MS) controller.abort(reason);
-    return setKeepAlive.apply(this, options);
+  Socket.prototype.setKeepAlive = function (isEnabled?: unknown, delayMs?: number) {
+    if (delayMs === NEVER_MS) controller.abort(reason);
+    return setKeepAlive.call(this, isEnabled === true, delayMs);
   };
   const opened = openTunnel({
     proxy: new URL(`http://127.0.0.1:${port}`),
