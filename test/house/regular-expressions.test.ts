@@ -14,6 +14,8 @@ const TIMES_AS_LONG = 24;
 const LEAST_CPU_MS = 25;
 /** A linear expression takes about 1 ms at any of these lengths. */
 const MOST_CPU_MS = 300;
+/** What is between the two is measured again: V8's other threads count too, and on a busy machine a linear one has taken 32 ms. */
+const MORE_ATTEMPTS = 3;
 /** Strings that do not end by themselves are interrupted after this. */
 const TIMEOUT_MS = 20_000;
 
@@ -96,13 +98,19 @@ function slow(expression: RegExp): { readonly ms: number; readonly text: string 
   const all = adversaries(expression);
   const texts = all.map((one) => textOf(one, SHORT));
   const costOf = (text: string): number => costsOf(expression, [text], 0)[0] ?? 0;
+  const leastCostOf = (text: string): number => {
+    let least = costOf(text);
+    for (let more = MORE_ATTEMPTS; more > 0 && least > LEAST_CPU_MS && least <= MOST_CPU_MS; more--)
+      least = Math.min(least, costOf(text));
+    return least;
+  };
   for (let done = 0; done < texts.length; ) {
     const costs = costsOf(expression, texts.slice(done), SUSPICIOUS_CPU_MS);
     done += costs.length;
     const [before = 0, suspect] = [costs.at(-1), all[done - 1]];
     if (suspect === undefined || before <= SUSPICIOUS_CPU_MS) continue;
     const text = textOf(suspect, LONG);
-    const ms = costOf(text);
+    const ms = leastCostOf(text);
     const isSteep = ms > LEAST_CPU_MS && ms > TIMES_AS_LONG * Math.min(before, costOf(textOf(suspect, SHORT)));
     if (isSteep || ms > MOST_CPU_MS) return { ms, text };
   }
