@@ -71,8 +71,17 @@ export function createLogger(options: LoggerOptions): Logger {
     let begin = 0;
     for (const [index, { level: as }] of records.entries()) {
       if (records[index + 1]?.level === as) continue;
-      writeLines(records.slice(begin, index + 1).map(format), as);
+      writeLines(records.slice(begin, index + 1).map(line), as);
       begin = index + 1;
+    }
+  }
+
+  /** Without fields that cannot be formatted: the lines beside it are written, and nothing is thrown in a timer. */
+  function line(record: LogRecord): string {
+    try {
+      return format(record);
+    } catch (error) {
+      return format({ ...record, fields: { error } });
     }
   }
 

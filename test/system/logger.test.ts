@@ -1,6 +1,7 @@
 /** Levels, counting of repeated warnings, and stderr when the destination cannot be written. */
 import t from 'tap';
 import type { LogLevel } from '../../src/system/log.ts';
+import { textFormat } from '../../src/system/log-format.ts';
 import { createLogger } from '../../src/system/logger.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 import { memoryLogger, NOON } from '../support/memory-logger.ts';
@@ -127,3 +128,23 @@ t.test(
     t.strictSame(written, ['a INFO six', 'a closed', 'b INFO seven', 'b closed']);
   },
 );
+
+t.test('a field that cannot be formatted costs neither its line nor those beside it', async (t) => {
+  const written: string[] = [];
+  const due: (() => void)[] = [];
+  const log = createLogger({
+    level: 'INFO',
+    format: textFormat('plugin'),
+    clock: fakeClock(NOON),
+    open: () => ({ write: (lines) => written.push(...lines), close: () => {} }),
+    later: (run) => void due.push(run),
+  });
+  log.notice('Submitted a job');
+  log.info('Job was restored', { size: 1n });
+  due.shift()?.();
+  t.match(written, [
+    / INFO Submitted a job$/,
+    / INFO Job was restored; TypeError \(Do not know how to serialize a BigInt\)$/,
+  ]);
+  log.close();
+});
