@@ -265,7 +265,7 @@ export const OPTION_TABLE = {
     'SDK',
     PLUGIN_NAME,
     'kubernetes',
-    'Name of this instance (NAME), lower-cased; part of the names of its files and directories.',
+    'Name of this instance (NAME): lower-cased in the names of files, and as it is written in the default of scratch-path.',
   ),
   'launcher-config-file': optional('SDK', TEXT, '', "The launcher's own configuration file; information only."),
   unprivileged: row(
