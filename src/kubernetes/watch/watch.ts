@@ -86,8 +86,9 @@ export class Watches<T extends KubernetesObject> {
     const healthy = (): boolean =>
       this.#options.version() !== versionBefore || clock.monotonic() - openedAt >= timings.watchTooShort;
     let cancelWorking: (() => void) | undefined;
+    let response: StreamResponse | undefined;
     try {
-      const response = await this.#open(deadline);
+      response = await this.#open(deadline);
       // A resumed watch counts as working after a moment, because its version may turn out to have expired.
       cancelWorking = clock.after(timings.watchTooShort, this.#options.onWorking);
       this.#quietSince = clock.monotonic();
@@ -118,6 +119,8 @@ export class Watches<T extends KubernetesObject> {
       return isExpired(error) || isRefusal(error) ? { next: 'list', error } : { next: 'pause', error };
     } finally {
       cancelWorking?.();
+      // Nothing of it was read if its encoding is not the one that was requested.
+      response?.discard();
       this.#restart = undefined;
       deadline.end();
       if (cancelWorking !== undefined) this.#quietBefore += clock.monotonic() - this.#quietSince;

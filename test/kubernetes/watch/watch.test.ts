@@ -330,3 +330,16 @@ t.test('a watch that only replays an old event is silent', async (t) => {
   await w.seen(3);
   t.strictSame(w.events, ['ADDED a 800 Running', 'DELETED a 800 Running relist', 'ADDED b 15 Running']);
 });
+
+t.test('an answer of another encoding than the one requested is closed before the watch is opened again', async (t) => {
+  const otherEncoding: Step = ({ response }) => {
+    response.writeHead(200, { 'content-type': 'application/vnd.kubernetes.protobuf' });
+    response.flushHeaders();
+  };
+  const resource = { ...PODS, kind: 'Event' };
+  const w = await watching(t, [lists(5, []), otherEncoding, stays(line('ADDED', pod('a', 6)))], {
+    resource,
+  });
+  await w.seen(1);
+  t.equal(w.mostWatches(), 1);
+});
