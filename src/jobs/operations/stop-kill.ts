@@ -35,6 +35,8 @@ const KILL_COMMAND = ['/bin/sh', '-c', 'kill -KILL -1'];
 const EXEC_MS = 10_000;
 /** Deadline of the container's end after it: the kubelet of a busy node has taken more than 5 s to report one. */
 const EFFECT_MS = 10_000;
+/** From the first exec to the deletion of the pod, if its container has ended; the launcher is answered within 30 s. */
+const KILL_MS = 25_000;
 const EXEC_PAUSES = { first: 250, longest: 4_000 };
 /** Minor version since which the job controller replaces no deleted pod under backoffLimit 0. */
 const NO_NEW_POD_SINCE = 25;
@@ -75,8 +77,7 @@ async function kill(context: JobsContext, record: JobRecord, known: PodView): Pr
   const pod = await readPod(context, known);
   if (pod === undefined || podEnded(pod)) return TOO_LATE;
   if (options().killMethod === 'auto' && pod.sharesProcesses && permissions.allows('exec')) {
-    const mayEnd = await killInside(context, record, pod);
-    if (mayEnd && (await endsSoon(context, record, pod.uid))) return endedOtherwise(record.pod?.view) ? TOO_LATE : DONE;
+    if (await endsByExec(context, record, pod)) return endedOtherwise(record.pod?.view) ? TOO_LATE : DONE;
     // The container may have ended during the exec: then its exit code and log must be kept.
     const now = await readPod(context, pod);
     if (now === undefined || podEnded(now)) return endedOtherwise(now) ? TOO_LATE : DONE;
@@ -104,16 +105,33 @@ const isTemporary = (error: unknown): boolean =>
   isTransient(error) || isUnauthorized(error) || isMissingPermission(error);
 
 /**
- * Signals every process of the container; false if that is not possible although it runs. Temporary errors are retried for
- * EXEC_MS, because deleting the pod deletes its log.
+ * Does an exec end the container? Where the node has not reported it in time, a second exec finds out whether it still runs: a
+ * busy node reports late, and deleting the pod deletes its log.
+ */
+async function endsByExec(context: JobsContext, record: JobRecord, pod: PodView): Promise<boolean> {
+  const { clock } = context;
+  const until = clock.monotonic() + KILL_MS;
+  const found = await killInside(context, record, pod, until);
+  if (found === 'impossible') return false;
+  if (found === 'signaled') {
+    if (await endsWithin(EFFECT_MS, context, record, pod.uid)) return true;
+    if ((await killInside(context, record, pod, until)) !== 'ended') return false;
+  }
+  return endsWithin(Math.max(0, until - clock.monotonic()), context, record, pod.uid);
+}
+
+/**
+ * Signals every process of the container, or finds that it has ended; `impossible` if neither succeeds. Temporary errors are
+ * retried for EXEC_MS, because deleting the pod deletes its log.
  */
 async function killInside(
   { client, clock, random, log, permissions, signal }: JobsContext,
   { id }: JobRecord,
   pod: PodView,
-): Promise<boolean> {
+  until: number,
+): Promise<'signaled' | 'ended' | 'impossible'> {
   const backoff = new Backoff(clock, random, EXEC_PAUSES);
-  const end = clock.monotonic() + EXEC_MS;
+  const end = Math.min(clock.monotonic() + EXEC_MS, until);
   for (;;) {
     const timeoutMs = Math.max(0, end - clock.monotonic());
     try {
@@ -123,19 +141,19 @@ async function killInside(
           job: id,
           message,
         });
-      return true;
+      return 'signaled';
     } catch (error) {
       const isMissing = await permissions.isMissing('exec', error);
       const fields = { job: id, error };
       if (error instanceof KubernetesError && NOT_RUNNING.test(error.text)) {
         log.info('The exec that kills a job found its container ended; waiting for its final state', fields);
-        return true;
+        return 'ended';
       }
       // Without Retry-After, which may be longer than EXEC_MS.
       const pause = backoff.next();
       if (isMissing || !isTemporary(error) || clock.monotonic() + pause >= end) {
         log.info('The exec that kills a job failed; deleting its pod unless its container has ended', fields);
-        return false;
+        return 'impossible';
       }
       log.info('The exec that kills a job failed; retrying', fields);
       await sleep(clock, pause, signal);
@@ -147,8 +165,9 @@ async function killInside(
 const endedOtherwise = (pod: PodView | undefined): boolean =>
   pod !== undefined && endedByItself(pod) && pod.container.terminated?.exitCode !== KILL_CODE;
 
-/** Does the container end within EFFECT_MS? The exit code of exec is no proof (docs/kubernetes-facts.md 134). */
-async function endsSoon(
+/** Does the node report the end of the container in this time? The exit code of exec is no proof (docs/kubernetes-facts.md 134). */
+async function endsWithin(
+  ms: number,
   { repository, clock, signal }: JobsContext,
   record: JobRecord,
   podUid: PodView['uid'],
@@ -156,7 +175,7 @@ async function endsSoon(
   const look = (): true | undefined =>
     record.pod?.view.uid !== podUid || !record.pod.present || podEnded(record.pod.view) || undefined;
   const subscribe = (check: () => void) => repository.onProgressOf(record, check);
-  return (await within(clock, EFFECT_MS, (deadline) => waitFor(subscribe, look, deadline), signal)) === true;
+  return (await within(clock, ms, (deadline) => waitFor(subscribe, look, deadline), signal)) === true;
 }
 
 /** Deletes the pod, and with it its log (docs/kubernetes-facts.md 45). */
