@@ -295,12 +295,9 @@ const ALIASES: Readonly<Record<string, string>> = { env: 'environment' };
 
 /** The fields that a launcher asks for, and `id` (empty: all). */
 export function writtenFields(fields: readonly string[]): readonly (keyof Job)[] {
-  if (fields.length === 0) return ALL_FIELDS;
   const wanted = new Set(fields.map((name) => ALIASES[name] ?? name)).add('id');
-  return ALL_FIELDS.filter((name) => wanted.has(name));
+  return (Object.keys(JOB) as (keyof Job)[]).filter((name) => fields.length === 0 || wanted.has(name));
 }
-
-const ALL_FIELDS = Object.keys(JOB) as readonly (keyof Job)[];
 
 /** Writes these fields of jobs for a launcher of this minor version. */
 export function jobWriter(minor: number, fields: readonly string[]): (job: Job) => object {

@@ -40,13 +40,6 @@ const BYTES_OF_A_JOB = 256;
 
 /** The job as JSON, complete. Throws JobError if it does not fit into one message. */
 export function* encodeJob(job: Job, onChange: Jobs['onChange'], context: JobListContext): SlicedBuild<JsonChunks> {
-  const { minor, fields, maxMessageSize } = context;
-  if (!isLarge(job, longFields(fields))) {
-    // No change can come before it is written.
-    const json = JSON.stringify(jobWriter(minor, fields)(job));
-    if (Buffer.byteLength(json) + ENVELOPE_BYTES > maxMessageSize) throw tooLarge('the job does', context);
-    return [json];
-  }
   const raise = (_: Job, error: unknown): never => {
     throw error;
   };
@@ -84,7 +77,8 @@ export function* encodeJobs(
 /** Index of the first level at which the jobs may fit: strings are counted without being encoded. */
 function* firstLevel(jobs: readonly Job[], context: JobListContext): SlicedBuild<number> {
   const names = writtenFields(context.fields);
-  if (yield* mayFit(jobs, longFields(context.fields), WHOLE, context)) return 0;
+  const long = names.filter((name) => LONG_FIELDS.has(name));
+  if (yield* mayFit(jobs, long, WHOLE, context)) return 0;
   let tooLarge = 0;
   let enough = LEVELS.length;
   while (enough - tooLarge > 1) {
@@ -213,12 +207,13 @@ function jobEncoder(level: Level, { minor, fields }: JobListContext): (job: Job,
   const pace = new Pace();
   const write = jobWriter(minor, fields);
   const names = writtenFields(fields);
-  const long = longFields(fields);
+  const long = names.filter((name) => LONG_FIELDS.has(name));
   return function* (job, json) {
     const form = level === WHOLE ? job : shortenedJob(job, names, level);
+    const isLarge = leastBytesOfJob(form, long, WHOLE) > LARGE_JOB_BYTES;
     const value = write(form);
     json.add(',');
-    if (isLarge(form, long)) {
+    if (isLarge) {
       yield* writeJson(value, json, pace);
       return;
     }
@@ -227,12 +222,6 @@ function jobEncoder(level: Level, { minor, fields }: JobListContext): (job: Job,
     if (pace.isOver(text.length + BYTES_OF_A_JOB)) yield 'more';
   };
 }
-
-const longFields = (fields: readonly string[]): readonly (keyof Job)[] =>
-  writtenFields(fields).filter((name) => LONG_FIELDS.has(name));
-
-const isLarge = (job: Job, long: readonly (keyof Job)[]): boolean =>
-  leastBytesOfJob(job, long, WHOLE) > LARGE_JOB_BYTES;
 
 /** Index of the job of this id; undefined: it is not in the list. */
 function indexOf(id: string, jobs: readonly Job[]): number | undefined {
