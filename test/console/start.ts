@@ -3,7 +3,6 @@
  * launcher would, and talks to it: as a console in a terminal, else as a tour that exits non-zero if anything was not as
  * it should be.
  */
-
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';

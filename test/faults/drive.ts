@@ -1,5 +1,4 @@
 /** One job from its submit to its end: what the launcher's side does to it, what the cluster suffers, what is read. */
-
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../../src/system/errors.ts';
 import { deleteObject } from '../cluster/api/deletion.ts';

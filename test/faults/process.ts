@@ -1,5 +1,4 @@
 /** What the system says of an executable's process. As root and as its owner alike. */
-
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { errorCode } from '../../src/system/errors.ts';
 

@@ -2,7 +2,6 @@
  * `npm run test:hostile`: one user does the worst that is possible, and an ordinary user beside must not notice. Prints the
  * latencies of the ordinary user, the heartbeats and the memory against their bounds; `-- --short`, `-- --only NAME,NAME`.
  */
-
 import { parseArgs } from 'node:util';
 import { untilAborted } from '../../src/system/async.ts';
 import { errorMessage } from '../../src/system/errors.ts';

@@ -209,6 +209,13 @@ export const hasState =
 
 export const terminal = hasState('Finished', 'Failed', 'Killed', 'Canceled');
 
+/** The id of a job that this instance has submitted, and sees running. */
+export async function running(one: Instance, job: Parameters<Instance['submit']>[0]): Promise<string> {
+  const id = await one.submit(job);
+  await one.until(id, hasState('Running'));
+  return id;
+}
+
 interface Plugins {
   readonly cluster: SimulatedCluster;
   readonly instance: (given?: InstanceOptions) => Promise<Instance>;

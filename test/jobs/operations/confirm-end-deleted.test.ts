@@ -4,7 +4,7 @@ import type { Client } from '../../../src/kubernetes/contract.ts';
 import { type DeleteOptions, deleteObject } from '../../cluster/api/deletion.ts';
 import { JOBS, NAMESPACES, PODS } from '../../cluster/api/resources.ts';
 import { eventually } from '../../support/eventually.ts';
-import { hasState, type Instance, startPlugins } from '../instance.ts';
+import { hasState, running, startPlugins } from '../instance.ts';
 
 const { cluster, instance, stop } = await startPlugins(t, { bookmarkMs: 200 });
 const { store, namespace } = cluster;
@@ -20,15 +20,9 @@ function jobOf(id: string) {
 const isDeleted = (id: string): boolean => store.get(JOBS, namespace, id) === undefined;
 const podsOf = (id: string) => store.list(PODS).filter(({ metadata }) => metadata.labels?.['job-name'] === id);
 
-async function running(one: Instance): Promise<string> {
-  const id = await one.submit(RUNS);
-  await one.until(id, hasState('Running'));
-  return id;
-}
-
 t.test('a deletion without a propagation policy leaves the pod, and the job is Killed', async (t) => {
   const one = await instance();
-  const id = await running(one);
+  const id = await running(one, RUNS);
   deleteObject(store, JOBS, jobOf(id), {});
   await eventually(() => one.announced.get(id)?.at(-1) === 'Killed/Deleted');
   await eventually(() => isDeleted(id));
@@ -43,7 +37,7 @@ const CASCADES: readonly DeleteOptions[] = [{ propagationPolicy: 'Background' },
 for (const options of CASCADES) {
   t.test(`a deletion with policy ${options.propagationPolicy}: the job is Killed, once`, async (t) => {
     const one = await instance();
-    const id = await running(one);
+    const id = await running(one, RUNS);
     deleteObject(store, JOBS, jobOf(id), options);
     await eventually(() => isDeleted(id) && podsOf(id).length === 0);
     await eventually(() => one.announced.get(id)?.at(-1) === 'Killed/Deleted');
@@ -55,7 +49,7 @@ for (const options of CASCADES) {
 
 t.test('a finalizer that nobody removes: the job is Killed when its pod is deleted, and stays so', async (t) => {
   const one = await instance();
-  const id = await running(one);
+  const id = await running(one, RUNS);
   store.edit(JOBS, jobOf(id), ({ metadata }) => {
     metadata.finalizers = ['example.com/never'];
   });
@@ -127,7 +121,7 @@ t.test('deleted in its first second: every instance says the same, whichever wat
 
 t.test('a namespace that is being deleted: jobs are Killed, and a submit says why it is refused', async (t) => {
   const one = await instance();
-  const id = await running(one);
+  const id = await running(one, RUNS);
   const found = store.get(NAMESPACES, '', namespace);
   if (found === undefined) throw new Error('no namespace');
   deleteObject(store, NAMESPACES, found, {});

@@ -1,15 +1,11 @@
 /** A kill that has ended the container waits for a node that reports the end late: deleting the pod would delete its log. */
 import t from 'tap';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
-import { fastClock, hasState, type Instance, startPlugins } from '../instance.ts';
+import { fastClock, hasState, running, startPlugins } from '../instance.ts';
 
 // Not beside the plugins of other tests, which would repeat the kill by their own clocks.
 const { cluster, instance } = await startPlugins(t);
-async function running(one: Instance): Promise<string> {
-  const id = await one.submit({ command: 'echo out; sleep 600' });
-  await one.until(id, hasState('Running'));
-  return id;
-}
+const SLEEPER = { command: 'echo out; sleep 600' };
 const deletions = (id: string): number =>
   cluster.journal.requests.filter(({ method, path }) => method === 'DELETE' && path.includes(`/pods/${id}-`)).length;
 
@@ -37,7 +33,7 @@ t.test(
         },
       }),
     });
-    const id = await running(one);
+    const id = await running(one, SLEEPER);
     t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' });
     t.ok(attempts >= 2, `${attempts} attempts`);
     t.match(await one.until(id, hasState('Killed')), { status: 'Killed', exitCode: 137 });
@@ -66,7 +62,7 @@ t.test(
         },
       }),
     });
-    const id = await running(one);
+    const id = await running(one, SLEEPER);
     t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' });
     t.equal(deletions(id), 1);
     t.ok(deleted - (sent ?? 0) >= 25_000, `${deleted - (sent ?? 0)} ms`);

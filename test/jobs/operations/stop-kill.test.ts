@@ -4,14 +4,10 @@ import { JOBS } from '../../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
 import { FAULTS, type Fault } from '../../cluster/faults/rules.ts';
 import { eventually } from '../../support/eventually.ts';
-import { fastClock, hasState, type Instance, startPlugins } from '../instance.ts';
+import { fastClock, hasState, running, startPlugins } from '../instance.ts';
 
 const { cluster, instance } = await startPlugins(t);
-async function running(one: Instance): Promise<string> {
-  const id = await one.submit({ command: 'echo out; sleep 600' });
-  await one.until(id, hasState('Running'));
-  return id;
-}
+const SLEEPER = { command: 'echo out; sleep 600' };
 const asked = (method: string, path: RegExp) =>
   cluster.journal.requests.filter((each) => each.method === method && path.test(each.path)).length;
 const deletions = (id: string): number => asked('DELETE', new RegExp(`/pods/${id}-`));
@@ -29,7 +25,7 @@ const STUMBLES: Readonly<Record<string, Fault>> = {
 t.test('given an exec that fails in passing, the kill tries again, and the log stays', async (t) => {
   const one = await instance();
   const kill = async ([what, fault]: readonly [string, Fault]): Promise<void> => {
-    const id = await running(one);
+    const id = await running(one, SLEEPER);
     const rule = cluster.faults.add({ method: 'GET', path: new RegExp(`/pods/${id}-\\w+/exec\\?`), fault, times: 3 });
     t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' }, what);
     t.equal(rule.hits(), 3, what);
@@ -52,7 +48,7 @@ t.test('given an exec that goes on failing, the pod is deleted within 10 s, and 
       },
     }),
   });
-  const id = await running(one);
+  const id = await running(one, SLEEPER);
   t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' });
   t.match(await one.until(id, hasState('Killed')), { status: 'Killed', exitCode: 137 });
   t.equal(deletions(id), 1);
@@ -82,7 +78,7 @@ t.test(
         },
       }),
     });
-    const id = await running(one);
+    const id = await running(one, SLEEPER);
     t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' });
     t.equal(deletions(id), 1);
     const [sent = 0, again = 0, deleted = 0] = times;
@@ -108,7 +104,7 @@ t.test('given an exec that is impossible, the pod is deleted at once', async (t)
         },
       }),
     });
-    const id = await running(one);
+    const id = await running(one, SLEEPER);
     t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' }, text);
     t.equal(attempts, 1, text);
     t.equal(deletions(id), 1, text);
@@ -124,7 +120,7 @@ for (const [minor, parallelism] of [
       options: { killMethod: 'delete' },
       wrap: (client) => ({ ...client, version: async () => ({ major: 1, minor, gitVersion: `v1.${minor}.0` }) }),
     });
-    const id = await running(one);
+    const id = await running(one, SLEEPER);
     t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' });
     t.equal((await one.client.get(JOBS, id)).object.spec?.parallelism, parallelism);
   });
@@ -134,7 +130,7 @@ t.test(
   'given a recorded stop that is refused, doing it again has failed, and is not tried at the same pace',
   async (t) => {
     const one = await instance({ clock: fastClock(40) });
-    const id = await running(one);
+    const id = await running(one, SLEEPER);
     const body = JSON.stringify({ kind: 'Status', reason: 'Invalid', message: 'policy says no', code: 422 });
     const refused = { status: 422, contentType: 'application/json', body };
     cluster.faults.add({
