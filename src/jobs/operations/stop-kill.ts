@@ -15,7 +15,7 @@ import {
 import { waitFor, within } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
 import type { JobsContext } from '../context.ts';
-import { endedByItself, podEnded } from '../view/observation.ts';
+import { observePod, type PodObservation, podEnded, wasRemoved } from '../view/observation.ts';
 import { type PodView, projectPod } from '../view/projection.ts';
 import type { JobRecord } from '../view/record.ts';
 import { KILL_CODE } from '../view/state.ts';
@@ -31,12 +31,14 @@ const DONE: Action = { outcome: 'done', message: '' };
 const TOO_LATE: Action = { outcome: 'too-late' };
 
 const KILL_COMMAND = ['/bin/sh', '-c', 'kill -KILL -1'];
-/** Deadline of exec, all attempts together. */
-const EXEC_MS = 10_000;
+/** Deadline of exec, all attempts together: on a busy node one has taken more than 10 s. */
+const EXEC_MS = 20_000;
 /** Deadline of the container's end after it: the kubelet of a busy node has taken more than 5 s to report one. */
 const EFFECT_MS = 10_000;
 /** From the first exec to the deletion of the pod, if its container has ended; the launcher is answered within 30 s. */
 const KILL_MS = 25_000;
+/** From the deletion of a pod until the watch of pods shows it. */
+const REMOVAL_MS = 2_000;
 const EXEC_PAUSES = { first: 250, longest: 4_000 };
 /** Minor version since which the job controller replaces no deleted pod under backoffLimit 0. */
 const NO_NEW_POD_SINCE = 25;
@@ -77,10 +79,11 @@ async function kill(context: JobsContext, record: JobRecord, known: PodView): Pr
   const pod = await readPod(context, known);
   if (pod === undefined || podEnded(pod)) return TOO_LATE;
   if (options().killMethod === 'auto' && pod.sharesProcesses && permissions.allows('exec')) {
-    if (await endsByExec(context, record, pod)) return endedOtherwise(record.pod?.view) ? TOO_LATE : DONE;
+    if (await endsByExec(context, record, pod)) return endedOtherwise(record.pod) ? TOO_LATE : DONE;
     // The container may have ended during the exec: then its exit code and log must be kept.
     const now = await readPod(context, pod);
-    if (now === undefined || podEnded(now)) return endedOtherwise(now) ? TOO_LATE : DONE;
+    if (now === undefined) return DONE;
+    if (podEnded(now)) return endedOtherwise(observePod(undefined, now, true)) ? TOO_LATE : DONE;
   }
   return deletePod(context, record, pod);
 }
@@ -162,20 +165,40 @@ async function killInside(
 }
 
 /** Did the container end for another reason than the kill? */
-const endedOtherwise = (pod: PodView | undefined): boolean =>
-  pod !== undefined && endedByItself(pod) && pod.container.terminated?.exitCode !== KILL_CODE;
+const endedOtherwise = (pod: PodObservation | undefined): boolean =>
+  pod !== undefined && podEnded(pod.view) && !wasRemoved(pod) && pod.view.container.terminated?.exitCode !== KILL_CODE;
 
 /** Does the node report the end of the container in this time? The exit code of exec is no proof (docs/kubernetes-facts.md 134). */
 async function endsWithin(
   ms: number,
-  { repository, clock, signal }: JobsContext,
+  context: JobsContext,
   record: JobRecord,
   podUid: PodView['uid'],
 ): Promise<boolean> {
+  return shows(ms, context, record, podUid, podEnded);
+}
+
+/** Does the watch show in this time that the pod is gone, or something of it? */
+async function shows(
+  ms: number,
+  { repository, clock, signal }: JobsContext,
+  record: JobRecord,
+  podUid: PodView['uid'],
+  wanted: (pod: PodView) => boolean,
+): Promise<boolean> {
   const look = (): true | undefined =>
-    record.pod?.view.uid !== podUid || !record.pod.present || podEnded(record.pod.view) || undefined;
+    record.pod?.view.uid !== podUid || !record.pod.present || wanted(record.pod.view) || undefined;
   const subscribe = (check: () => void) => repository.onProgressOf(record, check);
   return (await within(clock, ms, (deadline) => waitFor(subscribe, look, deadline), signal)) === true;
+}
+
+/**
+ * Did the container end for another reason before its pod was removed? It may have ended between the last look and the deletion;
+ * the watch shows in which order, and the job's final state is derived from the same.
+ */
+async function endedBeforeRemoval(context: JobsContext, record: JobRecord, podUid: PodView['uid']): Promise<boolean> {
+  await shows(REMOVAL_MS, context, record, podUid, ({ deletion }) => deletion !== undefined);
+  return record.pod?.view.uid === podUid && endedOtherwise(record.pod);
 }
 
 /** Deletes the pod, and with it its log (docs/kubernetes-facts.md 45). */
@@ -190,6 +213,7 @@ async function deletePod(context: JobsContext, record: JobRecord, pod: PodView):
     await context.permissions.isMissing('delete', error);
     return refusedBy(error, 'Kubernetes refused to delete the pod');
   }
+  if (await endedBeforeRemoval(context, record, pod.uid)) return TOO_LATE;
   return pod.nodeSilentSince !== undefined
     ? { outcome: 'done', message: `Node ${pod.node} does not respond: the process may still run there.` }
     : DONE;

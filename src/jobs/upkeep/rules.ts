@@ -72,7 +72,8 @@ function readMissingPods(context: JobsContext): Rule {
   };
 }
 
-const REPEAT_MS = 10_000;
+/** Longer than a kill takes. */
+const REPEAT_MS = 30_000;
 
 /** A process may end between recording a stop or kill and doing it: it is repeated while the container runs. */
 function repeatControl(context: JobsContext): Rule {

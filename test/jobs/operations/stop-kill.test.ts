@@ -36,7 +36,7 @@ t.test('given an exec that fails in passing, the kill tries again, and the log s
   await Promise.all(Object.entries(STUMBLES).map(kill));
 });
 
-t.test('given an exec that goes on failing, the pod is deleted within 10 s, and the answer is in time', async (t) => {
+t.test('given an exec that goes on failing, the pod is deleted within 20 s, and the answer is in time', async (t) => {
   const limits: (number | undefined)[] = [];
   const one = await instance({
     clock: fastClock(20),
@@ -52,10 +52,10 @@ t.test('given an exec that goes on failing, the pod is deleted within 10 s, and 
   t.strictSame(await one.jobs.control(id, 'alice', 'kill'), { complete: true, message: '' });
   t.match(await one.until(id, hasState('Killed')), { status: 'Killed', exitCode: 137 });
   t.equal(deletions(id), 1);
-  t.ok(limits.length >= 3 && limits.length <= 8, `${limits.length} attempts`);
+  t.ok(limits.length >= 3 && limits.length <= 14, `${limits.length} attempts`);
   t.ok(
-    limits.every((limit, at) => limit !== undefined && limit <= (limits[at - 1] ?? 10_000)),
-    `what is left of 10 s: ${limits}`,
+    limits.every((limit, at) => limit !== undefined && limit <= (limits[at - 1] ?? 20_000)),
+    `what is left of 20 s: ${limits}`,
   );
 });
 
