@@ -135,6 +135,9 @@ if (process.getuid?.() === 0) {
   process.setgid?.(NOBODY);
   process.setuid?.(NOBODY);
 }
+// No time passes, so that the order in which functions are compiled, which the cache contains, does not depend on the speed of the host.
+const began = process.hrtime();
+Object.defineProperty(process, 'hrtime', { value: () => began });
 // The start sets flags, too.
 process.getBuiltinModule('node:v8').setFlagsFromString = () => {};
 Object.defineProperty(process, 'stdin', { value: input });
