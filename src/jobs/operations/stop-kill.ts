@@ -178,7 +178,7 @@ async function endsWithin(
   return shows(ms, context, record, podUid, podEnded);
 }
 
-/** Does the watch show in this time that the pod is gone, or something of it? */
+/** Does the watch show in this time that the pod is deleted, or something of it? */
 async function shows(
   ms: number,
   { repository, clock, signal }: JobsContext,
