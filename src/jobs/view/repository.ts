@@ -37,8 +37,9 @@ interface FollowedJob {
 
 function progressOf(record: JobRecord): string {
   const { pod, deleted } = record;
-  const ofPod = pod === undefined ? [] : [pod.view.uid, pod.present, podRan(pod.view), podEnded(pod.view)];
-  return [isTerminal(record), deleted, ...ofPod].join(' ');
+  const { view, present = false } = pod ?? {};
+  const ofPod = view && [view.uid, present, podRan(view), podEnded(view), view.deletion !== undefined];
+  return [isTerminal(record), deleted, ofPod].join(' ');
 }
 
 const isSameOutcome = (a: Outcome, b: Outcome): boolean =>
@@ -183,7 +184,7 @@ export class Repository {
     return this.#updates.add(listener);
   }
 
-  /** Called when the pod of this job appears, runs, ends or is deleted, and when the job ends or is deleted. */
+  /** Called when the pod of this job appears, runs, ends, is to be deleted or is deleted, and when the job ends or is deleted. */
   onProgressOf(record: JobRecord, listener: () => void): () => void {
     const followed = this.#followed.get(record) ?? { listeners: new Listeners(), progress: progressOf(record) };
     this.#followed.set(record, followed);

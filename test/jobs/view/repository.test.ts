@@ -213,15 +213,18 @@ t.test(
   },
 );
 
-t.test('of ten versions of a pod, four are progress of its job: it appears, runs, ends and is deleted', async (t) => {
-  const { repository } = open();
-  const name = 's01-ok-mm5nj';
-  for (const line of jobs('01-success', name).slice(0, 1)) repository.applyJob(eventOf(line));
-  const record = repository.find(name, '*');
-  const calls: string[] = [];
-  repository.onProgressOf(record, () => calls.push(`${record.pod?.view.phase} ${record.pod?.present}`));
-  const versions = pods('01-success', name);
-  for (const line of versions) repository.applyPod(eventOf(line));
-  t.equal(versions.length, 10);
-  t.strictSame(calls, ['Pending true', 'Running true', 'Running true', 'Succeeded false']);
-});
+t.test(
+  'of ten versions of a pod, five are progress of its job: it appears, runs, ends, is to be deleted and is deleted',
+  async (t) => {
+    const { repository } = open();
+    const name = 's01-ok-mm5nj';
+    for (const line of jobs('01-success', name).slice(0, 1)) repository.applyJob(eventOf(line));
+    const record = repository.find(name, '*');
+    const calls: string[] = [];
+    repository.onProgressOf(record, () => calls.push(`${record.pod?.view.phase} ${record.pod?.present}`));
+    const versions = pods('01-success', name);
+    for (const line of versions) repository.applyPod(eventOf(line));
+    t.equal(versions.length, 10);
+    t.strictSame(calls, ['Pending true', 'Running true', 'Running true', 'Succeeded true', 'Succeeded false']);
+  },
+);
