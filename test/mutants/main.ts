@@ -3,7 +3,7 @@
  * the defects that no test noticed. `npm run test:mutants -- --count 40 --seed 1 --files 'src/jobs/**' --allow 0 --copies 2`.
  */
 import { spawn } from 'node:child_process';
-import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -64,6 +64,8 @@ process.exitCode = survivors.length > Number(values.allow) ? 1 : 0;
 
 function copyOfTheTree(): string {
   const tree = mkdtempSync(join(tmpdir(), 'mutants-'));
+  // Some tests run a part of it as another user.
+  chmodSync(tree, 0o755);
   for (const name of COPIED) cpSync(join(root, name), join(tree, name), { recursive: true });
   for (const name of LINKED) symlinkSync(join(root, name), join(tree, name));
   return tree;

@@ -62,4 +62,5 @@ t.test('directories that root creates', { skip }, async (t) => {
   t.notOk(exists('a/f'), 'links of others are not');
   symlinkSync('loop', join(top, 'loop'));
   t.doesNotThrow(() => make('loop/x'));
+  t.throws(() => makeDirectoryAsRoot('/proc/missing', NOBODY), /mkdir '\/proc\/missing'/);
 });

@@ -17,6 +17,7 @@ t.test('auth-token is a JWT, base64 of a token, or the token itself', async (t) 
   t.equal(await token(Buffer.from(JWT).toString('base64')), JWT);
   t.equal(await token('abcdef0123456789.notajwt'), 'abcdef0123456789.notajwt');
   t.equal(await token('aGVsbG8gd29ybGQ='), 'aGVsbG8gd29ybGQ=', 'base64 of text with a blank is a token itself');
+  t.equal(await token('YQ=='), 'a');
   t.equal(await token('aGVsbG8'), 'aGVsbG8', 'base64 without padding is not strict');
   t.equal(await token('/////w=='), '/////w==', 'base64 of other bytes is a token itself');
 });

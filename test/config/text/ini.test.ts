@@ -27,6 +27,7 @@ t.test('lines, comments, whitespace, quotes', async (t) => {
       'domain="DOMAIN\\user"',
       "'single'='kept'",
       'overrides="/a":"/b","/c":"/d" # gone',
+      '"name # quoted"=x',
     ].join('\r\n'),
   );
   t.same(problems, []);
@@ -48,6 +49,7 @@ t.test('lines, comments, whitespace, quotes', async (t) => {
       [16, 'domain', 'DOMAIN\\user'],
       [17, "'single'", "'kept'"],
       [18, 'overrides', '"/a":"/b","/c":"/d"'],
+      [19, '"name # quoted"', 'x'],
     ],
   );
 });

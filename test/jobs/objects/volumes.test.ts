@@ -15,8 +15,8 @@ const mountOf = (type: string, source: Mount['source']): Mount => ({
 });
 
 /** The volume and the volume mount of one mount; the sentence that refuses it. */
-function made(type: string, source: Mount['source']): unknown {
-  const pod = podVolumes(36);
+function made(type: string, source: Mount['source'], minor = 36): unknown {
+  const pod = podVolumes(minor);
   try {
     const [mount] = pod.mount([mountOf(type, source)]);
     const { name: _, ...volume } = pod.volumes()[0] ?? { name: '' };
@@ -94,6 +94,25 @@ t.test('a claim without a name is refused', async (t) => {
     made('persistentVolumeClaim', { readOnly: true }),
     'The persistentVolumeClaim mount at /m: source.claimName is missing; it must be text that is not empty.',
   );
+});
+
+t.test('a type that Kubernetes no longer has is refused since that version', async (t) => {
+  const source = { endpoints: 'e', path: 'p' };
+  t.strictSame(made('glusterFs', source, 25), { glusterfs: source });
+  t.equal(
+    made('glusterFs', source, 26),
+    'Kubernetes has no glusterFs mounts since 1.26 (mount at /m): create a PersistentVolumeClaim for the storage and mount that, with type passthrough and source {"persistentVolumeClaim": {"claimName": ...}}.',
+  );
+});
+
+t.test('equal sources share a volume, in whatever order their fields are written', async (t) => {
+  const pod = podVolumes(36);
+  const mounts = pod.mount([
+    mountOf('home', { csi: { driver: 'd', volumeAttributes: { a: '1', b: '2' } } }),
+    mountOf('home', { csi: { volumeAttributes: { b: '2', a: '1' }, driver: 'd' } }),
+  ]);
+  t.equal(pod.volumes().length, 1);
+  t.equal(mounts[0]?.name, mounts[1]?.name);
 });
 
 t.test('names of inherited properties are neither types nor kinds', async (t) => {

@@ -122,6 +122,24 @@ t.test('run-as=own: another user and groups of others are refused', async (t) =>
   );
 });
 
+t.test('run-as=own: another user and groups of others are refused in containers of metadata', async (t) => {
+  const init = (securityContext: object) => ({
+    metadata: { pod: { initContainers: [{ name: 'i', image: 'i:1', securityContext }] } },
+  });
+  const WHERE = 'metadata.pod.initContainers (i): securityContext.';
+  t.equal(refused('run-as=own', init({ runAsUser: 1001, runAsGroup: 27 })), 'allowed');
+  t.equal(refused('run-as=own', init({ runAsUser: 1002 })), `${WHERE}runAsUser 1002 is not allowed (run-as, F:2).`);
+  t.equal(
+    refused('run-as=own', init({ runAsUser: 1001, runAsGroup: 28 })),
+    `${WHERE}runAsGroup 28 is not allowed (run-as, F:2).`,
+  );
+  t.equal(
+    refused('run-as-non-root=1', init({ runAsUser: 0 })),
+    `${WHERE}runAsUser 0 is not allowed (run-as-non-root, F:2).`,
+  );
+  t.equal(refused('', init({ runAsUser: 0, runAsGroup: 0 })), 'allowed');
+});
+
 t.test('root is refused by run-as-non-root and pod-security', async (t) => {
   const root: SystemUser = { name: 'jane', uid: 0, gid: 0, groups: new Set([0]) };
   t.equal(

@@ -34,6 +34,17 @@ t.test('the current time is that of the rendering, in UTC', async (t) => {
   t.equal(render('{{ now | toJson }}'), '"2024-02-29T23:59:58.125Z"');
 });
 
+t.test('a value is printed if it has at most 256 levels', async (t) => {
+  const print = (levels: number): string =>
+    `{{ print (fromJson (printf "%s1%s" (repeat ${levels} "{\\"a\\":") (repeat ${levels} "}"))) }}`;
+  t.equal(render(print(256)), `${'map[a:'.repeat(256)}1${']'.repeat(256)}`);
+  t.match(failure(print(257)), { message: /a value is nested deeper than 256 levels/ });
+});
+
+t.test('toYaml writes a float without fraction as an int, also within maps and lists', async (t) => {
+  t.equal(render('{{ toYaml (dict "a" (dict "b" 1e6) "c" (list (list 1e6))) }}'), 'a:\n  b: 1000000\nc:\n- - 1000000');
+});
+
 t.test('ago and durationRound count from the time of the rendering', async (t) => {
   t.equal(render('{{ ago 1709251193 }} {{ ago (now | dateModify "-90m") }} {{ ago "x" }}'), '5s 1h30m0s 0s');
   t.equal(render('{{ now | dateModify "-50h" | durationRound }}'), '2d');

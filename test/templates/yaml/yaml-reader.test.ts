@@ -56,6 +56,10 @@ t.test('integers are bigints, other numbers are numbers', async (t) => {
   });
 });
 
+t.test('a directive without a document', async (t) => {
+  for (const yaml of ['%YAML 1.1', '%YAML 1.1\n']) t.throws(() => runAtOnce(readYaml(yaml, STRICT)), YamlError);
+});
+
 t.test('a text without a document gives nothing, a document without content null', async (t) => {
   t.equal(runAtOnce(readYaml(' \n# comment\n', STRICT)), undefined);
   t.match(runAtOnce(readYaml('---\n', STRICT)), { kind: 'scalar', value: null });

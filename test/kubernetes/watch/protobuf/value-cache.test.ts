@@ -29,6 +29,15 @@ t.test('values are found by their bytes and their type', async (t) => {
   t.equal(find(cache, 'running'), undefined);
 });
 
+t.test('a value of the same pair and length is not found for another one, whichever byte differs', async (t) => {
+  const cache = new ValueCache();
+  keep(cache, 'pod-00000', 1);
+  for (const text of ['pod-00001', 'pod-0000x', 'qod-00000']) {
+    const view = viewOf(text);
+    t.equal(cache.find(pairOf('pod-00000'), 'text', view, 0, view.byteLength), undefined, text);
+  }
+});
+
 t.test('two values of the same pair do not replace each other', async (t) => {
   t.equal(pairOf('jsmith'), pairOf('rs-launcher-container'));
   const cache = new ValueCache();
