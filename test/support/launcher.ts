@@ -88,6 +88,15 @@ export interface Launcher {
   readonly usage: (user: string, id: string, onUsage: (frame: Frame) => void) => EndingStream;
 }
 
+/** Takes what comes for one request. */
+interface Taker {
+  readonly take: (frame: Frame, seqId: number) => void;
+  /** An Error frame. */
+  readonly fail: (error: Error) => void;
+  /** No more frames can come, because of this. */
+  readonly end?: (why: string) => void;
+}
+
 const CANCELABLE = { status: 4, output: 6, usage: 7 } as const;
 
 /** `deadlineMs` bounds every request; streams have no deadline of their own. */
@@ -99,39 +108,54 @@ export function createLauncher(wire: Wire, deadlineMs = 120_000): Launcher {
     wire.send({ messageType, requestId, ...fields });
   }
 
-  /** Calls `take` with each frame for `requestId` until it returns true; the error of an Error frame ends it, too. */
-  function listen(requestId: number, take: (frame: Frame, seqId: number) => void, fail: (error: Error) => void) {
-    const stop = wire.onFrame((frame) => {
-      const sequences = Array.isArray(frame['sequences']) ? (frame['sequences'] as readonly Frame[]) : undefined;
-      const mine = sequences?.find((sequence) => sequence.requestId === requestId);
-      if (sequences === undefined ? frame.requestId !== requestId : mine === undefined) return;
-      if (frame.messageType === 0 || frame.messageType === 203) return;
+  const takers = new Map<number, Taker>();
+  let whyEnded: string | undefined;
+  wire.onFrame((frame) => {
+    if (frame.messageType === 0 || frame.messageType === 203) return;
+    const sequences = Array.isArray(frame['sequences']) ? (frame['sequences'] as readonly Frame[]) : [frame];
+    for (const { requestId, seqId } of sequences) {
+      const taker = takers.get(requestId);
       if (frame.messageType === -1) {
-        fail(new LauncherError(Number(frame['errorCode']), String(frame['errorMessage'])));
+        taker?.fail(new LauncherError(Number(frame['errorCode']), String(frame['errorMessage'])));
       } else {
-        take(frame, Number((mine ?? frame)['seqId'] ?? 0));
+        taker?.take(frame, Number(seqId ?? 0));
       }
-    });
-    return stop;
+    }
+  });
+  void wire.ended.then((why) => {
+    whyEnded = why;
+    for (const { end } of takers.values()) end?.(why);
+  });
+
+  /** Gives `taker` all frames for the request, until what it returns is called. */
+  function listen(requestId: number, taker: Taker): () => void {
+    takers.set(requestId, taker);
+    if (whyEnded !== undefined) taker.end?.(whyEnded);
+    return () => takers.delete(requestId);
   }
 
   function ask(requestId: number, messageType: number, fields: Record<string, unknown>): Promise<Frame> {
     return new Promise((resolve, reject) => {
-      const end = (settle: () => void): void => {
+      const end = (): void => {
         clearTimeout(timer);
-        stop();
-        settle();
+        takers.delete(requestId);
+      };
+      const fail = (error: Error): void => {
+        end();
+        reject(error);
       };
       const timer = setTimeout(
-        () => end(() => reject(new Error(`no answer to message ${messageType} within ${deadlineMs / 1000} s`))),
+        () => fail(new Error(`no answer to message ${messageType} within ${deadlineMs / 1000} s`)),
         deadlineMs,
       );
-      const stop = listen(
-        requestId,
-        (frame) => end(() => resolve(frame)),
-        (error) => end(() => reject(error)),
-      );
-      void wire.ended.then((why) => end(() => reject(new Error(`no answer to message ${messageType}: ${why}`))));
+      listen(requestId, {
+        take: (frame) => {
+          end();
+          resolve(frame);
+        },
+        fail,
+        end: (why) => fail(new Error(`no answer to message ${messageType}: ${why}`)),
+      });
       send(requestId, messageType, fields);
     });
   }
@@ -141,12 +165,11 @@ export function createLauncher(wire: Wire, deadlineMs = 120_000): Launcher {
     user: string,
     jobId: string,
     fields: Record<string, unknown>,
-    take: (frame: Frame, seqId: number) => void,
-    fail: (error: Error) => void,
+    taker: Taker,
   ): { requestId: number; stop: () => void; cancel: () => void } {
     const requestId = ++lastId;
     const request = { ...userFields(user), jobId, encodedJobId: '', ...fields };
-    const stop = listen(requestId, take, fail);
+    const stop = listen(requestId, taker);
     send(requestId, CANCELABLE[kind], { ...request, cancel: false });
     return {
       requestId,
@@ -167,12 +190,8 @@ export function createLauncher(wire: Wire, deadlineMs = 120_000): Launcher {
   ): EndingStream {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     promise.catch(() => undefined);
-    const open = stream(
-      kind,
-      user,
-      jobId,
-      fields,
-      (frame, seqId) => {
+    const open = stream(kind, user, jobId, fields, {
+      take: (frame, seqId) => {
         if (frame['complete'] === true) {
           open.stop();
           resolve(seqId);
@@ -180,12 +199,12 @@ export function createLauncher(wire: Wire, deadlineMs = 120_000): Launcher {
           take(frame);
         }
       },
-      (error) => {
+      fail: (error) => {
         open.stop();
         reject(error);
       },
-    );
-    void wire.ended.then((why) => reject(new Error(`the stream ended: ${why}`)));
+      end: (why) => reject(new Error(`the stream ended: ${why}`)),
+    });
     return { cancel: open.cancel, completed: promise };
   }
 
@@ -227,18 +246,20 @@ export function createLauncher(wire: Wire, deadlineMs = 120_000): Launcher {
         user,
         id,
         {},
-        (frame, seqId) =>
-          onStatus({
-            id: String(frame['id']),
-            name: String(frame['name']),
-            status: String(frame['status']),
-            statusMessage: String(frame['statusMessage'] ?? ''),
-            statusCode: String(frame['statusCode'] ?? ''),
-            seqId,
-          }),
-        (error) => {
-          open.stop();
-          onError?.(error);
+        {
+          take: (frame, seqId) =>
+            onStatus({
+              id: String(frame['id']),
+              name: String(frame['name']),
+              status: String(frame['status']),
+              statusMessage: String(frame['statusMessage'] ?? ''),
+              statusCode: String(frame['statusCode'] ?? ''),
+              seqId,
+            }),
+          fail: (error) => {
+            open.stop();
+            onError?.(error);
+          },
         },
       );
       return { cancel: open.cancel };
