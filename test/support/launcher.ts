@@ -127,11 +127,10 @@ export function createLauncher(wire: Wire, deadlineMs = 120_000): Launcher {
     for (const { end } of takers.values()) end?.(why);
   });
 
-  /** Gives `taker` all frames for the request, until what it returns is called. */
-  function listen(requestId: number, taker: Taker): () => void {
+  /** Gives `taker` all frames for the request, as long as it is one of `takers`. */
+  function listen(requestId: number, taker: Taker): void {
     takers.set(requestId, taker);
     if (whyEnded !== undefined) taker.end?.(whyEnded);
-    return () => takers.delete(requestId);
   }
 
   function ask(requestId: number, messageType: number, fields: Record<string, unknown>): Promise<Frame> {
@@ -169,7 +168,8 @@ export function createLauncher(wire: Wire, deadlineMs = 120_000): Launcher {
   ): { requestId: number; stop: () => void; cancel: () => void } {
     const requestId = ++lastId;
     const request = { ...userFields(user), jobId, encodedJobId: '', ...fields };
-    const stop = listen(requestId, taker);
+    const stop = (): void => void takers.delete(requestId);
+    listen(requestId, taker);
     send(requestId, CANCELABLE[kind], { ...request, cancel: false });
     return {
       requestId,

@@ -7,7 +7,7 @@ import type { ControlOperation, ControlResult, Requester } from '../contract.ts'
 import type { JobState } from '../job.ts';
 import { JobError, jobErrorOf } from '../job-error.ts';
 import { CONTROL_ANNOTATION, type ControlRecord } from '../objects/annotations.ts';
-import { endedByItself } from '../view/observation.ts';
+import { endedByItself, observePod } from '../view/observation.ts';
 import type { JobView } from '../view/projection.ts';
 import type { JobRecord } from '../view/record.ts';
 import { readPods } from './confirm-end.ts';
@@ -140,7 +140,7 @@ export async function cancel(
   });
   if (patched === undefined) throw tooLate(record.id, 'cancel');
   const { found } = await readPods(context, record.job, context.signal);
-  if (patched.finished || found.some(endedByItself)) {
+  if (patched.finished || found.some((pod) => endedByItself(observePod(undefined, pod, true)))) {
     await restoreControl(context, record, { intent, before });
     throw tooLate(record.id, 'cancel');
   }

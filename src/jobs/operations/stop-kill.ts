@@ -15,7 +15,7 @@ import {
 import { waitFor, within } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
 import type { JobsContext } from '../context.ts';
-import { observePod, type PodObservation, podEnded, wasRemoved } from '../view/observation.ts';
+import { endedByItself, observePod, type PodObservation, podEnded } from '../view/observation.ts';
 import { type PodView, projectPod } from '../view/projection.ts';
 import type { JobRecord } from '../view/record.ts';
 import { KILL_CODE } from '../view/state.ts';
@@ -108,8 +108,9 @@ const isTemporary = (error: unknown): boolean =>
   isTransient(error) || isUnauthorized(error) || isMissingPermission(error);
 
 /**
- * Does an exec end the container? Where the node has not reported it in time, a second exec finds out whether it still runs: a
- * busy node reports late, and deleting the pod deletes its log.
+ * Does an exec end the container? Only the node's report shows it, the exit code of exec is no proof (docs/kubernetes-facts.md
+ * 134). Where it does not come in time, a second exec finds out whether the container still runs: a busy node reports late, and
+ * deleting the pod deletes its log.
  */
 async function endsByExec(context: JobsContext, record: JobRecord, pod: PodView): Promise<boolean> {
   const { clock } = context;
@@ -117,10 +118,10 @@ async function endsByExec(context: JobsContext, record: JobRecord, pod: PodView)
   const found = await killInside(context, record, pod, until);
   if (found === 'impossible') return false;
   if (found === 'signaled') {
-    if (await endsWithin(EFFECT_MS, context, record, pod.uid)) return true;
+    if (await shows(EFFECT_MS, context, record, pod.uid, podEnded)) return true;
     if ((await killInside(context, record, pod, until)) !== 'ended') return false;
   }
-  return endsWithin(Math.max(0, until - clock.monotonic()), context, record, pod.uid);
+  return shows(Math.max(0, until - clock.monotonic()), context, record, pod.uid, podEnded);
 }
 
 /**
@@ -166,17 +167,7 @@ async function killInside(
 
 /** Did the container end for another reason than the kill? */
 const endedOtherwise = (pod: PodObservation | undefined): boolean =>
-  pod !== undefined && podEnded(pod.view) && !wasRemoved(pod) && pod.view.container.terminated?.exitCode !== KILL_CODE;
-
-/** Does the node report the end of the container in this time? The exit code of exec is no proof (docs/kubernetes-facts.md 134). */
-async function endsWithin(
-  ms: number,
-  context: JobsContext,
-  record: JobRecord,
-  podUid: PodView['uid'],
-): Promise<boolean> {
-  return shows(ms, context, record, podUid, podEnded);
-}
+  pod !== undefined && endedByItself(pod) && pod.view.container.terminated?.exitCode !== KILL_CODE;
 
 /** Does the watch show in this time that the pod is deleted, or something of it? */
 async function shows(

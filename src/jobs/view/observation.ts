@@ -60,5 +60,5 @@ export function wasRemoved({ view, present, first, isEndUnknown }: PodObservatio
   return Math.min(...removedAt) <= finishedAt + CLOCK_TOLERANCE_MS;
 }
 
-/** Does this version show an end that is not due to a removal? */
-export const endedByItself = (pod: PodView): boolean => podEnded(pod) && !wasRemoved(observePod(undefined, pod, true));
+/** Did it end, and not because it was removed? */
+export const endedByItself = (pod: PodObservation): boolean => podEnded(pod.view) && !wasRemoved(pod);

@@ -37,9 +37,10 @@ interface FollowedJob {
 
 function progressOf(record: JobRecord): string {
   const { pod, deleted } = record;
-  const { view, present = false } = pod ?? {};
-  const ofPod = view && [view.uid, present, podRan(view), podEnded(view), view.deletion !== undefined];
-  return [isTerminal(record), deleted, ofPod].join(' ');
+  const ofJob = `${isTerminal(record)} ${deleted}`;
+  if (pod === undefined) return ofJob;
+  const { view, present } = pod;
+  return [ofJob, view.uid, present, podRan(view), podEnded(view), view.deletion !== undefined].join(' ');
 }
 
 const isSameOutcome = (a: Outcome, b: Outcome): boolean =>
