@@ -137,6 +137,46 @@ const anyPod = some(
   'spec',
 ).map((fields) => JSON.parse(JSON.stringify(podOf(fields))));
 
+t.test('given a malformed field that decides nothing, the event is left to projectPod, which refuses it', async (t) => {
+  const name = 'another-container';
+  const state = { terminated: { exitCode: 0, startedAt: '2026-01-01T00:00:00Z' } };
+  const pod = podOf({
+    metadata: { labels: { key: 'a-label' } },
+    spec: { containers: [{ name: 'rs-launcher-container' }] },
+    status: { containerStatuses: [{ name, state }] },
+  });
+  const frame = eventOf(pod);
+  const before = twin(frame);
+  t.not(
+    projectKnownPod(frame, () => before),
+    undefined,
+  );
+  // The tag of a label is 90: field 11 of the metadata. A Time starts with 8.
+  const label = frame.indexOf('a-label') - 2 - 'key'.length - 4;
+  const time = frame.indexOf(Buffer.from([42, 8, 8]), frame.indexOf(name)) + 2;
+  t.equal(frame[label], 90);
+  t.equal(frame[time], 8);
+  for (const [at, byte] of [
+    [label, 88],
+    [label, 93],
+    [time, 9],
+    [time, 13],
+    [time, 15],
+    [time + 5, 255],
+  ] as const) {
+    const damaged = Buffer.from(frame);
+    damaged[at] = byte;
+    t.equal(
+      projectKnownPod(damaged, () => before),
+      undefined,
+      `byte ${at} is ${byte}`,
+    );
+  }
+  const damaged = Buffer.from(frame);
+  damaged[label] = 93;
+  t.throws(() => twin(damaged), { code: 'protobuf-wire-type' });
+});
+
 t.test('given any two versions of a pod, the second is read as projectPod reads it', async () => {
   fc.assert(
     fc.property(anyPod, anyPod, (first, second) => {

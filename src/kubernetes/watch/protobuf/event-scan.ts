@@ -15,8 +15,8 @@ const MAX_TABLES = 64;
 /** Tag of field 1 as a number: the seconds of a Time. */
 const SECONDS = 8;
 const NANOS = 16;
-/** The last second of the year 9999. */
-const MAX_SECONDS = 253_402_300_799;
+/** Of the seconds of a Time: more than the year 9999 needs, less than a Date holds. */
+const MAX_SECONDS_BYTES = 6;
 /** A byte that is no complete character. */
 const NOT_ASCII = 128;
 
@@ -35,10 +35,13 @@ const MESSAGE = 1 << 3;
 const ITEM = 2 << 3;
 /** A message after the magic bytes of Kubernetes. */
 const BODY = 3 << 3;
-const KIND = 3 << 3;
-const WORD_SHIFT = 5;
-const WORD_MASK = 0x7ff;
+const TIME = 4 << 3;
+const KIND = 7 << 3;
+const WORD_SHIFT = 6;
+const WORD_MASK = 0x3ff;
 const TABLE_SHIFT = 16;
+/** Entry of labels, which decide nothing of a known object. The others that are not 0 are greater: they have words. */
+const IGNORED = LENGTH;
 /** `k8s` and a zero byte. */
 const MAGIC = 0x6b_38_73_00;
 const MAGIC_BYTES = 4;
@@ -108,8 +111,11 @@ export class EventScan {
     const inner = (of: Message, path: string, words = record): number =>
       this.#addTable(of, `${path}.`, words) << TABLE_SHIFT;
     for (const [number, field] of message.fields.entries()) {
-      // Of a known object labels decide nothing.
-      if (field === undefined || field.message.onlyKey !== undefined) continue;
+      if (field === undefined) continue;
+      if (field.message.onlyKey !== undefined) {
+        this.#tables[start + number] = IGNORED;
+        continue;
+      }
       const { kind, repeated } = field;
       const path = prefix + field.name;
       const word = record.words;
@@ -124,6 +130,7 @@ export class EventScan {
         this.#sizes[table >> TABLE_SHIFT] = item.words;
         entry |= ITEM | table;
       } else if (kind === 'message' || kind === 'quantity') entry |= MESSAGE | inner(field.message, path);
+      else if (kind === 'time') entry |= TIME;
       this.#tables[start + number] = entry;
     }
     if (this.#tablesEnd > this.#tables.length) throw new Error('BUG: more messages than tables');
@@ -195,8 +202,9 @@ export class EventScan {
         if (byte >= 128 || value < 0) return false;
       }
       if (wireType === LENGTH && value > end - at) return false;
-      if (entry === 0) {
+      if (entry <= IGNORED) {
         if (wireType === LENGTH) at += value;
+        else if (entry === IGNORED) return false;
         continue;
       }
       if ((entry & 7) !== wireType) return false;
@@ -216,8 +224,9 @@ export class EventScan {
         records[word + 1] = wireType === VARINT ? value : at + value;
         if (wireType === VARINT) continue;
       }
-      if (kind === LEAF) {
+      if (kind === LEAF || kind === TIME) {
         at += value;
+        if (kind === TIME && !isUsualTime(bytes, at - value, at)) return false;
         continue;
       }
       if (depth === around.length) return false;
@@ -257,18 +266,13 @@ export class EventScan {
   /** Milliseconds since 1970; undefined without the field, without a time in it, and for 1970 itself, which means "never". */
   time(record: number, word: number): number | undefined {
     const bytes = this.#bytes;
-    let at = this.#records[record + word] ?? 0;
-    const stop = this.#records[record + word + 1] ?? 0;
-    if (at === stop) return undefined;
-    if (bytes[at++] !== SECONDS) throw UNUSUAL;
+    let at = (this.#records[record + word] ?? 0) + 1;
     let seconds = 0;
     let byte = 128;
-    for (let unit = 1; byte >= 128 && at < stop; unit *= 128) {
+    for (let unit = 1; byte >= 128 && at < (this.#records[record + word + 1] ?? 0); unit *= 128) {
       byte = bytes[at++] ?? 0;
       seconds += (byte & 127) * unit;
     }
-    const isUsual = at === stop || (at === stop - 2 && bytes[at] === NANOS && (bytes[at + 1] ?? 0) < 128);
-    if (byte >= 128 || seconds > MAX_SECONDS || !isUsual) throw UNUSUAL;
     return seconds === 0 ? undefined : seconds * 1000;
   }
 
@@ -308,4 +312,13 @@ export class EventScan {
     this.#strings.set(text, text);
     return text;
   }
+}
+
+/** Is this a Time as an API server writes it? */
+function isUsualTime(bytes: Buffer, start: number, stop: number): boolean {
+  if (start === stop) return true;
+  let at = start + 1;
+  while (at < start + MAX_SECONDS_BYTES && (bytes[at] ?? 0) >= 128) at++;
+  if (bytes[start] !== SECONDS || (bytes[at] ?? 0) >= 128) return false;
+  return at === stop - 1 || (at === stop - 3 && bytes[stop - 2] === NANOS && (bytes[stop - 1] ?? 0) < 128);
 }
