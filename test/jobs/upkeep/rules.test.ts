@@ -173,8 +173,10 @@ t.test(
   'an adopted job that runs for minutes gets no second Service, and pending-timeout-seconds does not end it',
   async (t) => {
     const clock = fastClock(60);
-    const one = await instance({ clock, options: { pendingTimeoutSeconds: 1 } });
     await adopt('session-a', 30_787);
+    // Its second is over in 17 ms: it begins when the job runs.
+    await admin.until('session-a', hasState('Running'));
+    const one = await instance({ clock, options: { pendingTimeoutSeconds: 1 } });
     await one.until('session-a', hasState('Running'));
     const begin = clock.monotonic();
     await eventually(() => clock.monotonic() > begin + 120_000);
