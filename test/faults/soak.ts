@@ -2,8 +2,6 @@
  * A soak: the same load for a long time, light faults, two instances of the executable on one namespace, one of which is
  * started again now and then; a third of the jobs by templates, a tenth adopted, and a hostile user all the time. Nothing
  * may grow, both instances have to report the right final state of every job, and no other user waits much longer.
- * Every container is forked from this process, which takes the longer the more memory it has (16 ms with 300 MB): the script in
- * package.json limits it to one malloc arena and to collecting early, which saves 200 MB.
  */
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -63,6 +61,10 @@ const TEMPLATES = new URL('../../fixtures/templates/', import.meta.url);
 /** A label of site-data.tpl. */
 const TEMPLATE_LABEL = 'site/department';
 
+/**
+ * Every container is forked from this process, which takes the longer the more memory it has (16 ms with 300 MB): the script in
+ * package.json limits it to one malloc arena and makes it collect garbage early, which saves 200 MB.
+ */
 export async function soak(options: SoakOptions): Promise<RunReport> {
   const directory = mkdtempSync(join(tmpdir(), 'soak-'));
   chmodSync(directory, 0o755);
