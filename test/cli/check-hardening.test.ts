@@ -30,6 +30,13 @@ t.test('a plugin with all restrictions', async (t) => {
   t.same(findings(t, {}), FOUND);
 });
 
+t.test('a plugin that machine code prepared before Node.js, on x86-64', async (t) => {
+  t.same(
+    findings(t, { args: ['--environment-cleaned-before-node', '--config-file=/etc/rstudio/launcher.kubernetes.conf'] }),
+    FOUND,
+  );
+});
+
 t.test('what is missing is one warning', async (t) => {
   const status = HARDENED.replace('NoNewPrivs:\t1', 'NoNewPrivs:\t0').replace('00c3', '15fb');
   t.same(findings(t, { status, limits: NO_CORE.replace(' 0 ', 'unlimited ') }), [

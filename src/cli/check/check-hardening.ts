@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Options } from '../../config/options/options.ts';
-import { EXECUTED_AGAIN } from '../../system/execute-again.ts';
+import { EXECUTED_AGAIN, PREPARED } from '../../system/execute-again.ts';
 import { PROGRAM } from '../version.ts';
 import { type Checked, type Finding, ok, only, warning } from './check-report.ts';
 
@@ -25,7 +25,8 @@ function isPlugin(
   [program = '', ...args]: readonly string[],
   { configFile, pluginName }: Pick<Options, 'configFile' | 'pluginName'>,
 ): boolean {
-  if (basename(program) !== PROGRAM || args[0] !== EXECUTED_AGAIN || args[1]?.startsWith('-') === false) return false;
+  const isStarted = [EXECUTED_AGAIN, PREPARED].includes(args[0] ?? '');
+  if (basename(program) !== PROGRAM || !isStarted || args[1]?.startsWith('-') === false) return false;
   const optionValue = (name: string): string | undefined =>
     args.find((each) => each.startsWith(`--${name}=`))?.slice(name.length + 3);
   const file = optionValue('config-file');
