@@ -87,25 +87,52 @@ for (const [option, value] of [
   });
 }
 
+const OPTIONS = {
+  configFile: '/etc/rstudio/launcher.kubernetes.conf',
+  changeableThrough: undefined,
+  pluginName: 'kubernetes',
+  profileConfig: '/etc/rstudio/launcher.kubernetes.profiles.conf',
+  resourceProfileConfig: '/etc/rstudio/launcher.kubernetes.resources.conf',
+};
+
+t.test('the policy of another cluster, which a name or a directory of the user selects, is refused', async (t) => {
+  const written = (...names: readonly string[]): ReadonlyMap<never, { file: string; line: number }> =>
+    new Map(['api-url', 'auth-token', ...names].map((name) => [name as never, { file: OPTIONS.configFile, line: 1 }]));
+  const because = 'the token is not sent, because uid 1001 started this command as root and';
+  const found = (options: Partial<typeof OPTIONS>, ...names: readonly string[]): unknown => {
+    const { option, message, remedy } =
+      tokenRefusal({ ...OPTIONS, ...options, origins: written(...names) }, BEHIND.context) ?? {};
+    return [option, message, remedy];
+  };
+  t.same(found({}), [undefined, undefined, undefined]);
+  t.same(found({ pluginName: 'zz' }), [
+    'plugin-name',
+    `${because} "zz" selects the policy of another cluster`,
+    'add --plugin-name=kubernetes',
+  ]);
+  t.same(found({ pluginName: 'zz' }, 'plugin-name'), [undefined, undefined, undefined], 'the name of the site');
+  t.same(found({ profileConfig: '/home/jane/rstudio/launcher.kubernetes.profiles.conf' }), [
+    'profile-config',
+    `${because} /home/jane/rstudio/launcher.kubernetes.profiles.conf is not beside this file`,
+    'write profile-config into /etc/rstudio/launcher.kubernetes.conf',
+  ]);
+  t.same(found({ profileConfig: '/srv/p.conf' }, 'profile-config'), [undefined, undefined, undefined]);
+  t.match(found({ resourceProfileConfig: '/home/jane/r' }), ['resource-profile-config']);
+});
+
 t.test('a server user of the command line, who would run the process that has the token, is refused', async (t) => {
-  const file = { file: '/etc/rstudio/x.conf', line: 1 };
+  const file = { file: OPTIONS.configFile, line: 1 };
   const origins = new Map([
     ['api-url', file],
     ['auth-token', file],
     ['server-user', { file: 'command line', line: 0 }],
   ] as const);
-  const found = tokenRefusal(
-    { configFile: '/etc/rstudio/x.conf', changeableThrough: undefined, origins },
-    BEHIND.context,
-  );
+  const found = tokenRefusal({ ...OPTIONS, origins }, BEHIND.context);
   t.equal(found?.option, 'server-user');
 });
 
 t.test('the address of a pod, which the environment names, is refused', async (t) => {
-  const found = tokenRefusal(
-    { configFile: '/etc/rstudio/x.conf', changeableThrough: undefined, origins: new Map() },
-    BEHIND.context,
-  );
+  const found = tokenRefusal({ ...OPTIONS, origins: new Map() }, BEHIND.context);
   t.equal(
     found?.message,
     'the token is not sent, because uid 1001 started this command as root and the address is not from an options file',
