@@ -1,8 +1,21 @@
 /** Why the user of this process has no access to a file or directory, and the command that gives it. Changes nothing. */
-import { accessSync, constants, existsSync, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statfsSync,
+  statSync,
+} from 'node:fs';
 import { userInfo } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
+import { codeOrText } from './errors.ts';
 import { Mounts } from './file-writers.ts';
+
+/** Linux follows no more. */
+const MAX_LINKS = 40;
 
 interface AccessDenial {
   /** Completes "nobody (uid 65534) ...". */
@@ -29,13 +42,21 @@ export function otherUser(than: string): string | undefined {
 }
 
 /**
- * Why access to an existing path was denied: its owner and mode, or a directory above it. The owner of a file that is only
- * read stays the same: the server user must not be able to change the profiles that restrict it.
+ * Why access to an existing path was denied: its owner and mode, or a directory above it, or above what a symbolic link in it
+ * names. The owner of a file that is only read stays the same: the server user must not be able to change the profiles that
+ * restrict it.
  */
-export function accessDenial(path: string, to: 'read' | 'write'): AccessDenial {
+export function accessDenial(path: string, to: 'read' | 'write', links = MAX_LINKS): AccessDenial {
   const closed = directoriesAbove(path).find((directory) => !allows(directory, constants.X_OK));
+  const target = links === 0 ? undefined : linkTarget(closed ?? path);
+  if (target !== undefined) return accessDenial(target + path.slice((closed ?? path).length), to, links - 1);
   if (closed !== undefined) return { why: `has no access to directory ${closed}`, remedy: toEnter(closed) };
-  const stats = statSync(path, { throwIfNoEntry: false });
+  let stats: Stats | undefined;
+  try {
+    stats = statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    return { why: `cannot examine it: ${codeOrText(error)}`, remedy: `namei -l ${quoted(path)}` };
+  }
   if (stats === undefined) return { why: 'no longer finds it', remedy: 'try again' };
   const { mode, uid, gid } = stats;
   const why = `has no permission: owner ${uid}, group ${gid}, mode 0${(mode & 0o7777).toString(8)}`;
@@ -113,6 +134,24 @@ export function isFull(path: string): boolean {
 /** This path, or the nearest directory above it that exists. */
 function existingPart(path: string): string {
   return [...directoriesAbove(path), path].findLast((part) => existsSync(part)) ?? '/';
+}
+
+/** What a symbolic link names, absolute; undefined for anything else, and what cannot be examined. */
+function linkTarget(path: string): string | undefined {
+  try {
+    return resolve(dirname(path), readlinkSync(path));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The symbolic link in this path that names nothing, and what it should name; undefined if there is none. */
+export function danglingLink(path: string): { readonly link: string; readonly target: string } | undefined {
+  for (const link of [...directoriesAbove(path), path]) {
+    const target = linkTarget(link);
+    if (target !== undefined && !existsSync(link)) return { link, target };
+  }
+  return undefined;
 }
 
 /** The parent directories, from `/` down. */

@@ -1,6 +1,6 @@
 /** A command that root starts drops privileges first, so it reports what the server user can read and write. Each runs in its own process. */
 import { execFile } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { EXECUTABLE } from '../support/plugin.ts';
@@ -79,6 +79,26 @@ t.test('files that the server user cannot read', { skip }, async (t) => {
     'failed ca DIR/launcher.kubernetes.conf:5: certificate-authority: DIR/ca.crt cannot be read: nobody (uid 65534) has no permission: owner 0, group 0, mode 0600 (EACCES) -> chgrp 65534 DIR/ca.crt && chmod g+r DIR/ca.crt',
   ]);
   t.equal(secret.err, '');
+});
+
+t.test('profiles that are a symbolic link into a directory of root: that directory is named', { skip }, async (t) => {
+  const outcome = await start(
+    t,
+    ['check', '--user=nobody'],
+    { options: OPTIONS },
+    {
+      prepare: (path) => {
+        mkdirSync(join(path, 'closed'), { mode: 0o700 });
+        writeFileSync(join(path, 'closed/profiles.conf'), '[*]\n');
+        symlinkSync('closed', join(path, 'open'));
+        symlinkSync('open/profiles.conf', join(path, 'launcher.kubernetes.profiles.conf'));
+      },
+    },
+  );
+  t.strictSame(linesOf(outcome, 'profiles'), [
+    'failed profiles DIR/launcher.kubernetes.profiles.conf: cannot be read: nobody (uid 65534) has no access to directory DIR/closed (EACCES) -> chmod o+x DIR/closed',
+  ]);
+  t.equal(outcome.code, 1);
 });
 
 t.test('a low open-file limit', { skip }, async (t) => {

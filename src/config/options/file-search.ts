@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { danglingLink } from '../../system/access.ts';
 import { currentDirectory } from '../../system/process.ts';
 import { withoutTrailingSlashes } from '../text/kinds.ts';
 import { ENVIRONMENT, type Problem, problem } from '../text/problem.ts';
@@ -50,10 +51,10 @@ function sharedDirectories(env: Readonly<Record<string, string | undefined>>): r
   return [...shared.map((each) => `${withoutTrailingSlashes(each)}/rstudio`), '/etc/rstudio'];
 }
 
-/** A file that cannot be examined exists: reading it reports why, and its restrictions are not skipped. */
+/** A file that cannot be examined exists, and a link to nothing: reading it reports why, and its restrictions are not skipped. */
 function exists(path: string): boolean {
   try {
-    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+    return statSync(path, { throwIfNoEntry: false }) !== undefined || danglingLink(path) !== undefined;
   } catch {
     return true;
   }

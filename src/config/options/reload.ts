@@ -92,7 +92,7 @@ export function createReloadable({ options, files: first, apply, prepare }: Relo
       let read: ReturnType<typeof readPolicyFiles>;
       let replace: () => void;
       try {
-        read = readPolicyFiles(options);
+        read = readPolicyFiles(options, files);
         replace = prepare();
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;

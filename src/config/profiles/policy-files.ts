@@ -22,20 +22,25 @@ interface PolicyFileOptions {
 }
 
 /**
- * Reads all files, as the server user. A missing default file is empty. Throws ConfigError with the problems of all files:
+ * Reads all files, as the server user. A missing default file is empty, if it was so `before`. Throws ConfigError with the problems of all files:
  * `unreadable` if one of them cannot be read, else `invalid`.
  */
-export function readPolicyFiles(options: PolicyFileOptions): {
+export function readPolicyFiles(
+  options: PolicyFileOptions,
+  before?: PolicyFiles,
+): {
   readonly files: PolicyFiles;
   readonly warnings: readonly Problem[];
 } {
   const errors = new ConfigErrors();
   const { profileConfig, resourceProfileConfig, origins } = options;
-  const written = errors.attempt(() => readProfiles(profileConfig, namingOf(origins, 'profile-config')));
+  const written = errors.attempt(() =>
+    readProfiles(profileConfig, namingOf(origins, 'profile-config'), before?.profiles),
+  );
   errors.add(written?.problems ?? []);
   const loaded = written !== undefined && options.useTemplating ? withoutOverrides(written) : written;
   const resources = errors.attempt(() =>
-    readResourceProfiles(resourceProfileConfig, namingOf(origins, 'resource-profile-config')),
+    readResourceProfiles(resourceProfileConfig, namingOf(origins, 'resource-profile-config'), before?.resourceProfiles),
   );
   const overrides = overrideFiles(
     loaded?.profiles.sections.map(({ settings }) => settings.get('job-json-overrides')) ?? [],

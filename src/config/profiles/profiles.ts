@@ -2,7 +2,7 @@
  * Profiles: what users and groups may use (configuration.md section 2). Of all sections that match a user, the last one
  * that sets a key decides, key by key; lists are replaced, not merged.
  */
-import { type Naming, readNamedFile, readTextFile } from '../text/file.ts';
+import { type Naming, readDefaultFile } from '../text/file.ts';
 import { nameOnly, parseIni, type Section } from '../text/ini.ts';
 import { type CamelCase, camelCase } from '../text/kinds.ts';
 import { ConfigError, type Origin, type Problem, problem } from '../text/problem.ts';
@@ -64,11 +64,15 @@ interface LoadedProfiles {
 }
 
 /**
- * Reads the file; a missing one has no sections unless an option names it. With problems, the profiles have what could be read.
+ * Reads the file; a missing one has no sections unless an option names it, or it had some `before`. With problems, the profiles have what could be read.
  * Throws ConfigError if the file cannot be read.
  */
-export function readProfiles(file: string, by?: Naming): LoadedProfiles & { readonly problems: readonly Problem[] } {
-  const found = by === undefined ? readTextFile(file) : readNamedFile(file, by);
+export function readProfiles(
+  file: string,
+  by?: Naming,
+  before?: Profiles,
+): LoadedProfiles & { readonly problems: readonly Problem[] } {
+  const found = readDefaultFile(file, by, (before?.sections.length ?? 0) > 0);
   return found === undefined
     ? { profiles: { file, sections: [] }, warnings: [], problems: [] }
     : readText(file, found.text);

@@ -1,5 +1,5 @@
 /** Resource profiles: named sets of resource limits that users select (configuration.md section 3). */
-import { type Naming, readNamedFile, readTextFile } from '../text/file.ts';
+import { type Naming, readDefaultFile } from '../text/file.ts';
 import { nameOnly, parseIni, type Section } from '../text/ini.ts';
 import { CPUS, camelCase, GPU_COUNT, MEM_MB, TEXT, type ValueKind } from '../text/kinds.ts';
 import { ConfigError, type Origin, type Problem, problem } from '../text/problem.ts';
@@ -78,9 +78,13 @@ interface LoadedResourceProfiles {
   readonly warnings: readonly Problem[];
 }
 
-/** Reads the file; a missing one is empty unless an option names it. Throws ConfigError with all problems. */
-export function readResourceProfiles(file: string, by?: Naming): LoadedResourceProfiles {
-  const found = by === undefined ? readTextFile(file) : readNamedFile(file, by);
+/** Reads the file; a missing one is empty unless an option names it, or it had some `before`. Throws ConfigError with all problems. */
+export function readResourceProfiles(
+  file: string,
+  by?: Naming,
+  before: readonly ResourceProfile[] = [],
+): LoadedResourceProfiles {
+  const found = readDefaultFile(file, by, before.length > 0);
   return found === undefined ? { profiles: [], warnings: [] } : parseResourceProfiles(file, found.text);
 }
 

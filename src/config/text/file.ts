@@ -1,6 +1,6 @@
 /** Reads files that an administrator wrote: regular files only, without blocking, at most 1 MiB, UTF-8. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { accessDenial, ownUser } from '../../system/access.ts';
+import { accessDenial, danglingLink, ownUser } from '../../system/access.ts';
 import { codeOrText } from '../../system/errors.ts';
 import { ConfigError, type Origin, problem } from './problem.ts';
 
@@ -30,7 +30,7 @@ export function namingOf<Name extends string>(origins: ReadonlyMap<Name, Origin>
 
 /**
  * Reads a file. Returns undefined if there is none; throws ConfigError `unreadable` (no permission: the message has mode
- * and owner) or `invalid` (not regular, too large, not UTF-8).
+ * and owner; a symbolic link to nothing) or `invalid` (not regular, too large, not UTF-8).
  */
 export function readTextFile(file: string, by?: Naming): TextFile | undefined {
   const failed = (code: ConfigError['code'], message: string, cause?: unknown): ConfigError =>
@@ -41,7 +41,13 @@ export function readTextFile(file: string, by?: Naming): TextFile | undefined {
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     const code = codeOrText(cause);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      const dangling = danglingLink(file);
+      if (dangling === undefined) return undefined;
+      const { link, target } = dangling;
+      const message = `cannot be read: ${link} is a symbolic link to ${target}, which does not exist`;
+      throw fileError('unreadable', file, by, message, cause, `mount or make ${target}, or remove the link`);
+    }
     const { why, remedy } = accessDenial(file, 'read');
     throw fileError('unreadable', file, by, `cannot be read: ${ownUser().text} ${why} (${code})`, cause, remedy);
   }
@@ -82,6 +88,24 @@ export function readNamedFile(file: string, by?: Naming): TextFile {
   const found = readTextFile(file, by);
   if (found === undefined) throw fileError('unreadable', file, by, 'does not exist');
   return found;
+}
+
+/**
+ * Reads a file that may be missing if no option names it (`by`), and it had no content before: who replaces a file may have
+ * removed it for a moment, and its restrictions are not skipped.
+ */
+export function readDefaultFile(file: string, by: Naming | undefined, hadContent: boolean): TextFile | undefined {
+  if (by !== undefined) return readNamedFile(file, by);
+  const found = readTextFile(file);
+  if (found !== undefined || !hadContent) return found;
+  throw fileError(
+    'unreadable',
+    file,
+    by,
+    'does not exist any more',
+    undefined,
+    'write it again: an empty file has no settings',
+  );
 }
 
 function decode(bytes: Uint8Array, failed: (code: 'invalid', message: string, cause: unknown) => ConfigError): string {

@@ -130,3 +130,26 @@ t.test('reload: files are swapped together, or the old ones stay', async (t) => 
   t.same([files().profiles.sections.length, replaced], [1, 1]);
   t.equal(settings().jobExpiryHours, 1, 'pushed while a file was broken');
 });
+
+t.test('reload: a file that is removed for a moment does not lift its restrictions', async (t) => {
+  t.testdir({});
+  const directory = t.testdirName;
+  const profiles = `${directory}/launcher.kubernetes.profiles.conf`;
+  const resources = `${directory}/launcher.kubernetes.resources.conf`;
+  writeFileSync(profiles, '[*]\nmax-cpus=1\n');
+  writeFileSync(resources, '[small]\ncpus=1\n');
+  const options = await optionsOf(t, REACH);
+  const first = readPolicyFiles(options).files;
+  const { reload, files } = createReloadable({ options, files: first, apply: () => {}, prepare: () => () => {} });
+  rmSync(profiles);
+  rmSync(resources);
+  const said = 'does not exist any more -> write it again: an empty file has no settings';
+  t.match(reload(), { errorType: 1, errorMessage: `${profiles}: ${said}; ${resources}: ${said}` });
+  t.equal(files(), first);
+  writeFileSync(profiles, '');
+  writeFileSync(resources, '');
+  t.match(reload(), { errorType: 0 });
+  t.same([files().profiles.sections.length, files().resourceProfiles.length], [0, 0]);
+  rmSync(profiles);
+  t.match(reload(), { errorType: 0 }, 'it had no settings');
+});
