@@ -65,7 +65,12 @@ class Syslog implements LogSink {
     if (this.#error !== undefined) this.#restart(this.#error);
     const { stdin } = this.#child;
     if (stdin === null) throw new Error(`${this.#logger} has no stdin`);
-    if (stdin.writableLength > MOST_WAITING) throw new Error(`${this.#logger} does not read its input`);
+    if (stdin.writableLength > MOST_WAITING) {
+      // Its end would wait behind these bytes, and another one is started soon.
+      this.#child.kill('SIGKILL');
+      stdin.destroy();
+      throw new Error(`${this.#logger} does not read its input`);
+    }
     stdin.write(lines.map((line) => `<${FACILITY + SEVERITIES[level]}>${line}\n`).join(''));
   }
 

@@ -67,3 +67,19 @@ t.test('lines up to 1 MB wait for a slow child', async (t) => {
   syslog.close();
   t.ok(await eventually(() => output().length === 50 * 10_005));
 });
+
+t.test('a child that does not read is killed, with the lines that wait for it', async (t) => {
+  const { logger, output } = fakeLogger(t, 'echo $$ >FILE; exec sleep 600');
+  const clock = fakeClock();
+  const syslog = openSyslog({ program: 'plugin', clock, logger, socket: SOCKET });
+  const pid = Number(await eventually(() => output().trim()));
+  const failed = t.throws(
+    () => {
+      for (let i = 0; i < 50; i++) syslog.write(['x'.repeat(100_000)], 'INFO');
+    },
+    { message: `${logger} does not read its input` },
+  );
+  t.ok(failed);
+  syslog.close();
+  t.ok(await eventually(() => !existsSync(`/proc/${pid}`)));
+});
