@@ -5,6 +5,8 @@ import { KubernetesError } from '../kubernetes-error.ts';
 
 /** A server that asks for more does not stop a client for hours. */
 const MAX_RETRY_AFTER_S = 600;
+/** The part of Retry-After that is added at random at most: a server names the same time to all clients. */
+const RETRY_AFTER_JITTER = 0.2;
 
 interface BackoffOptions {
   /** Milliseconds. */
@@ -28,16 +30,17 @@ export class Backoff {
     this.#options = options;
   }
 
-  /** Milliseconds to wait after this failure; at least the server's Retry-After, which counts up to ten minutes. */
+  /** Milliseconds to wait after this failure; the server's Retry-After, which counts up to ten minutes, or up to a fifth more. */
   next(error?: unknown): number {
     const now = this.#clock.monotonic();
     if (now - this.#lastAt > (this.#options.resetAfter ?? Number.POSITIVE_INFINITY)) this.#failures = 0;
     const pause = Math.min(this.#options.longest, this.#options.first * 2 ** Math.min(this.#failures, 30));
-    const jittered = Math.min(this.#options.longest, pause * (0.5 + this.#random()));
+    const random = this.#random();
+    const jittered = Math.min(this.#options.longest, pause * (0.5 + random));
     const requested =
       error instanceof KubernetesError ? Math.min(error.retryAfterSeconds ?? 0, MAX_RETRY_AFTER_S) * 1000 : 0;
     this.#failures++;
-    const ms = Math.max(jittered, requested);
+    const ms = Math.max(jittered, requested * (1 + RETRY_AFTER_JITTER * random));
     this.#lastAt = now + ms;
     return ms;
   }

@@ -22,16 +22,18 @@ t.test('jitter is a factor of 0.5 to 1.5', async (t) => {
   t.equal(new Backoff(fakeClock(), () => 0.999, OPTIONS).next(), 1199.2);
 });
 
-t.test('a pause is at least as long as Retry-After', async (t) => {
+t.test('a pause is at least as long as Retry-After, and up to a fifth longer', async (t) => {
   const backoff = new Backoff(fakeClock(), () => 0.5, OPTIONS);
-  t.equal(backoff.next(busy(5)), 5_000);
+  t.equal(backoff.next(busy(5)), 5_500);
   t.equal(backoff.next(busy(1)), 1_600);
+  t.equal(new Backoff(fakeClock(), () => 0, OPTIONS).next(busy(5)), 5_000);
+  t.equal(new Backoff(fakeClock(), () => 1, OPTIONS).next(busy(5)), 6_000);
 });
 
 t.test('Retry-After counts up to ten minutes', async (t) => {
-  t.equal(new Backoff(fakeClock(), () => 0.5, OPTIONS).next(busy(600)), 600_000);
-  t.equal(new Backoff(fakeClock(), () => 0.5, OPTIONS).next(busy(601)), 600_000);
-  t.equal(new Backoff(fakeClock(), () => 0.5, OPTIONS).next(busy(86_400)), 600_000);
+  t.equal(new Backoff(fakeClock(), () => 0, OPTIONS).next(busy(600)), 600_000);
+  t.equal(new Backoff(fakeClock(), () => 0, OPTIONS).next(busy(601)), 600_000);
+  t.equal(new Backoff(fakeClock(), () => 0, OPTIONS).next(busy(86_400)), 600_000);
 });
 
 t.test('time without failures resets the pauses; the pause itself does not count', async (t) => {
