@@ -59,7 +59,7 @@ function connectProxy(proxy: URL, target: URL, signal: AbortSignal): Promise<Soc
   // Loaded for a proxy only: a start is faster without them.
   const request =
     proxy.protocol === 'https:'
-      ? process.getBuiltinModule('node:https').request({ ...options, ...tlsSettings({ verify: true }) })
+      ? process.getBuiltinModule('node:https').request({ ...options, ...proxyTls(proxy) })
       : process.getBuiltinModule('node:http').request(options);
   request.once('connect', ({ statusCode = 0, statusMessage = '' }, socket: Socket, head: Buffer) => {
     if (statusCode >= 200 && statusCode < 300) {
@@ -74,6 +74,14 @@ function connectProxy(proxy: URL, target: URL, signal: AbortSignal): Promise<Soc
   request.once('error', (error) => reject(signal.aborted ? signal.reason : unreachable(proxy, error.message, error)));
   request.end();
   return promise;
+}
+
+let hostTrust: TlsSettings | undefined;
+
+/** TLS to the proxy, whose certificate is for its own name: without `servername` Node.js takes that of the Host header. */
+function proxyTls(proxy: URL): TlsSettings & { readonly servername: string } {
+  hostTrust ??= tlsSettings({ verify: true });
+  return { ...hostTrust, servername: isIP(hostOf(proxy)) === 0 ? hostOf(proxy) : '' };
 }
 
 async function secure(tunnel: Socket, host: string, tls: TlsSettings, signal: AbortSignal): Promise<Socket> {

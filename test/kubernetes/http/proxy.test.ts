@@ -1,6 +1,7 @@
 /** Connections through an HTTP proxy (CONNECT), with TLS to the API server end to end. */
 import { createServer, type IncomingMessage } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { WebSocketServer } from 'ws';
@@ -69,6 +70,27 @@ t.test('requests go through the proxy, which sees only TLS', async (t) => {
     [['CONNECT', `127.0.0.1:${server.port}`, `127.0.0.1:${server.port}`, undefined]],
   );
   t.notMatch(proxy.bytes(), /token-1|job-1/);
+});
+
+t.test('the certificate of an https proxy is checked for its own name, not for that of the API server', async (t) => {
+  const names: string[] = [];
+  const identity = createIdentity(['localhost']);
+  const proxy = createTlsServer({
+    cert: identity.cert,
+    key: identity.key,
+    SNICallback: (name, done) => {
+      names.push(name);
+      done(null);
+    },
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, 'localhost', resolve));
+  t.teardown(() => proxy.close());
+  const { port } = proxy.address() as AddressInfo;
+  const client = clientOf(t, 'https://k8s.example', { proxy: `https://localhost:${port}`, requestTimeoutMs: 500 });
+  const error = await failure(client.get(JOBS, 'job-1'));
+  // The authority of this test is none that the host trusts.
+  t.match(error.message, /proxy localhost:\d+: (self-signed certificate|unable to)/);
+  t.same(new Set(names), new Set(['localhost']));
 });
 
 t.test('a connection through the proxy is used again', async (t) => {
