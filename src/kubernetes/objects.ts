@@ -105,7 +105,7 @@ export function createObjects(calls: Calls, namespace: string, fetchLimit: numbe
 
   const version: Client['version'] = async (options) => {
     const path = '/version';
-    const { object } = await calls.send<VersionInfo>({ method: 'GET', path, idempotent: true, options });
+    const { object } = await calls.send<VersionInfo>({ method: 'GET', path, idempotent: true, isProbe: true, options });
     const { major, minor, gitVersion } = object;
     if (typeof major !== 'string' || typeof minor !== 'string' || typeof gitVersion !== 'string') {
       const text = 'the answer holds no version of a Kubernetes API server';

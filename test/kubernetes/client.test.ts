@@ -8,6 +8,7 @@ import { warningMessages } from '../../src/kubernetes/http/transport.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { silentLog } from '../../src/system/log.ts';
 import { createIdentity } from '../cluster/authority.ts';
+import { eventually } from '../support/eventually.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 import { apiServer, clientOf, failure, JOB, lose, ok, refuses, type Step, scripted } from './server.ts';
 
@@ -24,6 +25,23 @@ t.test('get sends one request with token, Accept and User-Agent over HTTP/1.1', 
     'user-agent': 'rstudio-kubernetes-launcher',
   });
   t.equal(httpVersion, '1.1');
+});
+
+t.test('the version is read while all places for calls are taken: the server answers', async (t) => {
+  let open = 0;
+  const server = await apiServer(t, ({ url, answer }) => {
+    if (url.pathname === '/version') answer(200, { major: '1', minor: '36', gitVersion: 'v1.36.2' });
+    else open++;
+  });
+  const client = clientOf(t, server.url, { requestTimeoutMs: 60_000 });
+  const ending = new AbortController();
+  const calls = Array.from({ length: 65 }, () => client.get(JOBS, 'job-1', { signal: ending.signal }));
+  t.ok(await eventually(() => open === 64));
+  t.strictSame(await client.version(), { major: 1, minor: 36, gitVersion: 'v1.36.2' });
+  ending.abort(new Error('the test ends'));
+  const ends = await Promise.allSettled(calls);
+  t.equal(ends.filter(({ status }) => status === 'rejected').length, 65);
+  t.equal(open, 64);
 });
 
 t.test('get returns the object, the warnings and the date of the answer', async (t) => {

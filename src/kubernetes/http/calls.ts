@@ -17,6 +17,7 @@ interface Call {
   readonly body?: ApiRequest['body'];
   /** True if it may be sent twice. */
   readonly idempotent: boolean;
+  readonly isProbe?: boolean;
 }
 
 /** Request for a page of a list, in the content types that the reflector decodes. */
@@ -62,7 +63,7 @@ export class Calls {
   /** The same as a part of several calls with one deadline, that of the signal. */
   sendUntil<T>(call: Call & { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<Answer<T>> {
     const { transport, clock, random, timings } = this.#dependencies;
-    const { method, path, query, body, idempotent, timeoutMs, signal } = call;
+    const { method, path, query, body, idempotent, isProbe = false, timeoutMs, signal } = call;
     return withRetries({ clock, random, timings, method, idempotent, signal }, async () => {
       const response = await transport.send({
         method,
@@ -71,6 +72,7 @@ export class Calls {
         ...(body === undefined ? {} : { body }),
         // Half of the time, so that a connection that died silently leaves time for a second attempt.
         headersMs: Math.ceil(timeoutMs / 2),
+        isProbe,
         signal,
       });
       return parsed<T>(response, method, transport.prefix + path);

@@ -17,6 +17,8 @@ interface HttpRequest {
   readonly body?: string | undefined;
   /** Milliseconds from sending the request to the end of the headers. */
   readonly headersMs: number;
+  /** Not over a connection that was used before. */
+  readonly isFresh?: boolean;
   readonly clock: Clock;
 }
 
@@ -51,7 +53,7 @@ export class Exchange {
    */
   static async send(connections: Connections, request: HttpRequest, signal: AbortSignal): Promise<Exchange> {
     signal.throwIfAborted();
-    const used = connections.reuse();
+    const used = request.isFresh ? undefined : connections.reuse();
     if (used !== undefined) {
       const exchange = new Exchange(connections, used, signal);
       try {

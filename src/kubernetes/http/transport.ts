@@ -33,10 +33,14 @@ export interface ApiRequest {
   readonly headersMs: number;
   /** Aborts the request and the reading of its answer. */
   readonly signal: AbortSignal;
+  /** It shows whether the server answers: it does not wait until other calls have ended. */
+  readonly isProbe?: boolean;
+  /** The headers may take long: no connection that was used before, because it may have died silently. */
+  readonly isFresh?: boolean;
 }
 
 /** A GET request. */
-type StreamRequest = Omit<ApiRequest, 'method' | 'body'>;
+type StreamRequest = Omit<ApiRequest, 'method' | 'body' | 'isProbe'>;
 
 /** Status and headers of an answer. */
 interface AnswerHead {
@@ -132,7 +136,7 @@ export function createTransport(options: TransportOptions): Transport {
     const call = { method: api.method, path, origin };
     const failure = (error: unknown, answered: boolean): unknown =>
       api.signal.aborted ? api.signal.reason : errorOfConnection(error, { ...call, answered });
-    const { method, query = '', accept = 'application/json', body, headersMs, signal } = api;
+    const { method, query = '', accept = 'application/json', body, headersMs, isFresh = false, signal } = api;
     const lines = [
       `${method} ${path}${query} HTTP/1.1`,
       `host: ${apiUrl.host}`,
@@ -143,7 +147,7 @@ export function createTransport(options: TransportOptions): Transport {
     if (body !== undefined) lines.push(`content-type: ${body.type}`);
     let exchange: Exchange;
     try {
-      exchange = await Exchange.send(connections, { lines, body: body?.text, headersMs, clock }, signal);
+      exchange = await Exchange.send(connections, { lines, body: body?.text, headersMs, isFresh, clock }, signal);
     } catch (error) {
       throw failure(error, false);
     }
@@ -201,6 +205,7 @@ export function createTransport(options: TransportOptions): Transport {
     token,
     tunnel,
     send: async (api) => {
+      if (api.isProbe) return complete(api);
       await calls.take(api.signal);
       try {
         return await complete(api);

@@ -180,6 +180,7 @@ export async function* followLog(
         }),
         // Some kubelets send the headers of a follow with the first byte.
         headersMs: follow ? timings.followSilence : timings.watchHeaders,
+        isFresh: follow,
         signal: deadline.signal,
       });
       if (response.status === 204) {

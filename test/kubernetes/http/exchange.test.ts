@@ -77,6 +77,16 @@ t.test('a connection is used again after an orderly end', async (t) => {
   );
 });
 
+t.test('a request for a fresh connection does not use one that may have died', async (t) => {
+  const { send, requests } = await rawServer(t, (socket) => socket.write(`${HEAD}${chunk('one')}${END}`));
+  t.equal(await textOf(await send()), 'one');
+  t.equal(await textOf(await send(undefined, undefined, true)), 'one');
+  t.same(
+    requests.map(({ connection }) => connection),
+    [0, 1],
+  );
+});
+
 t.test('streams at the same time have connections of their own', async (t) => {
   const { send, requests } = await rawServer(t, (socket) => socket.write(`${HEAD}${chunk('one')}`));
   await Promise.all([send(), send()]);

@@ -15,7 +15,7 @@ export const NEVER_MS = 600_000;
 
 interface RawServer {
   /** A request with this body; default: none. */
-  readonly send: (signal?: AbortSignal, body?: string) => Promise<Exchange>;
+  readonly send: (signal?: AbortSignal, body?: string, isFresh?: boolean) => Promise<Exchange>;
   /** Connections that are open. */
   readonly sockets: ReadonlySet<Socket>;
   /** Requests, each with the number of its connection. */
@@ -66,8 +66,8 @@ export async function rawServer(
     await new Promise((resolve) => server.close(resolve));
   });
   return {
-    send: (signal = new AbortController().signal, body) =>
-      Exchange.send(connections, { lines, body, headersMs: NEVER_MS, clock }, signal),
+    send: (signal = new AbortController().signal, body, isFresh = false) =>
+      Exchange.send(connections, { lines, body, headersMs: NEVER_MS, isFresh, clock }, signal),
     sockets,
     requests,
     connections,
