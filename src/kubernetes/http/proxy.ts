@@ -78,7 +78,7 @@ function connectProxy(proxy: URL, target: URL, signal: AbortSignal): Promise<Soc
 
 let hostTrust: TlsSettings | undefined;
 
-/** TLS to the proxy, whose certificate is for its own name: without `servername` Node.js takes that of the Host header. */
+/** TLS to the proxy, with a certificate for its own name: without `servername` Node.js expects that of the Host header. */
 function proxyTls(proxy: URL): TlsSettings & { readonly servername: string } {
   hostTrust ??= tlsSettings({ verify: true });
   return { ...hostTrust, servername: isIP(hostOf(proxy)) === 0 ? hostOf(proxy) : '' };
