@@ -44,6 +44,8 @@ export interface CommandContext {
   readonly loginUser: () => Promise<string>;
   /** Base of relative paths. */
   readonly directory: string;
+  /** Default `/var/run/secrets/kubernetes.io/serviceaccount`. */
+  readonly serviceAccountDirectory?: string;
 }
 
 /** The context of commands in this process. */
@@ -104,11 +106,8 @@ async function loginUser(): Promise<string> {
 }
 
 /** Reads the options as the plugin would. */
-export function readOptions(
-  argv: readonly string[],
-  { environment, uid, findUser }: CommandContext,
-): Promise<LoadedOptions> {
-  return loadOptions({ argv, env: environment, uid, cpus: availableParallelism(), findUser });
+export function readOptions(argv: readonly string[], context: CommandContext): Promise<LoadedOptions> {
+  return loadOptions({ ...context, argv, env: context.environment, cpus: availableParallelism() });
 }
 
 /** Options of the command line that the options file overrides (architecture.md section 4). */

@@ -8,6 +8,7 @@ import { auditedJobs } from '../jobs/audit.ts';
 import type { ControlOperation, Jobs } from '../jobs/contract.ts';
 import { type Job, TERMINAL_STATES } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
+import type { Client } from '../kubernetes/contract.ts';
 import { otherUser } from '../system/access.ts';
 import type { LogFields } from '../system/log.ts';
 import { openDestination } from '../system/log-destination.ts';
@@ -92,8 +93,8 @@ async function runControl(
   }
   const log = openAuditLog(options, context, terminal);
   try {
-    return await withLiveJobs(options, context, terminal.say, async ({ jobs }) => {
-      const found = ids.map((id) => findIn(jobs, id, options));
+    return await withLiveJobs(options, context, terminal.say, async ({ jobs, client }) => {
+      const found = ids.map((id) => findIn(jobs, id, client));
       if (!isForced && !(await isConfirmed(operation, found, terminal))) {
         terminal.say('Nothing was changed.');
         return EXIT_FAILED;
@@ -114,9 +115,9 @@ async function runControl(
   }
 }
 
-function findIn(jobs: Jobs, id: string, { kubernetesNamespace }: Options): Job {
+function findIn(jobs: Jobs, id: string, { namespace }: Client): Job {
   const found = jobs.list('*').find((job) => job.id === id);
-  if (found === undefined) throw new JobError('job-not-found', noJob(id, kubernetesNamespace));
+  if (found === undefined) throw new JobError('job-not-found', noJob(id, namespace));
   return found;
 }
 

@@ -30,7 +30,7 @@ async function runEvents(args: Arguments, context: CommandContext, terminal: Ter
   const client = connectCommand(options, context);
   try {
     const snapshot = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: true });
-    const found = findJob(snapshot, id, undefined, options.kubernetesNamespace);
+    const found = findJob(snapshot, id);
     const now = client.serverTime() ?? context.clock.now();
     if (args.flags.has('json')) terminal.write(`${cleanJson(found.events, 2)}\n`);
     else if (!found.canListEvents)

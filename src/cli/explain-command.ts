@@ -33,7 +33,7 @@ async function runExplain(args: Arguments, context: CommandContext, terminal: Te
   const client = connectCommand(options, context);
   try {
     const snapshot = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: true });
-    const detail = findJob(snapshot, id, undefined, options.kubernetesNamespace);
+    const detail = findJob(snapshot, id);
     const now = client.serverTime() ?? context.clock.now();
     for (const [title, ...sentences] of explanation(detail, now)) {
       if (sentences.length === 0) continue;

@@ -35,14 +35,14 @@ const second = (ms: number): number => Math.floor(ms / 1000);
 export const noJob = (id: string, namespace: string): string => `there is no job ${id} in namespace ${namespace}`;
 
 /** Throws JobError 'job-not-found', also if the job is another user's. */
-export function findJob(snapshot: Snapshot, id: string, user: string | undefined, namespace: string): JobDetail {
+export function findJob(snapshot: Snapshot, id: string, user?: string): JobDetail {
+  const { namespace, canListEvents } = snapshot;
   const record = snapshot.repository.get(jobId(id));
   if (record === undefined || (user !== undefined && record.job.request.user !== user)) {
     throw new JobError('job-not-found', noJob(id, namespace));
   }
   const pods = snapshot.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === record.uid));
   const uids = [record.uid, ...pods.map(({ metadata }) => metadata?.uid)];
-  const { canListEvents } = snapshot;
   return { namespace, job: jobOf(record), record, pods, events: eventsOf(snapshot.events, uids), canListEvents };
 }
 

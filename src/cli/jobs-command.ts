@@ -94,7 +94,7 @@ async function runJobs(args: Arguments, context: CommandContext, terminal: Termi
       const found = [...snapshot.repository.records()].map(jobOf).filter((job) => matchesFilter(job, filter, now));
       writeList(found.toSorted(order), format, now, args.flags, terminal);
     } else {
-      const detail = findJob(snapshot, id, filter.user, options.kubernetesNamespace);
+      const detail = findJob(snapshot, id, filter.user);
       await writeDetail(detail, format, client, now, terminal);
     }
     return EXIT_OK;

@@ -81,7 +81,7 @@ async function printOnce(
   const client = connectCommand(options, context);
   try {
     const snapshot = await takeSnapshot(client, (line) => terminal.say(line), { allEvents: false });
-    const { job, record } = findJob(snapshot, id, undefined, options.kubernetesNamespace);
+    const { job, record } = findJob(snapshot, id);
     const view = record.pod?.present === true ? record.pod.view : undefined;
     if (view === undefined || !podRan(view)) {
       if (job.status === 'Pending') return terminal.say(`Job ${clean(id)} is Pending; it has no output yet.`);
@@ -118,7 +118,7 @@ async function follow(
 ): Promise<void> {
   await withLiveJobs(options, context, terminal.say, async ({ jobs, client }) => {
     const job = jobs.list('*').find((each) => each.id === id);
-    if (job === undefined) throw new JobError('job-not-found', noJob(id, options.kubernetesNamespace));
+    if (job === undefined) throw new JobError('job-not-found', noJob(id, client.namespace));
     if (job.status === 'Pending') terminal.say(`Job ${clean(id)} is Pending; waiting for its output.`);
     const output = jobs.output(id, '*', signal);
     const pod = tail === undefined ? undefined : await runningPod(client, id, signal);

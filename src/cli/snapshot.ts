@@ -22,6 +22,7 @@ import { clean } from './terminal.ts';
 
 /** The lists that were read, and the repository built from them. */
 export interface Snapshot {
+  readonly namespace: string;
   readonly repository: Repository;
   readonly pods: readonly Pod[];
   readonly events: readonly Event[];
@@ -94,5 +95,11 @@ export async function takeSnapshot(
   repository.open();
   // Everything was read a moment ago: no final state needs to be confirmed by another read.
   for (const record of [...repository.records()]) repository.confirm(record, { exists: true, ran: false });
-  return { repository, pods, events: readable, canListEvents: !refused.has(EVENTS.plural) };
+  return {
+    namespace: client.namespace,
+    repository,
+    pods,
+    events: readable,
+    canListEvents: !refused.has(EVENTS.plural),
+  };
 }

@@ -52,7 +52,7 @@ export async function watchJobs(watching: Watching): Promise<void> {
       const { rows = 24, columns = 80 } = terminal;
       const plain = { columns, color: false };
       const text = format === 'wide' ? wideTable(matching(), now(), plain) : jobTable(matching(), now(), plain);
-      const status = `Jobs in namespace ${options.kubernetesNamespace}. Ctrl-C ends.`;
+      const status = `Jobs in namespace ${client.namespace}. Ctrl-C ends.`;
       terminal.write(screen(text, rows, columns, problem === '' ? [status] : [status, problem]));
       await sleep(clock, REDRAW_MS, interrupted).catch(() => {});
     }

@@ -86,7 +86,7 @@ export async function checkVersion(
     }
     return { findings: [failure(`${name} is too old: the plugin needs 1.${OLDEST} or newer`, 'upgrade the cluster')] };
   } catch (error) {
-    if (isUnauthorized(error)) return { findings: [rejected(claims, options, clock.now())] };
+    if (isUnauthorized(error)) return { findings: [rejected(claims, options, client.namespace, clock.now())] };
     const plainUrl = options.apiUrl.startsWith('http:') ? optionPlace(options.origins, 'api-url') : undefined;
     return { findings: [failedCall(error, plainUrl)] };
   }
@@ -103,13 +103,13 @@ function missingBefore(minor: number): readonly string[] {
   return LACKS.filter(([since]) => minor < since).map(([, what]) => what);
 }
 
-function rejected(claims: TokenClaims, options: Options, now: number): Finding {
+function rejected(claims: TokenClaims, options: Options, namespace: string, now: number): Finding {
   const { expires, subject } = claims;
   const found = `${tokenPlace(options)}: the API server does not accept the token (401)`;
   if (expires !== undefined && expires <= now) return failure(`${found}, which has expired`, 'see token above');
   const whose = subject === undefined ? '' : `: ${describeToken(claims)}`;
   const why = 'it was revoked, its account was deleted, or it belongs to another cluster';
-  return failure(`${found}${whose}`, `${why}; ${renewal(claims, options)}`);
+  return failure(`${found}${whose}`, `${why}; ${renewal(claims, options, namespace)}`);
 }
 
 const MOST_SKEW_MS = 30_000;

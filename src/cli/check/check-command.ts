@@ -111,8 +111,8 @@ async function runCheck(args: Arguments, context: CommandContext, terminal: Term
   /** The options, if jobs can be made with them. */
   const usable = isTemplating && templates === undefined ? undefined : options;
   const access = await step('ca', asWhom, ([given, isIt]) => checkAccess(given, isIt));
-  const claims = await step('token', all(options, isServerUser, access), ([given, isIt]) =>
-    checkToken(given, isIt, context),
+  const claims = await step('token', all(options, isServerUser, access), ([given, isIt, { namespace }]) =>
+    checkToken(given, isIt, namespace, context),
   );
 
   const endpoint = options === undefined ? undefined : endpointOf(options);

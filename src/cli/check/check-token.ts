@@ -26,8 +26,8 @@ function time(ms: number): string {
 }
 
 /** How to get a valid token: the one that does not expire, or one that a timer renews. */
-export function renewal({ account }: TokenClaims, { authTokenPath, kubernetesNamespace }: Options): string {
-  const { namespace, name } = account ?? { namespace: kubernetesNamespace, name: 'job-launcher' };
+export function renewal({ account }: TokenClaims, { authTokenPath }: Options, jobNamespace: string): string {
+  const { namespace, name } = account ?? { namespace: jobNamespace, name: 'job-launcher' };
   const kubectl = `kubectl -n ${namespace}`;
   const lasting = `${kubectl} get secret ${name}-token -o jsonpath='{.data.token}' | base64 -d`;
   const passing = `${kubectl} create token ${name} --duration=24h`;
@@ -45,7 +45,12 @@ export function grantCommand({ account }: TokenClaims, { pluginName }: Pick<Opti
 }
 
 /** The token as the client uses it, and its claims. */
-export function checkToken(options: Options, isServerUser: boolean, context: CommandContext): Checked<TokenClaims> {
+export function checkToken(
+  options: Options,
+  isServerUser: boolean,
+  jobNamespace: string,
+  context: CommandContext,
+): Checked<TokenClaims> {
   const refused = tokenRefusal(options, context);
   if (refused !== undefined) return { findings: problemFindings(new ConfigError('invalid', [refused]), true) };
   const now = context.clock.now();
@@ -60,21 +65,21 @@ export function checkToken(options: Options, isServerUser: boolean, context: Com
     return { findings: problemFindings(error, isServerUser) };
   }
   const claims = readClaims(token);
-  if (claims !== undefined) return { findings: [...judge(claims, options, now), ...open], value: claims };
+  if (claims !== undefined) return { findings: [...judge(claims, options, jobNamespace, now), ...open], value: claims };
   const found = `${authTokenPath ?? 'auth-token'}: the token is not a JWT; its account and expiry are unknown`;
   return { findings: [ok(found), ...open], value: {} };
 }
 
-function judge(claims: TokenClaims, options: Options, now: number): readonly Finding[] {
+function judge(claims: TokenClaims, options: Options, jobNamespace: string, now: number): readonly Finding[] {
   const { expires } = claims;
   const findings: Finding[] = [];
   const { authTokenPath } = options;
   if (expires !== undefined && expires <= now) {
     const found = `${tokenPlace(options)}: expired ${ago(now - expires)} ago: ${describeToken(claims)}`;
-    findings.push(failure(found, renewal(claims, options)));
+    findings.push(failure(found, renewal(claims, options, jobNamespace)));
   } else if (expires !== undefined && authTokenPath === undefined && expires - now < 7 * 24 * HOUR_MS) {
     const found = `${tokenPlace(options)}: expires in ${ago(expires - now)}, and the plugin cannot renew auth-token: ${describeToken(claims)}`;
-    findings.push(warning(found, renewal(claims, options)));
+    findings.push(warning(found, renewal(claims, options, jobNamespace)));
   } else findings.push(ok(`${authTokenPath ?? 'auth-token'}: ${describeToken(claims)}`));
   return findings;
 }
