@@ -63,22 +63,21 @@ export function clusterAddress(
 
 /** Do the exceptions of `no-proxy` include this host? A domain includes its subdomains. */
 export function isWithoutProxy(hostname: string, exceptions: readonly string[]): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  const host = withoutBrackets(hostname).toLowerCase();
   return exceptions.some((exception) => {
-    const plain = exception.replace(/^\[|\]$/g, '');
-    const [network = '', bits] = plain.split('/');
-    const family = isIP(network) === 6 ? 'ipv6' : 'ipv4';
-    if (bits === undefined || isIP(network) === 0) {
-      const domain = plain.startsWith('.') ? plain : `.${plain}`;
-      return plain === '*' || plain === host || host.endsWith(domain);
+    const [network = '', bits] = withoutBrackets(exception).split('/');
+    const family = isIP(network);
+    if (family === 0) {
+      const domain = network.startsWith('.') ? network : `.${network}`;
+      return network === '*' || network === host || host.endsWith(domain);
     }
     const block = new BlockList();
-    const length = Number(bits);
-    if (!/^\d{1,3}$/.test(bits) || length > (family === 'ipv6' ? 128 : 32)) return false;
-    block.addSubnet(network, length, family);
+    block.addSubnet(network, Number(bits ?? (family === 6 ? 128 : 32)), family === 6 ? 'ipv6' : 'ipv4');
     return isIP(host) !== 0 && block.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4');
   });
 }
+
+const withoutBrackets = (host: string): string => host.replace(/^\[(.*)\]$/, '$1');
 
 /** The files that belong to the access to the cluster, and where their options were written. */
 interface ClusterFiles {

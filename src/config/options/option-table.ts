@@ -2,6 +2,7 @@
  * Every option (configuration.md section 1): kind, default and meaning. Parsing, validation, help and docs/reference.md
  * use this table.
  */
+import { isIP } from 'node:net';
 import { LOG_LEVELS, type LogLevel } from '../../system/log.ts';
 import {
   BOOLEAN,
@@ -81,18 +82,41 @@ function withoutUserInfo(url: string): string {
 
 /** `http://[user:password@]host[:port]` */
 const PROXY_URL: ValueKind<string> = kind(
-  'an http or https URL without path, query and fragment, such as http://proxy.example:3128',
+  'an http or https URL without path, query and fragment, with user and password percent-encoded (% is %25), such as http://proxy.example:3128',
   (text) => {
     if (!/^https?:\/\/[^\s\\]{1,2000}$/i.test(text) || !URL.canParse(text)) return undefined;
-    const { href, pathname, search, hash } = new URL(text);
-    return pathname === '/' && search === '' && hash === '' ? href : undefined;
+    const { href, username, password, pathname, search, hash } = new URL(text);
+    const isPlain = pathname === '/' && search === '' && hash === '';
+    return isPlain && isPercentEncoded(`${username}:${password}`) ? href : undefined;
   },
 );
 
-/** A host name, `.domain`, IP address or CIDR block. */
-const PROXY_EXCEPTION: ValueKind<string> = kind('a host, .domain, IP address or CIDR block', (text) =>
-  /^[\w.:*/[\]-]{1,255}$/.test(text) ? text.toLowerCase() : undefined,
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Other forms, such as `*.domain` and `host:port`, would match no API server. */
+const PROXY_EXCEPTION: ValueKind<string> = kind(
+  'a host, .domain, IP address, CIDR block or *, without scheme and port',
+  (text) => (text === '*' || isDomain(text) || isNetwork(text) ? text.toLowerCase() : undefined),
 );
+
+/** A host or `.domain`. In a URL, a host with a number at its end is an IP address. */
+function isDomain(text: string): boolean {
+  return /^\.?[\w-]+(?:\.[\w-]+)*\.?$/.test(text) && !/(?:^|\.)\d+\.?$/.test(text);
+}
+
+/** An IP address, also in brackets, or a CIDR block. */
+function isNetwork(text: string): boolean {
+  const [, address = '', bits = '0'] = /^([\da-f:.]+)(?:\/(\d{1,3}))?$/i.exec(text.replace(/^\[(.*)\]$/, '$1')) ?? [];
+  const family = isIP(address);
+  return family !== 0 && Number(bits) <= (family === 6 ? 128 : 32);
+}
 
 function row<T>(
   provenance: Provenance,
@@ -294,7 +318,7 @@ export const OPTION_TABLE = {
     'ours',
     listOf(PROXY_EXCEPTION),
     [],
-    'Hosts, .domains, IP addresses and CIDR blocks that are reached without https-proxy.',
+    'Hosts, .domains, IP addresses and CIDR blocks that are reached without https-proxy; * is all.',
   ),
   'strict-files': row(
     'ours',

@@ -80,6 +80,8 @@ const ECHOED: Record<string, string> = {
   'https://h?x': 'https://h?...',
   'https://h#f': 'https://h?...',
   'http://p?x': 'http://p?...',
+  'http://user:50%off@proxy:3128': 'http://...@proxy:3128',
+  'http://%ff@proxy:3128': 'http://...@proxy:3128',
 };
 
 t.test('each option: a good value, and bad ones with what is said', async (t) => {
@@ -87,7 +89,10 @@ t.test('each option: a good value, and bad ones with what is said', async (t) =>
   const bool = 'must be 1 or 0 (also true, false, yes, no, on, off)';
   const path = 'must be an absolute path';
   const user = 'must be the name of a user other than root';
-  const proxy = 'must be an http or https URL without path, query and fragment, such as http://proxy.example:3128';
+  const proxy =
+    'must be an http or https URL without path, query and fragment, with user and password percent-encoded (% is %25), such as http://proxy.example:3128';
+  const exception =
+    'must be a comma-separated list, each a host, .domain, IP address, CIDR block or *, without scheme and port';
   const url = 'must be an http or https URL without user info, query and fragment, such as https://10.0.0.1:6443';
   const rows: [option: string, text: string, member: string, value: unknown, bad: Record<string, string>][] = [
     ['server-user', 'rs', 'serverUser', 'rs', { root: user, '0': user, '+0': user, 'a b': user, 'a:b': user }],
@@ -194,14 +199,36 @@ t.test('each option: a good value, and bad ones with what is said', async (t) =>
       'HTTP://proxy.example:3128',
       'httpsProxy',
       'http://proxy.example:3128/',
-      { 'proxy.example:3128': proxy, 'ftp://p': proxy, 'http://p/x': proxy, 'http://p?x': proxy },
+      {
+        'proxy.example:3128': proxy,
+        'ftp://p': proxy,
+        'http://p/x': proxy,
+        'http://p?x': proxy,
+        'http://user:50%off@proxy:3128': proxy,
+        'http://%ff@proxy:3128': proxy,
+      },
     ],
     [
       'no-proxy',
-      '.Example.org, 10.0.0.0/8,[fd00::1]',
+      '.Example.org, my_host-1,*,10.0.0.1, 10.0.0.0/32,fd00::/128,[fd00::1]',
       'noProxy',
-      ['.example.org', '10.0.0.0/8', '[fd00::1]'],
-      { 'a b': 'must be a comma-separated list, each a host, .domain, IP address or CIDR block; "a b" is not' },
+      ['.example.org', 'my_host-1', '*', '10.0.0.1', '10.0.0.0/32', 'fd00::/128', '[fd00::1]'],
+      {
+        'a b': `${exception}; "a b" is not`,
+        '*.corp.example': `${exception}; "*.corp.example" is not`,
+        'host:6443': `${exception}; "host:6443" is not`,
+        'https://x': `${exception}; "https://x" is not`,
+        '10.0.0.0/33': `${exception}; "10.0.0.0/33" is not`,
+        'fd00::/129': `${exception}; "fd00::/129" is not`,
+        '10.0.0.0/x': `${exception}; "10.0.0.0/x" is not`,
+        '10.0.0.0/': `${exception}; "10.0.0.0/" is not`,
+        '10.0.0.0/8/8': `${exception}; "10.0.0.0/8/8" is not`,
+        '[fd00::]/16': `${exception}; "[fd00::]/16" is not`,
+        'a.example/8': `${exception}; "a.example/8" is not`,
+        '10.0': `${exception}; "10.0" is not`,
+        '10.0.0.256': `${exception}; "10.0.0.256" is not`,
+        'a..b': `${exception}; "a..b" is not`,
+      },
     ],
     ['strict-files', 'on', 'strictFiles', true, { '2': bool }],
   ];

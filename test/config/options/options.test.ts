@@ -135,6 +135,7 @@ t.test('user and password of https-proxy only in a file that root alone can read
   t.same((await loadWithMode(t, 0o640, 0, 0, text)).problems, [message]);
   t.same((await loadWithMode(t, 0o600, 998, 0, text)).problems, [message]);
   t.same((await loadWithMode(t, 0o600, 0, 0, text)).problems, []);
+  t.same((await loadWithMode(t, 0o600, 0, 0, text.replace('secret', '50%25off'))).problems, []);
   const { problems } = await load(t, REACH, { argv: ['--https-proxy=http://u:secret@proxy:3128'] });
   t.same(problems, [message.replace(`${CONF}:3`, 'command line')]);
 });
@@ -151,6 +152,11 @@ t.test('no-proxy hosts are reached without https-proxy', async (t) => {
   t.equal(await proxyFor('10.1.2.3', '10.0.0.0/8'), undefined);
   t.equal(await proxyFor('11.1.2.3', '10.0.0.0/8'), 'http://p:1/');
   t.equal(await proxyFor('[fd00::5]', 'fd00::/16'), undefined);
+  t.equal(await proxyFor('[fe00::5]', 'fd00::/16'), 'http://p:1/');
+  t.equal(await proxyFor('[fd00::5]', 'FD00:0::5'), undefined, 'another form of the same address');
+  t.equal(await proxyFor('[fd00::6]', '[fd00::5]'), 'http://p:1/');
+  t.equal(await proxyFor('10.1.2.3', '10.1.2.3'), undefined);
+  t.equal(await proxyFor('10.1.2.3', '10.1.2.4'), 'http://p:1/');
   t.equal(await proxyFor('anything', '*'), undefined);
 });
 
