@@ -7,9 +7,9 @@ import type { LogDestination } from '../../system/log-destination.ts';
 import { LOG_FILE_LIMITS } from '../../system/log-file.ts';
 import { readTextFile } from '../text/file.ts';
 import { checkWriters, ownTrust } from '../text/file-trust.ts';
-import { parseIni } from '../text/ini.ts';
+import { type IniFile, parseIni } from '../text/ini.ts';
 import { BOOLEAN, kind, oneOf, PATH, type ValueKind, wholeNumber } from '../text/kinds.ts';
-import { ConfigError, ENVIRONMENT, type Origin, type Problem, problem } from '../text/problem.ts';
+import { ConfigError, ENVIRONMENT, inOrder, type Origin, type Problem, problem } from '../text/problem.ts';
 import { readSettings, type Setting, type SettingRow } from '../text/settings.ts';
 import type { OptionName } from './option-table.ts';
 
@@ -144,6 +144,7 @@ export function readLoggingConf({
   const writers = checkWriters(file, undefined, ownTrust(strictFiles));
   if (writers.problems.length > 0) throw new ConfigError('invalid', writers.problems);
   const parsed = parseIni(file, text);
+  warnings.push(...lineWarnings(parsed, text));
   const settings = new Map<string, Setting<unknown>>();
   for (const name of SECTIONS) {
     const entries = parsed.sections.find((section) => section.name === name)?.entries ?? [];
@@ -154,7 +155,27 @@ export function readLoggingConf({
     });
     for (const [key, setting] of found) settings.set(key, setting);
   }
-  return { settings, warnings: [...warnings, ...writers.warnings] };
+  return { settings, warnings: inOrder([...warnings, ...writers.warnings]) };
+}
+
+/** What cannot be used outside the sections of other programs: malformed and repeated lines, keys without a section. */
+function lineWarnings({ file, head, sections, problems }: IniFile, text: string): readonly Problem[] {
+  const lines = text.split('\n');
+  const warnings = problems.flatMap((found) => {
+    const section = sections.findLast(({ line }) => line <= found.line);
+    if (section?.line === found.line) {
+      return SECTIONS.includes(section.name) ? [{ ...found, remedy: 'move its keys there' }] : [];
+    }
+    // A section without its ] may be ours.
+    const isSection = lines[found.line - 1]?.trimStart().startsWith('[') === true;
+    return section === undefined || SECTIONS.includes(section.name) || isSection ? [found] : [];
+  });
+  for (const { key, line } of head) {
+    if (!Object.hasOwn(LOGGING_TABLE, key)) continue;
+    const message = 'has no effect before the first section';
+    warnings.push(problem({ file, line }, key, message, 'write this line below [*]'));
+  }
+  return warnings;
 }
 
 /** The settings that all sources together give. */

@@ -20,7 +20,7 @@ export interface Section {
   readonly entries: readonly IniEntry[];
 }
 
-interface IniFile {
+export interface IniFile {
   readonly file: string;
   /** Entries before the first section. */
   readonly head: readonly IniEntry[];

@@ -3,7 +3,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { type LogSettings, logSettings, readLoggingConf } from '../../../src/config/options/logging-conf.ts';
 import { loadOptions } from '../../../src/config/options/options.ts';
-import { ConfigError, describe, place } from '../../../src/config/text/problem.ts';
+import { advise, ConfigError, place } from '../../../src/config/text/problem.ts';
 import { environment } from './reading.ts';
 import { REACH } from './samples.ts';
 
@@ -35,7 +35,7 @@ async function decided(test: Test, { options = '', env = {}, conf, argv = [] }: 
   const settings = logSettings(loaded.options, read);
   return {
     settings,
-    warnings: read.warnings.map((each) => describe(each).replaceAll(directory, 'DIR')),
+    warnings: read.warnings.map((each) => advise(each).replaceAll(directory, 'DIR')),
     by: ['log-level', 'logger-type', 'log-dir'].map((key) => {
       const origin = settings.origins.get(key);
       return origin === undefined ? 'default' : place(origin).replace(directory, 'DIR');
@@ -141,13 +141,47 @@ t.test('what cannot be used in logging.conf is a warning', async (t) => {
   t.same(warnings, [
     'DIR/logging.conf:2: log-level: "loud" must be one of error, warn, info, debug',
     'DIR/logging.conf:3: log-levle: is not a key of logging.conf (did you mean "log-level"?)',
+    'DIR/logging.conf:5: must be name=value, a [section], or a comment that begins with # or ;',
   ]);
 });
+
+t.test('a section or key that is written twice: the first counts, with a warning', async (t) => {
+  const conf = '[*]\nlogger-type=syslog\nlog-level=info\nlog-level=debug\n[@rserver]\n[*]\nlogger-type=stderr\n';
+  const { settings, warnings } = await decided(t, { conf });
+  t.same([settings.type, settings.level], ['syslog', 'INFO']);
+  t.same(warnings, [
+    'DIR/logging.conf:4: log-level: is already set on line 3',
+    'DIR/logging.conf:6: section [*] is already on line 1 -> move its keys there',
+  ]);
+});
+
+t.test('a key before the first section is a warning if it is a key of logging.conf', async (t) => {
+  const { settings, warnings } = await decided(t, { conf: 'logger-type=stderr\nother=1\nlog-level info\n[*]\n' });
+  t.same([settings.type, settings.level], ['file', 'WARNING']);
+  t.same(warnings, [
+    'DIR/logging.conf:1: logger-type: has no effect before the first section -> write this line below [*]',
+    'DIR/logging.conf:3: must be name=value, a [section], or a comment that begins with # or ;',
+  ]);
+});
+
+t.test(
+  'malformed lines in sections of other programs are ignored, but not a section without its bracket',
+  async (t) => {
+    const conf = '[@rserver]\nx\na=1\na=2\n[@rserver]\n[*\nlog-level=info\n';
+    const { settings, warnings } = await decided(t, { conf });
+    t.equal(settings.level, 'WARNING');
+    t.same(warnings, [
+      'DIR/logging.conf:6: the section does not end with ]: write [name]; only a # comment may follow it',
+    ]);
+  },
+);
 
 t.test('RS_LOG_CONF_FILE names the file, which must exist', async (t) => {
   t.equal((await short(t, { env: { RS_LOG_CONF_FILE: 'DIR/logging.conf' }, conf: CONF }))[0], 'INFO');
   const { warnings } = await decided(t, { env: { RS_LOG_CONF_FILE: 'DIR/other.conf' }, conf: CONF });
-  t.same(warnings, ['DIR/other.conf: RS_LOG_CONF_FILE: the file does not exist']);
+  t.same(warnings, [
+    'DIR/other.conf: RS_LOG_CONF_FILE: the file does not exist -> create this file, or unset the variable',
+  ]);
 });
 
 t.test('values of variables are checked like options', async (t) => {
