@@ -150,6 +150,25 @@ t.test('anchors, aliases, merge keys and tags of text are refused', async (t) =>
   }
 });
 
+t.test('anchors, aliases, tags, merge keys and duplicate keys of a template are refused at their place', async (t) => {
+  const refused: Readonly<Record<string, string>> = {
+    'workingDir: &x /a': '9:22 cannot be used for this job: found the anchor &x; anchors are not allowed.',
+    'workingDir: *x': '9:22 cannot be used for this job: found the alias *x; aliases are not allowed.',
+    'workingDir: !!str /a': '9:22 cannot be used for this job: found the tag !!str; tags are not allowed.',
+    '<<: {workingDir: /a}': '9:10 cannot be used for this job: found a merge key (<<); merge keys are not allowed.',
+    'image: i:2': '9:10 cannot be used for this job: key "image" already set in map.',
+  };
+  for (const [line, sentence] of Object.entries(refused)) {
+    t.equal(refusedBy(template(`          ${line}`), {}), `The template job.tpl:${sentence}`, line);
+  }
+});
+
+t.test('fromYaml reads anchors, aliases, tags, merge keys and duplicate keys', async (t) => {
+  const yaml = '{a: &x {b: !!str /a}, c: {<<: *x}, d: 1, d: 2}';
+  const { pod } = rendered(template(`          workingDir: {{ (fromYaml "${yaml}").c.b }}`), {});
+  t.equal(pod.containers[0]?.workingDir, '/a');
+});
+
 t.test('any text that is written by toYaml is the text of the object', async (t) => {
   const text = fc.string({ unit: fc.constantFrom(...'ab:#-?,[]{}"\'`&*!|>%@ \n\t\u2028'), maxLength: 12 });
   fc.assert(
