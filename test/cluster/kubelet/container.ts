@@ -6,6 +6,7 @@ import { accessSync, chownSync, constants as fsConstants, mkdirSync, statSync } 
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { ClusterClock } from '../timers.ts';
+import { fork, type Identity, type Program } from './fork.ts';
 import type { Guard } from './guard.ts';
 import type { ContainerLog } from './log.ts';
 import {
@@ -20,12 +21,6 @@ import {
 } from './processes.ts';
 import type { Reaper } from './reaper.ts';
 import { createRest } from './rest.ts';
-
-/** Who the processes run as, where the simulator is root. */
-export interface Identity {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 interface ContainerOptions {
   readonly clock: ClusterClock;
@@ -73,7 +68,7 @@ export interface RunningContainer {
   /** Signals the main process. */
   readonly signalMain: (signal: NodeJS.Signals) => void;
   /** Starts a further process in it. */
-  readonly exec: (command: readonly string[]) => ChildProcess;
+  readonly exec: (command: readonly string[]) => Program;
   /** A process of it gets input from somebody else (rest.ts). */
   readonly touch: () => void;
   /** Input; resolves when the process may take more. Dropped without an error after `closeInput` (kubernetes-facts.md 133). */
@@ -151,29 +146,32 @@ export function startContainer(options: ContainerOptions): RunningContainer {
   // A process that does not read its input ends the pipe; that is no error of the cluster.
   child.stdin?.on('error', () => {});
 
-  function start(argv: readonly string[], stdin: 'pipe' | 'ignore'): ChildProcess {
+  function start(argv: readonly string[], stdin: 'pipe' | 'ignore'): Program {
     const [file = '', ...args] = argv;
     const problem = startErrorText(file, options.env);
     if (problem !== undefined) throw new StartError(problem);
-    const made = spawn(file, args, {
-      cwd,
-      env,
-      detached: true,
-      stdio: [stdin, 'pipe', 'pipe', ...(clock.containers === undefined ? [] : ['pipe' as const])],
-      ...(identity === undefined ? {} : identity),
-    });
-    made.on('error', () => {});
+    const made =
+      clock.containers === undefined
+        ? fork({ file, args, cwd, env, identity, hasInput: stdin === 'pipe' })
+        : startDriven(file, args, stdin);
     forgetProcesses();
     if (made.pid !== undefined) {
       guard.register(made.pid);
       sessions.set(made.pid, infoOf(made.pid)?.startedAt ?? 0);
       options.reaper.watch(made.pid);
-      rest.started(made);
     }
     return made;
   }
 
-  function first(): ChildProcess {
+  /** Its descriptor 3 says who sleeps (rest.ts). */
+  function startDriven(file: string, args: readonly string[], stdin: 'pipe' | 'ignore'): ChildProcess {
+    const made = spawn(file, args, { cwd, env, detached: true, stdio: [stdin, 'pipe', 'pipe', 'pipe'], ...identity });
+    made.on('error', () => {});
+    rest.started(made);
+    return made;
+  }
+
+  function first(): Program {
     try {
       return start(command, options.stdin ? 'pipe' : 'ignore');
     } catch (error) {

@@ -6,8 +6,8 @@ import type { Container } from 'kubernetes-types/core/v1.d.ts';
 import { CONFIG_MAPS, SECRETS, SERVICES } from '../api/resources.ts';
 import type { Store } from '../api/store.ts';
 import type { Pod } from '../model.ts';
-import type { Identity } from './container.ts';
 import { expand } from './expansion.ts';
+import type { Identity } from './fork.ts';
 
 /** CreateContainerConfigError: its message is shown in the status (kubernetes-facts.md 24). */
 export class ConfigError extends Error {
