@@ -42,7 +42,7 @@ t.test('it gets input, and its end', async (t) => {
   t.same(await Promise.all([text(program.stdout as never), closed(program)]), ['one\ntwo\nend\n', [0, null]]);
 });
 
-t.test('a signal is told, and a megabyte arrives that is read late', async (t) => {
+t.test('a signal is reported, and a megabyte arrives that is read late', async (t) => {
   const program = run('head -c 1000000 /dev/zero; kill -TERM $$');
   program.stdout?.pause();
   let bytes = 0;
