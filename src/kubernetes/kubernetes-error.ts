@@ -65,6 +65,7 @@ interface KubernetesErrorDetails {
   readonly retryAfterSeconds?: number | undefined;
   /** `details.kind` of the Status, e.g. `pods/log`. */
   readonly about?: string | undefined;
+  readonly followsLostAnswer?: boolean | undefined;
   readonly cause?: unknown;
 }
 
@@ -83,6 +84,8 @@ export class KubernetesError extends UserFacingError {
   readonly causes: readonly ErrorCause[];
   readonly retryAfterSeconds: number | undefined;
   readonly about: string;
+  /** The answer to an earlier attempt was lost: that attempt may have been carried out. */
+  readonly followsLostAnswer: boolean;
 
   constructor(details: KubernetesErrorDetails) {
     super(sentence(details), details.cause === undefined ? undefined : { cause: details.cause });
@@ -95,6 +98,7 @@ export class KubernetesError extends UserFacingError {
     this.causes = details.causes ?? [];
     this.retryAfterSeconds = details.retryAfterSeconds;
     this.about = details.about ?? '';
+    this.followsLostAnswer = details.followsLostAnswer ?? false;
   }
 }
 

@@ -47,6 +47,7 @@ t.test('a Status becomes an error with its reason, causes and text', async (t) =
       causes: [{ reason: 'FieldValueRequired', message: 'Required value', field: 'spec.template' }],
       retryAfterSeconds: undefined,
       about: 'Job',
+      followsLostAnswer: false,
     },
   );
 });

@@ -1,7 +1,9 @@
 /**
  * Patch of a Job with conflict retry: the patch names the resource version that it was made for, and after a conflict it is
- * made again for the newest version, so that it overwrites no change of another client (docs/architecture.md section 6).
+ * made again for the newest version, so that it overwrites no change of another client (docs/architecture.md section 6). A
+ * conflict with the patch itself, sent again because its answer was lost, is success.
  */
+import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import { JOBS } from '../../kubernetes/contract.ts';
 import { isConflict } from '../../kubernetes/kubernetes-error.ts';
 import type { JobsContext } from '../context.ts';
@@ -41,20 +43,28 @@ export async function patchJob(
       [UID_ANNOTATION]: newest.uid,
     };
     const metadata = { resourceVersion: newest.resourceVersion, annotations };
+    let mayBeDone = false;
     try {
       const body = patch.spec === undefined ? { metadata } : { metadata, spec: patch.spec };
       const { object } = await client.patch(JOBS, job.name, body, options);
       return taken(projectJob(object));
     } catch (error) {
       if (!isConflict(error) || attempt === ATTEMPTS) throw error;
+      mayBeDone = error.followsLostAnswer;
     }
-    newest = taken(projectJob((await client.get(JOBS, job.name, options)).object));
+    const { object } = await client.get(JOBS, job.name, options);
+    newest = taken(projectJob(object));
     // A Job of the same name with another uid is another job.
     if (newest.uid !== job.uid) return undefined;
+    if (mayBeDone && hasAnnotations(object, patch.annotations)) return newest;
   }
 
   function taken(view: JobView): JobView {
     jobs.offer(view);
     return view;
   }
+}
+
+function hasAnnotations({ metadata }: KubernetesJob, wanted: JobPatch['annotations']): boolean {
+  return Object.entries(wanted).every(([key, value]) => (metadata?.annotations?.[key] ?? null) === value);
 }

@@ -79,11 +79,12 @@ function afterFailure(error: unknown, last: unknown): unknown {
   });
 }
 
-/** These codes show whether the attempt before was carried out; other refusals do not. */
+/** After these codes a read shows whether the attempt before was carried out; other refusals are no answer to it. */
 const CONCLUSIVE: ReadonlySet<KubernetesErrorCode> = new Set(['already-exists', 'not-found', 'conflict']);
 
 function afterLostAnswer(error: unknown): unknown {
-  if (!(error instanceof KubernetesError) || CONCLUSIVE.has(error.code)) return error;
+  if (!(error instanceof KubernetesError)) return error;
+  if (CONCLUSIVE.has(error.code)) return new KubernetesError({ ...error, followsLostAnswer: true });
   const { method, path } = error;
   const text = `the answer to an attempt was lost, so that it may have been carried out; the next attempt was refused: ${error.text}`;
   return new KubernetesError({ code: 'interrupted', method, path, text, cause: error });

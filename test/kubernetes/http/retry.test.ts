@@ -48,6 +48,19 @@ t.test('delete: an object that is missing after a lost answer is deleted', async
   t.equal(await (await after(lose, missing)).delete(PODS, 'pod-1', background), false);
 });
 
+t.test('patch: a conflict after a lost answer may be one with the patch itself', async (t) => {
+  const conflict = refuses(409, 'Conflict', 'the object has been modified');
+  const patch = { metadata: { resourceVersion: '5' } };
+  t.match(await failure((await after(lose, conflict)).patch(JOBS, 'job-1', patch)), {
+    code: 'conflict',
+    status: 409,
+    text: 'the object has been modified',
+    followsLostAnswer: true,
+  });
+  const first = await failure((await after(conflict)).patch(JOBS, 'job-1', patch));
+  t.strictSame([first.code, first.followsLostAnswer], ['conflict', false]);
+});
+
 const exists = refuses(409, 'AlreadyExists', 'jobs.batch "job-1" already exists');
 const quota = refuses(403, 'Forbidden', 'jobs.batch "job-1" is forbidden: exceeded quota: q');
 
