@@ -59,7 +59,9 @@ async function stop({ client, pods, permissions }: JobsContext, pod: PodView): P
     });
     const answered = projectPod(object);
     pods.offer(answered);
-    return podEnded(answered) ? TOO_LATE : DONE;
+    // This patch has ended a pod without another deadline: it was sent again after a lost answer.
+    const isStopped = answered.reason === 'DeadlineExceeded' && pod.deadline === undefined;
+    return podEnded(answered) && !isStopped ? TOO_LATE : DONE;
   } catch (error) {
     if (isNotFound(error) || isConflict(error)) return TOO_LATE;
     await permissions.isMissing('stop', error);

@@ -112,3 +112,38 @@ t.test(
     t.match(await one.until(id, hasState('Killed')), { status: 'Killed', statusCode: 'Killed', exitCode: 137 });
   },
 );
+
+t.test('a stop that is sent again after it ended the pod is complete', async (t) => {
+  const one = await instance({
+    wrap: (client) => ({
+      ...client,
+      patch: async (kind, name, patch, options) => {
+        if (kind.plural !== 'pods') return client.patch(kind, name, patch, options);
+        await client.patch(kind, name, patch, options);
+        await eventually(async () => (await podOf(id))?.status?.containerStatuses?.[0]?.state?.terminated);
+        return client.patch(kind, name, patch, options);
+      },
+    }),
+  });
+  const id = await running(one, SLEEPER);
+  t.strictSame(await one.jobs.control(id, 'alice', 'stop'), { complete: true, message: '' });
+  t.match(await one.until(id, hasState('Finished')), { status: 'Finished', statusCode: 'Stopped', exitCode: 143 });
+  t.match(JSON.parse((await annotation(id, 'control')) ?? ''), { operation: 'stop', user: 'alice' });
+});
+
+t.test('a stop of a job that its own deadline of 2 s has ended is too late', async (t) => {
+  const id = await running(admin, SLEEPER);
+  await admin.client.patch(PODS, (await podOf(id))?.metadata?.name ?? '', { spec: { activeDeadlineSeconds: 2 } });
+  const one = await instance({
+    wrap: (client) => ({
+      ...client,
+      patch: async (kind, name, patch, options) => {
+        if (kind.plural === 'pods')
+          await eventually(async () => (await podOf(id))?.status?.containerStatuses?.[0]?.state?.terminated);
+        return client.patch(kind, name, patch, options);
+      },
+    }),
+  });
+  await t.rejects(one.jobs.control(id, 'alice', 'stop'), { code: 'invalid-job-state' });
+  t.equal(await annotation(id, 'control'), undefined);
+});
