@@ -106,8 +106,9 @@ export class Repository {
     this.#refreshUid(this.#jobOfPod.get(subject) ?? subject);
   };
 
-  /** Jobs and pods were listed: states are announced from now on. */
+  /** Jobs and pods were listed: states are announced from now on. Each request that waited for the lists calls this. */
   open(): void {
+    if (this.#isOpen) return;
     this.#isOpen = true;
     for (const record of [...this.#byUid.values()]) this.#refresh(record);
   }

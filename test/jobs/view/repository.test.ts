@@ -67,6 +67,16 @@ const [job, pod] = [started.object, running.object];
 const added = <P extends Projected>(object: P): ReflectorEvent<P> => eventOf({ type: 'ADDED', object });
 const deleted = <P extends Projected>(object: P): ReflectorEvent<P> => eventOf({ type: 'DELETED', object });
 
+t.test('each job is evaluated once for all requests that waited for the first lists', async (t) => {
+  const repository = new Repository();
+  const updated: string[] = [];
+  repository.onUpdate(({ id }) => updated.push(id));
+  for (const id of ['a', 'b'])
+    repository.applyJob(added({ ...job, ...projectJob({ metadata: { uid: id, name: id } }) }));
+  for (let waiting = 0; waiting < 3; waiting++) repository.open();
+  t.strictSame(updated, ['a', 'b']);
+});
+
 t.test('a Job that loses and regains its label keeps its final state', async (t) => {
   const { repository, announced } = open();
   repository.applyJob(added(job));
