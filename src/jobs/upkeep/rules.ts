@@ -2,7 +2,8 @@
 
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
-import { JOBS, PODS, SERVICES } from '../../kubernetes/contract.ts';
+import { type Client, JOBS, PODS, SERVICES } from '../../kubernetes/contract.ts';
+import { isNotFound } from '../../kubernetes/kubernetes-error.ts';
 import type { JobsContext } from '../context.ts';
 import type { JobRequest } from '../job.ts';
 import { JobError } from '../job-error.ts';
@@ -16,7 +17,7 @@ import { patchJob } from '../operations/patch-job.ts';
 import { act } from '../operations/stop-kill.ts';
 import { createService } from '../operations/submit.ts';
 import { podEnded } from '../view/observation.ts';
-import { projectPod } from '../view/projection.ts';
+import { type JobView, projectPod } from '../view/projection.ts';
 import { duration } from '../view/reasons.ts';
 import { isTerminal, type JobRecord, pendingSince } from '../view/record.ts';
 import { expireJobs } from './expiry.ts';
@@ -153,9 +154,13 @@ function createMissingService(context: JobsContext): Rule {
   };
 }
 
-/** The Service of an adopted job may have no owner reference: then it is deleted after the Job. Needs delete on services. */
-function deleteAdoptedService({ client, log, permissions }: JobsContext): Rule {
-  const deleted = new WeakSet<JobRecord>();
+/**
+ * The Service of an adopted job may have no owner reference: then it is deleted after the Job, which is read before, because a
+ * Job that lost its label, or that a list left out, still has its session. Needs delete on services.
+ */
+function deleteAdoptedService({ client, log, permissions, signal }: JobsContext): Rule {
+  /** Last versions of Jobs; one that is labeled again is deleted in another version. */
+  const done = new WeakSet<JobView>();
   return {
     name: 'delete-adopted-service',
     failure: 'Cannot delete the Service of a deleted job',
@@ -164,17 +169,32 @@ function deleteAdoptedService({ client, log, permissions }: JobsContext): Rule {
     due: (record) =>
       record.deleted &&
       record.service?.ownerUid === '' &&
-      !deleted.has(record) &&
+      !done.has(record.job) &&
       permissions.allows('serviceDeletion'),
     act: async (record) => {
-      const { id, service } = record;
+      const { id, job, service } = record;
       if (service === undefined) return;
       const { name, uid } = service;
+      if (await exists(client, job, signal)) {
+        done.add(job);
+        log.info('Keeping the Service of a job that lost its label: its Job still exists', { job: id, service: name });
+        return;
+      }
       await client.delete(SERVICES, name, { propagationPolicy: 'Background', uid });
-      deleted.add(record);
+      done.add(job);
       log.info('Deleted the Service of a deleted job', { job: id, service: name });
     },
   };
+}
+
+/** Does this Job still exist, labeled as ours or not? */
+async function exists(client: Client, { name, uid }: JobView, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await client.get(JOBS, name, { signal })).object.metadata?.uid === uid;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
 }
 
 /** The Service of a stored Job; by the template if there is one. Rejects with JobError if the template cannot make it. */

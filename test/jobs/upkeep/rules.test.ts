@@ -200,3 +200,26 @@ t.test('an adopted job that runs is not canceled: its pod stays', async (t) => {
   t.equal((await podOf('session-b'))?.status?.phase, 'Running');
   await stop(one);
 });
+
+t.test('the Service of an adopted job is deleted after its Job, not when the Job loses its label', async (t) => {
+  const id = 'session-c';
+  const one = await instance();
+  await adopt(id, 30_789);
+  await one.until(id, hasState('Running'));
+  await eventually(() => one.jobs.find(id, 'alice').exposedPorts[0]?.publishedPort === 30_789);
+  const label = (value: string | null) =>
+    admin.client.patch(JOBS_KIND, id, { metadata: { labels: { 'app.kubernetes.io/managed-by': value } } });
+  await label(null);
+  await eventually(() =>
+    [one, admin].every(({ log }) =>
+      log.some(({ sentence }) => sentence === 'Keeping the Service of a job that lost its label: its Job still exists'),
+    ),
+  );
+  t.ok(await exists(SERVICES, `${id}-svc`));
+  t.equal((await podOf(id))?.status?.phase, 'Running');
+
+  await label('launcher');
+  await admin.client.delete(JOBS_KIND, id, { propagationPolicy: 'Background' });
+  await eventually(async () => !(await exists(SERVICES, `${id}-svc`)));
+  await stop(one);
+});
