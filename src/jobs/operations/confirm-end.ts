@@ -5,7 +5,7 @@
  */
 import { EVENTS, JOBS, PODS } from '../../kubernetes/contract.ts';
 import { isForbidden, isNotFound } from '../../kubernetes/kubernetes-error.ts';
-import { waitFor, within } from '../../system/async.ts';
+import { type Places, waitFor, within } from '../../system/async.ts';
 import { sleep } from '../../system/clock.ts';
 import type { JobsContext } from '../context.ts';
 import { CONTAINER_NAME, JOB_NAME_LABEL } from '../objects/annotations.ts';
@@ -29,19 +29,29 @@ type ConfirmContext = ReadContext & Pick<JobsContext, 'permissions' | 'repositor
 
 /**
  * Takes in the newest Job and pods, and finds out whether the container ran if the final state depends on it. If another
- * instance may know how the job ended, waits until it has recorded that, and reads the Job once more.
+ * instance may know how the job ended, waits until it has recorded that, and reads the Job once more. Reads take one of
+ * `places`, which all confirmations share; waits take none.
  */
-export async function confirmEnd(context: ConfirmContext, record: JobRecord): Promise<Confirmed> {
-  const exists = await readJobAndPods(context, record.job);
+export async function confirmEnd(context: ConfirmContext, record: JobRecord, places: Places): Promise<Confirmed> {
+  const read = async <T>(ask: () => Promise<T>): Promise<T> => {
+    await places.take(context.signal);
+    try {
+      return await ask();
+    } finally {
+      places.giveBack();
+    }
+  };
+  const { exists, resourceVersion } = await read(() => readJobAndPods(context, record.job));
+  await untilReached(context, record.job, resourceVersion);
   if (record.deleted) await followLateStart(context, record);
   const { job, pod, deleted } = record;
   const isStartDecisive = !record.ran && (deleted || job.deleting || pod !== undefined);
-  const started = isStartDecisive ? await wasStarted(context, record) : false;
+  const started = isStartDecisive ? await read(() => wasStarted(context, record)) : false;
   const ran = started === true;
   const mayBeRecorded = exists && (isEndedUnobserved(context, record) || (job.deleting && started === undefined));
   if (!mayBeRecorded) return { exists, ran };
   await sleep(context.clock, OBSERVERS_WAIT_MS, context.signal);
-  return { exists: await readJob(context, job), ran };
+  return { exists: await read(() => readJob(context, job)), ran };
 }
 
 /** Did the job end a moment ago, without a final version of its pod that this process observed? */
@@ -103,10 +113,21 @@ async function wasStarted(
 
 type Identity = Pick<JobView, 'name' | 'uid'>;
 
-async function readJobAndPods(context: ReadContext, job: Identity): Promise<boolean> {
-  const { pods, clock, signal, log } = context;
+async function readJobAndPods(
+  context: ReadContext,
+  job: Identity,
+): Promise<{ readonly exists: boolean; readonly resourceVersion: string }> {
   const exists = await readJob(context, job);
-  const { resourceVersion } = await readPods(context, job, signal);
+  const { resourceVersion } = await readPods(context, job, context.signal);
+  return { exists, resourceVersion };
+}
+
+/** Waits until the watch of pods has caught up with a list. */
+async function untilReached(
+  { pods, clock, signal, log }: ReadContext,
+  job: Identity,
+  resourceVersion: string,
+): Promise<void> {
   const reached = await within(
     clock,
     CATCH_UP_MS,
@@ -117,7 +138,6 @@ async function readJobAndPods(context: ReadContext, job: Identity): Promise<bool
     signal,
   );
   if (reached === undefined) log.debug('Pod watch is behind; evaluating the job anyway', { job: job.name });
-  return exists;
 }
 
 /** Takes in the newest Job; false if it was deleted. */

@@ -4,6 +4,7 @@ import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
 import { type Client, JOBS, PODS, SERVICES } from '../../kubernetes/contract.ts';
 import { isNotFound } from '../../kubernetes/kubernetes-error.ts';
+import { Places } from '../../system/async.ts';
 import type { JobsContext } from '../context.ts';
 import type { JobRequest } from '../job.ts';
 import { JobError } from '../job-error.ts';
@@ -42,18 +43,22 @@ export function createRules(context: JobsContext, inputs: Inputs): readonly Rule
   ];
 }
 
+/** Final states that are read at a time: the client's calls are few, and requests of users need them, too. */
+const MAX_CONFIRMATION_READS = 16;
+
 /** The only rule that changes nothing in the cluster. */
 export function confirmFinalState(context: JobsContext): Rule {
+  const places = new Places(MAX_CONFIRMATION_READS);
   return {
     name: 'confirm-final-state',
     failure: "Cannot confirm the job's final state yet",
     prompt: true,
     coversDeleted: true,
-    // The pause for other instances is part of an attempt.
+    // Waits for other instances are part of an attempt; its reads have a limit of their own.
     concurrency: Number.POSITIVE_INFINITY,
     due: ({ confirmation }) => confirmation === 'needed',
     act: async (record) => {
-      context.repository.confirm(record, await confirmEnd(context, record));
+      context.repository.confirm(record, await confirmEnd(context, record, places));
     },
   };
 }

@@ -12,6 +12,7 @@ import { Repository } from '../../../src/jobs/view/repository.ts';
 import type { Client, KubernetesObject, Projected, Reflector } from '../../../src/kubernetes/contract.ts';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
 import { isNewer, Store } from '../../../src/kubernetes/watch/store.ts';
+import { Places } from '../../../src/system/async.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
 
 const AT = '2026-11-23T18:00:00Z';
@@ -246,11 +247,12 @@ async function announcedBy({ steps }: Pick<History, 'steps'>, sight: Sight) {
     signal: ending.signal,
   } as unknown as Parameters<typeof confirmEnd>[0];
 
+  const places = new Places(1);
   const confirming = new Set<unknown>();
   const confirm = (record: Parameters<typeof confirmEnd>[1]): void => {
     if (record.confirmation !== 'needed' || confirming.has(record)) return;
     confirming.add(record);
-    void confirmEnd(context, record).then(
+    void confirmEnd(context, record, places).then(
       (found) => {
         confirming.delete(record);
         repository.confirm(record, found);
