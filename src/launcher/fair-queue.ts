@@ -3,7 +3,7 @@
  * round robin, and one user alone cannot take all places.
  */
 import { RoundRobin } from '../system/round-robin.ts';
-import { SharedLimit } from './shares.ts';
+import { SharedLimit } from '../system/shares.ts';
 
 /** Starts a request; it calls `done` once when its place is free again. */
 type Start = (done: () => void) => void;

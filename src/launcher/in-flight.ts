@@ -5,6 +5,7 @@
 import { JobError } from '../jobs/job-error.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import { SharedLimit } from '../system/shares.ts';
 import type { MakeAnswer } from './answers.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { RequestId } from './request-id.ts';
@@ -16,7 +17,6 @@ import {
   MAX_REQUESTS_ACCEPTED,
   MAX_REQUESTS_IN_PROGRESS,
 } from './session-limits.ts';
-import { SharedLimit } from './shares.ts';
 import type { SlicedBuild } from './sliced-build.ts';
 import type { Writer } from './writer.ts';
 

@@ -7,6 +7,7 @@ import { JobError } from '../jobs/job-error.ts';
 import { nextTurn, Places } from '../system/async.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import { SharedLimit } from '../system/shares.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { RefuseStream } from './in-flight.ts';
 import { MAX_JSON_BYTES_PER_BYTE } from './json-text.ts';
@@ -14,7 +15,6 @@ import { NO_REQUEST, type RequestId } from './request-id.ts';
 import type { OutputType, RequestOf } from './requests.ts';
 import { outputEnd, outputResponse, type Response } from './responses.ts';
 import { MAX_STREAMS_OPENING, STREAM_OPEN_MS } from './session-limits.ts';
-import { SharedLimit } from './shares.ts';
 import type { Writer } from './writer.ts';
 
 interface OutputStreamsOptions {

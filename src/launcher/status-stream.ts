@@ -6,11 +6,11 @@ import type { Jobs, Requester } from '../jobs/contract.ts';
 import type { Job } from '../jobs/job.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { Log } from '../system/log.ts';
+import { SharedLimit } from '../system/shares.ts';
 import type { RefuseStream } from './in-flight.ts';
 import { compareRequestIds, type RequestId } from './request-id.ts';
 import { type Response, SEQUENCE_BYTES, sequencesThatFit, statusResponse } from './responses.ts';
 import { MAX_SEQUENCES, MAX_SUBSCRIPTIONS } from './session-limits.ts';
-import { SharedLimit } from './shares.ts';
 import type { Writer } from './writer.ts';
 
 interface StatusStreamsOptions {

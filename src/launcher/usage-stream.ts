@@ -5,11 +5,11 @@
 import type { Jobs, JobUsage, Requester } from '../jobs/contract.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { Log } from '../system/log.ts';
+import { SharedLimit } from '../system/shares.ts';
 import type { RefuseStream } from './in-flight.ts';
 import { compareRequestIds, type RequestId } from './request-id.ts';
 import { type Sequence, sequencesThatFit, usageResponse } from './responses.ts';
 import { MAX_SEQUENCES, MAX_SUBSCRIPTIONS } from './session-limits.ts';
-import { SharedLimit } from './shares.ts';
 import type { Writer } from './writer.ts';
 
 interface UsageStreamsOptions {

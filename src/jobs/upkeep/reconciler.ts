@@ -5,6 +5,7 @@
 import { Backoff } from '../../kubernetes/http/backoff.ts';
 import { isMissingPermission } from '../../kubernetes/kubernetes-error.ts';
 import { nextTurn, repeat, within } from '../../system/async.ts';
+import type { SharedLimit } from '../../system/shares.ts';
 import type { JobsContext } from '../context.ts';
 import type { JobRecord } from '../view/record.ts';
 
@@ -29,6 +30,8 @@ export interface Rule {
   readonly beforeExit?: true;
   /** Attempts under way at the same time. Default: 16. */
   readonly concurrency?: number;
+  /** The same as a limit that users share, for attempts that a user can make last long; instead of `concurrency`. */
+  readonly shares?: SharedLimit;
 }
 
 type ReconcilerContext = Pick<JobsContext, 'clock' | 'random' | 'repository' | 'log'>;
@@ -120,7 +123,7 @@ class RuleRunner {
         attempt.cancelTimer = undefined;
         this.evaluate(record);
       });
-    } else if (this.#busy < (this.#rule.concurrency ?? CONCURRENCY)) {
+    } else if (this.#takePlace(record)) {
       this.#queue.delete(record);
       void this.#act(record, attempt);
     } else this.#queue.add(record);
@@ -142,6 +145,21 @@ class RuleRunner {
         this.#context.log.warning(this.#rule.failure, { rule: this.#rule.name, error }),
       ),
     );
+  }
+
+  /** For an attempt that starts now. */
+  #takePlace({ job }: JobRecord): boolean {
+    const { shares, concurrency = CONCURRENCY } = this.#rule;
+    return shares === undefined ? this.#busy < concurrency : shares.take(job.request.user) === undefined;
+  }
+
+  /** Starts the oldest attempt that has waited and that may have the place of one that has ended. */
+  #startNext(): void {
+    const before = this.#busy;
+    for (const record of this.#queue) {
+      this.evaluate(record);
+      if (this.#busy > before) return;
+    }
   }
 
   #newAttempt(record: JobRecord): Attempt {
@@ -185,6 +203,7 @@ class RuleRunner {
 
   async #act(record: JobRecord, attempt: Attempt): Promise<void> {
     const { clock, log } = this.#context;
+    const { user } = record.job.request;
     attempt.isBusy = true;
     attempt.isFirst = false;
     this.#busy++;
@@ -201,12 +220,9 @@ class RuleRunner {
     attempt.at = clock.monotonic() + pauseMs;
     attempt.isBusy = false;
     this.#busy--;
+    this.#rule.shares?.giveBack(user);
     this.evaluate(record);
-    const [next] = this.#queue;
-    if (next !== undefined) {
-      this.#queue.delete(next);
-      this.evaluate(next);
-    }
+    this.#startNext();
   }
 
   #succeeded({ uid }: JobRecord): void {

@@ -5,6 +5,7 @@ import type { Service } from 'kubernetes-types/core/v1.d.ts';
 import { type Client, JOBS, PODS, SERVICES } from '../../kubernetes/contract.ts';
 import { isNotFound } from '../../kubernetes/kubernetes-error.ts';
 import { Places } from '../../system/async.ts';
+import { SharedLimit } from '../../system/shares.ts';
 import type { JobsContext } from '../context.ts';
 import type { JobRequest } from '../job.ts';
 import { JobError } from '../job-error.ts';
@@ -298,6 +299,11 @@ function failPending(context: JobsContext): Rule {
   };
 }
 
+/**
+ * A job may take hours to read its input, and up to 1 MiB is kept for it. With the reserve (shares.ts) they are 60, fewer than
+ * the client's connections, because each begins with two calls.
+ */
+const MAX_DELIVERIES = 48;
 /** The instance that submitted the job goes first. */
 const OTHERS_DELIVERY_WAIT_MS = 30_000;
 /** A claim that has not led to a delivery after this time never will. */
@@ -311,8 +317,7 @@ function inputRules({ log, submitted }: JobsContext, inputs: Inputs): readonly R
       name: 'deliver-input',
       failure: 'Cannot deliver the input (stdin) of a job, or cannot delete its Secret',
       prompt: true,
-      // A job may take hours to read its input.
-      concurrency: Number.POSITIVE_INFINITY,
+      shares: new SharedLimit(MAX_DELIVERIES, 'deliveries of input', 'wait'),
       afterMs: ({ id }) => (submitted.has(id) ? 0 : OTHERS_DELIVERY_WAIT_MS),
       due: inputs.isDeliverable,
       act: inputs.deliver,

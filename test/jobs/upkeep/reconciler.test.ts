@@ -6,12 +6,17 @@ import { Repository } from '../../../src/jobs/view/repository.ts';
 import { KubernetesError } from '../../../src/kubernetes/kubernetes-error.ts';
 import type { LogFields } from '../../../src/system/log.ts';
 import { silentLog } from '../../../src/system/log.ts';
+import { SharedLimit } from '../../../src/system/shares.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
+/** A Job; the user is the part of its name before the first `-`. */
 const view = (name: string, resourceVersion = '1') =>
-  projectJob({ metadata: { name, uid: `uid-of-${name}`, resourceVersion } });
+  projectJob({
+    metadata: { name, uid: `uid-of-${name}`, resourceVersion },
+    spec: { template: { metadata: { annotations: { user: name.split('-')[0] ?? '' } } } },
+  });
 
 /** Jobs `one` and `two`, and a rule that is due after 10 s for the jobs in `due`; `acts` holds the seconds of its attempts. */
 function start(t: Test, act: (id: string) => Promise<void>, options: Partial<Rule> = {}, names = ['one', 'two']) {
@@ -162,6 +167,30 @@ t.test('attempts beyond the limit wait until another one has ended', async (t) =
   ends[0]?.();
   await pass(1);
   t.strictSame(acts['three'], [12]);
+});
+
+t.test('attempts beyond the share of a user wait, and do not delay those of another user', async (t) => {
+  const ends = new Map<string, () => void>();
+  const of = (user: string, count: number): readonly string[] =>
+    Array.from({ length: count }, (_, index) => `${user}-${index + 1}`);
+  const { acts, pass } = start(
+    t,
+    (id) => new Promise((resolve) => ends.set(id, resolve)),
+    { shares: new SharedLimit(40, 'attempts', 'wait') },
+    [...of('alice', 41), ...of('bob', 11)],
+  );
+  const waiting = (): readonly string[] => Object.keys(acts).filter((id) => acts[id]?.length === 0);
+  await pass(12);
+  t.strictSame(waiting(), ['alice-41', 'bob-11'], 'alice has all 40, and bob the reserve');
+  ends.get('bob-3')?.();
+  await pass(1);
+  t.strictSame(waiting(), ['alice-41']);
+  ends.get('alice-7')?.();
+  await pass(1);
+  t.strictSame(waiting(), ['alice-41'], 'a user above the share gets no more while there is another one');
+  for (const id of of('bob', 11)) ends.get(id)?.();
+  await pass(1);
+  t.strictSame(waiting(), []);
 });
 
 const denied = (id: string) =>

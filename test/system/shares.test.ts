@@ -1,6 +1,6 @@
 /** One user alone may have all of a limit; with other users each has a share. */
 import t from 'tap';
-import { SharedLimit } from '../../src/launcher/shares.ts';
+import { SharedLimit } from '../../src/system/shares.ts';
 
 const limit = (places: number): SharedLimit => new SharedLimit(places, 'places', 'give some back');
 
