@@ -1,10 +1,12 @@
 /**
- * Reconcile rule that deletes a finished job `job-expiry-hours` after its end, by the API server's clock. A job without a
- * recorded result never expires (docs/kubernetes-objects.md section 5). Needs delete on jobs.
+ * Reconcile rule that deletes a finished job `job-expiry-hours` after its end. A job without a recorded result never expires
+ * (docs/kubernetes-objects.md section 5). Needs delete on jobs.
  */
 import { JOBS } from '../../kubernetes/contract.ts';
 import { isConflict } from '../../kubernetes/kubernetes-error.ts';
 import type { JobsContext } from '../context.ts';
+import type { JobResult } from '../objects/annotations.ts';
+import type { JobView } from '../view/projection.ts';
 import type { JobRecord } from '../view/record.ts';
 import type { Rule } from './reconciler.ts';
 
@@ -21,7 +23,7 @@ export function expireJobs({ client, options, log, signal }: JobsContext): Rule 
       const { result } = record.job;
       if (result === undefined || deleting.has(record)) return false;
       const hours = options().jobExpiryHours;
-      const endedAt = Date.parse(result.endedAt ?? '');
+      const endedAt = endOf(record.job, result);
       const now = client.serverTime();
       return hours === 0 || (now !== undefined && !Number.isNaN(endedAt) && now - endedAt >= hours * HOUR_MS);
     },
@@ -37,4 +39,12 @@ export function expireJobs({ client, options, log, signal }: JobsContext): Rule 
       deleting.add(record);
     },
   };
+}
+
+/**
+ * The recorded end is by the clock of the node, which may be behind: an end is not before the decision of the control plane,
+ * or, without one, before the time of its record.
+ */
+function endOf({ decision }: JobView, { endedAt = '', recordedAt = endedAt }: JobResult): number {
+  return Math.max(Date.parse(endedAt), decision?.at || Date.parse(recordedAt));
 }

@@ -13,6 +13,19 @@ function ourJob(id: string) {
   return found;
 }
 
+/** Moves what the annotation says of the end, and what the control plane decided, into the past. */
+function backdate(id: string, minutes: number, times = ['endedAt', 'recordedAt', 'lastTransitionTime']): void {
+  const past = new Date(Date.now() - minutes * 60_000).toISOString().replace(/\.\d+Z$/, 'Z');
+  cluster.store.edit(JOBS, ourJob(id), (draft) => {
+    const { annotations = {} } = draft.metadata;
+    const result = JSON.parse(annotations['job-launcher/result'] ?? '');
+    for (const time of times) if (time in result) result[time] = past;
+    draft.metadata.annotations = { ...annotations, 'job-launcher/result': JSON.stringify(result) };
+    if (!times.includes('lastTransitionTime')) return;
+    for (const condition of draft.status.conditions ?? []) condition.lastTransitionTime = past;
+  });
+}
+
 t.test('jobs expire by the clock of the server, counted from the recorded end', async (t) => {
   const one = await instance({ clock: fastClock(600), options: { jobExpiryHours: 0.5 } });
   const two = await instance({ clock: fastClock(600), options: { jobExpiryHours: 0.5 } });
@@ -21,16 +34,10 @@ t.test('jobs expire by the clock of the server, counted from the recorded end', 
   const canceled = await admin.submit({ command: 'true', placementConstraints: [{ name: 'region', value: 'moon' }] });
   await admin.jobs.control(canceled, 'alice', 'cancel');
   for (const id of [young, old, canceled]) await eventually(() => annotation(id, 'result'));
-  const backdate = async (id: string, minutes: number): Promise<void> => {
-    const result = JSON.parse((await annotation(id, 'result')) ?? '');
-    const endedAt = new Date(Date.now() - minutes * 60_000).toISOString();
-    await admin.client.patch(JOBS_KIND, id, {
-      metadata: { annotations: { 'job-launcher/result': JSON.stringify({ ...result, endedAt }) } },
-    });
-  };
-  await backdate(young, 28);
-  await backdate(canceled, 7 * 24 * 60);
-  await backdate(old, 31);
+  for (const id of [young, old]) await eventually(() => ourJob(id).status.conditions?.length);
+  backdate(young, 28);
+  backdate(canceled, 7 * 24 * 60);
+  backdate(old, 31);
   for (const id of [old, canceled]) {
     await eventually(async () => !(await exists(JOBS_KIND, id)));
     for (const each of [one, two]) await eventually(() => each.jobs.list('*').every((job) => job.id !== id));
@@ -45,6 +52,23 @@ t.test('jobs expire by the clock of the server, counted from the recorded end', 
   await eventually(() => zero.announced.get(id)?.at(-1) === 'Finished/Completed');
   await eventually(async () => !(await exists(JOBS_KIND, id)));
   await stop(zero);
+});
+
+t.test('a node with a clock two hours behind does not expire a job an hour early', async (t) => {
+  const one = await instance({ clock: fastClock(600), options: { jobExpiryHours: 1 } });
+  const ended = await admin.submit({ command: 'true' });
+  const canceled = await admin.submit({ command: 'true', placementConstraints: [{ name: 'region', value: 'moon' }] });
+  const old = await admin.submit({ command: 'true' });
+  await admin.jobs.control(canceled, 'alice', 'cancel');
+  for (const id of [ended, canceled, old]) await eventually(() => annotation(id, 'result'));
+  for (const id of [ended, old]) await eventually(() => ourJob(id).status.conditions?.length);
+  backdate(ended, 120, ['endedAt', 'recordedAt']);
+  backdate(canceled, 120, ['endedAt']);
+  backdate(old, 61);
+  await eventually(async () => !(await exists(JOBS_KIND, old)));
+  t.ok(await exists(JOBS_KIND, ended), 'counted from the decision of the control plane');
+  t.ok(await exists(JOBS_KIND, canceled), 'without a decision, counted from the time of its record');
+  await stop(one);
 });
 
 t.test('pending for too long', async (t) => {
