@@ -26,7 +26,7 @@ import { maySee, type Policy } from './policy/policy.ts';
 import { type Rule, runReconciler } from './upkeep/reconciler.ts';
 import { confirmFinalState, createRules } from './upkeep/rules.ts';
 import { projectKnownPod } from './view/known-pod.ts';
-import { projectEvent, projectJob, projectOurPod, projectService } from './view/projection.ts';
+import { projectJob, projectJobEvent, projectOurPod, projectService } from './view/projection.ts';
 import { type JobRecord, jobOf } from './view/record.ts';
 import { Repository } from './view/repository.ts';
 
@@ -97,7 +97,12 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     events: client.reflector({
       resource: EVENTS,
       selection: { fieldSelector: IGNORED_EVENTS.map((reason) => `reason!=${reason}`).join(',') },
-      project: projectEvent,
+      project: (event) => {
+        const view = projectJobEvent(event);
+        if (view === undefined || repository.hasSubject(view)) return view;
+        repository.keepEarlyEvent(view);
+        return undefined;
+      },
       onEvent: repository.applyEvent,
       isListOptional: true,
     }),
@@ -149,6 +154,12 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
     if (!signal.aborted) await pods.run(signal);
   }
 
+  /** Starts after the first lists of jobs and pods: which events are kept depends on them. */
+  async function runEvents(signal: AbortSignal): Promise<void> {
+    await Promise.all([jobs.synced(signal), pods.synced(signal)]).catch(() => {});
+    await runWhileAllowed(events, 'events', signal);
+  }
+
   /** Starts as soon as jobs and pods were listed. */
   async function reconcile(rules: readonly Rule[], signal: AbortSignal): Promise<void> {
     try {
@@ -184,7 +195,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
         jobs.run(signal),
         runPods(signal),
         runWhileAllowed(services, 'services', signal),
-        runWhileAllowed(events, 'events', signal),
+        runEvents(signal),
         mayCall(signal).then(() => permissions.run(signal)),
         reconcile(rules, signal),
       ]);

@@ -342,6 +342,12 @@ export function projectService(service: Service): ServiceView {
   };
 }
 
+/** Selects events of Jobs and pods. */
+export function projectJobEvent(event: Event): EventView | undefined {
+  const { kind } = event.involvedObject;
+  return kind === 'Job' || kind === 'Pod' ? projectEvent(event) : undefined;
+}
+
 /** Kubelet and scheduler use different time fields (docs/kubernetes-facts.md 20). */
 export function projectEvent(event: Event): EventView {
   return {

@@ -48,6 +48,8 @@ const isSameOutcome = (a: Outcome, b: Outcome): boolean =>
 
 /** Limit of the pods that are kept for unknown Jobs. */
 const MAX_UNKNOWN_JOBS = 1_000;
+/** Limit of the unknown Jobs and pods of which events are kept. */
+const MAX_UNKNOWN_SUBJECTS = 1_000;
 const MAX_FINAL_STATES = 1_000;
 
 export class Repository {
@@ -57,6 +59,8 @@ export class Repository {
   readonly #observations: ObservationsByJob = { pods: new Map(), services: new Map() };
   readonly #jobOfPod = new Map<PodView['uid'], JobUid>();
   readonly #eventsOf = new Map<JobUid | PodView['uid'], EventSummary>();
+  /** Uids of Jobs and pods that were unknown when an event of them came, the oldest first. */
+  readonly #unknownSubjects = new Set<EventView['subject']>();
   /** Uids of unknown Jobs without an existing pod, the oldest first. */
   readonly #unknownJobs = new Set<JobUid>();
   /** Uids of deleted Jobs with an existing pod. */
@@ -105,6 +109,23 @@ export class Repository {
     else this.#eventsOf.set(subject, summary);
     this.#refreshUid(this.#jobOfPod.get(subject) ?? subject);
   };
+
+  /** Is this an event of a Job of ours, or of a pod of one? */
+  hasSubject({ subject }: EventView): boolean {
+    return this.#byUid.has(subject) || this.#jobOfPod.has(subject);
+  }
+
+  /** Keeps an event for a while: its watch may be ahead of those of jobs and pods. Most are of objects of other clients. */
+  keepEarlyEvent(event: EventView): void {
+    this.applyEvent({ type: 'ADDED', object: event });
+    if (!this.#eventsOf.has(event.subject)) return;
+    this.#unknownSubjects.add(event.subject);
+    if (this.#unknownSubjects.size <= MAX_UNKNOWN_SUBJECTS) return;
+    const [oldest] = this.#unknownSubjects;
+    if (oldest === undefined) return;
+    this.#unknownSubjects.delete(oldest);
+    if (!this.#byUid.has(oldest) && !this.#jobOfPod.has(oldest)) this.#eventsOf.delete(oldest);
+  }
 
   /** Jobs and pods were listed: states are announced from now on. Each request that waited for the lists calls this. */
   open(): void {

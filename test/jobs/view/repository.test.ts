@@ -1,7 +1,14 @@
 /** No end is lost or invented where the pods of a job could not be watched, or its Job goes before them. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { type JobView, type PodView, projectEvent, projectJob, projectPod } from '../../../src/jobs/view/projection.ts';
+import {
+  type EventView,
+  type JobView,
+  type PodView,
+  projectEvent,
+  projectJob,
+  projectPod,
+} from '../../../src/jobs/view/projection.ts';
 import { Repository } from '../../../src/jobs/view/repository.ts';
 import type { Projected, ReflectorEvent } from '../../../src/kubernetes/contract.ts';
 
@@ -134,6 +141,23 @@ t.test('of two Warning events of the same second the one that is delivered later
 
 t.test('an older Warning event does not replace a newer one', async (t) => {
   t.equal(messageAfter(event('a', 'one', '2030-01-01T00:00:05Z'), event('b', 'two', '2030-01-01T00:00:04Z')), 'one');
+});
+
+/** The message of a Pending job, of which one event came before its Job and these of others. */
+function messageAfterEarly(others: number): string | undefined {
+  const { repository } = open();
+  repository.keepEarlyEvent(event('a', 'no room', '2030-01-01T00:00:05Z'));
+  for (let index = 0; index < others; index++) {
+    const { uid } = projectJob({ metadata: { uid: `other-${index}`, name: 'other' } });
+    repository.keepEarlyEvent({ ...event('b', 'x', '2030-01-01T00:00:05Z'), subject: uid as EventView['subject'] });
+  }
+  repository.applyJob(added({ ...job, ready: false }));
+  return repository.get(job.name)?.outcome.message;
+}
+
+t.test('an event that comes before its Job is kept, with those of 999 other unknown objects at most', async (t) => {
+  t.equal(messageAfterEarly(999), 'no room');
+  t.equal(messageAfterEarly(1_000), '');
 });
 
 t.test('of two pods the one that was created later decides', async (t) => {
