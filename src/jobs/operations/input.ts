@@ -68,13 +68,21 @@ interface Delivery {
   readonly received: 'none' | 'some' | 'all';
   /** The Secret is being deleted, or is deleted. */
   readonly isCleared: boolean;
-  /** The claim of another process was checked. */
+  /** The claim of another process was checked for the last time. */
   readonly isClaimChecked: boolean;
+  /** It was reported that the input of that claim may have been cut. */
+  readonly isCutReported: boolean;
   /** The pod of which was reported that it has no input. */
   readonly reportedPod: string;
 }
 
-const NO_DELIVERY: Delivery = { received: 'none', isCleared: false, isClaimChecked: false, reportedPod: '' };
+const NO_DELIVERY: Delivery = {
+  received: 'none',
+  isCleared: false,
+  isClaimChecked: false,
+  isCutReported: false,
+  reportedPod: '',
+};
 
 export class Inputs {
   readonly #context: JobsContext;
@@ -154,13 +162,20 @@ export class Inputs {
     this.#context.repository.setInputProblem(record.id, MISDELIVERED);
   };
 
-  /** Checks a claim: if the Secret still exists, the process that claimed it did not finish. Input in the memory of an earlier process is lost. */
+  /**
+   * Checks a claim: if the Secret still exists, the process that claimed it did not finish. Another plugin may still deliver:
+   * then the claim stays open, until its Secret is deleted. Input in the memory of an earlier process is lost.
+   */
   readonly checkClaim = async (record: JobRecord): Promise<void> => {
     const { permissions, repository } = this.#context;
     const isWaiting = (await this.#read(record)) !== undefined;
-    const wasInMemory = this.isClaimedByEarlierProcess(record) && !permissions.allows('secrets');
-    this.#update(record, { isClaimChecked: true });
-    if (isWaiting || wasInMemory) repository.setInputProblem(record.id, CUT);
+    const isByEarlier = this.isClaimedByEarlierProcess(record);
+    const isCut = isWaiting || (isByEarlier && !permissions.allows('secrets'));
+    const { isCutReported, reportedPod } = this.#delivery(record);
+    this.#update(record, { isClaimChecked: isByEarlier || !isWaiting, isCutReported: isCut });
+    if (isCut === isCutReported) return;
+    const otherProblem = reportedPod === '' ? '' : MISDELIVERED;
+    repository.setInputProblem(record.id, isCut ? CUT : otherProblem);
   };
 
   /** Ended, with a Secret that no other process has claimed. */

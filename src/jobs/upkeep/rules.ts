@@ -306,7 +306,7 @@ function failPending(context: JobsContext): Rule {
 const MAX_DELIVERIES = 48;
 /** The instance that submitted the job goes first. */
 const OTHERS_DELIVERY_WAIT_MS = 30_000;
-/** A claim that has not led to a delivery after this time never will. */
+/** Most claims have led to a delivery after this time. Where the job reads slowly, the claim is checked again as often. */
 const CLAIM_MS = 10 * 60_000;
 /** Enough for a delivery, or a late Secret, of another instance to be complete. */
 const LEFTOVER_MS = 10_000;

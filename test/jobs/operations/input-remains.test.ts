@@ -109,3 +109,28 @@ t.test('what was called lost while the Secret could not be read is delivered aft
   await isRead(cluster);
   await one.until(id, ({ statusMessage }) => statusMessage === '');
 });
+
+t.test('another plugin says that input may have been cut only until its slow delivery is complete', async (t) => {
+  const { cluster, instance } = await startPlugins(t);
+  const mayDeliver = Promise.withResolvers<void>();
+  const one = await instance({
+    token: cluster.adminToken,
+    processId: 'first/kube/1',
+    wrap: (client) => ({
+      ...client,
+      attachInput: async (...given) => {
+        await mayDeliver.promise;
+        return client.attachInput(...given);
+      },
+    }),
+  });
+  const two = await instance({ clock, processId: 'second/kube/1' });
+  const id = await one.submit(JOB);
+  await two.until(id, ({ statusMessage }) => statusMessage === 'its input may have been cut');
+  await sleep(clock, 11 * 60_000);
+  t.equal(two.jobs.find(id, '*').statusMessage, 'its input may have been cut', 'as long as its Secret exists');
+  mayDeliver.resolve();
+  await isRead(cluster);
+  await eventually(async () => (await secrets(one)) === 0);
+  t.match(await two.until(id, ({ statusMessage }) => statusMessage === ''), { status: 'Running' });
+});
