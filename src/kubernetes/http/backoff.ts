@@ -40,7 +40,7 @@ export class Backoff {
     const requested =
       error instanceof KubernetesError ? Math.min(error.retryAfterSeconds ?? 0, MAX_RETRY_AFTER_S) * 1000 : 0;
     this.#failures++;
-    const ms = Math.max(jittered, requested * (1 + RETRY_AFTER_JITTER * random));
+    const ms = Math.max(jittered, Math.round(requested * (1 + RETRY_AFTER_JITTER * random)));
     this.#lastAt = now + ms;
     return ms;
   }

@@ -102,7 +102,7 @@ t.test('unusable files are reported together', async (t) => {
   chmodSync(`${t.testdirName}/open.tpl`, 0o666);
   t.same(problemsOf(optionsOf(t)), [
     'DIR/a.tpl: is larger than 1 MiB',
-    'DIR/b.tpl: does not exist',
+    'DIR/b.tpl: cannot be read: DIR/b.tpl is a symbolic link to DIR/missing, which does not exist -> mount or make DIR/missing, or remove the link',
     'DIR/c.tpl: is not UTF-8',
     'DIR/open.tpl: can be changed by every user of this host -> chmod o-w DIR/open.tpl',
   ]);
