@@ -16,6 +16,11 @@ const PENDING_ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = 
     /Insufficient|too many pods/i,
     'No node has enough free resources: wait, reduce the resources that the job requests, or add a node (kubectl describe nodes shows what is allocated).',
   ],
+  [/were unschedulable/i, 'The nodes are cordoned: wait, or allow pods on one again (kubectl uncordon NODE).'],
+  [
+    /free ports/i,
+    'No node has the published port of the job free: submit it with another one, or wait until the job with this port ends.',
+  ],
   [/taint/i, 'The nodes have taints that the job does not tolerate: set tolerations in the profile.'],
   [
     /affinity|selector/i,
@@ -35,9 +40,13 @@ const PENDING_ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = 
   ],
 ];
 
+/** The scheduler ends each of its messages with this, and means claims of devices. */
+const NO_REASON = 'no new claims to deallocate';
+
 /** For the first of these messages that has a known reason. */
 export function pendingAdvice(texts: readonly string[]): string | undefined {
-  return texts.flatMap((text) => PENDING_ADVICE.find(([pattern]) => pattern.test(text))?.[1] ?? [])[0];
+  const reasons = texts.map((text) => text.replace(NO_REASON, ''));
+  return reasons.flatMap((reason) => PENDING_ADVICE.find(([pattern]) => pattern.test(reason))?.[1] ?? [])[0];
 }
 
 type Advice = string | ((detail: JobDetail) => string);
