@@ -40,6 +40,16 @@ const SHAPES: readonly Readonly<Record<string, unknown>>[] = [
   { environment: many(1_000, (i) => ({ name: `V${i}`, value: 'x'.repeat(500) })) },
   { metadata: { job: { labels: { app: `env[0].value: A${'a'.repeat(50_000)}` } } } },
   { args: many(5_000, (i) => `argument ${i}`), exe: '/bin/true', command: '' },
+  // The server warns of each unknown field, and what its warnings quote of the job is not logged.
+  {
+    environment: many(9_000, (i) => ({ name: `V${i}`, value: 'x'.repeat(110) })),
+    stdin: 'x'.repeat(1_000_000),
+    metadata: {
+      pod: {
+        initContainers: [{ name: 'i', image: 'busybox', ...Object.fromEntries(many(70, (i) => [`unknown${i}`, 1])) }],
+      },
+    },
+  },
 ];
 
 /** Repeats until the attack is over. `work` may wait. */

@@ -1,4 +1,6 @@
 /** Redaction of tokens, of words that look like secrets, and of values that a server quotes. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import t from 'tap';
 import {
   firstLine,
@@ -68,4 +70,25 @@ t.test('a quoted secret is redacted however often it is escaped and wherever it 
   t.equal(redactQuoted('value "pass\\\\nword-1234', ['pass\nword-1234']), 'value "***');
   t.equal(redactQuoted('value "my secret pa...', ['my secret password']), 'value "***...');
   t.equal(redactQuoted('it is true', ['true', 'it']), 'it is true');
+});
+
+/** Marks each place of a text where a part of a secret stands, one after the other. */
+function slowlyRedacted(text: string, secrets: readonly string[]): string {
+  const marked = text.split('');
+  for (const secret of secrets) {
+    const parts =
+      secret.length < 8 ? [secret] : Array.from({ length: secret.length - 7 }, (_, at) => secret.slice(at, at + 8));
+    for (const part of secret.length < 4 ? [] : parts)
+      for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1))
+        marked.fill('\0', at, at + part.length);
+  }
+  return marked.join('').replace(/\0+/g, '***');
+}
+
+t.test('given any text and secrets, the places are those that a search for each part finds', async () => {
+  const texts = fc.string({ unit: fc.constantFrom('a', 'b', 'é', ' '), maxLength: 60 });
+  const property = fc.property(texts, fc.array(texts, { maxLength: 4 }), (text, secrets) => {
+    assert.equal(redactQuoted(text, secrets), slowlyRedacted(text, secrets));
+  });
+  fc.assert(property, { numRuns: 2_000 });
 });

@@ -86,12 +86,13 @@ async function create(context: JobsContext, inputs: Inputs, resolved: ResolvedJo
     signal.throwIfAborted();
     context.submitted.add(id);
     context.jobs.offer(projectJob(created));
-    if (answer.warnings.length > 0) {
+    const warnings = answer.warnings.join('; ');
+    if (warnings !== '') {
       context.log.warning('Kubernetes accepted a job with warnings; it may ignore the fields that they name', {
         job: id,
-        warnings: answer.warnings.map(forLog),
+        warnings: forLog(warnings),
       });
-      repository.setCreateWarning(id, answer.warnings.join('; '));
+      repository.setCreateWarning(id, warnings);
     }
     repository.reveal(id);
     const record = repository.get(id);

@@ -105,3 +105,17 @@ t.test('a submit that fails before its Job is sent asks for no Job', async (t) =
     [],
   );
 });
+
+t.test('what Kubernetes warns of is one text in the log, without values of the job', async (t) => {
+  const one = await instance();
+  const init = { name: 'i', image: 'busybox', command: ['true'], first: 1, second: 2 };
+  const id = await one.submit({
+    metadata: { pod: { initContainers: [init] } },
+    environment: [{ name: 'V', value: 'initContainers[0].second' }],
+  });
+  const lines = one.log.filter(({ fields }) => fields['job'] === id && 'warnings' in fields);
+  t.match(
+    lines.map(({ level, fields }) => [level, fields['warnings']]),
+    [['warning', /^unknown field "spec\.template\.spec\.\*\*\*first"; unknown field "spec\.template\.spec\.\*\*\*"$/]],
+  );
+});
