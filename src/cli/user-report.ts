@@ -53,8 +53,8 @@ async function matches(
     case 'user':
       return section.name === name || section.name === user?.name;
     case 'group': {
-      const gid = await users.group(section.name);
-      return gid !== undefined && user?.groups.has(gid) === true;
+      const group = await users.group(section.name);
+      return group !== undefined && user?.groups.has(group.gid) === true;
     }
   }
 }

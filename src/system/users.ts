@@ -18,14 +18,20 @@ export interface SystemUser {
   readonly groups: ReadonlySet<number>;
 }
 
+interface SystemGroup {
+  /** The canonical name; may differ from the requested one (case, domain). */
+  readonly name: string;
+  readonly gid: number;
+}
+
 export interface Users {
   /** Undefined: the name services have no such user. Rejects with UserLookupError if they give no answer. */
   readonly user: (name: string) => Promise<SystemUser | undefined>;
   /**
-   * The gid; undefined: the name services have no such group. Rejects with UserLookupError if they give no answer. `user`: who
+   * Undefined: the name services have no such group. Rejects with UserLookupError if they give no answer. `user`: who
    * chose the name; a user has one lookup at a time.
    */
-  readonly group: (name: string, user?: string) => Promise<number | undefined>;
+  readonly group: (name: string, user?: string) => Promise<SystemGroup | undefined>;
 }
 
 /** Users of this host, with the programs that look them up. */
@@ -86,11 +92,11 @@ export function createUsers({
     const groups = outcome.output.trim().split(/\s+/).map(number);
     return { name: canonical, uid: number(uid), gid: primary, groups: new Set([primary, ...groups]) };
   };
-  const findGroup = async (name: string, signal: AbortSignal): Promise<number | undefined> => {
+  const findGroup = async (name: string, signal: AbortSignal): Promise<SystemGroup | undefined> => {
     const run = (program: string, args: readonly string[]): Promise<Outcome> => programs.run(program, args, signal);
     const line = await entry(run, getent, 'group', name);
     const [canonical = '', , gid] = line?.split(':') ?? [];
-    return line === undefined || !isAnswerTo(name, canonical) ? undefined : number(gid);
+    return line === undefined || !isAnswerTo(name, canonical) ? undefined : { name: canonical, gid: number(gid) };
   };
   const user = cached(clock, slots, outage, findUser);
   return {

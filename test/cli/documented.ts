@@ -9,7 +9,7 @@ const users: Users = {
     if (name === 'jsmith') return { name, uid: 1001, gid: 100, groups: new Set([100, 500]) };
     return name === 'jane' ? { name, uid: 1002, gid: 100, groups: new Set([100]) } : undefined;
   },
-  group: async (name) => (name === 'rstudio-power-users' ? 500 : undefined),
+  group: async (name) => (name === 'rstudio-power-users' ? { name, gid: 500 } : undefined),
 };
 
 export const documented: Situation = {

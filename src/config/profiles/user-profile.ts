@@ -49,9 +49,9 @@ async function matching(
   const member = new Set<string>();
   for (let first = 0; first < groups.length; first += AT_ONCE) {
     const batch = groups.slice(first, first + AT_ONCE);
-    const gids = await Promise.all(batch.map((group) => users.group(group)));
+    const found = await Promise.all(batch.map((group) => users.group(group)));
     batch.forEach((group, index) => {
-      const gid = gids[index];
+      const gid = found[index]?.gid;
       if (gid !== undefined && user.groups.has(gid)) member.add(group);
     });
   }
@@ -63,7 +63,7 @@ export async function missingGroups({ sections }: Profiles, users: Users): Promi
   const found: Problem[] = [];
   for (const section of sections.filter(({ kind }) => kind === 'group')) {
     const message = await users.group(section.name).then(
-      (gid) => (gid === undefined ? `group ${section.name} does not exist on this host` : undefined),
+      (group) => (group === undefined ? `group ${section.name} does not exist on this host` : undefined),
       (error: unknown) => `cannot look up group ${section.name}: ${errorMessage(error)}`,
     );
     if (message !== undefined) found.push(problem(section, '', message));

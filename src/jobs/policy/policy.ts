@@ -208,7 +208,7 @@ export function createPolicy({ files, users, ownAccount, serviceAccounts }: Poli
   };
 }
 
-/** The group that the job names, if names or labels depend on it and its user is in it; else ''. */
+/** The group that the job names, as the directory writes it, if names or labels depend on it and its user is in it; else ''. */
 async function confirmedGroup({ user, group }: JobRequest, profile: EffectiveProfile, users: Users): Promise<string> {
   const { claims, configMaps, jobLabels, jobAnnotations } = profile;
   const names = [claims.value, configMaps.value].flatMap((allowed) => (allowed === 'any' ? [] : allowed));
@@ -216,8 +216,8 @@ async function confirmedGroup({ user, group }: JobRequest, profile: EffectivePro
   const depends = [...names, ...values].some((text) => text.includes('{group}'));
   if (!depends || group === '') return '';
   const member = await users.user(user);
-  const gid = member && (await users.group(group, user));
-  return gid !== undefined && member?.groups.has(gid) === true ? group : '';
+  const found = member && (await users.group(group, user));
+  return found !== undefined && member?.groups.has(found.gid) === true ? found.name : '';
 }
 
 /** Name-service and file errors are server-side failures, not invalid requests. */

@@ -19,7 +19,8 @@ function nameServices(users: Record<string, SystemUser | undefined>, groups: Rec
     },
     group: async (name) => {
       if (groups[name] === -1) throw new UserLookupError('the directory is down');
-      return groups[name];
+      const gid = groups[name];
+      return gid === undefined ? undefined : { name, gid };
     },
   };
 }
