@@ -89,8 +89,26 @@ export function templateData(
     })),
     serviceAccountName: accountOf(request.config) ?? profile.serviceAccount.value ?? '',
     shareProcessNamespace,
-    ...(request.metadata === undefined ? {} : { metadata: withoutNulls(request.metadata) }),
+    ...(request.metadata === undefined
+      ? {}
+      : { metadata: withoutKeysOfProfile(withoutNulls(request.metadata), resolved) }),
   };
+}
+
+/** Labels and annotations of the profile are not those of the user: a template would write the latter over them. */
+function withoutKeysOfProfile(metadata: unknown, { labels, annotations }: ResolvedJob): unknown {
+  if (!isObject(metadata)) return metadata;
+  const without = (value: unknown, keys: object): unknown =>
+    isObject(value) ? Object.fromEntries(Object.entries(value).filter(([key]) => !Object.hasOwn(keys, key))) : value;
+  const cut = (of: unknown): unknown =>
+    isObject(of)
+      ? {
+          ...of,
+          ...(of['labels'] === undefined ? {} : { labels: without(of['labels'], labels) }),
+          ...(of['annotations'] === undefined ? {} : { annotations: without(of['annotations'], annotations) }),
+        }
+      : of;
+  return Object.fromEntries(Object.entries(metadata).map(([name, of]) => [name, cut(of)]));
 }
 
 const variablesOf = (environment: JobRequest['environment']) =>

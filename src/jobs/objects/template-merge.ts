@@ -140,12 +140,14 @@ function mergePod(rendered: PodSpec, generated: KubernetesJob, resolved: Resolve
     delete spec.nodeName;
   }
   const isAccount = typeof rendered.serviceAccountName === 'string' && rendered.serviceAccountName !== '';
-  const account: Partial<PodSpec> = isAccount
-    ? {}
-    : omitEmpty({
-        serviceAccountName: ours.serviceAccountName,
-        automountServiceAccountToken: rendered.automountServiceAccountToken ?? ours.automountServiceAccountToken,
-      });
+  // A template that names the account may only repeat that of the job.
+  const isTokenOfTemplate = isAccount && profile.automountServiceAccountToken.value === 'auto';
+  const account: Partial<PodSpec> = omitEmpty({
+    serviceAccountName: isAccount ? undefined : ours.serviceAccountName,
+    automountServiceAccountToken: isTokenOfTemplate
+      ? undefined
+      : (rendered.automountServiceAccountToken ?? ours.automountServiceAccountToken),
+  });
   const containers = rendered.containers.map((container) =>
     container.name === CONTAINER_NAME ? mergeMain(container, ours, resolved, changes) : container,
   );
@@ -194,6 +196,7 @@ function mergeInits(rendered: readonly Container[], ours: readonly Container[], 
       return {
         ...others,
         ...omitEmpty({
+          imagePullPolicy: generated.imagePullPolicy ?? container.imagePullPolicy,
           resources: generated.resources,
           securityContext: { ...security, ...generated.securityContext },
         }),

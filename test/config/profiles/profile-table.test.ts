@@ -17,7 +17,7 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
   const ratio = 'must be a number above 0 and at most 1, such as 0.5';
   const comma = (item: string): string => `a comma-separated list, each ${item}`;
   const name = 'a Kubernetes name (lower-case letters, digits, - and .)';
-  const image = comma('an image name without whitespace and quotes');
+  const image = comma('an image name: letters, digits and . _ / : @ + -');
   const constraint = comma('key:value or key, as the labels of nodes are written');
   const toleration = comma(
     'key=value:Effect, key:Effect or key, with the effect NoSchedule, PreferNoSchedule, NoExecute',
@@ -40,7 +40,7 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
       'default-container-image',
       undefined,
       { 'r:4': 'r:4' },
-      { 'r 4': 'must be an image name without whitespace and quotes' },
+      { 'r 4': 'must be an image name: letters, digits and . _ / : @ + -' },
     ],
     ['allow-unknown-images', true, { '0': false, YES: true }, { maybe: bool }],
     [
@@ -287,7 +287,7 @@ t.test('each key: default, a good value, and bad ones with what is said', async 
 
 t.test('quotes are not part of an image name', async (t) => {
   const refused = (key: string, value: string, kind: string, why = ''): string =>
-    `F:2: ${key}: "${value}" must be ${kind}an image name without whitespace and quotes${why}`;
+    `F:2: ${key}: "${value}" must be ${kind}an image name: letters, digits and . _ / : @ + -${why}`;
   for (const image of [
     "'r:1'",
     'r:"1',
