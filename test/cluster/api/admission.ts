@@ -165,6 +165,14 @@ function serviceAllocation(store: Store, name: string, random: () => number) {
     clusterIP: `10.43.${Math.floor(random() * 255)}.${1 + Math.floor(random() * 254)}`,
     nodePort: (asked: number | undefined): number => {
       if (asked === undefined) {
+        const all = NODE_PORTS.last - NODE_PORTS.first + 1;
+        // As Kubernetes says it; not recorded.
+        if ([...taken].filter((port) => port !== undefined).length >= all)
+          throw new ApiError(
+            500,
+            'InternalError',
+            'Internal error occurred: failed to allocate a nodePort: range is full',
+          );
         let port = NODE_PORTS.first;
         do port = NODE_PORTS.first + Math.floor(random() * 2768);
         while (taken.has(port));
