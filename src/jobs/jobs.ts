@@ -99,7 +99,7 @@ export function createJobs(dependencies: JobsDependencies): RunningJobs {
       selection: { fieldSelector: IGNORED_EVENTS.map((reason) => `reason!=${reason}`).join(',') },
       project: (event) => {
         const view = projectJobEvent(event);
-        if (view === undefined || repository.hasSubject(view)) return view;
+        if (view === undefined || repository.hasSubject(view.subject)) return view;
         repository.keepEarlyEvent(view);
         return undefined;
       },

@@ -217,6 +217,16 @@ export class Places {
     });
   }
 
+  /** Does work at one of the places. Rejects as `take` and the work do. */
+  async use<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.take(signal);
+    try {
+      return await work();
+    } finally {
+      this.giveBack();
+    }
+  }
+
   giveBack(): void {
     const [enter] = this.#waiting;
     if (enter === undefined) {
@@ -241,12 +251,5 @@ export function atMost<A extends readonly unknown[], R>(
   run: (...args: A) => Promise<R>,
 ): (...args: A) => Promise<R> {
   const places = new Places(limit);
-  return async (...args) => {
-    await places.take();
-    try {
-      return await run(...args);
-    } finally {
-      places.giveBack();
-    }
-  };
+  return (...args) => places.use(() => run(...args));
 }

@@ -113,6 +113,7 @@ export function redactQuoted(text: string, secrets: Iterable<string>): string {
   return shown.includes('\0') ? shown.join('').replace(/\0+/g, REDACTED) : text;
 }
 
+/** The upper 16 bits of a hash are its index. */
 const HASHES = 2 ** 16;
 /** Different in each process: nobody can write a secret with the hashes of another text. An even one would lose characters. */
 const BASE = Math.floor(jitter() * 2 ** 31) * 2 + 1;
@@ -149,7 +150,7 @@ class PartsOfText {
     for (let at = 0; at < text.length; at++) {
       hash = (Math.imul(hash, BASE) + text.charCodeAt(at)) | 0;
       if (at >= PART) hash = (hash - Math.imul(text.charCodeAt(at - PART), BASE_TO_PART)) | 0;
-      if (at >= PART - 1) take((Math.imul(hash, 0x9e3779b1) >>> 16) & (HASHES - 1), at - PART + 1);
+      if (at >= PART - 1) take(Math.imul(hash, 0x9e3779b1) >>> 16, at - PART + 1);
     }
   }
 }

@@ -22,8 +22,8 @@ interface PolicyFileOptions {
 }
 
 /**
- * Reads all files, as the server user. A missing default file is empty, if it was so `before`. Throws ConfigError with the problems of all files:
- * `unreadable` if one of them cannot be read, else `invalid`.
+ * Reads all files, as the server user. A missing default file is empty, if it was so `before`. Throws ConfigError with the
+ * problems of all files: `unreadable` if one of them cannot be read, else `invalid`.
  */
 export function readPolicyFiles(
   options: PolicyFileOptions,

@@ -64,8 +64,8 @@ interface LoadedProfiles {
 }
 
 /**
- * Reads the file; a missing one has no sections unless an option names it, or it had some `before`. With problems, the profiles have what could be read.
- * Throws ConfigError if the file cannot be read.
+ * Reads the file; a missing one has no sections unless an option names it, or it had some `before`. With problems, the
+ * profiles have what could be read. Throws ConfigError if the file cannot be read.
  */
 export function readProfiles(
   file: string,

@@ -33,14 +33,7 @@ type ConfirmContext = ReadContext & Pick<JobsContext, 'permissions' | 'repositor
  * `places`, which all confirmations share; waits take none.
  */
 export async function confirmEnd(context: ConfirmContext, record: JobRecord, places: Places): Promise<Confirmed> {
-  const read = async <T>(ask: () => Promise<T>): Promise<T> => {
-    await places.take(context.signal);
-    try {
-      return await ask();
-    } finally {
-      places.giveBack();
-    }
-  };
+  const read = <T>(ask: () => Promise<T>): Promise<T> => places.use(ask, context.signal);
   const { exists, resourceVersion } = await read(() => readJobAndPods(context, record.job));
   await untilReached(context, record.job, resourceVersion);
   if (record.deleted) await followLateStart(context, record);
@@ -141,17 +134,24 @@ async function untilReached(
 }
 
 /** Takes in the newest Job; false if it was deleted. */
-async function readJob({ client, jobs, signal }: ReadContext, job: Identity): Promise<boolean> {
-  const found = await client.get(JOBS, job.name, { signal }).then(
-    ({ object }) => projectJob(object),
-    (error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    },
-  );
-  if (found?.uid !== job.uid) return false;
-  jobs.offer(found);
-  return true;
+async function readJob(context: ReadContext, job: Identity): Promise<boolean> {
+  const found = await newestJob(context, job);
+  if (found !== undefined) context.jobs.offer(found);
+  return found !== undefined;
+}
+
+/** Reads the newest version of a Job, labeled as ours or not; undefined if it was deleted. */
+export async function newestJob(
+  { client, signal }: Pick<JobsContext, 'client' | 'signal'>,
+  { name, uid }: Identity,
+): Promise<JobView | undefined> {
+  try {
+    const found = projectJob((await client.get(JOBS, name, { signal })).object);
+    return found.uid === uid ? found : undefined;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Takes in the newest pods of a job, without waiting for their watch; returns them, and the resource version of the list. */

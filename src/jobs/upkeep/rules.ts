@@ -2,8 +2,7 @@
 
 import type { Job as KubernetesJob } from 'kubernetes-types/batch/v1.d.ts';
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
-import { type Client, JOBS, PODS, SERVICES } from '../../kubernetes/contract.ts';
-import { isNotFound } from '../../kubernetes/kubernetes-error.ts';
+import { JOBS, PODS, SERVICES } from '../../kubernetes/contract.ts';
 import { Places } from '../../system/async.ts';
 import { SharedLimit } from '../../system/shares.ts';
 import type { JobsContext } from '../context.ts';
@@ -12,7 +11,7 @@ import { JobError } from '../job-error.ts';
 import { type JobResult, RESULT_ANNOTATION } from '../objects/annotations.ts';
 import { buildService, needsService, profileMetadataOf, withOwnerReference } from '../objects/service.ts';
 import { buildServiceOf } from '../objects/to-job.ts';
-import { confirmEnd, readPods } from '../operations/confirm-end.ts';
+import { confirmEnd, newestJob, readPods } from '../operations/confirm-end.ts';
 import { cancel } from '../operations/control.ts';
 import type { Inputs } from '../operations/input.ts';
 import { patchJob } from '../operations/patch-job.ts';
@@ -181,7 +180,7 @@ function deleteAdoptedService({ client, log, permissions, signal }: JobsContext)
       const { id, job, service } = record;
       if (service === undefined) return;
       const { name, uid } = service;
-      if (await exists(client, job, signal)) {
+      if ((await newestJob({ client, signal }, job)) !== undefined) {
         done.add(job);
         log.info('Keeping the Service of a job that lost its label: its Job still exists', { job: id, service: name });
         return;
@@ -191,16 +190,6 @@ function deleteAdoptedService({ client, log, permissions, signal }: JobsContext)
       log.info('Deleted the Service of a deleted job', { job: id, service: name });
     },
   };
-}
-
-/** Does this Job still exist, labeled as ours or not? */
-async function exists(client: Client, { name, uid }: JobView, signal: AbortSignal): Promise<boolean> {
-  try {
-    return (await client.get(JOBS, name, { signal })).object.metadata?.uid === uid;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
-  }
 }
 
 /** The Service of a stored Job; by the template if there is one. Rejects with JobError if the template cannot make it. */

@@ -110,8 +110,8 @@ export class Repository {
     this.#refreshUid(this.#jobOfPod.get(subject) ?? subject);
   };
 
-  /** Is this an event of a Job of ours, or of a pod of one? */
-  hasSubject({ subject }: EventView): boolean {
+  /** Is this a Job of ours, or a pod of one? */
+  hasSubject(subject: EventView['subject']): boolean {
     return this.#byUid.has(subject) || this.#jobOfPod.has(subject);
   }
 
@@ -124,7 +124,7 @@ export class Repository {
     const [oldest] = this.#unknownSubjects;
     if (oldest === undefined) return;
     this.#unknownSubjects.delete(oldest);
-    if (!this.#byUid.has(oldest) && !this.#jobOfPod.has(oldest)) this.#eventsOf.delete(oldest);
+    if (!this.hasSubject(oldest)) this.#eventsOf.delete(oldest);
   }
 
   /** Jobs and pods were listed: states are announced from now on. Each request that waited for the lists calls this. */

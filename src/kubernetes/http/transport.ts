@@ -204,15 +204,7 @@ export function createTransport(options: TransportOptions): Transport {
     tls,
     token,
     tunnel,
-    send: async (api) => {
-      if (api.isProbe) return complete(api);
-      await calls.take(api.signal);
-      try {
-        return await complete(api);
-      } finally {
-        calls.giveBack();
-      }
-    },
+    send: (api) => (api.isProbe ? complete(api) : calls.use(() => complete(api), api.signal)),
     list: (request, onProgress) => complete({ ...request, method: 'GET' }, onProgress),
     stream: async (request) => {
       const { exchange, head, failure } = await authorized({ ...request, method: 'GET' });

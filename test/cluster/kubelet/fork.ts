@@ -46,7 +46,8 @@ export interface Program extends Pick<ChildProcess, 'pid' | 'stdin' | 'stdout' |
 const FEW = 6;
 /** A longer request does not fit into a pipe at once. */
 const MAX_REQUEST = 32 * 1024;
-const ANSWER = 16;
+/** Bytes of an answer. */
+export const ANSWER = 16;
 const ANSWER_MS = 10_000;
 const NOTHING = new Int32Array(new SharedArrayBuffer(4));
 

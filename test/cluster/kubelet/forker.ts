@@ -7,12 +7,10 @@ import { openSync, rmSync, writeSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { ForkRequest } from './fork.ts';
+import { ANSWER, type ForkRequest } from './fork.ts';
 
 /** Connections that wait to be the input or output of a program. */
 const SPARE = 16;
-/** Bytes of an answer. */
-const ANSWER = 16;
 
 const [, , socketPath = '', answerPath = ''] = process.argv;
 const answers = openSync(answerPath, 'r+');
